@@ -1,56 +1,38 @@
 # The few commands that people and CI use; `make` lists them.
 #
-# What is built once and kept (control plane, tools, the SDK's environment) lies outside the tree, each under its
+# What is built once and kept lies outside the tree, each under its
 # version: in $TAURUS_CACHE, else below $XDG_CACHE_HOME or ~/.cache.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check control-plane crds need-rust need-python
+.PHONY: help test check need-rust
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
 
-CRD := crds/taurusproxyports.taurusdb.huaweicloud.com.yaml
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: need-rust control-plane ## See it work: control plane, simulator and operator on this machine, until Ctrl-C
-	@cargo build --locked --workspace --bins
-	@cargo run --locked --quiet --example demo
-
-test: need-rust need-python control-plane ## All tests, stories on a real API server and the vendor's SDK included
+test: need-rust ## All tests that there are
 	cargo test --workspace --locked
-	python3 tests/sdk/run.py
 
-check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
+check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	cargo fetch --locked
 	$(CARGO_DENY) --offline --locked check -D warnings bans licenses sources
 	@echo "Advisories are not part of this: they need a database from the network (cargo deny check advisories)."
-	cargo run --locked --quiet -- crd | diff -u $(CRD) - || { echo "$(CRD) is stale: run 'make crds'" >&2; exit 1; }
-
-control-plane: ## Build kube-apiserver, etcd and kubectl for tests and demo, once (about 5 minutes)
-	@tests/controlplane/build
-
-crds: need-rust ## Write the CRD anew from the types
-	cargo run --locked --quiet -- crd > $(CRD).new
-	mv $(CRD).new $(CRD)
 
 need-rust:
 	@command -v cargo > /dev/null || { echo "Rust is missing: everything here is built with cargo. Install it with \
 	rustup (https://rustup.rs); rust-toolchain.toml names the version." >&2; exit 1; }
 	@command -v cc > /dev/null || { echo "A C compiler (cc) is missing: Rust links with it. Install gcc or clang." >&2; exit 1; }
-
-need-python:
-	@python3 tests/sdk/run.py --need || { echo "Python 3.11 or newer with its venv module is missing: the simulator is \
-	checked with the vendor's Python SDK. Install python3 and, on Debian, python3-venv." >&2; exit 1; }
 
 $(CARGO_DENY):
 	@echo "Building cargo-deny $(CARGO_DENY_VERSION) into $(CACHE), once: about 2 minutes."

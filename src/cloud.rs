@@ -1,0 +1,141 @@
+//! The few calls of the cloud's API that this operator makes.
+//!
+//! [`Cloud`] is what the rest of the operator sees; `http` implements it over the network. Every call is bounded
+//! in time and size, reads are repeatable, and the one write, [`Line::change_port`], is made at most once and
+//! only with proof that its intent is on record.
+
+use futures::future::BoxFuture;
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{
+    controller::journal::Acknowledged,
+    fleet::permits::Permit,
+    model::{InstanceId, JobId, JobState, ProxyId},
+};
+
+pub mod error;
+
+pub use error::{CloudError, Meaning};
+
+/// The calls, made with one credential in one project.
+pub trait Cloud: Send + Sync {
+    /// All proxies of an instance, over all pages (`GET …/instances/{id}/proxies`).
+    ///
+    /// An instance that is not there is an error with [`Meaning::NotFound`].
+    fn list_proxies<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>>;
+
+    /// One job (`GET …/jobs?id=`). Every shape of "no such job" is an error with [`Meaning::NotFound`].
+    fn job<'a>(&'a self, id: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>>;
+
+    /// The project's recent and unfinished tasks (`GET …/immediate-jobs`): one walk with status Pending, one with
+    /// Running, in this order, and one without status filter over tasks begun since `since`. Repeats are dropped.
+    fn tasks(&self, since: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>>;
+
+    /// Opens a connection of its own for one change: name look-up, TCP, TLS and, where tokens are used, a token.
+    ///
+    /// An error here means that no byte of the change was sent.
+    fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>>;
+}
+
+/// A connection that is open and has carried nothing yet, good for one change of a port.
+pub trait Line: Send {
+    /// Writes `PUT …/proxy/{id}/port` and reads the answer. Never repeated, whatever comes.
+    ///
+    /// The permit is held by the caller for as long as the change may be at work.
+    fn change_port(
+        self: Box<Self>,
+        intent: Acknowledged,
+        permit: &Permit,
+    ) -> BoxFuture<'_, ChangeAnswer>;
+}
+
+/// A proxy as the cloud's list shows it; only what is used, all else in the answer is ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// `pool_id`.
+    pub id: ProxyId,
+    /// `name`, cut to a length that fits a status field.
+    pub name: String,
+    /// `status`.
+    pub status: ProxyStatus,
+    /// `address`, if it is not empty.
+    pub address: Option<String>,
+    /// `port`; nothing if it is absent, null, zero or no number. Digits in text are taken as a number.
+    pub port: Option<u16>,
+}
+
+/// What a proxy's status word means for us (API page "Querying Proxy Instances").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProxyStatus {
+    /// Usable: a change may start.
+    Active,
+    /// `ABNORMAL`, `FAILED`, `DELETED` or no status: a person has to look; the word as the cloud wrote it.
+    Unhealthy(String),
+    /// Anything else, words with blanks and unknown ones included: something is at work, wait.
+    Changing(String),
+}
+
+impl ProxyStatus {
+    /// The word, as the cloud wrote it.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Unhealthy(word) | Self::Changing(word) => word,
+        }
+    }
+}
+
+/// A job as `GET …/jobs?id=` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its state.
+    pub state: JobState,
+    /// `fail_reason`, cleaned and cut; nothing if it is empty.
+    pub fail_reason: Option<String>,
+    /// `ended`, if it is there and can be read.
+    pub ended: Option<Timestamp>,
+    /// The cloud's own time when it answered (`Date` header), for ages; nothing if it can't be read.
+    pub cloud_time: Option<Timestamp>,
+}
+
+/// The project's task list, as far as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TaskList {
+    /// The tasks, each job once.
+    pub tasks: Vec<Task>,
+    /// The cloud's own time at the end of the reading (`Date` header); nothing if it can't be read.
+    pub cloud_time: Option<Timestamp>,
+}
+
+/// A row of the task list; it names the instance but no proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// `job_id`; nothing if the row has none that can be read (it still counts as a task).
+    pub job: Option<JobId>,
+    /// `instance_id`; nothing if it can't be read: then the task may be of any instance.
+    pub instance: Option<InstanceId>,
+    /// `status`.
+    pub state: JobState,
+    /// `created_time`.
+    pub created: Option<Timestamp>,
+    /// `ended_time`.
+    pub ended: Option<Timestamp>,
+}
+
+/// What became of one request to change a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeAnswer {
+    /// 2xx with a job id: the change is at work.
+    Accepted(JobId),
+    /// 2xx and valid JSON whose `job_id` is absent, null or empty: the port stood there already.
+    NothingToDo,
+    /// Any 409, or another 4xx with a recognised code of the service or its gateway: nothing was begun.
+    Refused(CloudError),
+    /// No byte of the request left.
+    NotSent(CloudError),
+    /// Everything else: the change may be at work or not.
+    Unknown(CloudError),
+}

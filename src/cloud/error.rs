@@ -1,0 +1,67 @@
+//! Errors of the cloud by what they mean for us.
+//!
+//! The code in the body decides, the HTTP status is the fallback: the same code comes with different statuses
+//! in different places. The table from codes to meanings is data (`error/table.rs`).
+
+use std::{fmt, time::Duration};
+
+/// What an error means, that is what has to be done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::EnumIter)]
+#[strum(serialize_all = "snake_case")]
+pub enum Meaning {
+    /// Another operation is at work: wait, not a failure.
+    Busy,
+    /// Too many calls: slow down.
+    Throttled,
+    /// Passes by itself: network, 5xx, HTML, empty answers and every unknown code.
+    Transient,
+    /// A 400 with a code that the table does not know: shown, tried again slowly.
+    UnknownRefusal,
+    /// The credential was not believed.
+    Unauthenticated,
+    /// The credential's clock differs from the cloud's by more than it allows; the text names the difference.
+    ClockSkew,
+    /// The user or key is locked for a while.
+    Locked,
+    /// The credential may not do this.
+    Denied,
+    /// The instance, proxy or job is not there.
+    NotFound,
+    /// The wanted port is refused; only a new one helps.
+    Rejected,
+    /// The instance can't be changed for now: storage full, frozen, kernel too old.
+    Blocked,
+    /// The answer can't be understood.
+    Malformed,
+    /// The endpoint is not one that may be called.
+    EndpointNotAllowed,
+    /// The region is not in the table of endpoints.
+    RegionUnknown,
+    /// The server's certificate was not believed; the text names the issuer where it is known.
+    TlsFailed,
+}
+
+/// An error of one call. Its text is cleaned: cut, without control characters and without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct CloudError {
+    /// What it means for us.
+    pub meaning: Meaning,
+    /// The service's or gateway's code, such as `DBS.200019`.
+    pub code: Option<String>,
+    /// The HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// What the other side said, or what happened on the way; at most 300 characters.
+    pub text: String,
+    /// How long the other side asked us to wait; capped.
+    pub retry_after: Option<Duration>,
+}
+
+impl fmt::Display for CloudError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.code, self.status) {
+            (Some(code), _) => write!(formatter, "{code}: {}", self.text),
+            (None, Some(status)) => write!(formatter, "HTTP {status}: {}", self.text),
+            (None, None) => formatter.write_str(&self.text),
+        }
+    }
+}

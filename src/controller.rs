@@ -1,0 +1,3 @@
+//! The reconciler: the stages that do I/O.
+
+pub mod journal;

@@ -1,0 +1,3 @@
+//! What the resources share.
+
+pub mod permits;

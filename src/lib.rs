@@ -1,0 +1,10 @@
+//! The Taurus port operator as a library: every part of it, so that tests can drive each one for real.
+//!
+//! One reconcile is *read → look → plan → act → settle → report*; see `docs/architecture.md`.
+
+pub mod clock;
+pub mod cloud;
+pub mod controller;
+pub mod fleet;
+pub mod model;
+pub mod pace;

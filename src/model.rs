@@ -1,0 +1,14 @@
+//! Words of the domain as checked types.
+//!
+//! Relies on nothing but the standard library and serde. Promises that a value of one of these types is
+//! well formed, so that nobody who holds one has to check it again.
+
+pub mod ids;
+pub mod job;
+pub mod port;
+pub mod time;
+
+pub use ids::{ChangeId, IdError, InstanceId, JobId, ProjectId, ProxyId};
+pub use job::JobState;
+pub use port::{Port, PortError};
+pub use time::Moment;

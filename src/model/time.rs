@@ -1,0 +1,35 @@
+//! One reading of both clocks, taken where the clocks are owned and passed on as an argument.
+//!
+//! The wall clock is for people and for records; it may jump either way and never permits anything dangerous.
+//! The monotonic clock is for durations within this process.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+/// A moment by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Wall clock, whole seconds: finer times never survive the API server's `Time`.
+    pub wall: Timestamp,
+    /// Monotonic time since the process started.
+    pub uptime: Duration,
+}
+
+impl Moment {
+    /// A moment of the given wall clock (cut to whole seconds) and uptime.
+    pub fn new(wall: Timestamp, uptime: Duration) -> Self {
+        let wall = Timestamp::from_second(wall.as_second()).unwrap_or(wall);
+        Self { wall, uptime }
+    }
+
+    /// Time by the wall clock since `then`; nothing if `then` lies in the future.
+    pub fn since(&self, then: Timestamp) -> Duration {
+        Duration::try_from(self.wall.duration_since(then)).unwrap_or_default()
+    }
+
+    /// Monotonic time since an earlier uptime.
+    pub fn elapsed(&self, earlier: Duration) -> Duration {
+        self.uptime.saturating_sub(earlier)
+    }
+}

@@ -1,0 +1,178 @@
+//! All durations of the change protocol and of its back-offs, in one place.
+//!
+//! Promises that the one inequality that safety rests on holds at every pace: [`Pace::settle_window`] is longer than
+//! the longest way of a change from its intent to the moment when its job must be visible.
+
+use std::time::Duration;
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * 60)
+}
+
+/// The durations. [`Pace::real`] is what users get; tests and the demo divide them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pace {
+    divisor: u32,
+    /// A change is sent at the latest this long after its intent was acknowledged.
+    pub send_within: Duration,
+    /// Every call of the cloud ends within this.
+    pub call_timeout: Duration,
+    /// A look at the cloud is good for a change for this long.
+    pub look_good_for: Duration,
+    /// A job is visible this long after it was accepted; before, "no such job" means nothing.
+    pub job_visible_within: Duration,
+    /// A list may lag behind a finished job by this much.
+    pub list_lag: Duration,
+    /// Two reads that shall prove something lie at least this far apart.
+    pub proof_gap: Duration,
+    /// A proxy is believed gone when two lists this far apart lack it.
+    pub missing_gap: Duration,
+    /// During a change, a proxy is believed gone after this.
+    pub missing_during_change: Duration,
+    /// A pending job older than this holds nothing up.
+    pub pending_counts_for: Duration,
+    /// How far back the task list is read.
+    pub tasks_look_back: Duration,
+    /// The first poll of a job.
+    pub poll_first: Duration,
+    /// The longest gap between polls of a job.
+    pub poll_longest: Duration,
+    /// How often an overdue or otherwise stuck change is looked at.
+    pub stuck_poll: Duration,
+    /// A completed job's port must be seen within this.
+    pub verify_window: Duration,
+    /// A job that ended longer ago than this did its work; another port is drift.
+    pub long_ago: Duration,
+    /// Delays after the first, second and third failed attempt.
+    pub failure_delays: [Duration; 3],
+    /// Delays after the first, second, third and any further attempt that turned out void.
+    pub void_delays: [Duration; 4],
+    /// How long failed attempts at a port count after another port was wanted.
+    pub failure_memory: Duration,
+    /// Delays before the second and the third correction of drift.
+    pub drift_delays: [Duration; 2],
+    /// The time in which corrections of drift are counted.
+    pub drift_window: Duration,
+    /// Back-off from a busy proxy: first and longest.
+    pub busy: (Duration, Duration),
+    /// Back-off from errors that pass by themselves: first and longest.
+    pub transient: (Duration, Duration),
+    /// Back-off from refusals that nobody has explained to us: first and longest.
+    pub unknown_refusal: (Duration, Duration),
+    /// How often a missing or unusable Secret is looked at.
+    pub secret_check: Duration,
+    /// How often something that a person must mend in the cloud's permissions is looked at.
+    pub denied_check: Duration,
+    /// How often a blocked instance is tried.
+    pub blocked_check: Duration,
+    /// A new generation is acknowledged after this if the look takes longer.
+    pub interim_after: Duration,
+}
+
+impl Pace {
+    /// The durations of the contract.
+    pub fn real() -> Self {
+        Self {
+            divisor: 1,
+            send_within: seconds(5),
+            call_timeout: seconds(30),
+            look_good_for: seconds(30),
+            job_visible_within: minutes(2),
+            list_lag: minutes(2),
+            proof_gap: seconds(15),
+            missing_gap: seconds(30),
+            missing_during_change: minutes(10),
+            pending_counts_for: minutes(60),
+            tasks_look_back: minutes(60),
+            poll_first: seconds(1),
+            poll_longest: seconds(15),
+            stuck_poll: minutes(5),
+            verify_window: minutes(2),
+            long_ago: minutes(10),
+            failure_delays: [minutes(1), minutes(5), minutes(15)],
+            void_delays: [Duration::ZERO, minutes(5), minutes(15), minutes(60)],
+            failure_memory: minutes(60),
+            drift_delays: [minutes(10), minutes(30)],
+            drift_window: minutes(24 * 60),
+            busy: (seconds(20), minutes(2)),
+            transient: (seconds(5), minutes(5)),
+            unknown_refusal: (minutes(5), minutes(60)),
+            secret_check: seconds(15),
+            denied_check: minutes(15),
+            blocked_check: minutes(60),
+            interim_after: seconds(5),
+        }
+    }
+
+    /// The same protocol, `divisor` times faster. Bounds on real network calls stay long enough for a loaded machine.
+    pub fn divided_by(divisor: u32) -> Self {
+        let divisor = divisor.max(1);
+        let real = Self::real();
+        let fast = |duration: Duration| duration / divisor;
+        let pair = |(first, longest): (Duration, Duration)| (fast(first), fast(longest));
+        Self {
+            divisor,
+            send_within: fast(real.send_within).max(seconds(1)),
+            call_timeout: fast(real.call_timeout).max(seconds(2)),
+            look_good_for: fast(real.look_good_for).max(seconds(3)),
+            job_visible_within: fast(real.job_visible_within),
+            list_lag: fast(real.list_lag),
+            proof_gap: fast(real.proof_gap),
+            missing_gap: fast(real.missing_gap),
+            missing_during_change: fast(real.missing_during_change),
+            pending_counts_for: fast(real.pending_counts_for),
+            tasks_look_back: real.tasks_look_back,
+            poll_first: fast(real.poll_first),
+            poll_longest: fast(real.poll_longest),
+            stuck_poll: fast(real.stuck_poll),
+            verify_window: fast(real.verify_window),
+            long_ago: fast(real.long_ago),
+            failure_delays: real.failure_delays.map(fast),
+            void_delays: real.void_delays.map(fast),
+            failure_memory: fast(real.failure_memory),
+            drift_delays: real.drift_delays.map(fast),
+            drift_window: fast(real.drift_window),
+            busy: pair(real.busy),
+            transient: pair(real.transient),
+            unknown_refusal: pair(real.unknown_refusal),
+            secret_check: fast(real.secret_check),
+            denied_check: fast(real.denied_check),
+            blocked_check: fast(real.blocked_check),
+            interim_after: fast(real.interim_after).max(Duration::from_millis(500)),
+        }
+    }
+
+    /// How long a change of unknown outcome must have been watched before anything is concluded.
+    pub fn settle_window(&self) -> Duration {
+        let slack = seconds(5) / self.divisor;
+        self.send_within + self.call_timeout + self.job_visible_within + slack
+    }
+
+    /// A duration that a user gave (`changeTimeout`), at this pace.
+    pub fn of_user(&self, duration: Duration) -> Duration {
+        duration / self.divisor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settle_window_is_160_seconds_in_real_life() {
+        assert_eq!(Pace::real().settle_window(), Duration::from_secs(160));
+    }
+
+    #[test]
+    fn no_pace_breaks_the_inequality_that_safety_rests_on() {
+        for divisor in [0, 1, 7, 60, 1000, u32::MAX] {
+            let pace = Pace::divided_by(divisor);
+            let way = pace.send_within + pace.call_timeout + pace.job_visible_within;
+            assert!(pace.settle_window() >= way, "{divisor}");
+        }
+    }
+}
