@@ -7,11 +7,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test check need-rust
+.PHONY: help test check crds need-rust
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
 
+CRD := crds/taurusproxyports.taurusdb.huaweicloud.com.yaml
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
@@ -28,6 +29,10 @@ check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies
 	cargo fetch --locked
 	$(CARGO_DENY) --offline --locked check -D warnings bans licenses sources
 	@echo "Advisories are not part of this: they need a database from the network (cargo deny check advisories)."
+
+crds: need-rust ## Write the custom resource definition anew from the types
+	cargo run --locked --quiet -- crd > $(CRD).new
+	mv $(CRD).new $(CRD)
 
 need-rust:
 	@command -v cargo > /dev/null || { echo "Rust is missing: everything here is built with cargo. Install it with \

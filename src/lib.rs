@@ -2,9 +2,11 @@
 //!
 //! One reconcile is *read → look → plan → act → settle → report*; see `docs/architecture.md`.
 
+pub mod cli;
 pub mod clock;
 pub mod cloud;
 pub mod controller;
+pub mod crd;
 pub mod fleet;
 pub mod model;
 pub mod pace;

@@ -1,0 +1,32 @@
+//! Parses the command line and calls the one function that the command stands for.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::Parser as _;
+use taurus_port_operator::{
+    cli::{Cli, Command},
+    crd,
+};
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    let result = match command {
+        Command::Crd => print_crd(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to do if standard error is closed too.
+            let _ = writeln!(io::stderr(), "taurus-port-operator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_crd() -> Result<(), Box<dyn std::error::Error>> {
+    let text = crd::printed::yaml(&crd::definition())?;
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}
