@@ -22,7 +22,7 @@ help: ## This list
 test: need-rust ## All tests that there are
 	cargo test --workspace --locked
 
-check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies
+check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked

@@ -36,7 +36,7 @@ def main() -> int:
     simulator = build_simulator()
     return subprocess.run(
         [python, "-m", "pytest", "-p", "no:cacheprovider", "-q", HERE, *sys.argv[1:]],
-        env=os.environ | {"TAURUS_SIM": simulator, "PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ | {"TAURUS_SIM": simulator, "PYTHONDONTWRITEBYTECODE": "1", "NO_PROXY": "127.0.0.1"},
         check=False,
     ).returncode
 
