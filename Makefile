@@ -29,6 +29,7 @@ check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated f
 	cargo fetch --locked
 	$(CARGO_DENY) --offline --locked check -D warnings bans licenses sources
 	@echo "Advisories are not part of this: they need a database from the network (cargo deny check advisories)."
+	cargo run --locked --quiet -- crd | diff -u $(CRD) - || { echo "$(CRD) is stale: run 'make crds'" >&2; exit 1; }
 
 crds: need-rust ## Write the custom resource definition anew from the types
 	cargo run --locked --quiet -- crd > $(CRD).new
