@@ -10,3 +10,4 @@ pub mod crd;
 pub mod fleet;
 pub mod model;
 pub mod pace;
+pub mod plan;

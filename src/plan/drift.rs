@@ -1,0 +1,88 @@
+//! Whether a port that moved without us may be put right, and when.
+//!
+//! Two parties that each put their own port right would cut connections for ever, so corrections are damped.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{model::Moment, pace::Pace};
+
+/// Whether the next correction may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Correction {
+    /// At once.
+    Now,
+    /// After a while.
+    Later(Duration),
+    /// Somebody else wants another port: not before this long, unless the wanted port changes or a request comes.
+    Contested(Duration),
+}
+
+/// Decides on the next correction after those that were made at `times`. Times in the future count as now.
+pub fn next_correction(times: &[Timestamp], now: Moment, pace: &Pace) -> Correction {
+    let mut ages: Vec<Duration> = times.iter().map(|time| now.since(*time)).collect();
+    ages.retain(|age| *age < pace.drift_window);
+    ages.sort_unstable();
+    let (Some(youngest), Some(oldest)) = (ages.first(), ages.last()) else {
+        return Correction::Now;
+    };
+    let Some(delay) = pace.drift_delays.get(ages.len() - 1) else {
+        return Correction::Contested(pace.drift_window.saturating_sub(*oldest));
+    };
+    match delay.saturating_sub(*youngest) {
+        Duration::ZERO => Correction::Now,
+        wait => Correction::Later(wait),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60;
+
+    fn time(minutes: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + minutes * MINUTE).unwrap()
+    }
+
+    fn decide(made: &[i64], now: i64) -> Correction {
+        let times: Vec<_> = made.iter().map(|minutes| time(*minutes)).collect();
+        next_correction(
+            &times,
+            Moment::new(time(now), Duration::ZERO),
+            &Pace::real(),
+        )
+    }
+
+    fn minutes(count: u64) -> Duration {
+        Duration::from_secs(count * 60)
+    }
+
+    #[test]
+    fn corrections_come_ever_slower_and_the_fourth_of_a_day_is_not_made() {
+        assert_eq!(decide(&[], 0), Correction::Now);
+        assert_eq!(decide(&[0], 4), Correction::Later(minutes(6)));
+        assert_eq!(decide(&[0], 10), Correction::Now);
+        assert_eq!(decide(&[0, 10], 20), Correction::Later(minutes(20)));
+        assert_eq!(decide(&[0, 10], 40), Correction::Now);
+        assert_eq!(
+            decide(&[0, 10, 40], 60),
+            Correction::Contested(minutes(23 * 60))
+        );
+        assert_eq!(
+            decide(&[0, 10, 40], 24 * 60),
+            Correction::Now,
+            "the first is a day old, two count"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_jumped_back_does_not_hurry_corrections() {
+        assert_eq!(decide(&[0], -500), Correction::Later(minutes(10)));
+        assert_eq!(
+            decide(&[0, 10, 40], -500),
+            Correction::Contested(minutes(24 * 60))
+        );
+    }
+}
