@@ -1,3 +1,4 @@
 //! The reconciler: the stages that do I/O.
 
 pub mod journal;
+pub mod read;

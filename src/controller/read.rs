@@ -1,0 +1,237 @@
+//! First stage: from the raw object to proven values. No I/O.
+//!
+//! Promises that after it nobody looks at the raw spec again. The API server refuses what is wrong here, but objects
+//! can be older than its rules, so everything is checked once more and a fault names its field.
+
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+
+use crate::{
+    crd::{ABANDON_JOB, ManagementPolicy, REQUESTED_AT, TaurusProxyPort},
+    model::{IdError, InstanceId, JobId, Port, PortError, ProjectId, ProxyId},
+};
+
+/// `changeTimeout` where the field is absent.
+const DEFAULT_CHANGE_TIMEOUT: Duration = Duration::from_mins(30);
+
+/// What a person wants of one proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// Generation of the object that these wishes stand in.
+    pub generation: i64,
+    /// The proxy.
+    pub subject: Subject,
+    /// Name of the Secret with the credentials, in the namespace of the object.
+    pub credentials: Option<String>,
+    /// The wanted port.
+    pub port: Port,
+    /// What may be done about it.
+    pub policy: ManagementPolicy,
+    /// Whether no new change may start.
+    pub suspended: bool,
+    /// When a running job counts as overdue.
+    pub change_timeout: Duration,
+    /// Value of the request annotation.
+    pub request: Option<String>,
+    /// The job that nobody waits for any longer, by the annotation.
+    pub abandoned_job: Option<JobId>,
+    /// Whether the object is being deleted.
+    pub deleting: bool,
+}
+
+/// Which proxy, and where in the cloud.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Region, if one is given.
+    pub region: Option<String>,
+    /// Address of the TaurusDB API in place of the region's.
+    pub endpoint: Option<String>,
+    /// Address of the IAM API in place of the region's.
+    pub iam_endpoint: Option<String>,
+    /// The project.
+    pub project: ProjectId,
+    /// The database instance.
+    pub instance: InstanceId,
+    /// The proxy.
+    pub proxy: ProxyId,
+}
+
+/// Why a spec can't be acted on. Each text names the field and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// An id is not of the documented form.
+    #[error("spec.{0}")]
+    Id(#[from] IdError),
+    /// The port is not one that may be asked for.
+    #[error("spec.port: {0}")]
+    Port(#[from] PortError),
+    /// Neither region nor endpoint is set.
+    #[error("either spec.region or spec.endpoint must be set")]
+    NoPlace,
+    /// `changeTimeout` is no duration between 1m and 24h.
+    #[error("spec.changeTimeout must be a duration like 30m or 1h30m, from 1m to 24h")]
+    ChangeTimeout,
+}
+
+/// Checks an object's spec and the annotations that people may set.
+pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
+    let spec = &object.spec;
+    if spec.region.is_none() && spec.endpoint.is_none() {
+        return Err(SpecError::NoPlace);
+    }
+    let annotation = |name| object.annotations().get(name).map(String::as_str);
+    Ok(Desired {
+        generation: object.metadata.generation.unwrap_or_default(),
+        subject: Subject {
+            region: spec.region.clone(),
+            endpoint: spec.endpoint.clone(),
+            iam_endpoint: spec.iam_endpoint.clone(),
+            project: ProjectId::parse(&spec.project_id)?,
+            instance: InstanceId::parse(&spec.instance_id)?,
+            proxy: ProxyId::parse(&spec.proxy_id)?,
+        },
+        credentials: spec
+            .credentials_ref
+            .as_ref()
+            .map(|reference| reference.name.clone()),
+        port: Port::new(spec.port.into())?,
+        policy: spec.management_policy.unwrap_or_default(),
+        suspended: spec.suspend.unwrap_or_default(),
+        change_timeout: match &spec.change_timeout {
+            Some(text) => change_timeout(text).ok_or(SpecError::ChangeTimeout)?,
+            None => DEFAULT_CHANGE_TIMEOUT,
+        },
+        request: annotation(REQUESTED_AT).map(str::to_owned),
+        abandoned_job: annotation(ABANDON_JOB).and_then(JobId::parse),
+        deleting: object.metadata.deletion_timestamp.is_some(),
+    })
+}
+
+/// Reads whole numbers with the units h, m and s, in any order, as the CRD's pattern has them.
+fn change_timeout(text: &str) -> Option<Duration> {
+    let mut total = 0_u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
+        let (digits, tail) = rest.split_at(end);
+        let unit = match tail.chars().next()? {
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return None,
+        };
+        let part = digits.parse::<u64>().ok()?.checked_mul(unit)?;
+        total = total.checked_add(part)?;
+        rest = tail.get(1..)?;
+    }
+    (60..=24 * 3600)
+        .contains(&total)
+        .then(|| Duration::from_secs(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn object(change: impl FnOnce(&mut Value)) -> TaurusProxyPort {
+        let mut value = json!({
+            "apiVersion": "taurusdb.huaweicloud.com/v1alpha1",
+            "kind": "TaurusProxyPort",
+            "metadata": {"name": "orders", "namespace": "shop", "generation": 3},
+            "spec": {
+                "region": "ap-southeast-3",
+                "projectID": "0123456789ABCDEF0123456789abcdef",
+                "instanceID": "0123456789abcdef0123456789abcdefin07",
+                "proxyID": "0123456789abcdef0123456789abcdefpo01",
+                "port": 3307
+            }
+        });
+        change(&mut value);
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn fault(change: impl FnOnce(&mut Value)) -> String {
+        read(&object(change)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn absent_fields_mean_what_the_contract_says() {
+        let desired = read(&object(|_| ())).unwrap();
+        assert_eq!(desired.generation, 3);
+        assert_eq!(desired.port.get(), 3307);
+        assert_eq!(desired.policy, ManagementPolicy::Enforce);
+        assert!(!desired.suspended && !desired.deleting);
+        assert_eq!(desired.change_timeout, Duration::from_mins(30));
+        assert_eq!(
+            desired.subject.project.as_str(),
+            "0123456789abcdef0123456789abcdef"
+        );
+        assert_eq!((desired.request, desired.abandoned_job), (None, None));
+    }
+
+    #[test]
+    fn annotations_are_read() {
+        let desired = read(&object(|value| {
+            value["metadata"]["annotations"] = json!({REQUESTED_AT: "now", ABANDON_JOB: " job-1 "});
+        }))
+        .unwrap();
+        assert_eq!(desired.request.as_deref(), Some("now"));
+        assert_eq!(desired.abandoned_job.unwrap().as_str(), "job-1");
+    }
+
+    #[test]
+    fn what_older_rules_let_through_is_refused_with_the_field_named() {
+        let table = [
+            ("proxyID", json!("0123456789abcdef0123456789abcdefin07")),
+            ("instanceID", json!("0123456789abcdef0123456789abcdefpo01")),
+            ("projectID", json!("ap-southeast-3")),
+            ("port", json!(5343)),
+            ("port", json!(-1)),
+            ("changeTimeout", json!("1d")),
+        ];
+        for (field, wrong) in table {
+            let text = fault(|value| value["spec"][field] = wrong.clone());
+            assert!(text.contains(&format!("spec.{field}")), "{field}: {text}");
+        }
+        let text = fault(|value| drop(value["spec"].as_object_mut().unwrap().remove("region")));
+        assert!(
+            text.contains("spec.region") && text.contains("spec.endpoint"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn durations_are_whole_numbers_with_units_within_the_bounds() {
+        for (text, seconds) in [
+            ("1m", 60),
+            ("90s", 90),
+            ("1h30m", 5400),
+            ("24h", 86_400),
+            ("30s30s", 60),
+        ] {
+            assert_eq!(
+                change_timeout(text),
+                Some(Duration::from_secs(seconds)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "59s",
+            "24h1s",
+            "3 h",
+            "1d",
+            "30",
+            "-5m",
+            "1.5h",
+            "m",
+            "99999999999999999999h",
+            "1mé",
+        ] {
+            assert_eq!(change_timeout(text), None, "{text}");
+        }
+    }
+}
