@@ -5,6 +5,8 @@
 
 use std::{fmt, time::Duration};
 
+pub mod table;
+
 /// What an error means, that is what has to be done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::EnumIter)]
 #[strum(serialize_all = "snake_case")]
