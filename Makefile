@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test check crds need-rust
+.PHONY: help test check control-plane crds need-rust
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -30,6 +30,9 @@ check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated f
 	$(CARGO_DENY) --offline --locked check -D warnings bans licenses sources
 	@echo "Advisories are not part of this: they need a database from the network (cargo deny check advisories)."
 	cargo run --locked --quiet -- crd | diff -u $(CRD) - || { echo "$(CRD) is stale: run 'make crds'" >&2; exit 1; }
+
+control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
+	@tests/controlplane/build
 
 crds: need-rust ## Write the custom resource definition anew from the types
 	cargo run --locked --quiet -- crd > $(CRD).new
