@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub mod error;
+pub mod excerpt;
 
 pub use error::{CloudError, Meaning};
 
