@@ -1,7 +1,7 @@
 # The few commands that people and CI use; `make` lists them.
 #
-# What is built once and kept lies outside the tree, each under its
-# version: in $TAURUS_CACHE, else below $XDG_CACHE_HOME or ~/.cache.
+# What is built once and kept lies outside the tree, each under its version: in $TAURUS_CACHE, else below
+# $XDG_CACHE_HOME or ~/.cache.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -30,6 +30,9 @@ check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated f
 	$(CARGO_DENY) --offline --locked check -D warnings bans licenses sources
 	@echo "Advisories are not part of this: they need a database from the network (cargo deny check advisories)."
 	cargo run --locked --quiet -- crd | diff -u $(CRD) - || { echo "$(CRD) is stale: run 'make crds'" >&2; exit 1; }
+
+control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
+	@tests/controlplane/build
 
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build
