@@ -13,6 +13,7 @@ use crate::{
     model::{InstanceId, JobId, JobState, ProxyId},
 };
 
+pub mod auth;
 pub mod error;
 pub mod excerpt;
 

@@ -1,0 +1,3 @@
+//! How the cloud comes to believe us. No secret leaves this module but in a request.
+
+pub mod signer;
