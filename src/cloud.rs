@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub mod auth;
+pub mod endpoints;
 pub mod error;
 pub mod excerpt;
 

@@ -1,0 +1,229 @@
+//! Which hosts may be called: those of the region table, and those that the operator was started with.
+//!
+//! Hosts are compared to the letter, never by suffix: buckets and websites of strangers live under the vendor's domain too.
+//! Host names are not one pattern; the table holds the regions that the vendor's pages and clients name.
+
+use std::collections::BTreeSet;
+
+use url::{Host, Url};
+
+use super::{CloudError, Meaning};
+
+/// First label of the TaurusDB host, and the regions where it is that.
+const SERVICE_HOSTS: [(&str, &[&str]); 3] = [
+    (
+        "gaussdb",
+        &[
+            "cn-north-2",
+            "cn-north-4",
+            "cn-north-9",
+            "cn-east-3",
+            "cn-south-1",
+            "cn-south-4",
+            "cn-southwest-2",
+            "ap-southeast-3",
+            "ap-southeast-4",
+            "sa-brazil-1",
+            "ru-northwest-2",
+        ],
+    ),
+    (
+        "gaussdbformysql",
+        &[
+            "ap-southeast-1",
+            "ap-southeast-2",
+            "cn-north-11",
+            "tr-west-1",
+            "me-east-1",
+        ],
+    ),
+    (
+        "gaussdb-mysql",
+        &["af-south-1", "cn-east-5", "la-north-2", "cn-southwest-3"],
+    ),
+];
+
+/// Address of the TaurusDB API in a region.
+pub fn service_of(region: &str) -> Result<String, CloudError> {
+    SERVICE_HOSTS
+        .iter()
+        .find(|(_, regions)| regions.contains(&region))
+        .map(|(label, _)| format!("https://{label}.{region}.myhuaweicloud.com"))
+        .ok_or_else(|| unknown(region))
+}
+
+/// Address of the IAM API in a region.
+pub fn iam_of(region: &str) -> Result<String, CloudError> {
+    service_of(region).map(|_| format!("https://iam.{region}.myhuaweicloud.com"))
+}
+
+/// What may be called.
+#[derive(Debug, Clone, Default)]
+pub struct AllowList {
+    allowed: BTreeSet<String>,
+    allow_http: bool,
+}
+
+impl AllowList {
+    /// Hosts beside those of the region table, as `host` (any port) or `host:port`; `http` only where `allow_http` is set.
+    pub fn new(hosts: impl IntoIterator<Item = String>, allow_http: bool) -> Self {
+        let allowed = hosts
+            .into_iter()
+            .map(|host| host.to_ascii_lowercase())
+            .collect();
+        Self {
+            allowed,
+            allow_http,
+        }
+    }
+
+    /// Checks an address and returns it as scheme, host and port, without a slash at the end.
+    pub fn check(&self, address: &str) -> Result<String, CloudError> {
+        let url = Url::parse(address).map_err(|_| refused("it is not http(s)://host[:port]"))?;
+        let plain = url.username().is_empty() && url.password().is_none();
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        if !plain || !bare || !matches!(url.scheme(), "http" | "https") {
+            return Err(refused(
+                "it must be http(s)://host[:port] without user, path and query",
+            ));
+        }
+        let host = url
+            .host()
+            .map(|host| named(&host))
+            .ok_or_else(|| refused("it names no host"))?;
+        let with_port = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
+        let ours = self.allowed.contains(&host) || self.allowed.contains(&with_port);
+        if url.scheme() == "http" && !(self.allow_http && ours) {
+            return Err(refused(
+                "plain http is only for hosts of --allowed-endpoint, with --allow-http",
+            ));
+        }
+        if !ours && !(is_of_the_table(&host) && url.port().is_none()) {
+            return Err(refused(
+                "its host is not in the region table: allow it with --allowed-endpoint",
+            ));
+        }
+        let port = url
+            .port()
+            .map(|port| format!(":{port}"))
+            .unwrap_or_default();
+        Ok(format!("{}://{host}{port}", url.scheme()))
+    }
+}
+
+/// The host as it is compared: lower case, without the dot of a fully qualified name.
+fn named(host: &Host<&str>) -> String {
+    host.to_string().trim_end_matches('.').to_owned()
+}
+
+fn is_of_the_table(host: &str) -> bool {
+    SERVICE_HOSTS.iter().any(|(label, regions)| {
+        regions.iter().any(|region| {
+            [*label, "iam"]
+                .iter()
+                .any(|first| host == format!("{first}.{region}.myhuaweicloud.com"))
+        })
+    })
+}
+
+fn unknown(region: &str) -> CloudError {
+    let text = format!("region {region} is not in the table of endpoints: set spec.endpoint");
+    local(Meaning::RegionUnknown, text)
+}
+
+fn refused(why: &str) -> CloudError {
+    local(
+        Meaning::EndpointNotAllowed,
+        format!("the endpoint is not called: {why}"),
+    )
+}
+
+fn local(meaning: Meaning, text: String) -> CloudError {
+    CloudError {
+        meaning,
+        code: None,
+        status: None,
+        text,
+        retry_after: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_regions_are_not_one_pattern() {
+        for (region, host) in [
+            (
+                "ap-southeast-3",
+                "https://gaussdb.ap-southeast-3.myhuaweicloud.com",
+            ),
+            (
+                "ap-southeast-1",
+                "https://gaussdbformysql.ap-southeast-1.myhuaweicloud.com",
+            ),
+            (
+                "af-south-1",
+                "https://gaussdb-mysql.af-south-1.myhuaweicloud.com",
+            ),
+        ] {
+            assert_eq!(service_of(region).unwrap(), host);
+            assert_eq!(AllowList::default().check(host).unwrap(), host);
+        }
+        assert_eq!(
+            iam_of("cn-north-4").unwrap(),
+            "https://iam.cn-north-4.myhuaweicloud.com"
+        );
+        assert_eq!(
+            service_of("eu-west-101").unwrap_err().meaning,
+            Meaning::RegionUnknown
+        );
+    }
+
+    #[test]
+    fn foreign_hosts_and_odd_addresses_are_refused() {
+        let list = AllowList::new(["127.0.0.1:9000".to_owned()], true);
+        for address in [
+            "https://example.test",
+            "https://bucket.obs.cn-north-4.myhuaweicloud.com",
+            "https://gaussdb.cn-north-4.myhuaweicloud.com.example.test",
+            "https://gaussdb.cn-north-4.myhuaweicloud.com:8443",
+            "http://gaussdb.cn-north-4.myhuaweicloud.com",
+            "http://169.254.169.254",
+            "http://127.0.0.1:9001",
+            "http://127.1:80",
+            "http://[::ffff:127.0.0.1]:9000",
+            "http://user:password@127.0.0.1:9000",
+            "http://127.0.0.1:9000/v3",
+            "http://127.0.0.1:9000?x=1",
+            "ftp://127.0.0.1:9000",
+            "127.0.0.1:9000",
+            "",
+        ] {
+            let error = list.check(address).unwrap_err();
+            assert_eq!(error.meaning, Meaning::EndpointNotAllowed, "{address}");
+            assert!(!error.text.contains("password@"), "{error}");
+        }
+    }
+
+    #[test]
+    fn allowed_hosts_are_taken_in_their_plain_form() {
+        let list = AllowList::new(
+            ["127.0.0.1:9000".to_owned(), "Cloud.Example.test".to_owned()],
+            true,
+        );
+        for (address, plain) in [
+            ("http://127.0.0.1:9000/", "http://127.0.0.1:9000"),
+            ("https://cloud.example.test.", "https://cloud.example.test"),
+            (
+                "https://CLOUD.example.test:8443",
+                "https://cloud.example.test:8443",
+            ),
+        ] {
+            assert_eq!(list.check(address).unwrap(), plain);
+        }
+        let strict = AllowList::new(["127.0.0.1:9000".to_owned()], false);
+        assert!(strict.check("http://127.0.0.1:9000").is_err());
+    }
+}
