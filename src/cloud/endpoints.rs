@@ -98,7 +98,8 @@ impl AllowList {
                 "plain http is only for hosts of --allowed-endpoint, with --allow-http",
             ));
         }
-        if !ours && !(is_of_the_table(&host) && url.port().is_none()) {
+        let known = is_of_the_table(&host) && url.port().is_none();
+        if !(ours || known) {
             return Err(refused(
                 "its host is not in the region table: allow it with --allowed-endpoint",
             ));
