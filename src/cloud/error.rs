@@ -5,6 +5,7 @@
 
 use std::{fmt, time::Duration};
 
+pub mod body;
 pub mod table;
 
 /// What an error means, that is what has to be done about it.
