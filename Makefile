@@ -34,9 +34,6 @@ check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated f
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build
 
-control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
-	@tests/controlplane/build
-
 crds: need-rust ## Write the custom resource definition anew from the types
 	cargo run --locked --quiet -- crd > $(CRD).new
 	mv $(CRD).new $(CRD)
