@@ -74,7 +74,7 @@ def simulator() -> Iterator[Simulator]:
         try:
             yield Simulator(address_of(process))
         finally:
-            process.terminate()
+            process.kill()
 
 
 def address_of(process: subprocess.Popen) -> str:

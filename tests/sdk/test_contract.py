@@ -62,8 +62,11 @@ def test_the_task_list_shows_the_job_with_its_instance(simulator):
     assert listed.total_count == 1
 
 
+@pytest.mark.filterwarnings("ignore:Method 'show_gauss_my_sql_instance_info':DeprecationWarning")
 def test_the_instance_detail_names_its_proxies(simulator):
-    detail = simulator.taurusdb().show_gauss_my_sql_instance_info(ShowGaussMySqlInstanceInfoRequest(INSTANCE))
+    request = ShowGaussMySqlInstanceInfoRequest(instance_id=INSTANCE)
+
+    detail = simulator.taurusdb().show_gauss_my_sql_instance_info(request)
 
     assert detail.instance.id == INSTANCE
     assert detail.instance.status == "ACTIVE"
