@@ -6,9 +6,11 @@
 pub mod ids;
 pub mod job;
 pub mod port;
+pub mod reason;
 pub mod time;
 
 pub use ids::{ChangeId, IdError, InstanceId, JobId, ProjectId, ProxyId};
 pub use job::JobState;
 pub use port::{Port, PortError};
+pub use reason::{Class, Reason};
 pub use time::Moment;

@@ -1,7 +1,174 @@
 //! Decisions, as pure functions over values.
 //!
-//! Relies on nothing but its arguments: no I/O, no clock. Promises to be total: every input has an answer.
+//! Relies on nothing but its arguments: no I/O, no clock. Promises to be total: every input has an answer, and a decision
+//! ends after few moves of the record.
+
+use crate::{
+    cloud::{CloudError, Meaning, Proxy, ProxyStatus},
+    crd::ManagementPolicy,
+    model::Port,
+    plan::{
+        facts::{Facts, Observed, Seen, Trouble},
+        record::Record,
+        session::Session,
+        step::{Cause, Order, Progress, Step},
+    },
+};
 
 pub mod attempts;
+pub mod backoff;
 pub mod drift;
+pub mod facts;
+pub mod gates;
+pub mod protocol;
+pub mod record;
+pub mod session;
+pub mod settle;
+pub mod step;
 pub mod tasks;
+pub mod trouble;
+
+/// More moves of the record than any decision needs: vetted, request, done, succeeded or failed.
+const MOST_MOVES: usize = 8;
+
+/// A decision: the record as it is now known to stand, what is remembered, and what to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The record, moved on as far as what was seen allows.
+    pub record: Record,
+    /// What this process remembers.
+    pub session: Session,
+    /// What to do next; never [`Step::Advance`].
+    pub step: Step,
+}
+
+/// Decides what to do. `facts.record` and `facts.session` are where it starts from; the session has not yet taken in
+/// what was observed.
+pub fn decide(facts: &Facts<'_>) -> Decision {
+    let mut record = facts.record.clone();
+    let mut session = facts.session.clone();
+    session.turn_to(record.change.as_ref(), facts.now);
+    session.observe(&record, facts.observed, facts.now, facts.pace);
+    if record.generation != Some(facts.desired.generation) {
+        settle::forget(&mut record, facts.desired.port.get(), facts.now, facts.pace);
+    }
+    for _ in 0..MOST_MOVES {
+        let step = plan(&Facts {
+            record: &record,
+            session: &session,
+            ..*facts
+        });
+        let Step::Advance(progress) = step else {
+            let record = with_port(record, facts.desired.port, facts.observed);
+            return Decision {
+                record,
+                session,
+                step,
+            };
+        };
+        record = settle::advance(record, progress, facts.now);
+        session.turn_to(record.change.as_ref(), facts.now);
+    }
+    let step = Step::Hold(Cause::OutcomeUnknown, facts.pace.stuck_poll);
+    Decision {
+        record,
+        session,
+        step,
+    }
+}
+
+/// One move: what the facts ask for.
+fn plan(facts: &Facts<'_>) -> Step {
+    let request = facts.desired.request.as_ref();
+    if let Some(request) = request.filter(|_| request != facts.record.handled_request.as_ref()) {
+        return Step::Advance(Progress::RequestHandled(request.clone()));
+    }
+    match (&facts.record.change, &facts.session.watch) {
+        (Some(change), Some(watch)) => protocol::follow(facts, change, watch),
+        _ => idle(facts),
+    }
+}
+
+/// No change is on record.
+fn idle(facts: &Facts<'_>) -> Step {
+    if facts.observed.record_pruned {
+        return Step::Hold(Cause::CrdOutdated, facts.resync);
+    }
+    let proxy = match &facts.observed.proxy {
+        Seen::Known(Some(proxy)) => proxy,
+        Seen::Known(None) => return absent(facts),
+        Seen::Unknown(trouble) => return trouble::while_idle(facts, trouble),
+        Seen::NotRead => return Step::Hold(Cause::OutcomeUnknown, facts.pace.poll_first),
+    };
+    if let ProxyStatus::Unhealthy(word) = &proxy.status {
+        return Step::Hold(Cause::ProxyUnhealthy(word.clone()), facts.pace.stuck_poll);
+    }
+    let Some(port) = proxy.port else {
+        return unreadable(facts);
+    };
+    if !facts.record.vetted {
+        return vet(facts, proxy);
+    }
+    if facts.desired.policy == ManagementPolicy::Observe || port == facts.desired.port.get() {
+        return Step::Rest;
+    }
+    gates::hold(facts, proxy).unwrap_or_else(|| {
+        Step::Change(Order {
+            from: port,
+            to: facts.desired.port,
+            attempt: gates::next_attempt(facts),
+        })
+    })
+}
+
+/// An object that nobody has vouched for may be the successor of one that was deleted with a change at work.
+fn vet(facts: &Facts<'_>, proxy: &Proxy) -> Step {
+    let young = facts.pace.settle_window().saturating_sub(facts.leading_for);
+    if !young.is_zero() {
+        return Step::Hold(Cause::Newcomer, young);
+    }
+    gates::tasks(facts, proxy).unwrap_or(Step::Advance(Progress::Vetted))
+}
+
+fn absent(facts: &Facts<'_>) -> Step {
+    match facts.session.missing {
+        Some(seen) if seen.confirmed(facts.pace.missing_gap) => Step::Hold(
+            Cause::ProxyNotFound,
+            facts.pace.denied_check.min(facts.resync),
+        ),
+        _ if facts.is_settled() => Step::Keep(facts.pace.missing_gap),
+        _ => Step::Hold(Cause::ConfirmingAbsence, facts.pace.missing_gap),
+    }
+}
+
+/// A port that can't be read is no port: nothing follows from it.
+fn unreadable(facts: &Facts<'_>) -> Step {
+    let error = CloudError {
+        meaning: Meaning::Malformed,
+        code: None,
+        status: None,
+        text: "the list shows the proxy without a readable port".to_owned(),
+        retry_after: None,
+    };
+    trouble::while_idle(facts, &Trouble::Cloud(error))
+}
+
+/// The port that was read counts only while no change is in progress. A wanted port that is seen in place is applied,
+/// whoever brought it about, and its failed attempts are over.
+fn with_port(mut record: Record, wanted: Port, observed: &Observed) -> Record {
+    let (None, Seen::Known(Some(proxy))) = (&record.change, &observed.proxy) else {
+        return record;
+    };
+    record.port = proxy.port.or(record.port);
+    let wanted = wanted.get();
+    if record.vetted && proxy.port == Some(wanted) {
+        if record.applied != Some(wanted) {
+            record.corrections.clear();
+        }
+        record.applied = Some(wanted);
+        record
+            .failures
+            .retain(|failure| failure.port != i32::from(wanted));
+    }
+    record
+}

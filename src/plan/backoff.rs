@@ -1,0 +1,69 @@
+//! How long to wait after something that did not work, or that is not ready yet.
+
+use std::time::Duration;
+
+use crate::{
+    cloud::{CloudError, Meaning},
+    pace::Pace,
+};
+
+/// The `count`-th wait, from 1, of a series that doubles from `first` to `longest`.
+pub fn doubling((first, longest): (Duration, Duration), count: u32) -> Duration {
+    let factor = 1_u32
+        .checked_shl(count.saturating_sub(1))
+        .unwrap_or(u32::MAX);
+    first.saturating_mul(factor.max(1)).min(longest)
+}
+
+/// The wait after the `count`-th error in a row. What the other side asks for is granted, where it is longer.
+pub fn after_error(error: &CloudError, count: u32, pace: &Pace) -> Duration {
+    let own = match error.meaning {
+        Meaning::Busy => doubling(pace.busy, count),
+        Meaning::UnknownRefusal => doubling(pace.unknown_refusal, count),
+        Meaning::Throttled | Meaning::Transient | Meaning::Malformed => {
+            doubling(pace.transient, count)
+        }
+        Meaning::Unauthenticated | Meaning::ClockSkew | Meaning::Locked => pace.stuck_poll,
+        Meaning::Denied | Meaning::NotFound | Meaning::Rejected => pace.denied_check,
+        Meaning::EndpointNotAllowed | Meaning::RegionUnknown | Meaning::TlsFailed => {
+            pace.denied_check
+        }
+        Meaning::Blocked => pace.blocked_check,
+    };
+    own.max(error.retry_after.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_whatever_the_count() {
+        let series = (Duration::from_secs(5), Duration::from_mins(5));
+        let waits: Vec<u64> = [0, 1, 2, 3, 7, 8, 33, u32::MAX]
+            .map(|count| doubling(series, count).as_secs())
+            .into();
+        assert_eq!(waits, [5, 5, 10, 20, 300, 300, 300, 300]);
+    }
+
+    #[test]
+    fn a_longer_wait_that_the_cloud_asks_for_is_granted() {
+        let error = |retry_after| CloudError {
+            meaning: Meaning::Throttled,
+            code: None,
+            status: Some(429),
+            text: String::new(),
+            retry_after,
+        };
+        let pace = Pace::real();
+        assert_eq!(
+            after_error(&error(Some(Duration::from_secs(90))), 1, &pace),
+            Duration::from_secs(90)
+        );
+        assert_eq!(
+            after_error(&error(Some(Duration::from_secs(1))), 1, &pace),
+            Duration::from_secs(5)
+        );
+        assert_eq!(after_error(&error(None), 2, &pace), Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,75 @@
+//! What decisions are made on, besides the wishes and the record: what was seen of the cloud and of the fleet.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{
+    cloud::{CloudError, Job, Proxy, Task},
+    controller::read::Desired,
+    model::{JobId, Moment},
+    pace::Pace,
+    plan::{record::Record, session::Session},
+};
+
+/// A read of the cloud, as a value: a failed one proves nothing, and says so.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Seen<T> {
+    /// It was not looked at.
+    #[default]
+    NotRead,
+    /// It was read.
+    Known(T),
+    /// It could not be read.
+    Unknown(Trouble),
+}
+
+/// Why the cloud could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is no reference to a Secret, or no such Secret.
+    CredentialsMissing(String),
+    /// The Secret holds no usable credentials.
+    CredentialsInvalid(String),
+    /// The call failed.
+    Cloud(CloudError),
+}
+
+/// What one look saw.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// The proxy in the instance's list; `Known(None)` where the list lacks it.
+    pub proxy: Seen<Option<Proxy>>,
+    /// The job on record.
+    pub job: Seen<Job>,
+    /// The first task that counts as unfinished on the instance, from a task list that was read before the list of
+    /// proxies; `Known(None)` where there is none.
+    pub tasks: Seen<Option<Task>>,
+    /// Jobs that were given up, by an annotation on any resource of the instance.
+    pub abandoned: BTreeSet<JobId>,
+    /// Whether an older resource names the same proxy.
+    pub claimed_by_older: bool,
+    /// Whether another change of ours is at work on the instance.
+    pub instance_taken: bool,
+    /// Whether the installed definition dropped the record of a change.
+    pub record_pruned: bool,
+}
+
+/// Everything that a decision may rest on.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// What is wanted.
+    pub desired: &'a Desired,
+    /// What is on record.
+    pub record: &'a Record,
+    /// What was just seen.
+    pub observed: &'a Observed,
+    /// What this process remembers.
+    pub session: &'a Session,
+    /// Now.
+    pub now: Moment,
+    /// For how long this process has led.
+    pub leading_for: Duration,
+    /// The durations.
+    pub pace: &'a Pace,
+    /// How often a settled resource is looked at.
+    pub resync: Duration,
+}

@@ -1,0 +1,205 @@
+//! The change protocol for a change on record: followed to its end, whatever was lost on the way.
+//!
+//! Rests on the record, on what was seen, and on what this process has watched by its monotonic clock. A failed read and a
+//! recorded time prove nothing here: each end of a change needs reads that succeeded.
+
+use std::time::Duration;
+
+use crate::{
+    cloud::{Proxy, ProxyStatus},
+    crd::{FailureCause, Phase},
+    model::{JobId, JobState},
+    plan::{
+        backoff,
+        facts::{Facts, Seen},
+        record::Change,
+        session::Watch,
+        step::{Cause, Progress, Step},
+        trouble,
+    },
+};
+
+/// How many successful reads of the old port it takes to call a verification failed.
+const VERIFY_READS: u32 = 4;
+
+/// Decides on the change on record.
+pub fn follow(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
+    let given_up = change
+        .job
+        .as_ref()
+        .is_some_and(|job| facts.observed.abandoned.contains(job));
+    match (change.phase, &change.job) {
+        (Phase::Verifying, _) => verify(facts, change, watch),
+        (_, Some(job)) if !given_up && !watch.job_lost(facts.pace) => {
+            poll(facts, change, watch, job)
+        }
+        _ => unresolved(facts, change, watch),
+    }
+}
+
+/// A job that is known: only its own word moves it.
+fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step {
+    let again = backoff::doubling(
+        (facts.pace.poll_first, facts.pace.poll_longest),
+        watch.polls,
+    );
+    let seen = match &facts.observed.job {
+        Seen::Known(seen) => seen,
+        Seen::Unknown(trouble) if !trouble.is_not_found() => {
+            return trouble::during_change(
+                facts,
+                trouble,
+                Cause::JobRunning(job.clone(), String::new()),
+            );
+        }
+        Seen::NotRead | Seen::Unknown(_) => {
+            return Step::Hold(
+                Cause::JobRunning(job.clone(), "not visible yet".to_owned()),
+                again,
+            );
+        }
+    };
+    match &seen.state {
+        JobState::Completed => Step::Advance(Progress::JobDone),
+        JobState::Failed(word) => {
+            let reason = seen
+                .fail_reason
+                .clone()
+                .unwrap_or_else(|| format!("{word}, without a reason"));
+            Step::Advance(Progress::Failed(FailureCause::JobFailed, reason))
+        }
+        JobState::Unauthorized => Step::Hold(Cause::JobUnauthorized(job.clone()), again),
+        _ if overdue(facts, change) => {
+            Step::Hold(Cause::JobOverdue(Some(job.clone())), facts.pace.stuck_poll)
+        }
+        JobState::Pending => {
+            Step::Hold(Cause::JobRunning(job.clone(), "Pending".to_owned()), again)
+        }
+        JobState::Running(word) => Step::Hold(Cause::JobRunning(job.clone(), word.clone()), again),
+    }
+}
+
+/// A change of unknown outcome, or whose job's record is gone.
+fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
+    let pace = facts.pace;
+    let watched = facts.now.elapsed(watch.since);
+    if watched < pace.settle_window() {
+        let left = pace.settle_window().saturating_sub(watched);
+        return Step::Hold(Cause::OutcomeUnknown, left.min(pace.poll_longest));
+    }
+    let stuck = watched >= facts.change_timeout();
+    let task = match &facts.observed.tasks {
+        Seen::NotRead => return Step::LookAtTasks,
+        Seen::Unknown(trouble) => {
+            return trouble::during_change(facts, trouble, Cause::OutcomeUnknown);
+        }
+        Seen::Known(task) => task,
+    };
+    let proxy = match found(facts, Cause::OutcomeUnknown) {
+        Ok(proxy) => proxy,
+        Err(step) => return step,
+    };
+    if let Some(task) = task {
+        let in_place = watch
+            .target_seen
+            .is_some_and(|seen| facts.now.elapsed(seen.first) >= facts.change_timeout());
+        return if in_place && proxy.port == Some(change.to) {
+            Step::Advance(Progress::JobDone)
+        } else if stuck {
+            Step::Hold(Cause::JobOverdue(task.job.clone()), pace.stuck_poll)
+        } else {
+            Step::Hold(Cause::OutcomeUnknown, pace.poll_longest)
+        };
+    }
+    // A job whose record is gone may still be cutting connections.
+    let last_seen = watch.job_seen.unwrap_or(watch.since);
+    let job_over = change.job.is_none() || facts.now.elapsed(last_seen) >= facts.change_timeout();
+    match proxy.port {
+        Some(port) if port == change.to && job_over => Step::Advance(Progress::JobDone),
+        Some(port) if port == change.to => Step::Hold(Cause::OutcomeUnknown, pace.poll_longest),
+        Some(port) if port != change.from => Step::Advance(Progress::Succeeded(port)),
+        Some(_) if proxy.status != ProxyStatus::Active => not_active(facts, proxy, stuck),
+        Some(_)
+            if job_over
+                && watch
+                    .untouched
+                    .is_some_and(|seen| seen.confirmed(pace.proof_gap)) =>
+        {
+            Step::Advance(Progress::Void(
+                "the cloud shows no job and the port before".to_owned(),
+            ))
+        }
+        Some(_) => Step::Hold(Cause::OutcomeUnknown, pace.proof_gap),
+        None => Step::Hold(Cause::OutcomeUnknown, pace.poll_longest),
+    }
+}
+
+/// The job is done: believed only when the list shows the port.
+fn verify(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
+    let proxy = match found(facts, Cause::Verifying) {
+        Ok(proxy) => proxy,
+        Err(step) => return step,
+    };
+    let reads = watch.unchanged.map_or(0, |seen| seen.count);
+    let again = backoff::doubling((facts.pace.poll_first, facts.pace.poll_longest), reads);
+    match proxy.port {
+        None => Step::Hold(Cause::Verifying, again),
+        Some(port) if port != change.from => Step::Advance(Progress::Succeeded(port)),
+        Some(port) if watch.target_seen.is_some() || watch.ended_long_ago => {
+            Step::Advance(Progress::Succeeded(port))
+        }
+        Some(_) => match watch.unchanged {
+            Some(seen)
+                if seen.count >= VERIFY_READS
+                    && seen.last.saturating_sub(seen.first) >= facts.pace.verify_window =>
+            {
+                let said = "the job was completed but the port did not change".to_owned();
+                Step::Advance(Progress::Failed(FailureCause::VerificationFailed, said))
+            }
+            _ => Step::Hold(Cause::Verifying, again),
+        },
+    }
+}
+
+/// The proxy, or what to do while it can't be seen.
+fn found<'a>(facts: &Facts<'a>, meanwhile: Cause) -> Result<&'a Proxy, Step> {
+    match &facts.observed.proxy {
+        Seen::Known(Some(proxy)) => Ok(proxy),
+        Seen::Known(None) => Err(missing(facts, meanwhile)),
+        Seen::Unknown(trouble) if trouble.is_not_found() => Err(missing(facts, meanwhile)),
+        Seen::Unknown(trouble) => Err(trouble::during_change(facts, trouble, meanwhile)),
+        Seen::NotRead => Err(Step::Hold(meanwhile, facts.pace.poll_first)),
+    }
+}
+
+/// During a change a proxy is believed gone only after long.
+fn missing(facts: &Facts<'_>, meanwhile: Cause) -> Step {
+    match facts.session.missing {
+        Some(seen) if seen.confirmed(facts.pace.missing_during_change) => {
+            Step::Advance(Progress::Void("the proxy is no longer there".to_owned()))
+        }
+        _ => Step::Hold(meanwhile, facts.pace.poll_longest),
+    }
+}
+
+fn not_active(facts: &Facts<'_>, proxy: &Proxy, stuck: bool) -> Step {
+    let word = proxy.status.word().to_owned();
+    if stuck {
+        Step::Hold(Cause::ProxyUnhealthy(word), facts.pace.stuck_poll)
+    } else {
+        Step::Hold(Cause::ProxyBusy(word), facts.pace.poll_longest)
+    }
+}
+
+/// By the wall clock, which may be wrong: nothing but words follows from it.
+fn overdue(facts: &Facts<'_>, change: &Change) -> bool {
+    let begun = change.submitted_at.unwrap_or(change.intended_at);
+    facts.now.since(begun) >= facts.change_timeout()
+}
+
+impl Facts<'_> {
+    /// `changeTimeout`, at this pace.
+    pub fn change_timeout(&self) -> Duration {
+        self.pace.of_user(self.desired.change_timeout)
+    }
+}

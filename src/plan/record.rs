@@ -1,0 +1,212 @@
+//! What is on record about a resource: its status, as far as decisions rest on it, in proven types.
+//!
+//! Promises that a status that was written for another object, or for a later generation than there is, counts for
+//! nothing: it was restored from a backup or copied by hand, and its change may be anybody's.
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use crate::{
+    crd::{ChangeRecord, FailureRecord, LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    model::{ChangeId, JobId, Reason},
+};
+
+/// What is on record.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Record {
+    /// Whether it is known that no change from before this object is still at work: only then `subjectUID` is written.
+    pub vetted: bool,
+    /// The generation that the status judges; nothing where there is no status of this object.
+    pub generation: Option<i64>,
+    /// Whether the status says Ready.
+    pub ready: bool,
+    /// The reason that the status gives for Ready.
+    pub reason: Option<Reason>,
+    /// The port last read while no change was in progress.
+    pub port: Option<u16>,
+    /// The last wanted port that was seen in place.
+    pub applied: Option<u16>,
+    /// The change in progress.
+    pub change: Option<Change>,
+    /// How the last change ended.
+    pub last: Option<LastChange>,
+    /// Attempts that did not succeed.
+    pub failures: Vec<FailureRecord>,
+    /// When drift was put right.
+    pub corrections: Vec<Timestamp>,
+    /// The request that was last handled.
+    pub handled_request: Option<String>,
+}
+
+/// A change in progress, as it is on record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Its id.
+    pub id: ChangeId,
+    /// The port before.
+    pub from: u16,
+    /// The port that is asked for.
+    pub to: u16,
+    /// The generation that asked for it.
+    pub generation: i64,
+    /// How far it has come.
+    pub phase: Phase,
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+    /// The job, once the cloud has named it.
+    pub job: Option<JobId>,
+    /// When the intent was recorded.
+    pub intended_at: Timestamp,
+    /// When the cloud accepted it.
+    pub submitted_at: Option<Timestamp>,
+}
+
+impl Record {
+    /// Reads an object's status.
+    pub fn of(object: &TaurusProxyPort) -> Self {
+        let Some(status) = &object.status else {
+            return Self::default();
+        };
+        let uid = object.uid();
+        let foreign = status.subject_uid.is_some() && status.subject_uid != uid;
+        let ahead = status.observed_generation > object.metadata.generation;
+        if foreign || ahead {
+            return Self::default();
+        }
+        let vetted = status.subject_uid.is_some();
+        let ready = status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == "Ready");
+        Self {
+            vetted,
+            generation: status.observed_generation,
+            ready: vetted && ready.is_some_and(|condition| condition.status == "True"),
+            reason: ready.and_then(|condition| condition.reason.parse().ok()),
+            port: status.port.and_then(|port| u16::try_from(port).ok()),
+            applied: status
+                .applied_port
+                .and_then(|port| u16::try_from(port).ok()),
+            // Without a UID nobody has vouched for the change: it is from a manifest or from a restored backup.
+            change: status
+                .change
+                .as_ref()
+                .filter(|_| vetted)
+                .and_then(Change::of),
+            last: status.last_change.clone(),
+            failures: status.failures.clone(),
+            corrections: corrections(status),
+            handled_request: status.last_handled_request.clone(),
+        }
+    }
+}
+
+impl Change {
+    /// Reads a stored change. One that can't have been written by us (a port that is none) is none.
+    fn of(stored: &ChangeRecord) -> Option<Self> {
+        Some(Self {
+            id: ChangeId::recorded(&stored.id),
+            from: u16::try_from(stored.from_port).ok()?,
+            to: u16::try_from(stored.to_port).ok()?,
+            generation: stored.generation,
+            phase: stored.phase,
+            attempt: u32::try_from(stored.attempt).unwrap_or(1),
+            job: stored.job_id.as_deref().and_then(JobId::parse),
+            intended_at: stored.intended_at.0,
+            submitted_at: stored.submitted_at.as_ref().map(|time| time.0),
+        })
+    }
+
+    /// The change as it is stored.
+    pub fn stored(&self) -> ChangeRecord {
+        use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+        ChangeRecord {
+            id: self.id.as_str().to_owned(),
+            from_port: self.from.into(),
+            to_port: self.to.into(),
+            generation: self.generation,
+            phase: self.phase,
+            attempt: i32::try_from(self.attempt).unwrap_or(i32::MAX),
+            job_id: self.job.as_ref().map(|job| job.as_str().to_owned()),
+            intended_at: Time(self.intended_at),
+            submitted_at: self.submitted_at.map(Time),
+        }
+    }
+}
+
+fn corrections(status: &TaurusProxyPortStatus) -> Vec<Timestamp> {
+    let times = status
+        .corrections
+        .iter()
+        .flat_map(|corrections| &corrections.times);
+    times.map(|time| time.0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn record(status: &Value) -> Record {
+        let object = json!({
+            "apiVersion": "taurusdb.huaweicloud.com/v1alpha1",
+            "kind": "TaurusProxyPort",
+            "metadata": {"name": "orders", "namespace": "shop", "generation": 3, "uid": "uid-1"},
+            "spec": {"projectID": "", "instanceID": "", "proxyID": "", "port": 3307},
+            "status": status
+        });
+        Record::of(&serde_json::from_value(object).unwrap())
+    }
+
+    fn change() -> Value {
+        json!({
+            "id": "c1", "fromPort": 3306, "toPort": 3307, "generation": 3, "phase": "Submitted", "attempt": 1,
+            "jobID": "job-1", "intendedAt": "2026-03-02T16:40:05Z"
+        })
+    }
+
+    #[test]
+    fn a_status_of_this_object_is_read_whole() {
+        let ready = json!([{
+            "type": "Ready", "status": "True", "reason": "Settled", "message": "",
+            "lastTransitionTime": "2026-03-02T16:40:05Z"
+        }]);
+        let record = record(&json!({
+            "subjectUID": "uid-1", "observedGeneration": 3, "port": 3306, "change": change(), "conditions": ready
+        }));
+        assert!(record.vetted && record.ready);
+        assert_eq!(record.reason, Some(Reason::Settled));
+        assert_eq!(
+            record
+                .change
+                .as_ref()
+                .unwrap()
+                .job
+                .as_ref()
+                .unwrap()
+                .as_str(),
+            "job-1"
+        );
+        assert_eq!(
+            Change::of(&record.change.as_ref().unwrap().stored()),
+            record.change
+        );
+    }
+
+    #[test]
+    fn a_status_of_another_object_or_of_the_future_counts_for_nothing() {
+        for status in [
+            json!({"subjectUID": "uid-2", "observedGeneration": 3, "change": change(), "port": 3306}),
+            json!({"subjectUID": "uid-1", "observedGeneration": 4, "change": change(), "port": 3306}),
+        ] {
+            assert_eq!(record(&status), Record::default());
+        }
+    }
+
+    #[test]
+    fn a_change_that_nobody_vouched_for_is_none() {
+        assert_eq!(record(&json!({"change": change()})).change, None);
+        assert_eq!(record(&json!({})), Record::default());
+    }
+}

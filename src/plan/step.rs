@@ -1,0 +1,164 @@
+//! What a decision says: small, and with its reason as a value. Texts are made at the edge.
+
+use std::time::Duration;
+
+use crate::{
+    cloud::{CloudError, Meaning},
+    crd::FailureCause,
+    model::{JobId, Port, Reason},
+    plan::facts::Trouble,
+};
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// In order; look again at the next resync.
+    Rest,
+    /// In order as far as is known, but the last look failed: say nothing, look again after a while.
+    Keep(Duration),
+    /// Hold back for a reason and look again after a while.
+    Hold(Cause, Duration),
+    /// Read the task list and then the list of proxies, and decide anew.
+    LookAtTasks,
+    /// Move the record on, without any call, and decide anew.
+    Advance(Progress),
+    /// Change the port.
+    Change(Order),
+}
+
+/// A change that shall be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// The port that the proxy has.
+    pub from: u16,
+    /// The port to ask for.
+    pub to: Port,
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+}
+
+/// How the record moves on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// No change from before this object is at work.
+    Vetted,
+    /// A request was handled: what only a person may lift is lifted.
+    RequestHandled(String),
+    /// The job is done, or there was nothing to do: the port has to be seen.
+    JobDone,
+    /// The change was made; the port that was seen last, which may have moved on since.
+    Succeeded(u16),
+    /// The change failed.
+    Failed(FailureCause, String),
+    /// The change never arrived, as far as can be known.
+    Void(String),
+}
+
+/// Why a step holds back, with what there is to say about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// The cloud works on the change; the job's word.
+    JobRunning(JobId, String),
+    /// The job is done; the port has still to be seen.
+    Verifying,
+    /// Whether the change was begun is not known.
+    OutcomeUnknown,
+    /// No change may be at work from before this object.
+    Newcomer,
+    /// An attempt did not succeed; the next follows.
+    BackingOff(FailureCause, Option<String>),
+    /// Somebody else's operation is at work.
+    ProxyBusy(String),
+    /// Another change of ours is at work on the instance.
+    WaitingForInstance,
+    /// A correction of drift is put off.
+    Damped,
+    /// The resource is suspended.
+    Suspended,
+    /// A call failed in a way that passes by itself.
+    Passing(CloudError),
+    /// Not found, perhaps.
+    ConfirmingAbsence,
+    /// As often tried as it is.
+    GivenUp(FailureCause, Option<String>),
+    /// The job takes too long.
+    JobOverdue(Option<JobId>),
+    /// The job waits for an authorization.
+    JobUnauthorized(JobId),
+    /// The policy leaves drift alone; the port that was found.
+    DriftDetected(u16),
+    /// Somebody else changes the port again and again; the port that was found.
+    DriftContested(u16),
+    /// The proxy can't be changed in its state; the cloud's word.
+    ProxyUnhealthy(String),
+    /// The proxy is not there.
+    ProxyNotFound,
+    /// An older resource owns the proxy.
+    ProxyClaimed,
+    /// The definition of the resource is too old.
+    CrdOutdated,
+    /// The spec can't be acted on.
+    SpecInvalid(String),
+    /// The cloud can't be called, or refused for a reason that a person has to mend.
+    Blocked(Trouble),
+}
+
+impl Cause {
+    /// The reason that stands for it in the status.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::JobRunning(..) => Reason::JobRunning,
+            Self::Verifying => Reason::Verifying,
+            Self::OutcomeUnknown | Self::Newcomer => Reason::OutcomeUnknown,
+            Self::BackingOff(..) | Self::Damped => Reason::BackingOff,
+            Self::ProxyBusy(_) => Reason::ProxyBusy,
+            Self::WaitingForInstance => Reason::WaitingForInstance,
+            Self::Suspended => Reason::Suspended,
+            Self::ConfirmingAbsence => Reason::ConfirmingAbsence,
+            Self::GivenUp(cause, _) => given_up(*cause),
+            Self::JobOverdue(_) => Reason::JobOverdue,
+            Self::JobUnauthorized(_) => Reason::JobUnauthorized,
+            Self::DriftDetected(_) => Reason::DriftDetected,
+            Self::DriftContested(_) => Reason::DriftContested,
+            Self::ProxyUnhealthy(_) => Reason::ProxyUnhealthy,
+            Self::ProxyNotFound => Reason::ProxyNotFound,
+            Self::ProxyClaimed => Reason::ProxyClaimed,
+            Self::CrdOutdated => Reason::CrdOutdated,
+            Self::SpecInvalid(_) => Reason::SpecInvalid,
+            Self::Blocked(Trouble::CredentialsMissing(_)) => Reason::CredentialsMissing,
+            Self::Blocked(Trouble::CredentialsInvalid(_)) => Reason::CredentialsInvalid,
+            Self::Passing(error) | Self::Blocked(Trouble::Cloud(error)) => {
+                of_meaning(error.meaning)
+            }
+        }
+    }
+}
+
+/// The reason that stands for a kind of error.
+fn of_meaning(meaning: Meaning) -> Reason {
+    match meaning {
+        Meaning::Busy => Reason::ProxyBusy,
+        Meaning::Throttled => Reason::Throttled,
+        Meaning::Transient | Meaning::UnknownRefusal => Reason::CloudUnreachable,
+        Meaning::Malformed => Reason::MalformedAnswer,
+        Meaning::Unauthenticated => Reason::CredentialsInvalid,
+        Meaning::ClockSkew => Reason::ClockSkew,
+        Meaning::Locked => Reason::CredentialsLocked,
+        Meaning::Denied => Reason::PermissionDenied,
+        Meaning::NotFound => Reason::InstanceNotFound,
+        Meaning::Rejected => Reason::PortRejected,
+        Meaning::Blocked => Reason::InstanceBlocked,
+        Meaning::EndpointNotAllowed => Reason::EndpointNotAllowed,
+        Meaning::RegionUnknown => Reason::RegionUnknown,
+        Meaning::TlsFailed => Reason::TlsFailed,
+    }
+}
+
+fn given_up(cause: FailureCause) -> Reason {
+    match cause {
+        FailureCause::JobFailed => Reason::JobFailed,
+        FailureCause::VerificationFailed => Reason::VerificationFailed,
+        FailureCause::OutcomeUnknown => Reason::AttemptsVoid,
+        FailureCause::PortRejected => Reason::PortRejected,
+    }
+}

@@ -1,0 +1,89 @@
+//! What to do when the cloud can't be read.
+//!
+//! Trouble that passes by itself never stalls a resource; what a person has to mend shows at once.
+
+use std::time::Duration;
+
+use crate::{
+    cloud::{CloudError, Meaning},
+    model::{Class, Reason},
+    plan::{
+        backoff,
+        facts::{Facts, Trouble},
+        step::{Cause, Step},
+    },
+};
+
+/// How many failed resyncs in a row it takes until a settled resource says so.
+const PATIENCE_IN_RESYNCS: u32 = 2;
+
+/// While no change is on record.
+pub fn while_idle(facts: &Facts<'_>, trouble: &Trouble) -> Step {
+    let (cause, delay) = judge(facts, trouble);
+    let passing = cause.reason().class() == Class::Reconciling;
+    // The first failure begins the count: the third resync in a row has failed when two periods are over.
+    let patience = facts.resync.saturating_mul(PATIENCE_IN_RESYNCS);
+    let failing = facts
+        .session
+        .failing
+        .map_or(Duration::ZERO, |seen| seen.last.saturating_sub(seen.first));
+    if passing && facts.is_settled() && failing < patience {
+        Step::Keep(delay)
+    } else {
+        Step::Hold(cause, delay)
+    }
+}
+
+/// While a change is on record: what passes by itself is not worth a word until it has lasted.
+pub fn during_change(facts: &Facts<'_>, trouble: &Trouble, meanwhile: Cause) -> Step {
+    let (cause, delay) = judge(facts, trouble);
+    let passing = cause.reason().class() == Class::Reconciling;
+    let failing = facts
+        .session
+        .failing
+        .map_or(Duration::ZERO, |seen| seen.last.saturating_sub(seen.first));
+    if passing && failing < facts.pace.job_visible_within {
+        Step::Hold(meanwhile, delay)
+    } else {
+        Step::Hold(cause, delay)
+    }
+}
+
+/// The cause for people and the wait before the next look.
+pub fn judge(facts: &Facts<'_>, trouble: &Trouble) -> (Cause, Duration) {
+    match trouble {
+        Trouble::CredentialsMissing(_) | Trouble::CredentialsInvalid(_) => {
+            (Cause::Blocked(trouble.clone()), facts.pace.secret_check)
+        }
+        Trouble::Cloud(error) => {
+            let count = facts.session.failing.map_or(1, |seen| seen.count);
+            of_error(facts, error, count)
+        }
+    }
+}
+
+/// The cause and the wait after the `count`-th such error in a row.
+pub fn of_error(facts: &Facts<'_>, error: &CloudError, count: u32) -> (Cause, Duration) {
+    let confirmed = facts
+        .session
+        .missing
+        .is_some_and(|seen| seen.confirmed(facts.pace.missing_gap));
+    if error.meaning == Meaning::NotFound && !confirmed {
+        return (Cause::ConfirmingAbsence, facts.pace.missing_gap);
+    }
+    let delay = backoff::after_error(error, count, facts.pace);
+    let blocked = Cause::Blocked(Trouble::Cloud(error.clone()));
+    match blocked.reason().class() {
+        Class::Stalled => (blocked, delay),
+        Class::Reconciling | Class::Ready | Class::Detail => (Cause::Passing(error.clone()), delay),
+    }
+}
+
+impl Facts<'_> {
+    /// Whether the status says that this very wish is fulfilled.
+    pub fn is_settled(&self) -> bool {
+        let wanted = self.record.port == Some(self.desired.port.get());
+        let observed = self.record.reason == Some(Reason::Observed);
+        self.record.ready && (wanted || observed)
+    }
+}
