@@ -20,11 +20,13 @@ pub mod backoff;
 pub mod drift;
 pub mod facts;
 pub mod gates;
+pub mod message;
 pub mod protocol;
 pub mod record;
 pub mod session;
 pub mod settle;
 pub mod step;
+pub mod summary;
 pub mod tasks;
 pub mod trouble;
 

@@ -57,6 +57,8 @@ pub enum Progress {
 /// Why a step holds back, with what there is to say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
+    /// A change is about to be made.
+    Starting(Order),
     /// The cloud works on the change; the job's word.
     JobRunning(JobId, String),
     /// The job is done; the port has still to be seen.
@@ -107,7 +109,7 @@ impl Cause {
     /// The reason that stands for it in the status.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::JobRunning(..) => Reason::JobRunning,
+            Self::Starting(_) | Self::JobRunning(..) => Reason::JobRunning,
             Self::Verifying => Reason::Verifying,
             Self::OutcomeUnknown | Self::Newcomer => Reason::OutcomeUnknown,
             Self::BackingOff(..) | Self::Damped => Reason::BackingOff,

@@ -1,0 +1,201 @@
+//! The words for people.
+//!
+//! A message is our own text, which says what is and what to do, and what the other side said. Only our own text decides
+//! whether a status has changed: the other side's holds request ids and times that differ every time.
+
+use std::fmt;
+
+use crate::{
+    crd::{FailureCause, ManagementPolicy},
+    model::Port,
+    plan::{
+        facts::Trouble,
+        step::{Cause, Order},
+    },
+};
+
+/// What one condition says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Our own text.
+    pub own: String,
+    /// What the other side said, cleaned.
+    pub upstream: Option<String>,
+}
+
+impl Message {
+    /// A text of our own alone.
+    pub fn plain(own: impl Into<String>) -> Self {
+        Self {
+            own: own.into(),
+            upstream: None,
+        }
+    }
+
+    fn quoting(own: impl Into<String>, upstream: impl Into<String>) -> Self {
+        let upstream: String = upstream.into();
+        Self {
+            own: own.into(),
+            upstream: Some(upstream).filter(|text| !text.is_empty()),
+        }
+    }
+
+    /// Whether a stored text says the same, apart from what the other side said.
+    pub fn is_said_by(&self, stored: &str) -> bool {
+        stored
+            .strip_prefix(&self.own)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.upstream {
+            Some(upstream) => write!(formatter, "{}: {upstream}", self.own),
+            None => formatter.write_str(&self.own),
+        }
+    }
+}
+
+/// What is said of a resource in order.
+pub fn in_order(policy: ManagementPolicy, wanted: Port, actual: Option<u16>) -> Message {
+    let actual = actual.map_or("an unknown port".to_owned(), |port| format!("port {port}"));
+    Message::plain(match policy {
+        ManagementPolicy::Observe if actual != format!("port {wanted}") => {
+            format!("the proxy listens on {actual}; only observed, port {wanted} would be set")
+        }
+        _ => format!("the proxy listens on {actual}"),
+    })
+}
+
+/// What is said of a cause.
+pub fn of(cause: &Cause) -> Message {
+    match cause {
+        Cause::Starting(order) => starting(*order),
+        Cause::JobRunning(job, word) => Message::quoting(format!("job {job} is at work"), word),
+        Cause::Verifying => {
+            Message::plain("the job is done; waiting for the list of proxies to show the port")
+        }
+        Cause::OutcomeUnknown => Message::plain(
+            "whether the last change was begun is not known yet; watching the task list and the port before anything else",
+        ),
+        Cause::Newcomer => Message::plain(
+            "making sure that no change from before this resource is still at work on the proxy",
+        ),
+        Cause::BackingOff(cause, said) => quoting_option(
+            format!("{}; it is tried again", ended(*cause)),
+            said.as_ref(),
+        ),
+        Cause::ProxyBusy(what) => Message::plain(format!(
+            "waiting for another operation on the instance or proxy ({what})"
+        )),
+        Cause::WaitingForInstance => {
+            Message::plain("waiting for another change on the same instance")
+        }
+        Cause::Damped => {
+            Message::plain("the port was changed elsewhere again; putting it right is put off")
+        }
+        Cause::Suspended => Message::plain(
+            "suspended, and the port is not the wanted one: set spec.suspend to false to go on",
+        ),
+        Cause::Passing(error) => Message::quoting(
+            "a call of the cloud failed and is repeated",
+            error.to_string(),
+        ),
+        Cause::ConfirmingAbsence => Message::plain(
+            "the cloud does not show the proxy; looking again before that is believed",
+        ),
+        Cause::GivenUp(cause, said) => given_up(*cause, said.as_ref()),
+        Cause::JobOverdue(job) => {
+            let job = job
+                .as_ref()
+                .map_or("a job of the instance".to_owned(), |job| {
+                    format!("job {job}")
+                });
+            Message::plain(format!(
+                "{job} takes longer than spec.changeTimeout; look at it in the cloud's task center"
+            ))
+        }
+        Cause::JobUnauthorized(job) => Message::plain(format!(
+            "job {job} waits for authorization: authorize it in the cloud's task center"
+        )),
+        Cause::DriftDetected(port) => Message::plain(format!(
+            "the port was changed elsewhere to {port}, and managementPolicy ApplyOnChange leaves it so"
+        )),
+        Cause::DriftContested(port) => Message::plain(format!(
+            "somebody keeps changing the port to {port}: find out who, then set the annotation requestedAt"
+        )),
+        Cause::ProxyUnhealthy(word) => Message::plain(format!(
+            "the proxy is in state {word}, in which nothing can be changed; see to it in the cloud"
+        )),
+        Cause::ProxyNotFound => {
+            Message::plain("the instance has no such proxy: check spec.proxyID")
+        }
+        Cause::ProxyClaimed => {
+            Message::plain("an older resource manages the same proxy: delete one of them")
+        }
+        Cause::CrdOutdated => Message::plain(
+            "the installed custom resource definition drops the record of a change: install the one of this release",
+        ),
+        Cause::SpecInvalid(fault) => Message::plain(fault.clone()),
+        Cause::Blocked(trouble) => blocked(trouble),
+    }
+}
+
+fn starting(order: Order) -> Message {
+    let doubt = if order.to.is_doubtful() {
+        " (reserved by the vendor's user guide; the service decides)"
+    } else {
+        ""
+    };
+    Message::plain(format!(
+        "changing the port from {} to {}{doubt}",
+        order.from, order.to
+    ))
+}
+
+fn ended(cause: FailureCause) -> &'static str {
+    match cause {
+        FailureCause::JobFailed => "the change job failed",
+        FailureCause::VerificationFailed => {
+            "the change job was completed but the port did not change"
+        }
+        FailureCause::OutcomeUnknown => "the change never arrived, as far as can be known",
+        FailureCause::PortRejected => "the service refuses this port",
+    }
+}
+
+fn given_up(cause: FailureCause, said: Option<&String>) -> Message {
+    let advice = match cause {
+        FailureCause::PortRejected => "set another spec.port",
+        FailureCause::OutcomeUnknown => "it is tried hourly; check the way to the cloud",
+        FailureCause::JobFailed | FailureCause::VerificationFailed => {
+            "it is not tried again until spec.port changes or the annotation requestedAt is set"
+        }
+    };
+    quoting_option(format!("{}; {advice}", ended(cause)), said)
+}
+
+fn blocked(trouble: &Trouble) -> Message {
+    match trouble {
+        Trouble::CredentialsMissing(what) | Trouble::CredentialsInvalid(what) => {
+            Message::plain(what.clone())
+        }
+        Trouble::Cloud(error) => {
+            let own = error
+                .code
+                .as_ref()
+                .map_or("the cloud refuses".to_owned(), |code| {
+                    format!("the cloud refuses with {code}")
+                });
+            Message::quoting(own, error.text.clone())
+        }
+    }
+}
+
+fn quoting_option(own: String, said: Option<&String>) -> Message {
+    Message {
+        own,
+        upstream: said.cloned(),
+    }
+}

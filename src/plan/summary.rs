@@ -1,0 +1,271 @@
+//! From a decision to the status: the one place where conditions are made.
+//!
+//! Pure. Promises the status rules: exactly one of Ready, Reconciling and Stalled is True; times move only where a status
+//! does; the other side's texts alone change nothing.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt as _;
+
+use crate::{
+    cloud::Proxy,
+    controller::read::Desired,
+    crd::{Corrections, ManagementPolicy, Outcome, TaurusProxyPort, TaurusProxyPortStatus},
+    model::{Class, Moment, Reason},
+    plan::{
+        Decision,
+        facts::{Observed, Seen},
+        message::{self, Message},
+        record::Record,
+        step::{Cause, Step},
+    },
+};
+
+/// One condition before it has a time.
+struct Statement {
+    kind: &'static str,
+    status: &'static str,
+    reason: Reason,
+    message: Message,
+}
+
+/// The status that says what was decided.
+pub fn status(
+    object: &TaurusProxyPort,
+    desired: &Desired,
+    observed: &Observed,
+    decision: &Decision,
+    now: Moment,
+) -> TaurusProxyPortStatus {
+    let old = object.status.as_ref();
+    let record = &decision.record;
+    let mut statements = main_statements(old, desired, record, &decision.step);
+    statements.push(port_in_sync(desired, observed, record));
+    statements.extend(job_succeeded(record));
+    let proxy = match &observed.proxy {
+        Seen::Known(Some(proxy)) => Some(proxy),
+        Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => None,
+    };
+    let mut status = recorded(object, record, proxy);
+    status.observed_generation = Some(desired.generation);
+    status.conditions = conditions(old, statements, desired.generation, now);
+    status
+}
+
+/// The status of an object whose spec can't be acted on: all that is on record stays.
+pub fn invalid(object: &TaurusProxyPort, fault: String, now: Moment) -> TaurusProxyPortStatus {
+    let old = object.status.as_ref();
+    let generation = object.metadata.generation.unwrap_or_default();
+    let record = Record::of(object);
+    let statements = hold(&Cause::SpecInvalid(fault));
+    let mut status = recorded(object, &record, None);
+    status.observed_generation = Some(generation);
+    status.conditions = conditions(old, statements, generation, now);
+    status
+}
+
+/// What stands in the record, as status fields.
+fn recorded(
+    object: &TaurusProxyPort,
+    record: &Record,
+    proxy: Option<&Proxy>,
+) -> TaurusProxyPortStatus {
+    let old = object.status.as_ref();
+    let times: Vec<Time> = record.corrections.iter().copied().map(Time).collect();
+    TaurusProxyPortStatus {
+        observed_generation: None,
+        subject_uid: record.vetted.then(|| object.uid()).flatten(),
+        port: record.port.map(i32::from),
+        applied_port: record.applied.map(i32::from),
+        address: proxy.map_or_else(|| old?.address.clone(), |proxy| proxy.address.clone()),
+        proxy_name: proxy.map_or_else(|| old?.proxy_name.clone(), |proxy| Some(proxy.name.clone())),
+        proxy_status: proxy.map_or_else(
+            || old?.proxy_status.clone(),
+            |proxy| Some(proxy.status.word().to_owned()),
+        ),
+        change: record
+            .change
+            .as_ref()
+            .map(crate::plan::record::Change::stored),
+        last_change: record.last.clone(),
+        failures: record.failures.clone(),
+        corrections: (!times.is_empty()).then_some(Corrections { times }),
+        last_handled_request: record.handled_request.clone(),
+        conditions: Vec::new(),
+    }
+}
+
+fn main_statements(
+    old: Option<&TaurusProxyPortStatus>,
+    desired: &Desired,
+    record: &Record,
+    step: &Step,
+) -> Vec<Statement> {
+    match step {
+        Step::Rest => {
+            let observe = desired.policy == ManagementPolicy::Observe;
+            let reason = if observe {
+                Reason::Observed
+            } else {
+                Reason::Settled
+            };
+            let message = message::in_order(desired.policy, desired.port, record.port);
+            vec![Statement {
+                kind: "Ready",
+                status: "True",
+                reason,
+                message,
+            }]
+        }
+        Step::Keep(_) => vec![kept(old, desired, record)],
+        Step::Hold(cause, _) => hold(cause),
+        Step::Change(order) => hold(&Cause::Starting(*order)),
+        // Neither is ever the last word of a decision; said so that it would be seen.
+        Step::LookAtTasks | Step::Advance(_) => hold(&Cause::OutcomeUnknown),
+    }
+}
+
+/// A settled resource whose last look failed: what was said of it stands.
+fn kept(old: Option<&TaurusProxyPortStatus>, desired: &Desired, record: &Record) -> Statement {
+    let said = old.and_then(|old| {
+        old.conditions
+            .iter()
+            .find(|condition| condition.type_ == "Ready")
+    });
+    let reason = record.reason.unwrap_or(Reason::Settled);
+    let message = said.map_or_else(
+        || message::in_order(desired.policy, desired.port, record.port),
+        |condition| Message::plain(condition.message.clone()),
+    );
+    Statement {
+        kind: "Ready",
+        status: "True",
+        reason,
+        message,
+    }
+}
+
+fn hold(cause: &Cause) -> Vec<Statement> {
+    let reason = cause.reason();
+    let message = message::of(cause);
+    let unreachable = matches!(
+        reason,
+        Reason::CloudUnreachable | Reason::Throttled | Reason::MalformedAnswer
+    );
+    let ready = if unreachable { "Unknown" } else { "False" };
+    let other = if reason.class() == Class::Stalled {
+        "Stalled"
+    } else {
+        "Reconciling"
+    };
+    vec![
+        Statement {
+            kind: "Ready",
+            status: ready,
+            reason,
+            message: message.clone(),
+        },
+        Statement {
+            kind: other,
+            status: "True",
+            reason,
+            message,
+        },
+    ]
+}
+
+fn port_in_sync(desired: &Desired, observed: &Observed, record: &Record) -> Statement {
+    let seen = match &observed.proxy {
+        Seen::Known(Some(proxy)) => proxy.port,
+        Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => record.port,
+    };
+    let (status, reason, text) = match seen {
+        Some(port) if port == desired.port.get() => (
+            "True",
+            Reason::PortMatches,
+            format!("the cloud shows port {port}"),
+        ),
+        Some(port) => (
+            "False",
+            Reason::PortDiffers,
+            format!("the cloud shows port {port}, wanted is {}", desired.port),
+        ),
+        None => (
+            "Unknown",
+            Reason::PortUnknown,
+            "the port was not read yet".to_owned(),
+        ),
+    };
+    Statement {
+        kind: "PortInSync",
+        status,
+        reason,
+        message: Message::plain(text),
+    }
+}
+
+fn job_succeeded(record: &Record) -> Option<Statement> {
+    let (status, reason, text) = if let Some(change) = &record.change {
+        let text = change
+            .job
+            .as_ref()
+            .map_or("no job is known yet".to_owned(), |job| format!("job {job}"));
+        ("Unknown", Reason::JobRunning, text)
+    } else {
+        let last = record.last.as_ref()?;
+        let job = last.job_id.as_ref().map(|job| format!("job {job}"));
+        match last.outcome {
+            Outcome::Succeeded => ("True", Reason::JobCompleted, job?),
+            Outcome::Failed => (
+                "False",
+                Reason::JobFailed,
+                job.unwrap_or_else(|| "no job is known".to_owned()),
+            ),
+            Outcome::Void => (
+                "Unknown",
+                Reason::OutcomeUnknown,
+                job.unwrap_or_else(|| "no job was seen".to_owned()),
+            ),
+        }
+    };
+    Some(Statement {
+        kind: "JobSucceeded",
+        status,
+        reason,
+        message: Message::plain(text),
+    })
+}
+
+/// Gives each statement its time, and keeps what was said where nothing but the other side's text differs.
+fn conditions(
+    old: Option<&TaurusProxyPortStatus>,
+    statements: Vec<Statement>,
+    generation: i64,
+    now: Moment,
+) -> Vec<Condition> {
+    let mut conditions: Vec<Condition> = statements
+        .into_iter()
+        .map(|new| {
+            let old = old.and_then(|old| {
+                old.conditions
+                    .iter()
+                    .find(|condition| condition.type_ == new.kind)
+            });
+            let same_status = old.filter(|old| old.status == new.status);
+            let same_words = same_status.filter(|old| {
+                old.reason == new.reason.name() && new.message.is_said_by(&old.message)
+            });
+            Condition {
+                type_: new.kind.to_owned(),
+                status: new.status.to_owned(),
+                reason: new.reason.name().to_owned(),
+                message: same_words
+                    .map_or_else(|| new.message.to_string(), |old| old.message.clone()),
+                last_transition_time: same_status
+                    .map_or_else(|| Time(now.wall), |old| old.last_transition_time.clone()),
+                observed_generation: Some(generation),
+            }
+        })
+        .collect();
+    conditions.sort_by(|one, other| one.type_.cmp(&other.type_));
+    conditions
+}
