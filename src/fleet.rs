@@ -1,3 +1,4 @@
 //! What the resources share.
 
+pub mod claims;
 pub mod permits;
