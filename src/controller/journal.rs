@@ -1,8 +1,23 @@
-//! The one writer of status.
+//! The one writer of status, at its three moments: the intent of a change, its job id, and the report at the end of a
+//! reconcile.
+//!
+//! Relies on the API server's comparison of resource versions: a write from a stale view is refused. Promises that no
+//! proof of an intent exists unless the API server has just shown it with the generation that it was made for.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
-use crate::model::{ChangeId, InstanceId, Port, ProxyId};
+use backon::{ExponentialBuilder, Retryable as _};
+use kube::{Api, Client, ResourceExt as _, api::PostParams};
+
+use crate::{
+    clock::Clock,
+    crd::{LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    model::{ChangeId, InstanceId, JobId, Moment, Port, ProxyId},
+    plan::{record::Change, settle},
+};
+
+/// Every call of the API server but watches ends within this; kube's client alone would repeat for minutes.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Proof that the API server has just acknowledged the intent of one change.
 ///
@@ -10,8 +25,8 @@ use crate::model::{ChangeId, InstanceId, Port, ProxyId};
 ///
 /// ```compile_fail,E0451
 /// # use taurus_port_operator::{controller::journal::Acknowledged, model::*};
-/// # fn forge(id: ChangeId, instance: InstanceId, proxy: ProxyId, port: Port) -> Acknowledged {
-/// Acknowledged { id, instance, proxy, port, at: std::time::Duration::ZERO }
+/// # fn forge(id: ChangeId, instance: InstanceId, proxy: ProxyId, port: Port, at: Moment) -> Acknowledged {
+/// Acknowledged { id, instance, proxy, port, at }
 /// # }
 /// ```
 ///
@@ -27,7 +42,45 @@ pub struct Acknowledged {
     instance: InstanceId,
     proxy: ProxyId,
     port: Port,
-    at: Duration,
+    at: Moment,
+}
+
+/// Why something could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The object was changed since it was read: look at it anew.
+    #[error("the resource was changed meanwhile")]
+    Conflict,
+    /// The object is gone.
+    #[error("the resource is gone")]
+    Gone,
+    /// The installed definition drops the record of a change.
+    #[error("the installed definition of the resource drops the record of a change")]
+    Pruned,
+    /// The API server did not answer in time; the write may have been made.
+    #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
+    TimedOut,
+    /// The API server refused or could not be reached; the write may have been made.
+    #[error("the API server: {0}")]
+    Kubernetes(#[source] kube::Error),
+}
+
+/// Where an intended change leads.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The instance.
+    pub instance: &'a InstanceId,
+    /// The proxy.
+    pub proxy: &'a ProxyId,
+    /// The port to ask for.
+    pub port: Port,
+}
+
+/// Writes the status of resources.
+#[derive(Clone)]
+pub struct Journal {
+    client: Client,
+    clock: Clock,
 }
 
 impl Acknowledged {
@@ -51,8 +104,203 @@ impl Acknowledged {
         self.port
     }
 
-    /// Uptime at which the acknowledgement was read.
-    pub fn at(&self) -> Duration {
+    /// When the acknowledgement was read.
+    pub fn at(&self) -> Moment {
         self.at
+    }
+}
+
+impl Journal {
+    /// A journal over `client`.
+    pub fn new(client: Client, clock: Clock) -> Self {
+        Self { client, clock }
+    }
+
+    /// Reads an object from the API server, past every cache; nothing if it is gone.
+    pub async fn fetch(
+        &self,
+        object: &TaurusProxyPort,
+    ) -> Result<Option<TaurusProxyPort>, JournalError> {
+        let fresh = bounded(self.api(object).get_opt(&object.name_any())).await?;
+        Ok(fresh.filter(|fresh| fresh.uid() == object.uid()))
+    }
+
+    /// Puts the intent of `change`, which `status` holds, on record.
+    ///
+    /// kube's client repeats writes that were answered with 429, 503 or 504, so a conflict can stem from our own first
+    /// try; the change's id tells.
+    pub async fn intend(
+        &self,
+        object: &TaurusProxyPort,
+        status: TaurusProxyPortStatus,
+        change: &Change,
+        target: Target<'_>,
+    ) -> Result<(TaurusProxyPort, Acknowledged), JournalError> {
+        let written = match self.replace(object, status).await {
+            Ok(written) => written,
+            Err(error @ (JournalError::Gone | JournalError::Pruned)) => return Err(error),
+            Err(error) => match self.fetch(object).await? {
+                Some(fresh) if change_id(&fresh) == Some(change.id.as_str()) => fresh,
+                Some(_) => return Err(error),
+                None => return Err(JournalError::Gone),
+            },
+        };
+        let shown = written
+            .status
+            .as_ref()
+            .and_then(|status| status.change.as_ref());
+        let whole = shown.is_some_and(|shown| *shown == change.stored());
+        let current = written.metadata.generation == Some(change.generation);
+        if !whole {
+            return Err(JournalError::Pruned);
+        }
+        if !current || written.metadata.deletion_timestamp.is_some() {
+            return Err(JournalError::Conflict);
+        }
+        let proof = Acknowledged {
+            id: change.id.clone(),
+            instance: target.instance.clone(),
+            proxy: target.proxy.clone(),
+            port: target.port,
+            at: self.clock.now(),
+        };
+        Ok((written, proof))
+    }
+
+    /// Puts the job of a change on record, and tries for as long as this process lives: nobody else knows it.
+    pub async fn job(
+        &self,
+        object: TaurusProxyPort,
+        id: &ChangeId,
+        job: &JobId,
+    ) -> Result<TaurusProxyPort, JournalError> {
+        let latest = std::sync::Mutex::new(object);
+        let attempt = || async {
+            let object = latest
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .clone();
+            let status =
+                with_job(&object, id, job, self.clock.now()).ok_or(JournalError::Conflict)?;
+            let result = self.replace(&object, status).await;
+            if result.is_err()
+                && let Ok(fresh) = self.fetch(&object).await
+            {
+                let fresh = fresh.ok_or(JournalError::Gone)?;
+                *latest
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
+            }
+            result
+        };
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(5))
+            .without_max_times()
+            .with_jitter();
+        let lasting = |object: &TaurusProxyPort| change_id(object) == Some(id.as_str());
+        attempt
+            .retry(backoff)
+            .when(|error| match error {
+                JournalError::Gone | JournalError::Pruned => false,
+                // Another record stands there: nothing of ours is left to write into.
+                JournalError::Conflict => {
+                    let latest = latest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    lasting(&latest) || last_id(&latest) == Some(id.as_str())
+                }
+                JournalError::TimedOut | JournalError::Kubernetes(_) => true,
+            })
+            .notify(|error, wait| {
+                tracing::warn!(%error, ?wait, change = %id, %job, "the job id is not on record yet");
+            })
+            .await
+    }
+
+    /// Writes the status at the end of a reconcile, if it differs from what is there.
+    pub async fn report(
+        &self,
+        object: &TaurusProxyPort,
+        status: TaurusProxyPortStatus,
+    ) -> Result<Option<TaurusProxyPort>, JournalError> {
+        if object.status.as_ref() == Some(&status) {
+            return Ok(None);
+        }
+        self.replace(object, status).await.map(Some)
+    }
+
+    async fn replace(
+        &self,
+        object: &TaurusProxyPort,
+        status: TaurusProxyPortStatus,
+    ) -> Result<TaurusProxyPort, JournalError> {
+        let mut body = object.clone();
+        body.metadata.managed_fields = None;
+        body.status = Some(status);
+        bounded(
+            self.api(object)
+                .replace_status(&object.name_any(), &PostParams::default(), &body),
+        )
+        .await
+    }
+
+    fn api(&self, object: &TaurusProxyPort) -> Api<TaurusProxyPort> {
+        Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default())
+    }
+}
+
+/// The status of `object` with the job set where its change stands, or where it has ended.
+fn with_job(
+    object: &TaurusProxyPort,
+    id: &ChangeId,
+    job: &JobId,
+    now: Moment,
+) -> Option<TaurusProxyPortStatus> {
+    let mut status = object.status.clone()?;
+    if let Some(change) = status
+        .change
+        .as_mut()
+        .filter(|change| change.id == id.as_str())
+    {
+        let known = Change::of(change)?;
+        *change = settle::submitted(known, job.clone(), now).stored();
+        debug_assert!(change.phase >= Phase::Submitted, "a phase never moves back");
+        return Some(status);
+    }
+    let last: &mut LastChange = status
+        .last_change
+        .as_mut()
+        .filter(|last| last.id == id.as_str())?;
+    last.job_id = Some(job.as_str().to_owned());
+    Some(status)
+}
+
+fn change_id(object: &TaurusProxyPort) -> Option<&str> {
+    object
+        .status
+        .as_ref()?
+        .change
+        .as_ref()
+        .map(|change| change.id.as_str())
+}
+
+fn last_id(object: &TaurusProxyPort) -> Option<&str> {
+    object
+        .status
+        .as_ref()?
+        .last_change
+        .as_ref()
+        .map(|last| last.id.as_str())
+}
+
+/// Bounds a call of the API server and sorts its errors.
+pub(super) async fn bounded<T>(
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, JournalError> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(kube::Error::Api(status))) if status.is_conflict() => Err(JournalError::Conflict),
+        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Err(JournalError::Gone),
+        Ok(Err(error)) => Err(JournalError::Kubernetes(error)),
+        Err(_) => Err(JournalError::TimedOut),
     }
 }

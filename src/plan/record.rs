@@ -103,7 +103,7 @@ impl Record {
 
 impl Change {
     /// Reads a stored change. One that can't have been written by us (a port that is none) is none.
-    fn of(stored: &ChangeRecord) -> Option<Self> {
+    pub fn of(stored: &ChangeRecord) -> Option<Self> {
         Some(Self {
             id: ChangeId::recorded(&stored.id),
             from: u16::try_from(stored.from_port).ok()?,
