@@ -79,6 +79,7 @@ pub fn of(cause: &Cause) -> Message {
         Cause::OutcomeUnknown => Message::plain(
             "whether the last change was begun is not known yet; watching the task list and the port before anything else",
         ),
+        Cause::Looking => Message::plain("the cloud takes long to answer"),
         Cause::Newcomer => Message::plain(
             "making sure that no change from before this resource is still at work on the proxy",
         ),

@@ -67,6 +67,8 @@ pub enum Cause {
     OutcomeUnknown,
     /// No change may be at work from before this object.
     Newcomer,
+    /// The cloud takes long to answer.
+    Looking,
     /// An attempt did not succeed; the next follows.
     BackingOff(FailureCause, Option<String>),
     /// Somebody else's operation is at work.
@@ -110,6 +112,7 @@ impl Cause {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Starting(_) | Self::JobRunning(..) => Reason::JobRunning,
+            Self::Looking => Reason::CloudUnreachable,
             Self::Verifying => Reason::Verifying,
             Self::OutcomeUnknown | Self::Newcomer => Reason::OutcomeUnknown,
             Self::BackingOff(..) | Self::Damped => Reason::BackingOff,

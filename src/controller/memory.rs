@@ -1,0 +1,184 @@
+//! What the process keeps of each resource between two reconciles.
+//!
+//! A reconcile takes the memory out and puts it back, and there is only one reconcile of a resource at a time. What was
+//! deleted meanwhile is not put back but handed to whoever follows changes of deleted resources.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
+
+use kube::ResourceExt as _;
+
+use crate::{crd::TaurusProxyPort, fleet::permits::Permit, plan::session::Session};
+
+/// What is kept of one resource.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// What decisions rest on.
+    pub session: Session,
+    /// The permit of the change on record.
+    pub permit: Option<Permit>,
+    /// The installed definition dropped the record of a change; asked again when the resource changes.
+    pub record_pruned: Option<i64>,
+    /// How often in a row Kubernetes failed.
+    pub failures: u32,
+    own: Option<OwnWrite>,
+    must_fetch: bool,
+}
+
+/// The outcome of own writes that the watch has not delivered yet.
+#[derive(Debug)]
+struct OwnWrite {
+    latest: TaurusProxyPort,
+    superseded: HashSet<String>,
+}
+
+impl Memory {
+    /// The object to work on: the one that the watch has delivered, or what own writes have made of it since.
+    pub fn freshest(&mut self, delivered: &TaurusProxyPort) -> TaurusProxyPort {
+        let version = delivered.resource_version().unwrap_or_default();
+        match self.own.take() {
+            Some(own) if own.superseded.contains(&version) => {
+                let latest = own.latest.clone();
+                self.own = Some(own);
+                latest
+            }
+            _ => delivered.clone(),
+        }
+    }
+
+    /// Remembers that `before` was replaced by `after`, by an own write or a fresh read.
+    pub fn replaced(&mut self, before: &TaurusProxyPort, after: &TaurusProxyPort) {
+        let mut superseded = self
+            .own
+            .take()
+            .map(|own| own.superseded)
+            .unwrap_or_default();
+        if before.resource_version() != after.resource_version() {
+            superseded.extend(before.resource_version());
+        }
+        self.own = Some(OwnWrite {
+            latest: after.clone(),
+            superseded,
+        });
+    }
+
+    /// A write was refused or its outcome is unknown: the next reconcile begins with a fresh read.
+    pub fn doubt(&mut self) {
+        self.must_fetch = true;
+    }
+
+    /// Whether a fresh read is due; asks once.
+    pub fn take_doubt(&mut self) -> bool {
+        std::mem::take(&mut self.must_fetch)
+    }
+}
+
+/// The memories of all resources.
+#[derive(Debug, Default)]
+pub struct Memories {
+    inner: Mutex<Shelf>,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    alive: HashSet<String>,
+    of: HashMap<String, Memory>,
+}
+
+impl Memories {
+    /// A resource exists.
+    pub fn exists(&self, uid: &str) {
+        self.shelf().alive.insert(uid.to_owned());
+    }
+
+    /// Takes the memory of a resource out; a new one if there is none.
+    pub fn take(&self, uid: &str) -> Memory {
+        self.shelf().of.remove(uid).unwrap_or_default()
+    }
+
+    /// Puts a memory back; gives it back if the resource was deleted meanwhile.
+    pub fn put(&self, uid: &str, kept: Memory) -> Option<Memory> {
+        let mut shelf = self.shelf();
+        if shelf.alive.contains(uid) {
+            shelf.of.insert(uid.to_owned(), kept);
+            None
+        } else {
+            Some(kept)
+        }
+    }
+
+    /// A resource was deleted; gives its memory, unless a reconcile has it.
+    pub fn gone(&self, uid: &str) -> Option<Memory> {
+        let mut shelf = self.shelf();
+        shelf.alive.remove(uid);
+        shelf.of.remove(uid)
+    }
+
+    /// Counts a failure of Kubernetes itself for a resource, and says how many there were in a row.
+    pub fn count_failure(&self, uid: &str) -> u32 {
+        let mut shelf = self.shelf();
+        let kept = shelf.of.entry(uid.to_owned()).or_default();
+        kept.failures = kept.failures.saturating_add(1);
+        kept.doubt();
+        kept.failures
+    }
+
+    fn shelf(&self) -> std::sync::MutexGuard<'_, Shelf> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn version(version: &str) -> TaurusProxyPort {
+        serde_json::from_value(json!({
+            "apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": "TaurusProxyPort",
+            "metadata": {"name": "orders", "uid": "u", "resourceVersion": version},
+            "spec": {"projectID": "", "instanceID": "", "proxyID": "", "port": 3307}
+        }))
+        .unwrap()
+    }
+
+    fn freshest(memory: &mut Memory, delivered: &str) -> String {
+        memory
+            .freshest(&version(delivered))
+            .resource_version()
+            .unwrap()
+    }
+
+    #[test]
+    fn own_writes_count_until_the_watch_has_delivered_them() {
+        let mut memory = Memory::default();
+        assert_eq!(freshest(&mut memory, "10"), "10");
+        memory.replaced(&version("10"), &version("11"));
+        memory.replaced(&version("11"), &version("12"));
+        assert_eq!(freshest(&mut memory, "10"), "12");
+        assert_eq!(freshest(&mut memory, "11"), "12", "the watch lags");
+        assert_eq!(freshest(&mut memory, "12"), "12");
+        assert_eq!(freshest(&mut memory, "13"), "13", "somebody else wrote");
+        assert_eq!(
+            freshest(&mut memory, "10"),
+            "10",
+            "what was delivered is no longer remembered"
+        );
+    }
+
+    #[test]
+    fn the_memory_of_a_deleted_resource_is_given_away_once() {
+        let memories = Memories::default();
+        memories.exists("u");
+        let memory = memories.take("u");
+        assert!(memories.gone("u").is_none(), "a reconcile has it");
+        assert!(memories.put("u", memory).is_some());
+        memories.exists("u");
+        assert!(memories.put("u", Memory::default()).is_none());
+        assert!(memories.gone("u").is_some());
+        assert!(memories.gone("u").is_none());
+    }
+}
