@@ -90,19 +90,19 @@ struct Shelf {
 impl Memories {
     /// A resource exists.
     pub fn exists(&self, uid: &str) {
-        self.shelf().alive.insert(uid.to_owned());
+        self.lock().alive.insert(uid.to_owned());
     }
 
     /// Takes the memory of a resource out; a new one if there is none.
     pub fn take(&self, uid: &str) -> Memory {
-        self.shelf().of.remove(uid).unwrap_or_default()
+        self.lock().of.remove(uid).unwrap_or_default()
     }
 
     /// Puts a memory back; gives it back if the resource was deleted meanwhile.
     pub fn put(&self, uid: &str, kept: Memory) -> Option<Memory> {
-        let mut shelf = self.shelf();
-        if shelf.alive.contains(uid) {
-            shelf.of.insert(uid.to_owned(), kept);
+        let mut stored = self.lock();
+        if stored.alive.contains(uid) {
+            stored.of.insert(uid.to_owned(), kept);
             None
         } else {
             Some(kept)
@@ -111,21 +111,21 @@ impl Memories {
 
     /// A resource was deleted; gives its memory, unless a reconcile has it.
     pub fn gone(&self, uid: &str) -> Option<Memory> {
-        let mut shelf = self.shelf();
-        shelf.alive.remove(uid);
-        shelf.of.remove(uid)
+        let mut stored = self.lock();
+        stored.alive.remove(uid);
+        stored.of.remove(uid)
     }
 
     /// Counts a failure of Kubernetes itself for a resource, and says how many there were in a row.
     pub fn count_failure(&self, uid: &str) -> u32 {
-        let mut shelf = self.shelf();
-        let kept = shelf.of.entry(uid.to_owned()).or_default();
+        let mut stored = self.lock();
+        let kept = stored.of.entry(uid.to_owned()).or_default();
         kept.failures = kept.failures.saturating_add(1);
         kept.doubt();
         kept.failures
     }
 
-    fn shelf(&self) -> std::sync::MutexGuard<'_, Shelf> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Shelf> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
