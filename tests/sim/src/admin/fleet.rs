@@ -1,0 +1,49 @@
+//! Admin calls: instances and proxies.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::routing::patch;
+use serde::Deserialize;
+
+use super::wire::{Failure, Json, read};
+use crate::control::ProxyChange;
+use crate::{Control, InstanceView, ProxyView};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstanceChange {
+    status: Option<String>,
+    present: Option<bool>,
+}
+
+pub(super) fn routes() -> Router<Control> {
+    Router::new()
+        .route("/proxies/{id}", patch(change_proxy))
+        .route("/instances/{id}", patch(change_instance))
+}
+
+async fn change_proxy(
+    State(control): State<Control>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<ProxyView>, Failure> {
+    let change: ProxyChange = read(&body)?;
+    control.change_proxy(&id, change)?;
+    Ok(Json(control.proxy(&id)?))
+}
+
+async fn change_instance(
+    State(control): State<Control>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<InstanceView>, Failure> {
+    let InstanceChange { status, present } = read(&body)?;
+    if let Some(status) = status {
+        control.set_instance_status(&id, &status)?;
+    }
+    if let Some(present) = present {
+        control.set_instance_present(&id, present)?;
+    }
+    Ok(Json(control.instance(&id)?))
+}

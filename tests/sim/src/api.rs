@@ -1,0 +1,113 @@
+//! The service's own work, one file for each call, as functions of world, time and request.
+//!
+//! Promises the documented answers; faults and connections are none of its business. Texts are ours: the vendor's
+//! wording is not part of the interface.
+
+mod change;
+mod instance;
+mod job;
+mod list;
+mod query;
+mod refusal;
+mod tasks;
+mod token;
+
+use axum::http::HeaderMap;
+use jiff::Timestamp;
+
+use crate::answer::Answer;
+use crate::auth::{Denied, Identity};
+use crate::operation::{Call, Operation};
+use crate::world::World;
+
+pub(crate) use refusal::Refused;
+pub(crate) use token::claimed_credential;
+
+/// A request that was recognised, as the service sees it.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) query: &'a [(String, String)],
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a [u8],
+    /// A fault's limit on the size of pages.
+    pub(crate) page_cap: Option<usize>,
+}
+
+/// What the service did.
+#[derive(Debug)]
+pub(crate) struct Worked {
+    pub(crate) answer: Answer,
+    pub(crate) done: bool,
+    pub(crate) job_id: Option<String>,
+}
+
+impl Worked {
+    fn with(answer: Answer) -> Self {
+        Self {
+            answer,
+            done: true,
+            job_id: None,
+        }
+    }
+}
+
+/// Does what was asked, or refuses it.
+pub(crate) fn work(
+    world: &mut World,
+    request: &Request<'_>,
+    identity: &Result<Identity, Denied>,
+    request_id: &str,
+    now: Timestamp,
+) -> Worked {
+    let refused = |refused: Refused| Worked {
+        answer: refused.answer(request_id),
+        done: false,
+        job_id: None,
+    };
+    match request.call.operation {
+        Operation::Other => return refused(Refused::no_such_api()),
+        Operation::Token => {
+            return token::create(world, request, now).map_or_else(refused, Worked::with);
+        }
+        _ => {}
+    }
+    let done = permitted(world, request, identity).and_then(|()| match request.call.operation {
+        Operation::List => list::proxies(world, request, now).map(Worked::with),
+        Operation::Change => change::port(world, request, now),
+        Operation::Job => job::show(world, request, now).map(Worked::with),
+        Operation::Tasks => tasks::list(world, request, now).map(Worked::with),
+        Operation::Instance => instance::show(world, request).map(Worked::with),
+        Operation::Token | Operation::Other => Err(Refused::no_such_api()),
+    });
+    done.unwrap_or_else(refused)
+}
+
+/// Whether this caller may use this project.
+fn permitted(
+    world: &World,
+    request: &Request<'_>,
+    identity: &Result<Identity, Denied>,
+) -> Result<(), Refused> {
+    let identity = identity.as_ref().map_err(Refused::denied)?;
+    let project = &request.call.project;
+    let foreign = identity.project.as_ref().is_some_and(|own| own != project);
+    if foreign || !world.state.projects.contains_key(project) {
+        return Err(Refused::dbs(
+            403,
+            "200010",
+            "this project does not exist or is not yours",
+        ));
+    }
+    check_language(request.headers)
+}
+
+fn check_language(headers: &HeaderMap) -> Result<(), Refused> {
+    match headers
+        .get("x-language")
+        .map(axum::http::HeaderValue::as_bytes)
+    {
+        None | Some(b"en-us" | b"zh-cn") => Ok(()),
+        Some(_) => Err(Refused::bad_parameter("X-Language is en-us or zh-cn")),
+    }
+}

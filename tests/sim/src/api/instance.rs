@@ -1,0 +1,120 @@
+//! `GET /v3/{project}/instances/{instance}`, after the API page "Querying Details of a DB Instance", and finding
+//! instances for all other calls.
+
+use serde_json::{Value, json};
+
+use super::{Refused, Request};
+use crate::answer::Answer;
+use crate::behaviour::MissingInstance;
+use crate::fleet::IdKind;
+use crate::operation::{Call, Operation};
+use crate::sample::REGION;
+use crate::state::{ACTIVE, Instance, Proxy};
+use crate::times::fleet_time;
+use crate::world::World;
+
+/// The database port of every instance; a proxy's is another matter.
+const DATABASE_PORT: u16 = 3306;
+
+/// The instance that a call names, or the answer for one that isn't there.
+pub(super) fn find<'a>(
+    world: &'a World,
+    call: &Call,
+    operation: Operation,
+) -> Result<&'a Instance, Refused> {
+    if !IdKind::Instance.fits(&call.instance) {
+        return Err(Refused::dbs(400, "280404", "the instance id is malformed"));
+    }
+    world
+        .state
+        .instance(&call.project, &call.instance)
+        .ok_or_else(|| {
+            let (status, code) = match world.behaviour.missing_instance {
+                MissingInstance::NotFound201028 => (404, "201028"),
+                MissingInstance::BadRequest201028 => (400, "201028"),
+                MissingInstance::Conflict200932 if operation == Operation::List => (409, "200932"),
+                MissingInstance::NotFound | MissingInstance::Conflict200932 => (404, "200002"),
+            };
+            Refused::dbs(status, code, "the instance does not exist")
+        })
+}
+
+/// The availability zone of a node.
+pub(super) fn zone(number: usize) -> String {
+    format!("{REGION}{}", if number % 2 == 1 { "a" } else { "b" })
+}
+
+pub(super) fn show(world: &World, request: &Request<'_>) -> Result<Answer, Refused> {
+    let instance = find(world, request.call, Operation::Instance)?;
+    let proxies: Vec<&Proxy> = world.state.proxies_of(instance).collect();
+    Ok(Answer::json(
+        200,
+        &json!({"instance": describe(instance, &proxies)}),
+    ))
+}
+
+fn describe(instance: &Instance, proxies: &[&Proxy]) -> Value {
+    let number = instance.number;
+    let proxies = proxies
+        .iter()
+        .map(|proxy| json!({"pool_id": proxy.id, "name": proxy.name, "address": proxy.address}));
+    json!({
+        "id": instance.id,
+        "name": instance.name,
+        "project_id": instance.project,
+        "status": instance.status,
+        "port": DATABASE_PORT.to_string(),
+        "alias": "",
+        "type": "Cluster",
+        "charge_info": {"charge_mode": "postPaid", "order_id": ""},
+        "node_count": 2,
+        "datastore": {"type": "gaussdb-mysql", "version": "8.0", "kernel_version": "2.0.60.241200"},
+        "backup_used_space": 0.0,
+        "created": fleet_time(instance.created),
+        "updated": fleet_time(instance.created),
+        "private_write_ips": [private_address(number, 10)],
+        "private_dns_names": [],
+        "public_ips": "",
+        "db_user_name": "root",
+        "vpc_id": "1d0c9a54-52be-4c09-9e0f-6b0e8a7d3c21",
+        "subnet_id": "9c1f2d3e-7a40-4b6c-8e15-02d6f4a7b913",
+        "security_group_id": "70b3e8d5-0f6a-4c1b-b2a9-cc5d1f847e60",
+        "configuration_id": "6e2d8f10b7c54a39a1d0e4f7c9b82563pr07",
+        "backup_strategy": {"start_time": "02:00-03:00", "keep_days": "7"},
+        "nodes": [database_node(instance, 1, "master"), database_node(instance, 2, "slave")],
+        "enterprise_project_id": "0",
+        "time_zone": "UTC+08:00",
+        "az_mode": "multi",
+        "master_az_code": zone(1),
+        "maintenance_window": "18:00-22:00",
+        "tags": [],
+        "proxies": proxies.collect::<Vec<_>>(),
+    })
+}
+
+fn database_node(instance: &Instance, node: usize, role: &str) -> Value {
+    json!({
+        "id": instance.node_id(node),
+        "name": format!("{}-node-{node}", instance.name),
+        "type": role,
+        "status": ACTIVE,
+        "port": DATABASE_PORT,
+        "private_read_ips": [private_address(instance.number, 10 + node)],
+        "volume": {"type": "DL6", "used": "12.5", "size": "128000"},
+        "az_code": zone(node),
+        "region_code": REGION,
+        "created": fleet_time(instance.created),
+        "updated": fleet_time(instance.created),
+        "flavor_id": "a0b4c1d7e29f4f6c8d53b7e6901f2a48",
+        "flavor_ref": "gaussdb.mysql.sim.large.x86.4",
+        "max_connections": "2500",
+        "vcpus": "4",
+        "ram": "16",
+        "need_restart": false,
+        "priority": node,
+    })
+}
+
+fn private_address(instance: usize, host: usize) -> String {
+    format!("10.30.{}.{host}", instance % 250)
+}

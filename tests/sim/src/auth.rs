@@ -1,0 +1,101 @@
+//! Who is calling: signatures, tokens, and the locks that follow from wrong ones.
+//!
+//! Promises the gateway's answer for every request that it would not let pass. Signatures are judged by the real wall
+//! clock, everything else by the simulator's time.
+
+mod keys;
+mod signature;
+mod tokens;
+mod users;
+
+use axum::http::HeaderMap;
+use jiff::Timestamp;
+
+use crate::accounts::Accounts;
+use crate::behaviour::Behaviour;
+
+pub(crate) use signature::{Signed, hex, query_pairs, reduced};
+pub(crate) use tokens::TokenGrant;
+pub(crate) use users::SignInError;
+
+const X_AUTH_TOKEN: &str = "x-auth-token";
+const X_SECURITY_TOKEN: &str = "x-security-token";
+
+/// All credentials and what was done to them.
+#[derive(Debug)]
+pub(crate) struct Gatekeeper {
+    pub(crate) keys: keys::Keys,
+    pub(crate) users: users::Users,
+    pub(crate) tokens: tokens::Tokens,
+}
+
+/// Who was recognised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The access key's id, the user as `domain/name`, or the number of a token made beforehand.
+    pub(crate) credential: String,
+    /// The only project that a token is good for.
+    pub(crate) project: Option<String>,
+}
+
+/// Why somebody is not let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Denied {
+    /// Who it claims to be, when that is somebody known.
+    pub(crate) credential: Option<String>,
+    /// The gateway's code without its prefix: 0301 or 0307.
+    pub(crate) code: &'static str,
+    pub(crate) reason: String,
+}
+
+impl Denied {
+    fn new(credential: Option<&str>, reason: impl Into<String>) -> Self {
+        Self {
+            credential: credential.map(str::to_owned),
+            code: "APIGW.0301",
+            reason: reason.into(),
+        }
+    }
+}
+
+impl Gatekeeper {
+    pub(crate) fn new(accounts: &Accounts, now: Timestamp) -> Self {
+        Self {
+            keys: keys::Keys::new(&accounts.access_keys),
+            users: users::Users::new(&accounts.users),
+            tokens: tokens::Tokens::new(&accounts.tokens, now),
+        }
+    }
+
+    /// Recognises the sender of a request by its signature or by its token.
+    pub(crate) fn admit(
+        &mut self,
+        signed: &Signed<'_>,
+        behaviour: &Behaviour,
+        now: Timestamp,
+        wall: Timestamp,
+    ) -> Result<Identity, Denied> {
+        if signed
+            .headers
+            .contains_key(axum::http::header::AUTHORIZATION)
+        {
+            return self.keys.admit(
+                signed,
+                now,
+                wall.saturating_add(behaviour.clock_skew).unwrap_or(wall),
+            );
+        }
+        match text(signed.headers, X_AUTH_TOKEN) {
+            Some(token) => self.tokens.admit(token, now),
+            None => Err(Denied::new(
+                None,
+                "neither a signature nor a token was sent",
+            )),
+        }
+    }
+}
+
+/// A header's value, if it is text.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

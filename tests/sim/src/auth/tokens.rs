@@ -1,0 +1,97 @@
+//! Tokens: issued for a password, good for a while, revoked by hand.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Denied, Identity};
+use crate::clock::later;
+
+/// By the token's text.
+#[derive(Default)]
+pub(crate) struct Tokens(BTreeMap<String, TokenGrant>);
+
+/// What a token is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TokenGrant {
+    /// The user as `domain/name`, or the number of a token made beforehand.
+    pub(crate) credential: String,
+    /// The only project that it opens; none for every project.
+    pub(crate) project: Option<String>,
+    pub(crate) issued: Timestamp,
+    pub(crate) expires: Timestamp,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_list().entries(self.0.values()).finish()
+    }
+}
+
+impl Tokens {
+    pub(super) fn new(beforehand: &[SecretString], now: Timestamp) -> Self {
+        let mut tokens = Self::default();
+        for (number, text) in beforehand.iter().enumerate() {
+            let credential = format!("token {}", number + 1);
+            let grant = TokenGrant {
+                credential,
+                project: None,
+                issued: now,
+                expires: Timestamp::MAX,
+            };
+            tokens.issue(text.expose_secret().to_owned(), grant);
+        }
+        tokens
+    }
+
+    pub(crate) fn issue(&mut self, text: String, grant: TokenGrant) {
+        self.0.insert(text, grant);
+    }
+
+    pub(super) fn admit(&self, text: &str, now: Timestamp) -> Result<Identity, Denied> {
+        let grant = self
+            .0
+            .get(text)
+            .ok_or_else(|| Denied::new(None, "the token is unknown or was revoked"))?;
+        if now < grant.expires {
+            Ok(Identity {
+                credential: grant.credential.clone(),
+                project: grant.project.clone(),
+            })
+        } else {
+            let denied = Denied::new(
+                Some(&grant.credential),
+                "the token has expired, get a new one",
+            );
+            Err(Denied {
+                code: "APIGW.0307",
+                ..denied
+            })
+        }
+    }
+
+    /// Makes tokens unknown: all, or one credential's. Returns how many.
+    pub(crate) fn revoke(&mut self, credential: Option<&str>) -> usize {
+        let before = self.0.len();
+        self.0
+            .retain(|_, grant| credential.is_some_and(|one| grant.credential != one));
+        before - self.0.len()
+    }
+
+    /// Ends the time of tokens after a while: all, or one credential's. Returns how many.
+    pub(crate) fn expire(
+        &mut self,
+        credential: Option<&str>,
+        after: Duration,
+        now: Timestamp,
+    ) -> usize {
+        let theirs = |grant: &&mut TokenGrant| credential.is_none_or(|one| grant.credential == one);
+        self.0
+            .values_mut()
+            .filter(theirs)
+            .map(|grant| grant.expires = later(now, after))
+            .count()
+    }
+}

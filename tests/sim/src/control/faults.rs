@@ -1,0 +1,44 @@
+//! Faults, by hand.
+
+use super::{Control, ControlError};
+use crate::faults::{Fault, FaultId, FaultView};
+
+impl Control {
+    /// Adds a rule at the end of the list.
+    pub fn inject(&self, fault: Fault) -> FaultId {
+        self.shared.world().faults.add(fault)
+    }
+
+    /// All rules, those included that are used up.
+    pub fn faults(&self) -> Vec<FaultView> {
+        self.shared.world().faults.view()
+    }
+
+    /// Lets the requests go on that this rule holds now. The next ones are held again while the rule isn't used up.
+    pub fn release(&self, id: FaultId) -> Result<(), ControlError> {
+        if self.shared.world().faults.release(Some(id)) {
+            Ok(())
+        } else {
+            Err(ControlError::NoFault(id.0))
+        }
+    }
+
+    /// Lets all requests go on that are held now.
+    pub fn release_all(&self) {
+        self.shared.world().faults.release(None);
+    }
+
+    /// Removes a rule; what it holds goes on.
+    pub fn remove_fault(&self, id: FaultId) -> Result<(), ControlError> {
+        if self.shared.world().faults.remove(id) {
+            Ok(())
+        } else {
+            Err(ControlError::NoFault(id.0))
+        }
+    }
+
+    /// Removes all rules; what they hold goes on.
+    pub fn clear_faults(&self) {
+        self.shared.world().faults.clear();
+    }
+}

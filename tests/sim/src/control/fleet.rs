@@ -1,0 +1,154 @@
+//! What happens to instances and proxies without anybody asking the service: drift, states, vanishing.
+
+use serde::Deserialize;
+
+use super::{Control, ControlError};
+use crate::behaviour::Mode;
+use crate::state::{InstanceView, Proxy, ProxyView};
+
+/// A change of a proxy from outside; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProxyChange {
+    /// In force and listed at once. A job that ends later still sets its own port.
+    pub port: Option<u16>,
+    /// The status while no change shows; other than ACTIVE, changes are refused.
+    pub status: Option<String>,
+    /// The address.
+    pub address: Option<String>,
+    /// False: it vanishes. True: it is back.
+    pub present: Option<bool>,
+    /// The mode of this proxy alone.
+    pub mode: Option<Mode>,
+}
+
+impl Control {
+    /// A proxy, also one that has vanished.
+    pub fn proxy(&self, id: &str) -> Result<ProxyView, ControlError> {
+        let now = self.now();
+        let world = self.shared.world();
+        let proxy = world
+            .state
+            .proxies
+            .get(id)
+            .ok_or_else(|| ControlError::NoProxy(id.to_owned()))?;
+        Ok(world.state.view_proxy(proxy, &world.behaviour, now))
+    }
+
+    /// An instance, also one that has vanished.
+    pub fn instance(&self, id: &str) -> Result<InstanceView, ControlError> {
+        let now = self.now();
+        let world = self.shared.world();
+        let instance = world
+            .state
+            .instances
+            .get(id)
+            .ok_or_else(|| ControlError::NoInstance(id.to_owned()))?;
+        Ok(world.state.view_instance(instance, &world.behaviour, now))
+    }
+
+    /// Changes a proxy from outside.
+    pub fn change_proxy(&self, id: &str, change: ProxyChange) -> Result<(), ControlError> {
+        let ProxyChange {
+            port,
+            status,
+            address,
+            present,
+            mode,
+        } = change;
+        let now = self.now();
+        self.with_proxy(id, |proxy| {
+            if let Some(port) = port {
+                proxy.set_port(port, now);
+            }
+            proxy.status = status.unwrap_or_else(|| proxy.status.clone());
+            proxy.address = address.unwrap_or_else(|| proxy.address.clone());
+            proxy.present = present.unwrap_or(proxy.present);
+            proxy.mode = mode.or(proxy.mode);
+        })
+    }
+
+    /// Drift: somebody else has set the port.
+    pub fn set_port(&self, proxy: &str, port: u16) -> Result<(), ControlError> {
+        self.change_proxy(
+            proxy,
+            ProxyChange {
+                port: Some(port),
+                ..ProxyChange::default()
+            },
+        )
+    }
+
+    /// Sets the status that the list shows while no change shows.
+    pub fn set_status(&self, proxy: &str, status: &str) -> Result<(), ControlError> {
+        self.change_proxy(
+            proxy,
+            ProxyChange {
+                status: Some(status.to_owned()),
+                ..ProxyChange::default()
+            },
+        )
+    }
+
+    /// Sets the address.
+    pub fn set_address(&self, proxy: &str, address: &str) -> Result<(), ControlError> {
+        self.change_proxy(
+            proxy,
+            ProxyChange {
+                address: Some(address.to_owned()),
+                ..ProxyChange::default()
+            },
+        )
+    }
+
+    /// Lets a proxy vanish from the service (false) or return (true).
+    pub fn set_present(&self, proxy: &str, present: bool) -> Result<(), ControlError> {
+        self.change_proxy(
+            proxy,
+            ProxyChange {
+                present: Some(present),
+                ..ProxyChange::default()
+            },
+        )
+    }
+
+    /// Gives a proxy a mode of its own, or takes it away.
+    pub fn set_proxy_mode(&self, proxy: &str, mode: Option<Mode>) -> Result<(), ControlError> {
+        self.with_proxy(proxy, |proxy| proxy.mode = mode)
+    }
+
+    /// Sets the status of an instance; other than ACTIVE, changes of its proxies are refused.
+    pub fn set_instance_status(&self, id: &str, status: &str) -> Result<(), ControlError> {
+        let mut world = self.shared.world();
+        let instance = world
+            .state
+            .instances
+            .get_mut(id)
+            .ok_or_else(|| ControlError::NoInstance(id.to_owned()))?;
+        status.clone_into(&mut instance.status);
+        Ok(())
+    }
+
+    /// Lets an instance with all its proxies vanish (false) or return (true).
+    pub fn set_instance_present(&self, id: &str, present: bool) -> Result<(), ControlError> {
+        let mut world = self.shared.world();
+        let instance = world
+            .state
+            .instances
+            .get_mut(id)
+            .ok_or_else(|| ControlError::NoInstance(id.to_owned()))?;
+        instance.present = present;
+        Ok(())
+    }
+
+    fn with_proxy(&self, id: &str, change: impl FnOnce(&mut Proxy)) -> Result<(), ControlError> {
+        let mut world = self.shared.world();
+        let proxy = world
+            .state
+            .proxies
+            .get_mut(id)
+            .ok_or_else(|| ControlError::NoProxy(id.to_owned()))?;
+        change(proxy);
+        Ok(())
+    }
+}

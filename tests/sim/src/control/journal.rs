@@ -1,0 +1,107 @@
+//! Reading the journal, and waiting for what it will say.
+
+use std::time::Duration;
+
+use super::Control;
+use crate::journal::{Entry, Filter};
+
+/// How many entries a timeout shows.
+const SHOWN: usize = 20;
+
+/// What was waited for didn't come.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not within {within:?}; the last requests were:\n{last}")]
+pub struct Waited {
+    /// How long it was waited for.
+    pub within: Duration,
+    /// The last requests, a line each.
+    pub last: String,
+}
+
+impl Control {
+    /// All requests that are kept, oldest first.
+    pub fn journal(&self) -> Vec<Entry> {
+        self.entries(&Filter::all())
+    }
+
+    /// The requests that meet some conditions, oldest first.
+    pub fn entries(&self, filter: &Filter) -> Vec<Entry> {
+        self.shared
+            .world()
+            .journal
+            .entries()
+            .iter()
+            .filter(|entry| filter.fits(entry))
+            .cloned()
+            .collect()
+    }
+
+    /// How many requests meet some conditions.
+    pub fn count(&self, filter: &Filter) -> usize {
+        self.shared
+            .world()
+            .journal
+            .entries()
+            .iter()
+            .filter(|entry| filter.fits(entry))
+            .count()
+    }
+
+    /// Forgets all requests; numbers go on.
+    pub fn clear_journal(&self) {
+        self.shared.world().journal.clear();
+        self.shared.journal_changed();
+    }
+
+    /// Waits for the `nth` (from 1) request that meets some conditions, as soon as it has arrived: it may have no
+    /// answer yet. The bound is real time.
+    pub async fn wait_for_request(
+        &self,
+        filter: &Filter,
+        nth: usize,
+        within: Duration,
+    ) -> Result<Entry, Waited> {
+        self.wait_until(within, |entries| {
+            entries
+                .iter()
+                .filter(|entry| filter.fits(entry))
+                .nth(nth.saturating_sub(1))
+                .cloned()
+        })
+        .await
+    }
+
+    /// Waits until `look` finds in the journal what it looks for. It is called whenever a request arrives, is worked on
+    /// or answered, with the simulator locked: it must be quick and call no other control. The bound is real time.
+    pub async fn wait_until<T>(
+        &self,
+        within: Duration,
+        mut look: impl FnMut(&[Entry]) -> Option<T>,
+    ) -> Result<T, Waited> {
+        let mut changes = self.shared.journal_changes.subscribe();
+        let found = async {
+            loop {
+                if let Some(found) = look(self.shared.world().journal.entries()) {
+                    return found;
+                }
+                if changes.changed().await.is_err() {
+                    std::future::pending::<()>().await; // can't be: `self` holds the sender
+                }
+            }
+        };
+        match tokio::time::timeout(within, found).await {
+            Ok(found) => Ok(found),
+            Err(_) => Err(Waited {
+                within,
+                last: self.last_lines(),
+            }),
+        }
+    }
+
+    fn last_lines(&self) -> String {
+        let mut world = self.shared.world();
+        let entries = world.journal.entries();
+        let last = entries.iter().skip(entries.len().saturating_sub(SHOWN));
+        last.map(Entry::to_string).collect::<Vec<_>>().join("\n")
+    }
+}

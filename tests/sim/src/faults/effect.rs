@@ -1,0 +1,217 @@
+//! What a rule does to a request.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Answer;
+
+/// On which side of the service's work something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The work is not done yet; where the request ends here, it never is.
+    BeforeWork,
+    /// The work is done: a change has started its job.
+    AfterWork,
+}
+
+/// How an answer gets lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// The connection is reset.
+    Reset,
+    /// The connection is closed in good order.
+    Close,
+    /// The connection stays open and silent: a black hole.
+    Silence,
+}
+
+/// What a rule does to a request. In JSON an object with one key, such as `{"latency": 2.5}`; times are seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Effect {
+    /// The request arrives later, by the real clock.
+    Latency(#[serde(with = "crate::seconds")] Duration),
+    /// The request waits until it is released, its rule is removed, or a time of the simulator's clock has passed.
+    Hold {
+        /// Where it waits.
+        at: Stage,
+        /// For how long at most; for ever without it.
+        #[serde(
+            default,
+            with = "optional_seconds",
+            skip_serializing_if = "Option::is_none"
+        )]
+        at_most: Option<Duration>,
+    },
+    /// There is no answer. Ends the request.
+    Lose {
+        /// Whether the work is done.
+        at: Stage,
+        /// What the caller sees.
+        how: Loss,
+    },
+    /// The work is done, the answer's head and a part of its body are sent, then the connection is reset. Ends the
+    /// request.
+    CutBody {
+        /// How many bytes of the body arrive; half of it without a number.
+        #[serde(default)]
+        after: Option<usize>,
+    },
+    /// Another answer than the service's own. Ends the request.
+    Respond {
+        /// Whether the work is done.
+        at: Stage,
+        /// The answer.
+        answer: Answer,
+    },
+    /// Pages of lists hold no more than this, whatever limit was asked for.
+    PageCap(usize),
+}
+
+impl Effect {
+    /// The request waits, before the work, until it is released.
+    pub fn hold_before() -> Self {
+        Self::Hold {
+            at: Stage::BeforeWork,
+            at_most: None,
+        }
+    }
+
+    /// The work is done; the answer waits until it is released.
+    pub fn hold_after() -> Self {
+        Self::Hold {
+            at: Stage::AfterWork,
+            at_most: None,
+        }
+    }
+
+    /// The work is done and the answer lost, like this.
+    pub fn lose_answer(how: Loss) -> Self {
+        Self::Lose {
+            at: Stage::AfterWork,
+            how,
+        }
+    }
+
+    /// The request is lost on its way, like this.
+    pub fn lose_request(how: Loss) -> Self {
+        Self::Lose {
+            at: Stage::BeforeWork,
+            how,
+        }
+    }
+
+    /// Nothing is done and nothing answered.
+    pub fn black_hole() -> Self {
+        Self::lose_request(Loss::Silence)
+    }
+
+    /// This answer, without the work.
+    pub fn respond(answer: Answer) -> Self {
+        Self::Respond {
+            at: Stage::BeforeWork,
+            answer,
+        }
+    }
+
+    /// This answer, after the work was done.
+    pub fn respond_after_work(answer: Answer) -> Self {
+        Self::Respond {
+            at: Stage::AfterWork,
+            answer,
+        }
+    }
+
+    /// 409 with this code: another operation is at work.
+    pub fn busy(code: &str) -> Self {
+        Self::respond(Answer::error(
+            409,
+            code,
+            "another operation is running on the instance",
+        ))
+    }
+
+    pub(super) fn ends_the_request(&self) -> bool {
+        match self {
+            Self::Lose { .. } | Self::CutBody { .. } | Self::Respond { .. } => true,
+            Self::Latency(_) | Self::Hold { .. } | Self::PageCap(_) => false,
+        }
+    }
+}
+
+/// Serde for a number of seconds or nothing.
+mod optional_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Seconds(#[serde(with = "crate::seconds")] Duration);
+
+    #[expect(clippy::ref_option, reason = "serde passes references")]
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        duration.map(Seconds).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<Seconds>::deserialize(deserializer)?.map(|Seconds(duration)| duration))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effects_are_written_as_in_the_manual() {
+        for (json, effect) in [
+            (
+                r#"{"latency":2.5}"#,
+                Effect::Latency(Duration::from_millis(2500)),
+            ),
+            (r#"{"hold":{"at":"after_work"}}"#, Effect::hold_after()),
+            (
+                r#"{"hold":{"at":"before_work","at_most":5}}"#,
+                Effect::Hold {
+                    at: Stage::BeforeWork,
+                    at_most: Some(Duration::from_secs(5)),
+                },
+            ),
+            (
+                r#"{"lose":{"at":"after_work","how":"reset"}}"#,
+                Effect::lose_answer(Loss::Reset),
+            ),
+            (
+                r#"{"lose":{"at":"before_work","how":"silence"}}"#,
+                Effect::black_hole(),
+            ),
+            (
+                r#"{"cut_body":{"after":null}}"#,
+                Effect::CutBody { after: None },
+            ),
+            (
+                r#"{"respond":{"at":"before_work","answer":{"status":502,"headers":[["Retry-After","3"]],"body":"no"}}}"#,
+                Effect::respond(Answer::new(502, "no").header("Retry-After", "3")),
+            ),
+            (r#"{"page_cap":2}"#, Effect::PageCap(2)),
+        ] {
+            assert_eq!(
+                serde_json::from_str::<Effect>(json).unwrap(),
+                effect,
+                "{json}"
+            );
+            assert_eq!(serde_json::to_string(&effect).unwrap(), json);
+        }
+        assert!(
+            serde_json::from_str::<Effect>(r#"{"lose":{"at":"after","how":"reset"}}"#).is_err()
+        );
+    }
+}

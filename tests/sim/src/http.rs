@@ -1,0 +1,12 @@
+//! Connections and requests: everything between a socket and the service's work.
+
+mod arrival;
+mod connection;
+mod cut_body;
+mod exchange;
+mod lines;
+mod response;
+mod server;
+
+pub(crate) use lines::Lines;
+pub(crate) use server::serve;

@@ -1,0 +1,167 @@
+//! The calls that the simulator knows, told apart by method and path alone.
+//!
+//! Promises to look at the path as it came over the wire: an id that is empty or holds an encoded slash can't turn one
+//! call into another.
+
+use axum::http::Method;
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// `GET /v3/{project}/instances/{instance}/proxies`: the proxies of an instance.
+    List,
+    /// `PUT /v3/{project}/instances/{instance}/proxy/{proxy}/port`: change a proxy's port.
+    Change,
+    /// `GET /v3/{project}/jobs?id=`: a job.
+    Job,
+    /// `GET /v3/{project}/immediate-jobs`: the task list.
+    Tasks,
+    /// `GET /v3/{project}/instances/{instance}`: an instance.
+    Instance,
+    /// `POST /v3/auth/tokens`: a token for a password.
+    Token,
+    /// Anything else; answered with 404.
+    Other,
+}
+
+/// A request's operation and the ids in its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) operation: Operation,
+    /// Empty where the path names none.
+    pub(crate) project: String,
+    pub(crate) instance: String,
+    pub(crate) proxy: String,
+}
+
+impl Call {
+    pub(crate) fn of(method: &Method, path: &str) -> Self {
+        use Operation::{Change, Instance, Job, List, Other, Tasks, Token};
+        let segments: Vec<&str> = path.split('/').collect();
+        let (operation, project, instance, proxy) = match (method.as_str(), segments.as_slice()) {
+            ("POST", ["", "v3", "auth", "tokens"]) => (Token, "", "", ""),
+            ("GET", ["", "v3", project, "jobs"]) => (Job, *project, "", ""),
+            ("GET", ["", "v3", project, "immediate-jobs"]) => (Tasks, *project, "", ""),
+            ("GET", ["", "v3", project, "instances", instance]) => {
+                (Instance, *project, *instance, "")
+            }
+            ("GET", ["", "v3", project, "instances", instance, "proxies"]) => {
+                (List, *project, *instance, "")
+            }
+            (
+                "PUT",
+                [
+                    "",
+                    "v3",
+                    project,
+                    "instances",
+                    instance,
+                    "proxy",
+                    proxy,
+                    "port",
+                ],
+            ) => (Change, *project, *instance, *proxy),
+            _ => (Other, "", "", ""),
+        };
+        let complete = segments.iter().skip(1).all(|segment| !segment.is_empty());
+        let operation = if complete { operation } else { Other };
+        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        Self {
+            operation,
+            project: decode(project),
+            instance: decode(instance),
+            proxy: decode(proxy),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_call_is_known_by_method_and_path() {
+        for (method, path, operation, ids) in [
+            (
+                Method::GET,
+                "/v3/p/instances/i/proxies",
+                Operation::List,
+                ["p", "i", ""],
+            ),
+            (
+                Method::PUT,
+                "/v3/p/instances/i/proxy/x/port",
+                Operation::Change,
+                ["p", "i", "x"],
+            ),
+            (Method::GET, "/v3/p/jobs", Operation::Job, ["p", "", ""]),
+            (
+                Method::GET,
+                "/v3/p/immediate-jobs",
+                Operation::Tasks,
+                ["p", "", ""],
+            ),
+            (
+                Method::GET,
+                "/v3/p/instances/i",
+                Operation::Instance,
+                ["p", "i", ""],
+            ),
+            (
+                Method::POST,
+                "/v3/auth/tokens",
+                Operation::Token,
+                ["", "", ""],
+            ),
+            (
+                Method::PUT,
+                "/v3/p/instances/a%2Fb/proxy/..%2fx/port",
+                Operation::Change,
+                ["p", "a/b", "../x"],
+            ),
+        ] {
+            let [project, instance, proxy] = ids.map(str::to_owned);
+            assert_eq!(
+                Call::of(&method, path),
+                Call {
+                    operation,
+                    project,
+                    instance,
+                    proxy
+                },
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn neighbours_and_crippled_paths_are_other_calls() {
+        for (method, path) in [
+            (Method::PUT, "/v3/p/instances/i/port"),
+            (Method::PUT, "/v3/p/instances/i/proxy//port"),
+            (Method::PUT, "/v3/p/instances//proxy/x/port"),
+            (Method::PUT, "/v3/p/instances/i/proxy/../port"),
+            (Method::GET, "/v3/p/instances/i/proxies/"),
+            (Method::POST, "/v3/p/instances/i/proxies"),
+            (Method::GET, "/v3//instances/i"),
+            (Method::GET, "/v3/p/instances/i/proxy/x/port"),
+            (Method::GET, "/v3/p/instances"),
+            (Method::GET, "/"),
+            (Method::OPTIONS, "*"),
+        ] {
+            let call = Call::of(&method, path);
+            if path.contains("..") {
+                assert_eq!(
+                    (call.operation, &*call.proxy),
+                    (Operation::Change, ".."),
+                    "an id like any other"
+                );
+            } else {
+                assert_eq!(call.operation, Operation::Other, "{method} {path}");
+            }
+        }
+    }
+}

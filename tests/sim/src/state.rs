@@ -1,0 +1,159 @@
+//! What the simulated service knows: projects, instances, proxies and jobs.
+//!
+//! Promises that what was asked for and what is in force are kept apart: a job holds the port that was asked for, and
+//! what a proxy shows is computed from the jobs, from changes made outside, and from the time.
+
+mod instance;
+mod job;
+mod proxy;
+mod view;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::Timestamp;
+
+use crate::behaviour::{BusyScope, Mode};
+use crate::fleet::Fleet;
+use crate::plan::JobPlan;
+
+pub(crate) use instance::Instance;
+pub use job::JobState;
+pub(crate) use job::{Job, PORT_CHANGE};
+pub(crate) use proxy::Proxy;
+pub(crate) use view::view_job;
+pub use view::{InstanceView, JobView, ProxyView, StateView};
+
+/// The status of whatever is well.
+pub(crate) const ACTIVE: &str = "ACTIVE";
+
+/// Everything that the service knows about what it runs.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// Names of projects by id.
+    pub(crate) projects: BTreeMap<String, String>,
+    pub(crate) instances: BTreeMap<String, Instance>,
+    pub(crate) proxies: BTreeMap<String, Proxy>,
+    /// Oldest first.
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) plans: Plans,
+}
+
+/// The courses of coming jobs.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    pub(crate) default: JobPlan,
+    /// For the next changes; a proxy's id where it is for that proxy only.
+    pub(crate) next: VecDeque<(Option<String>, JobPlan)>,
+}
+
+impl State {
+    pub(crate) fn new(fleet: &Fleet, default: JobPlan, now: Timestamp) -> Self {
+        let projects = fleet
+            .projects
+            .iter()
+            .map(|project| (project.id.clone(), project.name.clone()))
+            .collect();
+        let mut state = Self {
+            projects,
+            instances: BTreeMap::new(),
+            proxies: BTreeMap::new(),
+            jobs: Vec::new(),
+            plans: Plans {
+                default,
+                next: VecDeque::new(),
+            },
+        };
+        for (number, spec) in fleet.instances.iter().enumerate() {
+            state
+                .instances
+                .insert(spec.id.clone(), Instance::new(spec, number + 1, now));
+        }
+        for (number, spec) in fleet.proxies.iter().enumerate() {
+            state
+                .proxies
+                .insert(spec.id.clone(), Proxy::new(spec, number + 1, now));
+            if let Some(instance) = state.instances.get_mut(&spec.instance) {
+                instance.proxies.push(spec.id.clone());
+            }
+        }
+        state
+    }
+
+    /// The instance, if it is there and belongs to the project.
+    pub(crate) fn instance(&self, project: &str, id: &str) -> Option<&Instance> {
+        self.instances
+            .get(id)
+            .filter(|instance| instance.present && instance.project == project)
+    }
+
+    /// The instance's proxies that are there, in the order in which they were made.
+    pub(crate) fn proxies_of(&self, instance: &Instance) -> impl Iterator<Item = &Proxy> {
+        instance
+            .proxies
+            .iter()
+            .filter_map(|id| self.proxies.get(id))
+            .filter(|proxy| proxy.present)
+    }
+
+    /// The name of an instance, also of one that has vanished.
+    pub(crate) fn instance_name(&self, id: &str) -> &str {
+        self.instances.get(id).map_or("", |instance| &instance.name)
+    }
+
+    /// The port that clients of the proxy connect to.
+    pub(crate) fn actual_port(&self, proxy: &Proxy, now: Timestamp) -> u16 {
+        proxy.actual_port(self.jobs_of(proxy), now)
+    }
+
+    /// The port that the list shows.
+    pub(crate) fn listed_port(&self, proxy: &Proxy, now: Timestamp) -> u16 {
+        proxy.listed_port(self.jobs_of(proxy), now)
+    }
+
+    /// The status word that the list shows.
+    pub(crate) fn listed_status<'a>(
+        &self,
+        proxy: &'a Proxy,
+        changing: &'a str,
+        now: Timestamp,
+    ) -> &'a str {
+        let changes = self
+            .jobs_of(proxy)
+            .any(|job| job.mode == Mode::M1 && job.unfinished(now));
+        if changes { changing } else { &proxy.status }
+    }
+
+    /// Whether an unfinished job stands in the way of another change of this proxy.
+    pub(crate) fn is_busy(&self, proxy: &Proxy, scope: BusyScope, now: Timestamp) -> bool {
+        self.jobs
+            .iter()
+            .filter(|job| job.instance == proxy.instance)
+            .filter(|job| scope == BusyScope::Instance || job.proxy.as_ref() == Some(&proxy.id))
+            .any(|job| job.unfinished(now))
+    }
+
+    /// The job, if it can be queried.
+    pub(crate) fn visible_job(&self, project: &str, id: &str, now: Timestamp) -> Option<&Job> {
+        self.jobs
+            .iter()
+            .find(|job| job.id == id && job.project == project && job.visible(now))
+    }
+
+    /// The course of the next job of this proxy.
+    pub(crate) fn take_plan(&mut self, proxy: &str) -> JobPlan {
+        let plans = &mut self.plans;
+        let place = plans
+            .next
+            .iter()
+            .position(|(of, _)| of.as_deref().is_none_or(|id| id == proxy));
+        place
+            .and_then(|place| plans.next.remove(place))
+            .map_or_else(|| plans.default.clone(), |(_, plan)| plan)
+    }
+
+    fn jobs_of<'a>(&'a self, proxy: &'a Proxy) -> impl Iterator<Item = &'a Job> {
+        self.jobs
+            .iter()
+            .filter(|job| job.proxy.as_ref() == Some(&proxy.id))
+    }
+}

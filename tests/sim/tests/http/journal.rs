@@ -1,0 +1,131 @@
+//! The journal, and waiting for it.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use taurus_sim::{Filter, Operation, Options, Outcome, sample};
+
+use crate::client::{PATIENCE, list_path, seconds, send, start, start_with};
+
+#[tokio::test]
+async fn an_entry_tells_all_of_a_request_but_its_secrets() {
+    let (simulator, client) = start().await;
+    simulator.advance(seconds(5)).unwrap();
+    let path = list_path(sample::INSTANCE);
+    let request = client
+        .request(Method::GET, &format!("{path}?limit=10&offset=%30"))
+        .header("X-Language", "en-us");
+    let reply = send(request).await.unwrap();
+    let entries = simulator.journal();
+    let [entry] = entries.as_slice() else {
+        panic!("{entries:?}")
+    };
+    assert_eq!(
+        (entry.number, entry.at, entry.connection),
+        (1, simulator.now(), 1)
+    );
+    assert_eq!(
+        (&*entry.method, &*entry.path, entry.operation),
+        ("GET", &*path, Operation::List)
+    );
+    let query: Vec<_> = entry
+        .query
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    assert_eq!(query, [("limit", "10"), ("offset", "0")]);
+    assert_eq!(
+        (
+            &*entry.headers["x-language"],
+            &*entry.headers["x-auth-token"]
+        ),
+        ("en-us", "***")
+    );
+    assert_eq!(entry.project.as_deref(), Some(sample::PROJECT));
+    assert_eq!(
+        (entry.instance.as_deref(), entry.proxy.as_deref()),
+        (Some(sample::INSTANCE), None)
+    );
+    assert_eq!(
+        (entry.credential.as_deref(), entry.outcome, entry.work_done),
+        (Some("token 1"), Outcome::Answered, true)
+    );
+    let answer = entry.answer.as_ref().unwrap();
+    assert_eq!((answer.status, &*answer.body), (200, &*reply.body));
+}
+
+#[tokio::test]
+async fn filters_pick_changes_and_jobs_by_their_proxy() {
+    let (simulator, client) = start().await;
+    let id = client.accepted(3307).await;
+    client.job(&id).await;
+    client.list("").await;
+    let ours = simulator.entries(&Filter::all().proxy(sample::PROXY));
+    let operations: Vec<_> = ours.iter().map(|entry| entry.operation).collect();
+    assert_eq!(operations, [Operation::Change, Operation::Job]);
+    assert_eq!(
+        (ours[0].port(), ours[0].job_id.as_deref()),
+        (Some(3307), Some(&*id))
+    );
+    assert_eq!(
+        simulator.count(&Filter::all().instance(sample::INSTANCE)),
+        3
+    );
+    assert_eq!(simulator.count(&Filter::all().since(ours[0].number)), 2);
+    simulator.clear_journal();
+    client.list("").await;
+    assert_eq!(simulator.journal()[0].number, 4);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_request_gets_it_when_it_comes_and_else_a_list_of_what_came() {
+    let (simulator, client) = start().await;
+    let lists = Filter::on(Operation::List);
+    let third = simulator.wait_for_request(&lists, 3, PATIENCE);
+    let calls = async {
+        client.accepted(3307).await;
+        for _ in 0..4 {
+            client.list("").await;
+        }
+    };
+    let (third, ()) = tokio::join!(third, calls);
+    assert_eq!(third.unwrap().number, 4);
+
+    let sign_ins = Filter::on(Operation::Token);
+    let never = simulator.wait_for_request(&sign_ins, 1, Duration::from_millis(50));
+    let error = never.await.unwrap_err().to_string();
+    assert!(
+        error.contains("#1 PUT") && error.contains(r#"{"port":3307} -> Answered 200"#),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_journal_keeps_no_more_than_its_limit() {
+    let (simulator, client) = start_with(Options {
+        journal_limit: 3,
+        ..Options::stepped()
+    })
+    .await;
+    for _ in 0..5 {
+        client.list("").await;
+    }
+    let numbers: Vec<_> = simulator
+        .journal()
+        .iter()
+        .map(|entry| entry.number)
+        .collect();
+    assert_eq!(numbers, [3, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_stopped_simulator_answers_nobody_and_holds_nothing() {
+    let (simulator, client) = start().await;
+    client.list("").await;
+    let (control, address) = (simulator.control().clone(), simulator.address());
+    tokio::time::timeout(PATIENCE, simulator.stop())
+        .await
+        .unwrap();
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    assert_eq!(control.journal().len(), 1);
+}

@@ -1,0 +1,18 @@
+//! The simulator over real HTTP, in process and as a program.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests; what is wrong shall fail the test"
+)]
+
+mod admin;
+mod client;
+mod credentials;
+mod documented;
+mod faults;
+mod jobs;
+mod journal;
+mod modes;
+mod program;
+mod tasks;
