@@ -57,6 +57,9 @@ pub enum JournalError {
     /// The installed definition drops the record of a change.
     #[error("the installed definition of the resource drops the record of a change")]
     Pruned,
+    /// The change is no longer on record, nor is it the last one: somebody removed it.
+    #[error("the change is no longer on record")]
+    Superseded,
     /// The API server did not answer in time; the write may have been made.
     #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
     TimedOut,
@@ -168,48 +171,32 @@ impl Journal {
     }
 
     /// Puts the job of a change on record, and tries for as long as this process lives: nobody else knows it.
+    ///
+    /// The first try writes `status`, made for `object`; later ones set the job in what then stands there.
     pub async fn job(
         &self,
         object: TaurusProxyPort,
+        status: TaurusProxyPortStatus,
         id: &ChangeId,
         job: &JobId,
     ) -> Result<TaurusProxyPort, JournalError> {
-        let latest = std::sync::Mutex::new(object);
+        if let Ok(written) = self.replace(&object, status).await {
+            return Ok(written);
+        }
         let attempt = || async {
-            let object = latest
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .clone();
+            let fresh = self.fetch(&object).await?.ok_or(JournalError::Gone)?;
             let status =
-                with_job(&object, id, job, self.clock.now()).ok_or(JournalError::Conflict)?;
-            let result = self.replace(&object, status).await;
-            if result.is_err()
-                && let Ok(fresh) = self.fetch(&object).await
-            {
-                let fresh = fresh.ok_or(JournalError::Gone)?;
-                *latest
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
-            }
-            result
+                with_job(&fresh, id, job, self.clock.now()).ok_or(JournalError::Superseded)?;
+            self.replace(&fresh, status).await
         };
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(5))
             .without_max_times()
             .with_jitter();
-        let lasting = |object: &TaurusProxyPort| change_id(object) == Some(id.as_str());
         attempt
             .retry(backoff)
-            .when(|error| match error {
-                JournalError::Gone | JournalError::Pruned => false,
-                // Another record stands there: nothing of ours is left to write into.
-                JournalError::Conflict => {
-                    let latest = latest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    lasting(&latest) || last_id(&latest) == Some(id.as_str())
-                }
-                JournalError::TimedOut | JournalError::Kubernetes(_) => true,
-            })
+            .when(|error| !matches!(error, JournalError::Gone | JournalError::Superseded))
             .notify(|error, wait| {
                 tracing::warn!(%error, ?wait, change = %id, %job, "the job id is not on record yet");
             })
@@ -281,15 +268,6 @@ fn change_id(object: &TaurusProxyPort) -> Option<&str> {
         .change
         .as_ref()
         .map(|change| change.id.as_str())
-}
-
-fn last_id(object: &TaurusProxyPort) -> Option<&str> {
-    object
-        .status
-        .as_ref()?
-        .last_change
-        .as_ref()
-        .map(|last| last.id.as_str())
 }
 
 /// Bounds a call of the API server and sorts its errors.
