@@ -1,8 +1,239 @@
-//! The reconciler: the stages that do I/O.
+//! The reconciler: the stages that do I/O, and the watch that calls for them.
+//!
+//! Relies on kube's controller for one reconcile of a resource at a time. Promises that one resource harms no other: what
+//! can't be decoded is counted and passed over, a panic is caught, and errors of Kubernetes back off by resource.
+
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+
+use futures::{FutureExt as _, StreamExt as _};
+use kube::{
+    Api, Client, ResourceExt as _,
+    core::DeserializeGuard,
+    runtime::{
+        Controller, Predicate as _, WatchStreamExt as _,
+        controller::{Action, Config},
+        predicates, reflector,
+        utils::PredicateConfig,
+        watcher,
+    },
+};
+
+use crate::{
+    controller::{
+        context::{Context, Settings},
+        journal::JournalError,
+        meter::Ending,
+        roll::Roll,
+    },
+    crd::TaurusProxyPort,
+    plan::{backoff, record::Record},
+};
 
 pub mod accounts;
 pub mod act;
+pub mod context;
+mod events;
 pub mod journal;
 pub mod look;
 pub mod memory;
+pub mod meter;
+mod orphan;
 pub mod read;
+pub mod reconcile;
+mod roll;
+
+/// A resource that may not be decodable: then its metadata and the fault are left.
+pub type Guarded = DeserializeGuard<TaurusProxyPort>;
+
+/// Where and how to run.
+pub struct Scope {
+    /// The only namespace to look at; all where there is none.
+    pub namespace: Option<String>,
+    /// How many reconciles run at once.
+    pub concurrency: u16,
+}
+
+/// Runs until `stop` is done and the reconciles at work have ended. `synced` is called once the first list was read.
+pub async fn run(
+    client: Client,
+    scope: Scope,
+    settings: Settings,
+    synced: impl FnOnce() + Send + 'static,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let api: Api<Guarded> = match &scope.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    let (store, writer) = reflector::store();
+    let context = Arc::new(Context::new(client, settings, store.clone()));
+    let stream = watched(api, writer, Arc::clone(&context));
+    let ready = store.clone();
+    tokio::spawn(async move {
+        if ready.wait_until_ready().await.is_ok() {
+            synced();
+        }
+    });
+    let draining = Arc::clone(&context);
+    let config = Config::default().concurrency(scope.concurrency);
+    Controller::for_stream(stream, store)
+        .with_config(config)
+        .graceful_shutdown_on(async move {
+            stop.await;
+            draining.drain();
+        })
+        .run(reconcile_guarded, retry_later, context)
+        .for_each(|result| async move {
+            match result {
+                Ok((object, action)) => tracing::trace!(%object, ?action, "reconciled"),
+                Err(error) => tracing::debug!(%error, "not reconciled"),
+            }
+        })
+        .await;
+}
+
+/// The resources as the watch delivers them: the fleet is told of each, and only what people change calls for a reconcile.
+fn watched(
+    api: Api<Guarded>,
+    writer: reflector::store::Writer<Guarded>,
+    context: Arc<Context>,
+) -> impl futures::Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
+    let mut roll = Roll::default();
+    let watched_by = predicates::generation
+        .combine(predicates::annotations)
+        .combine(predicates::finalizers);
+    watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(slim)
+        .inspect(move |event| match event {
+            Ok(event) => {
+                for change in roll.take(event) {
+                    tell(&context, change);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the watch of TaurusProxyPorts failed; it is begun anew")
+            }
+        })
+        .reflect(writer)
+        .applied_objects()
+        .predicate_filter(watched_by, PredicateConfig::default())
+}
+
+/// Drops what is never read and makes up most of an object's size.
+fn slim(object: &mut Guarded) {
+    let metadata = match &mut object.0 {
+        Ok(object) => &mut object.metadata,
+        Err(invalid) => &mut invalid.metadata,
+    };
+    metadata.managed_fields = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}
+
+fn tell(context: &Arc<Context>, change: roll::Change) {
+    match change {
+        roll::Change::Noted(uid, object) => {
+            context.memories.exists(&uid);
+            match object {
+                Some(object) => context.claims.note(&object),
+                None => context.claims.forget(&uid),
+            }
+        }
+        roll::Change::Gone(uid, last) => {
+            context.claims.forget(&uid);
+            context.meter.forget(&uid);
+            let memory = context.memories.gone(&uid);
+            if let (Some(memory), Some(last)) = (memory, last) {
+                hand_over(context, &last, memory);
+            }
+        }
+    }
+}
+
+/// A deleted resource with a change at work is followed to its end.
+fn hand_over(context: &Arc<Context>, object: &TaurusProxyPort, mut memory: memory::Memory) {
+    let object = memory.freshest(object);
+    let (Ok(desired), Some(change)) = (read::read(&object), Record::of(&object).change) else {
+        return;
+    };
+    orphan::adopt(
+        Arc::clone(context),
+        object.namespace().unwrap_or_default(),
+        desired,
+        change,
+        memory,
+    );
+}
+
+async fn reconcile_guarded(
+    object: Arc<Guarded>,
+    context: Arc<Context>,
+) -> Result<Action, JournalError> {
+    let began = context.clock.now();
+    let object = match &object.0 {
+        Ok(object) => object,
+        Err(invalid) => {
+            tracing::warn!(
+                namespace = invalid.metadata.namespace,
+                name = invalid.metadata.name,
+                error = invalid.error,
+                "the resource can't be decoded; it is passed over until it changes"
+            );
+            context
+                .meter
+                .undecodable(invalid.metadata.uid.as_deref().unwrap_or_default());
+            return Ok(Action::await_change());
+        }
+    };
+    let uid = object.uid().unwrap_or_default();
+    let mut memory = context.memories.take(&uid);
+    let reconciling = Box::pin(reconcile::reconcile(&context, object, &mut memory));
+    let result = AssertUnwindSafe(reconciling).catch_unwind().await;
+    if result.is_err() {
+        memory.doubt();
+        memory.failures = memory.failures.saturating_add(1);
+    }
+    let panics = memory.failures;
+    if let Some(memory) = context.memories.put(&uid, memory) {
+        hand_over(&context, object, memory);
+    }
+    let (ending, action) = match result {
+        Ok(Ok(Some(delay))) => (Ending::Done, Ok(Action::requeue(delay))),
+        Ok(Ok(None)) => (Ending::Done, Ok(Action::await_change())),
+        Ok(Err(error)) => (Ending::Failed, Err(error)),
+        Err(_) => {
+            tracing::error!(
+                name = object.name_any(),
+                "a reconcile panicked; it is tried again later"
+            );
+            let delay = backoff::doubling(context.pace.transient, panics);
+            (
+                Ending::Panicked,
+                Ok(Action::requeue(Context::jittered(delay))),
+            )
+        }
+    };
+    context
+        .meter
+        .reconciled(ending, context.clock.now().elapsed(began.uptime));
+    action
+}
+
+/// Kubernetes itself failed: the resource backs off, and the next reconcile begins with a fresh read.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the controller's"
+)]
+fn retry_later(object: Arc<Guarded>, error: &JournalError, context: Arc<Context>) -> Action {
+    let failures = context
+        .memories
+        .count_failure(&object.uid().unwrap_or_default());
+    let delay = match error {
+        JournalError::Conflict => context.pace.poll_first,
+        _ => backoff::doubling(context.pace.transient, failures),
+    };
+    tracing::warn!(name = object.name_any(), %error, ?delay, "not reconciled; tried again later");
+    Action::requeue(Context::jittered(delay))
+}

@@ -47,10 +47,19 @@ pub struct Decision {
 /// Decides what to do. `facts.record` and `facts.session` are where it starts from; the session has not yet taken in
 /// what was observed.
 pub fn decide(facts: &Facts<'_>) -> Decision {
+    let mut session = facts.session.clone();
+    session.turn_to(facts.record.change.as_ref(), facts.now);
+    session.observe(facts.record, facts.observed, facts.now, facts.pace);
+    decide_again(&Facts {
+        session: &session,
+        ..*facts
+    })
+}
+
+/// Decides on facts that the session has taken in already, after the record was moved on by an outcome.
+pub fn decide_again(facts: &Facts<'_>) -> Decision {
     let mut record = facts.record.clone();
     let mut session = facts.session.clone();
-    session.turn_to(record.change.as_ref(), facts.now);
-    session.observe(&record, facts.observed, facts.now, facts.pace);
     if record.generation != Some(facts.desired.generation) {
         settle::forget(&mut record, facts.desired.port.get(), facts.now, facts.pace);
     }

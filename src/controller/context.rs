@@ -1,0 +1,135 @@
+//! What all reconciles share.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use kube::{
+    Client, ResourceExt as _,
+    runtime::{
+        events::{Recorder, Reporter},
+        reflector::{ObjectRef, Store},
+    },
+};
+
+use crate::{
+    clock::Clock,
+    controller::{
+        Guarded,
+        accounts::{Accounts, Connect},
+        journal::Journal,
+        memory::Memories,
+        meter::Meter,
+        read::Desired,
+    },
+    crd::TaurusProxyPort,
+    fleet::{claims::Claims, permits::Permits},
+    pace::Pace,
+};
+
+/// Name under which events and requests appear.
+pub const MANAGER: &str = "taurus-port-operator";
+
+/// What is set for all reconciles.
+pub struct Settings {
+    /// The clocks.
+    pub clock: Clock,
+    /// The durations.
+    pub pace: Pace,
+    /// How often a settled resource is looked at.
+    pub resync: Duration,
+    /// Makes connections to the cloud.
+    pub connect: Arc<dyn Connect>,
+    /// Counts.
+    pub meter: Arc<dyn Meter>,
+}
+
+/// What all reconciles share.
+pub struct Context {
+    pub(super) clock: Clock,
+    pub(super) pace: Pace,
+    pub(super) resync: Duration,
+    pub(super) leading_since: Duration,
+    pub(super) journal: Journal,
+    pub(super) accounts: Accounts,
+    pub(super) claims: Claims,
+    pub(super) permits: Permits,
+    pub(super) memories: Memories,
+    pub(super) recorder: Recorder,
+    pub(super) meter: Arc<dyn Meter>,
+    pub(super) store: Store<Guarded>,
+    draining: AtomicBool,
+}
+
+impl Context {
+    /// A context over `client`, with the store that the watch fills.
+    pub fn new(client: Client, settings: Settings, store: Store<Guarded>) -> Self {
+        let Settings {
+            clock,
+            pace,
+            resync,
+            connect,
+            meter,
+        } = settings;
+        let reporter = Reporter {
+            controller: MANAGER.to_owned(),
+            instance: None,
+        };
+        Self {
+            journal: Journal::new(client.clone(), clock),
+            accounts: Accounts::new(client.clone(), connect, pace.secret_check),
+            recorder: Recorder::new(client, reporter),
+            claims: Claims::default(),
+            permits: Permits::default(),
+            memories: Memories::default(),
+            // The uptime of the process, until there are leaders.
+            leading_since: Duration::ZERO,
+            draining: AtomicBool::new(false),
+            clock,
+            pace,
+            resync,
+            meter,
+            store,
+        }
+    }
+
+    /// From now on no change is started; what is at work is recorded.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Why a change that was decided on must not be sent after all.
+    pub(super) fn objection(
+        &self,
+        object: &TaurusProxyPort,
+        desired: &Desired,
+    ) -> Option<&'static str> {
+        if self.draining.load(Ordering::SeqCst) {
+            return Some("the operator is stopping");
+        }
+        let namespace = object.namespace().unwrap_or_default();
+        let known = self
+            .store
+            .get(&ObjectRef::new(&object.name_any()).within(&namespace));
+        let Some(known) = known.as_deref().and_then(|guarded| guarded.0.as_ref().ok()) else {
+            return Some("the resource is gone");
+        };
+        if known.uid() != object.uid() || known.metadata.deletion_timestamp.is_some() {
+            Some("the resource is gone")
+        } else if known.metadata.generation > Some(desired.generation) {
+            Some("the resource was changed")
+        } else {
+            None
+        }
+    }
+
+    /// Spreads what would otherwise come at once; never earlier than asked for.
+    pub(super) fn jittered(delay: Duration) -> Duration {
+        const SHORTEST: Duration = Duration::from_millis(20);
+        delay.max(SHORTEST).mul_f64(rand::random_range(1.0..1.1))
+    }
+}

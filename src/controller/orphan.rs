@@ -1,0 +1,82 @@
+//! Changes of resources that were deleted while one was at work.
+//!
+//! Deletion is not held up. The process keeps the instance until the change has ended, so that a successor of the resource
+//! does not start another one beside it.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    cloud::{Cloud, Meaning},
+    controller::{context::Context, memory::Memory, read::Desired},
+    model::Moment,
+    plan::{record::Change, tasks},
+};
+
+/// Follows the change of a deleted resource to its end, in the background.
+pub(super) fn adopt(
+    context: Arc<Context>,
+    namespace: String,
+    desired: Desired,
+    change: Change,
+    memory: Memory,
+) {
+    tokio::spawn(async move {
+        tracing::info!(change = %change.id, "following the change of a deleted resource");
+        let begun = context.clock.now();
+        let longest = context
+            .pace
+            .of_user(desired.change_timeout)
+            .max(context.pace.settle_window());
+        while context.clock.now().elapsed(begun.uptime) < longest {
+            pause(context.pace.poll_longest).await;
+            let now = context.clock.now();
+            let settled = now.elapsed(begun.uptime) >= context.pace.settle_window();
+            if settled && has_ended(&context, &namespace, &desired, &change, now).await {
+                break;
+            }
+        }
+        tracing::info!(change = %change.id, "the change of a deleted resource is no longer followed");
+        drop(memory);
+    });
+}
+
+async fn has_ended(
+    context: &Context,
+    namespace: &str,
+    desired: &Desired,
+    change: &Change,
+    now: Moment,
+) -> bool {
+    let Ok(Ok(cloud)) = context.accounts.cloud(namespace, desired, now).await else {
+        // Its Secret is gone as well: the task list guards the successor.
+        return true;
+    };
+    match &change.job {
+        Some(job) => match cloud.job(job).await {
+            Ok(job) => job.state.is_finished(),
+            Err(error) => error.meaning == Meaning::NotFound,
+        },
+        None => is_idle(context, cloud.as_ref(), desired, now).await,
+    }
+}
+
+async fn is_idle(context: &Context, cloud: &dyn Cloud, desired: &Desired, now: Moment) -> bool {
+    let since = now
+        .wall
+        .checked_sub(context.pace.tasks_look_back)
+        .unwrap_or(now.wall);
+    let instance = &desired.subject.instance;
+    let abandoned = context.claims.abandoned(instance);
+    let list = cloud.tasks(since).await;
+    list.is_ok_and(|list| {
+        tasks::unfinished(&list, instance, &abandoned, now, &context.pace).is_none()
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing is left that could be requeued"
+)]
+async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
