@@ -34,8 +34,28 @@ pub(crate) struct Gatekeeper {
 pub(crate) struct Identity {
     /// The access key's id, the user as `domain/name`, or the number of a token made beforehand.
     pub(crate) credential: String,
-    /// The only project that a token is good for.
-    pub(crate) project: Option<String>,
+    pub(crate) scope: Scope,
+}
+
+/// What a credential is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Every project.
+    Everything,
+    /// One project.
+    Project(String),
+    /// No project: the token was asked for without one.
+    Nothing,
+}
+
+impl Scope {
+    pub(crate) fn covers(&self, project: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Project(own) => own == project,
+            Self::Nothing => false,
+        }
+    }
 }
 
 /// Why somebody is not let in.

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Refused, Request};
 use crate::answer::Answer;
-use crate::auth::{SignInError, TokenGrant, hex};
+use crate::auth::{Scope, SignInError, TokenGrant, hex};
 use crate::clock::later;
 use crate::times::token_time;
 use crate::world::World;
@@ -39,7 +39,9 @@ pub(super) fn create(
     let project = scope(world, &sign_in)?;
     let grant = TokenGrant {
         credential: format!("{domain}/{name}"),
-        project: project.as_ref().map(|(id, _)| id.clone()),
+        scope: project
+            .as_ref()
+            .map_or(Scope::Nothing, |(id, _)| Scope::Project(id.clone())),
         issued: now,
         expires: later(now, world.behaviour.token_lifetime),
     };

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use super::signature::Claim;
-use super::{Denied, Identity, Signed, X_SECURITY_TOKEN, text};
+use super::{Denied, Identity, Scope, Signed, X_SECURITY_TOKEN, text};
 use crate::accounts::AccessKey;
 use crate::clock::later;
 use crate::times;
@@ -88,7 +88,7 @@ impl Keys {
                 entry.failures = 0;
                 Ok(Identity {
                     credential,
-                    project: None,
+                    scope: Scope::Everything,
                 })
             }
             Err(reason) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Denied, Identity};
+use super::{Denied, Identity, Scope};
 use crate::clock::later;
 
 /// By the token's text.
@@ -18,8 +18,7 @@ pub(crate) struct Tokens(BTreeMap<String, TokenGrant>);
 pub(crate) struct TokenGrant {
     /// The user as `domain/name`, or the number of a token made beforehand.
     pub(crate) credential: String,
-    /// The only project that it opens; none for every project.
-    pub(crate) project: Option<String>,
+    pub(crate) scope: Scope,
     pub(crate) issued: Timestamp,
     pub(crate) expires: Timestamp,
 }
@@ -37,7 +36,7 @@ impl Tokens {
             let credential = format!("token {}", number + 1);
             let grant = TokenGrant {
                 credential,
-                project: None,
+                scope: Scope::Everything,
                 issued: now,
                 expires: Timestamp::MAX,
             };
@@ -58,7 +57,7 @@ impl Tokens {
         if now < grant.expires {
             Ok(Identity {
                 credential: grant.credential.clone(),
-                project: grant.project.clone(),
+                scope: grant.scope.clone(),
             })
         } else {
             let denied = Denied::new(

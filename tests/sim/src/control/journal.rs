@@ -61,27 +61,26 @@ impl Control {
         nth: usize,
         within: Duration,
     ) -> Result<Entry, Waited> {
-        self.wait_until(within, |entries| {
-            entries
-                .iter()
-                .filter(|entry| filter.fits(entry))
+        self.wait_until(within, |control| {
+            control
+                .entries(filter)
+                .into_iter()
                 .nth(nth.saturating_sub(1))
-                .cloned()
         })
         .await
     }
 
-    /// Waits until `look` finds in the journal what it looks for. It is called whenever a request arrives, is worked on
-    /// or answered, with the simulator locked: it must be quick and call no other control. The bound is real time.
+    /// Waits until `look` finds what it looks for. It is called at once, and whenever a request arrives, is worked on or
+    /// answered. The bound is real time.
     pub async fn wait_until<T>(
         &self,
         within: Duration,
-        mut look: impl FnMut(&[Entry]) -> Option<T>,
+        mut look: impl FnMut(&Self) -> Option<T>,
     ) -> Result<T, Waited> {
         let mut changes = self.shared.journal_changes.subscribe();
         let found = async {
             loop {
-                if let Some(found) = look(self.shared.world().journal.entries()) {
+                if let Some(found) = look(self) {
                     return found;
                 }
                 if changes.changed().await.is_err() {

@@ -4,7 +4,7 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 
 use crate::api;
-use crate::auth::{Denied, Identity, Signed};
+use crate::auth::{Denied, Identity, Scope, Signed};
 use crate::clock::Clock;
 use crate::journal::{self, Entry, Outcome};
 use crate::operation::{Call, Operation};
@@ -25,19 +25,25 @@ pub(super) fn recognise(
     call: &Call,
     received: &Received,
 ) -> Result<Identity, Denied> {
+    let unchecked = |credential| {
+        Ok(Identity {
+            credential,
+            scope: Scope::Nothing,
+        })
+    };
+    match call.operation {
+        Operation::Token => {
+            return unchecked(api::claimed_credential(&received.body).unwrap_or_default());
+        }
+        Operation::Other => return unchecked(String::new()),
+        _ => {}
+    }
     let Parts {
         method,
         uri,
         headers,
         ..
     } = &received.head;
-    if matches!(call.operation, Operation::Token | Operation::Other) {
-        let credential = api::claimed_credential(&received.body).unwrap_or_default();
-        return Ok(Identity {
-            credential,
-            project: None,
-        });
-    }
     let query = uri.query().unwrap_or_default();
     let signed = Signed {
         method: method.as_str(),

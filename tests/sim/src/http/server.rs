@@ -1,12 +1,16 @@
 //! Accepts connections until the simulator ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
 
 use super::connection;
 use crate::world::Shared;
+
+/// How long to wait for descriptors before the next attempt to accept.
+const AFTER_FAILURE: Duration = Duration::from_millis(10);
 
 /// Serves each connection in a task of its own.
 pub(crate) async fn serve(
@@ -27,7 +31,7 @@ pub(crate) async fn serve(
                 .tasks
                 .spawn(connection::serve(Arc::clone(&shared), stream, admin));
         } else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(AFTER_FAILURE).await;
         }
     }
 }

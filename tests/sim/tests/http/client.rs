@@ -95,8 +95,12 @@ impl Client {
         self.http.request(method, format!("{}{path}", self.url))
     }
 
+    pub(crate) async fn try_get(&self, path: &str) -> reqwest::Result<Reply> {
+        send(self.request(Method::GET, path)).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Reply {
-        send(self.request(Method::GET, path)).await.unwrap()
+        self.try_get(path).await.unwrap()
     }
 
     pub(crate) async fn list(&self, query: &str) -> Reply {

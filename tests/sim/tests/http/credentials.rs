@@ -352,7 +352,7 @@ async fn sign_ins_are_scoped_to_a_project_or_to_none() {
         (json!({"project": {"id": sample::PROJECT}}), true),
         (json!({"project": {"name": sample::REGION}}), true),
         (json!({"project": {"id": other}}), false),
-        (json!({"domain": {"name": sample::DOMAIN}}), true),
+        (json!({"domain": {"name": sample::DOMAIN}}), false),
     ] {
         let reply = client.sign_in(&with_scope(scope.clone())).await;
         assert_eq!(reply.status, 201, "{scope}");

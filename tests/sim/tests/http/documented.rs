@@ -413,10 +413,19 @@ async fn a_job_that_is_not_there_is_reported_in_each_way() {
 #[tokio::test]
 async fn a_foreign_or_unknown_project_is_refused() {
     let (_simulator, client) = start().await;
-    let reply = client
-        .get(&format!("/v3/{}/immediate-jobs", "0".repeat(32)))
-        .await;
+    let unknown = "0".repeat(32);
+    let reply = client.get(&format!("/v3/{unknown}/immediate-jobs")).await;
     assert_eq!(reply.refusal(), (403, "DBS.200010".to_owned()));
+    for (named, status) in [(sample::PROJECT, 200), (&*unknown, 403)] {
+        let request = client.request(Method::GET, &list_path(sample::INSTANCE));
+        assert_eq!(
+            send(request.header("X-Project-Id", named))
+                .await
+                .unwrap()
+                .status,
+            status
+        );
+    }
 }
 
 #[tokio::test]

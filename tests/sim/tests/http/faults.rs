@@ -27,11 +27,11 @@ async fn change_until(
 ) -> (JoinHandle<reqwest::Result<Reply>>, Entry) {
     let client = client.clone();
     let running = tokio::spawn(async move { client.try_change(3307).await });
-    let found = simulator.wait_until(PATIENCE, |entries| {
-        let mut changes = entries
-            .iter()
-            .filter(|entry| entry.operation == Operation::Change);
-        changes.find(|entry| seen(entry)).cloned()
+    let found = simulator.wait_until(PATIENCE, |control| {
+        control
+            .entries(&Filter::on(Operation::Change))
+            .into_iter()
+            .find(|entry| seen(entry))
     });
     (running, found.await.unwrap())
 }
@@ -98,11 +98,12 @@ async fn a_request_that_was_read_is_worked_on_even_if_its_sender_has_gone() {
     running.abort();
     assert!(running.await.is_err());
     simulator.release(fault).unwrap();
-    let done = simulator.wait_until(PATIENCE, |entries| {
-        entries
-            .iter()
-            .find(|seen| seen.number == entry.number && seen.outcome == Outcome::Unheard)
-            .cloned()
+    let done = simulator.wait_until(PATIENCE, |control| {
+        let now = control
+            .journal()
+            .into_iter()
+            .find(|now| now.number == entry.number)?;
+        Some(now).filter(|now| now.outcome == Outcome::Unheard)
     });
     let done = done.await.unwrap();
     assert!(done.work_done && done.status() == Some(200), "{done}");
@@ -297,7 +298,7 @@ async fn pages_can_be_capped() {
     }
     let (simulator, client) = start_with(Options::stepped().fleet(fleet)).await;
     simulator.inject(Fault::on(Operation::List, Effect::PageCap(2)));
-    let count = async |query| {
+    let count = async |query: &str| {
         client.list(query).await.json()["proxy_list"]
             .as_array()
             .unwrap()
@@ -379,11 +380,11 @@ async fn a_request_whose_body_breaks_off_is_noted_and_not_worked_on() {
         .await
         .unwrap();
     drop(stream);
-    let entry = simulator.wait_until(PATIENCE, |entries| {
-        entries
-            .iter()
+    let entry = simulator.wait_until(PATIENCE, |control| {
+        control
+            .journal()
+            .into_iter()
             .find(|entry| entry.outcome == Outcome::Incomplete)
-            .cloned()
     });
     assert!(!entry.await.unwrap().work_done);
     assert!(simulator.jobs().is_empty());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use taurus_sim::{Filter, Operation, Options, Outcome, sample};
+use taurus_sim::{Effect, Fault, Filter, Operation, Options, Outcome, sample};
 
 use crate::client::{PATIENCE, list_path, seconds, send, start, start_with};
 
@@ -122,10 +122,28 @@ async fn the_journal_keeps_no_more_than_its_limit() {
 async fn a_stopped_simulator_answers_nobody_and_holds_nothing() {
     let (simulator, client) = start().await;
     client.list("").await;
+    simulator.inject(Fault::on(Operation::Job, Effect::hold_before()));
+    simulator.inject(Fault::on(Operation::Tasks, Effect::black_hole()));
+    let waiting = [client.clone(), client.clone()].map(|client| {
+        tokio::spawn(async move {
+            tokio::join!(
+                client.try_get("/v3/p/jobs"),
+                client.try_get("/v3/p/immediate-jobs")
+            )
+        })
+    });
+    simulator
+        .wait_for_request(&Filter::all(), 5, PATIENCE)
+        .await
+        .unwrap();
     let (control, address) = (simulator.control().clone(), simulator.address());
     tokio::time::timeout(PATIENCE, simulator.stop())
         .await
         .unwrap();
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
-    assert_eq!(control.journal().len(), 1);
+    for caller in waiting {
+        let (held, swallowed) = caller.await.unwrap();
+        assert!(held.is_err() && swallowed.is_err());
+    }
+    assert_eq!(control.journal().len(), 5);
 }
