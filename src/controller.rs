@@ -112,7 +112,7 @@ fn watched(
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "the watch of TaurusProxyPorts failed; it is begun anew")
+                tracing::warn!(%error, "the watch of TaurusProxyPorts failed; it is begun anew");
             }
         })
         .reflect(writer)
