@@ -19,7 +19,7 @@ CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: need-rust ## All tests that there are
+test: need-rust control-plane ## All tests that there are
 	cargo test --workspace --locked
 
 check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
@@ -27,7 +27,7 @@ check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated f
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	cargo fetch --locked
-	$(CARGO_DENY) --offline --locked check -D warnings bans licenses sources
+	$(CARGO_DENY) --offline --locked --workspace check -D warnings bans licenses sources
 	@echo "Advisories are not part of this: they need a database from the network (cargo deny check advisories)."
 	cargo run --locked --quiet -- crd | diff -u $(CRD) - || { echo "$(CRD) is stale: run 'make crds'" >&2; exit 1; }
 

@@ -73,6 +73,8 @@ impl Reply {
 
 impl Client {
     pub(crate) fn of(simulator: &Simulator) -> Self {
+        // A second installation is refused and changes nothing. No TLS is spoken here, but reqwest wants a provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(PATIENCE)

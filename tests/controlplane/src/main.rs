@@ -1,0 +1,23 @@
+//! Runs a control plane until it is interrupted, for trying things by hand.
+
+use std::io::{self, Write as _};
+
+use taurus_controlplane::ControlPlane;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let plane = ControlPlane::start().await?;
+    let mut out = io::stdout();
+    writeln!(out, "kube-apiserver is ready at {}", plane.url())?;
+    writeln!(out, "kubeconfig: {}", plane.kubeconfig().display())?;
+    writeln!(
+        out,
+        "try: {} --kubeconfig {} get ns",
+        plane.kubectl().display(),
+        plane.kubeconfig().display()
+    )?;
+    writeln!(out, "Ctrl-C ends it.")?;
+    out.flush()?;
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}

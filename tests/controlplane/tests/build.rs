@@ -1,0 +1,141 @@
+//! The script that builds the binaries says what is wrong, and is quick where nothing is to do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    reason = "helpers of tests"
+)]
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+    process::{Command, Output},
+};
+
+fn script(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let mut command = Command::new("bash");
+    command
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/build"))
+        .args(arguments);
+    command
+        .env_remove("KUBEBUILDER_ASSETS")
+        .env_remove("KUBERNETES");
+    command.envs(environment.iter().copied()).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn program(folder: &Path, name: &str) {
+    let path = folder.join(name);
+    fs::write(&path, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A folder with all programs of this machine but Go.
+fn without_go() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for source in ["/usr/bin", "/bin"] {
+        for entry in fs::read_dir(source).unwrap().flatten() {
+            if entry.file_name() != "go" {
+                // Where /bin is /usr/bin, each name is there already.
+                let _ = symlink(entry.path(), folder.path().join(entry.file_name()));
+            }
+        }
+    }
+    folder
+}
+
+#[test]
+fn the_assets_of_the_environment_win_and_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    program(folder.path(), "etcd");
+    let lacking = script(&[("KUBEBUILDER_ASSETS", path)], &["--print-assets"]);
+    assert!(!lacking.status.success());
+    assert!(
+        said(&lacking).contains("lacks kube-apiserver kubectl"),
+        "{}",
+        said(&lacking)
+    );
+    program(folder.path(), "kube-apiserver");
+    program(folder.path(), "kubectl");
+    let whole = script(&[("KUBEBUILDER_ASSETS", path)], &["--print-assets"]);
+    assert_eq!(String::from_utf8_lossy(&whole.stdout).trim(), path);
+}
+
+#[test]
+fn a_missing_go_is_named_with_the_two_ways_out() {
+    let (cache, programs) = (tempfile::tempdir().unwrap(), without_go());
+    let output = script(
+        &[
+            ("TAURUS_CACHE", cache.path().to_str().unwrap()),
+            ("PATH", programs.path().to_str().unwrap()),
+        ],
+        &[],
+    );
+    assert!(!output.status.success());
+    let said = said(&output);
+    assert!(
+        said.contains("Go is missing")
+            && said.contains("install Go")
+            && said.contains("KUBEBUILDER_ASSETS"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_unknown_version_is_refused_with_those_there_are() {
+    let output = script(&[("KUBERNETES", "1.99")], &[]);
+    assert!(!output.status.success());
+    assert!(
+        said(&output).contains("no Kubernetes 1.99") && said(&output).contains("1.37"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn what_is_built_is_not_built_again() {
+    let cache = tempfile::tempdir().unwrap();
+    let folder = cache.path().join("controlplane/v1.37.2");
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["etcd", "kube-apiserver", "kubectl"] {
+        program(&folder, name);
+    }
+    let environment = [
+        ("TAURUS_CACHE", cache.path().to_str().unwrap()),
+        ("PATH", "/usr/bin:/bin"),
+    ];
+    let output = script(&environment, &[]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(said(&output).lines().count(), 1);
+}
+
+#[test]
+fn an_interrupted_build_goes_on_with_what_is_missing() {
+    let cache = tempfile::tempdir().unwrap();
+    let folder = cache.path().join("controlplane/v1.37.2");
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["etcd", "kube-apiserver"] {
+        program(&folder, name);
+    }
+    // A Go that only writes what it was asked for: the real build takes minutes.
+    let bin = tempfile::tempdir().unwrap();
+    let go = "#!/bin/sh\nif [ \"$1\" = env ]; then echo go9.9; exit; fi\nwhile [ \"$1\" != -o ]; do shift; done\n: > \"$2\"; chmod +x \"$2\"\n";
+    fs::write(bin.path().join("go"), go).unwrap();
+    fs::set_permissions(bin.path().join("go"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", bin.path().display());
+    let environment = [
+        ("TAURUS_CACHE", cache.path().to_str().unwrap()),
+        ("PATH", path.as_str()),
+    ];
+    let output = script(&environment, &[]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(
+        !said(&output).contains("building etcd") && said(&output).contains("building kubectl"),
+        "{}",
+        said(&output)
+    );
+}
