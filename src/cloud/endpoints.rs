@@ -129,24 +129,14 @@ fn is_of_the_table(host: &str) -> bool {
 
 fn unknown(region: &str) -> CloudError {
     let text = format!("region {region} is not in the table of endpoints: set spec.endpoint");
-    local(Meaning::RegionUnknown, text)
+    CloudError::local(Meaning::RegionUnknown, text)
 }
 
 fn refused(why: &str) -> CloudError {
-    local(
+    CloudError::local(
         Meaning::EndpointNotAllowed,
         format!("the endpoint is not called: {why}"),
     )
-}
-
-fn local(meaning: Meaning, text: String) -> CloudError {
-    CloudError {
-        meaning,
-        code: None,
-        status: None,
-        text,
-        retry_after: None,
-    }
 }
 
 #[cfg(test)]

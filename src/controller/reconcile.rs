@@ -386,8 +386,7 @@ impl<'a> Pass<'a> {
             Outcome::Withdrawn(why) => {
                 tracing::info!(change = %change.id, why, "the change was withdrawn");
                 record.change = None;
-                let error =
-                    super::look::local_error(Meaning::Transient, format!("withdrawn: {why}"));
+                let error = CloudError::local(Meaning::Transient, format!("withdrawn: {why}"));
                 self.refuse(&mut record, change.to, error, now);
             }
         }
