@@ -67,13 +67,7 @@ pub async fn run(
     };
     let (store, writer) = reflector::store();
     let context = Arc::new(Context::new(client, settings, store.clone()));
-    let stream = watched(api, writer, Arc::clone(&context));
-    let ready = store.clone();
-    tokio::spawn(async move {
-        if ready.wait_until_ready().await.is_ok() {
-            synced();
-        }
-    });
+    let stream = watched(api, writer, Arc::clone(&context), synced);
     let draining = Arc::clone(&context);
     let config = Config::default().concurrency(scope.concurrency);
     Controller::for_stream(stream, store)
@@ -93,12 +87,16 @@ pub async fn run(
 }
 
 /// The resources as the watch delivers them: the fleet is told of each, and only what people change calls for a reconcile.
+///
+/// `synced` is called from here: of two tasks that wait for one store, kube wakes only the one that began to wait last.
 fn watched(
     api: Api<Guarded>,
     writer: reflector::store::Writer<Guarded>,
     context: Arc<Context>,
+    synced: impl FnOnce() + Send + 'static,
 ) -> impl futures::Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
     let mut roll = Roll::default();
+    let mut synced = Some(synced);
     let watched_by = predicates::generation
         .combine(predicates::annotations)
         .combine(predicates::finalizers);
@@ -116,6 +114,13 @@ fn watched(
             }
         })
         .reflect(writer)
+        .inspect(move |event| {
+            if matches!(event, Ok(watcher::Event::InitDone))
+                && let Some(synced) = synced.take()
+            {
+                synced();
+            }
+        })
         .applied_objects()
         .predicate_filter(watched_by, PredicateConfig::default())
 }

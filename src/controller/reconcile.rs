@@ -425,15 +425,16 @@ impl<'a> Pass<'a> {
         let Finding {
             observed, decision, ..
         } = finding;
-        let ended = self.memory.session.watch.is_none() && Record::of(self.object).change.is_some();
+        let at_work = Record::of(self.object).change;
         let status = self.status(desired, &observed, &decision);
         self.write(status).await?;
         if decision.record.change.is_none() {
             self.memory.permit = None;
-            if ended {
-                self.context
-                    .meter
-                    .change_ended(decision.record.last.as_ref());
+            if let Some(change) = at_work {
+                // One that was refused leaves the end of an earlier change on record.
+                let last = decision.record.last.as_ref();
+                let last = last.filter(|last| last.id == change.id.as_str());
+                self.context.meter.change_ended(last);
             }
         }
         self.memory.failures = 0;
