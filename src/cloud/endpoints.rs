@@ -111,6 +111,11 @@ impl AllowList {
         }
         let known = !self.without_regions && is_of_the_table(&host) && url.port().is_none();
         if !(ours || known) {
+            if self.without_regions {
+                return Err(refused(
+                    "this operator is hurried by --pace and calls no host but those of --allowed-endpoint",
+                ));
+            }
             return Err(refused(
                 "its host is not in the region table: allow it with --allowed-endpoint",
             ));

@@ -425,17 +425,10 @@ impl<'a> Pass<'a> {
         let Finding {
             observed, decision, ..
         } = finding;
-        let at_work = Record::of(self.object).change;
         let status = self.status(desired, &observed, &decision);
         self.write(status).await?;
         if decision.record.change.is_none() {
             self.memory.permit = None;
-            if let Some(change) = at_work {
-                // One that was refused leaves the end of an earlier change on record.
-                let last = decision.record.last.as_ref();
-                let last = last.filter(|last| last.id == change.id.as_str());
-                self.context.meter.change_ended(last);
-            }
         }
         self.memory.failures = 0;
         let delay = match decision.step {
@@ -461,12 +454,26 @@ impl<'a> Pass<'a> {
         )
     }
 
+    /// A change has ended where what is written no longer holds it. One that was refused leaves no end on record, but
+    /// perhaps that of an earlier one.
+    fn count_end(&self, written: &TaurusProxyPort) {
+        let Some(change) = Record::of(self.object).change else {
+            return;
+        };
+        let now = Record::of(written);
+        if now.change.is_none_or(|other| other.id != change.id) {
+            let last = now.last.filter(|last| last.id == change.id.as_str());
+            self.context.meter.change_ended(last.as_ref());
+        }
+    }
+
     /// Writes the status if it differs, and tells people of a transition.
     async fn write(&mut self, status: TaurusProxyPortStatus) -> Result<(), JournalError> {
         self.context.meter.resource(self.object, &status);
         match self.context.journal.report(self.object, status).await {
             Ok(None) => Ok(()),
             Ok(Some(written)) => {
+                self.count_end(&written);
                 events::transition(self.context, self.object, &written);
                 self.memory.replaced(self.object, &written);
                 *self.object = written;
