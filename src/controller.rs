@@ -87,8 +87,6 @@ pub async fn run(
 }
 
 /// The resources as the watch delivers them: the fleet is told of each, and only what people change calls for a reconcile.
-///
-/// `synced` is called from here: of two tasks that wait for one store, kube wakes only the one that began to wait last.
 fn watched(
     api: Api<Guarded>,
     writer: reflector::store::Writer<Guarded>,
@@ -115,6 +113,7 @@ fn watched(
         })
         .reflect(writer)
         .inspect(move |event| {
+            // The store's own wait wakes one waiter only, and that is kube's controller.
             if matches!(event, Ok(watcher::Event::InitDone))
                 && let Some(synced) = synced.take()
             {
