@@ -91,7 +91,7 @@ impl Connector {
     ) -> Result<TokenSource, CloudError> {
         let iam = match (&subject.iam_endpoint, &subject.region) {
             (Some(address), _) => self.allow.check(address)?,
-            (None, Some(region)) => endpoints::iam_of(region)?,
+            (None, Some(region)) => self.allow.check(&endpoints::iam_of(region)?)?,
             (None, None) => {
                 let text = "a password needs IAM: set spec.iamEndpoint or spec.region";
                 return Err(CloudError::local(Meaning::RegionUnknown, text));
@@ -118,7 +118,7 @@ impl Connect for Connector {
     ) -> Result<Arc<dyn Cloud>, CloudError> {
         let endpoint = match (&subject.endpoint, &subject.region) {
             (Some(address), _) => self.allow.check(address)?,
-            (None, Some(region)) => endpoints::service_of(region)?,
+            (None, Some(region)) => self.allow.check(&endpoints::service_of(region)?)?,
             (None, None) => {
                 let text = "set spec.region or spec.endpoint";
                 return Err(CloudError::local(Meaning::RegionUnknown, text));

@@ -451,16 +451,10 @@ impl<'a> Pass<'a> {
         let Finding {
             observed, decision, ..
         } = finding;
-        let ended = self.memory.session.watch.is_none() && Record::of(self.object).change.is_some();
         let status = self.status(desired, &observed, &decision);
         self.write(status).await?;
         if decision.record.change.is_none() {
             self.memory.permit = None;
-            if ended {
-                self.context
-                    .meter
-                    .change_ended(decision.record.last.as_ref());
-            }
         }
         self.memory.failures = 0;
         let delay = match decision.step {
@@ -486,12 +480,26 @@ impl<'a> Pass<'a> {
         )
     }
 
+    /// A change has ended where what is written no longer holds it. One that was refused leaves no end on record, but
+    /// perhaps that of an earlier one.
+    fn count_end(&self, written: &TaurusProxyPort) {
+        let Some(change) = Record::of(self.object).change else {
+            return;
+        };
+        let now = Record::of(written);
+        if now.change.is_none_or(|other| other.id != change.id) {
+            let last = now.last.filter(|last| last.id == change.id.as_str());
+            self.context.meter.change_ended(last.as_ref());
+        }
+    }
+
     /// Writes the status if it differs, and tells people of a transition.
     async fn write(&mut self, status: TaurusProxyPortStatus) -> Result<(), JournalError> {
         self.context.meter.resource(self.object, &status);
         match self.context.journal.report(self.object, status).await {
             Ok(None) => Ok(()),
             Ok(Some(written)) => {
+                self.count_end(&written);
                 events::transition(self.context, self.object, &written);
                 self.memory.replaced(self.object, &written);
                 *self.object = written;
