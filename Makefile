@@ -20,7 +20,8 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: need-rust control-plane ## All tests that there are
-	cargo test --workspace --locked
+	# Stories mostly wait for each other's servers: more of them at once than there are processors.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --workspace --locked
 
 check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check

@@ -254,7 +254,7 @@ mod tests {
 
     use super::*;
 
-    fn object(status: Value) -> TaurusProxyPort {
+    fn object(status: &Value) -> TaurusProxyPort {
         serde_json::from_value(json!({
             "apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": "TaurusProxyPort",
             "metadata": {"name": "a", "namespace": "b", "uid": "c", "generation": 1},
@@ -274,7 +274,7 @@ mod tests {
         let versions: Vec<Version> = statuses
             .iter()
             .map(|status| Version {
-                object: object(status.clone()),
+                object: object(status),
                 deleted: false,
                 listed: vec![(sample::PROXY.to_owned(), 3307)],
             })

@@ -27,7 +27,7 @@ use operator::{Operator, Setup};
 use recorder::Recorder;
 
 /// How long anything may take before a story gives up.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// By how much the operator's durations are divided.
 pub const DIVISOR: u32 = 60;
@@ -280,29 +280,21 @@ impl World {
 
     /// Waits for `more` further requests of this kind about the story's proxy or instance.
     pub async fn until_more(&self, operation: Operation, more: usize) {
-        let filter = self.filter(operation);
+        let filter = filter(operation);
         let already = self.sim.count(&filter);
         self.until_request(operation, already + more).await;
     }
 
     async fn until_request(&self, operation: Operation, nth: usize) -> Entry {
         self.sim
-            .wait_for_request(&self.filter(operation), nth, PATIENCE)
+            .wait_for_request(&filter(operation), nth, PATIENCE)
             .await
             .unwrap_or_else(|waited| panic!("request {nth} ({operation:?}) did not come: {waited}"))
     }
 
-    fn filter(&self, operation: Operation) -> Filter {
-        match operation {
-            Operation::Change => Filter::on(operation).proxy(sample::PROXY),
-            Operation::List => Filter::on(operation).instance(sample::INSTANCE),
-            _ => Filter::on(operation).credential(sample::ACCESS_KEY),
-        }
-    }
-
     /// The ports that were asked for, in order, of the story's proxy.
     pub fn asked_for(&self) -> Vec<u16> {
-        let changes = self.sim.entries(&self.filter(Operation::Change));
+        let changes = self.sim.entries(&filter(Operation::Change));
         changes
             .iter()
             .map(|entry| entry.port().expect("a change names a port"))
@@ -311,7 +303,7 @@ impl World {
 
     /// The ports of those requests that were accepted as jobs.
     pub fn accepted(&self) -> Vec<u16> {
-        let changes = self.sim.entries(&self.filter(Operation::Change));
+        let changes = self.sim.entries(&filter(Operation::Change));
         changes
             .iter()
             .filter(|entry| entry.job_id.is_some())
@@ -321,14 +313,16 @@ impl World {
 
     /// Real time between requests for a change of the story's proxy.
     pub fn gaps_between_changes(&self) -> Vec<Duration> {
-        let changes = self.sim.entries(&self.filter(Operation::Change));
+        let changes = self.sim.entries(&filter(Operation::Change));
         let pairs = changes.windows(2);
-        pairs.map(|pair| pair[1].after - pair[0].after).collect()
+        pairs
+            .map(|pair| pair[1].after.saturating_sub(pair[0].after))
+            .collect()
     }
 
     /// The cloud's time between requests for a change of the story's proxy.
     pub fn time_between_changes(&self) -> Vec<Duration> {
-        let changes = self.sim.entries(&self.filter(Operation::Change));
+        let changes = self.sim.entries(&filter(Operation::Change));
         let pairs = changes.windows(2);
         pairs
             .map(|pair| Duration::try_from(pair[1].at.duration_since(pair[0].at)).unwrap())
@@ -413,6 +407,14 @@ macro_rules! in_all_modes {
     )*};
 }
 pub(crate) use in_all_modes;
+
+fn filter(operation: Operation) -> Filter {
+    match operation {
+        Operation::Change => Filter::on(operation).proxy(sample::PROXY),
+        Operation::List => Filter::on(operation).instance(sample::INSTANCE),
+        _ => Filter::on(operation).credential(sample::ACCESS_KEY),
+    }
+}
 
 /// Stepped time, a mode, and jobs of a minute.
 pub fn options(mode: Mode) -> Options {

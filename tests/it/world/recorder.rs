@@ -107,13 +107,13 @@ impl Recorder {
                 news.changed().await.expect("the recorder lives");
             }
         };
-        match tokio::time::timeout(PATIENCE, found).await {
-            Ok(object) => object,
-            Err(_) => panic!(
+        let in_time = tokio::time::timeout(PATIENCE, found).await;
+        in_time.unwrap_or_else(|_| {
+            panic!(
                 "{name} did not become: {what}. It is: {:#?}",
                 self.last(name)
-            ),
-        }
+            )
+        })
     }
 
     fn last(&self, name: &str) -> Option<TaurusProxyPort> {
