@@ -105,6 +105,12 @@ impl<'a> Pass<'a> {
             .await?;
         let mut finding = self.find(&desired, &cloud, Depth::Usual).await?;
         if finding.decision.step == Step::LookAtTasks {
+            let next = Order {
+                from: finding.decision.record.port.unwrap_or_default(),
+                to: desired.port,
+                attempt: 1,
+            };
+            self.tell_end(&desired, &finding, next).await?;
             finding = self.look_closer(&desired, &cloud).await?;
         }
         if let (Step::Change(order), Ok(cloud)) = (finding.decision.step.clone(), &cloud) {
@@ -216,6 +222,25 @@ impl<'a> Pass<'a> {
         self.write(status).await
     }
 
+    /// The end of the last change is told before anything is done about the next one.
+    async fn tell_end(
+        &mut self,
+        desired: &Desired,
+        finding: &Finding,
+        next: Order,
+    ) -> Result<(), JournalError> {
+        let ended = finding.decision.record.change.is_none();
+        if !(ended && Record::of(self.object).change.is_some()) {
+            return Ok(());
+        }
+        let decision = Decision {
+            step: Step::Hold(Cause::Starting(next), Duration::ZERO),
+            ..finding.decision.clone()
+        };
+        let status = self.status(desired, &finding.observed, &decision);
+        self.write(status).await
+    }
+
     /// The permit is taken before the task list is read: one look serves who held it before.
     async fn look_closer(
         &mut self,
@@ -275,6 +300,7 @@ impl<'a> Pass<'a> {
         order: Order,
         finding: Finding,
     ) -> Result<Finding, JournalError> {
+        self.tell_end(desired, &finding, order).await?;
         let Some(permit) = self.memory.permit.take() else {
             return Err(JournalError::Conflict);
         };

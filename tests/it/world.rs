@@ -10,10 +10,11 @@ use kube::{
     api::{ObjectMeta, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
+use taurus_controlplane::ControlPlane;
 use taurus_port_operator::crd::{
-    CredentialsReference, TaurusProxyPort, TaurusProxyPortSpec, TaurusProxyPortStatus,
+    CredentialsReference, Phase, TaurusProxyPort, TaurusProxyPortSpec,
 };
-use taurus_sim::{Entry, Filter, Operation, Options, Simulator, sample};
+use taurus_sim::{Entry, Filter, JobPlan, Mode, Operation, Options, Simulator, sample};
 
 use crate::rules;
 
@@ -22,7 +23,7 @@ pub mod operator;
 pub mod plane;
 pub mod recorder;
 
-use operator::Operator;
+use operator::{Operator, Setup};
 use recorder::Recorder;
 
 /// How long anything may take before a story gives up.
@@ -45,6 +46,7 @@ pub const WANTED: u16 = 3307;
 
 /// One story's world.
 pub struct World {
+    pub plane: &'static ControlPlane,
     pub client: Client,
     pub namespace: String,
     pub sim: Simulator,
@@ -61,11 +63,17 @@ impl World {
     }
 
     pub async fn without_operator(options: Options) -> Self {
-        let client = plane::admin().await;
+        Self::on(plane::shared().await, options).await
+    }
+
+    /// A world without an operator, on this control plane.
+    pub async fn on(plane: &'static ControlPlane, options: Options) -> Self {
+        let client = plane.client().await.unwrap();
         let namespace = plane::new_namespace(&client).await;
         let sim = Simulator::start(options).await.unwrap();
         let recorder = Recorder::start(client.clone(), &namespace, sim.control().clone()).await;
         let world = Self {
+            plane,
             client,
             namespace,
             sim,
@@ -109,18 +117,23 @@ impl World {
 
     /// A process that has been the only one for long: nobody has to be waited for.
     pub async fn start_operator(&mut self) {
-        self.start_operator_with(Duration::from_hours(1), None)
-            .await;
+        self.start_operator_with(Setup::default()).await;
     }
 
     /// A process that has just started.
     pub async fn start_fresh_operator(&mut self) {
-        self.start_operator_with(Duration::ZERO, None).await;
+        let head_start = Duration::ZERO;
+        self.start_operator_with(Setup {
+            head_start,
+            ..Setup::default()
+        })
+        .await;
     }
 
-    pub async fn start_operator_with(&mut self, head_start: Duration, gate: Option<gate::Gate>) {
+    pub async fn start_operator_with(&mut self, setup: Setup) {
         assert!(self.operator.is_none(), "one operator at a time");
-        let started = Operator::start(&self.namespace, &self.sim.url(), head_start, gate).await;
+        let config = plane::operator_config(self.plane).await;
+        let started = Operator::start(config, &self.namespace, &self.sim.url(), setup).await;
         self.operator = Some(started);
     }
 
@@ -221,10 +234,6 @@ impl World {
         self.api().get(NAME).await.unwrap()
     }
 
-    pub async fn status(&self) -> TaurusProxyPortStatus {
-        self.get().await.status.unwrap_or_default()
-    }
-
     /// Waits until the story's resource is as `is` says.
     pub async fn until(
         &self,
@@ -310,9 +319,35 @@ impl World {
             .collect()
     }
 
-    /// Ends the story: the neighbour was served, only calls of the product were made, and every version of every object
-    /// kept the rules.
-    pub async fn finish(mut self) {
+    /// Real time between requests for a change of the story's proxy.
+    pub fn gaps_between_changes(&self) -> Vec<Duration> {
+        let changes = self.sim.entries(&self.filter(Operation::Change));
+        let pairs = changes.windows(2);
+        pairs.map(|pair| pair[1].after - pair[0].after).collect()
+    }
+
+    /// The cloud's time between requests for a change of the story's proxy.
+    pub fn time_between_changes(&self) -> Vec<Duration> {
+        let changes = self.sim.entries(&self.filter(Operation::Change));
+        let pairs = changes.windows(2);
+        pairs
+            .map(|pair| Duration::try_from(pair[1].at.duration_since(pair[0].at)).unwrap())
+            .collect()
+    }
+
+    /// Waits for something that no watch tells of.
+    pub async fn until_true(&self, what: &str, is: impl Fn() -> bool) {
+        let looking = async {
+            while !is() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, looking).await;
+        assert!(in_time.is_ok(), "it did not happen: {what}");
+    }
+
+    /// Waits until the neighbour has got its port.
+    pub async fn until_neighbour_is_ready(&self) {
         let neighbour = self.recorder.until(NEIGHBOUR, "Ready", |object| {
             is_ready_with(object, NEIGHBOUR_PORT)
         });
@@ -326,6 +361,12 @@ impl World {
             _ = neighbour => {}
             () = passing => {}
         }
+    }
+
+    /// Ends the story: the neighbour was served, only calls of the product were made, and every version of every object
+    /// kept the rules.
+    pub async fn finish(mut self) {
+        self.until_neighbour_is_ready().await;
         if self.operator.is_some() {
             self.stop_operator().await;
         }
@@ -372,6 +413,16 @@ macro_rules! in_all_modes {
     )*};
 }
 pub(crate) use in_all_modes;
+
+/// Stepped time, a mode, and jobs of a minute.
+pub fn options(mode: Mode) -> Options {
+    Options::stepped().mode(mode).job(job_of(60))
+}
+
+/// A job of so many seconds that can be queried at once: where time stands still, it would stay hidden for ever.
+pub fn job_of(seconds: u64) -> JobPlan {
+    JobPlan::lasting(Duration::from_secs(seconds)).visible_after(Duration::ZERO)
+}
 
 /// The status of one condition; empty where it is absent.
 pub fn condition<'a>(object: &'a TaurusProxyPort, kind: &str) -> &'a str {
@@ -420,6 +471,15 @@ pub fn is_ready_with(object: &TaurusProxyPort, port: u16) -> bool {
 
 pub fn job_id(object: &TaurusProxyPort) -> Option<&str> {
     object.status.as_ref()?.change.as_ref()?.job_id.as_deref()
+}
+
+pub fn phase(object: &TaurusProxyPort) -> Option<Phase> {
+    object
+        .status
+        .as_ref()?
+        .change
+        .as_ref()
+        .map(|change| change.phase)
 }
 
 pub fn has_change(object: &TaurusProxyPort) -> bool {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
-use kube::client::ClientBuilder;
+use kube::{Config, client::ClientBuilder};
 use taurus_port_operator::{
     clock::Clock,
     cloud::{
@@ -14,7 +14,27 @@ use taurus_port_operator::{
 };
 use tokio::sync::oneshot;
 
-use super::{DIVISOR, PATIENCE, gate::Gate, plane};
+use super::{DIVISOR, PATIENCE, gate::Gate};
+
+/// How an operator is started.
+pub struct Setup {
+    /// For how long the process pretends to have run.
+    pub head_start: Duration,
+    /// What lies between it and the API server.
+    pub gate: Gate,
+    /// How often a settled resource is looked at.
+    pub resync: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            head_start: Duration::from_hours(1),
+            gate: Gate::default(),
+            resync: Duration::from_mins(10) / DIVISOR,
+        }
+    }
+}
 
 /// A running operator.
 pub struct Operator {
@@ -29,13 +49,7 @@ enum Stop {
 
 impl Operator {
     /// Starts one for a namespace, and waits until it has read all resources.
-    pub async fn start(
-        namespace: &str,
-        cloud: &str,
-        head_start: Duration,
-        gate: Option<Gate>,
-    ) -> Self {
-        let config = plane::operator_config().await;
+    pub async fn start(config: Config, namespace: &str, cloud: &str, setup: Setup) -> Self {
         let host = cloud.trim_start_matches("http://").to_owned();
         let namespace = namespace.to_owned();
         let (stop, stopped) = oneshot::channel();
@@ -48,15 +62,12 @@ impl Operator {
                 .unwrap();
             runtime.block_on(async move {
                 let builder = ClientBuilder::try_from(config).unwrap();
-                let client = match gate {
-                    Some(gate) => builder.with_layer(&gate).build(),
-                    None => builder.build(),
-                };
+                let client = builder.with_layer(&setup.gate).build();
                 let scope = Scope {
                     namespace: Some(namespace),
                     concurrency: 16,
                 };
-                let settings = settings(host, Clock::with_head_start(head_start));
+                let settings = settings(host, &setup);
                 let (drain, draining) = oneshot::channel::<()>();
                 let running = controller::run(
                     client,
@@ -105,7 +116,8 @@ impl Operator {
     }
 }
 
-fn settings(host: String, clock: Clock) -> Settings {
+fn settings(host: String, setup: &Setup) -> Settings {
+    let clock = Clock::with_head_start(setup.head_start);
     let pace = Pace::divided_by(DIVISOR);
     let policy = Policy {
         allow: AllowList::new([host], true),
@@ -116,7 +128,7 @@ fn settings(host: String, clock: Clock) -> Settings {
     };
     Settings {
         clock,
-        resync: pace.of_user(Duration::from_mins(10)),
+        resync: setup.resync,
         pace,
         connect: Arc::new(Connector::new(policy).unwrap()),
         meter: Arc::new(()),

@@ -2,7 +2,10 @@
 
 use std::{
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Once,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use k8s_openapi::{
@@ -14,48 +17,104 @@ use kube::{
     api::{ObjectMeta, PostParams},
     runtime::{conditions::is_crd_established, wait::await_condition},
 };
+use serde_json::Value;
 use taurus_controlplane::ControlPlane;
+use taurus_port_operator::crd;
 use tokio::sync::OnceCell;
 
 use super::PATIENCE;
 
-static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
+static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+static LOOSENED: OnceCell<ControlPlane> = OnceCell::const_new();
 
-/// The shared control plane; the definition, the rights and the Deployment of `deploy/base` are applied to it by kubectl.
+/// The control plane of all stories; the definition, the rights and the Deployment of `deploy/base` are applied to it by
+/// kubectl.
 pub async fn shared() -> &'static ControlPlane {
-    PLANE
+    SHARED
         .get_or_init(|| async {
-            // Shown only where RUST_LOG asks for it, for whoever looks into a failure.
-            tracing_subscriber::fmt()
-                .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-                .with_test_writer()
-                .init();
-            // A second installation is refused and changes nothing.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            let plane = ControlPlane::start().await.unwrap();
+            let plane = started().await;
             let applied = kubectl(&plane, &["apply", "--server-side", "-k", "deploy/base"]);
             assert!(applied.status.success(), "{applied:?}");
-            let definitions: Api<CustomResourceDefinition> =
-                Api::all(plane.client().await.unwrap());
-            let name = "taurusproxyports.taurusdb.huaweicloud.com";
-            let established = await_condition(definitions, name, is_crd_established());
-            tokio::time::timeout(PATIENCE, established)
-                .await
-                .unwrap()
-                .unwrap();
+            established(&plane).await;
             plane
         })
         .await
 }
 
-/// A client that may do everything.
-pub async fn admin() -> Client {
-    shared().await.client().await.unwrap()
+/// A control plane whose definition of the resource has lost its rules, as that of a careless upgrade.
+pub async fn loosened() -> &'static ControlPlane {
+    LOOSENED
+        .get_or_init(|| async {
+            let plane = started().await;
+            let client = plane.client().await.unwrap();
+            let definitions: Api<CustomResourceDefinition> = Api::all(client);
+            let mut value = serde_json::to_value(crd::definition()).unwrap();
+            forget_rules(&mut value);
+            let definition = serde_json::from_value(value).unwrap();
+            definitions
+                .create(&PostParams::default(), &definition)
+                .await
+                .unwrap();
+            established(&plane).await;
+            for file in ["namespace", "rbac"] {
+                let path = format!("deploy/base/{file}.yaml");
+                let applied = kubectl(&plane, &["apply", "--server-side", "-f", &path]);
+                assert!(applied.status.success(), "{applied:?}");
+            }
+            plane
+        })
+        .await
+}
+
+async fn started() -> ControlPlane {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Shown only where RUST_LOG asks for it, for whoever looks into a failure.
+        tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .init();
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .unwrap();
+    });
+    ControlPlane::start().await.unwrap()
+}
+
+async fn established(plane: &ControlPlane) {
+    let definitions: Api<CustomResourceDefinition> = Api::all(plane.client().await.unwrap());
+    let name = "taurusproxyports.taurusdb.huaweicloud.com";
+    let established = await_condition(definitions, name, is_crd_established());
+    tokio::time::timeout(PATIENCE, established)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+fn forget_rules(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for rule in [
+                "pattern",
+                "maxLength",
+                "x-kubernetes-validations",
+                "minimum",
+                "maximum",
+            ] {
+                // A property of such a name is an object, or a list only where it is a rule.
+                if !fields.get(rule).is_some_and(Value::is_object) {
+                    fields.remove(rule);
+                }
+            }
+            fields.values_mut().for_each(forget_rules);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_rules),
+        _ => {}
+    }
 }
 
 /// The configuration of a client with the operator's own rights.
-pub async fn operator_config() -> Config {
-    let plane = shared().await;
+pub async fn operator_config(plane: &ControlPlane) -> Config {
     let text = plane
         .service_account_kubeconfig("taurus-system", "taurus-port-operator")
         .await

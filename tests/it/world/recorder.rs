@@ -47,7 +47,7 @@ impl Recorder {
             let mut begun = Some(begun);
             let watching =
                 watcher::watcher(api, watcher::Config::default()).try_for_each(|event| {
-                    let (object, deleted) = match event {
+                    let (mut object, deleted) = match event {
                         Event::Apply(object) | Event::InitApply(object) => (object, false),
                         Event::Delete(object) => (object, true),
                         Event::Init => return futures::future::ready(Ok(())),
@@ -58,6 +58,7 @@ impl Recorder {
                             return futures::future::ready(Ok(()));
                         }
                     };
+                    object.metadata.managed_fields = None;
                     let version = Version {
                         object,
                         deleted,
