@@ -1,7 +1,19 @@
+use std::sync::Arc;
+
 use clap::Parser as _;
 
 use super::*;
-use crate::cli::{Cli, Command};
+use crate::{
+    cli::{Cli, Command},
+    clock::Clock,
+    cloud::{
+        Meaning,
+        auth::secret::Credential,
+        connector::{Connector, Policy},
+    },
+    controller::{accounts::Connect as _, read::Subject},
+    model::{InstanceId, ProjectId, ProxyId},
+};
 
 fn config(arguments: &[&str]) -> Result<Config, ConfigError> {
     let line = ["taurus-port-operator", "run"].iter().chain(arguments);
@@ -161,6 +173,30 @@ fn every_refusal_names_flag_and_environment() {
     }
 }
 
+/// Whether a resource that names only its region is connected to the cloud.
+fn connects_to_a_region(config: Config) -> Result<(), Meaning> {
+    // An error means that another test was quicker.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let connector = Connector::new(Policy {
+        allow: config.allow,
+        call_timeout: config.pace.call_timeout,
+        refusal_pause: config.pace.refusal_pause,
+        clock: Clock::start(),
+        observer: Arc::new(()),
+    });
+    let subject = Subject {
+        region: Some(given("cn-north-4")),
+        endpoint: None,
+        iam_endpoint: None,
+        project: ProjectId::parse("0483b6b16e954cb88930a360d2c4e663").unwrap(),
+        instance: InstanceId::parse("3d39c18788b54a919bab633874c159dfin07").unwrap(),
+        proxy: ProxyId::parse("4d1f0a77c2b94e5f8a6031d7be92c405po01").unwrap(),
+    };
+    let credential = Credential::Token("invented".into());
+    let cloud = connector.unwrap().connect(&subject, credential);
+    cloud.map(|_| ()).map_err(|error| error.meaning)
+}
+
 #[test]
 fn a_hurried_operator_calls_no_host_but_loopback() {
     let arguments = [
@@ -168,11 +204,14 @@ fn a_hurried_operator_calls_no_host_but_loopback() {
         "--allowed-endpoint=127.0.0.1:9000",
         "--allow-http",
     ];
-    let config = config(&arguments).unwrap();
-    assert_eq!(config.pace, Pace::divided_by(60));
-    assert!(config.allow.check("http://127.0.0.1:9000").is_ok());
-    let region = "https://gaussdb.cn-north-4.myhuaweicloud.com";
-    assert!(config.allow.check(region).is_err());
+    let hurried = config(&arguments).unwrap();
+    assert_eq!(hurried.pace, Pace::divided_by(60));
+    assert!(hurried.allow.check("http://127.0.0.1:9000").is_ok());
+    assert_eq!(
+        connects_to_a_region(hurried),
+        Err(Meaning::EndpointNotAllowed)
+    );
+    assert_eq!(connects_to_a_region(config(&[]).unwrap()), Ok(()));
 }
 
 #[test]
