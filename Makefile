@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test check control-plane crds need-rust
+.PHONY: help demo test check control-plane crds need-rust
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -18,6 +18,11 @@ CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: need-rust control-plane ## The operator at work against a simulated cloud, on this machine
+	@echo "Building the operator and the simulator (the first time: 2 to 4 minutes)."
+	cargo build --locked --workspace --bins --example demo
+	@target/debug/examples/demo
 
 test: need-rust control-plane ## All tests that there are
 	# Stories mostly wait for each other's servers: more of them at once than there are processors.
