@@ -6,8 +6,10 @@
 
 mod checks;
 mod cloud;
+mod drift;
 mod ends;
 mod outcome;
 mod process;
 mod steps;
+mod trouble;
 mod world;

@@ -109,6 +109,8 @@ pub(super) struct State {
     pub(super) status: Option<ProxyStatus>,
     pub(super) reads_fail: Option<(u64, Meaning)>,
     pub(super) tasks_fail: Option<(u64, Meaning)>,
+    /// What errors of reads say.
+    pub(super) text: &'static str,
     /// When each request was sent.
     pub(super) puts: Vec<u64>,
     /// How often each kind of read was made: lists, jobs, task lists.
@@ -147,6 +149,7 @@ impl Sky {
             status: None,
             reads_fail: None,
             tasks_fail: None,
+            text: "so says the cloud",
             puts: Vec::new(),
             reads: [0; 3],
             listed: None,
@@ -284,7 +287,7 @@ impl State {
 
     fn proxies(&mut self) -> Result<Vec<Proxy>, CloudError> {
         self.spend(0);
-        fails(self.reads_fail, self.now)?;
+        self.fails(self.reads_fail)?;
         if self.instance_gone_until > self.now {
             return Err(error(Meaning::NotFound));
         }
@@ -309,7 +312,7 @@ impl State {
 
     fn job(&mut self, id: &JobId) -> Result<Job, CloudError> {
         self.spend(1);
-        fails(self.reads_fail, self.now)?;
+        self.fails(self.reads_fail)?;
         let now = self.now;
         let work = self.works.iter().find(|work| work.id == *id);
         let work = work.filter(|work| work.visible(now));
@@ -325,8 +328,8 @@ impl State {
 
     fn tasks(&mut self) -> Result<TaskList, CloudError> {
         self.spend(2);
-        fails(self.reads_fail, self.now)?;
-        fails(self.tasks_fail, self.now)?;
+        self.fails(self.reads_fail)?;
+        self.fails(self.tasks_fail)?;
         let now = self.now;
         let ours = self.works.iter().filter(|work| work.visible(now));
         let mut tasks: Vec<Task> = ours
@@ -351,6 +354,16 @@ impl State {
             tasks,
             cloud_time: Some(wall(now)),
         })
+    }
+
+    fn fails(&self, failing: Option<(u64, Meaning)>) -> Result<(), CloudError> {
+        match failing {
+            Some((until, meaning)) if until > self.now => Err(CloudError {
+                text: self.text.to_owned(),
+                ..error(meaning)
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn spend(&mut self, kind: usize) {
@@ -397,13 +410,6 @@ impl Cloud for Sky {
     /// Changes go by [`State::put`]: nobody but the journal can make the proof that a line asks for.
     fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
         async { Err(error(Meaning::EndpointNotAllowed)) }.boxed()
-    }
-}
-
-fn fails(failing: Option<(u64, Meaning)>, now: u64) -> Result<(), CloudError> {
-    match failing {
-        Some((until, meaning)) if until > now => Err(error(meaning)),
-        _ => Ok(()),
     }
 }
 
