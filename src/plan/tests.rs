@@ -10,6 +10,8 @@ mod drift;
 mod ends;
 mod outcome;
 mod process;
+mod properties;
+mod schedule;
 mod steps;
 mod trouble;
 mod world;

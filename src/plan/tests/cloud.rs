@@ -118,6 +118,8 @@ pub(super) struct State {
     /// The port in the last list that was read.
     pub(super) listed: Option<u16>,
     pub(super) most_at_once: usize,
+    /// How many requests came to nothing on the cloud's side: refused as busy, or a job that did not move the port.
+    pub(super) fruitless: usize,
 }
 
 /// The cloud, as processes see it.
@@ -154,6 +156,7 @@ impl Sky {
             reads: [0; 3],
             listed: None,
             most_at_once: 0,
+            fruitless: 0,
         })))
     }
 
@@ -224,12 +227,14 @@ impl State {
     fn accept(&mut self, port: u16) -> Answer {
         let busy = self.at_work().is_some() || self.foreign_until > self.now;
         if busy && self.mode != Mode::Doubling {
+            self.fruitless += 1;
             return Answer::Refused(error(Meaning::Busy));
         }
         if !busy && port == self.port {
             return Answer::NothingToDo;
         }
         let course = self.courses.pop_front().unwrap_or(self.usual);
+        self.fruitless += usize::from(course.end != End::Moves);
         let id = JobId::parse(&format!("job-{}", self.works.len() + 1)).unwrap();
         self.works.push(Work {
             id: id.clone(),

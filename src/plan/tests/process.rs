@@ -71,6 +71,8 @@ pub(super) struct Process {
     waiting: Option<Waiting>,
     /// Ends at this point of its next change.
     pub(super) crash: Option<CrashPoint>,
+    /// Ends then, without a word.
+    pub(super) retires_at: Option<u64>,
     /// Works on what it saw last, as with a watch that lags.
     pub(super) blind: bool,
     /// Can't call the cloud for this reason.
@@ -89,6 +91,7 @@ impl Process {
             session: Session::default(),
             waiting: None,
             crash: None,
+            retires_at: None,
             blind: false,
             trouble: None,
             view: None,

@@ -116,7 +116,12 @@ impl World {
                 break;
             }
             self.sky.state().advance(due);
-            self.step(index);
+            let process = &self.crew[index];
+            if process.retires_at.is_some_and(|at| at <= due) {
+                self.crew.remove(index);
+            } else {
+                self.step(index);
+            }
         }
         self.sky.state().advance(end);
     }
