@@ -6,9 +6,8 @@
 use crate::{
     cloud::{CloudError, Meaning, Proxy, ProxyStatus},
     crd::ManagementPolicy,
-    model::Port,
     plan::{
-        facts::{Facts, Observed, Seen, Trouble},
+        facts::{Facts, Seen, Trouble},
         record::Record,
         session::Session,
         step::{Cause, Order, Progress, Step},
@@ -60,9 +59,11 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
 pub fn decide_again(facts: &Facts<'_>) -> Decision {
     let mut record = facts.record.clone();
     let mut session = facts.session.clone();
+    let wanted = facts.desired.port.get();
     if record.generation != Some(facts.desired.generation) {
-        settle::forget(&mut record, facts.desired.port.get(), facts.now, facts.pace);
+        settle::forget(&mut record, wanted, facts.now, facts.pace);
     }
+    attempts::forget_expired(&mut record.failures, wanted, facts.now, facts.pace);
     for _ in 0..MOST_MOVES {
         let step = plan(&Facts {
             record: &record,
@@ -70,13 +71,25 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
             ..*facts
         });
         let Step::Advance(progress) = step else {
-            let record = with_port(record, facts.desired.port, facts.observed);
+            if step == Step::Rest {
+                session.rest();
+            }
+            let ended = facts.record.change.is_some() && record.change.is_none();
+            let facts = Facts {
+                record: &record,
+                ..*facts
+            };
             return Decision {
-                record,
+                step: if ended {
+                    one_by_one(&facts, step)
+                } else {
+                    step
+                },
+                record: with_port(&facts),
                 session,
-                step,
             };
         };
+        session.note_progress(&progress);
         record = settle::advance(record, progress, facts.now);
         session.turn_to(record.change.as_ref(), facts.now);
     }
@@ -85,6 +98,25 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
         record,
         session,
         step,
+    }
+}
+
+/// The end of a change is put on record before anything is done about the next one.
+fn one_by_one(facts: &Facts<'_>, step: Step) -> Step {
+    let from = match &facts.observed.proxy {
+        Seen::Known(Some(proxy)) => proxy.port,
+        Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => None,
+    };
+    match step {
+        Step::Change(_) | Step::LookAtTasks => Step::Hold(
+            Cause::Starting(Order {
+                from: from.unwrap_or_default(),
+                to: facts.desired.port,
+                attempt: gates::next_attempt(facts),
+            }),
+            facts.pace.poll_first,
+        ),
+        step => step,
     }
 }
 
@@ -109,7 +141,7 @@ fn idle(facts: &Facts<'_>) -> Step {
         Seen::Known(Some(proxy)) => proxy,
         Seen::Known(None) => return absent(facts),
         Seen::Unknown(trouble) => return trouble::while_idle(facts, trouble),
-        Seen::NotRead => return Step::Hold(Cause::OutcomeUnknown, facts.pace.poll_first),
+        Seen::NotRead => return unread(facts),
     };
     if let ProxyStatus::Unhealthy(word) = &proxy.status {
         return Step::Hold(Cause::ProxyUnhealthy(word.clone()), facts.pace.stuck_poll);
@@ -117,11 +149,18 @@ fn idle(facts: &Facts<'_>) -> Step {
     let Some(port) = proxy.port else {
         return unreadable(facts);
     };
-    if !facts.record.vetted {
+    let observes = facts.desired.policy == ManagementPolicy::Observe;
+    if facts.observed.claimed_by_older && !observes {
+        return Step::Hold(Cause::ProxyClaimed, facts.resync);
+    }
+    if !facts.record.vetted || facts.session.doubted.is_some() {
         return vet(facts, proxy);
     }
-    if facts.desired.policy == ManagementPolicy::Observe || port == facts.desired.port.get() {
+    if observes {
         return Step::Rest;
+    }
+    if port == facts.desired.port.get() {
+        return gates::just_failed(facts).unwrap_or(Step::Rest);
     }
     gates::hold(facts, proxy).unwrap_or_else(|| {
         Step::Change(Order {
@@ -132,13 +171,26 @@ fn idle(facts: &Facts<'_>) -> Step {
     })
 }
 
-/// An object that nobody has vouched for may be the successor of one that was deleted with a change at work.
+/// An object that nobody has vouched for may be the successor of one that was deleted with a change at work; so may one
+/// whose record was taken away or restored under this process.
 fn vet(facts: &Facts<'_>, proxy: &Proxy) -> Step {
-    let young = facts.pace.settle_window().saturating_sub(facts.leading_for);
+    let watched = facts.session.doubted.map(|since| facts.now.elapsed(since));
+    let watched = watched.map_or(facts.leading_for, |watched| watched.min(facts.leading_for));
+    let young = facts.pace.settle_window().saturating_sub(watched);
     if !young.is_zero() {
         return Step::Hold(Cause::Newcomer, young);
     }
-    gates::tasks(facts, proxy).unwrap_or(Step::Advance(Progress::Vetted))
+    gates::tasks(facts, proxy)
+        .or_else(|| gates::instance(facts, proxy))
+        .unwrap_or(Step::Advance(Progress::Vetted))
+}
+
+/// The list of proxies is not read where the task list before it could not be.
+fn unread(facts: &Facts<'_>) -> Step {
+    match &facts.observed.tasks {
+        Seen::Unknown(trouble) => trouble::with_tasks(facts, trouble),
+        Seen::NotRead | Seen::Known(_) => Step::Hold(Cause::OutcomeUnknown, facts.pace.poll_first),
+    }
 }
 
 fn absent(facts: &Facts<'_>) -> Step {
@@ -166,13 +218,15 @@ fn unreadable(facts: &Facts<'_>) -> Step {
 
 /// The port that was read counts only while no change is in progress. A wanted port that is seen in place is applied,
 /// whoever brought it about, and its failed attempts are over.
-fn with_port(mut record: Record, wanted: Port, observed: &Observed) -> Record {
-    let (None, Seen::Known(Some(proxy))) = (&record.change, &observed.proxy) else {
+fn with_port(facts: &Facts<'_>) -> Record {
+    let mut record = facts.record.clone();
+    let (None, Seen::Known(Some(proxy))) = (&record.change, &facts.observed.proxy) else {
         return record;
     };
     record.port = proxy.port.or(record.port);
-    let wanted = wanted.get();
-    if record.vetted && proxy.port == Some(wanted) {
+    let wanted = facts.desired.port.get();
+    let believed = gates::just_failed(facts).is_none();
+    if record.vetted && proxy.port == Some(wanted) && believed {
         if record.applied != Some(wanted) {
             record.corrections.clear();
         }
@@ -183,3 +237,6 @@ fn with_port(mut record: Record, wanted: Port, observed: &Observed) -> Record {
     }
     record
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,7 +49,7 @@ pub async fn reconcile(
             memory.replaced(&object, &fresh);
             object = fresh;
         }
-        match Pass::new(context, memory, &mut object).run().await {
+        match Box::pin(Pass::new(context, memory, &mut object).run()).await {
             Err(JournalError::Conflict) => fetch = true,
             Err(JournalError::Gone) => return Ok(None),
             result => return result,
@@ -95,6 +95,7 @@ impl<'a> Pass<'a> {
         if desired.deleting && record.change.is_none() {
             return Ok(None);
         }
+        self.memory.session.meet(&record, self.context.clock.now());
         self.hold_instance(&desired, &record);
         self.acknowledge(&desired, &record).await?;
         let namespace = self.object.namespace().unwrap_or_default();
@@ -351,14 +352,26 @@ impl<'a> Pass<'a> {
         match result {
             Ok(outcome) => Ok(self.settle(desired, outcome, &change, finding)),
             Err(JournalError::Pruned) => {
+                self.watch_what_is_on_record();
                 self.memory.record_pruned = Some(desired.generation);
                 Err(JournalError::Conflict)
             }
             Err(error) => {
+                // A change that was taken from the record after it was sent stays watched: it is at work.
+                if !matches!(error, JournalError::Superseded) {
+                    self.watch_what_is_on_record();
+                }
                 self.memory.doubt();
                 Err(error)
             }
         }
+    }
+
+    /// The change that was intended did not come about.
+    fn watch_what_is_on_record(&mut self) {
+        let record = Record::of(self.object);
+        let now = self.context.clock.now();
+        self.memory.session.turn_to(record.change.as_ref(), now);
     }
 
     /// What the outcome makes of the record, and what follows from that.

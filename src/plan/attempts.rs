@@ -103,11 +103,30 @@ pub fn forget_superseded(failures: &mut Vec<FailureRecord>, wanted: u16, now: Mo
     {
         record.superseded = Some(true);
     }
+    for record in failures.iter_mut().filter(|record| is_refused(record)) {
+        if record.superseded == Some(true) && record.failed > 0 {
+            record.cause = FailureCause::JobFailed;
+        } else if record.superseded == Some(true) && record.void > 0 {
+            record.cause = FailureCause::OutcomeUnknown;
+        }
+    }
     failures.retain(|record| {
-        let superseded = record.superseded == Some(true);
-        let refused = record.cause == FailureCause::PortRejected;
-        !(superseded && (refused || now.since(record.last_at.0) >= pace.failure_memory))
+        !(record.superseded == Some(true) && is_refused(record) || is_expired(record, now, pace))
     });
+}
+
+/// Drops the attempts at `wanted` from before another port was wanted, once their time is over. Those at other ports
+/// stay until another generation is judged: a settled resource is not written only to forget.
+pub fn forget_expired(failures: &mut Vec<FailureRecord>, wanted: u16, now: Moment, pace: &Pace) {
+    failures.retain(|record| record.port != i32::from(wanted) || !is_expired(record, now, pace));
+}
+
+fn is_refused(record: &FailureRecord) -> bool {
+    record.cause == FailureCause::PortRejected
+}
+
+fn is_expired(record: &FailureRecord, now: Moment, pace: &Pace) -> bool {
+    record.superseded == Some(true) && now.since(record.last_at.0) >= pace.failure_memory
 }
 
 #[cfg(test)]
@@ -194,9 +213,9 @@ mod tests {
 
     #[test]
     fn toggling_the_wanted_port_forgets_nothing_within_an_hour() {
-        let record = |port, cause| FailureRecord {
+        let record = |port, failed, cause| FailureRecord {
             port,
-            failed: 2,
+            failed,
             void: 0,
             last_at: Time(at(0).wall),
             cause,
@@ -204,15 +223,24 @@ mod tests {
             message: None,
         };
         let mut failures = vec![
-            record(3307, FailureCause::JobFailed),
-            record(3309, FailureCause::PortRejected),
+            record(3307, 2, FailureCause::JobFailed),
+            record(3309, 0, FailureCause::PortRejected),
+            record(3310, 2, FailureCause::PortRejected),
         ];
         forget_superseded(&mut failures, 3308, at(60), &Pace::real());
         forget_superseded(&mut failures, 3307, at(120), &Pace::real());
-        assert_eq!(failures.len(), 1, "only the refusal is gone");
+        assert_eq!(failures.len(), 2, "only the mere refusal is gone");
+        assert_eq!(
+            Attempts::at(3310, &failures).unwrap().cause,
+            FailureCause::JobFailed
+        );
         assert_eq!(Attempts::at(3307, &failures).unwrap().failed, 2);
+        forget_expired(&mut failures, 3307, at(3599), &Pace::real());
+        assert_eq!(failures.len(), 2);
+        forget_expired(&mut failures, 3307, at(3600), &Pace::real());
+        assert_eq!(failures.len(), 1, "its hour is over, without another edit");
         forget_superseded(&mut failures, 3307, at(3600), &Pace::real());
-        assert!(failures.is_empty(), "its hour is over");
+        assert!(failures.is_empty());
     }
 
     #[test]

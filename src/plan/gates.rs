@@ -9,6 +9,7 @@ use crate::{
     crd::{FailureCause, ManagementPolicy},
     plan::{
         attempts::{Allowance, Attempts},
+        backoff,
         drift::{self, Correction},
         facts::{Facts, Seen},
         step::{Cause, Step},
@@ -19,11 +20,11 @@ use crate::{
 /// What a gate says: nothing, or the step that holds the change back.
 type Gate = fn(&Facts<'_>, &Proxy) -> Option<Step>;
 
-/// All of them. `claim` stands before those that would call the cloud for somebody else's proxy.
+/// All of them.
 const GATES: [Gate; 9] = [
+    deleting,
     suspended,
     policy,
-    claim,
     attempts,
     drift_damping,
     refusal,
@@ -42,6 +43,25 @@ pub fn is_correction(facts: &Facts<'_>) -> bool {
     facts.record.applied == Some(facts.desired.port.get())
 }
 
+/// A list may still show the port of a job that has just failed: not in place, and nothing to put right.
+pub fn just_failed(facts: &Facts<'_>) -> Option<Step> {
+    let wanted = i32::from(facts.desired.port.get());
+    let mut failures = facts.record.failures.iter();
+    let last =
+        failures.find(|record| record.port == wanted && record.cause == FailureCause::JobFailed)?;
+    let age = facts.now.since(last.last_at.0);
+    let wait = facts.pace.list_lag.saturating_sub(age);
+    let cause = Cause::BackingOff(last.cause, last.message.clone());
+    (!wait.is_zero()).then_some(Step::Hold(cause, wait))
+}
+
+fn deleting(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
+    facts
+        .desired
+        .deleting
+        .then_some(Step::Hold(Cause::Deleting, facts.resync))
+}
+
 fn suspended(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     facts
         .desired
@@ -58,13 +78,6 @@ fn policy(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
             facts.resync,
         )
     })
-}
-
-fn claim(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
-    facts
-        .observed
-        .claimed_by_older
-        .then_some(Step::Hold(Cause::ProxyClaimed, facts.resync))
 }
 
 fn attempts(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
@@ -109,17 +122,17 @@ fn refusal(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     if wait.is_zero() || refusal.port != facts.desired.port.get() {
         return None;
     }
-    let (cause, _) = trouble::of_error(facts, &refusal.error, refusal.count);
+    let repeated = refusal.count >= 2;
+    let (cause, _) = trouble::of_error(facts, &refusal.error, refusal.count, repeated);
     Some(Step::Hold(cause, wait))
 }
 
 fn proxy_status(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
     match &proxy.status {
         ProxyStatus::Active => None,
-        ProxyStatus::Changing(word) => Some(Step::Hold(
-            Cause::ProxyBusy(word.clone()),
-            facts.pace.busy.0,
-        )),
+        ProxyStatus::Changing(word) => {
+            Some(Step::Hold(Cause::ProxyBusy(word.clone()), busy_wait(facts)))
+        }
         ProxyStatus::Unhealthy(word) => Some(Step::Hold(
             Cause::ProxyUnhealthy(word.clone()),
             facts.pace.stuck_poll,
@@ -127,7 +140,8 @@ fn proxy_status(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
     }
 }
 
-fn instance(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
+/// Also asked before a resource is vetted: the change may be one of its predecessor.
+pub fn instance(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     facts.observed.instance_taken.then_some(Step::Hold(
         Cause::WaitingForInstance,
         facts.pace.transient.0,
@@ -138,10 +152,7 @@ fn instance(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
 pub fn tasks(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     match &facts.observed.tasks {
         Seen::NotRead => Some(Step::LookAtTasks),
-        Seen::Unknown(trouble) => {
-            let (cause, delay) = trouble::judge(facts, trouble);
-            Some(Step::Hold(cause, delay))
-        }
+        Seen::Unknown(trouble) => Some(trouble::with_tasks(facts, trouble)),
         Seen::Known(None) => None,
         Seen::Known(Some(task)) => {
             let job = task
@@ -150,10 +161,15 @@ pub fn tasks(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
                 .map_or("without an id".to_owned(), ToString::to_string);
             Some(Step::Hold(
                 Cause::ProxyBusy(format!("job {job}")),
-                facts.pace.busy.0,
+                busy_wait(facts),
             ))
         }
     }
+}
+
+fn busy_wait(facts: &Facts<'_>) -> Duration {
+    let count = facts.session.busy.map_or(1, |seen| seen.count);
+    backoff::doubling(facts.pace.busy, count)
 }
 
 /// Which attempt at the wanted port comes next, from 1.

@@ -99,6 +99,9 @@ pub fn of(cause: &Cause) -> Message {
         Cause::Suspended => Message::plain(
             "suspended, and the port is not the wanted one: set spec.suspend to false to go on",
         ),
+        Cause::Deleting => {
+            Message::plain("the resource is being deleted: no new change is started")
+        }
         Cause::Passing(error) => Message::quoting(
             "a call of the cloud failed and is repeated",
             error.to_string(),

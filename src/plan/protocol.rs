@@ -11,7 +11,7 @@ use crate::{
     model::{JobId, JobState},
     plan::{
         backoff,
-        facts::{Facts, Seen},
+        facts::{Facts, Seen, Trouble},
         record::Change,
         session::Watch,
         step::{Cause, Progress, Step},
@@ -33,7 +33,13 @@ pub fn follow(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
         (_, Some(job)) if !given_up && !watch.job_lost(facts.pace) => {
             poll(facts, change, watch, job)
         }
-        _ => unresolved(facts, change, watch),
+        (_, job) => {
+            // A job whose record is gone may still be cutting connections; for one that was given up somebody vouches.
+            let last_seen = watch.job_seen.unwrap_or(watch.since);
+            let job_over =
+                job.is_none() || given_up || facts.now.elapsed(last_seen) >= facts.change_timeout();
+            unresolved(facts, change, watch, job_over)
+        }
     }
 }
 
@@ -46,7 +52,14 @@ fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step 
     let seen = match &facts.observed.job {
         Seen::Known(seen) => seen,
         Seen::Unknown(trouble) if !trouble.is_not_found() => {
-            return trouble::during_change(
+            return troubled(
+                facts,
+                trouble,
+                Cause::JobRunning(job.clone(), String::new()),
+            );
+        }
+        Seen::NotRead if let Seen::Unknown(trouble) = &facts.observed.proxy => {
+            return troubled(
                 facts,
                 trouble,
                 Cause::JobRunning(job.clone(), String::new()),
@@ -80,7 +93,7 @@ fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step 
 }
 
 /// A change of unknown outcome, or whose job's record is gone.
-fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
+fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, job_over: bool) -> Step {
     let pace = facts.pace;
     let watched = facts.now.elapsed(watch.since);
     if watched < pace.settle_window() {
@@ -88,12 +101,16 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
         return Step::Hold(Cause::OutcomeUnknown, left.min(pace.poll_longest));
     }
     let stuck = watched >= facts.change_timeout();
-    let task = match &facts.observed.tasks {
-        Seen::NotRead => return Step::LookAtTasks,
-        Seen::Unknown(trouble) => {
-            return trouble::during_change(facts, trouble, Cause::OutcomeUnknown);
+    let task = match (&facts.observed.tasks, &facts.observed.proxy) {
+        (Seen::NotRead, Seen::Unknown(trouble)) if !trouble.is_not_found() => {
+            return troubled(facts, trouble, Cause::OutcomeUnknown);
         }
-        Seen::Known(task) => task,
+        (Seen::NotRead, _) => return Step::LookAtTasks,
+        (Seen::Unknown(trouble), _) => {
+            let failing = facts.session.tasks_failing;
+            return trouble::during_change(facts, trouble, failing, Cause::OutcomeUnknown);
+        }
+        (Seen::Known(task), _) => task,
     };
     let proxy = match found(facts, Cause::OutcomeUnknown) {
         Ok(proxy) => proxy,
@@ -105,19 +122,16 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
             .is_some_and(|seen| facts.now.elapsed(seen.first) >= facts.change_timeout());
         return if in_place && proxy.port == Some(change.to) {
             Step::Advance(Progress::JobDone)
-        } else if stuck {
+        } else if stuck && proxy.port != Some(change.to) {
             Step::Hold(Cause::JobOverdue(task.job.clone()), pace.stuck_poll)
         } else {
             Step::Hold(Cause::OutcomeUnknown, pace.poll_longest)
         };
     }
-    // A job whose record is gone may still be cutting connections.
-    let last_seen = watch.job_seen.unwrap_or(watch.since);
-    let job_over = change.job.is_none() || facts.now.elapsed(last_seen) >= facts.change_timeout();
     match proxy.port {
         Some(port) if port == change.to && job_over => Step::Advance(Progress::JobDone),
-        Some(port) if port == change.to => Step::Hold(Cause::OutcomeUnknown, pace.poll_longest),
-        Some(port) if port != change.from => Step::Advance(Progress::Succeeded(port)),
+        Some(port) if port != change.from && job_over => Step::Advance(Progress::Succeeded(port)),
+        Some(port) if port != change.from => Step::Hold(Cause::OutcomeUnknown, pace.poll_longest),
         Some(_) if proxy.status != ProxyStatus::Active => not_active(facts, proxy, stuck),
         Some(_)
             if job_over
@@ -167,9 +181,14 @@ fn found<'a>(facts: &Facts<'a>, meanwhile: Cause) -> Result<&'a Proxy, Step> {
         Seen::Known(Some(proxy)) => Ok(proxy),
         Seen::Known(None) => Err(missing(facts, meanwhile)),
         Seen::Unknown(trouble) if trouble.is_not_found() => Err(missing(facts, meanwhile)),
-        Seen::Unknown(trouble) => Err(trouble::during_change(facts, trouble, meanwhile)),
+        Seen::Unknown(trouble) => Err(troubled(facts, trouble, meanwhile)),
         Seen::NotRead => Err(Step::Hold(meanwhile, facts.pace.poll_first)),
     }
+}
+
+/// The job or the list of proxies can't be read.
+fn troubled(facts: &Facts<'_>, trouble: &Trouble, meanwhile: Cause) -> Step {
+    trouble::during_change(facts, trouble, facts.session.failing, meanwhile)
 }
 
 /// During a change a proxy is believed gone only after long.

@@ -1,7 +1,7 @@
 //! What is on record about a resource: its status, as far as decisions rest on it, in proven types.
 //!
-//! Promises that a status that was written for another object, or for a later generation than there is, counts for
-//! nothing: it was restored from a backup or copied by hand, and its change may be anybody's.
+//! Promises that of a status that was written for another object, or for a later generation than there is, nothing counts
+//! that a change could rest on: it was restored from a backup or copied by hand, and its change may be anybody's.
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -16,6 +16,8 @@ use crate::{
 pub struct Record {
     /// Whether it is known that no change from before this object is still at work: only then `subjectUID` is written.
     pub vetted: bool,
+    /// Whether the status was written for another object, or for a later generation than there is.
+    pub restored: bool,
     /// The generation that the status judges; nothing where there is no status of this object.
     pub generation: Option<i64>,
     /// Whether the status says Ready.
@@ -70,17 +72,16 @@ impl Record {
         let uid = object.uid();
         let foreign = status.subject_uid.is_some() && status.subject_uid != uid;
         let ahead = status.observed_generation > object.metadata.generation;
-        if foreign || ahead {
-            return Self::default();
-        }
-        let vetted = status.subject_uid.is_some();
+        let restored = foreign || ahead;
+        let vetted = status.subject_uid.is_some() && !restored;
         let ready = status
             .conditions
             .iter()
             .find(|condition| condition.type_ == "Ready");
         Self {
             vetted,
-            generation: status.observed_generation,
+            restored,
+            generation: status.observed_generation.filter(|_| !restored),
             ready: vetted && ready.is_some_and(|condition| condition.status == "True"),
             reason: ready.and_then(|condition| condition.reason.parse().ok()),
             port: status.port.and_then(|port| u16::try_from(port).ok()),
@@ -94,8 +95,12 @@ impl Record {
                 .filter(|_| vetted)
                 .and_then(Change::of),
             last: status.last_change.clone(),
-            failures: status.failures.clone(),
-            corrections: corrections(status),
+            failures: Some(status.failures.clone())
+                .filter(|_| !restored)
+                .unwrap_or_default(),
+            corrections: Some(corrections(status))
+                .filter(|_| !restored)
+                .unwrap_or_default(),
             handled_request: status.last_handled_request.clone(),
         }
     }
@@ -195,12 +200,27 @@ mod tests {
     }
 
     #[test]
-    fn a_status_of_another_object_or_of_the_future_counts_for_nothing() {
-        for status in [
-            json!({"subjectUID": "uid-2", "observedGeneration": 3, "change": change(), "port": 3306}),
-            json!({"subjectUID": "uid-1", "observedGeneration": 4, "change": change(), "port": 3306}),
-        ] {
-            assert_eq!(record(&status), Record::default());
+    fn of_a_status_of_another_object_or_of_the_future_no_change_and_no_attempt_counts() {
+        let ready = json!([{
+            "type": "Ready", "status": "True", "reason": "Settled", "message": "",
+            "lastTransitionTime": "2026-03-02T16:40:05Z"
+        }]);
+        let failures = json!([{
+            "port": 3307, "failed": 4, "void": 0, "lastAt": "2026-03-02T16:40:05Z", "cause": "JobFailed"
+        }]);
+        for (uid, generation) in [("uid-2", 3), ("uid-1", 4)] {
+            let record = record(&json!({
+                "subjectUID": uid, "observedGeneration": generation, "change": change(), "conditions": ready,
+                "failures": failures, "corrections": {"times": ["2026-03-02T16:40:05Z"]}, "appliedPort": 3306
+            }));
+            assert!(record.restored && !record.vetted && !record.ready);
+            assert_eq!((record.generation, record.change), (None, None));
+            assert!(record.failures.is_empty() && record.corrections.is_empty());
+            assert_eq!(
+                record.applied,
+                Some(3306),
+                "who leaves drift alone still does"
+            );
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     plan::{
         facts::{Observed, Seen, Trouble},
         record::{Change, Record},
+        step::Progress,
     },
 };
 
@@ -93,8 +94,14 @@ pub struct Session {
     pub watch: Option<Watch>,
     /// The proxy was missing from the list, or the instance was not found.
     pub missing: Option<Sighting>,
-    /// Reads failed.
+    /// Reads of the job or of the list of proxies failed.
     pub failing: Option<Sighting>,
+    /// Reads of the task list failed.
+    pub tasks_failing: Option<Sighting>,
+    /// Somebody else's operation was at work.
+    pub busy: Option<Sighting>,
+    /// Uptime at which the record turned out to be restored, or a watched change to be taken from it by somebody else.
+    pub doubted: Option<Duration>,
     /// The last change that was refused or not sent.
     pub refusal: Option<Refusal>,
 }
@@ -113,10 +120,58 @@ impl Session {
         }
     }
 
+    /// Meets the record as it was delivered, before anything is written: what is missing from it may be at work.
+    pub fn meet(&mut self, record: &Record, now: Moment) {
+        let on_record = |id: &ChangeId| {
+            let current = record
+                .change
+                .as_ref()
+                .is_some_and(|change| change.id == *id);
+            let last = record
+                .last
+                .as_ref()
+                .is_some_and(|last| last.id == id.as_str());
+            current || last
+        };
+        let taken_away = self
+            .watch
+            .as_ref()
+            .is_some_and(|watch| !on_record(&watch.id));
+        if taken_away {
+            self.doubted = Some(now.uptime);
+        } else if record.restored {
+            self.doubted.get_or_insert(now.uptime);
+        }
+    }
+
+    /// Forgets what no longer counts when the record moves on.
+    pub fn note_progress(&mut self, progress: &Progress) {
+        match progress {
+            Progress::Vetted => self.doubted = None,
+            // Somebody has seen to it; but who was told to wait waits.
+            Progress::RequestHandled(_) => {
+                let told_to_wait = |meaning| matches!(meaning, Meaning::Busy | Meaning::Throttled);
+                self.refusal
+                    .take_if(|refusal| !told_to_wait(refusal.error.meaning));
+            }
+            Progress::JobDone | Progress::Succeeded(_) | Progress::Failed(..) => {
+                self.refusal = None;
+            }
+            Progress::Void(_) => {}
+        }
+    }
+
+    /// Nothing is to be done: what was in the way no longer is.
+    pub fn rest(&mut self) {
+        self.tasks_failing = None;
+        self.busy = None;
+    }
+
     /// Takes in what a look saw. Call it once a look, after [`Self::turn_to`].
     pub fn observe(&mut self, record: &Record, observed: &Observed, now: Moment, pace: &Pace) {
         self.note_failures(observed, now);
         self.note_absence(observed, now);
+        self.note_others(observed, now);
         if let (Some(watch), Some(change)) = (&mut self.watch, &record.change) {
             watch.note_job(observed, now, pace);
             watch.note_port(change, observed, now, pace);
@@ -141,9 +196,12 @@ impl Session {
     }
 
     fn note_failures(&mut self, observed: &Observed, now: Moment) {
-        let failed = [trouble(&observed.proxy), trouble(&observed.tasks)]
-            .iter()
-            .any(Option::is_some)
+        match &observed.tasks {
+            Seen::Unknown(_) => self.tasks_failing = Some(Sighting::add(self.tasks_failing, now)),
+            Seen::Known(_) => self.tasks_failing = None,
+            Seen::NotRead => {}
+        }
+        let failed = trouble(&observed.proxy).is_some()
             || trouble(&observed.job).is_some_and(|trouble| !trouble.is_not_found());
         let read =
             matches!(observed.proxy, Seen::Known(_)) || matches!(observed.job, Seen::Known(_));
@@ -162,6 +220,16 @@ impl Session {
             }
             Seen::Known(Some(_)) => self.missing = None,
             Seen::NotRead | Seen::Unknown(_) => {}
+        }
+    }
+
+    fn note_others(&mut self, observed: &Observed, now: Moment) {
+        let changing = matches!(&observed.proxy, Seen::Known(Some(proxy))
+            if matches!(proxy.status, ProxyStatus::Changing(_)));
+        if changing || matches!(observed.tasks, Seen::Known(Some(_))) {
+            self.busy = Some(Sighting::add(self.busy, now));
+        } else if observed.tasks == Seen::Known(None) {
+            self.busy = None;
         }
     }
 }
@@ -227,11 +295,11 @@ impl Watch {
         }
         // The two reads that prove that nothing was begun must both lie after the time in which something could begin.
         let settled = now.elapsed(self.since) >= pace.settle_window();
-        let idle = observed.tasks == Seen::Known(None) && proxy.status == ProxyStatus::Active;
-        if before && settled && idle {
-            self.untouched = Some(Sighting::add(self.untouched, now));
-        } else if !before || !idle && observed.tasks != Seen::NotRead {
+        let active = proxy.status == ProxyStatus::Active;
+        if !before || !active || matches!(observed.tasks, Seen::Known(Some(_))) {
             self.untouched = None;
+        } else if settled && observed.tasks == Seen::Known(None) {
+            self.untouched = Some(Sighting::add(self.untouched, now));
         }
     }
 }

@@ -79,6 +79,8 @@ pub enum Cause {
     Damped,
     /// The resource is suspended.
     Suspended,
+    /// The resource is being deleted.
+    Deleting,
     /// A call failed in a way that passes by itself.
     Passing(CloudError),
     /// Not found, perhaps.
@@ -118,7 +120,7 @@ impl Cause {
             Self::BackingOff(..) | Self::Damped => Reason::BackingOff,
             Self::ProxyBusy(_) => Reason::ProxyBusy,
             Self::WaitingForInstance => Reason::WaitingForInstance,
-            Self::Suspended => Reason::Suspended,
+            Self::Suspended | Self::Deleting => Reason::Suspended,
             Self::ConfirmingAbsence => Reason::ConfirmingAbsence,
             Self::GivenUp(cause, _) => given_up(*cause),
             Self::JobOverdue(_) => Reason::JobOverdue,

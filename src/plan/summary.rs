@@ -131,7 +131,10 @@ fn kept(old: Option<&TaurusProxyPortStatus>, desired: &Desired, record: &Record)
             .iter()
             .find(|condition| condition.type_ == "Ready")
     });
-    let reason = record.reason.unwrap_or(Reason::Settled);
+    let reason = record
+        .reason
+        .filter(|reason| reason.class() == Class::Ready);
+    let reason = reason.unwrap_or(Reason::Settled);
     let message = said.map_or_else(
         || message::in_order(desired.policy, desired.port, record.port),
         |condition| Message::plain(condition.message.clone()),
@@ -178,7 +181,17 @@ fn port_in_sync(desired: &Desired, observed: &Observed, record: &Record) -> Stat
         Seen::Known(Some(proxy)) => proxy.port,
         Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => record.port,
     };
+    let change = record.change.as_ref();
+    let on_the_way = change.filter(|change| change.to != desired.port.get());
     let (status, reason, text) = match seen {
+        Some(port) if let Some(change) = on_the_way => (
+            "False",
+            Reason::PortDiffers,
+            format!(
+                "the cloud shows port {port} and was asked for {}, wanted is {}",
+                change.to, desired.port
+            ),
+        ),
         Some(port) if port == desired.port.get() => (
             "True",
             Reason::PortMatches,

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::{
     cloud::{CloudError, Meaning},
+    crd::ManagementPolicy,
     model::{Class, Reason},
     plan::{
         backoff,
         facts::{Facts, Trouble},
+        session::Sighting,
         step::{Cause, Step},
     },
 };
@@ -19,7 +21,7 @@ const PATIENCE_IN_RESYNCS: u32 = 2;
 
 /// While no change is on record.
 pub fn while_idle(facts: &Facts<'_>, trouble: &Trouble) -> Step {
-    let (cause, delay) = judge(facts, trouble);
+    let (cause, delay) = judge(facts, trouble, facts.session.failing);
     let passing = cause.reason().class() == Class::Reconciling;
     // The first failure begins the count: the third resync in a row has failed when two periods are over.
     let patience = facts.resync.saturating_mul(PATIENCE_IN_RESYNCS);
@@ -34,14 +36,23 @@ pub fn while_idle(facts: &Facts<'_>, trouble: &Trouble) -> Step {
     }
 }
 
-/// While a change is on record: what passes by itself is not worth a word until it has lasted.
-pub fn during_change(facts: &Facts<'_>, trouble: &Trouble, meanwhile: Cause) -> Step {
-    let (cause, delay) = judge(facts, trouble);
+/// While no change is on record but one is due, and the task list can't be read.
+pub fn with_tasks(facts: &Facts<'_>, trouble: &Trouble) -> Step {
+    let (cause, delay) = judge(facts, trouble, facts.session.tasks_failing);
+    Step::Hold(cause, delay)
+}
+
+/// While a change is on record: what passes by itself is not worth a word until it has lasted. `failing` counts the
+/// failures of the read in question.
+pub fn during_change(
+    facts: &Facts<'_>,
+    trouble: &Trouble,
+    failing: Option<Sighting>,
+    meanwhile: Cause,
+) -> Step {
+    let (cause, delay) = judge(facts, trouble, failing);
     let passing = cause.reason().class() == Class::Reconciling;
-    let failing = facts
-        .session
-        .failing
-        .map_or(Duration::ZERO, |seen| seen.last.saturating_sub(seen.first));
+    let failing = failing.map_or(Duration::ZERO, |seen| seen.last.saturating_sub(seen.first));
     if passing && failing < facts.pace.job_visible_within {
         Step::Hold(meanwhile, delay)
     } else {
@@ -50,24 +61,27 @@ pub fn during_change(facts: &Facts<'_>, trouble: &Trouble, meanwhile: Cause) -> 
 }
 
 /// The cause for people and the wait before the next look.
-pub fn judge(facts: &Facts<'_>, trouble: &Trouble) -> (Cause, Duration) {
+fn judge(facts: &Facts<'_>, trouble: &Trouble, failing: Option<Sighting>) -> (Cause, Duration) {
     match trouble {
         Trouble::CredentialsMissing(_) | Trouble::CredentialsInvalid(_) => {
             (Cause::Blocked(trouble.clone()), facts.pace.secret_check)
         }
         Trouble::Cloud(error) => {
-            let count = facts.session.failing.map_or(1, |seen| seen.count);
-            of_error(facts, error, count)
+            let count = failing.map_or(1, |seen| seen.count);
+            let missing = facts.session.missing;
+            let confirmed = missing.is_some_and(|seen| seen.confirmed(facts.pace.missing_gap));
+            of_error(facts, error, count, confirmed)
         }
     }
 }
 
-/// The cause and the wait after the `count`-th such error in a row.
-pub fn of_error(facts: &Facts<'_>, error: &CloudError, count: u32) -> (Cause, Duration) {
-    let confirmed = facts
-        .session
-        .missing
-        .is_some_and(|seen| seen.confirmed(facts.pace.missing_gap));
+/// The cause and the wait after the `count`-th such error in a row; an absence is believed only when it is `confirmed`.
+pub fn of_error(
+    facts: &Facts<'_>,
+    error: &CloudError,
+    count: u32,
+    confirmed: bool,
+) -> (Cause, Duration) {
     if error.meaning == Meaning::NotFound && !confirmed {
         return (Cause::ConfirmingAbsence, facts.pace.missing_gap);
     }
@@ -83,7 +97,8 @@ impl Facts<'_> {
     /// Whether the status says that this very wish is fulfilled.
     pub fn is_settled(&self) -> bool {
         let wanted = self.record.port == Some(self.desired.port.get());
-        let observed = self.record.reason == Some(Reason::Observed);
+        let observed = self.record.reason == Some(Reason::Observed)
+            && self.desired.policy == ManagementPolicy::Observe;
         self.record.ready && (wanted || observed)
     }
 }

@@ -1,0 +1,381 @@
+//! Steps 5 and 6 of the change protocol: unknown outcomes, and jobs that are followed.
+
+use super::{
+    cloud::{Course, End, Fate, MODES, Mode, error},
+    process::Process,
+    world::{World, about_to_change},
+};
+use crate::{
+    cloud::{Meaning, ProxyStatus},
+    crd::{ABANDON_JOB, Outcome, Phase},
+    plan::facts::Trouble,
+};
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const FOREVER: u64 = 1_000 * HOUR;
+
+fn takes(world: &World, seconds: u64, end: End) {
+    world.sky.state().courses.push_back(Course {
+        visible_after: 3,
+        takes: seconds,
+        end,
+    });
+}
+
+fn loses(world: &World, arrives: Option<u64>) {
+    world.sky.state().fates.push_back(Fate::Lost(arrives));
+}
+
+/// The time between requests.
+fn gaps(world: &World) -> Vec<u64> {
+    let puts = &world.sky.state().puts;
+    puts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+#[test]
+fn an_answer_that_was_lost_is_waited_for_and_nothing_is_sent_twice() {
+    for arrives in [0, 29] {
+        for mut world in about_to_change() {
+            loses(&world, Some(arrives));
+            world.run(31);
+            assert_eq!(world.condition("Reconciling"), "True/OutcomeUnknown");
+            let done = world.run_until(400, World::is_ready);
+            assert!(done.is_some_and(|passed| passed >= 129), "{done:?}");
+            assert_eq!(world.puts(), 1);
+            let last = world.said().last_change.as_ref().unwrap();
+            assert_eq!(last.outcome, Outcome::Succeeded);
+            assert_eq!(last.job_id, None, "a job of the task list is never adopted");
+        }
+    }
+}
+
+#[test]
+fn a_request_that_never_arrived_is_void_after_160_seconds_and_two_looks_and_made_anew_at_once() {
+    for mut world in about_to_change() {
+        loses(&world, None);
+        world.run(300);
+        assert!(world.is_ready());
+        let gaps = gaps(&world);
+        assert_eq!(gaps.len(), 1);
+        assert!((175..=200).contains(&gaps[0]), "{gaps:?}");
+    }
+}
+
+#[test]
+fn void_attempts_are_repeated_ever_more_slowly_and_from_the_third_on_a_person_is_told() {
+    for mut world in about_to_change() {
+        for _ in 0..6 {
+            loses(&world, None);
+        }
+        world.run(20 * MINUTE);
+        assert_eq!(world.condition("Stalled"), "True/AttemptsVoid");
+        assert_eq!(world.said().failures[0].void, 3);
+        let last = world.said().last_change.as_ref().unwrap();
+        assert_eq!(last.outcome, Outcome::Void);
+        assert_eq!(world.condition("JobSucceeded"), "Unknown/OutcomeUnknown");
+        world.run(6 * HOUR);
+        assert!(world.is_ready(), "still tried, hourly");
+        let waits = [0, 5, 15, 60, 60, 60].map(|minutes| minutes * MINUTE + 175);
+        let gaps = gaps(&world);
+        assert_eq!(gaps.len(), waits.len());
+        for (gap, wait) in gaps.iter().zip(waits) {
+            assert!((wait..wait + 40).contains(gap), "{gaps:?}");
+        }
+        assert_eq!(world.said().failures, []);
+    }
+}
+
+#[test]
+fn an_unfinished_job_is_waited_for_and_becomes_overdue_for_people_only() {
+    for mut world in about_to_change() {
+        loses(&world, Some(0));
+        takes(&world, 3 * HOUR, End::Moves);
+        world.run(29 * MINUTE);
+        assert_eq!(world.reason(), "OutcomeUnknown");
+        world.run(4 * MINUTE);
+        let hasty = world.sky.state().mode == Mode::Hasty;
+        if hasty {
+            assert!(world.is_ready(), "the port was in place for changeTimeout");
+        } else {
+            assert_eq!(world.condition("Stalled"), "True/JobOverdue");
+            let change = world.said().change.as_ref().unwrap();
+            assert_eq!((change.phase, &change.job_id), (Phase::Intended, &None));
+        }
+        world.run(3 * HOUR);
+        assert!(world.is_ready());
+        assert_eq!(world.puts(), 1);
+    }
+}
+
+#[test]
+fn a_proxy_that_stays_unusable_after_an_unknown_outcome_stalls() {
+    for mut world in about_to_change() {
+        loses(&world, None);
+        world.run(1);
+        world.sky.state().status = Some(ProxyStatus::Changing("REBOOTING".to_owned()));
+        world.run(10 * MINUTE);
+        assert_eq!(world.condition("Reconciling"), "True/ProxyBusy");
+        world.run(30 * MINUTE);
+        assert_eq!(world.condition("Stalled"), "True/ProxyUnhealthy");
+        assert_eq!(world.puts(), 1);
+    }
+}
+
+#[test]
+fn a_third_port_after_an_unknown_outcome_means_done_and_then_drift() {
+    for mut world in about_to_change() {
+        loses(&world, None);
+        world.run(1);
+        world.sky.state().drift(3310);
+        world.run(400);
+        assert!(world.is_ready());
+        assert_eq!((world.puts(), world.port()), (2, 3307));
+        assert_eq!(world.said().corrections.as_ref().unwrap().times.len(), 1);
+    }
+}
+
+#[test]
+fn a_failed_read_decides_nothing_however_old_the_record() {
+    for mut world in about_to_change() {
+        loses(&world, None);
+        world.run(1);
+        world.sky.state().tasks_fail = Some((FOREVER, Meaning::Transient));
+        world.run(5 * HOUR);
+        assert_eq!(world.condition("Ready"), "Unknown/CloudUnreachable");
+        assert_eq!(world.puts(), 1);
+        world.sky.state().tasks_fail = None;
+        world.sky.state().reads_fail = Some((FOREVER, Meaning::Malformed));
+        world.run(5 * HOUR);
+        assert_eq!(world.condition("Ready"), "Unknown/MalformedAnswer");
+        assert_eq!(world.puts(), 1);
+    }
+}
+
+#[test]
+fn a_new_process_watches_a_record_anew_however_old_it_is() {
+    for mut world in about_to_change() {
+        loses(&world, None);
+        world.run(100);
+        world.crew = vec![Process::new(5 * HOUR, 0)];
+        world.sky.state().advance(5 * HOUR);
+        world.run(159);
+        assert_eq!(world.puts(), 1);
+        world.run(60);
+        assert_eq!(world.puts(), 2);
+    }
+}
+
+#[test]
+fn a_job_is_not_found_for_two_minutes_before_that_means_anything() {
+    for mut world in about_to_change() {
+        world.sky.state().usual = Course {
+            visible_after: 119,
+            takes: 200,
+            end: End::Moves,
+        };
+        world.run(118);
+        assert_eq!(world.condition("Reconciling"), "True/JobRunning");
+        world.run(120);
+        assert!(world.is_ready());
+        let last = world.said().last_change.as_ref().unwrap();
+        assert_eq!(last.job_id.as_deref(), Some("job-1"));
+        assert_eq!(world.puts(), 1);
+    }
+}
+
+#[test]
+fn a_job_is_polled_after_one_second_and_then_ever_more_slowly() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    takes(&world, 600, End::Moves);
+    world.want(3307);
+    world.run(0);
+    world.run(1);
+    assert_eq!(world.sky.state().reads[1], 1);
+    world.run(598);
+    let polls = world.sky.state().reads[1];
+    assert!((40..=44).contains(&polls), "{polls} polls in 600 s");
+}
+
+#[test]
+fn words_of_a_job_that_nobody_knows_and_failing_polls_are_no_end() {
+    for mut world in about_to_change() {
+        takes(&world, 300, End::Moves);
+        world.run(20);
+        for word in ["ROLLBACKING", "", "pending"] {
+            world.sky.state().works[0].word = word;
+            world.run(30);
+            assert_eq!(world.reason(), "JobRunning", "{word}");
+        }
+        world.sky.state().reads_fail = Some((200, Meaning::Transient));
+        world.run(80);
+        assert_eq!(world.reason(), "JobRunning");
+        world.run(200);
+        assert!(world.is_ready());
+        assert_eq!(world.puts(), 1);
+    }
+}
+
+#[test]
+fn a_job_that_waits_for_authorization_stalls_and_is_followed() {
+    for mut world in about_to_change() {
+        takes(&world, 300, End::Moves);
+        world.run(20);
+        world.sky.state().works[0].word = "Unauthorized";
+        world.run(30);
+        assert_eq!(world.condition("Stalled"), "True/JobUnauthorized");
+        world.run(300);
+        assert!(world.is_ready());
+    }
+}
+
+#[test]
+fn a_job_is_overdue_only_by_an_answer_that_says_running() {
+    for mut world in about_to_change() {
+        takes(&world, FOREVER, End::Moves);
+        world.run(20 * MINUTE);
+        world.sky.state().reads_fail = Some((40 * MINUTE, Meaning::Transient));
+        world.run(19 * MINUTE);
+        assert_eq!(world.condition("Ready"), "Unknown/CloudUnreachable");
+        world.run(10 * MINUTE);
+        assert_eq!(world.condition("Stalled"), "True/JobOverdue");
+        let polls = world.sky.state().reads[1];
+        world.run(HOUR);
+        let polls = world.sky.state().reads[1] - polls;
+        assert!((10..=13).contains(&polls), "{polls} polls in an hour");
+        assert_eq!(world.puts(), 1);
+    }
+}
+
+#[test]
+fn a_lost_job_may_still_be_at_work_until_change_timeout_is_over() {
+    for end in [End::Moves, End::Fails] {
+        for mut world in about_to_change() {
+            takes(&world, 20 * MINUTE, end);
+            world.run(30);
+            world.sky.state().works[0].erased = true;
+            world.run(29 * MINUTE);
+            assert_eq!(world.condition("Reconciling"), "True/OutcomeUnknown");
+            assert_eq!(world.puts(), 1);
+            world.run(5 * MINUTE);
+            assert!(world.is_ready());
+            assert_eq!(world.puts(), 1 + usize::from(end == End::Fails));
+            assert_eq!(world.sky.state().most_at_once, 1);
+        }
+    }
+}
+
+#[test]
+fn a_lost_job_may_be_at_work_also_where_a_third_port_is_seen() {
+    let mut world = World::settled(Mode::Doubling, 3306);
+    takes(&world, 20 * MINUTE, End::Fails);
+    world.want(3307);
+    world.run(30);
+    world.sky.state().works[0].erased = true;
+    world.run(200);
+    world.sky.state().drift(3310);
+    world.run(40 * MINUTE);
+    assert!(world.is_ready());
+    assert_eq!(world.sky.state().most_at_once, 1);
+}
+
+#[test]
+fn a_job_that_was_given_up_holds_nothing_up_any_longer() {
+    for mut world in about_to_change() {
+        let hasty = world.sky.state().mode == Mode::Hasty;
+        let changing = world.sky.state().mode == Mode::Changing;
+        takes(&world, FOREVER, End::Moves);
+        world.run(2 * HOUR);
+        assert_eq!(world.condition("Stalled"), "True/JobOverdue");
+        world.annotate(ABANDON_JOB, "job-1");
+        world.run(MINUTE);
+        if changing {
+            assert_eq!(world.reason(), "ProxyUnhealthy", "the proxy says so");
+        } else {
+            let last = world.said().last_change.as_ref().unwrap();
+            let outcome = if hasty {
+                Outcome::Succeeded
+            } else {
+                Outcome::Void
+            };
+            assert_eq!(last.outcome, outcome);
+        }
+    }
+}
+
+#[test]
+fn trouble_with_credentials_shows_at_once_also_while_a_job_runs() {
+    for lost in [false, true] {
+        for mut world in about_to_change() {
+            takes(&world, 20 * MINUTE, End::Moves);
+            if lost {
+                loses(&world, Some(0));
+            }
+            world.run(200);
+            let denied = Trouble::Cloud(error(Meaning::Unauthenticated));
+            world.crew[0].trouble = Some(denied);
+            world.run(20);
+            assert_eq!(world.condition("Stalled"), "True/CredentialsInvalid");
+            let missing = Trouble::CredentialsMissing("no such Secret".to_owned());
+            world.crew[0].trouble = Some(missing);
+            world.run(5 * MINUTE);
+            assert_eq!(world.condition("Stalled"), "True/CredentialsMissing");
+            world.crew[0].trouble = None;
+            world.run(20 * MINUTE);
+            assert!(world.is_ready());
+            assert_eq!(world.puts(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_change_that_somebody_takes_from_the_record_is_watched_for_before_another_one() {
+    for mode in MODES {
+        for whole in [false, true] {
+            let mut world = World::settled(mode, 3306);
+            world.sky.state().usual.visible_after = 100;
+            world.sky.state().usual.takes = 150;
+            world.want(3307);
+            world.run(5);
+            let mut status = world.said().clone();
+            status.change = None;
+            world.tamper(Some(status).filter(|_| !whole));
+            world.run(155);
+            assert!(world.puts() == 1 && !world.is_ready(), "{mode:?}");
+            world.run(300);
+            assert!(world.is_ready(), "{mode:?}");
+            assert_eq!((world.puts(), world.sky.state().most_at_once), (1, 1));
+        }
+    }
+}
+
+#[test]
+fn a_restored_status_is_of_unknown_outcome_and_costs_no_attempt() {
+    for mut world in about_to_change() {
+        world.sky.state().usual.visible_after = 100;
+        world.run(1);
+        world.recreate("uid-2", true);
+        world.cluster.orphan_until = 0;
+        world.run(158);
+        assert!(world.puts() == 1 && !world.is_ready());
+        world.run(200);
+        assert!(world.is_ready());
+        assert_eq!((world.puts(), &world.said().failures), (1, &vec![]));
+    }
+}
+
+#[test]
+fn a_status_of_a_later_generation_counts_for_no_change() {
+    for mut world in about_to_change() {
+        world.run(100);
+        let mut status = world.said().clone();
+        status.observed_generation = Some(99);
+        world.tamper(Some(status));
+        world.run(1);
+        assert_eq!(world.said().observed_generation, Some(2));
+        assert!(!world.is_ready());
+        world.run(200);
+        assert!(world.is_ready());
+        assert_eq!(world.puts(), 1);
+    }
+}

@@ -1,0 +1,266 @@
+//! The world: an object under an API server's fence, processes that reconcile it, and time.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::{Value, json};
+
+use super::{
+    checks,
+    cloud::{INSTANCE, MODES, Mode, PROXY, Sky, wall},
+    process::{Halt, Process},
+};
+use crate::crd::{REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus};
+
+/// The object as the API server has it.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    pub(super) object: TaurusProxyPort,
+    pub(super) version: u64,
+    /// How often a status was written.
+    pub(super) writes: usize,
+    /// Until when a change of a deleted object is followed.
+    pub(super) orphan_until: u64,
+    pub(super) pruned: bool,
+    pub(super) claimed: bool,
+}
+
+/// A write from a stale view.
+#[derive(Debug)]
+pub(super) struct Stale;
+
+/// All of it.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) sky: Sky,
+    pub(super) cluster: Cluster,
+    pub(super) crew: Vec<Process>,
+}
+
+/// A world for each mode that is about to change 3306 to 3307.
+pub(super) fn about_to_change() -> impl Iterator<Item = World> {
+    MODES.into_iter().map(|mode| {
+        let mut world = World::settled(mode, 3306);
+        world.want(3307);
+        world
+    })
+}
+
+impl Cluster {
+    /// Replaces the status that was computed from `version`, and holds the rules of status over it.
+    pub(super) fn replace(
+        &mut self,
+        version: u64,
+        status: TaurusProxyPortStatus,
+        sky: &Sky,
+    ) -> Result<(), Stale> {
+        if version != self.version {
+            return Err(Stale);
+        }
+        checks::written(&self.object, &status, sky);
+        self.object.status = Some(status);
+        self.version += 1;
+        self.writes += 1;
+        Ok(())
+    }
+}
+
+impl World {
+    /// An object that wants `wanted` of a proxy that has `port`, and a process that has led for long.
+    pub(super) fn new(mode: Mode, port: u16, wanted: u16) -> Self {
+        let object = json!({
+            "apiVersion": "taurusdb.huaweicloud.com/v1alpha1",
+            "kind": "TaurusProxyPort",
+            "metadata": {"name": "orders", "namespace": "shop", "generation": 1, "uid": "uid-1"},
+            "spec": {
+                "region": "ap-southeast-3", "projectID": "0123456789abcdef0123456789abcdef",
+                "instanceID": INSTANCE, "proxyID": PROXY, "port": wanted
+            }
+        });
+        Self {
+            sky: Sky::new(mode, port),
+            cluster: Cluster {
+                object: serde_json::from_value(object).unwrap(),
+                version: 1,
+                writes: 0,
+                orphan_until: 0,
+                pruned: false,
+                claimed: false,
+            },
+            crew: vec![Process::new(0, 3600)],
+        }
+    }
+
+    /// A world in which `port` is wanted, in place and Ready.
+    pub(super) fn settled(mode: Mode, port: u16) -> Self {
+        let mut world = Self::new(mode, port, port);
+        world.run(1);
+        assert_eq!(world.reason(), "Settled");
+        world
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.sky.state().now
+    }
+
+    /// Lets `seconds` pass.
+    pub(super) fn run(&mut self, seconds: u64) {
+        let end = self.now() + seconds;
+        loop {
+            let next = self.crew.iter().enumerate();
+            let Some((index, due)) = next
+                .map(|(index, process)| (index, process.due()))
+                .min_by_key(|(_, due)| *due)
+            else {
+                break;
+            };
+            if due > end {
+                break;
+            }
+            self.sky.state().advance(due);
+            let process = &self.crew[index];
+            if process.retires_at.is_some_and(|at| at <= due) {
+                self.crew.remove(index);
+            } else {
+                self.step(index);
+            }
+        }
+        self.sky.state().advance(end);
+    }
+
+    /// Lets time pass until `done` holds, at most `seconds`; tells how long it took.
+    pub(super) fn run_until(&mut self, seconds: u64, done: impl Fn(&Self) -> bool) -> Option<u64> {
+        let begun = self.now();
+        loop {
+            let passed = self.now() - begun;
+            if done(self) {
+                return Some(passed);
+            }
+            if passed >= seconds {
+                return None;
+            }
+            self.run(1);
+        }
+    }
+
+    fn step(&mut self, index: usize) {
+        let process = &mut self.crew[index];
+        if let Err(Halt::Crash) = process.turn(&mut self.cluster, &self.sky) {
+            let restarted = self.now() + 2;
+            self.crew[index] = Process::new(restarted, 0);
+        }
+    }
+
+    /// The process ends and another one starts.
+    pub(super) fn crash(&mut self) {
+        let now = self.now();
+        self.crew[0] = Process::new(now + 2, 0);
+    }
+
+    /// People change the spec.
+    pub(super) fn edit(&mut self, change: impl FnOnce(&mut Value)) {
+        let mut spec = serde_json::to_value(&self.cluster.object.spec).unwrap();
+        let before = spec.clone();
+        change(&mut spec);
+        if spec == before {
+            return;
+        }
+        self.cluster.object.spec = serde_json::from_value(spec).unwrap();
+        let generation = self.cluster.object.metadata.generation.unwrap();
+        self.cluster.object.metadata.generation = Some(generation + 1);
+        self.touched();
+    }
+
+    pub(super) fn want(&mut self, port: u16) {
+        self.edit(|spec| spec["port"] = json!(port));
+    }
+
+    /// Sets an annotation, which moves no generation.
+    pub(super) fn annotate(&mut self, name: &str, value: &str) {
+        let annotations = &mut self.cluster.object.metadata.annotations;
+        let annotations = annotations.get_or_insert_default();
+        annotations.insert(name.to_owned(), value.to_owned());
+        self.touched();
+    }
+
+    pub(super) fn request(&mut self, value: &str) {
+        self.annotate(REQUESTED_AT, value);
+    }
+
+    /// Somebody writes the status past the operator.
+    pub(super) fn tamper(&mut self, status: Option<TaurusProxyPortStatus>) {
+        self.cluster.object.status = status;
+        self.touched();
+    }
+
+    /// The object is deleted and made anew; what a backup held of its status comes with it.
+    pub(super) fn recreate(&mut self, uid: &str, with_status: bool) {
+        let change = self.status().and_then(|status| status.change.as_ref());
+        if change.is_some() && self.crew.iter().any(Process::watches_a_change) {
+            self.cluster.orphan_until = self.now() + 160;
+        }
+        for process in &mut self.crew {
+            process.forget();
+        }
+        self.cluster.object.metadata.uid = Some(uid.to_owned());
+        self.cluster.object.metadata.generation = Some(1);
+        if !with_status {
+            self.cluster.object.status = None;
+        }
+        self.touched();
+    }
+
+    pub(super) fn delete(&mut self) {
+        self.cluster.object.metadata.deletion_timestamp = Some(Time(wall(self.now())));
+        self.touched();
+    }
+
+    /// The watch delivers what was changed.
+    fn touched(&mut self) {
+        self.cluster.version += 1;
+        let now = self.now();
+        for process in &mut self.crew {
+            process.wake(now);
+        }
+    }
+
+    pub(super) fn status(&self) -> Option<&TaurusProxyPortStatus> {
+        self.cluster.object.status.as_ref()
+    }
+
+    /// The status; the object must have one.
+    pub(super) fn said(&self) -> &TaurusProxyPortStatus {
+        self.status().expect("a status")
+    }
+
+    /// Status and reason of a condition, like `False/JobRunning`; empty if there is none.
+    pub(super) fn condition(&self, kind: &str) -> String {
+        let conditions = self.status().map(|status| status.conditions.as_slice());
+        let found = conditions
+            .unwrap_or_default()
+            .iter()
+            .find(|condition| condition.type_ == kind);
+        found.map_or(String::new(), |found| {
+            format!("{}/{}", found.status, found.reason)
+        })
+    }
+
+    /// The reason of `Ready`.
+    pub(super) fn reason(&self) -> String {
+        let ready = self.condition("Ready");
+        ready
+            .split_once('/')
+            .map_or("", |(_, reason)| reason)
+            .to_owned()
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.condition("Ready").starts_with("True/")
+    }
+
+    pub(super) fn puts(&self) -> usize {
+        self.sky.state().puts.len()
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.sky.state().port()
+    }
+}
