@@ -106,12 +106,6 @@ impl<'a> Pass<'a> {
             .await?;
         let mut finding = self.find(&desired, &cloud, Depth::Usual).await?;
         if finding.decision.step == Step::LookAtTasks {
-            let next = Order {
-                from: finding.decision.record.port.unwrap_or_default(),
-                to: desired.port,
-                attempt: 1,
-            };
-            self.tell_end(&desired, &finding, next).await?;
             finding = self.look_closer(&desired, &cloud).await?;
         }
         if let (Step::Change(order), Ok(cloud)) = (finding.decision.step.clone(), &cloud) {
@@ -223,25 +217,6 @@ impl<'a> Pass<'a> {
         self.write(status).await
     }
 
-    /// The end of the last change is told before anything is done about the next one.
-    async fn tell_end(
-        &mut self,
-        desired: &Desired,
-        finding: &Finding,
-        next: Order,
-    ) -> Result<(), JournalError> {
-        let ended = finding.decision.record.change.is_none();
-        if !(ended && Record::of(self.object).change.is_some()) {
-            return Ok(());
-        }
-        let decision = Decision {
-            step: Step::Hold(Cause::Starting(next), Duration::ZERO),
-            ..finding.decision.clone()
-        };
-        let status = self.status(desired, &finding.observed, &decision);
-        self.write(status).await
-    }
-
     /// The permit is taken before the task list is read: one look serves who held it before.
     async fn look_closer(
         &mut self,
@@ -301,7 +276,6 @@ impl<'a> Pass<'a> {
         order: Order,
         finding: Finding,
     ) -> Result<Finding, JournalError> {
-        self.tell_end(desired, &finding, order).await?;
         let Some(permit) = self.memory.permit.take() else {
             return Err(JournalError::Conflict);
         };
@@ -347,8 +321,7 @@ impl<'a> Pass<'a> {
         )
         .await;
         self.memory.permit = Some(permit);
-        self.memory.replaced(self.object, &written);
-        *self.object = written;
+        self.replaced(written);
         match result {
             Ok(outcome) => Ok(self.settle(desired, outcome, &change, finding)),
             Err(JournalError::Pruned) => {
@@ -506,16 +479,30 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// An own write was shown by the API server: whoever counts hears of it, and people of a transition.
+    fn replaced(&mut self, written: TaurusProxyPort) {
+        self.count_end(&written);
+        events::transition(self.context, self.object, &written);
+        self.memory.replaced(self.object, &written);
+        *self.object = written;
+        self.count_resource();
+    }
+
+    fn count_resource(&self) {
+        if let Some(status) = &self.object.status {
+            self.context.meter.resource(self.object, status);
+        }
+    }
+
     /// Writes the status if it differs, and tells people of a transition.
     async fn write(&mut self, status: TaurusProxyPortStatus) -> Result<(), JournalError> {
-        self.context.meter.resource(self.object, &status);
         match self.context.journal.report(self.object, status).await {
-            Ok(None) => Ok(()),
+            Ok(None) => {
+                self.count_resource();
+                Ok(())
+            }
             Ok(Some(written)) => {
-                self.count_end(&written);
-                events::transition(self.context, self.object, &written);
-                self.memory.replaced(self.object, &written);
-                *self.object = written;
+                self.replaced(written);
                 Ok(())
             }
             Err(error) => {
