@@ -21,6 +21,7 @@ use crate::rules;
 pub mod gate;
 pub mod operator;
 pub mod plane;
+pub mod program;
 pub mod recorder;
 
 use operator::{Operator, Setup};

@@ -2,9 +2,12 @@
 
 use kube::api::DeleteParams;
 use taurus_port_operator::crd::Phase;
-use taurus_sim::{Effect, Fault, Loss, Mode, Operation, sample};
+use taurus_sim::{Effect, Fault, Filter, Loss, Mode, Operation, sample};
 
-use crate::world::{World, gate::Gate, in_all_modes, is_ready, operator::Setup, options, phase};
+use crate::world::{
+    World, gate::Gate, in_all_modes, is_ready, job_id, operator::Setup, options, phase,
+    program::Program,
+};
 
 in_all_modes! {
     b01_a_change_accepted_just_before_a_crash_is_not_made_again: accepted_before_a_crash;
@@ -98,6 +101,35 @@ async fn restored(mode: Mode) {
     world.pass(60);
     world.until_ready(3307).await;
     assert_eq!(world.accepted(), [3307]);
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a16_a_process_that_is_told_to_end_records_the_job_of_the_call_in_flight_first() {
+    let mut world = World::without_operator(options(Mode::M2)).await;
+    let mut program = Program::start(&world).await;
+    world.until_neighbour_is_ready().await;
+    let held = Fault::on(Operation::Change, Effect::hold_after());
+    world.sim.inject(held.proxy(sample::PROXY).once());
+    world.want(3307).await;
+    world.until_change(1).await;
+    program.signal("TERM").await;
+    program.until_answer("/readyz", 503).await;
+    world.sim.release_all();
+    let status = program.ended().await;
+    assert_eq!(status.code(), Some(0), "{}", program.log());
+    let left = world.get().await;
+    let job = job_id(&left).expect("the job is on record").to_owned();
+
+    world.start_fresh_operator().await;
+    world.until_more(Operation::Job, 2).await;
+    let jobs = world
+        .sim
+        .entries(&Filter::on(Operation::Job).credential(sample::ACCESS_KEY));
+    let last = jobs.last().expect("it is polled");
+    assert!(last.query.contains(&("id".to_owned(), job)), "{last:?}");
+    world.until_ready(3307).await;
     assert_eq!(world.asked_for(), [3307]);
     world.finish().await;
 }

@@ -15,6 +15,7 @@ use k8s_openapi::{
 use kube::{
     Api, Client, Config,
     api::{ObjectMeta, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
     runtime::{conditions::is_crd_established, wait::await_condition},
 };
 use serde_json::Value;
@@ -113,14 +114,18 @@ fn forget_rules(value: &mut Value) {
     }
 }
 
-/// The configuration of a client with the operator's own rights.
-pub async fn operator_config(plane: &ControlPlane) -> Config {
-    let text = plane
+/// A kubeconfig with the operator's own rights.
+pub async fn operator_kubeconfig(plane: &ControlPlane) -> String {
+    plane
         .service_account_kubeconfig("taurus-system", "taurus-port-operator")
         .await
-        .unwrap();
-    let kubeconfig = kube::config::Kubeconfig::from_yaml(&text).unwrap();
-    Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default())
+        .unwrap()
+}
+
+/// The configuration of a client with the operator's own rights.
+pub async fn operator_config(plane: &ControlPlane) -> Config {
+    let kubeconfig = Kubeconfig::from_yaml(&operator_kubeconfig(plane).await).unwrap();
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .unwrap()
 }
