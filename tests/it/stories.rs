@@ -5,4 +5,6 @@ mod changes;
 mod crashes;
 mod jobs;
 mod manifests;
+mod policies;
+mod secrets;
 mod settled;

@@ -4,15 +4,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::{ByteString, api::core::v1::Secret, jiff::Timestamp};
 use kube::{
     Api, Client,
-    api::{ObjectMeta, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use taurus_controlplane::ControlPlane;
 use taurus_port_operator::crd::{
-    CredentialsReference, Phase, TaurusProxyPort, TaurusProxyPortSpec,
+    CredentialsReference, Phase, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortSpec,
 };
 use taurus_sim::{Entry, Filter, JobPlan, Mode, Operation, Options, Simulator, sample};
 
@@ -250,6 +250,16 @@ impl World {
         what: &str,
         is: impl Fn(&TaurusProxyPort) -> bool,
     ) -> TaurusProxyPort {
+        self.until_passing_of(NAME, what, is).await
+    }
+
+    /// As [`Self::until_passing`], for another resource.
+    pub async fn until_passing_of(
+        &self,
+        name: &str,
+        what: &str,
+        is: impl Fn(&TaurusProxyPort) -> bool,
+    ) -> TaurusProxyPort {
         let passing = async {
             loop {
                 self.pass(1);
@@ -257,9 +267,30 @@ impl World {
             }
         };
         tokio::select! {
-            object = self.until(what, is) => object,
+            object = self.recorder.until(name, what, is) => object,
             () = passing => unreachable!("time does not end"),
         }
+    }
+
+    /// Waits until whatever is created now is of a later second than what is there.
+    pub async fn until_the_next_second(&self) {
+        let now = || Timestamp::now().as_second();
+        let begun = now();
+        self.until_true("another second", || now() > begun).await;
+    }
+
+    /// Asks the operator to look now.
+    pub async fn ask(&self, value: &str) {
+        self.patch(json!({"metadata": {"annotations": {REQUESTED_AT: value}}}))
+            .await;
+    }
+
+    /// Deletes the story's resource.
+    pub async fn delete(&self) {
+        self.api()
+            .delete(NAME, &DeleteParams::default())
+            .await
+            .unwrap();
     }
 
     /// Moves the simulator's time on.
@@ -343,19 +374,10 @@ impl World {
 
     /// Waits until the neighbour has got its port.
     pub async fn until_neighbour_is_ready(&self) {
-        let neighbour = self.recorder.until(NEIGHBOUR, "Ready", |object| {
+        self.until_passing_of(NEIGHBOUR, "Ready", |object| {
             is_ready_with(object, NEIGHBOUR_PORT)
-        });
-        let passing = async {
-            loop {
-                self.pass(5);
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::select! {
-            _ = neighbour => {}
-            () = passing => {}
-        }
+        })
+        .await;
     }
 
     /// Ends the story: the neighbour was served, only calls of the product were made, and every version of every object

@@ -46,18 +46,21 @@ pub fn of_hyper(error: &hyper::Error) -> CloudError {
     )
 }
 
-/// What is wrong with the certificate or the handshake, if that is the cause.
+/// What is wrong with the certificate or the handshake, if that is the cause. Errors of I/O hide what they wrap from
+/// [`Error::source`], also from each other.
 fn tls_fault(error: &(dyn Error + 'static)) -> Option<String> {
-    causes(error).find_map(|cause| {
-        let wrapped = cause
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let fault = cause.downcast_ref::<rustls::Error>().or(wrapped)?;
-        Some(format!(
+    if let Some(fault) = error.downcast_ref::<rustls::Error>() {
+        return Some(format!(
             "the server's certificate or its TLS is not accepted: {fault}"
-        ))
-    })
+        ));
+    }
+    let wrapped = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => tls_fault(wrapped),
+        None => error.source().and_then(tls_fault),
+    }
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

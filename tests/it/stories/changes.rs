@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use kube::api::DeleteParams;
 use serde_json::json;
 use taurus_sim::{Answer, Effect, Fault, Mode, Operation, Options, sample};
 
@@ -101,11 +100,7 @@ async fn made_anew(mode: Mode) {
         .until("following its job", |object| job_id(object).is_some())
         .await;
     world.pass(20);
-    world
-        .api()
-        .delete("orders", &DeleteParams::default())
-        .await
-        .unwrap();
+    world.delete().await;
     let gone = world.api().get_opt("orders").await.unwrap();
     assert!(gone.is_none(), "nothing holds a deletion up");
     world.pass(10);

@@ -1,6 +1,5 @@
 //! Processes that end where it hurts most.
 
-use kube::api::DeleteParams;
 use taurus_port_operator::crd::Phase;
 use taurus_sim::{Effect, Fault, Filter, Loss, Mode, Operation, sample};
 
@@ -75,11 +74,7 @@ async fn restored(mode: Mode) {
     world.want(sample::PORT).await;
     world.until_ready(sample::PORT).await;
     world.kill_operator();
-    world
-        .api()
-        .delete("orders", &DeleteParams::default())
-        .await
-        .unwrap();
+    world.delete().await;
     world.want(sample::PORT).await;
     world.start_fresh_operator().await;
     world.until_ready(sample::PORT).await;
@@ -89,11 +84,7 @@ async fn restored(mode: Mode) {
     world.want_now(3307).await;
     world.until_change(1).await;
     world.kill_operator();
-    world
-        .api()
-        .delete("orders", &DeleteParams::default())
-        .await
-        .unwrap();
+    world.delete().await;
     world.want(3307).await;
     world.start_fresh_operator().await;
     world.until_more(Operation::List, 3).await;

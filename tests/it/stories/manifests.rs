@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use taurus_sim::{Filter, Mode, Operation, Options};
 
@@ -24,11 +23,7 @@ async fn c09_a_status_that_comes_from_git_has_no_effect() {
             apply(&world, port, status, flags);
             let ready = world.get().await;
             assert_eq!(ready.status.unwrap().port, Some(port.into()), "{status}");
-            world
-                .api()
-                .delete("orders", &DeleteParams::default())
-                .await
-                .unwrap();
+            world.delete().await;
             port += 1;
         }
     }

@@ -68,9 +68,14 @@ pub async fn loosened() -> &'static ControlPlane {
 }
 
 async fn started() -> ControlPlane {
+    prepare();
+    ControlPlane::start().await.unwrap()
+}
+
+/// What every process needs once: a crypto provider, and logs for whoever looks into a failure with `RUST_LOG`.
+pub fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Shown only where RUST_LOG asks for it, for whoever looks into a failure.
         tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .with_test_writer()
@@ -79,7 +84,6 @@ async fn started() -> ControlPlane {
             .install_default()
             .unwrap();
     });
-    ControlPlane::start().await.unwrap()
 }
 
 async fn established(plane: &ControlPlane) {

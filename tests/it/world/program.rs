@@ -43,6 +43,7 @@ impl Program {
                 "--allowed-endpoint",
                 &endpoint,
             ])
+            .args(["--resync", "1s"])
             .args(["--pace", &DIVISOR.to_string(), "--admin-address", &admin])
             .stdin(Stdio::null())
             .stderr(File::create(folder.path().join("log")).unwrap())

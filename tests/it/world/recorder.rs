@@ -82,6 +82,12 @@ impl Recorder {
         self.versions.lock().unwrap().clone()
     }
 
+    /// All versions of all objects.
+    pub fn objects(&self) -> Vec<TaurusProxyPort> {
+        let versions = self.versions();
+        versions.into_iter().map(|version| version.object).collect()
+    }
+
     /// The versions of one object.
     pub fn versions_of(&self, name: &str) -> Vec<TaurusProxyPort> {
         let versions = self.versions();

@@ -1,0 +1,266 @@
+//! The one request that changes something: what each answer to it means, and that it is sent once.
+//!
+//! The proof that a change needs comes from a real API server, as nowhere else.
+
+use std::time::Duration;
+
+use kube::{
+    Api,
+    api::{ObjectMeta, PostParams},
+};
+use taurus_port_operator::{
+    clock::Clock,
+    cloud::{ChangeAnswer, Cloud, Meaning},
+    controller::journal::{Acknowledged, Journal, Target},
+    crd::{
+        ChangeRecord, CredentialsReference, Phase, TaurusProxyPort, TaurusProxyPortSpec,
+        TaurusProxyPortStatus,
+    },
+    fleet::permits::Permits,
+    model::{ChangeId, Port},
+    plan::record::Change,
+};
+use taurus_sim::{Answer, Effect, Fault, Filter, Loss, Operation, sample};
+
+use super::{KEYS, USER, connect, instance, simulator, subject};
+use crate::world::{PATIENCE, plane};
+
+/// Puts intents on record, each for one change.
+struct Intents {
+    journal: Journal,
+    object: TaurusProxyPort,
+    number: u128,
+}
+
+impl Intents {
+    async fn new() -> Self {
+        let plane = plane::shared().await;
+        let client = plane.client().await.unwrap();
+        let namespace = plane::new_namespace(&client).await;
+        let resource = TaurusProxyPort {
+            metadata: ObjectMeta {
+                name: Some("orders".to_owned()),
+                ..ObjectMeta::default()
+            },
+            spec: TaurusProxyPortSpec {
+                region: None,
+                project_id: sample::PROJECT.to_owned(),
+                instance_id: sample::INSTANCE.to_owned(),
+                proxy_id: sample::PROXY.to_owned(),
+                port: 3307,
+                credentials_ref: Some(CredentialsReference {
+                    name: "keys".to_owned(),
+                }),
+                endpoint: Some("http://127.0.0.1:1".to_owned()),
+                iam_endpoint: None,
+                management_policy: None,
+                suspend: None,
+                change_timeout: None,
+            },
+            status: None,
+        };
+        let api: Api<TaurusProxyPort> = Api::namespaced(client.clone(), &namespace);
+        let object = api.create(&PostParams::default(), &resource).await.unwrap();
+        Self {
+            journal: Journal::new(client, Clock::start()),
+            object,
+            number: 0,
+        }
+    }
+
+    async fn acknowledged(&mut self) -> Acknowledged {
+        self.number += 1;
+        let now = Clock::start().now().wall;
+        let change = Change {
+            id: ChangeId::from_bits(self.number),
+            from: sample::PORT,
+            to: 3307,
+            generation: 1,
+            phase: Phase::Intended,
+            attempt: 1,
+            job: None,
+            intended_at: now,
+            submitted_at: None,
+        };
+        let status = TaurusProxyPortStatus {
+            observed_generation: Some(1),
+            subject_uid: self.object.metadata.uid.clone(),
+            change: Some(ChangeRecord {
+                id: change.id.as_str().to_owned(),
+                from_port: i32::from(change.from),
+                to_port: i32::from(change.to),
+                generation: 1,
+                phase: Phase::Intended,
+                attempt: 1,
+                job_id: None,
+                intended_at: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now),
+                submitted_at: None,
+            }),
+            ..TaurusProxyPortStatus::default()
+        };
+        let subject = subject("http://127.0.0.1:1");
+        let target = Target {
+            instance: &subject.instance,
+            proxy: &subject.proxy,
+            port: Port::new(3307).unwrap(),
+        };
+        let (object, proof) = self
+            .journal
+            .intend(&self.object, status, &change, target)
+            .await
+            .unwrap();
+        self.object = object;
+        proof
+    }
+}
+
+async fn change(cloud: &dyn Cloud, intents: &mut Intents) -> ChangeAnswer {
+    let permit = Permits::default().acquire(&instance()).unwrap();
+    let line = cloud.open_line().await.unwrap();
+    let proof = intents.acknowledged().await;
+    line.change_port(proof, &permit).await
+}
+
+/// What an answer comes to, in one word, and its meaning where it has one.
+fn word(answer: &ChangeAnswer) -> (&'static str, Option<Meaning>) {
+    match answer {
+        ChangeAnswer::Accepted(_) => ("accepted", None),
+        ChangeAnswer::NothingToDo => ("nothing to do", None),
+        ChangeAnswer::Refused(error) => ("refused", Some(error.meaning)),
+        ChangeAnswer::NotSent(error) => ("not sent", Some(error.meaning)),
+        ChangeAnswer::Unknown(error) => ("unknown", Some(error.meaning)),
+    }
+}
+
+#[tokio::test]
+async fn each_answer_to_a_change_means_what_the_contract_says_and_nothing_is_sent_twice() {
+    let simulator = simulator().await;
+    let mut intents = Intents::new().await;
+    let cloud = connect(&simulator.url(), &KEYS);
+    let json = |status, body: &str| {
+        Effect::respond(Answer::new(status, body).header("content-type", "application/json"))
+    };
+    let error = |status, code: &str| Effect::respond(Answer::error(status, code, "because"));
+    let html = |status| Effect::respond(Answer::html(status, "<html/>"));
+    let cases = [
+        (json(200, r#"{"job_id":"j"}"#), "accepted", None),
+        (json(202, r#"{"job_id":"j","more":[1]}"#), "accepted", None),
+        (json(200, r#"{"job_id":null}"#), "nothing to do", None),
+        (json(200, r#"{"job_id":""}"#), "nothing to do", None),
+        (json(200, "{}"), "nothing to do", None),
+        (json(200, ""), "unknown", Some(Meaning::Transient)),
+        (json(204, ""), "unknown", Some(Meaning::Transient)),
+        (json(200, "[]"), "unknown", Some(Meaning::Malformed)),
+        (
+            json(200, r#"{"job_id":["j"]}"#),
+            "unknown",
+            Some(Meaning::Malformed),
+        ),
+        (html(200), "unknown", Some(Meaning::Transient)),
+        (error(409, "DBS.200019"), "refused", Some(Meaning::Busy)),
+        (error(409, "DBS.999999"), "refused", Some(Meaning::Busy)),
+        (error(409, "DBS.200316"), "refused", Some(Meaning::Blocked)),
+        (error(409, "DBS.200932"), "refused", Some(Meaning::Busy)),
+        (html(409), "refused", Some(Meaning::Busy)),
+        (json(409, ""), "refused", Some(Meaning::Busy)),
+        (error(400, "DBS.201014"), "refused", Some(Meaning::Busy)),
+        (error(400, "DBS.200461"), "refused", Some(Meaning::Rejected)),
+        (
+            error(400, "DBS.999999"),
+            "refused",
+            Some(Meaning::UnknownRefusal),
+        ),
+        (error(404, "DBS.200002"), "refused", Some(Meaning::NotFound)),
+        (error(403, "APIGW.0302"), "refused", Some(Meaning::Denied)),
+        (
+            error(429, "APIGW.0308"),
+            "refused",
+            Some(Meaning::Throttled),
+        ),
+        (
+            error(401, "APIGW.0301"),
+            "refused",
+            Some(Meaning::Unauthenticated),
+        ),
+        (json(400, "no"), "unknown", Some(Meaning::UnknownRefusal)),
+        (html(403), "unknown", Some(Meaning::Transient)),
+        (json(404, ""), "unknown", Some(Meaning::NotFound)),
+        (html(302), "unknown", Some(Meaning::Transient)),
+        (error(500, "DBS.200019"), "unknown", Some(Meaning::Busy)),
+        (html(502), "unknown", Some(Meaning::Transient)),
+        (json(504, ""), "unknown", Some(Meaning::Transient)),
+        (
+            Effect::lose_answer(Loss::Reset),
+            "unknown",
+            Some(Meaning::Transient),
+        ),
+        (
+            Effect::lose_answer(Loss::Close),
+            "unknown",
+            Some(Meaning::Transient),
+        ),
+        (
+            Effect::lose_answer(Loss::Silence),
+            "unknown",
+            Some(Meaning::Transient),
+        ),
+        (
+            Effect::lose_request(Loss::Reset),
+            "unknown",
+            Some(Meaning::Transient),
+        ),
+        (
+            Effect::CutBody { after: Some(3) },
+            "unknown",
+            Some(Meaning::Transient),
+        ),
+    ];
+    for (number, (effect, expected, meaning)) in cases.into_iter().enumerate() {
+        simulator.inject(Fault::on(Operation::Change, effect.clone()).once());
+        let answer = change(cloud.as_ref(), &mut intents).await;
+        assert_eq!(word(&answer), (expected, meaning), "{effect:?}: {answer:?}");
+        assert_eq!(
+            simulator.count(&Filter::on(Operation::Change)),
+            number + 1,
+            "{effect:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_for_the_next_line_and_the_change_is_not_repeated() {
+    let simulator = simulator().await;
+    let mut intents = Intents::new().await;
+    let cloud = connect(&simulator.url(), &USER);
+    cloud.list_proxies(&instance()).await.unwrap();
+    simulator.revoke_tokens(None);
+    let answer = change(cloud.as_ref(), &mut intents).await;
+    assert_eq!(word(&answer), ("refused", Some(Meaning::Unauthenticated)));
+    assert_eq!(simulator.count(&Filter::on(Operation::Change)), 1);
+    let answer = change(cloud.as_ref(), &mut intents).await;
+    assert_eq!(word(&answer), ("accepted", None));
+    assert_eq!(simulator.count(&Filter::on(Operation::Token)), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_closed_before_anything_was_sent_proves_that_nothing_was() {
+    let simulator = simulator().await;
+    let mut intents = Intents::new().await;
+    let cloud = connect(&simulator.url(), &KEYS);
+    let permit = Permits::default().acquire(&instance()).unwrap();
+    let line = cloud.open_line().await.unwrap();
+    let closing = async {
+        // The simulator may have yet to take the connection in.
+        while simulator.close_idle_connections() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, closing).await.unwrap();
+    let proof = intents.acknowledged().await;
+    let answer = line.change_port(proof, &permit).await;
+    assert!(
+        matches!(answer, ChangeAnswer::NotSent(_) | ChangeAnswer::Unknown(_)),
+        "{answer:?}"
+    );
+    assert_eq!(simulator.count(&Filter::on(Operation::Change)), 0);
+}
