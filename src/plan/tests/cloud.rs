@@ -248,7 +248,8 @@ impl State {
         let at_once = self.works.iter().filter(|work| !work.ended).count();
         self.most_at_once = self.most_at_once.max(at_once);
         if self.mode == Mode::Hasty {
-            self.set(self.now, port);
+            // Shown at once by a list that else lags, and then for as long as it lags behind the end.
+            self.set(self.now.saturating_sub(self.lag), port);
         }
         Answer::Accepted(id)
     }

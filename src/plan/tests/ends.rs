@@ -5,7 +5,10 @@ use super::{
     process::Process,
     world::{World, about_to_change},
 };
-use crate::crd::{FailureCause, Outcome};
+use crate::{
+    cloud::Meaning,
+    crd::{FailureCause, Outcome},
+};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -40,7 +43,7 @@ fn a_list_that_lags_behind_the_job_is_waited_for() {
 
 #[test]
 fn a_completed_job_without_its_port_fails_after_two_minutes_and_four_reads() {
-    for mode in [Mode::Changing, Mode::Hidden, Mode::Doubling, Mode::Hasty] {
+    for mode in MODES {
         let mut world = World::settled(mode, 3306);
         ends(&world, &[End::Lies]);
         world.want(3307);
@@ -48,7 +51,7 @@ fn a_completed_job_without_its_port_fails_after_two_minutes_and_four_reads() {
         assert!(begun.is_some());
         world.run(100);
         assert_eq!(world.reason(), "Verifying");
-        world.sky.state().reads_fail = Some((world.now() + 600, crate::cloud::Meaning::Transient));
+        world.sky.state().reads_fail = Some((world.now() + 600, Meaning::Transient));
         world.run(500);
         assert_ne!(world.reason(), "BackingOff", "reads that fail do not count");
         world.run(170);
@@ -61,6 +64,26 @@ fn a_completed_job_without_its_port_fails_after_two_minutes_and_four_reads() {
         world.run(300);
         assert!(world.is_ready());
         assert_eq!(world.puts(), 2);
+    }
+}
+
+#[test]
+fn a_few_reads_after_a_long_silence_do_not_make_a_verification_fail() {
+    for mode in MODES {
+        let mut world = World::settled(mode, 3306);
+        ends(&world, &[End::Lies]);
+        world.want(3307);
+        let verifying = |world: &World| world.reason() == "Verifying";
+        assert!(world.run_until(100, verifying).is_some());
+        world.run(1);
+        let silence = world.now() + 10 * MINUTE;
+        world.sky.state().reads_fail = Some((silence, Meaning::Transient));
+        world.run(10 * MINUTE - 1);
+        let reads = world.sky.state().reads[0];
+        let failed = |world: &World| !world.said().failures.is_empty();
+        assert!(world.run_until(10 * MINUTE, failed).is_some());
+        let reads = world.sky.state().reads[0] - reads;
+        assert!((2..=3).contains(&reads), "{reads}");
     }
 }
 

@@ -51,6 +51,21 @@ fn an_answer_that_was_lost_is_waited_for_and_nothing_is_sent_twice() {
 }
 
 #[test]
+fn a_job_that_is_visible_as_late_as_can_be_is_still_seen_before_anything_is_sent_again() {
+    for mut world in about_to_change() {
+        loses(&world, Some(29));
+        world.sky.state().usual = Course {
+            visible_after: 119,
+            takes: 600,
+            end: End::Moves,
+        };
+        world.run(900);
+        assert!(world.is_ready());
+        assert_eq!((world.puts(), world.sky.state().most_at_once), (1, 1));
+    }
+}
+
+#[test]
 fn a_request_that_never_arrived_is_void_after_160_seconds_and_two_looks_and_made_anew_at_once() {
     for mut world in about_to_change() {
         loses(&world, None);
