@@ -9,6 +9,7 @@ mod checks;
 mod cloud;
 mod drift;
 mod ends;
+mod follow;
 mod outcome;
 mod process;
 mod properties;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     cloud::Meaning,
-    crd::{FailureCause, Outcome},
+    crd::{FailureCause, Outcome, Phase},
 };
 
 const MINUTE: u64 = 60;
@@ -97,6 +97,28 @@ fn a_third_port_after_the_job_means_done_and_then_drift() {
         assert!(world.is_ready());
         assert_eq!((world.puts(), world.port()), (2, 3307));
         assert_eq!(world.said().corrections.as_ref().unwrap().times.len(), 1);
+    }
+}
+
+#[test]
+fn the_port_before_after_the_new_one_had_been_seen_is_drift_and_no_failure() {
+    for mode in [Mode::Changing, Mode::Hidden, Mode::Doubling] {
+        let mut world = World::settled(mode, 3306);
+        world.sky.state().fates.push_back(Fate::Lost(Some(0)));
+        world.want(3307);
+        world.run(100);
+        // The answer came in the end, to a process that no longer leads.
+        let mut status = world.said().clone();
+        status.change.as_mut().unwrap().phase = Phase::Verifying;
+        world.sky.state().drift(3306);
+        world.tamper(Some(status));
+        world.run(1);
+        let last = world.said().last_change.as_ref().unwrap();
+        assert_eq!(last.outcome, Outcome::Succeeded);
+        assert_eq!(world.said().applied_port, Some(3307));
+        world.run(300);
+        assert_eq!(world.said().corrections.as_ref().unwrap().times.len(), 1);
+        assert_eq!((world.puts(), world.port()), (2, 3307));
     }
 }
 

@@ -265,6 +265,24 @@ fn a_refusal_clears_the_change_and_says_why() {
 }
 
 #[test]
+fn the_wait_after_refusals_grows_and_begins_anew_after_a_success() {
+    let busy = [Fate::Refused(Meaning::Busy); 3];
+    for mut world in about_to_change() {
+        world.sky.state().fates.extend(busy);
+        world.run(200);
+        assert!(world.is_ready());
+        world.run(7200);
+        world.sky.state().fates.push_back(busy[0]);
+        world.sky.state().drift(3310);
+        world.run(900);
+        let puts = world.sky.state().puts.clone();
+        let gaps: Vec<u64> = puts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(gaps[..3], [20, 40, 80]);
+        assert_eq!(gaps[4], 20);
+    }
+}
+
+#[test]
 fn a_refused_port_is_not_asked_for_again_until_another_one_is_wanted() {
     for mut world in about_to_change() {
         world
