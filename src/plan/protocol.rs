@@ -144,7 +144,7 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, job_over: bool)
             ))
         }
         Some(_) => Step::Hold(Cause::OutcomeUnknown, pace.proof_gap),
-        None => Step::Hold(Cause::OutcomeUnknown, pace.poll_longest),
+        None => troubled(facts, &trouble::unreadable_port(), Cause::OutcomeUnknown),
     }
 }
 
@@ -157,7 +157,7 @@ fn verify(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
     let reads = watch.unchanged.map_or(0, |seen| seen.count);
     let again = backoff::doubling((facts.pace.poll_first, facts.pace.poll_longest), reads);
     match proxy.port {
-        None => Step::Hold(Cause::Verifying, again),
+        None => troubled(facts, &trouble::unreadable_port(), Cause::Verifying),
         Some(port) if port != change.from => Step::Advance(Progress::Succeeded(port)),
         Some(port) if watch.target_seen.is_some() || watch.ended_long_ago => {
             Step::Advance(Progress::Succeeded(port))

@@ -179,7 +179,10 @@ impl Session {
             Seen::Known(_) => self.tasks_failing = None,
             Seen::NotRead => {}
         }
-        let failed = trouble(&observed.proxy).is_some()
+        let unreadable =
+            matches!(&observed.proxy, Seen::Known(Some(proxy)) if proxy.port.is_none());
+        let failed = unreadable
+            || trouble(&observed.proxy).is_some()
             || trouble(&observed.job).is_some_and(|trouble| !trouble.is_not_found());
         let read =
             matches!(observed.proxy, Seen::Known(_)) || matches!(observed.job, Seen::Known(_));

@@ -109,6 +109,8 @@ pub(super) struct State {
     pub(super) instance_gone_until: u64,
     pub(super) foreign_until: u64,
     pub(super) status: Option<ProxyStatus>,
+    /// The list shows the proxy without a port that can be read.
+    pub(super) port_unreadable: bool,
     pub(super) reads_fail: Option<(u64, Meaning)>,
     pub(super) tasks_fail: Option<(u64, Meaning)>,
     /// What errors of reads say.
@@ -151,6 +153,7 @@ impl Sky {
             instance_gone_until: 0,
             foreign_until: 0,
             status: None,
+            port_unreadable: false,
             reads_fail: None,
             tasks_fail: None,
             text: "so says the cloud",

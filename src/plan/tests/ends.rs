@@ -291,6 +291,12 @@ fn a_change_of_a_resource_that_is_being_deleted_is_followed_and_no_other_one_beg
             assert_eq!(world.puts(), 1);
             assert!(world.said().last_change.is_some());
             assert_eq!(world.said().change, None);
+            let reason = if end == End::Moves {
+                "Settled"
+            } else {
+                "Suspended"
+            };
+            assert_eq!(world.reason(), reason, "the last word");
         }
     }
 }

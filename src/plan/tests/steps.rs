@@ -49,7 +49,9 @@ fn a_new_object_gets_neither_ready_nor_a_change_before_the_process_has_led_for_1
             assert_eq!(world.condition("Reconciling"), "True/OutcomeUnknown");
             world.run(159);
             assert!(world.puts() == 0 && !world.is_ready());
-            assert_eq!(world.said().subject_uid, None, "not vetted yet");
+            let status = world.said();
+            let proven = (&status.subject_uid, status.applied_port);
+            assert_eq!(proven, (&None, None), "not vetted yet");
             world.run(60);
             assert!(world.is_ready());
             assert_eq!(world.puts(), usize::from(wanted == 3307));

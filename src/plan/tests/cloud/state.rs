@@ -149,13 +149,14 @@ impl State {
             None if changing => ProxyStatus::Changing("CHANGING PROXY PORT".to_owned()),
             None => ProxyStatus::Active,
         };
-        self.listed = Some(self.shown());
+        let port = Some(self.shown()).filter(|_| !self.port_unreadable);
+        self.listed = port.or(self.listed);
         Ok(vec![Proxy {
             id: ProxyId::parse(PROXY).unwrap(),
             name: "orders".to_owned(),
             status,
             address: Some("192.0.2.7".to_owned()),
-            port: self.listed,
+            port,
         }])
     }
 
