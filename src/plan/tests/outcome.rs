@@ -196,6 +196,9 @@ fn a_change_that_somebody_takes_from_the_record_is_watched_for_before_another_on
                 status.change = None;
             }
             world.tamper(Some(status).filter(|_| !whole));
+            if absurd {
+                world.crash();
+            }
             world.run(155);
             assert!(world.puts() == 1 && !world.is_ready(), "{mode:?}");
             world.run(300);
