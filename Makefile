@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test check control-plane crds need-rust
+.PHONY: help demo test check control-plane crds need-rust need-python
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -19,8 +19,15 @@ CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: need-rust control-plane ## All tests that there are
-	cargo test --workspace --locked
+demo: need-rust control-plane ## The operator at work against a simulated cloud, on this machine
+	@echo "Building the operator and the simulator (the first time: 2 to 4 minutes)."
+	cargo build --locked --workspace --bins --example demo
+	@target/debug/examples/demo
+
+test: need-rust need-python control-plane ## All tests that there are
+	# Stories mostly wait for each other's servers: more of them at once than there are processors.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --workspace --locked
+	python3 tests/sdk/run.py
 
 check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check
@@ -42,6 +49,11 @@ need-rust:
 	@command -v cargo > /dev/null || { echo "Rust is missing: everything here is built with cargo. Install it with \
 	rustup (https://rustup.rs); rust-toolchain.toml names the version." >&2; exit 1; }
 	@command -v cc > /dev/null || { echo "A C compiler (cc) is missing: Rust links with it. Install gcc or clang." >&2; exit 1; }
+
+need-python:
+	@command -v python3 > /dev/null || { echo "Python 3 is missing: the vendor's own client, which the simulator is tried with, is \
+	written in it. Install Python 3.11 or newer with its venv module." >&2; exit 1; }
+	@python3 tests/sdk/run.py --need
 
 $(CARGO_DENY):
 	@echo "Building cargo-deny $(CARGO_DENY_VERSION) into $(CACHE), once: about 2 minutes."

@@ -1,6 +1,8 @@
-//! The command line.
+//! The command line: what can be given, under which name of flag and environment, and what is taken where nothing is.
+//!
+//! Values stay text here; [`crate::config`] checks them, so that a bad one gets the same answer wherever it came from.
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 /// Moves the ports of TaurusDB database proxies as Kubernetes resources say.
 #[derive(Debug, Parser)]
@@ -16,16 +18,67 @@ pub struct Cli {
 pub enum Command {
     /// Print the custom resource definition as YAML.
     Crd,
+    /// Run the operator until SIGTERM or SIGINT.
+    ///
+    /// The cluster is the one of KUBECONFIG or ~/.kube/config, else the one that the pod runs in. On the first signal no new
+    /// change is started, and the call in flight is finished and recorded; a second signal ends the process at once.
+    Run(Box<RunArguments>),
+}
+
+/// Settings of the operator.
+#[derive(Debug, Clone, Args)]
+#[command(next_line_help = true)]
+pub struct RunArguments {
+    /// Namespace whose resources are looked at; without it, those of all namespaces.
+    #[arg(long, env = "TAURUS_NAMESPACE", value_name = "NAME")]
+    #[arg(hide_env_values = true)]
+    pub namespace: Option<String>,
+
+    /// How often a settled resource is compared with the cloud: a duration such as 90s, 10m or 1h30m, at least 10s.
+    ///
+    /// A shorter one notices drift sooner and costs more calls.
+    #[arg(long, env = "TAURUS_RESYNC", value_name = "DURATION")]
+    #[arg(hide_env_values = true, default_value = "10m")]
+    pub resync: String,
+
+    /// How many resources are worked on at once, from 1 to 65535.
+    #[arg(long, env = "TAURUS_CONCURRENCY", value_name = "COUNT")]
+    #[arg(hide_env_values = true, default_value = "16")]
+    pub concurrency: String,
+
+    /// Host that may be called beside those of the region table, as host (any port) or host:port; compared to the letter.
+    ///
+    /// May be given more than once; several in one value are separated by commas.
+    #[arg(long, env = "TAURUS_ALLOWED_ENDPOINT", value_name = "HOST[:PORT]")]
+    #[arg(hide_env_values = true, value_delimiter = ',')]
+    pub allowed_endpoint: Vec<String>,
+
+    /// Also call the hosts of --allowed-endpoint by plain http: credentials then cross the network in the clear.
+    #[arg(long, env = "TAURUS_ALLOW_HTTP", value_name = "true|false")]
+    #[arg(hide_env_values = true, default_value = "false")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub allow_http: String,
+
+    /// Address and port on which /livez, /readyz and /metrics are served.
+    #[arg(long, env = "TAURUS_ADMIN_ADDRESS", value_name = "IP:PORT")]
+    #[arg(hide_env_values = true, default_value = "0.0.0.0:8080")]
+    pub admin_address: String,
+
+    /// How log lines look on standard error: text for people, json for collectors.
+    #[arg(long, env = "TAURUS_LOG_FORMAT", value_name = "text|json")]
+    #[arg(hide_env_values = true, default_value = "text")]
+    pub log_format: String,
+
+    /// What is logged: error, warn, info, debug or trace, also by part, as in info,kube=debug.
+    #[arg(long, env = "TAURUS_LOG_LEVEL", value_name = "DIRECTIVES")]
+    #[arg(hide_env_values = true, default_value = "info")]
+    pub log_level: String,
+
+    /// Divide the durations of the change protocol, for demonstrations; only where all allowed endpoints are loopback.
+    #[arg(long, env = "TAURUS_PACE", value_name = "DIVISOR", hide = true)]
+    #[arg(hide_env_values = true)]
+    pub pace: Option<String>,
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-}
+mod tests;

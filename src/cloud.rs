@@ -1,6 +1,6 @@
 //! The few calls of the cloud's API that this operator makes.
 //!
-//! [`Cloud`] is what the rest of the operator sees; `http` implements it over the network. Every call is bounded
+//! [`Cloud`] is what the rest of the operator sees; [`http`] implements it over the network. Every call is bounded
 //! in time and size, reads are repeatable, and the one write, [`Line::change_port`], is made at most once and
 //! only with proof that its intent is on record.
 
@@ -14,9 +14,17 @@ use crate::{
 };
 
 pub mod auth;
+pub mod connector;
 pub mod endpoints;
 pub mod error;
 pub mod excerpt;
+pub mod http;
+mod line;
+pub mod observer;
+mod paging;
+mod reads;
+pub mod request;
+mod wire;
 
 pub use error::{CloudError, Meaning};
 

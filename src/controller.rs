@@ -67,13 +67,7 @@ pub async fn run(
     };
     let (store, writer) = reflector::store();
     let context = Arc::new(Context::new(client, settings, store.clone()));
-    let stream = watched(api, writer, Arc::clone(&context));
-    let ready = store.clone();
-    tokio::spawn(async move {
-        if ready.wait_until_ready().await.is_ok() {
-            synced();
-        }
-    });
+    let stream = watched(api, writer, Arc::clone(&context), synced);
     let draining = Arc::clone(&context);
     let config = Config::default().concurrency(scope.concurrency);
     Controller::for_stream(stream, store)
@@ -97,8 +91,10 @@ fn watched(
     api: Api<Guarded>,
     writer: reflector::store::Writer<Guarded>,
     context: Arc<Context>,
+    synced: impl FnOnce() + Send + 'static,
 ) -> impl futures::Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
     let mut roll = Roll::default();
+    let mut synced = Some(synced);
     let watched_by = predicates::generation
         .combine(predicates::annotations)
         .combine(predicates::finalizers);
@@ -116,6 +112,14 @@ fn watched(
             }
         })
         .reflect(writer)
+        .inspect(move |event| {
+            // The store's own wait wakes one waiter only, and that is kube's controller.
+            if matches!(event, Ok(watcher::Event::InitDone))
+                && let Some(synced) = synced.take()
+            {
+                synced();
+            }
+        })
         .applied_objects()
         .predicate_filter(watched_by, PredicateConfig::default())
 }

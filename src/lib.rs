@@ -2,12 +2,17 @@
 //!
 //! One reconcile is *read → look → plan → act → settle → report*; see `docs/architecture.md`.
 
+pub mod admin;
 pub mod cli;
 pub mod clock;
 pub mod cloud;
+pub mod config;
 pub mod controller;
 pub mod crd;
 pub mod fleet;
 pub mod model;
 pub mod pace;
 pub mod plan;
+pub mod run;
+pub mod shutdown;
+pub mod telemetry;

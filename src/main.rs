@@ -8,13 +8,14 @@ use std::{
 use clap::Parser as _;
 use taurus_port_operator::{
     cli::{Cli, Command},
-    crd,
+    crd, run,
 };
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let result = match command {
         Command::Crd => print_crd(),
+        Command::Run(arguments) => run::run(&arguments).map_err(Into::into),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

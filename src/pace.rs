@@ -63,6 +63,9 @@ pub struct Pace {
     pub transient: (Duration, Duration),
     /// Back-off from refusals that nobody has explained to us: first and longest.
     pub unknown_refusal: (Duration, Duration),
+    /// A credential that was refused twice in a row is held back for this: longer than the cloud locks a user (15 minutes) or
+    /// a key (5 minutes).
+    pub refusal_pause: Duration,
     /// How often a missing or unusable Secret is looked at.
     pub secret_check: Duration,
     /// How often something that a person must mend in the cloud's permissions is looked at.
@@ -101,6 +104,7 @@ impl Pace {
             busy: (seconds(20), minutes(2)),
             transient: (seconds(5), minutes(5)),
             unknown_refusal: (minutes(5), minutes(60)),
+            refusal_pause: minutes(16),
             secret_check: seconds(15),
             denied_check: minutes(15),
             blocked_check: minutes(60),
@@ -139,6 +143,7 @@ impl Pace {
             busy: pair(real.busy),
             transient: pair(real.transient),
             unknown_refusal: pair(real.unknown_refusal),
+            refusal_pause: fast(real.refusal_pause),
             secret_check: fast(real.secret_check),
             denied_check: fast(real.denied_check),
             blocked_check: fast(real.blocked_check),

@@ -1,4 +1,273 @@
-//! How the cloud comes to believe us. No secret leaves this module but in a request.
+//! Credentials at work: what a request is sent with, and what became of it.
+//!
+//! Promises that secrets leave this folder as headers of a request and in no other way: nothing here shows one in its
+//! `Debug`, and [`Access::secrets`] serves only to cut them out of texts.
 
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderName, HeaderValue, header};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{CloudError, Meaning, request::Request};
+use crate::{
+    clock::Clock,
+    cloud::auth::{
+        refusals::Refusals,
+        secret::Credential,
+        signer::Signable,
+        token::{Fetched, TokenSource},
+    },
+    model::Moment,
+};
+
+pub mod refusals;
 pub mod secret;
 pub mod signer;
+pub mod token;
+
+/// A credential, made ready for use in one project.
+#[derive(Debug)]
+pub struct Access {
+    kind: Kind,
+    refusals: Refusals,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Signed {
+        access_key: SecretString,
+        secret_key: SecretString,
+        security_token: Option<SecretString>,
+    },
+    Fixed(SecretString),
+    Fetched(Box<TokenSource>),
+}
+
+/// What one request is sent with.
+#[derive(Debug, Clone)]
+pub enum Pass {
+    /// A signature, made for the request.
+    Signature,
+    /// A token.
+    Token(Arc<SecretString>),
+    /// A token that was fetched.
+    Fetched(Fetched),
+}
+
+impl Access {
+    /// Readies a credential; `tokens` fetches tokens where the credential is a password.
+    pub fn new(
+        credential: Credential,
+        tokens: impl FnOnce(SecretString, SecretString, SecretString) -> Result<TokenSource, CloudError>,
+        pause: Duration,
+        clock: Clock,
+    ) -> Result<Self, CloudError> {
+        let kind = match credential {
+            Credential::AccessKey {
+                access_key,
+                secret_key,
+                security_token,
+            } => Kind::Signed {
+                access_key,
+                secret_key,
+                security_token,
+            },
+            Credential::Token(token) => Kind::Fixed(token),
+            Credential::Password {
+                username,
+                password,
+                domain_name,
+            } => Kind::Fetched(Box::new(tokens(username, password, domain_name)?)),
+        };
+        Ok(Self {
+            kind,
+            refusals: Refusals::new(pause),
+            clock,
+        })
+    }
+
+    /// What the next request is sent with; a token is fetched if there is none. Nothing is sent while the credential is
+    /// held back.
+    pub async fn pass(&self) -> Result<Pass, CloudError> {
+        self.refusals.check(self.clock.now().uptime)?;
+        match &self.kind {
+            Kind::Signed { .. } => Ok(Pass::Signature),
+            Kind::Fixed(token) => Ok(Pass::Token(Arc::new(token.clone()))),
+            Kind::Fetched(tokens) => match tokens.get().await {
+                Ok(fetched) => Ok(Pass::Fetched(fetched)),
+                Err(error) => {
+                    self.note(&error);
+                    Err(error)
+                }
+            },
+        }
+    }
+
+    /// The headers that `request`, sent to `host` now, must carry for its credential.
+    pub fn headers(
+        &self,
+        request: &Request,
+        host: &str,
+        project: &str,
+        pass: &Pass,
+        now: Moment,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, CloudError> {
+        let token = HeaderName::from_static("x-auth-token");
+        match (pass, &self.kind) {
+            (Pass::Token(value), _) => Ok(vec![(token, hidden(value.expose_secret())?)]),
+            (Pass::Fetched(fetched), _) => {
+                Ok(vec![(token, hidden(fetched.token.expose_secret())?)])
+            }
+            (
+                Pass::Signature,
+                Kind::Signed {
+                    access_key,
+                    secret_key,
+                    security_token,
+                },
+            ) => sign(
+                request,
+                (host, project),
+                (access_key, secret_key, security_token.as_ref()),
+                now,
+            ),
+            (Pass::Signature, _) => Err(unusable("the credential can't sign")),
+        }
+    }
+
+    /// The other side has believed the credential.
+    pub fn accepted(&self) {
+        self.refusals.accepted();
+    }
+
+    /// The other side has answered with an error. True if a fresh token may help.
+    pub fn failed(&self, pass: &Pass, error: &CloudError) -> bool {
+        if error.meaning != Meaning::Unauthenticated {
+            self.note(error);
+            return false;
+        }
+        self.note(error);
+        let (Pass::Fetched(fetched), Kind::Fetched(tokens)) = (pass, &self.kind) else {
+            return false;
+        };
+        tokens.forget(fetched);
+        true
+    }
+
+    /// Whether requests are signed, so that the clocks matter.
+    pub fn signs(&self) -> bool {
+        matches!(self.kind, Kind::Signed { .. })
+    }
+
+    /// All that must not appear in a text, in each form in which it may be echoed.
+    pub fn secrets(&self, pass: Option<&Pass>) -> Vec<String> {
+        let mut secrets = match &self.kind {
+            Kind::Signed {
+                access_key,
+                secret_key,
+                security_token,
+            } => {
+                let mut secrets = vec![access_key, secret_key];
+                secrets.extend(security_token);
+                forms(secrets)
+            }
+            Kind::Fixed(token) => forms([token]),
+            Kind::Fetched(tokens) => tokens.secrets(),
+        };
+        if let Some(Pass::Fetched(fetched)) = pass {
+            secrets.extend(forms([fetched.token.as_ref()]));
+        }
+        secrets
+    }
+
+    fn note(&self, error: &CloudError) {
+        match error.meaning {
+            Meaning::Unauthenticated | Meaning::ClockSkew | Meaning::Locked => {
+                self.refusals.refused(error, self.clock.now().uptime);
+            }
+            // Whoever answers in the service's own words has believed the credential.
+            Meaning::Busy | Meaning::NotFound | Meaning::Rejected | Meaning::Blocked
+                if error.code.is_some() =>
+            {
+                self.refusals.accepted();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A secret as it stands, in base64, percent-encoded and escaped for JSON.
+pub(super) fn forms<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Vec<String> {
+    let mut forms = Vec::new();
+    for secret in secrets {
+        let plain = secret.expose_secret();
+        let in_base64 = k8s_openapi::ByteString(plain.as_bytes().to_vec());
+        let unquoted = |text: String| text.trim_matches('"').to_owned();
+        forms.extend(serde_json::to_string(&in_base64).map(unquoted));
+        forms.extend(serde_json::to_string(plain).map(unquoted));
+        forms.push(signer::encoded_path(plain));
+        forms.push(plain.to_owned());
+    }
+    forms
+}
+
+type Keys<'a> = (&'a SecretString, &'a SecretString, Option<&'a SecretString>);
+
+fn sign(
+    request: &Request,
+    (host, project): (&str, &str),
+    (access_key, secret_key, security_token): Keys<'_>,
+    now: Moment,
+) -> Result<Vec<(HeaderName, HeaderValue)>, CloudError> {
+    let date = signer::date(now.wall);
+    let mut signed = vec![
+        ("host", host),
+        ("x-project-id", project),
+        ("x-sdk-date", date.as_str()),
+    ];
+    if !request.body.is_empty() {
+        signed.push(("content-type", CONTENT_TYPE));
+    }
+    if let Some(token) = security_token {
+        signed.push(("x-security-token", token.expose_secret()));
+    }
+    let pairs = request.pairs();
+    let signable = Signable {
+        method: request.method.as_str(),
+        path: &request.path,
+        query: &pairs,
+        headers: &signed,
+        body: &request.body,
+    };
+    let authorization = signer::authorization(&signable, access_key.expose_secret(), secret_key)
+        .map_err(|error| unusable(&error.to_string()))?;
+    let mut headers = vec![
+        (
+            HeaderName::from_static("x-sdk-date"),
+            HeaderValue::from_str(&date).map_err(|_| unusable("the date can't be sent"))?,
+        ),
+        (header::AUTHORIZATION, hidden(&authorization)?),
+    ];
+    if let Some(token) = security_token {
+        let name = HeaderName::from_static("x-security-token");
+        headers.push((name, hidden(token.expose_secret())?));
+    }
+    Ok(headers)
+}
+
+/// The type of every body that is sent to the service; it is signed.
+pub(super) const CONTENT_TYPE: &str = "application/json";
+
+/// A header that no log shows.
+fn hidden(value: &str) -> Result<HeaderValue, CloudError> {
+    let mut value =
+        HeaderValue::from_str(value).map_err(|_| unusable("it can't be sent in a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn unusable(why: &str) -> CloudError {
+    let text = format!("the credential can't be used: {why}");
+    CloudError::local(Meaning::Unauthenticated, text)
+}

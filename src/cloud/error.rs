@@ -5,7 +5,9 @@
 
 use std::{fmt, time::Duration};
 
+pub mod answer;
 pub mod body;
+pub mod failure;
 pub mod table;
 
 /// What an error means, that is what has to be done about it.
@@ -57,6 +59,19 @@ pub struct CloudError {
     pub text: String,
     /// How long the other side asked us to wait; capped.
     pub retry_after: Option<Duration>,
+}
+
+impl CloudError {
+    /// An error that this process found by itself. `text` must be clean.
+    pub fn local(meaning: Meaning, text: impl Into<String>) -> Self {
+        Self {
+            meaning,
+            code: None,
+            status: None,
+            text: text.into(),
+            retry_after: None,
+        }
+    }
 }
 
 impl fmt::Display for CloudError {

@@ -12,7 +12,6 @@ use crate::{
     cloud::{ChangeAnswer, Cloud, CloudError, Meaning},
     controller::{
         journal::{Acknowledged, Journal, JournalError, Target},
-        look::local_error,
         read::Desired,
     },
     crd::{Phase, TaurusProxyPort, TaurusProxyPortStatus},
@@ -87,7 +86,7 @@ pub async fn change(
     };
     let subject = &desired.subject;
     let Ok(port) = crate::model::Port::new(change.to.into()) else {
-        return Ok(Outcome::NotSent(local_error(
+        return Ok(Outcome::NotSent(CloudError::local(
             Meaning::Rejected,
             "the port is not one that may be asked for",
         )));

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    cloud::{Cloud, CloudError, Meaning},
+    cloud::{Cloud, CloudError},
     controller::read::Desired,
     crd::Phase,
     model::{JobId, Moment},
@@ -136,16 +136,5 @@ fn seen<T>(result: Result<T, CloudError>) -> Seen<T> {
     match result {
         Ok(value) => Seen::Known(value),
         Err(error) => Seen::Unknown(Trouble::Cloud(error)),
-    }
-}
-
-/// An error of our own making, in the words of the cloud's errors.
-pub fn local_error(meaning: Meaning, text: impl Into<String>) -> CloudError {
-    CloudError {
-        meaning,
-        code: None,
-        status: None,
-        text: text.into(),
-        retry_after: None,
     }
 }

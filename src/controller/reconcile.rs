@@ -321,8 +321,7 @@ impl<'a> Pass<'a> {
         )
         .await;
         self.memory.permit = Some(permit);
-        self.memory.replaced(self.object, &written);
-        *self.object = written;
+        self.replaced(written);
         match result {
             Ok(outcome) => Ok(self.settle(desired, outcome, &change, finding)),
             Err(JournalError::Pruned) => {
@@ -399,8 +398,7 @@ impl<'a> Pass<'a> {
             Outcome::Withdrawn(why) => {
                 tracing::info!(change = %change.id, why, "the change was withdrawn");
                 record.change = None;
-                let error =
-                    super::look::local_error(Meaning::Transient, format!("withdrawn: {why}"));
+                let error = CloudError::local(Meaning::Transient, format!("withdrawn: {why}"));
                 self.refuse(&mut record, change.to, error, now);
             }
         }
@@ -439,16 +437,10 @@ impl<'a> Pass<'a> {
         let Finding {
             observed, decision, ..
         } = finding;
-        let ended = self.memory.session.watch.is_none() && Record::of(self.object).change.is_some();
         let status = self.status(desired, &observed, &decision);
         self.write(status).await?;
         if decision.record.change.is_none() {
             self.memory.permit = None;
-            if ended {
-                self.context
-                    .meter
-                    .change_ended(decision.record.last.as_ref());
-            }
         }
         self.memory.failures = 0;
         let delay = match decision.step {
@@ -474,15 +466,43 @@ impl<'a> Pass<'a> {
         )
     }
 
+    /// A change has ended where what is written no longer holds it. One that was refused leaves no end on record, but
+    /// perhaps that of an earlier one.
+    fn count_end(&self, written: &TaurusProxyPort) {
+        let Some(change) = Record::of(self.object).change else {
+            return;
+        };
+        let now = Record::of(written);
+        if now.change.is_none_or(|other| other.id != change.id) {
+            let last = now.last.filter(|last| last.id == change.id.as_str());
+            self.context.meter.change_ended(last.as_ref());
+        }
+    }
+
+    /// An own write was shown by the API server: whoever counts hears of it, and people of a transition.
+    fn replaced(&mut self, written: TaurusProxyPort) {
+        self.count_end(&written);
+        events::transition(self.context, self.object, &written);
+        self.memory.replaced(self.object, &written);
+        *self.object = written;
+        self.count_resource();
+    }
+
+    fn count_resource(&self) {
+        if let Some(status) = &self.object.status {
+            self.context.meter.resource(self.object, status);
+        }
+    }
+
     /// Writes the status if it differs, and tells people of a transition.
     async fn write(&mut self, status: TaurusProxyPortStatus) -> Result<(), JournalError> {
-        self.context.meter.resource(self.object, &status);
         match self.context.journal.report(self.object, status).await {
-            Ok(None) => Ok(()),
+            Ok(None) => {
+                self.count_resource();
+                Ok(())
+            }
             Ok(Some(written)) => {
-                events::transition(self.context, self.object, &written);
-                self.memory.replaced(self.object, &written);
-                *self.object = written;
+                self.replaced(written);
                 Ok(())
             }
             Err(error) => {

@@ -72,7 +72,10 @@ pub fn in_order(policy: ManagementPolicy, wanted: Port, actual: Option<u16>) -> 
 pub fn of(cause: &Cause) -> Message {
     match cause {
         Cause::Starting(order) => starting(*order),
-        Cause::JobRunning(job, word) => Message::quoting(format!("job {job} is at work"), word),
+        Cause::JobRunning(job, None) => Message::plain(format!("job {job} was accepted")),
+        Cause::JobRunning(job, Some(word)) => {
+            Message::quoting(format!("job {job} is at work"), word)
+        }
         Cause::Verifying => {
             Message::plain("the job is done; waiting for the list of proxies to show the port")
         }

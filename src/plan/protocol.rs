@@ -52,24 +52,13 @@ fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step 
     let seen = match &facts.observed.job {
         Seen::Known(seen) => seen,
         Seen::Unknown(trouble) if !trouble.is_not_found() => {
-            return troubled(
-                facts,
-                trouble,
-                Cause::JobRunning(job.clone(), String::new()),
-            );
+            return troubled(facts, trouble, Cause::JobRunning(job.clone(), None));
         }
         Seen::NotRead if let Seen::Unknown(trouble) = &facts.observed.proxy => {
-            return troubled(
-                facts,
-                trouble,
-                Cause::JobRunning(job.clone(), String::new()),
-            );
+            return troubled(facts, trouble, Cause::JobRunning(job.clone(), None));
         }
         Seen::NotRead | Seen::Unknown(_) => {
-            return Step::Hold(
-                Cause::JobRunning(job.clone(), "not visible yet".to_owned()),
-                again,
-            );
+            return Step::Hold(Cause::JobRunning(job.clone(), None), again);
         }
     };
     match &seen.state {
@@ -85,10 +74,13 @@ fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step 
         _ if overdue(facts, change) => {
             Step::Hold(Cause::JobOverdue(Some(job.clone())), facts.pace.stuck_poll)
         }
-        JobState::Pending => {
-            Step::Hold(Cause::JobRunning(job.clone(), "Pending".to_owned()), again)
+        JobState::Pending => Step::Hold(
+            Cause::JobRunning(job.clone(), Some("Pending".to_owned())),
+            again,
+        ),
+        JobState::Running(word) => {
+            Step::Hold(Cause::JobRunning(job.clone(), Some(word.clone())), again)
         }
-        JobState::Running(word) => Step::Hold(Cause::JobRunning(job.clone(), word.clone()), again),
     }
 }
 

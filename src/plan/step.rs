@@ -59,8 +59,8 @@ pub enum Progress {
 pub enum Cause {
     /// A change is about to be made.
     Starting(Order),
-    /// The cloud works on the change; the job's word.
-    JobRunning(JobId, String),
+    /// The cloud works on the change; the job's word, or nothing while the job can't be queried yet.
+    JobRunning(JobId, Option<String>),
     /// The job is done; the port has still to be seen.
     Verifying,
     /// Whether the change was begun is not known.

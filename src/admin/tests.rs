@@ -1,0 +1,122 @@
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use super::*;
+use crate::{admin::liveness::Heartbeat, clock::Clock, model::Moment};
+
+struct Served {
+    address: SocketAddr,
+    readiness: Arc<Readiness>,
+    heartbeat: Arc<Heartbeat>,
+    clock: Clock,
+}
+
+/// A server on a free port, asked over the network as the kubelet would.
+async fn served() -> Served {
+    let clock = Clock::with_head_start(Duration::from_hours(2));
+    let heartbeat = Arc::new(Heartbeat::default());
+    let readiness = Arc::new(Readiness::new());
+    let ask = Box::new(|| async { true }.boxed());
+    let admin = Admin {
+        liveness: Arc::new(Liveness::new(Arc::clone(&heartbeat), clock, ask)),
+        readiness: Arc::clone(&readiness),
+        metrics: Arc::default(),
+    };
+    let bound = Bound::new(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = bound.address();
+    tokio::spawn(bound.serve(admin));
+    Served {
+        address,
+        readiness,
+        heartbeat,
+        clock,
+    }
+}
+
+impl Served {
+    async fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: operator\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer)
+    }
+}
+
+#[tokio::test]
+async fn readiness_names_what_is_missing() {
+    let served = served().await;
+    let (status, text) = served.get("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(
+        text.contains("not ready: the Kubernetes API server was not reached yet"),
+        "{text}"
+    );
+    served.readiness.missing("the CRD is not installed");
+    let (status, text) = served.get("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(
+        text.ends_with("not ready: the CRD is not installed\n"),
+        "{text}"
+    );
+    served.readiness.ready();
+    assert_eq!(served.get("/readyz").await.0, 200);
+    served.readiness.stopping();
+    let (status, text) = served.get("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(text.ends_with("not ready: stopping\n"), "{text}");
+    assert_eq!(served.get("/livez").await.0, 200, "who stops is alive");
+}
+
+#[tokio::test]
+async fn a_stuck_process_is_not_alive() {
+    let served = served().await;
+    assert_eq!(served.get("/livez").await.0, 200);
+    let now = served.clock.now();
+    let uptime = now.uptime.checked_sub(Duration::from_secs(1000)).unwrap();
+    served.heartbeat.beat(Moment { uptime, ..now });
+    let (status, text) = served.get("/livez").await;
+    assert_eq!(status, 503);
+    assert!(text.contains("silent for 100"), "{text}");
+    served.heartbeat.beat(served.clock.now());
+    assert_eq!(served.get("/livez").await.0, 200);
+}
+
+#[tokio::test]
+async fn figures_are_served_as_open_metrics() {
+    let served = served().await;
+    let (status, text) = served.get("/metrics").await;
+    assert_eq!(status, 200);
+    assert!(
+        text.contains("content-type: application/openmetrics-text; version=1.0.0"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\ntaurus_undecodable_resources 0\n"),
+        "{text}"
+    );
+    assert!(text.ends_with("# EOF\n"), "{text}");
+}
+
+#[tokio::test]
+async fn other_paths_are_not_there() {
+    assert_eq!(served().await.get("/").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_taken_address_is_named_with_the_way_out() {
+    let served = served().await;
+    let error = Bound::new(served.address).await.err().unwrap().to_string();
+    assert!(error.contains(&served.address.to_string()), "{error}");
+    assert!(
+        error.contains("--admin-address (TAURUS_ADMIN_ADDRESS)"),
+        "{error}"
+    );
+}

@@ -1,0 +1,171 @@
+//! Tokens of IAM for a user with a password ("Obtaining a User Token Through Password Authentication").
+//!
+//! Promises one request for all that wait, a token that is renewed before it ends, and that who waited while a request
+//! failed hears of that failure instead of making the next one: failed sign-ins lock a user.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use super::forms;
+use crate::cloud::{
+    CloudError, Meaning, error::table::Asked, observer::Operation, reads::Reads, wire,
+};
+
+/// The life of a token whose answer doesn't say; the documented one is a day.
+const UNSTATED_LIFE: Duration = Duration::from_mins(30);
+
+/// A token is renewed this long before its end, or after four fifths of its life if that is earlier.
+const EARLY: Duration = Duration::from_mins(5);
+
+/// Fetches and keeps the token of one user in one project.
+#[derive(Debug)]
+pub struct TokenSource {
+    reads: Reads,
+    url: String,
+    project: String,
+    username: SecretString,
+    password: SecretString,
+    domain_name: SecretString,
+    kept: Mutex<Kept>,
+    refused: std::sync::Mutex<u64>,
+}
+
+/// A token that was fetched.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The token.
+    pub(super) token: Arc<SecretString>,
+    serial: u64,
+    renew_at: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    serial: u64,
+    token: Option<Fetched>,
+    failure: Option<(Duration, CloudError)>,
+}
+
+impl TokenSource {
+    /// For the user of `domain_name`, at IAM's address `iam`, with a token for `project`.
+    pub fn new(
+        reads: Reads,
+        iam: &str,
+        project: &str,
+        username: SecretString,
+        password: SecretString,
+        domain_name: SecretString,
+    ) -> Self {
+        Self {
+            reads,
+            // The catalog of services makes up most of the answer, and nobody reads it.
+            url: format!("{iam}/v3/auth/tokens?nocatalog=true"),
+            project: project.to_owned(),
+            username,
+            password,
+            domain_name,
+            kept: Mutex::default(),
+            refused: std::sync::Mutex::new(0),
+        }
+    }
+
+    /// The kept token, or a new one.
+    pub async fn get(&self) -> Result<Fetched, CloudError> {
+        let came = self.reads.clock.now().uptime;
+        let mut kept = self.kept.lock().await;
+        let now = self.reads.clock.now().uptime;
+        let refused = *self
+            .refused
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(token) = kept
+            .token
+            .as_ref()
+            .filter(|token| token.serial > refused && now < token.renew_at)
+        {
+            return Ok(token.clone());
+        }
+        if let Some((_, error)) = kept.failure.as_ref().filter(|(at, _)| *at > came) {
+            return Err(error.clone());
+        }
+        match self.fetch().await {
+            Ok((token, life)) => {
+                kept.serial += 1;
+                let good_for = life.saturating_sub(EARLY).min(life / 5 * 4);
+                let fetched = Fetched {
+                    token: Arc::new(token),
+                    serial: kept.serial,
+                    renew_at: now.saturating_add(good_for),
+                };
+                kept.token = Some(fetched.clone());
+                kept.failure = None;
+                Ok(fetched)
+            }
+            Err(error) => {
+                kept.failure = Some((self.reads.clock.now().uptime, error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// The token was refused: the next one is fetched anew.
+    pub fn forget(&self, fetched: &Fetched) {
+        let mut refused = self
+            .refused
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *refused = (*refused).max(fetched.serial);
+    }
+
+    /// All that must not appear in a text.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        forms([&self.password])
+    }
+
+    async fn fetch(&self) -> Result<(SecretString, Duration), CloudError> {
+        let body = json!({"auth": {
+            "identity": {"methods": ["password"], "password": {"user": {
+                "name": self.username.expose_secret(),
+                "password": self.password.expose_secret(),
+                "domain": {"name": self.domain_name.expose_secret()},
+            }}},
+            "scope": {"project": {"id": self.project}},
+        }});
+        let request = self.reads.http.post(&self.url).json(&body);
+        let secrets = self.secrets();
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        let read = |answer: crate::cloud::error::answer::Answer, wall| {
+            if !answer.status.is_success() {
+                return Err(answer.error(Asked::Read, wall, &secrets));
+            }
+            let Some(token) = subject_token(&answer.headers) else {
+                // The body of a good answer describes the user: it is not shown.
+                return Err(no_token(answer.status));
+            };
+            Ok((
+                token,
+                wire::token_life(&answer.body).unwrap_or(UNSTATED_LIFE),
+            ))
+        };
+        self.reads.send(Operation::Token, request, read).await
+    }
+}
+
+fn subject_token(headers: &HeaderMap) -> Option<SecretString> {
+    let value = headers.get("x-subject-token")?.to_str().ok()?.trim();
+    (!value.is_empty()).then(|| SecretString::from(value))
+}
+
+fn no_token(status: StatusCode) -> CloudError {
+    CloudError {
+        meaning: Meaning::Malformed,
+        code: None,
+        status: Some(status.as_u16()),
+        text: "IAM's answer holds no token (header X-Subject-Token)".to_owned(),
+        retry_after: None,
+    }
+}

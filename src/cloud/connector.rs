@@ -1,0 +1,164 @@
+//! Makes clients of the cloud: one for each credential, project and address.
+//!
+//! No call is made here. Promises that no host is called that the allow-list does not have.
+
+use std::{sync::Arc, time::Duration};
+
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::redirect;
+
+use super::{
+    Cloud, CloudError, Meaning,
+    auth::{Access, secret::Credential, token::TokenSource},
+    endpoints::{self, AllowList},
+    http::{Account, HttpCloud},
+    line::Opener,
+    observer::CallObserver,
+    reads::Reads,
+};
+use crate::{
+    clock::Clock,
+    controller::{accounts::Connect, read::Subject},
+};
+
+/// How the cloud may be called.
+pub struct Policy {
+    /// The hosts that may be called.
+    pub allow: AllowList,
+    /// Every call ends within this.
+    pub call_timeout: Duration,
+    /// A credential that was refused twice in a row is held back for this: longer than the cloud's lock-out.
+    pub refusal_pause: Duration,
+    /// The clocks.
+    pub clock: Clock,
+    /// Who is told of each call.
+    pub observer: Arc<dyn CallObserver>,
+}
+
+/// Why there can be no clients.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectorError {
+    /// The HTTP client can't be made.
+    #[error("the HTTP client can't be made: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The certificates that this machine trusts can't be read.
+    #[error("the certificates that this machine trusts can't be read: {0}")]
+    Trust(#[from] rustls::Error),
+}
+
+/// Makes clients that share their connections.
+pub struct Connector {
+    allow: AllowList,
+    refusal_pause: Duration,
+    reads: Reads,
+    opener: Arc<Opener>,
+}
+
+impl Connector {
+    /// A connector. The process must have a crypto provider installed.
+    pub fn new(policy: Policy) -> Result<Self, ConnectorError> {
+        let egress = Matcher::from_env();
+        let for_reads = Matcher::from_env();
+        let proxy = reqwest::Proxy::custom(move |url| proxy_of(&for_reads, url));
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("taurus-port-operator/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .connect_timeout(policy.call_timeout)
+            .no_proxy()
+            .proxy(proxy)
+            .build()?;
+        Ok(Self {
+            allow: policy.allow,
+            refusal_pause: policy.refusal_pause,
+            reads: Reads {
+                http,
+                clock: policy.clock,
+                timeout: policy.call_timeout,
+                observer: policy.observer,
+            },
+            opener: Arc::new(Opener::new(egress)?),
+        })
+    }
+
+    fn tokens(
+        &self,
+        subject: &Subject,
+        (username, password, domain_name): (
+            secrecy::SecretString,
+            secrecy::SecretString,
+            secrecy::SecretString,
+        ),
+    ) -> Result<TokenSource, CloudError> {
+        let iam = match (&subject.iam_endpoint, &subject.region) {
+            (Some(address), _) => self.allow.check(address)?,
+            (None, Some(region)) => self.allow.check(&endpoints::iam_of(region)?)?,
+            (None, None) => {
+                let text = "a password needs IAM: set spec.iamEndpoint or spec.region";
+                return Err(CloudError::local(Meaning::RegionUnknown, text));
+            }
+        };
+        let project = subject.project.as_str();
+        let reads = self.reads.clone();
+        Ok(TokenSource::new(
+            reads,
+            &iam,
+            project,
+            username,
+            password,
+            domain_name,
+        ))
+    }
+}
+
+impl Connect for Connector {
+    fn connect(
+        &self,
+        subject: &Subject,
+        credential: Credential,
+    ) -> Result<Arc<dyn Cloud>, CloudError> {
+        let endpoint = match (&subject.endpoint, &subject.region) {
+            (Some(address), _) => self.allow.check(address)?,
+            (None, Some(region)) => self.allow.check(&endpoints::service_of(region)?)?,
+            (None, None) => {
+                let text = "set spec.region or spec.endpoint";
+                return Err(CloudError::local(Meaning::RegionUnknown, text));
+            }
+        };
+        let tokens = |username, password, domain_name| {
+            self.tokens(subject, (username, password, domain_name))
+        };
+        let access = Access::new(credential, tokens, self.refusal_pause, self.reads.clock)?;
+        Ok(Arc::new(HttpCloud {
+            account: Arc::new(Account {
+                endpoint,
+                project: subject.project.clone(),
+                access,
+            }),
+            reads: self.reads.clone(),
+            opener: Arc::clone(&self.opener),
+        }))
+    }
+}
+
+/// The proxy that the environment names for an address. Plain http is spoken to the hosts of --allow-http only; they are near.
+fn proxy_of(matcher: &Matcher, url: &reqwest::Url) -> Option<String> {
+    if url.scheme() != "https" {
+        return None;
+    }
+    let target = url.as_str().parse().ok()?;
+    let found = matcher.intercept(&target)?;
+    let proxy = found.uri();
+    Some(match found.raw_auth() {
+        Some((user, password)) => {
+            let encode = super::auth::signer::encoded_path;
+            let host = proxy.authority()?;
+            format!(
+                "{}://{}:{}@{host}",
+                proxy.scheme_str()?,
+                encode(user),
+                encode(password)
+            )
+        }
+        None => proxy.to_string(),
+    })
+}

@@ -1,0 +1,230 @@
+//! From an answer that is an error to what it means.
+//!
+//! The code in the body decides, then the status. A page made for people comes from something between us and the service:
+//! it says nothing about the credential, the instance or the proxy.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, StatusCode, header};
+use k8s_openapi::jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
+
+use super::{
+    CloudError, Meaning, body,
+    table::{Asked, by_code, by_status},
+};
+use crate::cloud::excerpt::excerpt;
+
+/// No wait that the other side asks for is longer than this.
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
+
+/// Signatures are good for 15 minutes ("API Request Signing Guide"); a clock that is off by about as much explains a refusal.
+const SIGNATURE_TOLERANCE: Duration = Duration::from_mins(14);
+
+/// An answer as it came.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; what is no UTF-8 is replaced.
+    pub body: String,
+}
+
+impl Answer {
+    /// The cloud's own time, from the header `Date`.
+    pub fn date(&self) -> Option<Timestamp> {
+        date(&self.headers, &header::DATE)
+    }
+
+    /// Whether the body is a page made for people.
+    pub fn is_page(&self) -> bool {
+        let kind = self.headers.get(header::CONTENT_TYPE);
+        kind.and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| kind.contains("html"))
+            || self.body.trim_start().starts_with('<')
+    }
+
+    /// What the answer, which is not the wanted one, means. `now` is the wall clock of this machine.
+    pub fn error(&self, asked: Asked, now: Timestamp, secrets: &[&str]) -> CloudError {
+        let said = body::read(&self.body);
+        let known = said.code.as_deref().and_then(|code| by_code(code, asked));
+        let meaning = known.unwrap_or_else(|| self.meaning_without_code());
+        let code = said.code.map(|code| excerpt(&code, secrets));
+        let text = match said.text {
+            Some(_) if self.is_page() => "the answer is a page made for people".to_owned(),
+            Some(text) => excerpt(&text, secrets),
+            None => "the answer is empty".to_owned(),
+        };
+        CloudError {
+            meaning,
+            code,
+            status: Some(self.status.as_u16()),
+            text,
+            retry_after: retry_after(&self.headers, self.date().unwrap_or(now)),
+        }
+    }
+
+    /// An answer that could not be understood.
+    pub fn malformed(&self, why: &str, secrets: &[&str]) -> CloudError {
+        let shown: String = excerpt(&self.body, secrets).chars().take(200).collect();
+        let (meaning, text) = if self.is_page() || self.body.trim().is_empty() {
+            (Meaning::Transient, "the answer is no JSON".to_owned())
+        } else {
+            (Meaning::Malformed, format!("{why}: {shown}"))
+        };
+        CloudError {
+            meaning,
+            code: None,
+            status: Some(self.status.as_u16()),
+            text,
+            retry_after: None,
+        }
+    }
+
+    fn meaning_without_code(&self) -> Meaning {
+        match by_status(self.status.as_u16()) {
+            meaning @ (Meaning::Busy | Meaning::Throttled) => meaning,
+            _ if self.is_page() => Meaning::Transient,
+            meaning => meaning,
+        }
+    }
+}
+
+/// A refusal of a signed request, seen with both clocks: where they differ too much, that is the reason.
+pub fn explain_refusal(error: CloudError, cloud: Option<Timestamp>, now: Timestamp) -> CloudError {
+    let Some(difference) = cloud.map(|cloud| now.duration_since(cloud)) else {
+        return error;
+    };
+    if error.meaning != Meaning::Unauthenticated || difference.unsigned_abs() < SIGNATURE_TOLERANCE
+    {
+        return error;
+    }
+    let direction = if difference.is_negative() {
+        "behind"
+    } else {
+        "ahead of"
+    };
+    let minutes = difference.unsigned_abs().as_secs() / 60;
+    CloudError {
+        meaning: Meaning::ClockSkew,
+        text: format!(
+            "the clock of this machine is {minutes} min {direction} the cloud's, and signatures are good for 15 min: put it right"
+        ),
+        ..error
+    }
+}
+
+fn date(headers: &HeaderMap, name: &HeaderName) -> Option<Timestamp> {
+    let text = headers.get(name)?.to_str().ok()?;
+    DateTimeParser::new().parse_timestamp(text.trim()).ok()
+}
+
+/// `Retry-After` in seconds or as a date; junk is ignored.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let until = date(headers, &header::RETRY_AFTER)?;
+        Duration::try_from(until.duration_since(now)).ok()?
+    };
+    Some(wait.min(LONGEST_WAIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: headers.collect(),
+            body: body.to_owned(),
+        }
+    }
+
+    fn now() -> Timestamp {
+        "2026-03-02T08:40:00Z".parse().unwrap()
+    }
+
+    fn meaning(status: u16, body: &str) -> Meaning {
+        answer(status, &[], body)
+            .error(Asked::Read, now(), &[])
+            .meaning
+    }
+
+    #[test]
+    fn the_code_goes_before_the_status() {
+        let busy = r#"{"error_code":"DBS.201014","error_msg":"in another status"}"#;
+        for status in [400, 403, 409, 500] {
+            assert_eq!(meaning(status, busy), Meaning::Busy, "{status}");
+        }
+        assert_eq!(
+            meaning(400, r#"{"error_code":"DBS.999999","error_msg":"?"}"#),
+            Meaning::UnknownRefusal
+        );
+        assert_eq!(
+            meaning(500, r#"{"error_code":"DBS.999999"}"#),
+            Meaning::Transient
+        );
+    }
+
+    #[test]
+    fn a_page_made_for_people_says_nothing_about_credential_or_proxy() {
+        for status in [302, 401, 403, 404, 502] {
+            assert_eq!(
+                meaning(status, "<html>sign in</html>"),
+                Meaning::Transient,
+                "{status}"
+            );
+        }
+        assert_eq!(meaning(409, "<html/>"), Meaning::Busy);
+        assert_eq!(meaning(429, "<html/>"), Meaning::Throttled);
+        assert_eq!(meaning(409, ""), Meaning::Busy);
+        let page = answer(200, &[("content-type", "text/html")], "welcome");
+        assert_eq!(page.malformed("", &[]).meaning, Meaning::Transient);
+    }
+
+    #[test]
+    fn a_wait_that_is_asked_for_is_taken_in_seconds_or_as_a_date_and_capped() {
+        for (value, wait) in [
+            ("7", Some(7)),
+            ("Mon, 02 Mar 2026 08:40:30 GMT", Some(30)),
+            ("Mon, 02 Mar 2026 08:30:00 GMT", None),
+            ("86400", Some(600)),
+            ("99999999999999999999", None),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            let error = answer(429, &[("retry-after", value)], "").error(Asked::Read, now(), &[]);
+            assert_eq!(error.retry_after, wait.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_explained_by_the_clock_only_where_the_clock_is_off() {
+        let refused = answer(401, &[], r#"{"error_code":"APIGW.0301","error_msg":"no"}"#).error(
+            Asked::Read,
+            now(),
+            &[],
+        );
+        for (cloud, meaning) in [
+            (Some("2026-03-02T08:35:00Z"), Meaning::Unauthenticated),
+            (None, Meaning::Unauthenticated),
+            (Some("2026-03-02T09:00:00Z"), Meaning::ClockSkew),
+            (Some("2026-03-02T08:20:00Z"), Meaning::ClockSkew),
+        ] {
+            let cloud = cloud.map(|text| text.parse().unwrap());
+            let error = explain_refusal(refused.clone(), cloud, now());
+            assert_eq!(error.meaning, meaning, "{cloud:?}");
+            if meaning == Meaning::ClockSkew {
+                assert!(error.text.contains("20 min"), "{error}");
+            }
+        }
+    }
+}

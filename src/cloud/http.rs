@@ -1,0 +1,211 @@
+//! The calls over HTTP.
+//!
+//! Relies on [`Request`] for what is sent and on `wire` for what is understood. Reads are repeated only where a fetched
+//! token was refused, once, with a new one.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use http::header;
+use k8s_openapi::jiff::Timestamp;
+
+use super::{
+    Cloud, CloudError, Job, Line, Meaning, Proxy, Task, TaskList,
+    auth::{Access, CONTENT_TYPE, Pass},
+    error::answer::{Answer, explain_refusal},
+    line::{self, Opener},
+    paging,
+    reads::Reads,
+    request::{Request, Tasks},
+    wire::{self, ProxyPage, TaskPage, WireError},
+};
+use crate::model::{InstanceId, JobId, ProjectId};
+
+/// One credential in one project at one address.
+#[derive(Debug)]
+pub struct HttpCloud {
+    pub(super) account: Arc<Account>,
+    pub(super) reads: Reads,
+    pub(super) opener: Arc<Opener>,
+}
+
+/// What requests of one credential, project and address share.
+#[derive(Debug)]
+pub struct Account {
+    /// `http(s)://host[:port]`.
+    pub endpoint: String,
+    /// The project.
+    pub project: ProjectId,
+    /// The credential.
+    pub access: Access,
+}
+
+impl Account {
+    /// Host and port, as the header `Host` and the signature have them.
+    pub fn host(&self) -> &str {
+        self.endpoint
+            .split_once("://")
+            .map_or(self.endpoint.as_str(), |(_, host)| host)
+    }
+
+    /// What an answer that is an error means, with all that a refused credential brings about.
+    pub fn error(
+        &self,
+        request: &Request,
+        answer: &Answer,
+        secrets: &[&str],
+        now: Timestamp,
+    ) -> CloudError {
+        let error = answer.error(request.asked(), now, secrets);
+        if self.access.signs() {
+            explain_refusal(error, answer.date(), now)
+        } else {
+            error
+        }
+    }
+}
+
+impl HttpCloud {
+    async fn read<T>(
+        &self,
+        request: &Request,
+        understand: impl Fn(&str) -> Result<T, WireError>,
+    ) -> Result<(T, Option<Timestamp>), CloudError> {
+        let pass = self.account.access.pass().await?;
+        match self.read_with(request, &pass, &understand).await {
+            Err(error) if self.account.access.failed(&pass, &error) => {
+                let pass = self.account.access.pass().await?;
+                let again = self.read_with(request, &pass, &understand).await;
+                if let Err(error) = &again {
+                    self.account.access.failed(&pass, error);
+                }
+                again
+            }
+            result => result,
+        }
+    }
+
+    async fn read_with<T>(
+        &self,
+        request: &Request,
+        pass: &Pass,
+        understand: &impl Fn(&str) -> Result<T, WireError>,
+    ) -> Result<(T, Option<Timestamp>), CloudError> {
+        let account = &self.account;
+        let url = format!("{}{}", account.endpoint, request.target());
+        let mut outgoing = self
+            .reads
+            .http
+            .request(request.method.clone(), url)
+            .header("x-language", "en-us")
+            .header("x-project-id", account.project.as_str())
+            .header(header::ACCEPT, CONTENT_TYPE);
+        let project = account.project.as_str();
+        let now = self.reads.clock.now();
+        for (name, value) in account
+            .access
+            .headers(request, account.host(), project, pass, now)?
+        {
+            outgoing = outgoing.header(name, value);
+        }
+        let read = |answer: Answer, now| {
+            let secrets = account.access.secrets(Some(pass));
+            let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+            if !answer.status.is_success() {
+                return Err(account.error(request, &answer, &secrets, now));
+            }
+            match understand(&answer.body) {
+                Ok(value) => {
+                    account.access.accepted();
+                    Ok((value, answer.date()))
+                }
+                Err(WireError::NoJob) => Err(CloudError {
+                    status: Some(answer.status.as_u16()),
+                    ..CloudError::local(Meaning::NotFound, WireError::NoJob.to_string())
+                }),
+                Err(error) => Err(answer.malformed(&error.to_string(), &secrets)),
+            }
+        };
+        self.reads.send(request.operation, outgoing, read).await
+    }
+
+    async fn walk(
+        &self,
+        which: Tasks,
+        found: &mut paging::Rows<Task>,
+    ) -> Result<Option<Timestamp>, CloudError> {
+        let mut walk = paging::Walk::default();
+        let mut cloud_time = None;
+        while let Some(offset) = walk.next()? {
+            let request = Request::tasks(&self.account.project, which, offset);
+            let (TaskPage { rows, total }, time) = self.read(&request, wire::tasks).await?;
+            cloud_time = time;
+            walk.took(offset, rows.iter().map(|(key, _)| key.as_str()), total);
+            found.extend(rows);
+        }
+        Ok(cloud_time)
+    }
+}
+
+impl Cloud for HttpCloud {
+    fn list_proxies<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
+        Box::pin(async move {
+            let mut found = paging::Rows::default();
+            let mut read = 0;
+            for _ in 0..paging::MOST_PAGES {
+                let request = Request::proxies(&self.account.project, instance, read);
+                let (ProxyPage { rows, proxies }, _) = self.read(&request, wire::proxies).await?;
+                read += rows;
+                let keyed = proxies
+                    .into_iter()
+                    .map(|proxy| (proxy.id.as_str().to_owned(), proxy));
+                let news = found.extend(keyed);
+                if rows < paging::SHORTEST_FULL_PAGE || !news {
+                    return Ok(found.into_values());
+                }
+            }
+            Err(paging::endless("the list of proxies"))
+        })
+    }
+
+    fn job<'a>(&'a self, id: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>> {
+        Box::pin(async move {
+            let request = Request::job(&self.account.project, id);
+            let (job, cloud_time) = self.read(&request, |body| wire::job(body, id)).await?;
+            let secrets = self.account.access.secrets(None);
+            let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+            let fail_reason = job
+                .fail_reason
+                .map(|reason| super::excerpt::excerpt(&reason, &secrets));
+            Ok(Job {
+                fail_reason,
+                cloud_time,
+                ..job
+            })
+        })
+    }
+
+    fn tasks(&self, since: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+        Box::pin(async move {
+            let mut found = paging::Rows::default();
+            // A job that moves from Pending to Running meanwhile is met at least once in this order.
+            self.walk(Tasks::Pending, &mut found).await?;
+            self.walk(Tasks::Running, &mut found).await?;
+            let cloud_time = self.walk(Tasks::Since(since), &mut found).await?;
+            Ok(TaskList {
+                tasks: found.into_values(),
+                cloud_time,
+            })
+        })
+    }
+
+    fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
+        Box::pin(async move {
+            let line = line::open(self).await?;
+            Ok(Box::new(line) as Box<dyn Line>)
+        })
+    }
+}

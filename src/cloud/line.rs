@@ -1,0 +1,287 @@
+//! The one write: a connection of its own for each change of a port, and what its answer means.
+//!
+//! Promises that a change is sent at most once: the connection is new, nothing below repeats a request, and a refused token
+//! is fetched anew only for the next line. "Not sent" is said only where the HTTP library hands the request back unsent.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::{
+    legacy::connect::{HttpConnector, proxy::Tunnel},
+    proxy::matcher::Matcher,
+};
+use tower_service::Service as _;
+
+use super::{
+    ChangeAnswer, CloudError, Line, Meaning,
+    auth::{CONTENT_TYPE, Pass},
+    error::{answer::Answer, failure},
+    http::{Account, HttpCloud},
+    observer::{CallObserver, Operation},
+    reads::LONGEST_BODY,
+    request::Request,
+    wire::{self, ChangeReceipt},
+};
+use crate::{clock::Clock, controller::journal::Acknowledged, fleet::permits::Permit};
+
+/// Opens connections.
+#[derive(Debug)]
+pub struct Opener {
+    direct: HttpsConnector<HttpConnector>,
+    egress: Matcher,
+}
+
+/// An open connection that has carried nothing yet.
+struct HttpLine {
+    sender: SendRequest<Full<Bytes>>,
+    connection: Connection,
+    account: Arc<Account>,
+    pass: Pass,
+    clock: Clock,
+    timeout: Duration,
+    observer: Arc<dyn CallObserver>,
+}
+
+/// The task that drives a connection; it ends with the line.
+struct Connection(tokio::task::JoinHandle<()>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Opener {
+    /// Connections go through the proxy that `egress` names, if it names one.
+    pub fn new(egress: Matcher) -> Result<Self, rustls::Error> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let direct = HttpsConnectorBuilder::new()
+            .try_with_platform_verifier()?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Ok(Self { direct, egress })
+    }
+}
+
+/// Opens a line: token, name look-up, TCP, TLS.
+pub(super) async fn open(cloud: &HttpCloud) -> Result<impl Line + use<>, CloudError> {
+    let pass = cloud.account.access.pass().await?;
+    let opening = connect(&cloud.opener, &cloud.account.endpoint);
+    let (sender, connection) = tokio::time::timeout(cloud.reads.timeout, opening)
+        .await
+        .unwrap_or_else(|_| Err(failure::transient("no connection in time")))?;
+    Ok(HttpLine {
+        sender,
+        connection,
+        account: Arc::clone(&cloud.account),
+        pass,
+        clock: cloud.reads.clock,
+        timeout: cloud.reads.timeout,
+        observer: Arc::clone(&cloud.reads.observer),
+    })
+}
+
+async fn connect(
+    opener: &Opener,
+    endpoint: &str,
+) -> Result<(SendRequest<Full<Bytes>>, Connection), CloudError> {
+    let uri: Uri = endpoint
+        .parse()
+        .map_err(|_| failure::transient("the endpoint is no address"))?;
+    // Plain http is spoken to the hosts of --allow-http only; they are near.
+    let egress = (uri.scheme_str() == Some("https"))
+        .then(|| opener.egress.intercept(&uri))
+        .flatten();
+    match egress {
+        None => handshake(opener.direct.clone().call(uri).await).await,
+        Some(egress) => {
+            let mut tcp = HttpConnector::new();
+            tcp.enforce_http(false);
+            let mut tunnel = Tunnel::new(egress.uri().clone(), tcp);
+            if let Some(credential) = egress.basic_auth() {
+                tunnel = tunnel.with_auth(credential.clone());
+            }
+            let mut through = HttpsConnectorBuilder::new()
+                .try_with_platform_verifier()
+                .map_err(|error| failure::of_connecting(&error))?
+                .https_only()
+                .enable_http1()
+                .wrap_connector(tunnel);
+            handshake(through.call(uri).await).await
+        }
+    }
+}
+
+async fn handshake<T>(
+    connected: Result<T, Box<dyn std::error::Error + Send + Sync>>,
+) -> Result<(SendRequest<Full<Bytes>>, Connection), CloudError>
+where
+    T: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+{
+    let stream = connected.map_err(|error| failure::of_connecting(error.as_ref()))?;
+    let (sender, driver) = http1::handshake(stream)
+        .await
+        .map_err(|error| failure::of_connecting(&error))?;
+    let driving = tokio::spawn(async move {
+        // How it ends shows in the answer.
+        let _ = driver.await;
+    });
+    Ok((sender, Connection(driving)))
+}
+
+impl Line for HttpLine {
+    fn change_port(
+        self: Box<Self>,
+        intent: Acknowledged,
+        _permit: &Permit,
+    ) -> BoxFuture<'_, ChangeAnswer> {
+        Box::pin(self.send(intent))
+    }
+}
+
+impl HttpLine {
+    async fn send(mut self: Box<Self>, intent: Acknowledged) -> ChangeAnswer {
+        let account = Arc::clone(&self.account);
+        let request = Request::change(
+            &account.project,
+            intent.instance(),
+            intent.proxy(),
+            intent.port(),
+        );
+        let began = self.clock.now();
+        let outgoing = match self.outgoing(&request) {
+            Ok(outgoing) => outgoing,
+            Err(error) => return ChangeAnswer::NotSent(error),
+        };
+        let exchange = exchange(&mut self.sender, outgoing);
+        let exchanged = tokio::time::timeout(self.timeout, exchange).await;
+        let now = self.clock.now();
+        let answer = match exchanged {
+            Err(_) => ChangeAnswer::Unknown(failure::transient("no answer in time")),
+            Ok(Err(Broken::Unsent(error))) => ChangeAnswer::NotSent(error),
+            Ok(Err(Broken::Midway(error))) => ChangeAnswer::Unknown(error),
+            Ok(Ok(answer)) => self.judge(&request, &answer),
+        };
+        drop(self.connection);
+        let meaning = match &answer {
+            ChangeAnswer::Accepted(_) | ChangeAnswer::NothingToDo => None,
+            ChangeAnswer::Refused(error)
+            | ChangeAnswer::NotSent(error)
+            | ChangeAnswer::Unknown(error) => Some(error.meaning),
+        };
+        let took = now.elapsed(began.uptime);
+        self.observer
+            .call_ended(Operation::ChangePort, meaning, took);
+        answer
+    }
+
+    fn outgoing(&self, request: &Request) -> Result<http::Request<Full<Bytes>>, CloudError> {
+        let account = &self.account;
+        let project = account.project.as_str();
+        let mut outgoing = http::Request::builder()
+            .method(request.method.clone())
+            .uri(request.target())
+            .header(header::HOST, account.host())
+            .header(header::CONTENT_TYPE, CONTENT_TYPE)
+            .header(header::ACCEPT, CONTENT_TYPE)
+            .header("x-language", "en-us")
+            .header("x-project-id", project);
+        let now = self.clock.now();
+        for (name, value) in
+            account
+                .access
+                .headers(request, account.host(), project, &self.pass, now)?
+        {
+            outgoing = outgoing.header(name, value);
+        }
+        outgoing
+            .body(Full::new(Bytes::from(request.body.clone())))
+            .map_err(|_| failure::transient("the request can't be written"))
+    }
+
+    fn judge(&self, request: &Request, answer: &Answer) -> ChangeAnswer {
+        let account = &self.account;
+        let secrets = account.access.secrets(Some(&self.pass));
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        let now = self.clock.now().wall;
+        if answer.status.is_success() {
+            return match wire::receipt(&answer.body) {
+                Ok(receipt) => {
+                    account.access.accepted();
+                    match receipt {
+                        ChangeReceipt::Job(job) => ChangeAnswer::Accepted(job),
+                        ChangeReceipt::NothingToDo => ChangeAnswer::NothingToDo,
+                    }
+                }
+                Err(error) => ChangeAnswer::Unknown(answer.malformed(&error.to_string(), &secrets)),
+            };
+        }
+        let error = account.error(request, answer, &secrets, now);
+        if is_refusal(answer.status, &error) {
+            account.access.failed(&self.pass, &error);
+            ChangeAnswer::Refused(error)
+        } else {
+            ChangeAnswer::Unknown(error)
+        }
+    }
+}
+
+/// Whether the answer proves that nothing was begun: any conflict, and what the service or its gateway says in its own
+/// words, unless that is a failure of theirs.
+fn is_refusal(status: StatusCode, error: &CloudError) -> bool {
+    let origin = error
+        .code
+        .as_deref()
+        .and_then(|code| code.split('.').next());
+    let theirs = origin.is_some_and(|origin| {
+        ["DBS", "APIGW", "APIG"]
+            .iter()
+            .any(|known| origin.eq_ignore_ascii_case(known))
+    });
+    status == StatusCode::CONFLICT
+        || (status.is_client_error() && theirs && error.meaning != Meaning::Transient)
+}
+
+/// How an exchange failed.
+enum Broken {
+    /// No byte of the request left.
+    Unsent(CloudError),
+    /// Some or all of it may have left.
+    Midway(CloudError),
+}
+
+async fn exchange(
+    sender: &mut SendRequest<Full<Bytes>>,
+    outgoing: http::Request<Full<Bytes>>,
+) -> Result<Answer, Broken> {
+    let response = sender
+        .try_send_request(outgoing)
+        .await
+        .map_err(|mut error| {
+            let unsent = error.take_message().is_some();
+            let cause = failure::of_hyper(error.error());
+            if unsent {
+                Broken::Unsent(cause)
+            } else {
+                Broken::Midway(cause)
+            }
+        })?;
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, LONGEST_BODY)
+        .collect()
+        .await
+        .map_err(|error| Broken::Midway(failure::of_connecting(error.as_ref())))?;
+    Ok(Answer {
+        status: head.status,
+        headers: head.headers,
+        body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+    })
+}

@@ -1,0 +1,32 @@
+//! Who counts calls of the cloud is told of each, once it has ended.
+
+use std::time::Duration;
+
+use super::Meaning;
+
+/// The calls, as figures name them.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumIter,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Operation {
+    /// One page of an instance's proxies.
+    ListProxies,
+    /// The change of a port.
+    ChangePort,
+    /// One job.
+    Job,
+    /// One page of the project's tasks.
+    Tasks,
+    /// A token of IAM.
+    Token,
+}
+
+/// Counts calls; counting changes nothing.
+pub trait CallObserver: Send + Sync {
+    /// A call has ended: with an error of this meaning, or well where there is none.
+    fn call_ended(&self, _operation: Operation, _meaning: Option<Meaning>, _took: Duration) {}
+}
+
+/// Counts nothing.
+impl CallObserver for () {}

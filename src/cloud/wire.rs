@@ -1,0 +1,403 @@
+//! From JSON to the few values that are used.
+//!
+//! Strict where a decision hangs on it, lenient everywhere else: fields that are not used may have any type or be absent.
+//! Sources: API pages "Querying Proxy Instances", "Obtaining Information About a Task" and "Querying Instant Tasks"; the
+//! vendor's examples and schemas disagree on types.
+
+use k8s_openapi::jiff::{Timestamp, fmt::strtime};
+use serde_json::Value;
+
+use super::{Job, Proxy, ProxyStatus, Task};
+use crate::model::{InstanceId, JobId, JobState, ProxyId};
+
+/// The longest name or address that is kept, in characters.
+const LONGEST_WORD: usize = 128;
+
+/// Why an answer with a good status is not the wanted one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// It is no JSON object.
+    #[error("the answer is no JSON object")]
+    NoObject,
+    /// A field without which nothing can be said is missing or of another type.
+    #[error("{0} is missing or of another type")]
+    Field(&'static str),
+    /// `job` is null: there is no such job.
+    #[error("there is no such job")]
+    NoJob,
+    /// The job is another one than was asked for.
+    #[error("the job is another one than was asked for")]
+    OtherJob,
+}
+
+/// A page of the list of proxies.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ProxyPage {
+    /// How many rows it had.
+    pub rows: usize,
+    /// Those that could be read.
+    pub proxies: Vec<Proxy>,
+}
+
+/// A page of the task list.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TaskPage {
+    /// The rows, each with what tells it from others.
+    pub rows: Vec<(String, Task)>,
+    /// `total_count`, where it can be read.
+    pub total: Option<usize>,
+}
+
+/// What an accepted change says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ChangeReceipt {
+    /// It is at work.
+    Job(JobId),
+    /// The port stood there already (no `job_id`, in the ways of the vendor's clients).
+    NothingToDo,
+}
+
+/// Reads a page of `GET …/proxies`. Rows without a readable `pool_id` are left out.
+pub fn proxies(body: &str) -> Result<ProxyPage, WireError> {
+    let body = object(body)?;
+    let rows = match body.get("proxy_list") {
+        Some(Value::Array(rows)) => rows.as_slice(),
+        Some(Value::Null) => &[],
+        _ => return Err(WireError::Field("proxy_list")),
+    };
+    Ok(ProxyPage {
+        rows: rows.len(),
+        proxies: rows.iter().filter_map(proxy).collect(),
+    })
+}
+
+/// Reads `GET …/jobs?id=`.
+pub fn job(body: &str, asked: &JobId) -> Result<Job, WireError> {
+    let body = object(body)?;
+    let job = match body.get("job") {
+        Some(Value::Null) => return Err(WireError::NoJob),
+        Some(job @ Value::Object(_)) => job,
+        _ => return Err(WireError::Field("job")),
+    };
+    if text(job, "id").is_some_and(|id| !id.eq_ignore_ascii_case(asked.as_str())) {
+        return Err(WireError::OtherJob);
+    }
+    Ok(Job {
+        state: JobState::from_word(text(job, "status").as_deref()),
+        fail_reason: text(job, "fail_reason"),
+        ended: time(job, "ended"),
+        cloud_time: None,
+    })
+}
+
+/// Reads a page of `GET …/immediate-jobs`.
+pub fn tasks(body: &str) -> Result<TaskPage, WireError> {
+    let body = object(body)?;
+    let total = number(&body, "total_count").and_then(|total| usize::try_from(total).ok());
+    let rows = match body.get("jobs") {
+        Some(Value::Array(rows)) => rows.as_slice(),
+        // An empty list is believed to be one only where the count says so too.
+        Some(Value::Null) | None if total == Some(0) => &[],
+        _ => return Err(WireError::Field("jobs")),
+    };
+    Ok(TaskPage {
+        rows: rows.iter().map(task).collect(),
+        total,
+    })
+}
+
+/// Reads the answer of an accepted change.
+pub fn receipt(body: &str) -> Result<ChangeReceipt, WireError> {
+    let body = object(body)?;
+    match body.get("job_id") {
+        None | Some(Value::Null) if body.get("error_code").is_some_and(|code| !code.is_null()) => {
+            Err(WireError::Field("job_id"))
+        }
+        None | Some(Value::Null) => Ok(ChangeReceipt::NothingToDo),
+        Some(Value::String(id)) if id.trim().is_empty() => Ok(ChangeReceipt::NothingToDo),
+        Some(Value::String(id)) => JobId::parse(id)
+            .map(ChangeReceipt::Job)
+            .ok_or(WireError::Field("job_id")),
+        Some(Value::Number(id)) => JobId::parse(&id.to_string())
+            .map(ChangeReceipt::Job)
+            .ok_or(WireError::Field("job_id")),
+        Some(_) => Err(WireError::Field("job_id")),
+    }
+}
+
+/// `token.issued_at` and `token.expires_at` of IAM's answer.
+pub fn token_life(body: &str) -> Option<std::time::Duration> {
+    let body = object(body).ok()?;
+    let token = body.get("token")?;
+    let life = time(token, "expires_at")?.duration_since(time(token, "issued_at")?);
+    std::time::Duration::try_from(life).ok()
+}
+
+fn proxy(row: &Value) -> Option<Proxy> {
+    let proxy = row.get("proxy")?;
+    Some(Proxy {
+        id: ProxyId::parse(&text(proxy, "pool_id")?).ok()?,
+        name: text(proxy, "name").map(short).unwrap_or_default(),
+        status: status(text(proxy, "status")),
+        address: text(proxy, "address").map(short),
+        port: number(proxy, "port")
+            .and_then(|port| u16::try_from(port).ok())
+            .filter(|port| *port != 0),
+    })
+}
+
+fn status(word: Option<String>) -> ProxyStatus {
+    let Some(word) = word.map(short) else {
+        return ProxyStatus::Unhealthy("no status".to_owned());
+    };
+    match word.to_ascii_uppercase().as_str() {
+        "ACTIVE" => ProxyStatus::Active,
+        "ABNORMAL" | "FAILED" | "DELETED" => ProxyStatus::Unhealthy(word),
+        _ => ProxyStatus::Changing(word),
+    }
+}
+
+fn task(row: &Value) -> (String, Task) {
+    let job = text(row, "job_id").and_then(|id| JobId::parse(&id));
+    let key = job
+        .as_ref()
+        .map_or_else(|| row.to_string(), |job| job.as_str().to_owned());
+    let task = Task {
+        job,
+        instance: text(row, "instance_id").and_then(|id| InstanceId::parse(&id).ok()),
+        state: JobState::from_word(text(row, "status").as_deref()),
+        created: time(row, "created_time"),
+        ended: time(row, "ended_time"),
+    };
+    (key, task)
+}
+
+fn object(body: &str) -> Result<Value, WireError> {
+    serde_json::from_str(body)
+        .ok()
+        .filter(Value::is_object)
+        .ok_or(WireError::NoObject)
+}
+
+/// A text that is there and not empty.
+fn text(value: &Value, name: &str) -> Option<String> {
+    let text = value.get(name)?.as_str()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A number, or digits in text.
+fn number(value: &Value, name: &str) -> Option<u64> {
+    let field = value.get(name)?;
+    field
+        .as_u64()
+        .or_else(|| field.as_str()?.trim().parse().ok())
+}
+
+/// `2026-03-02T16:40:05+0800`, or with a colon in the offset or a `Z`.
+fn time(value: &Value, name: &str) -> Option<Timestamp> {
+    let text = text(value, name)?;
+    strtime::parse("%Y-%m-%dT%H:%M:%S%z", &text)
+        .and_then(|time| time.to_timestamp())
+        .or_else(|_| text.parse())
+        .ok()
+}
+
+fn short(text: String) -> String {
+    if text.chars().all(|letter| !letter.is_control()) && text.len() <= LONGEST_WORD {
+        return text;
+    }
+    text.chars()
+        .filter(|letter| !letter.is_control())
+        .take(LONGEST_WORD)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: &str = "4d1f0a77c2b94e5f8a6031d7be92c405po01";
+    const JOB: &str = "2b7e6f0c-58f4-4d1e-9a63-0c1d9be7a541";
+
+    fn asked() -> JobId {
+        JobId::parse(JOB).unwrap()
+    }
+
+    fn one(proxy: &Value) -> Option<Proxy> {
+        let page = proxies(&json!({"proxy_list": [{"proxy": proxy}]}).to_string()).unwrap();
+        assert_eq!(page.rows, 1);
+        page.proxies.into_iter().next()
+    }
+
+    #[test]
+    fn a_proxy_is_read_whatever_the_fields_are_like_that_nobody_uses() {
+        for odd in [
+            json!("2"),
+            json!(2),
+            json!(true),
+            json!(null),
+            json!({"a": [1]}),
+        ] {
+            let row = json!({"proxy": {"pool_id": ID.to_uppercase(), "name": "orders", "status": "ACTIVE", "address": "10.0.0.1",
+                "port": 3306, "vcpus": odd, "transaction_split": odd, "nodes": odd}, "master_node": odd, "readonly_nodes": odd});
+            let page =
+                proxies(&json!({"proxy_list": [row], "total_count": odd}).to_string()).unwrap();
+            let proxy = page.proxies.first().unwrap();
+            assert_eq!((proxy.id.as_str(), proxy.port), (ID, Some(3306)), "{odd}");
+            assert_eq!(proxy.status, ProxyStatus::Active);
+            assert_eq!(proxy.address.as_deref(), Some("10.0.0.1"));
+        }
+    }
+
+    #[test]
+    fn a_port_is_a_number_or_digits_and_never_zero() {
+        for (port, read) in [
+            (json!(3306), Some(3306)),
+            (json!("3306"), Some(3306)),
+            (json!(0), None),
+            (json!(null), None),
+            (json!(70000), None),
+            (json!(-1), None),
+            (json!("x"), None),
+        ] {
+            let proxy = one(&json!({"pool_id": ID, "status": "ACTIVE", "port": port})).unwrap();
+            assert_eq!(proxy.port, read, "{port}");
+        }
+    }
+
+    #[test]
+    fn status_words_are_an_open_set() {
+        for (word, status) in [
+            (json!("active "), ProxyStatus::Active),
+            (
+                json!("ABNORMAL"),
+                ProxyStatus::Unhealthy("ABNORMAL".to_owned()),
+            ),
+            (json!(""), ProxyStatus::Unhealthy("no status".to_owned())),
+            (json!(null), ProxyStatus::Unhealthy("no status".to_owned())),
+            (
+                json!("ADDING READ REPLICAS TO PROXY"),
+                ProxyStatus::Changing("ADDING READ REPLICAS TO PROXY".to_owned()),
+            ),
+        ] {
+            assert_eq!(
+                one(&json!({"pool_id": ID, "status": word})).unwrap().status,
+                status
+            );
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_told_apart_is_left_out_and_a_list_that_is_none_is_an_error() {
+        assert_eq!(one(&json!({"status": "ACTIVE"})), None);
+        assert_eq!(one(&json!({"pool_id": "short"})), None);
+        assert_eq!(proxies(r#"{"proxy_list": null}"#).unwrap().rows, 0);
+        for body in [
+            "",
+            "[]",
+            "{}",
+            r#"{"proxy_list": {}}"#,
+            "<html>",
+            r#"{"proxy_list": ["#,
+        ] {
+            assert!(proxies(body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_job_is_read_in_all_its_spellings() {
+        let body = json!({"job": {"id": JOB, "name": "SomeTask", "status": "Failed", "created": "2026-03-02T16:40:05+0800",
+            "ended": "2026-03-02T16:41:05+0800", "process": "", "entities": [], "fail_reason": "no room"}});
+        let read = job(&body.to_string(), &asked()).unwrap();
+        assert_eq!(read.state, JobState::Failed("Failed".to_owned()));
+        assert_eq!(read.fail_reason.as_deref(), Some("no room"));
+        assert_eq!(read.ended, Some("2026-03-02T08:41:05Z".parse().unwrap()));
+        let running =
+            json!({"job": {"id": JOB, "status": "Running", "ended": "", "fail_reason": null}});
+        let read = job(&running.to_string(), &asked()).unwrap();
+        assert_eq!((read.ended, read.fail_reason), (None, None));
+    }
+
+    #[test]
+    fn no_job_another_job_and_nonsense_are_told_apart() {
+        assert_eq!(job(r#"{"job": null}"#, &asked()), Err(WireError::NoJob));
+        let other = json!({"job": {"id": "other", "status": "Completed"}});
+        assert_eq!(job(&other.to_string(), &asked()), Err(WireError::OtherJob));
+        for body in ["", "{}", r#"{"job": []}"#, "null"] {
+            assert!(job(body, &asked()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn tasks_that_cannot_be_read_still_count() {
+        let body = json!({"jobs": [{"job_id": JOB, "instance_id": "x", "status": 7, "created_time": "soon"}, {}], "total_count": "2"});
+        let page = tasks(&body.to_string()).unwrap();
+        assert_eq!((page.rows.len(), page.total), (2, Some(2)));
+        assert!(
+            page.rows
+                .iter()
+                .all(|(_, task)| task.instance.is_none() && !task.state.is_finished())
+        );
+        assert_eq!(page.rows.first().unwrap().0, JOB);
+    }
+
+    #[test]
+    fn a_missing_task_list_is_empty_only_where_the_count_says_so() {
+        assert_eq!(
+            tasks(r#"{"jobs": null, "total_count": 0}"#)
+                .unwrap()
+                .rows
+                .len(),
+            0
+        );
+        assert_eq!(tasks(r#"{"total_count": 0}"#).unwrap().rows.len(), 0);
+        for body in [
+            r#"{"jobs": null}"#,
+            "{}",
+            r#"{"jobs": null, "total_count": 3}"#,
+        ] {
+            assert!(tasks(body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_names_a_job_or_says_that_nothing_is_to_do() {
+        for (body, read) in [
+            (
+                r#"{"job_id": "a b"}"#,
+                Some(ChangeReceipt::Job(JobId::parse("a b").unwrap())),
+            ),
+            (
+                r#"{"job_id": 17}"#,
+                Some(ChangeReceipt::Job(JobId::parse("17").unwrap())),
+            ),
+            (r#"{"job_id": null}"#, Some(ChangeReceipt::NothingToDo)),
+            (r#"{"job_id": " "}"#, Some(ChangeReceipt::NothingToDo)),
+            ("{}", Some(ChangeReceipt::NothingToDo)),
+            (r#"{"error_code": "DBS.200019"}"#, None),
+            (r#"{"job_id": []}"#, None),
+            ("[]", None),
+            ("", None),
+            ("null", None),
+        ] {
+            assert_eq!(receipt(body).ok(), read, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_life_of_a_token_is_told_by_the_clouds_own_clock() {
+        let body = r#"{"token": {"issued_at": "2026-03-02T08:40:05.250000Z", "expires_at": "2026-03-03T08:40:05.250000Z"}}"#;
+        assert_eq!(token_life(body), Some(std::time::Duration::from_hours(24)));
+        assert_eq!(token_life("{}"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_breaks_it(body in ".{0,200}") {
+            let _ = (proxies(&body), job(&body, &asked()), tasks(&body), receipt(&body), token_life(&body));
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The settings, checked once at the start; from here on only proven values travel.
+//!
+//! Promises that whatever is refused is named by flag and environment variable, with what to give instead.
+
+use std::{net::SocketAddr, str::FromStr, time::Duration};
+
+use jiff::SignedDuration;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    cli::RunArguments,
+    cloud::endpoints::AllowList,
+    config::endpoint::{Endpoint, EndpointFault},
+    pace::Pace,
+    telemetry::logs::{self, Format},
+};
+
+pub mod endpoint;
+
+/// A shorter resync would spend the cloud's call quota on settled resources.
+const SHORTEST_RESYNC: Duration = Duration::from_secs(10);
+
+/// The settings of a run.
+#[derive(Debug)]
+pub struct Config {
+    /// The only namespace to look at; all where there is none.
+    pub namespace: Option<String>,
+    /// How often a settled resource is looked at.
+    pub resync: Duration,
+    /// How many reconciles run at once.
+    pub concurrency: u16,
+    /// The hosts that may be called.
+    pub allow: AllowList,
+    /// The durations of the change protocol.
+    pub pace: Pace,
+    /// Where the admin server listens.
+    pub admin_address: SocketAddr,
+    /// How and what is logged.
+    pub logs: logs::Settings,
+}
+
+/// A setting that can't be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// No namespace has such a name.
+    #[error(
+        "--namespace (TAURUS_NAMESPACE): {0:?} can't be the name of a namespace: give lower-case letters, digits and '-', \
+         at most 63, or leave it out for all namespaces"
+    )]
+    Namespace(String),
+    /// The resync is no duration.
+    #[error(
+        "--resync (TAURUS_RESYNC): {0:?} is not a duration: give one such as 90s, 10m or 1h30m"
+    )]
+    Resync(String),
+    /// The resync is below the floor.
+    #[error("--resync (TAURUS_RESYNC): {given:?} is too short: give at least {} s", .floor.as_secs_f64())]
+    ResyncTooShort {
+        /// What was given.
+        given: String,
+        /// The shortest that is taken.
+        floor: Duration,
+    },
+    /// The concurrency is no number, or out of range.
+    #[error(
+        "--concurrency (TAURUS_CONCURRENCY): {0:?} is not a count: give a number from 1 to 65535"
+    )]
+    Concurrency(String),
+    /// An endpoint is not a host.
+    #[error("--allowed-endpoint (TAURUS_ALLOWED_ENDPOINT): {0}")]
+    Endpoint(#[from] EndpointFault),
+    /// The switch is neither on nor off.
+    #[error("--allow-http (TAURUS_ALLOW_HTTP): {0:?} is neither true nor false: give one of them")]
+    AllowHttp(String),
+    /// Plain http is only for named hosts, and none is named.
+    #[error(
+        "--allow-http (TAURUS_ALLOW_HTTP) is only for hosts of --allowed-endpoint (TAURUS_ALLOWED_ENDPOINT), and there are \
+         none: name the hosts or leave it out"
+    )]
+    AllowHttpForNobody,
+    /// The admin address is no address with a port.
+    #[error(
+        "--admin-address (TAURUS_ADMIN_ADDRESS): {0:?} is not an IP address with a port: give one such as 0.0.0.0:8080 or \
+         [::]:8080"
+    )]
+    AdminAddress(String),
+    /// The log format is unknown.
+    #[error("--log-format (TAURUS_LOG_FORMAT): {0:?} is unknown: give text or json")]
+    LogFormat(String),
+    /// The log level can't be read.
+    #[error(
+        "--log-level (TAURUS_LOG_LEVEL): {0:?} can't be read: give error, warn, info, debug or trace, or directives such as \
+         info,kube=debug"
+    )]
+    LogLevel(String),
+    /// The pace is no divisor.
+    #[error("--pace (TAURUS_PACE): {0:?} is not a divisor: give a whole number from 1")]
+    Pace(String),
+    /// A real cloud must never be hurried.
+    #[error(
+        "--pace (TAURUS_PACE) is only for a simulator on this machine: name at least one --allowed-endpoint \
+         (TAURUS_ALLOWED_ENDPOINT), and only loopback ones, or leave it out"
+    )]
+    PaceBeyondLoopback,
+}
+
+impl Config {
+    /// Checks what was given.
+    pub fn new(arguments: &RunArguments) -> Result<Self, ConfigError> {
+        let endpoints = endpoints(&arguments.allowed_endpoint)?;
+        let allow_http = switch(&arguments.allow_http)?;
+        if allow_http && endpoints.is_empty() {
+            return Err(ConfigError::AllowHttpForNobody);
+        }
+        let divisor = divisor(arguments.pace.as_deref(), &endpoints)?;
+        let hosts = endpoints.into_iter().map(Endpoint::into_text);
+        let allow = AllowList::new(hosts, allow_http);
+        Ok(Self {
+            namespace: namespace(arguments.namespace.as_deref())?,
+            resync: resync(&arguments.resync, divisor.unwrap_or(1))?,
+            concurrency: concurrency(&arguments.concurrency)?,
+            allow: match divisor {
+                // The hosts of the region table are real ones, and real ones are never hurried.
+                Some(_) => allow.without_regions(),
+                None => allow,
+            },
+            pace: divisor.map_or_else(Pace::real, Pace::divided_by),
+            admin_address: parsed(&arguments.admin_address, ConfigError::AdminAddress)?,
+            logs: logs::Settings {
+                format: parsed::<Format>(&arguments.log_format, ConfigError::LogFormat)?,
+                filter: filter(&arguments.log_level)?,
+            },
+        })
+    }
+}
+
+fn parsed<T: FromStr>(text: &str, error: fn(String) -> ConfigError) -> Result<T, ConfigError> {
+    text.trim().parse().map_err(|_| error(text.to_owned()))
+}
+
+/// An empty name stands for all namespaces, as is the custom of operators.
+fn namespace(given: Option<&str>) -> Result<Option<String>, ConfigError> {
+    let Some(name) = given.map(str::trim).filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    let letters = name
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let ends = !name.starts_with('-') && !name.ends_with('-');
+    if letters && ends && name.len() <= 63 {
+        Ok(Some(name.to_owned()))
+    } else {
+        Err(ConfigError::Namespace(name.to_owned()))
+    }
+}
+
+fn resync(given: &str, divisor: u32) -> Result<Duration, ConfigError> {
+    let duration: SignedDuration = parsed(given, ConfigError::Resync)?;
+    let floor = SHORTEST_RESYNC / divisor;
+    Duration::try_from(duration)
+        .ok()
+        .filter(|duration| *duration >= floor)
+        .ok_or_else(|| ConfigError::ResyncTooShort {
+            given: given.to_owned(),
+            floor,
+        })
+}
+
+fn concurrency(given: &str) -> Result<u16, ConfigError> {
+    match parsed(given, ConfigError::Concurrency)? {
+        // The controller would take it for "without bound".
+        0 => Err(ConfigError::Concurrency(given.to_owned())),
+        count => Ok(count),
+    }
+}
+
+fn endpoints(given: &[String]) -> Result<Vec<Endpoint>, ConfigError> {
+    let named = given.iter().map(|text| text.trim());
+    let endpoints = named
+        .filter(|text| !text.is_empty())
+        .map(Endpoint::parse)
+        .collect::<Result<_, _>>();
+    Ok(endpoints?)
+}
+
+fn switch(given: &str) -> Result<bool, ConfigError> {
+    match given.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" | "" => Ok(false),
+        _ => Err(ConfigError::AllowHttp(given.to_owned())),
+    }
+}
+
+fn divisor(given: Option<&str>, endpoints: &[Endpoint]) -> Result<Option<u32>, ConfigError> {
+    let Some(given) = given else {
+        return Ok(None);
+    };
+    let divisor: u32 = parsed(given, ConfigError::Pace)?;
+    if divisor == 0 {
+        return Err(ConfigError::Pace(given.to_owned()));
+    }
+    if endpoints.is_empty() || !endpoints.iter().all(Endpoint::is_loopback) {
+        return Err(ConfigError::PaceBeyondLoopback);
+    }
+    Ok(Some(divisor))
+}
+
+fn filter(given: &str) -> Result<EnvFilter, ConfigError> {
+    let refused = || ConfigError::LogLevel(given.to_owned());
+    if given.trim().is_empty() {
+        return Err(refused());
+    }
+    EnvFilter::builder().parse(given).map_err(|_| refused())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Log lines on standard error, as text for people or as JSON for collectors.
+//!
+//! Promises that no answer of the API server is logged as a whole: it may be a Secret.
+
+use std::io::{self, IsTerminal as _};
+
+use tracing::{Metadata, Subscriber, subscriber::SetGlobalDefaultError};
+use tracing_subscriber::{
+    EnvFilter, Layer as _,
+    filter::{FilterExt as _, filter_fn},
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt as _,
+};
+
+/// How a line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "lowercase")]
+pub enum Format {
+    /// For people; in colour on a terminal.
+    Text,
+    /// One JSON object a line, fields at its top level.
+    Json,
+}
+
+/// What is logged, and how.
+#[derive(Debug)]
+pub struct Settings {
+    /// How a line looks.
+    pub format: Format,
+    /// Which lines there are.
+    pub filter: EnvFilter,
+}
+
+/// From now on everything in this process logs to standard error. Fails if something else was set up before.
+pub fn start(settings: Settings) -> Result<(), SetGlobalDefaultError> {
+    let in_colour = io::stderr().is_terminal();
+    tracing::subscriber::set_global_default(subscriber(settings, in_colour, io::stderr))
+}
+
+fn subscriber<W>(settings: Settings, in_colour: bool, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(writer).with_ansi(in_colour);
+    let lines = match settings.format {
+        Format::Text => lines.boxed(),
+        Format::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed(),
+    };
+    let filter = settings.filter.and(filter_fn(holds_no_answer));
+    tracing_subscriber::registry().with(lines.with_filter(filter))
+}
+
+/// The client writes down the answers that it can't decode, a damaged Secret as well. Its errors reach us as values anyway.
+fn holds_no_answer(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() || metadata.target() != "kube_client::client"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lines(format: Format, filter: &str, log: impl FnOnce()) -> Vec<String> {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let settings = Settings {
+            format,
+            filter: EnvFilter::builder().parse(filter).unwrap(),
+        };
+        let subscriber = subscriber(settings, false, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, log);
+        let bytes = kept.0.lock().unwrap().clone();
+        String::from_utf8(bytes)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn a_line_of_json_holds_its_fields_at_the_top() {
+        let lines = lines(Format::Json, "info", || {
+            tracing::info!(port = 3307, "the port is as wanted");
+            tracing::debug!("not asked for");
+        });
+        let [line] = lines.as_slice() else {
+            panic!("{lines:?}");
+        };
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["message"], "the port is as wanted");
+        assert_eq!(line["port"], 3307);
+    }
+
+    #[test]
+    fn a_line_of_text_is_one_line() {
+        let lines = lines(Format::Text, "info", || {
+            tracing::warn!(port = 3307, "drift");
+        });
+        assert_eq!(lines.len(), 1);
+        assert!(
+            lines[0].contains("WARN") && lines[0].ends_with("drift port=3307"),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_decoded_is_not_logged_however_much_is_asked_for() {
+        let lines = lines(Format::Text, "trace,kube_client::client=trace", || {
+            tracing::warn!(target: "kube_client::client", "{{\"data\":{{\"secretKey\":\"aHVudGVyMg==\"");
+            tracing::error!(target: "kube_client::client::builder", "failed with status 500");
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].ends_with("failed with status 500"), "{lines:?}");
+    }
+}

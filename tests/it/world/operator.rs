@@ -1,0 +1,136 @@
+//! The operator in this process, on threads of its own, so that it can be ended as a crash ends it.
+
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
+
+use kube::{Config, client::ClientBuilder};
+use taurus_port_operator::{
+    clock::Clock,
+    cloud::{
+        connector::{Connector, Policy},
+        endpoints::AllowList,
+    },
+    controller::{self, Scope, context::Settings},
+    pace::Pace,
+};
+use tokio::sync::oneshot;
+
+use super::{DIVISOR, PATIENCE, gate::Gate};
+
+/// How an operator is started.
+pub struct Setup {
+    /// For how long the process pretends to have run.
+    pub head_start: Duration,
+    /// What lies between it and the API server.
+    pub gate: Gate,
+    /// How often a settled resource is looked at.
+    pub resync: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            head_start: Duration::from_hours(1),
+            gate: Gate::default(),
+            resync: Duration::from_mins(10) / DIVISOR,
+        }
+    }
+}
+
+/// A running operator.
+pub struct Operator {
+    thread: JoinHandle<()>,
+    stop: oneshot::Sender<Stop>,
+}
+
+enum Stop {
+    Gracefully,
+    Crash,
+}
+
+impl Operator {
+    /// Starts one for a namespace, and waits until it has read all resources.
+    pub async fn start(config: Config, namespace: &str, cloud: &str, setup: Setup) -> Self {
+        let host = cloud.trim_start_matches("http://").to_owned();
+        let namespace = namespace.to_owned();
+        let (stop, stopped) = oneshot::channel();
+        let (synced, ready) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async move {
+                let builder = ClientBuilder::try_from(config).unwrap();
+                let client = builder.with_layer(&setup.gate).build();
+                let scope = Scope {
+                    namespace: Some(namespace),
+                    concurrency: 16,
+                };
+                let settings = settings(host, &setup);
+                let (drain, draining) = oneshot::channel::<()>();
+                let running = controller::run(
+                    client,
+                    scope,
+                    settings,
+                    move || synced.send(()).unwrap_or_default(),
+                    async { drop(draining.await) },
+                );
+                tokio::pin!(running);
+                tokio::select! {
+                    () = &mut running => {}
+                    how = stopped => {
+                        // A sender that was dropped belongs to a story that failed: nothing is left to finish.
+                        if let Ok(Stop::Gracefully) = how {
+                            drop(drain);
+                            running.await;
+                        }
+                    }
+                }
+            });
+            // Tasks that are left end where they stand.
+            runtime.shutdown_background();
+        });
+        tokio::time::timeout(PATIENCE, ready)
+            .await
+            .unwrap()
+            .unwrap();
+        Self { thread, stop }
+    }
+
+    /// Ends it between any two steps.
+    pub fn kill(self) {
+        self.stop.send(Stop::Crash).ok();
+        self.thread.join().unwrap();
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub async fn stop(self) {
+        self.stop.send(Stop::Gracefully).ok();
+        let thread = self.thread;
+        let joined = tokio::task::spawn_blocking(move || thread.join().unwrap());
+        tokio::time::timeout(PATIENCE, joined)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+}
+
+fn settings(host: String, setup: &Setup) -> Settings {
+    let clock = Clock::with_head_start(setup.head_start);
+    let pace = Pace::divided_by(DIVISOR);
+    let policy = Policy {
+        allow: AllowList::new([host], true),
+        call_timeout: pace.call_timeout,
+        refusal_pause: pace.of_user(Duration::from_mins(6)),
+        clock,
+        observer: Arc::new(()),
+    };
+    Settings {
+        clock,
+        resync: setup.resync,
+        pace,
+        connect: Arc::new(Connector::new(policy).unwrap()),
+        meter: Arc::new(()),
+    }
+}

@@ -1,0 +1,159 @@
+//! The control plane that all stories share, with what is deployed into a real one.
+
+use std::{
+    process::Command,
+    sync::{
+        Once,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use k8s_openapi::{
+    api::core::v1::Namespace,
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client, Config,
+    api::{ObjectMeta, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    runtime::{conditions::is_crd_established, wait::await_condition},
+};
+use serde_json::Value;
+use taurus_controlplane::ControlPlane;
+use taurus_port_operator::crd;
+use tokio::sync::OnceCell;
+
+use super::PATIENCE;
+
+static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+static LOOSENED: OnceCell<ControlPlane> = OnceCell::const_new();
+
+/// The control plane of all stories; the definition, the rights and the Deployment of `deploy/base` are applied to it by
+/// kubectl.
+pub async fn shared() -> &'static ControlPlane {
+    SHARED
+        .get_or_init(|| async {
+            let plane = started().await;
+            let applied = kubectl(&plane, &["apply", "--server-side", "-k", "deploy/base"]);
+            assert!(applied.status.success(), "{applied:?}");
+            established(&plane).await;
+            plane
+        })
+        .await
+}
+
+/// A control plane whose definition of the resource has lost its rules, as that of a careless upgrade.
+pub async fn loosened() -> &'static ControlPlane {
+    LOOSENED
+        .get_or_init(|| async {
+            let plane = started().await;
+            let client = plane.client().await.unwrap();
+            let definitions: Api<CustomResourceDefinition> = Api::all(client);
+            let mut value = serde_json::to_value(crd::definition()).unwrap();
+            forget_rules(&mut value);
+            let definition = serde_json::from_value(value).unwrap();
+            definitions
+                .create(&PostParams::default(), &definition)
+                .await
+                .unwrap();
+            established(&plane).await;
+            for file in ["namespace", "rbac"] {
+                let path = format!("deploy/base/{file}.yaml");
+                let applied = kubectl(&plane, &["apply", "--server-side", "-f", &path]);
+                assert!(applied.status.success(), "{applied:?}");
+            }
+            plane
+        })
+        .await
+}
+
+async fn started() -> ControlPlane {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Shown only where RUST_LOG asks for it, for whoever looks into a failure.
+        tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .init();
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .unwrap();
+    });
+    ControlPlane::start().await.unwrap()
+}
+
+async fn established(plane: &ControlPlane) {
+    let definitions: Api<CustomResourceDefinition> = Api::all(plane.client().await.unwrap());
+    let name = "taurusproxyports.taurusdb.huaweicloud.com";
+    let established = await_condition(definitions, name, is_crd_established());
+    tokio::time::timeout(PATIENCE, established)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+fn forget_rules(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for rule in [
+                "pattern",
+                "maxLength",
+                "x-kubernetes-validations",
+                "minimum",
+                "maximum",
+            ] {
+                // A property of such a name is an object, or a list only where it is a rule.
+                if !fields.get(rule).is_some_and(Value::is_object) {
+                    fields.remove(rule);
+                }
+            }
+            fields.values_mut().for_each(forget_rules);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_rules),
+        _ => {}
+    }
+}
+
+/// A kubeconfig with the operator's own rights.
+pub async fn operator_kubeconfig(plane: &ControlPlane) -> String {
+    plane
+        .service_account_kubeconfig("taurus-system", "taurus-port-operator")
+        .await
+        .unwrap()
+}
+
+/// The configuration of a client with the operator's own rights.
+pub async fn operator_config(plane: &ControlPlane) -> Config {
+    let kubeconfig = Kubeconfig::from_yaml(&operator_kubeconfig(plane).await).unwrap();
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .unwrap()
+}
+
+/// Runs kubectl as an administrator, from the root of the repository.
+pub fn kubectl(plane: &ControlPlane, arguments: &[&str]) -> std::process::Output {
+    Command::new(plane.kubectl())
+        .env("KUBECONFIG", plane.kubeconfig())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+pub async fn new_namespace(client: &Client) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("story-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let namespace = Namespace {
+        metadata: ObjectMeta {
+            name: Some(name.clone()),
+            ..ObjectMeta::default()
+        },
+        ..Namespace::default()
+    };
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await
+        .unwrap();
+    name
+}

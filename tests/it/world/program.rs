@@ -1,0 +1,97 @@
+//! The operator as its program, with the command line and the signals that a pod would give it.
+
+use std::{
+    fs::File,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+};
+
+use tokio::process::{Child, Command};
+
+use super::{DIVISOR, PATIENCE, World, plane};
+
+/// A running program; it is killed with its story.
+pub struct Program {
+    child: Child,
+    admin: String,
+    folder: tempfile::TempDir,
+}
+
+impl Program {
+    /// Starts it for a story's namespace, and waits until it is ready.
+    pub async fn start(world: &World) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, plane::operator_kubeconfig(world.plane).await).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let admin = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let endpoint = world.sim.address().to_string();
+        let child = Command::new(env!("CARGO_BIN_EXE_taurus-port-operator"))
+            .env("KUBECONFIG", &kubeconfig)
+            .args([
+                "run",
+                "--namespace",
+                &world.namespace,
+                "--log-format",
+                "json",
+            ])
+            .args([
+                "--log-level",
+                "debug",
+                "--allow-http",
+                "--allowed-endpoint",
+                &endpoint,
+            ])
+            .args(["--pace", &DIVISOR.to_string(), "--admin-address", &admin])
+            .stdin(Stdio::null())
+            .stderr(File::create(folder.path().join("log")).unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let program = Self {
+            child,
+            admin,
+            folder,
+        };
+        program.until_answer("/readyz", 200).await;
+        program
+    }
+
+    /// Waits until a path of the admin server answers with this status; gives the body.
+    pub async fn until_answer(&self, path: &str, status: u16) -> String {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{}{path}", self.admin);
+        let asking = async {
+            loop {
+                if let Ok(answer) = http.get(&url).send().await
+                    && answer.status().as_u16() == status
+                {
+                    return answer.text().await.unwrap();
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, asking).await;
+        in_time.unwrap_or_else(|_| panic!("{path} is not {status}; the log:\n{}", self.log()))
+    }
+
+    /// Sends a signal.
+    pub async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().await;
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        ended.expect("it ends").unwrap()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        let path: PathBuf = self.folder.path().join("log");
+        std::fs::read_to_string(path).unwrap_or_default()
+    }
+}

@@ -1,0 +1,146 @@
+//! Records every version of every resource of a namespace that a watch delivers, with what the cloud had been asked by then.
+
+use std::sync::{Arc, Mutex};
+
+use futures::TryStreamExt as _;
+use kube::{
+    Api, Client, ResourceExt as _,
+    runtime::watcher::{self, Event},
+};
+use taurus_port_operator::crd::TaurusProxyPort;
+use taurus_sim::Control;
+use tokio::{sync::watch, task::JoinHandle};
+
+use super::PATIENCE;
+
+/// A version of an object.
+#[derive(Debug, Clone)]
+pub struct Version {
+    pub object: TaurusProxyPort,
+    pub deleted: bool,
+    /// The ports that the cloud's lists had shown by then, of each proxy.
+    pub listed: Vec<(String, u16)>,
+}
+
+/// Records until it is dropped.
+pub struct Recorder {
+    versions: Arc<Mutex<Vec<Version>>>,
+    news: watch::Receiver<usize>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Recorder {
+    /// Begins to record; what is created after this is seen from its first version.
+    pub async fn start(client: Client, namespace: &str, cloud: Control) -> Self {
+        let api: Api<TaurusProxyPort> = Api::namespaced(client, namespace);
+        let versions = Arc::new(Mutex::new(Vec::new()));
+        let (told, news) = watch::channel(0);
+        let (begun, beginning) = tokio::sync::oneshot::channel();
+        let seen = Arc::clone(&versions);
+        let task = tokio::spawn(async move {
+            let mut begun = Some(begun);
+            let watching =
+                watcher::watcher(api, watcher::Config::default()).try_for_each(|event| {
+                    let (mut object, deleted) = match event {
+                        Event::Apply(object) | Event::InitApply(object) => (object, false),
+                        Event::Delete(object) => (object, true),
+                        Event::Init => return futures::future::ready(Ok(())),
+                        Event::InitDone => {
+                            if let Some(begun) = begun.take() {
+                                let _ = begun.send(());
+                            }
+                            return futures::future::ready(Ok(()));
+                        }
+                    };
+                    object.metadata.managed_fields = None;
+                    let version = Version {
+                        object,
+                        deleted,
+                        listed: listed(&cloud),
+                    };
+                    seen.lock().unwrap().push(version);
+                    told.send_modify(|count| *count += 1);
+                    futures::future::ready(Ok(()))
+                });
+            watching.await.expect("the recorder's watch holds");
+        });
+        beginning.await.unwrap();
+        Self {
+            versions,
+            news,
+            task,
+        }
+    }
+
+    pub fn versions(&self) -> Vec<Version> {
+        self.versions.lock().unwrap().clone()
+    }
+
+    /// The versions of one object.
+    pub fn versions_of(&self, name: &str) -> Vec<TaurusProxyPort> {
+        let versions = self.versions();
+        let of_it = versions.into_iter().map(|version| version.object);
+        of_it.filter(|object| object.name_any() == name).collect()
+    }
+
+    /// Waits until the last version of an object is as `is` says.
+    pub async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        is: impl Fn(&TaurusProxyPort) -> bool,
+    ) -> TaurusProxyPort {
+        let mut news = self.news.clone();
+        let found = async {
+            loop {
+                news.mark_unchanged();
+                let last = self.last(name);
+                if let Some(object) = last.filter(&is) {
+                    return object;
+                }
+                news.changed().await.expect("the recorder lives");
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, found).await;
+        in_time.unwrap_or_else(|_| {
+            panic!(
+                "{name} did not become: {what}. It is: {:#?}",
+                self.last(name)
+            )
+        })
+    }
+
+    fn last(&self, name: &str) -> Option<TaurusProxyPort> {
+        let versions = self.versions.lock().unwrap();
+        let last = versions
+            .iter()
+            .rev()
+            .find(|version| version.object.name_any() == name)?;
+        (!last.deleted).then(|| last.object.clone())
+    }
+}
+
+/// What the lists have shown so far.
+fn listed(cloud: &Control) -> Vec<(String, u16)> {
+    let lists = cloud.entries(&taurus_sim::Filter::on(taurus_sim::Operation::List));
+    let mut shown = Vec::new();
+    for answer in lists.iter().filter_map(|entry| entry.answer.as_ref()) {
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let rows = body["proxy_list"].as_array().cloned().unwrap_or_default();
+        for row in rows {
+            let proxy = &row["proxy"];
+            let pair = proxy["pool_id"]
+                .as_str()
+                .map(str::to_owned)
+                .zip(proxy["port"].as_u64());
+            shown.extend(pair.and_then(|(id, port)| Some((id, u16::try_from(port).ok()?))));
+        }
+    }
+    shown
+}
