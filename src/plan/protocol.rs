@@ -49,17 +49,18 @@ fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step 
         (facts.pace.poll_first, facts.pace.poll_longest),
         watch.polls,
     );
+    // What was said of a job that was seen at work stands when it can't be read for once.
+    let said = watch.job_seen.map(|_| String::new());
+    let meanwhile = Cause::JobRunning(job.clone(), said);
     let seen = match &facts.observed.job {
         Seen::Known(seen) => seen,
         Seen::Unknown(trouble) if !trouble.is_not_found() => {
-            return troubled(facts, trouble, Cause::JobRunning(job.clone(), None));
+            return troubled(facts, trouble, meanwhile);
         }
         Seen::NotRead if let Seen::Unknown(trouble) = &facts.observed.proxy => {
-            return troubled(facts, trouble, Cause::JobRunning(job.clone(), None));
+            return troubled(facts, trouble, meanwhile);
         }
-        Seen::NotRead | Seen::Unknown(_) => {
-            return Step::Hold(Cause::JobRunning(job.clone(), None), again);
-        }
+        Seen::NotRead | Seen::Unknown(_) => return Step::Hold(meanwhile, again),
     };
     match &seen.state {
         JobState::Completed => Step::Advance(Progress::JobDone),

@@ -67,9 +67,11 @@ fn words_of_a_job_that_nobody_knows_and_failing_polls_are_no_end() {
             world.run(30);
             assert_eq!(world.reason(), "JobRunning", "{word}");
         }
+        let writes = world.cluster.writes;
         world.sky.state().reads_fail = Some((200, Meaning::Transient));
         world.run(80);
         assert_eq!(world.reason(), "JobRunning");
+        assert_eq!(world.cluster.writes, writes, "what was said stands");
         world.run(200);
         assert!(world.is_ready());
         assert_eq!(world.puts(), 1);
