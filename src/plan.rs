@@ -4,10 +4,10 @@
 //! ends after few moves of the record.
 
 use crate::{
-    cloud::{CloudError, Meaning, Proxy, ProxyStatus},
+    cloud::{Proxy, ProxyStatus},
     crd::ManagementPolicy,
     plan::{
-        facts::{Facts, Seen, Trouble},
+        facts::{Facts, Seen},
         record::Record,
         session::Session,
         step::{Cause, Order, Progress, Step},
@@ -147,7 +147,7 @@ fn idle(facts: &Facts<'_>) -> Step {
         return Step::Hold(Cause::ProxyUnhealthy(word.clone()), facts.pace.stuck_poll);
     }
     let Some(port) = proxy.port else {
-        return unreadable(facts);
+        return trouble::while_idle(facts, &trouble::unreadable_port());
     };
     let observes = facts.desired.policy == ManagementPolicy::Observe;
     if facts.observed.claimed_by_older && !observes {
@@ -202,18 +202,6 @@ fn absent(facts: &Facts<'_>) -> Step {
         _ if facts.is_settled() => Step::Keep(facts.pace.missing_gap),
         _ => Step::Hold(Cause::ConfirmingAbsence, facts.pace.missing_gap),
     }
-}
-
-/// A port that can't be read is no port: nothing follows from it.
-fn unreadable(facts: &Facts<'_>) -> Step {
-    let error = CloudError {
-        meaning: Meaning::Malformed,
-        code: None,
-        status: None,
-        text: "the list shows the proxy without a readable port".to_owned(),
-        retry_after: None,
-    };
-    trouble::while_idle(facts, &Trouble::Cloud(error))
 }
 
 /// The port that was read counts only while no change is in progress. A wanted port that is seen in place is applied,

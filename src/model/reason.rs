@@ -45,7 +45,7 @@ pub enum Reason {
     ProxyBusy,
     /// Another change of ours is at work on the instance.
     WaitingForInstance,
-    /// The resource is suspended and its port is not the wanted one.
+    /// The resource is suspended, or being deleted, and its port is not the wanted one.
     Suspended,
     /// The cloud can't be reached, or fails.
     CloudUnreachable,

@@ -49,17 +49,18 @@ fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step 
         (facts.pace.poll_first, facts.pace.poll_longest),
         watch.polls,
     );
+    // What was said of a job that was seen at work stands when it can't be read for once.
+    let said = watch.job_seen.map(|_| String::new());
+    let meanwhile = Cause::JobRunning(job.clone(), said);
     let seen = match &facts.observed.job {
         Seen::Known(seen) => seen,
         Seen::Unknown(trouble) if !trouble.is_not_found() => {
-            return troubled(facts, trouble, Cause::JobRunning(job.clone(), None));
+            return troubled(facts, trouble, meanwhile);
         }
         Seen::NotRead if let Seen::Unknown(trouble) = &facts.observed.proxy => {
-            return troubled(facts, trouble, Cause::JobRunning(job.clone(), None));
+            return troubled(facts, trouble, meanwhile);
         }
-        Seen::NotRead | Seen::Unknown(_) => {
-            return Step::Hold(Cause::JobRunning(job.clone(), None), again);
-        }
+        Seen::NotRead | Seen::Unknown(_) => return Step::Hold(meanwhile, again),
     };
     match &seen.state {
         JobState::Completed => Step::Advance(Progress::JobDone),
@@ -136,7 +137,7 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, job_over: bool)
             ))
         }
         Some(_) => Step::Hold(Cause::OutcomeUnknown, pace.proof_gap),
-        None => Step::Hold(Cause::OutcomeUnknown, pace.poll_longest),
+        None => troubled(facts, &trouble::unreadable_port(), Cause::OutcomeUnknown),
     }
 }
 
@@ -149,7 +150,7 @@ fn verify(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
     let reads = watch.unchanged.map_or(0, |seen| seen.count);
     let again = backoff::doubling((facts.pace.poll_first, facts.pace.poll_longest), reads);
     match proxy.port {
-        None => Step::Hold(Cause::Verifying, again),
+        None => troubled(facts, &trouble::unreadable_port(), Cause::Verifying),
         Some(port) if port != change.from => Step::Advance(Progress::Succeeded(port)),
         Some(port) if watch.target_seen.is_some() || watch.ended_long_ago => {
             Step::Advance(Progress::Succeeded(port))

@@ -1,7 +1,7 @@
 //! What is on record about a resource: its status, as far as decisions rest on it, in proven types.
 //!
 //! Promises that of a status that was written for another object, or for a later generation than there is, nothing counts
-//! that a change could rest on: it was restored from a backup or copied by hand, and its change may be anybody's.
+//! that a change could rest on: it was restored from a backup or written by hand, and its change may be anybody's.
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -16,7 +16,8 @@ use crate::{
 pub struct Record {
     /// Whether it is known that no change from before this object is still at work: only then `subjectUID` is written.
     pub vetted: bool,
-    /// Whether the status was written for another object, or for a later generation than there is.
+    /// Whether the status was written for another object, for a later generation than there is, or with a change that
+    /// can't have been ours.
     pub restored: bool,
     /// The generation that the status judges; nothing where there is no status of this object.
     pub generation: Option<i64>,
@@ -72,7 +73,9 @@ impl Record {
         let uid = object.uid();
         let foreign = status.subject_uid.is_some() && status.subject_uid != uid;
         let ahead = status.observed_generation > object.metadata.generation;
-        let restored = foreign || ahead;
+        let stored = status.change.as_ref();
+        let unreadable = stored.is_some_and(|change| Change::of(change).is_none());
+        let restored = foreign || ahead || unreadable;
         let vetted = status.subject_uid.is_some() && !restored;
         let ready = status
             .conditions

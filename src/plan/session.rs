@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::{
     cloud::{CloudError, Meaning, ProxyStatus},
-    crd::Phase,
-    model::{ChangeId, JobState, Moment},
+    model::{ChangeId, Moment},
     pace::Pace,
     plan::{
         facts::{Observed, Seen, Trouble},
@@ -14,6 +13,10 @@ use crate::{
         step::Progress,
     },
 };
+
+mod watch;
+
+pub use watch::Watch;
 
 /// Repeated sightings of the same thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,31 +63,6 @@ pub struct Refusal {
     pub until: Duration,
     /// How many times in a row.
     pub count: u32,
-}
-
-/// What this process remembers of the change on record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watch {
-    /// The change.
-    pub id: ChangeId,
-    /// Uptime since when it is watched.
-    pub since: Duration,
-    /// Uptime at which its job was first known to this process.
-    pub job_known: Option<Duration>,
-    /// Uptime at which its job was last visible.
-    pub job_seen: Option<Duration>,
-    /// The job was not found, though it must be visible by now.
-    pub job_missing: Option<Sighting>,
-    /// The wanted port was seen.
-    pub target_seen: Option<Sighting>,
-    /// The port before was seen on an active proxy while the task list showed nothing unfinished.
-    pub untouched: Option<Sighting>,
-    /// The port before was seen after the job's end.
-    pub unchanged: Option<Sighting>,
-    /// The job had ended long before it was looked at.
-    pub ended_long_ago: bool,
-    /// How often the job was polled.
-    pub polls: u32,
 }
 
 /// What this process remembers.
@@ -201,7 +179,10 @@ impl Session {
             Seen::Known(_) => self.tasks_failing = None,
             Seen::NotRead => {}
         }
-        let failed = trouble(&observed.proxy).is_some()
+        let unreadable =
+            matches!(&observed.proxy, Seen::Known(Some(proxy)) if proxy.port.is_none());
+        let failed = unreadable
+            || trouble(&observed.proxy).is_some()
             || trouble(&observed.job).is_some_and(|trouble| !trouble.is_not_found());
         let read =
             matches!(observed.proxy, Seen::Known(_)) || matches!(observed.job, Seen::Known(_));
@@ -230,76 +211,6 @@ impl Session {
             self.busy = Some(Sighting::add(self.busy, now));
         } else if observed.tasks == Seen::Known(None) {
             self.busy = None;
-        }
-    }
-}
-
-impl Watch {
-    fn new(id: ChangeId, now: Moment) -> Self {
-        Self {
-            id,
-            since: now.uptime,
-            job_known: None,
-            job_seen: None,
-            job_missing: None,
-            target_seen: None,
-            untouched: None,
-            unchanged: None,
-            ended_long_ago: false,
-            polls: 0,
-        }
-    }
-
-    /// Whether the job's record is gone: not found twice, a gap apart, when it must have been visible.
-    pub fn job_lost(&self, pace: &Pace) -> bool {
-        self.job_missing
-            .is_some_and(|missing| missing.confirmed(pace.proof_gap))
-    }
-
-    fn note_job(&mut self, observed: &Observed, now: Moment, pace: &Pace) {
-        match &observed.job {
-            Seen::Known(job) => {
-                self.polls = self.polls.saturating_add(1);
-                self.job_seen = Some(now.uptime);
-                self.job_missing = None;
-                if job.state == JobState::Completed {
-                    let cloud_now = job.cloud_time.unwrap_or(now.wall);
-                    let age = job.ended.map(|ended| cloud_now.duration_since(ended));
-                    let age = age
-                        .and_then(|age| Duration::try_from(age).ok())
-                        .unwrap_or_default();
-                    self.ended_long_ago = age >= pace.long_ago;
-                }
-            }
-            Seen::Unknown(trouble) if trouble.is_not_found() => {
-                self.polls = self.polls.saturating_add(1);
-                let known = self.job_known.unwrap_or(now.uptime);
-                if now.elapsed(known) >= pace.job_visible_within {
-                    self.job_missing = Some(Sighting::add(self.job_missing, now));
-                }
-            }
-            Seen::NotRead | Seen::Unknown(_) => {}
-        }
-    }
-
-    fn note_port(&mut self, change: &Change, observed: &Observed, now: Moment, pace: &Pace) {
-        let Seen::Known(Some(proxy)) = &observed.proxy else {
-            return;
-        };
-        if proxy.port == Some(change.to) {
-            self.target_seen = Some(Sighting::add(self.target_seen, now));
-        }
-        let before = proxy.port == Some(change.from);
-        if change.phase == Phase::Verifying && before {
-            self.unchanged = Some(Sighting::add(self.unchanged, now));
-        }
-        // The two reads that prove that nothing was begun must both lie after the time in which something could begin.
-        let settled = now.elapsed(self.since) >= pace.settle_window();
-        let active = proxy.status == ProxyStatus::Active;
-        if !before || !active || matches!(observed.tasks, Seen::Known(Some(_))) {
-            self.untouched = None;
-        } else if settled && observed.tasks == Seen::Known(None) {
-            self.untouched = Some(Sighting::add(self.untouched, now));
         }
     }
 }

@@ -98,10 +98,12 @@ fn fail(record: &mut Record, outcome: Outcome, cause: FailureCause, said: String
         .iter_mut()
         .find(|entry| entry.port == i32::from(change.to))
     {
-        match outcome {
-            Outcome::Void => entry.void = entry.void.saturating_add(1),
-            Outcome::Failed | Outcome::Succeeded => entry.failed = entry.failed.saturating_add(1),
-        }
+        let count = match outcome {
+            Outcome::Void => &mut entry.void,
+            Outcome::Failed | Outcome::Succeeded => &mut entry.failed,
+        };
+        // A count below nothing, from a hand-edited status, is nothing.
+        *count = (*count).max(0).saturating_add(1);
     }
     record.last = Some(ended(&change, outcome, Some(said), now));
 }

@@ -178,7 +178,7 @@ fn hold(cause: &Cause) -> Vec<Statement> {
 
 fn port_in_sync(desired: &Desired, observed: &Observed, record: &Record) -> Statement {
     let seen = match &observed.proxy {
-        Seen::Known(Some(proxy)) => proxy.port,
+        Seen::Known(Some(proxy)) => proxy.port.or(record.port),
         Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => record.port,
     };
     let change = record.change.as_ref();

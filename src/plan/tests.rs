@@ -4,10 +4,13 @@
 //! and time are small models; `read`, `look`, `decide`, `settle` and `summary` are the real ones. Promises that the rules
 //! of [`checks`] are held over every status that is written in any of these tests.
 
+mod answers;
+mod arbitrary;
 mod checks;
 mod cloud;
 mod drift;
 mod ends;
+mod follow;
 mod outcome;
 mod process;
 mod properties;

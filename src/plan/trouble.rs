@@ -60,6 +60,17 @@ pub fn during_change(
     }
 }
 
+/// A port that can't be read is no port: nothing follows from it.
+pub fn unreadable_port() -> Trouble {
+    Trouble::Cloud(CloudError {
+        meaning: Meaning::Malformed,
+        code: None,
+        status: None,
+        text: "the list shows the proxy without a readable port".to_owned(),
+        retry_after: None,
+    })
+}
+
 /// The cause for people and the wait before the next look.
 fn judge(facts: &Facts<'_>, trouble: &Trouble, failing: Option<Sighting>) -> (Cause, Duration) {
     match trouble {

@@ -32,7 +32,10 @@ pub(super) fn written(object: &TaurusProxyPort, new: &TaurusProxyPortStatus, sky
 }
 
 fn is_ours(object: &TaurusProxyPort, status: &TaurusProxyPortStatus) -> bool {
-    status.subject_uid.is_some()
+    let is_port = |port: i32| u16::try_from(port).is_ok();
+    let mut change = status.change.iter();
+    change.all(|change| is_port(change.from_port) && is_port(change.to_port))
+        && status.subject_uid.is_some()
         && status.subject_uid == object.metadata.uid
         && status.observed_generation <= object.metadata.generation
 }

@@ -5,7 +5,10 @@ use super::{
     process::Process,
     world::{World, about_to_change},
 };
-use crate::crd::{FailureCause, Outcome};
+use crate::{
+    cloud::Meaning,
+    crd::{FailureCause, Outcome, Phase},
+};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -40,7 +43,7 @@ fn a_list_that_lags_behind_the_job_is_waited_for() {
 
 #[test]
 fn a_completed_job_without_its_port_fails_after_two_minutes_and_four_reads() {
-    for mode in [Mode::Changing, Mode::Hidden, Mode::Doubling, Mode::Hasty] {
+    for mode in MODES {
         let mut world = World::settled(mode, 3306);
         ends(&world, &[End::Lies]);
         world.want(3307);
@@ -48,7 +51,7 @@ fn a_completed_job_without_its_port_fails_after_two_minutes_and_four_reads() {
         assert!(begun.is_some());
         world.run(100);
         assert_eq!(world.reason(), "Verifying");
-        world.sky.state().reads_fail = Some((world.now() + 600, crate::cloud::Meaning::Transient));
+        world.sky.state().reads_fail = Some((world.now() + 600, Meaning::Transient));
         world.run(500);
         assert_ne!(world.reason(), "BackingOff", "reads that fail do not count");
         world.run(170);
@@ -65,6 +68,26 @@ fn a_completed_job_without_its_port_fails_after_two_minutes_and_four_reads() {
 }
 
 #[test]
+fn a_few_reads_after_a_long_silence_do_not_make_a_verification_fail() {
+    for mode in MODES {
+        let mut world = World::settled(mode, 3306);
+        ends(&world, &[End::Lies]);
+        world.want(3307);
+        let verifying = |world: &World| world.reason() == "Verifying";
+        assert!(world.run_until(100, verifying).is_some());
+        world.run(1);
+        let silence = world.now() + 10 * MINUTE;
+        world.sky.state().reads_fail = Some((silence, Meaning::Transient));
+        world.run(10 * MINUTE - 1);
+        let reads = world.sky.state().reads[0];
+        let failed = |world: &World| !world.said().failures.is_empty();
+        assert!(world.run_until(10 * MINUTE, failed).is_some());
+        let reads = world.sky.state().reads[0] - reads;
+        assert!((2..=3).contains(&reads), "{reads}");
+    }
+}
+
+#[test]
 fn a_third_port_after_the_job_means_done_and_then_drift() {
     for mut world in about_to_change() {
         world.run(20);
@@ -74,6 +97,28 @@ fn a_third_port_after_the_job_means_done_and_then_drift() {
         assert!(world.is_ready());
         assert_eq!((world.puts(), world.port()), (2, 3307));
         assert_eq!(world.said().corrections.as_ref().unwrap().times.len(), 1);
+    }
+}
+
+#[test]
+fn the_port_before_after_the_new_one_had_been_seen_is_drift_and_no_failure() {
+    for mode in [Mode::Changing, Mode::Hidden, Mode::Doubling] {
+        let mut world = World::settled(mode, 3306);
+        world.sky.state().fates.push_back(Fate::Lost(Some(0)));
+        world.want(3307);
+        world.run(100);
+        // The answer came in the end, to a process that no longer leads.
+        let mut status = world.said().clone();
+        status.change.as_mut().unwrap().phase = Phase::Verifying;
+        world.sky.state().drift(3306);
+        world.tamper(Some(status));
+        world.run(1);
+        let last = world.said().last_change.as_ref().unwrap();
+        assert_eq!(last.outcome, Outcome::Succeeded);
+        assert_eq!(world.said().applied_port, Some(3307));
+        world.run(300);
+        assert_eq!(world.said().corrections.as_ref().unwrap().times.len(), 1);
+        assert_eq!((world.puts(), world.port()), (2, 3307));
     }
 }
 
@@ -246,6 +291,12 @@ fn a_change_of_a_resource_that_is_being_deleted_is_followed_and_no_other_one_beg
             assert_eq!(world.puts(), 1);
             assert!(world.said().last_change.is_some());
             assert_eq!(world.said().change, None);
+            let reason = if end == End::Moves {
+                "Settled"
+            } else {
+                "Suspended"
+            };
+            assert_eq!(world.reason(), reason, "the last word");
         }
     }
 }

@@ -1,14 +1,13 @@
-//! Steps 5 and 6 of the change protocol: unknown outcomes, and jobs that are followed.
+//! Step 5 of the change protocol: unknown outcomes, also where a status was restored or changed by hand.
 
 use super::{
-    cloud::{Course, End, Fate, MODES, Mode, error},
+    cloud::{Course, End, Fate, MODES, Mode},
     process::Process,
     world::{World, about_to_change},
 };
 use crate::{
     cloud::{Meaning, ProxyStatus},
-    crd::{ABANDON_JOB, Outcome, Phase},
-    plan::facts::Trouble,
+    crd::{Outcome, Phase},
 };
 
 const MINUTE: u64 = 60;
@@ -47,6 +46,21 @@ fn an_answer_that_was_lost_is_waited_for_and_nothing_is_sent_twice() {
             assert_eq!(last.outcome, Outcome::Succeeded);
             assert_eq!(last.job_id, None, "a job of the task list is never adopted");
         }
+    }
+}
+
+#[test]
+fn a_job_that_is_visible_as_late_as_can_be_is_still_seen_before_anything_is_sent_again() {
+    for mut world in about_to_change() {
+        loses(&world, Some(29));
+        world.sky.state().usual = Course {
+            visible_after: 119,
+            takes: 600,
+            end: End::Moves,
+        };
+        world.run(900);
+        assert!(world.is_ready());
+        assert_eq!((world.puts(), world.sky.state().most_at_once), (1, 1));
     }
 }
 
@@ -167,179 +181,24 @@ fn a_new_process_watches_a_record_anew_however_old_it_is() {
 }
 
 #[test]
-fn a_job_is_not_found_for_two_minutes_before_that_means_anything() {
-    for mut world in about_to_change() {
-        world.sky.state().usual = Course {
-            visible_after: 119,
-            takes: 200,
-            end: End::Moves,
-        };
-        world.run(118);
-        assert_eq!(world.condition("Reconciling"), "True/JobRunning");
-        world.run(120);
-        assert!(world.is_ready());
-        let last = world.said().last_change.as_ref().unwrap();
-        assert_eq!(last.job_id.as_deref(), Some("job-1"));
-        assert_eq!(world.puts(), 1);
-    }
-}
-
-#[test]
-fn a_job_is_polled_after_one_second_and_then_ever_more_slowly() {
-    let mut world = World::settled(Mode::Hidden, 3306);
-    takes(&world, 600, End::Moves);
-    world.want(3307);
-    world.run(0);
-    world.run(1);
-    assert_eq!(world.sky.state().reads[1], 1);
-    world.run(598);
-    let polls = world.sky.state().reads[1];
-    assert!((40..=44).contains(&polls), "{polls} polls in 600 s");
-}
-
-#[test]
-fn words_of_a_job_that_nobody_knows_and_failing_polls_are_no_end() {
-    for mut world in about_to_change() {
-        takes(&world, 300, End::Moves);
-        world.run(20);
-        for word in ["ROLLBACKING", "", "pending"] {
-            world.sky.state().works[0].word = word;
-            world.run(30);
-            assert_eq!(world.reason(), "JobRunning", "{word}");
-        }
-        world.sky.state().reads_fail = Some((200, Meaning::Transient));
-        world.run(80);
-        assert_eq!(world.reason(), "JobRunning");
-        world.run(200);
-        assert!(world.is_ready());
-        assert_eq!(world.puts(), 1);
-    }
-}
-
-#[test]
-fn a_job_that_waits_for_authorization_stalls_and_is_followed() {
-    for mut world in about_to_change() {
-        takes(&world, 300, End::Moves);
-        world.run(20);
-        world.sky.state().works[0].word = "Unauthorized";
-        world.run(30);
-        assert_eq!(world.condition("Stalled"), "True/JobUnauthorized");
-        world.run(300);
-        assert!(world.is_ready());
-    }
-}
-
-#[test]
-fn a_job_is_overdue_only_by_an_answer_that_says_running() {
-    for mut world in about_to_change() {
-        takes(&world, FOREVER, End::Moves);
-        world.run(20 * MINUTE);
-        world.sky.state().reads_fail = Some((40 * MINUTE, Meaning::Transient));
-        world.run(19 * MINUTE);
-        assert_eq!(world.condition("Ready"), "Unknown/CloudUnreachable");
-        world.run(10 * MINUTE);
-        assert_eq!(world.condition("Stalled"), "True/JobOverdue");
-        let polls = world.sky.state().reads[1];
-        world.run(HOUR);
-        let polls = world.sky.state().reads[1] - polls;
-        assert!((10..=13).contains(&polls), "{polls} polls in an hour");
-        assert_eq!(world.puts(), 1);
-    }
-}
-
-#[test]
-fn a_lost_job_may_still_be_at_work_until_change_timeout_is_over() {
-    for end in [End::Moves, End::Fails] {
-        for mut world in about_to_change() {
-            takes(&world, 20 * MINUTE, end);
-            world.run(30);
-            world.sky.state().works[0].erased = true;
-            world.run(29 * MINUTE);
-            assert_eq!(world.condition("Reconciling"), "True/OutcomeUnknown");
-            assert_eq!(world.puts(), 1);
-            world.run(5 * MINUTE);
-            assert!(world.is_ready());
-            assert_eq!(world.puts(), 1 + usize::from(end == End::Fails));
-            assert_eq!(world.sky.state().most_at_once, 1);
-        }
-    }
-}
-
-#[test]
-fn a_lost_job_may_be_at_work_also_where_a_third_port_is_seen() {
-    let mut world = World::settled(Mode::Doubling, 3306);
-    takes(&world, 20 * MINUTE, End::Fails);
-    world.want(3307);
-    world.run(30);
-    world.sky.state().works[0].erased = true;
-    world.run(200);
-    world.sky.state().drift(3310);
-    world.run(40 * MINUTE);
-    assert!(world.is_ready());
-    assert_eq!(world.sky.state().most_at_once, 1);
-}
-
-#[test]
-fn a_job_that_was_given_up_holds_nothing_up_any_longer() {
-    for mut world in about_to_change() {
-        let hasty = world.sky.state().mode == Mode::Hasty;
-        let changing = world.sky.state().mode == Mode::Changing;
-        takes(&world, FOREVER, End::Moves);
-        world.run(2 * HOUR);
-        assert_eq!(world.condition("Stalled"), "True/JobOverdue");
-        world.annotate(ABANDON_JOB, "job-1");
-        world.run(MINUTE);
-        if changing {
-            assert_eq!(world.reason(), "ProxyUnhealthy", "the proxy says so");
-        } else {
-            let last = world.said().last_change.as_ref().unwrap();
-            let outcome = if hasty {
-                Outcome::Succeeded
-            } else {
-                Outcome::Void
-            };
-            assert_eq!(last.outcome, outcome);
-        }
-    }
-}
-
-#[test]
-fn trouble_with_credentials_shows_at_once_also_while_a_job_runs() {
-    for lost in [false, true] {
-        for mut world in about_to_change() {
-            takes(&world, 20 * MINUTE, End::Moves);
-            if lost {
-                loses(&world, Some(0));
-            }
-            world.run(200);
-            let denied = Trouble::Cloud(error(Meaning::Unauthenticated));
-            world.crew[0].trouble = Some(denied);
-            world.run(20);
-            assert_eq!(world.condition("Stalled"), "True/CredentialsInvalid");
-            let missing = Trouble::CredentialsMissing("no such Secret".to_owned());
-            world.crew[0].trouble = Some(missing);
-            world.run(5 * MINUTE);
-            assert_eq!(world.condition("Stalled"), "True/CredentialsMissing");
-            world.crew[0].trouble = None;
-            world.run(20 * MINUTE);
-            assert!(world.is_ready());
-            assert_eq!(world.puts(), 1);
-        }
-    }
-}
-
-#[test]
 fn a_change_that_somebody_takes_from_the_record_is_watched_for_before_another_one() {
     for mode in MODES {
-        for whole in [false, true] {
+        for (whole, absurd) in [(false, false), (false, true), (true, false)] {
             let mut world = World::settled(mode, 3306);
             world.sky.state().usual.visible_after = 100;
             world.sky.state().usual.takes = 150;
             world.want(3307);
             world.run(5);
             let mut status = world.said().clone();
-            status.change = None;
+            if absurd {
+                status.change.as_mut().unwrap().to_port = -1;
+            } else {
+                status.change = None;
+            }
             world.tamper(Some(status).filter(|_| !whole));
+            if absurd {
+                world.crash();
+            }
             world.run(155);
             assert!(world.puts() == 1 && !world.is_ready(), "{mode:?}");
             world.run(300);

@@ -1,9 +1,33 @@
 //! What holds whatever happens.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
-use super::{schedule::schedules, world::World};
-use crate::model::{Class, Reason};
+use super::{
+    arbitrary::{change, looks, observed, policy, status},
+    checks,
+    cloud::{Mode, Sky, wall},
+    schedule::schedules,
+    world::World,
+};
+use crate::{
+    cloud::ProxyStatus,
+    controller::read::{Desired, read},
+    crd::{FailureCause, ManagementPolicy, Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    model::{Class, JobId, Moment, Reason},
+    pace::Pace,
+    plan::{
+        self,
+        attempts::Attempts,
+        facts::{Facts, Observed, Seen},
+        record::{Change, Record},
+        session::Session,
+        settle,
+        step::{Progress, Step},
+        summary,
+    },
+};
 
 const HOUR: u64 = 3600;
 
@@ -34,5 +58,162 @@ proptest! {
         let writes = world.cluster.writes;
         world.run(3 * HOUR);
         prop_assert_eq!(world.cluster.writes, writes, "a settled resource is written");
+    }
+}
+
+/// An object that wants 3307, with a status that anybody may have written.
+fn object(status: TaurusProxyPortStatus, policy: ManagementPolicy) -> TaurusProxyPort {
+    let mut object = World::new(Mode::Hidden, 3306, 3307).cluster.object;
+    object.metadata.generation = Some(2);
+    object.spec.management_policy = Some(policy);
+    object.status = Some(status);
+    object
+}
+
+/// What may be sent for, as the contract has it.
+fn is_allowed(desired: &Desired, record: &Record, observed: &Observed) -> bool {
+    let proxy = match &observed.proxy {
+        Seen::Known(Some(proxy)) => proxy,
+        Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => return false,
+    };
+    let free = observed.tasks == Seen::Known(None)
+        && !(observed.claimed_by_older || observed.instance_taken || observed.record_pruned);
+    let differs = proxy.port.is_some_and(|port| port != desired.port.get());
+    let usable = proxy.status == ProxyStatus::Active;
+    let left_alone = desired.policy == ManagementPolicy::Observe
+        || desired.policy == ManagementPolicy::ApplyOnChange
+            && record.applied == Some(desired.port.get());
+    free && differs && usable && record.vetted && record.change.is_none() && !left_alone
+}
+
+proptest! {
+    /// The checker of status panics where a rule is broken.
+    #[test]
+    fn no_record_however_absurd_breaks_a_rule_or_leads_to_a_request_that_is_not_allowed(
+        status in status(),
+        looks in looks(),
+        policy in policy(),
+        leads_for in 0..400_u64,
+    ) {
+        let mut object = object(status, policy);
+        let sky = Sky::new(Mode::Hidden, 3306);
+        let pace = Pace::real();
+        let mut session = Session::default();
+        let mut uptime = Duration::from_secs(leads_for);
+        for (pause, observed) in looks {
+            uptime += pause;
+            let now = Moment::new(wall(uptime.as_secs()), uptime);
+            let desired = read(&object).unwrap();
+            let record = Record::of(&object);
+            session.meet(&record, now);
+            if let Seen::Known(Some(proxy)) = &observed.proxy {
+                let listed = &mut sky.state().listed;
+                *listed = proxy.port.or(*listed);
+            }
+            let decision = plan::decide(&Facts {
+                desired: &desired,
+                record: &record,
+                observed: &observed,
+                session: &session,
+                now,
+                leading_for: uptime,
+                pace: &pace,
+                resync: Duration::from_mins(10),
+            });
+            session = decision.session.clone();
+            if matches!(decision.step, Step::Change(_)) {
+                prop_assert!(is_allowed(&desired, &decision.record, &observed));
+                prop_assert_eq!(&record.change, &None, "one change at a time");
+                prop_assert!(record.vetted || uptime >= pace.settle_window());
+                break;
+            }
+            prop_assert!(!matches!(decision.step, Step::Advance(_)));
+            let status = summary::status(&object, &desired, &observed, &decision, now);
+            checks::written(&object, &status, &sky);
+            object.status = Some(status);
+        }
+    }
+
+    #[test]
+    fn a_change_on_record_outlives_any_first_sight_that_does_not_end_its_job(
+        stored in change(),
+        observed in observed(),
+        age in 0..10_000_000_u64,
+    ) {
+        let status = TaurusProxyPortStatus {
+            subject_uid: Some("uid-1".to_owned()),
+            observed_generation: Some(2),
+            change: Some(stored),
+            ..TaurusProxyPortStatus::default()
+        };
+        let object = object(status, ManagementPolicy::Enforce);
+        let record = Record::of(&object);
+        let Some(before) = &record.change else {
+            return Ok(());
+        };
+        // Whatever the wall clock makes of the recorded times.
+        let now = Moment::new(wall(age), Duration::from_secs(5));
+        let decision = plan::decide(&Facts {
+            desired: &read(&object).unwrap(),
+            record: &record,
+            observed: &observed,
+            session: &Session::default(),
+            now,
+            leading_for: now.uptime,
+            pace: &Pace::real(),
+            resync: Duration::from_mins(10),
+        });
+        let finished = matches!(&observed.job, Seen::Known(job) if job.state.is_finished());
+        if before.phase != Phase::Verifying && !(finished && before.job.is_some()) {
+            prop_assert_eq!(decision.record.change.as_ref(), Some(before));
+        }
+        prop_assert!(!matches!(decision.step, Step::Change(_)));
+        prop_assert!(decision.step != Step::Rest || decision.record.change.is_none());
+    }
+
+    #[test]
+    fn a_job_that_becomes_known_late_stays_and_lowers_no_phase(stored in change(), age: u32) {
+        let now = Moment::new(wall(age.into()), Duration::ZERO);
+        if let Some(before) = Change::of(&stored) {
+            let job = JobId::parse("job-9").unwrap();
+            let after = settle::submitted(before.clone(), job.clone(), now);
+            prop_assert!(after.phase >= before.phase && after.phase >= Phase::Submitted);
+            prop_assert_eq!(after.job, Some(job));
+        }
+    }
+
+    #[test]
+    fn settling_ends_a_change_with_a_trace_and_counts_it_once(
+        status in status(),
+        stored in change(),
+        kind in 0..4_u8,
+        age: u32,
+    ) {
+        let now = Moment::new(wall(age.into()), Duration::ZERO);
+        let object = object(status, ManagementPolicy::Enforce);
+        let Some(change) = Change::of(&stored) else {
+            return Ok(());
+        };
+        let record = Record { change: Some(change.clone()), ..Record::of(&object) };
+        let before = Attempts::at(change.to, &record.failures);
+        let counted = |attempts: Option<Attempts>| {
+            attempts.map_or(0, |attempts| attempts.failed.saturating_add(attempts.void))
+        };
+        let progress = match kind {
+            0 => Progress::Succeeded(change.to),
+            1 => Progress::Failed(FailureCause::JobFailed, "why".to_owned()),
+            2 => Progress::Failed(FailureCause::VerificationFailed, "why".to_owned()),
+            _ => Progress::Void("why".to_owned()),
+        };
+        let after = settle::advance(record, progress, now);
+        prop_assert_eq!(&after.change, &None);
+        prop_assert_eq!(&after.last.unwrap().id, change.id.as_str());
+        prop_assert!(after.failures.len() <= 8 && after.corrections.len() <= 3);
+        let attempts = counted(Attempts::at(change.to, &after.failures));
+        if kind == 0 {
+            prop_assert_eq!((attempts, after.applied), (0, Some(change.to)));
+        } else {
+            prop_assert!(attempts > counted(before) || attempts >= i32::MAX.unsigned_abs());
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     process::{CrashPoint, Process},
     world::World,
 };
-use crate::cloud::Meaning;
+use crate::cloud::{Meaning, ProxyStatus};
 
 const PORTS: [u16; 4] = [3306, 3307, 3308, 3309];
 
@@ -27,6 +27,8 @@ pub(super) enum Event {
     NextCourse(Course),
     ReadsFail(u64, Meaning),
     TasksFail(u64, Meaning),
+    PortUnreadable(bool),
+    Status(Option<ProxyStatus>),
     Gone(u64),
     InstanceGone(u64),
     Foreign(u64),
@@ -75,6 +77,8 @@ fn event() -> impl Strategy<Value = Event> {
         3 => course().prop_map(Event::NextCourse),
         1 => (1..3000_u64, meaning()).prop_map(|(until, meaning)| Event::ReadsFail(until, meaning)),
         1 => (1..3000_u64, meaning()).prop_map(|(until, meaning)| Event::TasksFail(until, meaning)),
+        1 => any::<bool>().prop_map(Event::PortUnreadable),
+        1 => status().prop_map(Event::Status),
         1 => (1..1500_u64).prop_map(Event::Gone),
         1 => (1..1500_u64).prop_map(Event::InstanceGone),
         1 => (1..3000_u64).prop_map(Event::Foreign),
@@ -93,6 +97,14 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::DropStatus),
         1 => Just(Event::AgeStatus),
     ]
+}
+
+fn status() -> impl Strategy<Value = Option<ProxyStatus>> {
+    select(vec![
+        None,
+        Some(ProxyStatus::Changing("REBOOTING".to_owned())),
+        Some(ProxyStatus::Unhealthy("ABNORMAL".to_owned())),
+    ])
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
@@ -178,6 +190,8 @@ fn happen(world: &mut World, event: &Event, reasons: &mut Reasons) {
         Event::TasksFail(long, meaning) => {
             world.sky.state().tasks_fail = Some((now + long, meaning));
         }
+        Event::PortUnreadable(unreadable) => world.sky.state().port_unreadable = unreadable,
+        Event::Status(status) => world.sky.state().status = status,
         Event::Gone(long) => world.sky.state().gone_until = now + long,
         Event::InstanceGone(long) => world.sky.state().instance_gone_until = now + long,
         Event::Foreign(long) => world.sky.state().foreign_until = now + long,
@@ -229,6 +243,8 @@ fn heal(world: &mut World) {
         state.fates.clear();
         state.courses.clear();
         state.read_takes = 0;
+        state.port_unreadable = false;
+        state.status = None;
     }
     world.edit(|spec| {
         spec["managementPolicy"] = "Enforce".into();

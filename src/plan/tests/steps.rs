@@ -1,14 +1,11 @@
-//! Steps 1 to 4 of the change protocol: the fresh look, the intent, the one request, the job id.
+//! Steps 1, 2 and 4 of the change protocol: the fresh look, the intent, the job id.
 
 use super::{
-    cloud::{Fate, MODES, Mode},
+    cloud::{MODES, Mode},
     process::{CrashPoint, Process},
     world::{World, about_to_change},
 };
-use crate::{
-    cloud::{Meaning, ProxyStatus},
-    crd::Outcome,
-};
+use crate::cloud::{Meaning, ProxyStatus};
 
 #[test]
 fn a_wanted_port_is_moved_once_and_then_verified() {
@@ -49,7 +46,9 @@ fn a_new_object_gets_neither_ready_nor_a_change_before_the_process_has_led_for_1
             assert_eq!(world.condition("Reconciling"), "True/OutcomeUnknown");
             world.run(159);
             assert!(world.puts() == 0 && !world.is_ready());
-            assert_eq!(world.said().subject_uid, None, "not vetted yet");
+            let status = world.said();
+            let proven = (&status.subject_uid, status.applied_port);
+            assert_eq!(proven, (&None, None), "not vetted yet");
             world.run(60);
             assert!(world.is_ready());
             assert_eq!(world.puts(), usize::from(wanted == 3307));
@@ -206,129 +205,4 @@ fn a_crash_at_any_point_of_a_change_costs_no_second_request() {
             assert_eq!(world.puts(), 1, "{point:?}");
         }
     }
-}
-
-#[test]
-fn a_port_that_stood_there_already_goes_to_verification() {
-    for mut world in about_to_change() {
-        world.sky.state().advance(100);
-        world.sky.state().lag = 60;
-        world.sky.state().drift(3307);
-        world.run(0);
-        assert_eq!(world.condition("Reconciling"), "True/Verifying");
-        assert_eq!(world.said().last_change, None);
-        world.run(80);
-        assert!(world.is_ready());
-        let last = world.said().last_change.as_ref().unwrap();
-        assert_eq!(
-            (last.outcome, last.job_id.as_ref()),
-            (Outcome::Succeeded, None)
-        );
-        assert_eq!((world.puts(), world.sky.state().works.len()), (1, 0));
-    }
-}
-
-#[test]
-fn a_refusal_clears_the_change_and_says_why() {
-    let table = [
-        (Meaning::Busy, "Reconciling", "ProxyBusy", 20),
-        (Meaning::Throttled, "Reconciling", "Throttled", 5),
-        (
-            Meaning::UnknownRefusal,
-            "Reconciling",
-            "CloudUnreachable",
-            300,
-        ),
-        (Meaning::Denied, "Stalled", "PermissionDenied", 900),
-        (
-            Meaning::Unauthenticated,
-            "Stalled",
-            "CredentialsInvalid",
-            300,
-        ),
-        (Meaning::Blocked, "Stalled", "InstanceBlocked", 3600),
-    ];
-    for (meaning, kind, reason, wait) in table {
-        for mut world in about_to_change() {
-            world.sky.state().fates.push_back(Fate::Refused(meaning));
-            world.run(0);
-            assert_eq!(world.condition(kind), format!("True/{reason}"));
-            assert_eq!(world.said().change, None);
-            assert_eq!(world.said().last_change, None, "nothing was begun");
-            world.run(wait - 1);
-            assert_eq!(world.puts(), 1);
-            world.run(700);
-            assert!(world.is_ready(), "{meaning:?}");
-            assert_eq!(world.puts(), 2);
-        }
-    }
-}
-
-#[test]
-fn a_refused_port_is_not_asked_for_again_until_another_one_is_wanted() {
-    for mut world in about_to_change() {
-        world
-            .sky
-            .state()
-            .fates
-            .push_back(Fate::Refused(Meaning::Rejected));
-        world.run(3 * 3600);
-        assert_eq!(world.condition("Stalled"), "True/PortRejected");
-        world.edit(|spec| spec["changeTimeout"] = "40m".into());
-        world.request("again");
-        world.run(3 * 3600);
-        assert_eq!(
-            (world.puts(), world.reason()),
-            (1, "PortRejected".to_owned())
-        );
-        world.want(3308);
-        world.run(60);
-        assert!(world.is_ready() && world.puts() == 2);
-        world.want(3307);
-        world.run(300);
-        assert!(
-            world.is_ready() && world.puts() == 3,
-            "another port was wanted"
-        );
-    }
-}
-
-#[test]
-fn a_proxy_that_only_changes_do_not_find_stalls_at_the_second_time() {
-    let mut world = World::settled(Mode::Hidden, 3306);
-    world
-        .sky
-        .state()
-        .fates
-        .extend([Fate::Refused(Meaning::NotFound); 2]);
-    world.want(3307);
-    world.run(0);
-    assert_eq!(world.condition("Reconciling"), "True/ConfirmingAbsence");
-    world.run(901);
-    assert_eq!(world.condition("Stalled"), "True/InstanceNotFound");
-}
-
-#[test]
-fn a_request_that_was_not_sent_is_no_attempt() {
-    for mut world in about_to_change() {
-        world.sky.state().fates.extend([Fate::NotSent; 3]);
-        world.run(0);
-        assert_eq!(world.condition("Ready"), "Unknown/CloudUnreachable");
-        assert_eq!(world.said().failures, []);
-        world.run(100);
-        assert!(world.is_ready());
-        assert_eq!(world.puts(), 4);
-    }
-}
-
-#[test]
-fn people_are_told_that_the_papers_disagree_on_33060() {
-    let mut world = World::settled(Mode::Hidden, 3306);
-    world.want(33060);
-    world.run(0);
-    let mut conditions = world.said().conditions.iter();
-    let ready = conditions.find(|condition| condition.type_ == "Ready");
-    assert!(ready.unwrap().message.contains("user guide"));
-    world.run(60);
-    assert!(world.is_ready(), "the service decides");
 }

@@ -1,7 +1,7 @@
 //! What is said and done when the cloud, or the proxy, is not there.
 
 use super::{
-    cloud::{Mode, error},
+    cloud::{Fate, Mode, error},
     world::{World, about_to_change},
 };
 use crate::{
@@ -46,6 +46,71 @@ fn resyncs_that_fail_with_successes_between_them_are_not_three_in_a_row() {
         assert!(world.is_ready());
     }
     assert_eq!(world.cluster.writes, writes);
+}
+
+#[test]
+fn a_port_that_cannot_be_read_is_no_port_and_no_drift() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    let writes = world.cluster.writes;
+    world.sky.state().port_unreadable = true;
+    world.run(29 * MINUTE);
+    assert_eq!(world.cluster.writes, writes);
+    world.run(HOUR);
+    assert_eq!(world.condition("Ready"), "Unknown/MalformedAnswer");
+    assert_eq!(world.said().port, Some(3306));
+    assert_eq!(world.puts(), 0);
+    let lists = world.sky.state().reads[0];
+    world.run(HOUR);
+    let lists = world.sky.state().reads[0] - lists;
+    assert!(lists <= 13, "{lists} lists in an hour");
+}
+
+#[test]
+fn a_port_that_cannot_be_read_ends_no_change() {
+    for lost in [false, true] {
+        for mut world in about_to_change() {
+            if lost {
+                world.sky.state().fates.push_back(Fate::Lost(Some(0)));
+            }
+            world.run(5);
+            world.sky.state().port_unreadable = true;
+            world.run(HOUR);
+            assert_eq!(world.condition("Ready"), "Unknown/MalformedAnswer");
+            assert!(world.said().change.is_some());
+            world.sky.state().port_unreadable = false;
+            world.run(HOUR);
+            assert!(world.is_ready() && world.puts() == 1);
+        }
+    }
+}
+
+#[test]
+fn a_task_list_that_fails_anew_is_read_soon_again_after_it_was_read_or_not_needed() {
+    for needed in [false, true] {
+        for mut world in about_to_change() {
+            world.sky.state().tasks_fail = Some((HOUR, Meaning::Transient));
+            world.run(HOUR);
+            if needed {
+                world.sky.state().foreign_until = 2 * HOUR;
+            } else {
+                world.sky.state().drift(3307);
+            }
+            world.run(HOUR);
+            assert_eq!(world.is_ready(), !needed);
+            let now = world.now();
+            world.sky.state().drift(3310);
+            world.sky.state().tasks_fail = Some((now + HOUR, Meaning::Transient));
+            assert!(
+                world
+                    .run_until(11 * MINUTE, |world| world.reason() == "CloudUnreachable")
+                    .is_some()
+            );
+            let walks = world.sky.state().reads[2];
+            world.run(40);
+            let walks = world.sky.state().reads[2] - walks;
+            assert!(walks >= 3, "{walks} walks in 40 s");
+        }
+    }
 }
 
 #[test]

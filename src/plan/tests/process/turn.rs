@@ -1,0 +1,302 @@
+//! One turn of a process, in the order of the real one.
+//!
+//! Relies on the real `read`, `look`, `decide`, `settle` and `summary`; what lies between them follows the reconciler.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures::executor::block_on;
+
+use super::{
+    super::{
+        cloud::{Answer, Sky},
+        world::Cluster,
+    },
+    CrashPoint, Halt, Process, RESYNC, Waiting,
+};
+use crate::{
+    cloud::{Cloud, CloudError, Meaning},
+    controller::{
+        look::{Depth, Viewpoint, look},
+        read::{Desired, read},
+    },
+    crd::{Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    model::{ChangeId, JobId, Moment},
+    pace::Pace,
+    plan::{
+        self, Decision, backoff,
+        facts::{Facts, Observed},
+        record::{Change, Record},
+        settle,
+        step::{Cause, Order, Progress, Step},
+        summary,
+    },
+};
+
+/// One turn of a process, on one view of the object.
+pub(super) struct Turn<'a> {
+    pub(super) process: &'a mut Process,
+    pub(super) cluster: &'a mut Cluster,
+    pub(super) sky: &'a Sky,
+    pub(super) version: u64,
+    pub(super) object: TaurusProxyPort,
+}
+
+impl Turn<'_> {
+    pub(super) fn run(&mut self) -> Result<Duration, Halt> {
+        let desired = read(&self.object).expect("a spec that can be read");
+        let record = Record::of(&self.object);
+        let now = self.now();
+        self.process.session.meet(&record, now);
+        if desired.deleting && record.change.is_none() {
+            return Ok(resync());
+        }
+        self.acknowledge(&desired, &record)?;
+        let (mut observed, mut decision) = self.find(&desired, Depth::Usual);
+        if decision.step == Step::LookAtTasks {
+            (observed, decision) = self.find(&desired, Depth::Tasks);
+        }
+        if let Step::Change(order) = decision.step {
+            return self.act(desired, order, observed, &decision);
+        }
+        self.finish(&desired, &observed, decision)
+    }
+
+    fn now(&self) -> Moment {
+        let now = self.sky.state();
+        let uptime = now.now.saturating_sub(self.process.started) + self.process.head_start;
+        Moment::new(now.wall(), Duration::from_secs(uptime))
+    }
+
+    fn acknowledge(&mut self, desired: &Desired, record: &Record) -> Result<(), Halt> {
+        let status = self.object.status.as_ref();
+        let mut ready = status
+            .iter()
+            .flat_map(|status| &status.conditions)
+            .filter(|condition| condition.type_ == "Ready");
+        let (silent, unproven) = match ready.next() {
+            None => (true, false),
+            Some(ready) => (false, !record.vetted && ready.status == "True"),
+        };
+        if !(silent || unproven) {
+            return Ok(());
+        }
+        let decision = Decision {
+            record: record.clone(),
+            session: self.process.session.clone(),
+            step: Step::Hold(Cause::Newcomer, Duration::ZERO),
+        };
+        self.write(desired, &Observed::default(), &decision)
+    }
+
+    fn find(&mut self, desired: &Desired, depth: Depth) -> (Observed, Decision) {
+        let record = Record::of(&self.object);
+        let now = self.now();
+        let mut session = self.process.session.clone();
+        session.turn_to(record.change.as_ref(), now);
+        let cloud: Arc<dyn Cloud> = Arc::new(self.sky.clone());
+        let abandoned: BTreeSet<JobId> = desired.abandoned_job.iter().cloned().collect();
+        let pace = Pace::real();
+        let from = Viewpoint {
+            cloud: self.process.trouble.clone().map_or(Ok(cloud), Err),
+            desired,
+            record: &record,
+            session: &session,
+            abandoned: &abandoned,
+            pace: &pace,
+            now,
+        };
+        let mut observed = block_on(look(&from, depth));
+        observed.claimed_by_older = self.cluster.claimed;
+        observed.instance_taken = self.cluster.orphan_until > self.sky.state().now;
+        observed.record_pruned = self.cluster.pruned;
+        let decision = plan::decide(&self.facts(desired, &record, &observed, &pace));
+        self.process.session = decision.session.clone();
+        (observed, decision)
+    }
+
+    fn facts<'f>(
+        &'f self,
+        desired: &'f Desired,
+        record: &'f Record,
+        observed: &'f Observed,
+        pace: &'f Pace,
+    ) -> Facts<'f> {
+        let now = self.now();
+        Facts {
+            desired,
+            record,
+            observed,
+            session: &self.process.session,
+            now,
+            leading_for: now.uptime,
+            pace,
+            resync: resync(),
+        }
+    }
+
+    fn act(
+        &mut self,
+        desired: Desired,
+        order: Order,
+        observed: Observed,
+        decision: &Decision,
+    ) -> Result<Duration, Halt> {
+        self.crash_at(CrashPoint::BeforeIntent)?;
+        let now = self.now();
+        let change = Change {
+            id: ChangeId::from_bits(
+                u128::from(self.cluster.version) << 32 | u128::from(self.process.started),
+            ),
+            from: order.from,
+            to: order.to.get(),
+            generation: desired.generation,
+            phase: Phase::Intended,
+            attempt: order.attempt,
+            job: None,
+            intended_at: now.wall,
+            submitted_at: None,
+        };
+        self.process.session.turn_to(Some(&change), now);
+        let intent = Decision {
+            record: Record {
+                change: Some(change.clone()),
+                ..decision.record.clone()
+            },
+            ..decision.clone()
+        };
+        if let Err(halt) = self.write(&desired, &observed, &intent) {
+            let on_record = Record::of(&self.object).change;
+            self.process.session.turn_to(on_record.as_ref(), now);
+            return Err(halt);
+        }
+        self.crash_at(CrashPoint::AfterIntent)?;
+        let (answer, takes) = self.sky.state().put(change.to);
+        self.crash_at(CrashPoint::AfterRequest)?;
+        let waiting = Waiting {
+            until: self.sky.state().now + takes,
+            desired,
+            change,
+            observed,
+        };
+        match answer {
+            Answer::Unknown => {
+                self.process.waiting = Some(waiting);
+                Ok(Duration::ZERO)
+            }
+            Answer::Accepted(job) => self.accepted(&waiting, &job, intent),
+            Answer::NothingToDo => {
+                let record = Record::of(&self.object);
+                let record = settle::advance(record, Progress::JobDone, self.now());
+                let step = Step::Hold(Cause::Verifying, Pace::real().poll_first);
+                let decision = Decision {
+                    record,
+                    session: self.process.session.clone(),
+                    step,
+                };
+                self.finish(&waiting.desired, &waiting.observed, decision)
+            }
+            Answer::Refused(error) | Answer::NotSent(error) => self.refused(&waiting, error),
+        }
+    }
+
+    fn accepted(
+        &mut self,
+        waiting: &Waiting,
+        job: &JobId,
+        intent: Decision,
+    ) -> Result<Duration, Halt> {
+        let with_job = settle::submitted(waiting.change.clone(), job.clone(), self.now());
+        let decision = Decision {
+            record: Record {
+                change: Some(with_job),
+                ..intent.record
+            },
+            session: self.process.session.clone(),
+            step: intent.step,
+        };
+        self.write(&waiting.desired, &waiting.observed, &decision)?;
+        self.crash_at(CrashPoint::AfterJob)?;
+        self.process
+            .session
+            .turn_to(decision.record.change.as_ref(), self.now());
+        self.finish(&waiting.desired, &waiting.observed, decision)
+    }
+
+    fn refused(&mut self, waiting: &Waiting, error: CloudError) -> Result<Duration, Halt> {
+        let now = self.now();
+        let mut record = Record::of(&self.object);
+        record.change = None;
+        let port = waiting.change.to;
+        let before = self.process.session.refusal.as_ref();
+        let count = before
+            .filter(|refusal| refusal.port == port)
+            .map_or(1, |refusal| refusal.count + 1);
+        let wait = backoff::after_error(&error, count, &Pace::real());
+        if error.meaning == Meaning::Rejected {
+            settle::rejected(&mut record, port, error.to_string(), now);
+        }
+        self.process.session.refused(error, port, count, wait, now);
+        self.conclude(waiting, &record)
+    }
+
+    /// No answer came.
+    pub(super) fn answered(&mut self, waiting: &Waiting) -> Result<Duration, Halt> {
+        let record = Record::of(&self.object);
+        self.conclude(waiting, &record)
+    }
+
+    fn conclude(&mut self, waiting: &Waiting, record: &Record) -> Result<Duration, Halt> {
+        let now = self.now();
+        self.process.session.turn_to(record.change.as_ref(), now);
+        let pace = Pace::real();
+        let facts = self.facts(&waiting.desired, record, &waiting.observed, &pace);
+        let decision = plan::decide_again(&facts);
+        self.finish(&waiting.desired, &waiting.observed, decision)
+    }
+
+    fn finish(
+        &mut self,
+        desired: &Desired,
+        observed: &Observed,
+        decision: Decision,
+    ) -> Result<Duration, Halt> {
+        self.write(desired, observed, &decision)?;
+        let delay = match &decision.step {
+            Step::Rest => resync(),
+            Step::Keep(delay) | Step::Hold(_, delay) => (*delay).min(resync()),
+            Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => Pace::real().poll_first,
+        };
+        self.process.step = Some(decision.step);
+        Ok(delay)
+    }
+
+    fn write(
+        &mut self,
+        desired: &Desired,
+        observed: &Observed,
+        decision: &Decision,
+    ) -> Result<(), Halt> {
+        let status: TaurusProxyPortStatus =
+            summary::status(&self.object, desired, observed, decision, self.now());
+        if self.object.status.as_ref() == Some(&status) {
+            return Ok(());
+        }
+        self.cluster
+            .replace(self.version, status, self.sky)
+            .map_err(|_| Halt::Stale)?;
+        self.version = self.cluster.version;
+        self.object = self.cluster.object.clone();
+        Ok(())
+    }
+
+    fn crash_at(&mut self, point: CrashPoint) -> Result<(), Halt> {
+        match self.process.crash {
+            Some(told) if told == point => Err(Halt::Crash),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn resync() -> Duration {
+    Duration::from_secs(RESYNC)
+}
