@@ -151,6 +151,15 @@ impl State {
             .map_or_else(|| plans.default.clone(), |(_, plan)| plan)
     }
 
+    /// Whether a job of the proxy ends at this very instant.
+    pub(crate) fn job_ends_at(&self, proxy: &str, now: Timestamp) -> bool {
+        let of_it = |job: &&Job| job.proxy.as_deref() == Some(proxy);
+        self.jobs
+            .iter()
+            .filter(of_it)
+            .any(|job| job.ended(now) == Some(now))
+    }
+
     fn jobs_of<'a>(&'a self, proxy: &'a Proxy) -> impl Iterator<Item = &'a Job> {
         self.jobs
             .iter()

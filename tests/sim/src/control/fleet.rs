@@ -57,15 +57,21 @@ impl Control {
             mode,
         } = change;
         let now = self.now();
-        self.with_proxy(id, |proxy| {
-            if let Some(port) = port {
-                proxy.set_port(port, now);
-            }
-            proxy.status = status.unwrap_or_else(|| proxy.status.clone());
-            proxy.address = address.unwrap_or_else(|| proxy.address.clone());
-            proxy.present = present.unwrap_or(proxy.present);
-            proxy.mode = mode.or(proxy.mode);
-        })
+        let mut world = self.shared.world();
+        let job_ended = world.state.job_ends_at(id, now);
+        let proxy = world
+            .state
+            .proxies
+            .get_mut(id)
+            .ok_or_else(|| ControlError::NoProxy(id.to_owned()))?;
+        if let Some(port) = port {
+            proxy.set_port(port, now, job_ended);
+        }
+        proxy.status = status.unwrap_or_else(|| proxy.status.clone());
+        proxy.address = address.unwrap_or_else(|| proxy.address.clone());
+        proxy.present = present.unwrap_or(proxy.present);
+        proxy.mode = mode.or(proxy.mode);
+        Ok(())
     }
 
     /// Drift: somebody else has set the port.

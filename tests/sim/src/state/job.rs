@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::proxy::PortEvent;
+use super::proxy::{PortEvent, Rank};
 use crate::behaviour::Mode;
 use crate::clock::{earlier, later};
 use crate::plan::{JobOutcome, JobPlan, PortShows};
@@ -188,6 +188,7 @@ impl Job {
         Some(PortEvent {
             port,
             effective,
+            rank: Rank::Job,
             real,
             shown_from,
             shown_until,

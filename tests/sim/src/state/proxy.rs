@@ -28,17 +28,31 @@ pub(crate) struct PortEvent {
     pub(crate) port: u16,
     /// When it is in force. Of all that are shown at one time, the one with the latest stands in the list.
     pub(crate) effective: Timestamp,
+    /// Of those with the same instant, the one with the highest rank stands in the list.
+    pub(crate) rank: Rank,
     /// False when it is only ever shown: the job failed, or has no end.
     pub(crate) real: bool,
     pub(crate) shown_from: Timestamp,
     pub(crate) shown_until: Timestamp,
 }
 
+/// What came first among events of one instant: stepped time stands still between its steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// Set from outside.
+    Outside,
+    /// The end of a job.
+    Job,
+    /// Set from outside when a job had already ended at the very instant.
+    AfterJob,
+}
+
 impl PortEvent {
-    fn at_once(port: u16, now: Timestamp) -> Self {
+    fn at_once(port: u16, now: Timestamp, rank: Rank) -> Self {
         Self {
             port,
             effective: now,
+            rank,
             real: true,
             shown_from: now,
             shown_until: Timestamp::MAX,
@@ -58,13 +72,18 @@ impl Proxy {
             present: true,
             mode: None,
             created: now,
-            outside: vec![PortEvent::at_once(spec.port, now)],
+            outside: vec![PortEvent::at_once(spec.port, now, Rank::Outside)],
         }
     }
 
-    /// Somebody else set the port: in force and shown at once.
-    pub(crate) fn set_port(&mut self, port: u16, now: Timestamp) {
-        self.outside.push(PortEvent::at_once(port, now));
+    /// Somebody else set the port: in force and shown at once. `job_ended` tells whether one of its jobs ended just now.
+    pub(crate) fn set_port(&mut self, port: u16, now: Timestamp, job_ended: bool) {
+        let rank = if job_ended {
+            Rank::AfterJob
+        } else {
+            Rank::Outside
+        };
+        self.outside.push(PortEvent::at_once(port, now, rank));
     }
 
     /// The id of one of its nodes: digits of the proxy, so that nobody else has it.
@@ -97,11 +116,10 @@ impl Proxy {
         counts: impl Fn(&PortEvent) -> bool,
     ) -> u16 {
         let outside = self.outside.iter().cloned();
-        // Of equal instants the last one wins; jobs come after what was set outside.
         let latest = outside
             .chain(jobs.filter_map(Job::port_event))
             .filter(counts)
-            .max_by_key(|event| event.effective);
+            .max_by_key(|event| (event.effective, event.rank));
         latest.map_or(0, |event| event.port)
     }
 }

@@ -162,6 +162,9 @@ async fn drift_shows_at_once_and_a_running_job_still_wins_in_the_end() {
     assert_eq!(client.listed().await, listing("ACTIVE", 3500));
     simulator.advance(seconds(30)).unwrap();
     assert_eq!(client.listed().await, listing("ACTIVE", 3307));
+    // Time stands still, but what is set now comes after the end of the job.
+    simulator.set_port(sample::PROXY, 3600).unwrap();
+    assert_eq!(client.listed().await, listing("ACTIVE", 3600));
     simulator.set_address(sample::PROXY, "10.1.2.3").unwrap();
     assert_eq!(
         client.list("").await.json()["proxy_list"][0]["proxy"]["address"],
