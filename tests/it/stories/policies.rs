@@ -114,7 +114,7 @@ async fn of_two_resources_for_one_proxy_the_older_wins_and_the_other_takes_over_
 
     world.delete().await;
     world
-        .until_passing_of("younger", "in charge", |object| is_ready(object))
+        .until_passing_of("younger", "in charge", is_ready)
         .await;
     assert_eq!(world.asked_for(), [3307, 3308]);
     world.finish().await;
@@ -131,9 +131,7 @@ async fn two_proxies_of_one_instance_are_changed_one_after_the_other() {
     world.want(3307).await;
     world.create(&second).await;
     world.until_ready(3307).await;
-    world
-        .until_passing_of("second", "Ready", |object| is_ready(object))
-        .await;
+    world.until_passing_of("second", "Ready", is_ready).await;
     let changes = Filter::on(Operation::Change).instance(sample::INSTANCE);
     let changes = world.sim.entries(&changes);
     assert_eq!(changes.len(), 2);
