@@ -12,6 +12,7 @@ mod figures;
 mod gitops;
 mod jobs;
 mod manifests;
+mod ownership;
 mod pace;
 mod policies;
 mod secrets;

@@ -26,6 +26,8 @@ pub struct Setup {
     pub gate: Gate,
     /// How often a settled resource is looked at.
     pub resync: Duration,
+    /// Whether it looks after all namespaces.
+    pub everywhere: bool,
     /// Who counts.
     pub meter: Arc<dyn Meter>,
 }
@@ -37,6 +39,7 @@ impl Default for Setup {
             head_start: Duration::from_hours(1),
             gate: Gate::default(),
             resync: Duration::from_mins(10) / DIVISOR,
+            everywhere: false,
             meter: Arc::new(()),
         }
     }
@@ -70,7 +73,7 @@ impl Operator {
                 let builder = ClientBuilder::try_from(config).unwrap();
                 let client = builder.with_layer(&setup.gate).build();
                 let scope = Scope {
-                    namespace: Some(namespace),
+                    namespace: (!setup.everywhere).then_some(namespace),
                     concurrency: 16,
                 };
                 let settings = settings(host, &setup);
