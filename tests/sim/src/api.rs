@@ -77,7 +77,7 @@ pub(crate) fn work(
         Operation::Change => change::port(world, request, now),
         Operation::Job => job::show(world, request, now).map(Worked::with),
         Operation::Tasks => tasks::list(world, request, now).map(Worked::with),
-        Operation::Instance => instance::show(world, request).map(Worked::with),
+        Operation::Instance => instance::show(world, request, now).map(Worked::with),
         Operation::Token | Operation::Other => Err(Refused::no_such_api()),
     });
     done.unwrap_or_else(refused)

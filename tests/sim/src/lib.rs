@@ -91,11 +91,13 @@ pub use behaviour::{
 };
 pub use clock::{NotStepped, Time};
 pub use control::{Control, ControlError, CredentialError, ProxyChange, Waited};
-pub use faults::{Effect, Fault, FaultId, FaultView, Loss, Matcher, Stage};
+pub use faults::{
+    Effect, ErrorShape, Fault, FaultId, FaultView, Loss, Matcher, Oddity, RetryAfter, Stage,
+};
 pub use fleet::{Fleet, FleetError};
 pub use journal::{Entry, Filter, Outcome, Reply};
 pub use operation::Operation;
 pub use options::Options;
 pub use plan::{JobOutcome, JobPlan, PortShows};
 pub use simulator::{Simulator, StartError};
-pub use state::{InstanceView, JobState, JobView, ProxyView, StateView};
+pub use state::{InstanceView, JobState, JobView, Maintenance, ProxyView, Scheduled, StateView};

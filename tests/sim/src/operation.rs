@@ -27,6 +27,16 @@ pub enum Operation {
     Other,
 }
 
+impl Operation {
+    /// Whether it changes nothing, whatever becomes of it.
+    pub(crate) fn only_reads(self) -> bool {
+        match self {
+            Self::List | Self::Job | Self::Tasks | Self::Instance => true,
+            Self::Change | Self::Token | Self::Other => false,
+        }
+    }
+}
+
 /// A request's operation and the ids in its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {

@@ -7,12 +7,15 @@
 )]
 
 mod admin;
+mod bent;
 mod client;
 mod credentials;
 mod documented;
 mod faults;
 mod jobs;
 mod journal;
+mod maintenance;
 mod modes;
 mod program;
+mod ready;
 mod tasks;
