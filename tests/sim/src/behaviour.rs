@@ -2,6 +2,8 @@
 //!
 //! Promises that the default of each switch is what is documented or, where nothing is, the most plausible.
 
+mod throttling;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::Oddity;
+
+pub use throttling::{ThrottledBy, Throttling};
 
 /// What the service shows and takes while a port change runs. Which one is true is documented nowhere.
 ///
@@ -61,6 +65,8 @@ pub struct Behaviour {
     pub task_offset: TaskOffset,
     /// The page of the proxy list when no `limit` is given: 100 in newer pages, 10 in older ones.
     pub default_limit: usize,
+    /// How often somebody may call; as often as they like without it.
+    pub throttling: Option<Throttling>,
     /// Departures from the documented types, in all answers.
     pub odd: BTreeSet<Oddity>,
     /// How long a new token is good for.
@@ -87,6 +93,7 @@ impl Default for Behaviour {
             missing_instance: MissingInstance::default(),
             task_offset: TaskOffset::default(),
             default_limit: 100,
+            throttling: None,
             odd: BTreeSet::new(),
             token_lifetime: Duration::from_hours(24),
             clock_skew: SignedDuration::ZERO,

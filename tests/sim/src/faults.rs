@@ -16,6 +16,7 @@ use tokio::sync::watch;
 pub use effect::{Effect, Loss, Stage};
 pub use oddity::Oddity;
 pub use ready::RetryAfter;
+pub(crate) use ready::throttled;
 pub(crate) use rule::Request;
 pub use rule::{Fault, FaultView, Matcher};
 pub use shape::ErrorShape;

@@ -60,7 +60,7 @@ impl Effect {
 }
 
 /// The gateway's answer to who calls too often; `whose` names the limit.
-fn throttled(whose: &str, request_id: &str) -> Answer {
+pub(crate) fn throttled(whose: &str, request_id: &str) -> Answer {
     let message = format!("the throttling threshold has been reached: {whose}");
     ErrorShape::Gateway.answer(429, "APIGW.0308", &message, request_id)
 }

@@ -14,7 +14,7 @@ use crate::api::{self, Refused};
 use crate::auth::{Denied, Identity, query_pairs};
 use crate::faults::{self, Effect, Loss, Oddity, Picked, Stage};
 use crate::journal::{Entry, Outcome, Reply};
-use crate::operation::{Call, Operation};
+use crate::operation::Call;
 use crate::times::http_date;
 use crate::world::Shared;
 
@@ -300,7 +300,7 @@ impl Exchange {
         add("Date", http_date(self.shared.clock.now()));
         add("X-Request-Id", self.request_id.clone());
         add("Content-Type", "application/json".to_owned());
-        if self.call.operation == Operation::Token {
+        if self.call.operation.is_of_iam() {
             add("X-IAM-Trace-Id", format!("token_{}", self.request_id));
         }
         answer
