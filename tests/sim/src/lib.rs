@@ -55,8 +55,10 @@
 //!   proxy's next one. [`Control::start_job`] starts other work, [`Control::end_job`] ends any.
 //! - **What happens outside**: drift, statuses, vanishing and returning: [`Control::change_proxy`] and its neighbours.
 //! - **Faults**: rules that pick requests and hold, lose, cut or replace answers, before or after the work: [`Fault`],
-//!   [`Effect`].
-//! - **Journal**: every request with what became of it: [`Control::entries`], [`Control::wait_for_request`].
+//!   [`Effect`]; by chance out of a seed: [`Chaos`].
+//! - **Maintenance**: other statuses for a while, or nobody there: [`Maintenance`].
+//! - **Journal**: every request with what became of it: [`Control::entries`], [`Control::wait_for_request`],
+//!   [`Control::export_journal`].
 //!
 //! The same over HTTP, in JSON, for other processes: the admin API under `/_sim/`.
 //!
@@ -96,7 +98,8 @@ pub use behaviour::{
 pub use clock::{NotStepped, Time};
 pub use control::{Control, ControlError, CredentialError, ProxyChange, Waited};
 pub use faults::{
-    Effect, ErrorShape, Fault, FaultId, FaultView, Loss, Matcher, Oddity, RetryAfter, Stage,
+    Chaos, ChaosError, Effect, ErrorShape, Fault, FaultId, FaultView, Loss, Matcher, Oddity,
+    RetryAfter, Stage,
 };
 pub use fleet::{Fleet, FleetError};
 pub use journal::{Entry, Filter, Outcome, Reply};

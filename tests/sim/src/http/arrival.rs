@@ -108,6 +108,7 @@ pub(super) fn entry(
         proxy,
         credential,
         faults: Vec::new(),
+        chaos: Vec::new(),
         outcome: Outcome::Open,
         work_done: false,
         job_id: None,

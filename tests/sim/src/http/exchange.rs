@@ -6,8 +6,6 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::arrival::{Received, entry, recognise};
 use crate::answer::Answer;
 use crate::api::{self, Refused};
@@ -73,7 +71,12 @@ impl Exchange {
         });
         let number = entry.number;
         world.journal.open(Entry {
-            faults: picked.iter().map(|picked| picked.id).collect(),
+            faults: picked.iter().filter_map(|picked| picked.rule).collect(),
+            chaos: picked
+                .iter()
+                .filter(|picked| picked.rule.is_none())
+                .map(|picked| picked.effect.clone())
+                .collect(),
             ..entry
         });
         let request_id = world.ids.request_id();
@@ -199,7 +202,13 @@ impl Exchange {
         let Effect::Hold { at_most, .. } = picked.effect else {
             return;
         };
-        let mut releases: watch::Receiver<u64> = picked.releases.clone();
+        let released = async {
+            match picked.releases.clone() {
+                // An error means that the rule is gone.
+                Some(mut releases) => drop(releases.changed().await),
+                None => std::future::pending().await,
+            }
+        };
         let time_is_up = async {
             match at_most {
                 Some(duration) => self.shared.clock.sleep(duration).await,
@@ -207,7 +216,7 @@ impl Exchange {
             }
         };
         tokio::select! {
-            _ = releases.changed() => {} // released, or the rule is gone
+            () = released => {}
             () = time_is_up => {}
         }
     }

@@ -8,6 +8,7 @@
 
 mod admin;
 mod bent;
+mod chaos;
 mod client;
 mod credentials;
 mod documented;
