@@ -70,6 +70,11 @@ impl Accounts {
             .user(sample::DOMAIN, sample::USER, sample::PASSWORD)
     }
 
+    /// Whether there is an access key with this id.
+    pub fn has_access_key(&self, id: &str) -> bool {
+        self.access_keys.iter().any(|key| key.id == id)
+    }
+
     /// Adds a permanent access key.
     #[must_use]
     pub fn access_key(mut self, id: &str, secret: &str) -> Self {

@@ -46,6 +46,7 @@
 //!
 //! # What can be set
 //!
+//! - **Everything at once** in a file: [`Options::from_scenario`]; `examples/*.yaml` show how it is written.
 //! - **Fleet and credentials** at the start: [`Options`], [`Fleet`], [`Accounts`]; what is there by default is in
 //!   [`sample`].
 //! - **Time**: automatic, or stepped by [`Control::advance`]. Jobs, tokens, locks and the `Date` header go by it. Only
@@ -83,6 +84,7 @@ mod operation;
 mod options;
 mod plan;
 pub mod sample;
+mod scenario;
 mod seconds;
 mod simulator;
 mod state;
@@ -106,5 +108,6 @@ pub use journal::{Entry, Filter, Outcome, Reply};
 pub use operation::Operation;
 pub use options::Options;
 pub use plan::{JobOutcome, JobPlan, PortShows};
+pub use scenario::ScenarioError;
 pub use simulator::{Simulator, StartError};
 pub use state::{InstanceView, JobState, JobView, Maintenance, ProxyView, Scheduled, StateView};

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::arrival::{Received, entry, recognise};
+use super::bent::Bent;
 use crate::answer::Answer;
 use crate::api::{self, Refused};
 use crate::auth::{Denied, Identity, query_pairs};
-use crate::faults::{self, Effect, Loss, Oddity, Picked, Stage};
+use crate::faults::{self, Effect, Loss, Picked, Stage};
 use crate::journal::{Entry, Outcome, Reply};
 use crate::operation::Call;
 use crate::times::http_date;
@@ -43,15 +44,6 @@ pub(super) struct Exchange {
     request_id: String,
     identity: Result<Identity, Denied>,
     picked: Vec<Picked>,
-}
-
-/// How the service's work departs from its usual way.
-#[derive(Debug, Default)]
-struct Bent {
-    page_cap: Option<usize>,
-    lag: Option<Duration>,
-    hidden: Vec<String>,
-    odd: Vec<Oddity>,
 }
 
 impl Exchange {
@@ -222,7 +214,7 @@ impl Exchange {
     }
 
     fn work(&self) -> Answer {
-        let bent = self.bent();
+        let bent = Bent::by(&self.picked);
         let request = api::Request {
             call: &self.call,
             query: &self.query,
@@ -246,21 +238,6 @@ impl Exchange {
         drop(guard);
         self.shared.journal_changed();
         answer
-    }
-
-    /// What the faults make of the service's work.
-    fn bent(&self) -> Bent {
-        let mut bent = Bent::default();
-        for picked in &self.picked {
-            match &picked.effect {
-                Effect::PageCap(cap) => bent.page_cap = bent.page_cap.or(Some(*cap)),
-                Effect::Lag(lag) => bent.lag = bent.lag.or(Some(*lag)),
-                Effect::Hide(id) => bent.hidden.push(id.clone()),
-                Effect::Odd(oddities) => bent.odd.extend(oddities),
-                _ => {}
-            }
-        }
-        bent
     }
 
     fn deliver(&self, answer: Answer) -> Delivery {

@@ -20,6 +20,7 @@ mod maintenance;
 mod modes;
 mod program;
 mod ready;
+mod scenario;
 mod tasks;
 mod terraform;
 mod throttling;

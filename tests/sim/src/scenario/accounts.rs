@@ -1,0 +1,82 @@
+//! Accounts of a scenario with their credentials. Errors never repeat a secret.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::Spanned;
+
+use super::Wrong;
+use crate::Accounts;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountNode {
+    name: String,
+    #[serde(default)]
+    access_keys: Vec<AccessKeyNode>,
+    #[serde(default)]
+    users: Vec<UserNode>,
+    /// Good for every project until they are revoked.
+    #[serde(default)]
+    tokens: Vec<Spanned<Secret>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccessKeyNode {
+    id: String,
+    secret: Secret,
+    /// Makes it a temporary one.
+    security_token: Option<Secret>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserNode {
+    name: String,
+    password: Secret,
+}
+
+#[derive(Debug)]
+struct Secret(SecretString);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(text.into()))
+    }
+}
+
+impl Secret {
+    fn text(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// Everybody who may call.
+pub(super) fn build(nodes: &[AccountNode]) -> Result<Accounts, Wrong> {
+    let mut accounts = Accounts::none();
+    for (number, node) in nodes.iter().enumerate() {
+        accounts = accounts.account(&node.name);
+        for key in &node.access_keys {
+            accounts = match &key.security_token {
+                Some(token) => accounts.temporary_key(&key.id, key.secret.text(), token.text()),
+                None => accounts.access_key(&key.id, key.secret.text()),
+            };
+        }
+        for user in &node.users {
+            accounts = accounts.user(&node.name, &user.name, user.password.text());
+        }
+        for (place, token) in node.tokens.iter().enumerate() {
+            let text = token.value.text();
+            if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(Wrong {
+                    at: token.referenced,
+                    field: format!("accounts[{number}].tokens[{place}]"),
+                    what: "a token is visible ASCII without blanks".to_owned(),
+                });
+            }
+            accounts = accounts.token(text);
+        }
+    }
+    // What is added by other means belongs to whom it always does.
+    Ok(accounts.account(crate::sample::DOMAIN))
+}
