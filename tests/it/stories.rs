@@ -1,10 +1,15 @@
 //! The stories. Names begin with the id of the field case that a story tells; each was somebody's outage.
 
 mod answers;
+mod bulkheads;
 mod changes;
 mod crashes;
+mod deletion;
+mod failures;
+mod gitops;
 mod jobs;
 mod manifests;
+mod pace;
 mod policies;
 mod secrets;
 mod settled;
