@@ -61,7 +61,7 @@ mod tests {
         let fault: Fault = serde_json::from_str(blocks.next().unwrap()).unwrap();
         assert_eq!(fault.times, Some(1));
         let effects: Vec<Effect> = serde_json::from_str(blocks.next().unwrap()).unwrap();
-        assert_eq!(effects.len(), 19);
+        assert_eq!(effects.len(), 20);
         let chaos: Chaos = serde_json::from_str(blocks.next().unwrap()).unwrap();
         assert_eq!(chaos, Chaos::default());
         let maintenance: Maintenance = serde_json::from_str(blocks.next().unwrap()).unwrap();

@@ -63,7 +63,7 @@ pub(crate) fn work(
     now: Timestamp,
 ) -> Worked {
     let refused = |refused: Refused| Worked {
-        answer: refused.answer(request_id),
+        answer: refused.in_language(request.headers).answer(request_id),
         done: false,
         job_id: None,
     };
@@ -89,6 +89,7 @@ pub(crate) fn work(
         Operation::Change => change::port(world, request, now),
         Operation::Job => job::show(world, request, now).map(Worked::with),
         Operation::Tasks => tasks::list(world, request, now).map(Worked::with),
+        Operation::DeleteTask => job::delete_record(world, request, now).map(Worked::with),
         Operation::Instance => instance::show(world, request, now).map(Worked::with),
         _ => Err(Refused::no_such_api()),
     });

@@ -34,6 +34,7 @@
 //! | `PUT /v3/{project}/instances/{instance}/proxy/{proxy}/port` | [`Operation::Change`] |
 //! | `GET /v3/{project}/jobs?id=` | [`Operation::Job`] |
 //! | `GET /v3/{project}/immediate-jobs` | [`Operation::Tasks`] |
+//! | `DELETE /v3/{project}/jobs/{job}` | [`Operation::DeleteTask`] |
 //! | `GET /v3/{project}/instances/{instance}` | [`Operation::Instance`] |
 //! | `POST /v3/auth/tokens` | [`Operation::Token`] |
 //! | `GET /v3/auth/domains` | [`Operation::Domains`] |
@@ -94,8 +95,8 @@ mod world;
 pub use accounts::Accounts;
 pub use answer::Answer;
 pub use behaviour::{
-    Behaviour, BusyScope, MissingInstance, MissingJob, Mode, Refusal, SamePort, TaskOffset,
-    ThrottledBy, Throttling,
+    Behaviour, BehaviourChange, BusyScope, MissingInstance, MissingJob, Mode, Refusal, SamePort,
+    TaskOffset, ThrottledBy, Throttling,
 };
 pub use clock::{NotStepped, Time};
 pub use control::{Control, ControlError, CredentialError, ProxyChange, Waited};

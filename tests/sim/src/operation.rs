@@ -19,6 +19,8 @@ pub enum Operation {
     Job,
     /// `GET /v3/{project}/immediate-jobs`: the task list.
     Tasks,
+    /// `DELETE /v3/{project}/jobs/{job}`: delete a job's record.
+    DeleteTask,
     /// `GET /v3/{project}/instances/{instance}`: an instance.
     Instance,
     /// `POST /v3/auth/tokens`: a token for a password or for another token.
@@ -44,7 +46,7 @@ impl Operation {
             | Self::Domains
             | Self::Users
             | Self::Projects => true,
-            Self::Change | Self::Token | Self::Other => false,
+            Self::Change | Self::DeleteTask | Self::Token | Self::Other => false,
         }
     }
 
@@ -65,12 +67,13 @@ pub(crate) struct Call {
     pub(crate) project: String,
     pub(crate) instance: String,
     pub(crate) proxy: String,
+    pub(crate) job: String,
 }
 
 impl Call {
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         use Operation::{
-            Change, Domains, Instance, Job, List, Other, Projects, Tasks, Token, Users,
+            Change, DeleteTask, Domains, Instance, Job, List, Other, Projects, Tasks, Token, Users,
         };
         let segments: Vec<&str> = path.split('/').collect();
         let (operation, project, instance, proxy) = match (method.as_str(), segments.as_slice()) {
@@ -99,7 +102,12 @@ impl Call {
                     "port",
                 ],
             ) => (Change, *project, *instance, *proxy),
+            ("DELETE", ["", "v3", project, "jobs", _]) => (DeleteTask, *project, "", ""),
             _ => (Other, "", "", ""),
+        };
+        let job = match (operation, segments.as_slice()) {
+            (DeleteTask, [.., job]) => *job,
+            _ => "",
         };
         let complete = segments.iter().skip(1).all(|segment| !segment.is_empty());
         let operation = if complete { operation } else { Other };
@@ -109,6 +117,7 @@ impl Call {
             project: decode(project),
             instance: decode(instance),
             proxy: decode(proxy),
+            job: decode(job),
         }
     }
 }
@@ -178,11 +187,21 @@ mod tests {
                     operation,
                     project,
                     instance,
-                    proxy
+                    proxy,
+                    job: String::new(),
                 },
                 "{path}"
             );
         }
+    }
+
+    #[test]
+    fn a_record_that_shall_be_deleted_is_named_by_the_path() {
+        let call = Call::of(&Method::DELETE, "/v3/p/jobs/j");
+        assert_eq!(
+            (call.operation, &*call.project, &*call.job),
+            (Operation::DeleteTask, "p", "j")
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{ErrorShape, Oddity, RetryAfter};
-use crate::Answer;
+use crate::{Answer, Behaviour, BehaviourChange};
 
 /// On which side of the service's work something happens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +106,9 @@ pub enum Effect {
     Hide(String),
     /// The answer has these oddities.
     Odd(Vec<Oddity>),
+    /// The service behaves with these switches changed. `clock_skew` is none of them: signatures are judged before rules
+    /// are.
+    Behave(BehaviourChange),
 }
 
 impl Effect {
@@ -187,6 +190,13 @@ impl Effect {
         }
     }
 
+    /// The service behaves with what differs from the default.
+    pub fn behave(change: impl FnOnce(&mut Behaviour)) -> Self {
+        let mut behaviour = Behaviour::default();
+        change(&mut behaviour);
+        Self::Behave(BehaviourChange::between(&Behaviour::default(), &behaviour))
+    }
+
     /// 409 with this code: another operation is at work.
     pub fn busy(code: &str) -> Self {
         Self::respond(Answer::error(
@@ -210,7 +220,8 @@ impl Effect {
             | Self::PageCap(_)
             | Self::Lag(_)
             | Self::Hide(_)
-            | Self::Odd(_) => false,
+            | Self::Odd(_)
+            | Self::Behave(_) => false,
         }
     }
 }
@@ -266,6 +277,10 @@ mod tests {
             (
                 r#"{"error":{"at":"after_work","status":502,"code":"DBS.108000","shape":"html"}}"#,
                 Effect::error_after_work(502, "DBS.108000", ErrorShape::Html),
+            ),
+            (
+                r#"{"behave":{"accepts_33060":true}}"#,
+                Effect::behave(|behaviour| behaviour.accepts_33060 = true),
             ),
             (r#"{"status":202}"#, Effect::Status(202)),
             (r#"{"lag":90}"#, Effect::Lag(Duration::from_secs(90))),

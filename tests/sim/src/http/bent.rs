@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::behaviour::{Behaviour, BehaviourChange};
 use crate::faults::{Effect, Oddity, Picked};
 
 /// How the service's work departs from its usual way.
@@ -14,6 +15,8 @@ pub(super) struct Bent {
     /// What isn't there.
     pub(super) hidden: Vec<String>,
     pub(super) odd: Vec<Oddity>,
+    /// Changes of the switches, one over the other.
+    behaviour: Vec<BehaviourChange>,
 }
 
 impl Bent {
@@ -26,9 +29,16 @@ impl Bent {
                 Effect::Lag(lag) => bent.lag = bent.lag.or(Some(*lag)),
                 Effect::Hide(id) => bent.hidden.push(id.clone()),
                 Effect::Odd(oddities) => bent.odd.extend(oddities),
+                Effect::Behave(change) => bent.behaviour.push(change.clone()),
                 _ => {}
             }
         }
         bent
+    }
+
+    /// The switches with all changes; none if there are none.
+    pub(super) fn behaviour(&self, own: &Behaviour) -> Option<Behaviour> {
+        let over = |behaviour: Behaviour, change: &BehaviourChange| change.over(&behaviour);
+        (!self.behaviour.is_empty()).then(|| self.behaviour.iter().fold(own.clone(), over))
     }
 }

@@ -17,6 +17,9 @@ use crate::operation::Call;
 use crate::times::http_date;
 use crate::world::Shared;
 
+/// The gateway takes no longer paths with their queries.
+const LONGEST_ADDRESS: usize = 32 * 1024;
+
 /// What the caller gets.
 #[derive(Debug)]
 pub(super) enum Delivery {
@@ -92,6 +95,9 @@ impl Exchange {
 
     /// Suffers the faults and does the work.
     pub(super) async fn run(&self) -> Delivery {
+        if let Some(refused) = self.too_long() {
+            return refused;
+        }
         for picked in &self.picked {
             if let Break(delivery) = self.before_work(picked).await {
                 return delivery;
@@ -110,6 +116,13 @@ impl Exchange {
     /// Refuses a body that the gateway doesn't take.
     pub(super) fn too_large(&self) -> Delivery {
         self.deliver(Refused::too_large().answer(&self.request_id))
+    }
+
+    /// Refuses an address that the gateway doesn't take.
+    fn too_long(&self) -> Option<Delivery> {
+        let length = self.received.head.uri.to_string().len();
+        let refused = || self.deliver(Refused::too_long().answer(&self.request_id));
+        (length > LONGEST_ADDRESS).then(refused)
     }
 
     /// Notes that the caller broke off within the body.
@@ -214,7 +227,7 @@ impl Exchange {
     }
 
     fn work(&self) -> Answer {
-        let bent = Bent::by(&self.picked);
+        let mut bent = Bent::by(&self.picked);
         let request = api::Request {
             call: &self.call,
             query: &self.query,
@@ -226,11 +239,17 @@ impl Exchange {
         let now = self.shared.clock.ago(lag.unwrap_or_default());
         let mut guard = self.shared.world();
         let world = &mut *guard;
-        world.state.hidden = bent.hidden;
+        world.state.hidden = std::mem::take(&mut bent.hidden);
+        let usual = bent
+            .behaviour(&world.behaviour)
+            .map(|other| std::mem::replace(&mut world.behaviour, other));
         let worked = api::work(world, &request, &self.identity, &self.request_id, now);
-        world.state.hidden.clear();
         let oddities = world.behaviour.odd.iter().chain(&bent.odd);
         let answer = worked.answer.with_oddities(oddities);
+        world.state.hidden.clear();
+        if let Some(usual) = usual {
+            world.behaviour = usual;
+        }
         world.journal.update(self.number, |entry| {
             entry.work_done = worked.done;
             entry.job_id = worked.job_id;
