@@ -5,6 +5,7 @@
 //! that one is neither tried nor counted. Chaos, where it is set, comes after the rules.
 
 mod chaos;
+mod codes;
 mod effect;
 mod oddity;
 mod ready;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 
 pub(crate) use chaos::Dice;
 pub use chaos::{Chaos, ChaosError};
+pub use codes::DOCUMENTED_ERRORS;
 pub use effect::{Effect, Loss, Stage};
 pub use oddity::Oddity;
 pub use ready::RetryAfter;

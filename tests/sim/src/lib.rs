@@ -101,8 +101,8 @@ pub use behaviour::{
 pub use clock::{NotStepped, Time};
 pub use control::{Control, ControlError, CredentialError, ProxyChange, Waited};
 pub use faults::{
-    Chaos, ChaosError, Effect, ErrorShape, Fault, FaultId, FaultView, Loss, Matcher, Oddity,
-    RetryAfter, Stage,
+    Chaos, ChaosError, DOCUMENTED_ERRORS, Effect, ErrorShape, Fault, FaultId, FaultView, Loss,
+    Matcher, Oddity, RetryAfter, Stage,
 };
 pub use fleet::{Fleet, FleetError};
 pub use journal::{Entry, Filter, Outcome, Reply};

@@ -82,9 +82,9 @@ impl Ending {
                 let (status, code) = one_of(chance, &codes, (503, "APIGW.0613"));
                 Effect::Error {
                     at,
-                    status,
+                    status: Some(status),
                     code: code.to_owned(),
-                    shape: one_of(chance, &ErrorShape::ALL, ErrorShape::Empty),
+                    shape: Some(one_of(chance, &ErrorShape::ALL, ErrorShape::Empty)),
                 }
             }
             Self::CutBody => Effect::CutBody {
