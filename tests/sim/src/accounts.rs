@@ -1,5 +1,7 @@
 //! Who may call: access keys, users with passwords, tokens made beforehand.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 
 use crate::sample;
@@ -21,6 +23,8 @@ pub(crate) struct AccessKey {
     pub(crate) secret: SecretString,
     /// A temporary key is good only together with this, in `X-Security-Token`.
     pub(crate) security_token: Option<SecretString>,
+    /// For how long from the beginning it is blocked.
+    pub(crate) blocked_for: Option<Duration>,
 }
 
 /// A token that is there from the beginning.
@@ -28,6 +32,8 @@ pub(crate) struct AccessKey {
 pub(crate) struct MadeToken {
     pub(crate) text: SecretString,
     pub(crate) account: String,
+    /// How long from the beginning it is good; for ever without it.
+    pub(crate) expires_after: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]
@@ -35,6 +41,8 @@ pub(crate) struct User {
     pub(crate) domain: String,
     pub(crate) name: String,
     pub(crate) password: SecretString,
+    /// For how long from the beginning the user is locked.
+    pub(crate) locked_for: Option<Duration>,
 }
 
 impl Default for Accounts {
@@ -83,6 +91,7 @@ impl Accounts {
             account: self.account.clone(),
             secret: secret.into(),
             security_token: None,
+            blocked_for: None,
         });
         self
     }
@@ -96,6 +105,7 @@ impl Accounts {
             account: self.account.clone(),
             secret: secret.into(),
             security_token,
+            blocked_for: None,
         });
         self
     }
@@ -107,6 +117,7 @@ impl Accounts {
             domain: domain.to_owned(),
             name: name.to_owned(),
             password: password.into(),
+            locked_for: None,
         });
         self
     }
@@ -117,6 +128,7 @@ impl Accounts {
         self.tokens.push(MadeToken {
             text: text.into(),
             account: self.account.clone(),
+            expires_after: None,
         });
         self
     }

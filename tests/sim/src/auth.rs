@@ -84,8 +84,8 @@ impl Denied {
 impl Gatekeeper {
     pub(crate) fn new(accounts: &Accounts, now: Timestamp) -> Self {
         Self {
-            keys: keys::Keys::new(&accounts.access_keys),
-            users: users::Users::new(&accounts.users),
+            keys: keys::Keys::new(&accounts.access_keys, now),
+            users: users::Users::new(&accounts.users, now),
             tokens: tokens::Tokens::new(&accounts.tokens, now),
             quotas: quota::Quotas::default(),
         }

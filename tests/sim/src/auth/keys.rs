@@ -30,10 +30,13 @@ struct Entry {
 }
 
 impl Keys {
-    pub(super) fn new(keys: &[AccessKey]) -> Self {
+    pub(super) fn new(keys: &[AccessKey], now: Timestamp) -> Self {
         let mut known = Self(BTreeMap::new());
         for key in keys {
             known.add(key.clone());
+            if let Some(time) = key.blocked_for {
+                known.block(&key.id, time, now);
+            }
         }
         known
     }
@@ -53,6 +56,14 @@ impl Keys {
     /// Forgets a key; false if it wasn't known.
     pub(crate) fn remove(&mut self, id: &str) -> bool {
         self.0.remove(id).is_some()
+    }
+
+    /// Blocks a key for a while, as its wrong signatures would; false if it isn't known.
+    pub(crate) fn block(&mut self, id: &str, time: Duration, now: Timestamp) -> bool {
+        let entry = self.0.get_mut(id);
+        entry
+            .map(|entry| entry.blocked_until = Some(later(now, time)))
+            .is_some()
     }
 
     /// Until when a key is blocked, if it is.

@@ -1,5 +1,7 @@
 //! Accounts of a scenario with their credentials. Errors never repeat a secret.
 
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
@@ -17,7 +19,7 @@ pub(super) struct AccountNode {
     users: Vec<UserNode>,
     /// Good for every project until they are revoked.
     #[serde(default)]
-    tokens: Vec<Spanned<Secret>>,
+    tokens: Vec<TokenNode>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -27,6 +29,9 @@ struct AccessKeyNode {
     secret: Secret,
     /// Makes it a temporary one.
     security_token: Option<Secret>,
+    /// For how long it is blocked.
+    #[serde(default, with = "crate::seconds::optional")]
+    blocked_for: Option<Duration>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -34,6 +39,18 @@ struct AccessKeyNode {
 struct UserNode {
     name: String,
     password: Secret,
+    /// For how long the user is locked.
+    #[serde(default, with = "crate::seconds::optional")]
+    locked_for: Option<Duration>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenNode {
+    text: Spanned<Secret>,
+    /// For how long it is good.
+    #[serde(default, with = "crate::seconds::optional")]
+    expires_after: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -61,20 +78,29 @@ pub(super) fn build(nodes: &[AccountNode]) -> Result<Accounts, Wrong> {
                 Some(token) => accounts.temporary_key(&key.id, key.secret.text(), token.text()),
                 None => accounts.access_key(&key.id, key.secret.text()),
             };
+            if let Some(made) = accounts.access_keys.last_mut() {
+                made.blocked_for = key.blocked_for;
+            }
         }
         for user in &node.users {
             accounts = accounts.user(&node.name, &user.name, user.password.text());
+            if let Some(made) = accounts.users.last_mut() {
+                made.locked_for = user.locked_for;
+            }
         }
         for (place, token) in node.tokens.iter().enumerate() {
-            let text = token.value.text();
+            let text = token.text.value.text();
             if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(Wrong {
-                    at: token.referenced,
-                    field: format!("accounts[{number}].tokens[{place}]"),
+                    at: token.text.referenced,
+                    field: format!("accounts[{number}].tokens[{place}].text"),
                     what: "a token is visible ASCII without blanks".to_owned(),
                 });
             }
             accounts = accounts.token(text);
+            if let Some(made) = accounts.tokens.last_mut() {
+                made.expires_after = token.expires_after;
+            }
         }
     }
     // What is added by other means belongs to whom it always does.

@@ -88,10 +88,55 @@ async fn the_example_makes_its_fleet_and_lets_its_accounts_in() {
     let mut sign_in = crate::client::sign_in_body("scenario-password-of-no-worth");
     sign_in["auth"]["scope"]["project"]["name"] = json!("xx-sim-1");
     assert_eq!(client.sign_in(&sign_in).await.status, 201);
+    let locked = Signer::with("SCENARIOACCESSKEY02", "another-secret-key-of-no-worth");
+    let get = |signer: Signer<'static>| {
+        let (client, list) = (client.clone(), list.clone());
+        async move {
+            signer
+                .send(&client, Method::GET, &list, "", "")
+                .await
+                .status
+        }
+    };
+    assert_eq!(get(locked).await, 401);
     for strange in [Signer::sample(), Signer::with("SCENARIOACCESSKEY01", "x")] {
-        let reply = strange.send(&client, Method::GET, &list, "", "").await;
-        assert_eq!(reply.status, 401);
+        assert_eq!(get(strange).await, 401);
     }
+}
+
+#[tokio::test]
+async fn the_examples_locks_and_tokens_end_in_their_time() {
+    let (simulator, client) = rough_day().await;
+    let sign_in = async || {
+        let mut body = crate::client::sign_in_body("another-password-of-no-worth");
+        body["auth"]["identity"]["password"]["user"]["name"] = json!("forgetful");
+        client.sign_in(&body).await.status
+    };
+    let key = async || {
+        let signer = Signer::with("SCENARIOACCESSKEY02", "another-secret-key-of-no-worth");
+        let list = list_path(sample::INSTANCE);
+        signer
+            .send(&client, Method::GET, &list, "", "")
+            .await
+            .status
+    };
+    let token = async || {
+        let request = client
+            .bare(Method::GET, &list_path(sample::INSTANCE))
+            .header("X-Auth-Token", "short-lived-token-of-no-worth");
+        send(request).await.unwrap().status
+    };
+    assert_eq!(
+        (sign_in().await, key().await, token().await),
+        (401, 401, 200)
+    );
+    simulator.advance(seconds(300)).unwrap();
+    assert_eq!(
+        (sign_in().await, key().await, token().await),
+        (401, 200, 401)
+    );
+    simulator.advance(seconds(600)).unwrap();
+    assert_eq!(sign_in().await, 201);
 }
 
 #[tokio::test]
@@ -246,7 +291,7 @@ fn what_is_wrong_is_told_with_file_line_and_field() {
 #[test]
 fn what_is_wrong_near_a_secret_is_told_without_it() {
     for text in [
-        "accounts:\n  - name: a\n    tokens: [\"canary canary\"]\n",
+        "accounts:\n  - name: a\n    tokens: [{text: canary canary}]\n",
         "accounts:\n  - name: a\n    users:\n      - {name: u, password: [canary]}\n",
         "accounts:\n  - name: a\n    users:\n      - {name: u, password: canary, mood: 1}\n",
         "accounts:\n  - name: a\n    access_keys:\n      - {id: k, secret: canary\n",
