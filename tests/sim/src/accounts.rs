@@ -12,6 +12,9 @@ pub struct Accounts {
     pub(crate) access_keys: Vec<AccessKey>,
     pub(crate) users: Vec<User>,
     pub(crate) tokens: Vec<MadeToken>,
+    pub(crate) id_tokens: Vec<IdToken>,
+    /// The account whose agency the machine has.
+    pub(crate) agency: Option<String>,
     /// Whose the keys and tokens are that are added next.
     account: String,
 }
@@ -36,6 +39,14 @@ pub(crate) struct MadeToken {
     pub(crate) expires_after: Option<Duration>,
 }
 
+/// An ID token for which an identity provider's users are let in.
+#[derive(Debug, Clone)]
+pub(crate) struct IdToken {
+    pub(crate) provider: String,
+    pub(crate) text: SecretString,
+    pub(crate) account: String,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct User {
     pub(crate) domain: String,
@@ -51,6 +62,8 @@ impl Default for Accounts {
             access_keys: Vec::new(),
             users: Vec::new(),
             tokens: Vec::new(),
+            id_tokens: Vec::new(),
+            agency: None,
             account: sample::DOMAIN.to_owned(),
         }
     }
@@ -131,5 +144,25 @@ impl Accounts {
             expires_after: None,
         });
         self
+    }
+
+    /// Adds an ID token, such as a Kubernetes service account's, that this identity provider vouches for.
+    #[must_use]
+    pub fn id_token(mut self, provider: &str, text: &str) -> Self {
+        self.id_tokens.push(IdToken {
+            provider: provider.to_owned(),
+            text: text.into(),
+            account: self.account.clone(),
+        });
+        self
+    }
+
+    /// Gives the machine whose metadata is asked for an agency of the account.
+    #[must_use]
+    pub fn machine_agency(self) -> Self {
+        Self {
+            agency: Some(self.account.clone()),
+            ..self
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! A simulator of the cloud API of TaurusDB, as far as the ports of database proxies need it, and of IAM's tokens and
-//! look-ups.
+//! A simulator of the cloud API of TaurusDB, as far as the ports of database proxies need it, of IAM's tokens and
+//! look-ups, and of a machine's metadata.
 //!
 //! Nobody outside the vendor can run the real service. This is an HTTP server that answers as the service's pages say,
 //! for tests in process and, as the program `taurus-sim`, for demonstrations. It shares no type and no line with any
@@ -37,9 +37,13 @@
 //! | `DELETE /v3/{project}/jobs/{job}` | [`Operation::DeleteTask`] |
 //! | `GET /v3/{project}/instances/{instance}` | [`Operation::Instance`] |
 //! | `POST /v3/auth/tokens` | [`Operation::Token`] |
+//! | `POST /v3.0/OS-AUTH/id-token/tokens` | [`Operation::IdToken`] |
+//! | `POST /v3.0/OS-CREDENTIAL/securitytokens` | [`Operation::SecurityToken`] |
 //! | `GET /v3/auth/domains` | [`Operation::Domains`] |
 //! | `GET /v3/users?name=` | [`Operation::Users`] |
 //! | `GET /v3/projects?name=` | [`Operation::Projects`] |
+//! | `PUT /meta-data/latest/api/token` | [`Operation::MetadataToken`] |
+//! | `GET /openstack/latest/securitykey` | [`Operation::MachineKeys`] |
 //!
 //! Everything else is 404 with `APIGW.0101`, and in the journal like any other request. Callers are recognised by
 //! `X-Auth-Token` or by an `SDK-HMAC-SHA256` signature, with the locks that follow from wrong ones. All documented

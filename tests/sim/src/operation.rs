@@ -31,6 +31,14 @@ pub enum Operation {
     Users,
     /// `GET /v3/projects?name=`: the projects.
     Projects,
+    /// `POST /v3.0/OS-AUTH/id-token/tokens`: a token for an identity provider's ID token.
+    IdToken,
+    /// `POST /v3.0/OS-CREDENTIAL/securitytokens`: temporary keys for a token.
+    SecurityToken,
+    /// `PUT /meta-data/latest/api/token`: a token for the machine's metadata.
+    MetadataToken,
+    /// `GET /openstack/latest/securitykey`: temporary keys of the machine.
+    MachineKeys,
     /// Anything else; answered with 404.
     Other,
 }
@@ -46,7 +54,14 @@ impl Operation {
             | Self::Domains
             | Self::Users
             | Self::Projects => true,
-            Self::Change | Self::DeleteTask | Self::Token | Self::Other => false,
+            Self::Change
+            | Self::DeleteTask
+            | Self::Token
+            | Self::IdToken
+            | Self::SecurityToken
+            | Self::MetadataToken
+            | Self::MachineKeys
+            | Self::Other => false,
         }
     }
 
@@ -54,7 +69,24 @@ impl Operation {
     pub(crate) fn is_of_iam(self) -> bool {
         matches!(
             self,
-            Self::Token | Self::Domains | Self::Users | Self::Projects
+            Self::Token
+                | Self::IdToken
+                | Self::SecurityToken
+                | Self::Domains
+                | Self::Users
+                | Self::Projects
+        )
+    }
+
+    /// Whether it gives credentials to callers that bring their proof themselves.
+    pub(crate) fn gives_credentials(self) -> bool {
+        matches!(
+            self,
+            Self::Token
+                | Self::IdToken
+                | Self::SecurityToken
+                | Self::MetadataToken
+                | Self::MachineKeys
         )
     }
 }
@@ -73,11 +105,18 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         use Operation::{
-            Change, DeleteTask, Domains, Instance, Job, List, Other, Projects, Tasks, Token, Users,
+            Change, DeleteTask, Domains, IdToken, Instance, Job, List, MachineKeys, MetadataToken,
+            Other, Projects, SecurityToken, Tasks, Token, Users,
         };
         let segments: Vec<&str> = path.split('/').collect();
         let (operation, project, instance, proxy) = match (method.as_str(), segments.as_slice()) {
             ("POST", ["", "v3", "auth", "tokens"]) => (Token, "", "", ""),
+            ("POST", ["", "v3.0", "OS-AUTH", "id-token", "tokens"]) => (IdToken, "", "", ""),
+            ("POST", ["", "v3.0", "OS-CREDENTIAL", "securitytokens"]) => {
+                (SecurityToken, "", "", "")
+            }
+            ("PUT", ["", "meta-data", "latest", "api", "token"]) => (MetadataToken, "", "", ""),
+            ("GET", ["", "openstack", "latest", "securitykey"]) => (MachineKeys, "", "", ""),
             ("GET", ["", "v3", "auth", "domains"]) => (Domains, "", "", ""),
             ("GET", ["", "v3", "users"]) => (Users, "", "", ""),
             ("GET", ["", "v3", "projects"]) => (Projects, "", "", ""),

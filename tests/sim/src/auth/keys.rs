@@ -27,6 +27,8 @@ struct Entry {
     key: AccessKey,
     failures: u32,
     blocked_until: Option<Timestamp>,
+    /// When a temporary key ends.
+    expires: Option<Timestamp>,
 }
 
 impl Keys {
@@ -49,8 +51,18 @@ impl Keys {
                 key,
                 failures: 0,
                 blocked_until: None,
+                expires: None,
             },
         );
+    }
+
+    /// Adds a key that is good until then.
+    pub(crate) fn issue(&mut self, key: AccessKey, expires: Timestamp) {
+        let id = key.id.clone();
+        self.add(key);
+        if let Some(entry) = self.0.get_mut(&id) {
+            entry.expires = Some(expires);
+        }
     }
 
     /// Forgets a key; false if it wasn't known.
@@ -92,6 +104,12 @@ impl Keys {
             return Err(Denied::new(
                 Some(&credential),
                 "too many failures, access is forbidden for a while",
+            ));
+        }
+        if entry.expires.is_some_and(|expires| expires <= now) {
+            return Err(Denied::new(
+                Some(&credential),
+                "the temporary key has expired, get a new one",
             ));
         }
         match entry.check(signed, &claim, service_clock) {

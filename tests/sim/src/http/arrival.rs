@@ -37,6 +37,7 @@ pub(super) fn recognise(
             return unchecked(api::claimed_credential(world, &received.body).unwrap_or_default());
         }
         Operation::Other => return unchecked(String::new()),
+        operation if operation.gives_credentials() => return unchecked(String::new()),
         _ => {}
     }
     let Parts {

@@ -12,7 +12,7 @@ use crate::answer::Answer;
 use crate::api::{self, Refused};
 use crate::auth::{Denied, Identity, query_pairs};
 use crate::faults::{self, Effect, Loss, Picked, Stage};
-use crate::journal::{Entry, Outcome, Reply};
+use crate::journal::{self, Entry, Outcome, Reply};
 use crate::operation::Call;
 use crate::times::http_date;
 use crate::world::Shared;
@@ -278,7 +278,11 @@ impl Exchange {
     fn close(&self, outcome: Outcome, answer: Option<&Answer>) {
         let reply = answer.map(|answer| Reply {
             status: answer.status,
-            body: answer.body.clone(),
+            body: if self.call.operation.gives_credentials() {
+                journal::body(self.call.operation, answer.body.as_bytes())
+            } else {
+                answer.body.clone()
+            },
         });
         self.note(|entry| {
             entry.outcome = outcome;

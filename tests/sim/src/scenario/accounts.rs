@@ -20,6 +20,19 @@ pub(super) struct AccountNode {
     /// Good for every project until they are revoked.
     #[serde(default)]
     tokens: Vec<TokenNode>,
+    /// ID tokens for which an identity provider vouches.
+    #[serde(default)]
+    id_tokens: Vec<IdTokenNode>,
+    /// Whether the machine whose metadata is asked for has an agency of this account.
+    #[serde(default)]
+    machine_agency: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdTokenNode {
+    provider: String,
+    text: Secret,
 }
 
 #[derive(Debug, Deserialize)]
@@ -101,6 +114,12 @@ pub(super) fn build(nodes: &[AccountNode]) -> Result<Accounts, Wrong> {
             if let Some(made) = accounts.tokens.last_mut() {
                 made.expires_after = token.expires_after;
             }
+        }
+        for token in &node.id_tokens {
+            accounts = accounts.id_token(&token.provider, token.text.text());
+        }
+        if node.machine_agency {
+            accounts = accounts.machine_agency();
         }
     }
     // What is added by other means belongs to whom it always does.

@@ -16,6 +16,7 @@ mod faults;
 mod iam;
 mod jobs;
 mod journal;
+mod lease;
 mod maintenance;
 mod modes;
 mod program;

@@ -88,6 +88,13 @@ async fn the_example_makes_its_fleet_and_lets_its_accounts_in() {
     let mut sign_in = crate::client::sign_in_body("scenario-password-of-no-worth");
     sign_in["auth"]["scope"]["project"]["name"] = json!("xx-sim-1");
     assert_eq!(client.sign_in(&sign_in).await.status, 201);
+    let by_provider = client
+        .bare(Method::POST, "/v3.0/OS-AUTH/id-token/tokens")
+        .header("X-Idp-Id", "cluster")
+        .json(&json!({"auth": {"id_token": {"id": "id-token-of-no-worth"}}}));
+    assert_eq!(send(by_provider).await.unwrap().status, 201);
+    let machine = client.bare(Method::GET, "/openstack/latest/securitykey");
+    assert_eq!(send(machine).await.unwrap().status, 200);
     let locked = Signer::with("SCENARIOACCESSKEY02", "another-secret-key-of-no-worth");
     let get = |signer: Signer<'static>| {
         let (client, list) = (client.clone(), list.clone());
