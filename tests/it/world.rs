@@ -136,6 +136,14 @@ impl World {
         self.operator = Some(started);
     }
 
+    /// An operator with the rights of another service account, which is made for it.
+    pub async fn start_operator_as(&mut self, namespace: &str, account: &str) {
+        let config = plane::config_of(self.plane, namespace, account).await;
+        let setup = Setup::default();
+        let started = Operator::start(config, &self.namespace, &self.sim.url(), setup).await;
+        self.operator = Some(started);
+    }
+
     /// Ends the operator as a crash does: between any two steps.
     pub fn kill_operator(&mut self) {
         self.operator.take().expect("an operator runs").kill();

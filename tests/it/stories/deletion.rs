@@ -62,8 +62,7 @@ async fn needs_nothing(mode: Mode) {
         if let Some(effect) = effect {
             world.sim.inject(on_lists(effect));
         }
-        let mut resource = world.resource(3307);
-        resource.spec.credentials_ref.as_mut().unwrap().name = secret.to_owned();
+        let resource = world.resource_with(3307, secret);
         world.create(&resource).await;
         world
             .until("seen", |object| !reason(object).is_empty())
@@ -132,8 +131,7 @@ async fn a07_nothing_is_done_for_a_resource_that_is_gone() {
             ..Setup::default()
         })
         .await;
-    let mut resource = world.resource(3307);
-    resource.spec.credentials_ref.as_mut().unwrap().name = "missing".to_owned();
+    let resource = world.resource_with(3307, "missing");
     world.create(&resource).await;
     world
         .until("without a Secret", |object| {

@@ -27,6 +27,15 @@ impl World {
         resource
     }
 
+    /// The same with the credentials of another Secret.
+    pub fn resource_with(&self, port: u16, secret: &str) -> TaurusProxyPort {
+        let mut resource = self.resource(port);
+        resource.spec.credentials_ref = Some(CredentialsReference {
+            name: secret.to_owned(),
+        });
+        resource
+    }
+
     pub(super) fn named(&self, name: &str) -> TaurusProxyPort {
         TaurusProxyPort {
             metadata: ObjectMeta {

@@ -18,6 +18,8 @@ use super::{DIVISOR, PATIENCE, gate::Gate};
 
 /// How an operator is started.
 pub struct Setup {
+    /// By how much all durations are divided.
+    pub divisor: u32,
     /// For how long the process pretends to have run.
     pub head_start: Duration,
     /// What lies between it and the API server.
@@ -31,6 +33,7 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            divisor: DIVISOR,
             head_start: Duration::from_hours(1),
             gate: Gate::default(),
             resync: Duration::from_mins(10) / DIVISOR,
@@ -121,7 +124,7 @@ impl Operator {
 
 fn settings(host: String, setup: &Setup) -> Settings {
     let clock = Clock::with_head_start(setup.head_start);
-    let pace = Pace::divided_by(DIVISOR);
+    let pace = Pace::divided_by(setup.divisor);
     let policy = Policy {
         allow: AllowList::new([host], true),
         call_timeout: pace.call_timeout,

@@ -132,6 +132,17 @@ impl World {
         assert!(in_time.is_ok(), "it did not happen: {what}");
     }
 
+    /// As [`Self::until_true`], for what has to be asked for.
+    pub async fn until_true_async(&self, what: &str, is: impl AsyncFn() -> bool) {
+        let looking = async {
+            while !is().await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, looking).await;
+        assert!(in_time.is_ok(), "it did not happen: {what}");
+    }
+
     /// Waits until the neighbour has got its port.
     pub async fn until_neighbour_is_ready(&self) {
         self.until_passing_of(NEIGHBOUR, "Ready", |object| {
