@@ -19,11 +19,13 @@ pub mod endpoints;
 pub mod error;
 pub mod excerpt;
 pub mod http;
+mod lanes;
 mod line;
 pub mod observer;
 mod paging;
 mod reads;
 pub mod request;
+mod throttle;
 mod wire;
 
 pub use error::{CloudError, Meaning};

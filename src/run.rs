@@ -90,6 +90,8 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         allow,
         call_timeout: pace.call_timeout,
         refusal_pause: pace.refusal_pause,
+        throttle_pause: pace.throttled,
+        calls_at_once: usize::from(concurrency).div_ceil(2),
         clock,
         observer: Arc::clone(&metrics) as _,
     })?;

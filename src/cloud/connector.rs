@@ -2,24 +2,38 @@
 //!
 //! No call is made here. Promises that no host is called that the allow-list does not have.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::redirect;
 
 use super::{
     Cloud, CloudError, Meaning,
-    auth::{Access, secret::Credential, token::TokenSource},
+    auth::{
+        Access,
+        entrance::{Entrance, Place},
+        secret::Credential,
+        token::TokenSource,
+    },
     endpoints::{self, AllowList},
     http::{Account, HttpCloud},
+    lanes::Lanes,
     line::Opener,
     observer::CallObserver,
     reads::Reads,
+    throttle::Throttle,
 };
 use crate::{
     clock::Clock,
     controller::{accounts::Connect, read::Subject},
 };
+
+/// Nobody waits longer than this for the calls of others; what is slower than this is not well.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How the cloud may be called.
 pub struct Policy {
@@ -29,6 +43,10 @@ pub struct Policy {
     pub call_timeout: Duration,
     /// A credential that was refused twice in a row is held back for this: longer than the cloud's lock-out.
     pub refusal_pause: Duration,
+    /// The first and the longest pause of a project that has made too many calls.
+    pub throttle_pause: (Duration, Duration),
+    /// How many calls to one endpoint may be under way at once.
+    pub calls_at_once: usize,
     /// The clocks.
     pub clock: Clock,
     /// Who is told of each call.
@@ -50,8 +68,27 @@ pub enum ConnectorError {
 pub struct Connector {
     allow: AllowList,
     refusal_pause: Duration,
+    throttle_pause: (Duration, Duration),
+    calls_at_once: usize,
+    places: Mutex<Places>,
     reads: Reads,
     opener: Arc<Opener>,
+}
+
+/// What is shared beyond a single credential.
+#[derive(Default)]
+struct Places {
+    lanes: HashMap<String, Arc<Lanes>>,
+    throttles: HashMap<(String, String), Arc<Throttle>>,
+}
+
+impl Places {
+    /// Endpoints and projects come and go.
+    fn forget_unused(&mut self) {
+        self.lanes.retain(|_, lanes| Arc::strong_count(lanes) > 1);
+        self.throttles
+            .retain(|_, throttle| Arc::strong_count(throttle) > 1);
+    }
 }
 
 impl Connector {
@@ -70,6 +107,9 @@ impl Connector {
         Ok(Self {
             allow: policy.allow,
             refusal_pause: policy.refusal_pause,
+            throttle_pause: policy.throttle_pause,
+            calls_at_once: policy.calls_at_once.max(1),
+            places: Mutex::default(),
             reads: Reads {
                 http,
                 clock: policy.clock,
@@ -78,6 +118,30 @@ impl Connector {
             },
             opener: Arc::new(Opener::new(egress)?),
         })
+    }
+
+    /// What the calls of a project at an endpoint share.
+    fn place(&self, endpoint: &str, project: &str) -> Place {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.forget_unused();
+        let lanes = places
+            .lanes
+            .entry(endpoint.to_owned())
+            .or_insert_with(|| Lanes::new(self.calls_at_once, self.patience(), self.reads.clock));
+        let lanes = Arc::clone(lanes);
+        let key = (endpoint.to_owned(), project.to_owned());
+        let throttle = places
+            .throttles
+            .entry(key)
+            .or_insert_with(|| Arc::new(Throttle::new(self.throttle_pause)));
+        Place {
+            lanes,
+            throttle: Arc::clone(throttle),
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE.min(self.reads.timeout)
     }
 
     fn tokens(
@@ -127,7 +191,10 @@ impl Connect for Connector {
         let tokens = |username, password, domain_name| {
             self.tokens(subject, (username, password, domain_name))
         };
-        let access = Access::new(credential, tokens, self.refusal_pause, self.reads.clock)?;
+        let place = self.place(&endpoint, subject.project.as_str());
+        let clock = self.reads.clock;
+        let entrance = Entrance::new(self.refusal_pause, self.patience(), place, clock);
+        let access = Access::new(credential, tokens, entrance)?;
         Ok(Arc::new(HttpCloud {
             account: Arc::new(Account {
                 endpoint,

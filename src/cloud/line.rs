@@ -19,7 +19,7 @@ use tower_service::Service as _;
 
 use super::{
     ChangeAnswer, CloudError, Line, Meaning,
-    auth::{CONTENT_TYPE, Pass},
+    auth::{CONTENT_TYPE, Pass, entrance::Turn},
     error::{answer::Answer, failure},
     http::{Account, HttpCloud},
     observer::{CallObserver, Operation},
@@ -42,6 +42,7 @@ struct HttpLine {
     connection: Connection,
     account: Arc<Account>,
     pass: Pass,
+    _turn: Turn,
     clock: Clock,
     timeout: Duration,
     observer: Arc<dyn CallObserver>,
@@ -73,7 +74,7 @@ impl Opener {
 
 /// Opens a line: token, name look-up, TCP, TLS.
 pub(super) async fn open(cloud: &HttpCloud) -> Result<impl Line + use<>, CloudError> {
-    let pass = cloud.account.access.pass().await?;
+    let (turn, pass) = cloud.account.access.pass().await?;
     let opening = connect(&cloud.opener, &cloud.account.endpoint);
     let (sender, connection) = tokio::time::timeout(cloud.reads.timeout, opening)
         .await
@@ -83,6 +84,7 @@ pub(super) async fn open(cloud: &HttpCloud) -> Result<impl Line + use<>, CloudEr
         connection,
         account: Arc::clone(&cloud.account),
         pass,
+        _turn: turn,
         clock: cloud.reads.clock,
         timeout: cloud.reads.timeout,
         observer: Arc::clone(&cloud.reads.observer),

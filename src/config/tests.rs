@@ -181,6 +181,8 @@ fn connects_to_a_region(config: Config) -> Result<(), Meaning> {
         allow: config.allow,
         call_timeout: config.pace.call_timeout,
         refusal_pause: config.pace.refusal_pause,
+        throttle_pause: config.pace.throttled,
+        calls_at_once: 8,
         clock: Clock::start(),
         observer: Arc::new(()),
     });

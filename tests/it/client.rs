@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::future::join_all;
 use k8s_openapi::{ByteString, jiff::Timestamp};
 use taurus_port_operator::{
-    clock::Clock,
+    clock::{Clock, Shift},
     cloud::{
         Cloud, CloudError, Meaning,
         auth::secret::Credential,
@@ -23,6 +23,7 @@ use taurus_sim::{
 use crate::world::plane;
 
 mod changes;
+mod credentials;
 
 const TOKEN: &str = "a-token-that-somebody-else-has-fetched";
 
@@ -55,23 +56,40 @@ fn instance() -> InstanceId {
 }
 
 fn connect(url: &str, pairs: &[(&str, &str)]) -> Arc<dyn Cloud> {
-    let host = url.trim_start_matches("http://").to_owned();
-    let policy = Policy {
-        allow: AllowList::new([host], true),
+    connect_with(url, pairs, |_| ())
+}
+
+/// As [`connect`], with a policy of one's own.
+fn connect_with(
+    url: &str,
+    pairs: &[(&str, &str)],
+    change: impl FnOnce(&mut Policy),
+) -> Arc<dyn Cloud> {
+    let connector = Connector::new(policy(url, change)).unwrap();
+    connector.connect(&subject(url), credential(pairs)).unwrap()
+}
+
+fn policy(url: &str, change: impl FnOnce(&mut Policy)) -> Policy {
+    let (_, host) = url.split_once("://").unwrap();
+    let mut policy = Policy {
+        allow: AllowList::new([host.to_owned()], true),
         call_timeout: Duration::from_secs(2),
         refusal_pause: Duration::from_mins(6),
+        throttle_pause: (Duration::ZERO, Duration::ZERO),
+        calls_at_once: 8,
         clock: Clock::start(),
         observer: Arc::new(()),
     };
+    change(&mut policy);
+    policy
+}
+
+fn credential(pairs: &[(&str, &str)]) -> Credential {
     let data = pairs
         .iter()
         .map(|(key, value)| ((*key).to_owned(), ByteString((*value).into())))
         .collect();
-    let credential = Credential::from_secret(&data).unwrap();
-    Connector::new(policy)
-        .unwrap()
-        .connect(&subject(url), credential)
-        .unwrap()
+    Credential::from_secret(&data).unwrap()
 }
 
 const KEYS: [(&str, &str); 2] = [
@@ -144,50 +162,6 @@ async fn odd_job_ids_are_signed_and_sent_as_they_are() {
             [("id".to_owned(), id.to_owned())]
         );
     }
-}
-
-#[tokio::test]
-async fn one_token_serves_all_who_wait_and_a_revoked_one_is_renewed_once() {
-    let simulator = simulator().await;
-    let cloud = connect(&simulator.url(), &USER);
-    let tokens = || simulator.count(&Filter::on(Operation::Token));
-    let instance = instance();
-    let lists = join_all((0..20).map(|_| cloud.list_proxies(&instance))).await;
-    assert!(lists.iter().all(Result::is_ok));
-    assert_eq!(tokens(), 1);
-    simulator.revoke_tokens(None);
-    cloud.list_proxies(&instance).await.unwrap();
-    assert_eq!(tokens(), 2);
-}
-
-#[tokio::test]
-async fn wrong_credentials_are_held_back_before_the_cloud_locks_them() {
-    let simulator = simulator().await;
-    let instance = instance();
-    let wrong_key = [("accessKey", sample::ACCESS_KEY), ("secretKey", "wrong")];
-    let wrong_password = [
-        ("username", sample::USER),
-        ("password", "wrong"),
-        ("domainName", sample::DOMAIN),
-    ];
-    for (credential, operation) in [
-        (&wrong_key[..], Operation::List),
-        (&wrong_password[..], Operation::Token),
-        (&[("token", "invented")][..], Operation::List),
-    ] {
-        simulator.clear_journal();
-        let cloud = connect(&simulator.url(), credential);
-        for _ in 0..10 {
-            let error = cloud.list_proxies(&instance).await.unwrap_err();
-            assert_eq!(error.meaning, Meaning::Unauthenticated, "{error}");
-        }
-        assert_eq!(simulator.count(&Filter::on(operation)), 2, "{operation:?}");
-    }
-    assert_eq!(simulator.blocked_until(sample::ACCESS_KEY), None);
-    connect(&simulator.url(), &USER)
-        .list_proxies(&instance)
-        .await
-        .unwrap();
 }
 
 #[tokio::test]
@@ -321,21 +295,9 @@ async fn a_certificate_that_nobody_vouches_for_is_named_as_the_trouble() {
     // The API server of the tests has a certificate of its own.
     let plane = plane::shared().await;
     let url = plane.url().to_owned();
-    let policy = Policy {
-        allow: AllowList::new([url.trim_start_matches("https://").to_owned()], false),
-        call_timeout: Duration::from_secs(5),
-        refusal_pause: Duration::from_mins(6),
-        clock: Clock::start(),
-        observer: Arc::new(()),
-    };
-    let data = KEYS
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), ByteString((*value).into())));
-    let credential = Credential::from_secret(&data.collect()).unwrap();
-    let cloud = Connector::new(policy)
-        .unwrap()
-        .connect(&subject(&url), credential)
-        .unwrap();
+    let cloud = connect_with(&url, &KEYS, |policy| {
+        policy.call_timeout = Duration::from_secs(5);
+    });
     let read = cloud.list_proxies(&instance()).await.unwrap_err();
     let line: CloudError = cloud.open_line().await.err().unwrap();
     assert_eq!(read.meaning, Meaning::TlsFailed, "{read}");

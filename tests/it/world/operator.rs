@@ -123,6 +123,8 @@ fn settings(host: String, setup: &Setup) -> Settings {
         allow: AllowList::new([host], true),
         call_timeout: pace.call_timeout,
         refusal_pause: pace.of_user(Duration::from_mins(6)),
+        throttle_pause: pace.throttled,
+        calls_at_once: 8,
         clock,
         observer: Arc::new(()),
     };
