@@ -15,6 +15,7 @@ use crate::{
 
 pub mod auth;
 pub mod connector;
+mod egress;
 pub mod endpoints;
 pub mod error;
 pub mod excerpt;
@@ -26,6 +27,7 @@ mod paging;
 mod reads;
 pub mod request;
 mod throttle;
+mod tls;
 mod wire;
 
 pub use error::{CloudError, Meaning};

@@ -10,6 +10,7 @@ use std::{
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::redirect;
+use rustls::pki_types::CertificateDer;
 
 use super::{
     Cloud, CloudError, Meaning,
@@ -19,6 +20,7 @@ use super::{
         secret::Credential,
         token::TokenSource,
     },
+    egress,
     endpoints::{self, AllowList},
     http::{Account, HttpCloud},
     lanes::Lanes,
@@ -26,6 +28,7 @@ use super::{
     observer::CallObserver,
     reads::Reads,
     throttle::Throttle,
+    tls,
 };
 use crate::{
     clock::Clock,
@@ -45,6 +48,8 @@ pub struct Policy {
     pub refusal_pause: Duration,
     /// The first and the longest pause of a project that has made too many calls.
     pub throttle_pause: (Duration, Duration),
+    /// Certificate authorities that are believed beside those of the machine.
+    pub extra_authorities: Vec<CertificateDer<'static>>,
     /// How many calls to one endpoint may be under way at once.
     pub calls_at_once: usize,
     /// The clocks.
@@ -94,15 +99,17 @@ impl Places {
 impl Connector {
     /// A connector. The process must have a crypto provider installed.
     pub fn new(policy: Policy) -> Result<Self, ConnectorError> {
-        let egress = Matcher::from_env();
+        let tls = tls::client_config(policy.extra_authorities)?;
+        let for_lines = Matcher::from_env();
         let for_reads = Matcher::from_env();
-        let proxy = reqwest::Proxy::custom(move |url| proxy_of(&for_reads, url));
+        let proxy = reqwest::Proxy::custom(move |url| egress::proxy_of(&for_reads, url));
         let http = reqwest::Client::builder()
             .user_agent(concat!("taurus-port-operator/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .connect_timeout(policy.call_timeout)
             .no_proxy()
             .proxy(proxy)
+            .tls_backend_preconfigured(tls.clone())
             .build()?;
         Ok(Self {
             allow: policy.allow,
@@ -116,7 +123,7 @@ impl Connector {
                 timeout: policy.call_timeout,
                 observer: policy.observer,
             },
-            opener: Arc::new(Opener::new(egress)?),
+            opener: Arc::new(Opener::new(for_lines, tls)),
         })
     }
 
@@ -205,27 +212,4 @@ impl Connect for Connector {
             opener: Arc::clone(&self.opener),
         }))
     }
-}
-
-/// The proxy that the environment names for an address. Plain http is spoken to the hosts of --allow-http only; they are near.
-fn proxy_of(matcher: &Matcher, url: &reqwest::Url) -> Option<String> {
-    if url.scheme() != "https" {
-        return None;
-    }
-    let target = url.as_str().parse().ok()?;
-    let found = matcher.intercept(&target)?;
-    let proxy = found.uri();
-    Some(match found.raw_auth() {
-        Some((user, password)) => {
-            let encode = super::auth::signer::encoded_path;
-            let host = proxy.authority()?;
-            format!(
-                "{}://{}:{}@{host}",
-                proxy.scheme_str()?,
-                encode(user),
-                encode(password)
-            )
-        }
-        None => proxy.to_string(),
-    })
 }

@@ -15,6 +15,7 @@ use hyper_util::client::{
     legacy::connect::{HttpConnector, proxy::Tunnel},
     proxy::matcher::Matcher,
 };
+use rustls::ClientConfig;
 use tower_service::Service as _;
 
 use super::{
@@ -34,6 +35,7 @@ use crate::{clock::Clock, controller::journal::Acknowledged, fleet::permits::Per
 pub struct Opener {
     direct: HttpsConnector<HttpConnector>,
     egress: Matcher,
+    tls: ClientConfig,
 }
 
 /// An open connection that has carried nothing yet.
@@ -59,17 +61,25 @@ impl Drop for Connection {
 
 impl Opener {
     /// Connections go through the proxy that `egress` names, if it names one.
-    pub fn new(egress: Matcher) -> Result<Self, rustls::Error> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
+    pub fn new(egress: Matcher, tls: ClientConfig) -> Self {
         let direct = HttpsConnectorBuilder::new()
-            .try_with_platform_verifier()?
+            .with_tls_config(tls.clone())
             .https_or_http()
             .enable_http1()
-            .wrap_connector(tcp);
-        Ok(Self { direct, egress })
+            .wrap_connector(tcp());
+        Self {
+            direct,
+            egress,
+            tls,
+        }
     }
+}
+
+fn tcp() -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp
 }
 
 /// Opens a line: token, name look-up, TCP, TLS.
@@ -105,15 +115,12 @@ async fn connect(
     match egress {
         None => handshake(opener.direct.clone().call(uri).await).await,
         Some(egress) => {
-            let mut tcp = HttpConnector::new();
-            tcp.enforce_http(false);
-            let mut tunnel = Tunnel::new(egress.uri().clone(), tcp);
+            let mut tunnel = Tunnel::new(egress.uri().clone(), tcp());
             if let Some(credential) = egress.basic_auth() {
                 tunnel = tunnel.with_auth(credential.clone());
             }
             let mut through = HttpsConnectorBuilder::new()
-                .try_with_platform_verifier()
-                .map_err(|error| failure::of_connecting(&error))?
+                .with_tls_config(opener.tls.clone())
                 .https_only()
                 .enable_http1()
                 .wrap_connector(tunnel);

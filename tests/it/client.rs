@@ -24,6 +24,7 @@ use crate::world::plane;
 
 mod changes;
 mod credentials;
+mod tls;
 
 const TOKEN: &str = "a-token-that-somebody-else-has-fetched";
 
@@ -76,6 +77,7 @@ fn policy(url: &str, change: impl FnOnce(&mut Policy)) -> Policy {
         call_timeout: Duration::from_secs(2),
         refusal_pause: Duration::from_mins(6),
         throttle_pause: (Duration::ZERO, Duration::ZERO),
+        extra_authorities: Vec::new(),
         calls_at_once: 8,
         clock: Clock::start(),
         observer: Arc::new(()),

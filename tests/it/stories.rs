@@ -3,6 +3,7 @@
 mod answers;
 mod changes;
 mod crashes;
+mod egress;
 mod jobs;
 mod manifests;
 mod policies;

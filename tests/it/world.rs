@@ -18,6 +18,7 @@ use taurus_sim::{Entry, Filter, JobPlan, Mode, Operation, Options, Simulator, sa
 
 use crate::rules;
 
+pub mod front;
 pub mod gate;
 pub mod operator;
 pub mod plane;

@@ -124,6 +124,7 @@ fn settings(host: String, setup: &Setup) -> Settings {
         call_timeout: pace.call_timeout,
         refusal_pause: pace.of_user(Duration::from_mins(6)),
         throttle_pause: pace.throttled,
+        extra_authorities: Vec::new(),
         calls_at_once: 8,
         clock,
         observer: Arc::new(()),
