@@ -2,6 +2,8 @@
 
 mod answers;
 mod changes;
+mod cloud_answers;
+mod cloud_credentials;
 mod crashes;
 mod egress;
 mod jobs;

@@ -187,6 +187,20 @@ impl World {
     }
 
     pub async fn secret(&self, name: &str, pairs: &[(&str, &str)]) {
+        self.write_secret(&self.namespace, name, pairs).await;
+    }
+
+    /// The sample's key, in another namespace; gives the Secret's name.
+    pub async fn secret_in(&self, namespace: &str, name: &str) -> String {
+        let pairs = [
+            ("accessKey", sample::ACCESS_KEY),
+            ("secretKey", sample::SECRET_KEY),
+        ];
+        self.write_secret(namespace, name, &pairs).await;
+        name.to_owned()
+    }
+
+    async fn write_secret(&self, namespace: &str, name: &str, pairs: &[(&str, &str)]) {
         let data: BTreeMap<String, ByteString> = pairs
             .iter()
             .map(|(key, value)| ((*key).to_owned(), ByteString((*value).into())))
@@ -199,7 +213,7 @@ impl World {
             data: Some(data),
             ..Secret::default()
         };
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let params = PatchParams::apply("story").force();
         secrets
             .patch(name, &params, &Patch::Apply(&secret))
@@ -316,6 +330,11 @@ impl World {
         let filter = filter(operation);
         let already = self.sim.count(&filter);
         self.until_request(operation, already + more).await;
+    }
+
+    /// Waits until more than so many requests of this kind have come about the story's proxy or instance; gives the last.
+    pub async fn until_more_than(&self, operation: Operation, count: usize) -> Entry {
+        self.until_request(operation, count + 1).await
     }
 
     async fn until_request(&self, operation: Operation, nth: usize) -> Entry {

@@ -4,7 +4,7 @@ use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use kube::{Config, client::ClientBuilder};
 use taurus_port_operator::{
-    clock::Clock,
+    clock::{Clock, Shift},
     cloud::{
         connector::{Connector, Policy},
         endpoints::AllowList,
@@ -24,6 +24,10 @@ pub struct Setup {
     pub gate: Gate,
     /// How often a settled resource is looked at.
     pub resync: Duration,
+    /// How long a call may take; that of the stories' pace where there is none.
+    pub call_timeout: Option<Duration>,
+    /// By how much its clocks are off.
+    pub shift: Option<&'static Shift>,
 }
 
 impl Default for Setup {
@@ -32,6 +36,8 @@ impl Default for Setup {
             head_start: Duration::from_hours(1),
             gate: Gate::default(),
             resync: Duration::from_mins(10) / DIVISOR,
+            call_timeout: None,
+            shift: None,
         }
     }
 }
@@ -117,8 +123,12 @@ impl Operator {
 }
 
 fn settings(host: String, setup: &Setup) -> Settings {
-    let clock = Clock::with_head_start(setup.head_start);
-    let pace = Pace::divided_by(DIVISOR);
+    let mut clock = Clock::with_head_start(setup.head_start);
+    if let Some(shift) = setup.shift {
+        clock = clock.shifted(shift);
+    }
+    let mut pace = Pace::divided_by(DIVISOR);
+    pace.call_timeout = setup.call_timeout.unwrap_or(pace.call_timeout);
     let policy = Policy {
         allow: AllowList::new([host], true),
         call_timeout: pace.call_timeout,
