@@ -22,6 +22,7 @@ pub mod excerpt;
 pub mod http;
 mod lanes;
 mod line;
+pub mod names;
 pub mod observer;
 mod paging;
 mod reads;

@@ -25,6 +25,7 @@ use super::{
     http::{Account, HttpCloud},
     lanes::Lanes,
     line::Opener,
+    names::Names,
     observer::CallObserver,
     reads::Reads,
     throttle::Throttle,
@@ -50,6 +51,8 @@ pub struct Policy {
     pub throttle_pause: (Duration, Duration),
     /// Certificate authorities that are believed beside those of the machine.
     pub extra_authorities: Vec<CertificateDer<'static>>,
+    /// How names of hosts are looked up.
+    pub names: Names,
     /// How many calls to one endpoint may be under way at once.
     pub calls_at_once: usize,
     /// The clocks.
@@ -109,6 +112,7 @@ impl Connector {
             .connect_timeout(policy.call_timeout)
             .no_proxy()
             .proxy(proxy)
+            .dns_resolver(Arc::new(policy.names.clone()))
             .tls_backend_preconfigured(tls.clone())
             .build()?;
         Ok(Self {
@@ -123,7 +127,7 @@ impl Connector {
                 timeout: policy.call_timeout,
                 observer: policy.observer,
             },
-            opener: Arc::new(Opener::new(for_lines, tls)),
+            opener: Arc::new(Opener::new(for_lines, tls, policy.names)),
         })
     }
 

@@ -23,6 +23,7 @@ use super::{
     auth::{CONTENT_TYPE, Pass, entrance::Turn},
     error::{answer::Answer, failure},
     http::{Account, HttpCloud},
+    names::Names,
     observer::{CallObserver, Operation},
     reads::LONGEST_BODY,
     request::Request,
@@ -33,9 +34,10 @@ use crate::{clock::Clock, controller::journal::Acknowledged, fleet::permits::Per
 /// Opens connections.
 #[derive(Debug)]
 pub struct Opener {
-    direct: HttpsConnector<HttpConnector>,
+    direct: HttpsConnector<HttpConnector<Names>>,
     egress: Matcher,
     tls: ClientConfig,
+    names: Names,
 }
 
 /// An open connection that has carried nothing yet.
@@ -61,22 +63,23 @@ impl Drop for Connection {
 
 impl Opener {
     /// Connections go through the proxy that `egress` names, if it names one.
-    pub fn new(egress: Matcher, tls: ClientConfig) -> Self {
+    pub fn new(egress: Matcher, tls: ClientConfig, names: Names) -> Self {
         let direct = HttpsConnectorBuilder::new()
             .with_tls_config(tls.clone())
             .https_or_http()
             .enable_http1()
-            .wrap_connector(tcp());
+            .wrap_connector(tcp(names.clone()));
         Self {
             direct,
             egress,
             tls,
+            names,
         }
     }
 }
 
-fn tcp() -> HttpConnector {
-    let mut tcp = HttpConnector::new();
+fn tcp(names: Names) -> HttpConnector<Names> {
+    let mut tcp = HttpConnector::new_with_resolver(names);
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp
@@ -115,7 +118,7 @@ async fn connect(
     match egress {
         None => handshake(opener.direct.clone().call(uri).await).await,
         Some(egress) => {
-            let mut tunnel = Tunnel::new(egress.uri().clone(), tcp());
+            let mut tunnel = Tunnel::new(egress.uri().clone(), tcp(opener.names.clone()));
             if let Some(credential) = egress.basic_auth() {
                 tunnel = tunnel.with_auth(credential.clone());
             }

@@ -414,7 +414,11 @@ impl World {
         assert_eq!(
             ports,
             [Some(NEIGHBOUR_PORT)],
-            "the neighbour's port is changed once"
+            "the neighbour's port is changed once: {:?}",
+            of_neighbour
+                .iter()
+                .map(Entry::to_string)
+                .collect::<Vec<_>>()
         );
         rules::of_requests(&self.sim.journal());
         rules::of_versions(&self.recorder.versions());

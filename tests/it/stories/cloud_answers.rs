@@ -1,17 +1,25 @@
 //! What the cloud says in the field when it doesn't do what it was asked for: waited out, named, and never made worse.
 
-use std::time::Duration;
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
+use futures::future::{self, FutureExt as _};
 use kube::api::ObjectMeta;
 use serde_json::{Value, json};
-use taurus_port_operator::crd::TaurusProxyPort;
+use taurus_port_operator::{cloud::names::Names, crd::TaurusProxyPort};
 use taurus_sim::{
     Answer, Effect, Fault, Filter, Fleet, JobOutcome, JobPlan, Mode, Operation, Options, sample,
 };
 
 use crate::world::{
-    DIVISOR, World, condition, in_all_modes, is_ready, is_ready_with, job_id, message,
-    operator::Setup, options, reason,
+    DIVISOR, World, condition, front::Front, in_all_modes, is_ready, is_ready_with, job_id,
+    message, operator::Setup, options, reason,
 };
 
 in_all_modes! {
@@ -506,7 +514,7 @@ async fn e29_an_account_that_gets_no_answers_holds_up_nobody_else() {
         .until_true("several calls hang", || unanswered() >= 4)
         .await;
 
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     for number in SILENT..SILENT + SERVED {
         let mut resource = numbered(&world, number, 3307);
         resource.spec.credentials_ref.as_mut().unwrap().name = "elsewhere".to_owned();
@@ -524,10 +532,81 @@ async fn e29_an_account_that_gets_no_answers_holds_up_nobody_else() {
     for number in 0..SILENT {
         assert_never_stalled(&world, &format!("numbered-{number}"));
     }
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     world.stop_operator().await;
     let took = began.elapsed();
     assert!(took < call_timeout + Duration::from_secs(10), "{took:?}");
     world.sim.clear_faults();
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b16_trouble_at_the_first_contact_never_becomes_permanent_whatever_it_is() {
+    // Ten minutes of the contract for each of three kinds of trouble.
+    const EACH: Duration = Duration::from_secs(10);
+    const HOST: &str = "cloud.example.test";
+    let known = Arc::new(AtomicBool::new(true));
+    let missed = Arc::new(AtomicUsize::new(0));
+    let names = Names::new({
+        let (known, missed) = (Arc::clone(&known), Arc::clone(&missed));
+        move |host| {
+            let known = host == HOST && known.load(Ordering::SeqCst);
+            let found = if known {
+                Ok(vec![(Ipv4Addr::LOCALHOST, 0).into()])
+            } else {
+                missed.fetch_add(1, Ordering::SeqCst);
+                Err(std::io::Error::other("no such host is known"))
+            };
+            future::ready(found).boxed()
+        }
+    });
+    let mut world = World::without_operator(options(Mode::M2)).await;
+    let front = Front::plain(None, world.sim.address()).await;
+    let port = front.port();
+    let setup = Setup {
+        names,
+        hosts: vec![format!("{HOST}:{port}")],
+        ..Setup::default()
+    };
+    world.start_operator_with(setup).await;
+    let began = Instant::now();
+    let down =
+        Fault::everywhere(Effect::respond(Answer::new(503, ""))).credential(sample::ACCESS_KEY);
+    world.sim.inject(down);
+    let mut resource = world.resource(3307);
+    resource.spec.endpoint = Some(format!("http://{HOST}:{port}"));
+    resource.spec.iam_endpoint = None;
+    world.create(&resource).await;
+    let passed = async |parts: u32| {
+        let over = || began.elapsed() >= EACH * parts;
+        world.until_true("ten minutes", over).await;
+    };
+    world
+        .until("told of the first failure", |object| {
+            reason(object) == "CloudUnreachable" && message(object).contains("503")
+        })
+        .await;
+    passed(1).await;
+
+    known.store(false, Ordering::SeqCst);
+    world.sim.close_idle_connections();
+    passed(2).await;
+    assert!(missed.load(Ordering::SeqCst) >= 1);
+
+    drop(front);
+    known.store(true, Ordering::SeqCst);
+    passed(3).await;
+
+    assert_eq!(reason(&world.get().await), "CloudUnreachable");
+    world.sim.clear_faults();
+    let _front = Front::plain(Some(port), world.sim.address()).await;
+    let healed = Instant::now();
+    world.until_change(1).await;
+    // The longest gap between looks is five minutes.
+    let took = healed.elapsed();
+    assert!(took <= paced(300) + Duration::from_secs(3), "{took:?}");
+    world.until_ready(3307).await;
+    assert_never_stalled(&world, "orders");
+    assert_eq!(world.asked_for(), [3307]);
     world.finish().await;
 }

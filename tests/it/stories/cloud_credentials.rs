@@ -29,10 +29,9 @@ fn refused(world: &World) -> Vec<Entry> {
         .collect()
 }
 
-/// The same, of requests for the job of the story's proxy.
+/// The same, of requests for jobs.
 fn refused_polls(world: &World) -> Vec<Entry> {
-    let polls = Filter::on(Operation::Job).proxy(sample::PROXY);
-    let polls = world.sim.entries(&polls).into_iter();
+    let polls = world.sim.entries(&Filter::on(Operation::Job)).into_iter();
     polls.filter(|entry| entry.status() == Some(401)).collect()
 }
 

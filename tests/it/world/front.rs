@@ -105,14 +105,29 @@ impl Front {
         })
     }
 
+    /// Hands on what it hears to `behind`, on this port if there is one.
+    pub async fn plain(port: Option<u16>, behind: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await;
+        Self::serve_on(listener.unwrap(), move |mut outside| async move {
+            let mut inside = TcpStream::connect(behind).await.unwrap();
+            let _ = copy_bidirectional(&mut outside, &mut inside).await;
+        })
+    }
+
     fn serve<F>(handle: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let listener = Listener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
+        Self::serve_on(TcpListener::from_std(listener).unwrap(), handle)
+    }
+
+    fn serve_on<F>(listener: TcpListener, handle: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let address = listener.local_addr().unwrap();
-        let listener = TcpListener::from_std(listener).unwrap();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(handle(stream));

@@ -8,6 +8,7 @@ use taurus_port_operator::{
     cloud::{
         connector::{Connector, Policy},
         endpoints::AllowList,
+        names::Names,
     },
     controller::{self, Scope, context::Settings},
     pace::Pace,
@@ -26,6 +27,10 @@ pub struct Setup {
     pub resync: Duration,
     /// How long a call may take; that of the stories' pace where there is none.
     pub call_timeout: Option<Duration>,
+    /// Hosts that it may call beside the simulator's.
+    pub hosts: Vec<String>,
+    /// How it looks up the names of hosts.
+    pub names: Names,
     /// By how much its clocks are off.
     pub shift: Option<&'static Shift>,
 }
@@ -37,6 +42,8 @@ impl Default for Setup {
             gate: Gate::default(),
             resync: Duration::from_mins(10) / DIVISOR,
             call_timeout: None,
+            hosts: Vec::new(),
+            names: Names::of_the_system(),
             shift: None,
         }
     }
@@ -56,7 +63,12 @@ enum Stop {
 impl Operator {
     /// Starts one for a namespace, and waits until it has read all resources.
     pub async fn start(config: Config, namespace: &str, cloud: &str, setup: Setup) -> Self {
-        let host = cloud.trim_start_matches("http://").to_owned();
+        let host = cloud.trim_start_matches("http://");
+        let by_name = host.replace("127.0.0.1", "localhost");
+        let hosts = [host.to_owned(), by_name]
+            .into_iter()
+            .chain(setup.hosts.clone());
+        let hosts: Vec<String> = hosts.collect();
         let namespace = namespace.to_owned();
         let (stop, stopped) = oneshot::channel();
         let (synced, ready) = oneshot::channel();
@@ -73,7 +85,7 @@ impl Operator {
                     namespace: Some(namespace),
                     concurrency: 16,
                 };
-                let settings = settings(host, &setup);
+                let settings = settings(hosts, &setup);
                 let (drain, draining) = oneshot::channel::<()>();
                 let running = controller::run(
                     client,
@@ -122,7 +134,7 @@ impl Operator {
     }
 }
 
-fn settings(host: String, setup: &Setup) -> Settings {
+fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
     let mut clock = Clock::with_head_start(setup.head_start);
     if let Some(shift) = setup.shift {
         clock = clock.shifted(shift);
@@ -130,11 +142,12 @@ fn settings(host: String, setup: &Setup) -> Settings {
     let mut pace = Pace::divided_by(DIVISOR);
     pace.call_timeout = setup.call_timeout.unwrap_or(pace.call_timeout);
     let policy = Policy {
-        allow: AllowList::new([host], true),
+        allow: AllowList::new(hosts, true),
         call_timeout: pace.call_timeout,
         refusal_pause: pace.of_user(Duration::from_mins(6)),
         throttle_pause: pace.throttled,
         extra_authorities: Vec::new(),
+        names: setup.names.clone(),
         calls_at_once: 8,
         clock,
         observer: Arc::new(()),
