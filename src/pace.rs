@@ -61,6 +61,8 @@ pub struct Pace {
     pub busy: (Duration, Duration),
     /// Back-off from errors that pass by themselves: first and longest.
     pub transient: (Duration, Duration),
+    /// Pause of a project that has made too many calls: first and longest.
+    pub throttled: (Duration, Duration),
     /// Back-off from refusals that nobody has explained to us: first and longest.
     pub unknown_refusal: (Duration, Duration),
     /// A credential that was refused twice in a row is held back for this: longer than the cloud locks a user (15 minutes) or
@@ -106,6 +108,7 @@ impl Pace {
             drift_window: minutes(24 * 60),
             busy: (seconds(20), minutes(2)),
             transient: (seconds(5), minutes(5)),
+            throttled: (seconds(5), minutes(2)),
             unknown_refusal: (minutes(5), minutes(60)),
             refusal_pause: minutes(16),
             secret_check: seconds(15),
@@ -146,6 +149,7 @@ impl Pace {
             drift_window: fast(real.drift_window),
             busy: pair(real.busy),
             transient: pair(real.transient),
+            throttled: pair(real.throttled),
             unknown_refusal: pair(real.unknown_refusal),
             refusal_pause: fast(real.refusal_pause),
             secret_check: fast(real.secret_check),

@@ -3,10 +3,13 @@
 mod answers;
 mod bulkheads;
 mod changes;
+mod cloud_answers;
+mod cloud_credentials;
 mod crashes;
 mod credentials;
 mod definitions;
 mod deletion;
+mod egress;
 mod failures;
 mod figures;
 mod gitops;
