@@ -45,10 +45,20 @@ async fn token_ends(mode: Mode) {
     let job = job_of(300);
     // A token of IAM, which the operator fetches anew by itself.
     let world = World::start(Options::stepped().mode(mode).job(job.clone())).await;
+    world.until_neighbour_is_ready().await;
+    // A Secret of its own: else the neighbour could be the first to meet the end of the token that they share.
+    let own = [
+        ("username", sample::USER),
+        ("password", sample::PASSWORD),
+        ("domainName", sample::DOMAIN),
+    ];
+    world.secret("own", &own).await;
     world
-        .create(&with_secret(world.resource(3307), "user"))
+        .create(&with_secret(world.resource(3307), "own"))
         .await;
-    world.until_change(1).await;
+    world
+        .until_true("its job is followed", || followed(&world).len() > 1)
+        .await;
     let user = format!("{}/{}", sample::DOMAIN, sample::USER);
     world.sim.expire_tokens(Some(&user), Duration::from_mins(2));
     world.pass(120);
@@ -66,7 +76,6 @@ async fn token_ends(mode: Mode) {
     let mut resource = with_secret(world.resource(3307), "token");
     resource.spec.iam_endpoint = None;
     world.create(&resource).await;
-    world.until_change(1).await;
     world
         .until_true("its job is followed", || followed(&world).len() > 1)
         .await;
