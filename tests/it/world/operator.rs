@@ -10,7 +10,7 @@ use taurus_port_operator::{
         endpoints::AllowList,
         names::Names,
     },
-    controller::{self, Scope, context::Settings},
+    controller::{self, Scope, context::Settings, meter::Meter},
     pace::Pace,
 };
 use tokio::sync::oneshot;
@@ -19,6 +19,8 @@ use super::{DIVISOR, PATIENCE, gate::Gate};
 
 /// How an operator is started.
 pub struct Setup {
+    /// By how much all durations are divided.
+    pub divisor: u32,
     /// For how long the process pretends to have run.
     pub head_start: Duration,
     /// What lies between it and the API server.
@@ -33,11 +35,16 @@ pub struct Setup {
     pub names: Names,
     /// By how much its clocks are off.
     pub shift: Option<&'static Shift>,
+    /// Whether it looks after all namespaces.
+    pub everywhere: bool,
+    /// Who counts.
+    pub meter: Arc<dyn Meter>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            divisor: DIVISOR,
             head_start: Duration::from_hours(1),
             gate: Gate::default(),
             resync: Duration::from_mins(10) / DIVISOR,
@@ -45,6 +52,8 @@ impl Default for Setup {
             hosts: Vec::new(),
             names: Names::of_the_system(),
             shift: None,
+            everywhere: false,
+            meter: Arc::new(()),
         }
     }
 }
@@ -82,7 +91,7 @@ impl Operator {
                 let builder = ClientBuilder::try_from(config).unwrap();
                 let client = builder.with_layer(&setup.gate).build();
                 let scope = Scope {
-                    namespace: Some(namespace),
+                    namespace: (!setup.everywhere).then_some(namespace),
                     concurrency: 16,
                 };
                 let settings = settings(hosts, &setup);
@@ -139,7 +148,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
     if let Some(shift) = setup.shift {
         clock = clock.shifted(shift);
     }
-    let mut pace = Pace::divided_by(DIVISOR);
+    let mut pace = Pace::divided_by(setup.divisor);
     pace.call_timeout = setup.call_timeout.unwrap_or(pace.call_timeout);
     let policy = Policy {
         allow: AllowList::new(hosts, true),
@@ -157,6 +166,6 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         resync: setup.resync,
         pace,
         connect: Arc::new(Connector::new(policy).unwrap()),
-        meter: Arc::new(()),
+        meter: Arc::clone(&setup.meter),
     }
 }
