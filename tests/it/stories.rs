@@ -3,6 +3,7 @@
 mod answers;
 mod bulkheads;
 mod changes;
+mod chaos;
 mod crashes;
 mod credentials;
 mod definitions;
