@@ -3,6 +3,7 @@
 mod answers;
 mod bulkheads;
 mod changes;
+mod chaos;
 mod cloud_answers;
 mod cloud_credentials;
 mod cloud_endpoints;

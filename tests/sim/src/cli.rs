@@ -39,7 +39,7 @@ All calls of the admin API, and how rules and plans are written:
 
   curl http://127.0.0.1:8460/_sim/";
 
-/// Simulates the cloud API of TaurusDB for database proxies and their ports, with IAM's password tokens.
+/// Simulates the cloud API of TaurusDB for database proxies and their ports, with IAM's tokens and look-ups.
 ///
 /// Both services answer at the address that is printed first. Credentials are checked as the real ones do it. Everything
 /// that it holds is invented; give it no credentials that are good for anything.

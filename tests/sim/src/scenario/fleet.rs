@@ -1,7 +1,7 @@
 //! Projects, instances and proxies of a scenario.
 
 use serde::Deserialize;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use crate::fleet::Fleet;
 use crate::{Mode, sample};
@@ -15,8 +15,8 @@ pub(super) struct ProjectNode {
     #[serde(default)]
     pub(super) instances: Vec<InstanceNode>,
     /// This many more instances with a proxy each.
-    #[serde(default)]
-    pub(super) numbered: usize,
+    #[serde(default = "none")]
+    pub(super) numbered: Spanned<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,11 +39,16 @@ pub(super) struct ProxyNode {
 }
 
 fn usual_port() -> Spanned<u16> {
-    Spanned::new(
-        sample::PORT,
-        serde_saphyr::Location::UNKNOWN,
-        serde_saphyr::Location::UNKNOWN,
-    )
+    nowhere(sample::PORT)
+}
+
+fn none() -> Spanned<usize> {
+    nowhere(0)
+}
+
+/// A value that isn't in the file.
+fn nowhere<T>(value: T) -> Spanned<T> {
+    Spanned::new(value, Location::UNKNOWN, Location::UNKNOWN)
 }
 
 /// The fleet; what is wrong with it was found before.
@@ -67,7 +72,7 @@ pub(super) fn build(projects: &[ProjectNode]) -> Fleet {
                 }
             }
         }
-        fleet = fleet.numbered(project.numbered);
+        fleet = fleet.numbered(project.numbered.value);
     }
     fleet
 }

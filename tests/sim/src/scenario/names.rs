@@ -9,6 +9,9 @@ use super::fleet::ProjectNode;
 use crate::fleet::{Fleet, FleetError, IdKind, well_formed};
 use crate::{Effect, Fault};
 
+/// A file shall not fill the memory by a typing error.
+const MOST_NUMBERED: usize = 100_000;
+
 /// All instances and proxies.
 pub(super) struct Names(BTreeSet<String>);
 
@@ -19,10 +22,7 @@ impl Names {
         for (number, project) in projects.iter().enumerate() {
             let field = format!("projects[{number}]");
             names.add(IdKind::Project, &project.id, &field)?;
-            for count in 0..project.numbered {
-                names.0.insert(Fleet::numbered_instance(count));
-                names.0.insert(Fleet::numbered_proxy(count));
-            }
+            names.add_numbered(&project.numbered, &field)?;
             for (number, instance) in project.instances.iter().enumerate() {
                 let field = format!("{field}.instances[{number}]");
                 names.add(IdKind::Instance, &instance.id, &field)?;
@@ -77,6 +77,28 @@ impl Names {
             if let Some(id) = id {
                 let field = format!("faults[{number}].{field}");
                 self.check(id, rule.referenced, &field)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_numbered(&mut self, numbered: &Spanned<usize>, field: &str) -> Result<(), Wrong> {
+        let wrong = |what| Wrong {
+            at: numbered.referenced,
+            field: format!("{field}.numbered"),
+            what,
+        };
+        if numbered.value > MOST_NUMBERED {
+            return Err(wrong(format!("more than {MOST_NUMBERED} are too many")));
+        }
+        for count in 0..numbered.value {
+            for id in [
+                Fleet::numbered_instance(count),
+                Fleet::numbered_proxy(count),
+            ] {
+                if !self.0.insert(id.clone()) {
+                    return Err(wrong(FleetError::Twice(id).to_string()));
+                }
             }
         }
         Ok(())

@@ -220,6 +220,13 @@ fn what_a_scenario_does_not_say_is_as_always() {
 #[test]
 fn what_is_wrong_is_told_with_file_line_and_field() {
     let twice = format!("projects:\n  - id: {0}\n  - id: {0}\n", sample::PROJECT);
+    let numbered = |id: &str, count: u64| format!("  - {{id: {id}, numbered: {count}}}\n");
+    let many = format!("projects:\n{}", numbered(sample::PROJECT, 1 << 40));
+    let twice_numbered = format!(
+        "projects:\n{}{}",
+        numbered(sample::PROJECT, 2),
+        numbered(&"7".repeat(32), 2)
+    );
     let proxy = |line: &str| {
         format!(
             "projects:\n  - id: {}\n    instances:\n      - id: {}\n        proxies:\n          - id: {}\n            {line}\n",
@@ -258,6 +265,14 @@ fn what_is_wrong_is_told_with_file_line_and_field() {
             "7:19: projects[0].instances[0].proxies[0].port: nothing listens on port 0",
         ),
         (&twice, "3:9: projects[1].id: id"),
+        (
+            &many,
+            "2:54: projects[0].numbered: more than 100000 are too many",
+        ),
+        (
+            &twice_numbered,
+            "3:54: projects[1].numbered: id \"00000000000000000000000000000000in07\" is there twice",
+        ),
         (
             "projects:\n  - id: short\n",
             "2:9: projects[0].id: project id \"short\" is not",
