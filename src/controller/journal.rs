@@ -128,7 +128,8 @@ impl Journal {
         Ok(fresh.filter(|fresh| fresh.uid() == object.uid()))
     }
 
-    /// Puts the intent of `change`, which `status` holds, on record.
+    /// Puts the intent of `change`, which `status` holds, on record. There is no proof if people have changed the resource
+    /// meanwhile: then the intent has to be withdrawn.
     ///
     /// kube's client repeats writes that were answered with 429, 503 or 504, so a conflict can stem from our own first
     /// try; the change's id tells.
@@ -138,7 +139,7 @@ impl Journal {
         status: TaurusProxyPortStatus,
         change: &Change,
         target: Target<'_>,
-    ) -> Result<(TaurusProxyPort, Acknowledged), JournalError> {
+    ) -> Result<(TaurusProxyPort, Option<Acknowledged>), JournalError> {
         let written = match self.replace(object, status).await {
             Ok(written) => written,
             Err(error @ (JournalError::Gone | JournalError::Pruned)) => return Err(error),
@@ -158,7 +159,7 @@ impl Journal {
             return Err(JournalError::Pruned);
         }
         if !current || written.metadata.deletion_timestamp.is_some() {
-            return Err(JournalError::Conflict);
+            return Ok((written, None));
         }
         let proof = Acknowledged {
             id: change.id.clone(),
@@ -167,7 +168,7 @@ impl Journal {
             port: target.port,
             at: self.clock.now(),
         };
-        Ok((written, proof))
+        Ok((written, Some(proof)))
     }
 
     /// Puts the job of a change on record, and tries for as long as this process lives: nobody else knows it.

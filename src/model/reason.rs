@@ -187,4 +187,24 @@ mod tests {
         assert_eq!(Reason::TlsFailed.name(), "TLSFailed");
         assert_eq!(Reason::CrdOutdated.to_string(), "CRDOutdated");
     }
+    #[test]
+    fn each_reason_has_one_row_in_the_reference_with_its_class() {
+        let reference = include_str!("../../docs/status.md");
+        for reason in Reason::iter() {
+            let class = match reason.class() {
+                Class::Ready => "Ready",
+                Class::Reconciling => "Reconciling",
+                Class::Stalled => "Stalled",
+                Class::Detail => "detail",
+            };
+            let row = format!("| `{}` | {class} | ", reason.name());
+            assert_eq!(reference.matches(&row).count(), 1, "{row}");
+        }
+        let rows = reference.lines().filter(|line| {
+            ["Ready", "Reconciling", "Stalled", "detail"]
+                .iter()
+                .any(|class| line.contains(&format!("` | {class} | ")))
+        });
+        assert_eq!(rows.count(), Reason::iter().count());
+    }
 }

@@ -1,6 +1,7 @@
 //! The stories. Names begin with the id of the field case that a story tells; each was somebody's outage.
 
 mod answers;
+mod bulkheads;
 mod changes;
 mod crashes;
 mod jobs;

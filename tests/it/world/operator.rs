@@ -9,7 +9,7 @@ use taurus_port_operator::{
         connector::{Connector, Policy},
         endpoints::AllowList,
     },
-    controller::{self, Scope, context::Settings},
+    controller::{self, Scope, context::Settings, meter::Meter},
     pace::Pace,
 };
 use tokio::sync::oneshot;
@@ -24,6 +24,8 @@ pub struct Setup {
     pub gate: Gate,
     /// How often a settled resource is looked at.
     pub resync: Duration,
+    /// Who counts.
+    pub meter: Arc<dyn Meter>,
 }
 
 impl Default for Setup {
@@ -32,6 +34,7 @@ impl Default for Setup {
             head_start: Duration::from_hours(1),
             gate: Gate::default(),
             resync: Duration::from_mins(10) / DIVISOR,
+            meter: Arc::new(()),
         }
     }
 }
@@ -131,6 +134,6 @@ fn settings(host: String, setup: &Setup) -> Settings {
         resync: setup.resync,
         pace,
         connect: Arc::new(Connector::new(policy).unwrap()),
-        meter: Arc::new(()),
+        meter: Arc::clone(&setup.meter),
     }
 }

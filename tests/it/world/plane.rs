@@ -18,7 +18,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
     runtime::{conditions::is_crd_established, wait::await_condition},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use taurus_controlplane::ControlPlane;
 use taurus_port_operator::crd;
 use tokio::sync::OnceCell;
@@ -51,6 +51,8 @@ pub async fn loosened() -> &'static ControlPlane {
             let definitions: Api<CustomResourceDefinition> = Api::all(client);
             let mut value = serde_json::to_value(crd::definition()).unwrap();
             forget_rules(&mut value);
+            let port = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/port";
+            *value.pointer_mut(port).unwrap() = json!({"x-kubernetes-int-or-string": true});
             let definition = serde_json::from_value(value).unwrap();
             definitions
                 .create(&PostParams::default(), &definition)
