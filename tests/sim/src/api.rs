@@ -4,12 +4,14 @@
 //! wording is not part of the interface.
 
 mod change;
+mod iam;
 mod instance;
 mod job;
 mod list;
 mod query;
 mod refusal;
 mod tasks;
+mod throttle;
 mod token;
 
 use axum::http::HeaderMap;
@@ -70,15 +72,25 @@ pub(crate) fn work(
         Operation::Token => {
             return token::create(world, request, now).map_or_else(refused, Worked::with);
         }
+        Operation::Domains | Operation::Users | Operation::Projects => {
+            return iam::look_up(world, request, identity).map_or_else(refused, Worked::with);
+        }
         _ => {}
+    }
+    if let Some(answer) = throttle::refuse(world, request.call, identity, request_id, now) {
+        return Worked {
+            answer,
+            done: false,
+            job_id: None,
+        };
     }
     let done = permitted(world, request, identity).and_then(|()| match request.call.operation {
         Operation::List => list::proxies(world, request, now).map(Worked::with),
         Operation::Change => change::port(world, request, now),
         Operation::Job => job::show(world, request, now).map(Worked::with),
         Operation::Tasks => tasks::list(world, request, now).map(Worked::with),
-        Operation::Instance => instance::show(world, request).map(Worked::with),
-        Operation::Token | Operation::Other => Err(Refused::no_such_api()),
+        Operation::Instance => instance::show(world, request, now).map(Worked::with),
+        _ => Err(Refused::no_such_api()),
     });
     done.unwrap_or_else(refused)
 }

@@ -4,6 +4,7 @@
 //! clock, everything else by the simulator's time.
 
 mod keys;
+mod quota;
 mod signature;
 mod tokens;
 mod users;
@@ -15,7 +16,7 @@ use crate::accounts::Accounts;
 use crate::behaviour::Behaviour;
 
 pub(crate) use signature::{Signed, hex, query_pairs, reduced};
-pub(crate) use tokens::TokenGrant;
+pub(crate) use tokens::{TOKEN_EXPIRED, TokenGrant};
 pub(crate) use users::SignInError;
 
 const X_AUTH_TOKEN: &str = "x-auth-token";
@@ -27,6 +28,7 @@ pub(crate) struct Gatekeeper {
     pub(crate) keys: keys::Keys,
     pub(crate) users: users::Users,
     pub(crate) tokens: tokens::Tokens,
+    pub(crate) quotas: quota::Quotas,
 }
 
 /// Who was recognised.
@@ -34,6 +36,7 @@ pub(crate) struct Gatekeeper {
 pub(crate) struct Identity {
     /// The access key's id, the user as `domain/name`, or the number of a token made beforehand.
     pub(crate) credential: String,
+    pub(crate) account: String,
     pub(crate) scope: Scope,
 }
 
@@ -63,7 +66,7 @@ impl Scope {
 pub(crate) struct Denied {
     /// Who it claims to be, when that is somebody known.
     pub(crate) credential: Option<String>,
-    /// The gateway's code without its prefix: 0301 or 0307.
+    /// The gateway's code: APIGW.0301, or APIGW.0307 where a new token helps.
     pub(crate) code: &'static str,
     pub(crate) reason: String,
 }
@@ -84,6 +87,7 @@ impl Gatekeeper {
             keys: keys::Keys::new(&accounts.access_keys),
             users: users::Users::new(&accounts.users),
             tokens: tokens::Tokens::new(&accounts.tokens, now),
+            quotas: quota::Quotas::default(),
         }
     }
 

@@ -5,14 +5,21 @@
 //! that one is neither tried nor counted.
 
 mod effect;
+mod oddity;
+mod ready;
 mod rule;
+mod shape;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 pub use effect::{Effect, Loss, Stage};
+pub use oddity::Oddity;
+pub use ready::RetryAfter;
+pub(crate) use ready::throttled;
 pub(crate) use rule::Request;
 pub use rule::{Fault, FaultView, Matcher};
+pub use shape::ErrorShape;
 
 /// A rule's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

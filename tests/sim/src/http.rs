@@ -7,6 +7,7 @@ mod exchange;
 mod lines;
 mod response;
 mod server;
+mod slow_body;
 
 pub(crate) use lines::Lines;
 pub(crate) use server::serve;

@@ -1,5 +1,5 @@
-//! A simulator of the cloud API of TaurusDB, as far as the ports of database proxies need it, and of IAM's password
-//! tokens.
+//! A simulator of the cloud API of TaurusDB, as far as the ports of database proxies need it, and of IAM's tokens and
+//! look-ups.
 //!
 //! Nobody outside the vendor can run the real service. This is an HTTP server that answers as the service's pages say,
 //! for tests in process and, as the program `taurus-sim`, for demonstrations. It shares no type and no line with any
@@ -36,6 +36,9 @@
 //! | `GET /v3/{project}/immediate-jobs` | [`Operation::Tasks`] |
 //! | `GET /v3/{project}/instances/{instance}` | [`Operation::Instance`] |
 //! | `POST /v3/auth/tokens` | [`Operation::Token`] |
+//! | `GET /v3/auth/domains` | [`Operation::Domains`] |
+//! | `GET /v3/users?name=` | [`Operation::Users`] |
+//! | `GET /v3/projects?name=` | [`Operation::Projects`] |
 //!
 //! Everything else is 404 with `APIGW.0101`, and in the journal like any other request. Callers are recognised by
 //! `X-Auth-Token` or by an `SDK-HMAC-SHA256` signature, with the locks that follow from wrong ones. All documented
@@ -88,14 +91,17 @@ pub use accounts::Accounts;
 pub use answer::Answer;
 pub use behaviour::{
     Behaviour, BusyScope, MissingInstance, MissingJob, Mode, Refusal, SamePort, TaskOffset,
+    ThrottledBy, Throttling,
 };
 pub use clock::{NotStepped, Time};
 pub use control::{Control, ControlError, CredentialError, ProxyChange, Waited};
-pub use faults::{Effect, Fault, FaultId, FaultView, Loss, Matcher, Stage};
+pub use faults::{
+    Effect, ErrorShape, Fault, FaultId, FaultView, Loss, Matcher, Oddity, RetryAfter, Stage,
+};
 pub use fleet::{Fleet, FleetError};
 pub use journal::{Entry, Filter, Outcome, Reply};
 pub use operation::Operation;
 pub use options::Options;
 pub use plan::{JobOutcome, JobPlan, PortShows};
 pub use simulator::{Simulator, StartError};
-pub use state::{InstanceView, JobState, JobView, ProxyView, StateView};
+pub use state::{InstanceView, JobState, JobView, Maintenance, ProxyView, Scheduled, StateView};

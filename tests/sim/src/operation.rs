@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 /// What a request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// `GET /v3/{project}/instances/{instance}/proxies`: the proxies of an instance.
@@ -21,10 +21,40 @@ pub enum Operation {
     Tasks,
     /// `GET /v3/{project}/instances/{instance}`: an instance.
     Instance,
-    /// `POST /v3/auth/tokens`: a token for a password.
+    /// `POST /v3/auth/tokens`: a token for a password or for another token.
     Token,
+    /// `GET /v3/auth/domains`: the caller's account.
+    Domains,
+    /// `GET /v3/users?name=`: the users of the caller's account.
+    Users,
+    /// `GET /v3/projects?name=`: the projects.
+    Projects,
     /// Anything else; answered with 404.
     Other,
+}
+
+impl Operation {
+    /// Whether it changes nothing, whatever becomes of it.
+    pub(crate) fn only_reads(self) -> bool {
+        match self {
+            Self::List
+            | Self::Job
+            | Self::Tasks
+            | Self::Instance
+            | Self::Domains
+            | Self::Users
+            | Self::Projects => true,
+            Self::Change | Self::Token | Self::Other => false,
+        }
+    }
+
+    /// Whether IAM answers it, and not the database service.
+    pub(crate) fn is_of_iam(self) -> bool {
+        matches!(
+            self,
+            Self::Token | Self::Domains | Self::Users | Self::Projects
+        )
+    }
 }
 
 /// A request's operation and the ids in its path.
@@ -39,10 +69,15 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn of(method: &Method, path: &str) -> Self {
-        use Operation::{Change, Instance, Job, List, Other, Tasks, Token};
+        use Operation::{
+            Change, Domains, Instance, Job, List, Other, Projects, Tasks, Token, Users,
+        };
         let segments: Vec<&str> = path.split('/').collect();
         let (operation, project, instance, proxy) = match (method.as_str(), segments.as_slice()) {
             ("POST", ["", "v3", "auth", "tokens"]) => (Token, "", "", ""),
+            ("GET", ["", "v3", "auth", "domains"]) => (Domains, "", "", ""),
+            ("GET", ["", "v3", "users"]) => (Users, "", "", ""),
+            ("GET", ["", "v3", "projects"]) => (Projects, "", "", ""),
             ("GET", ["", "v3", project, "jobs"]) => (Job, *project, "", ""),
             ("GET", ["", "v3", project, "immediate-jobs"]) => (Tasks, *project, "", ""),
             ("GET", ["", "v3", project, "instances", instance]) => {
@@ -114,6 +149,19 @@ mod tests {
                 Method::POST,
                 "/v3/auth/tokens",
                 Operation::Token,
+                ["", "", ""],
+            ),
+            (
+                Method::GET,
+                "/v3/auth/domains",
+                Operation::Domains,
+                ["", "", ""],
+            ),
+            (Method::GET, "/v3/users", Operation::Users, ["", "", ""]),
+            (
+                Method::GET,
+                "/v3/projects",
+                Operation::Projects,
                 ["", "", ""],
             ),
             (

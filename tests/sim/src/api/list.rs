@@ -15,7 +15,7 @@ pub(super) fn proxies(
     request: &Request<'_>,
     now: Timestamp,
 ) -> Result<Answer, Refused> {
-    let instance = instance::find(world, request.call, Operation::List)?;
+    let instance = instance::find(world, request.call, Operation::List, now)?;
     let offset = request.number("offset")?.unwrap_or(0);
     let limit = request
         .number("limit")?
@@ -25,7 +25,7 @@ pub(super) fn proxies(
     }
     let page = world
         .state
-        .proxies_of(instance)
+        .proxies_of(instance, now)
         .skip(offset)
         .take(limit.min(request.page_cap.unwrap_or(limit)));
     let rows: Vec<Value> = page.map(|proxy| row(world, instance, proxy, now)).collect();

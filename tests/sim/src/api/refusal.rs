@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::answer::Answer;
-use crate::auth::Denied;
+use crate::auth::{Denied, TOKEN_EXPIRED};
 use crate::behaviour::Refusal;
 
 /// An error answer.
@@ -50,6 +50,16 @@ impl Refused {
             message: message.into(),
             by_gateway: false,
         }
+    }
+
+    /// By IAM: the caller was not recognised.
+    pub(super) fn denied_by_iam(denied: &Denied) -> Self {
+        let code = if denied.code == TOKEN_EXPIRED {
+            "0066"
+        } else {
+            "0067"
+        };
+        Self::iam(401, code, &*denied.reason)
     }
 
     /// By the gateway: nobody published such an API.

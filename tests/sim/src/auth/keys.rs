@@ -88,6 +88,7 @@ impl Keys {
                 entry.failures = 0;
                 Ok(Identity {
                     credential,
+                    account: entry.key.account.clone(),
                     scope: Scope::Everything,
                 })
             }

@@ -83,6 +83,14 @@ impl Users {
             .is_some()
     }
 
+    /// The names of an account's users, in the order in which they were made.
+    pub(crate) fn of(&self, domain: &str) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter(move |entry| entry.user.domain == domain)
+            .map(|entry| &*entry.user.name)
+    }
+
     fn find(&mut self, domain: &str, name: &str) -> Option<&mut Entry> {
         self.0
             .iter_mut()

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::Control;
 use crate::accounts::AccessKey;
+use crate::sample;
 
 /// A credential that isn't known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +39,7 @@ impl Control {
     pub fn set_access_key(&self, id: &str, secret: &str) {
         let key = AccessKey {
             id: id.to_owned(),
+            account: sample::DOMAIN.to_owned(),
             secret: secret.into(),
             security_token: None,
         };
@@ -48,6 +50,7 @@ impl Control {
     pub fn set_temporary_key(&self, id: &str, secret: &str, security_token: &str) {
         let key = AccessKey {
             id: id.to_owned(),
+            account: sample::DOMAIN.to_owned(),
             secret: secret.into(),
             security_token: Some(security_token.into()),
         };

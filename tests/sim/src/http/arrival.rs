@@ -28,12 +28,13 @@ pub(super) fn recognise(
     let unchecked = |credential| {
         Ok(Identity {
             credential,
+            account: String::new(),
             scope: Scope::Nothing,
         })
     };
     match call.operation {
         Operation::Token => {
-            return unchecked(api::claimed_credential(&received.body).unwrap_or_default());
+            return unchecked(api::claimed_credential(world, &received.body).unwrap_or_default());
         }
         Operation::Other => return unchecked(String::new()),
         _ => {}

@@ -4,6 +4,7 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -11,9 +12,9 @@ use super::arrival::{Received, entry, recognise};
 use crate::answer::Answer;
 use crate::api::{self, Refused};
 use crate::auth::{Denied, Identity, query_pairs};
-use crate::faults::{self, Effect, Loss, Picked, Stage};
+use crate::faults::{self, Effect, Loss, Oddity, Picked, Stage};
 use crate::journal::{Entry, Outcome, Reply};
-use crate::operation::{Call, Operation};
+use crate::operation::Call;
 use crate::times::http_date;
 use crate::world::Shared;
 
@@ -24,6 +25,11 @@ pub(super) enum Delivery {
     Cut {
         answer: Answer,
         after: Option<usize>,
+    },
+    Slow {
+        answer: Answer,
+        bytes: usize,
+        every: Duration,
     },
     Lost(Loss),
 }
@@ -39,6 +45,15 @@ pub(super) struct Exchange {
     request_id: String,
     identity: Result<Identity, Denied>,
     picked: Vec<Picked>,
+}
+
+/// How the service's work departs from its usual way.
+#[derive(Debug, Default)]
+struct Bent {
+    page_cap: Option<usize>,
+    lag: Option<Duration>,
+    hidden: Vec<String>,
+    odd: Vec<Oddity>,
 }
 
 impl Exchange {
@@ -117,6 +132,9 @@ impl Exchange {
     }
 
     async fn before_work(&self, picked: &Picked) -> ControlFlow<Delivery> {
+        if let Some((Stage::BeforeWork, answer)) = self.scripted(picked) {
+            return Break(self.deliver(answer));
+        }
         match &picked.effect {
             Effect::Latency(duration) => tokio::time::sleep(*duration).await,
             Effect::Hold {
@@ -127,16 +145,19 @@ impl Exchange {
                 at: Stage::BeforeWork,
                 how,
             } => return Break(self.lose(*how, None)),
-            Effect::Respond {
-                at: Stage::BeforeWork,
-                answer,
-            } => return Break(self.deliver(answer.clone())),
             _ => {} // comes later
         }
         Continue(())
     }
 
-    async fn after_work(&self, picked: &Picked, answer: Answer) -> ControlFlow<Delivery, Answer> {
+    async fn after_work(
+        &self,
+        picked: &Picked,
+        mut answer: Answer,
+    ) -> ControlFlow<Delivery, Answer> {
+        if let Some((Stage::AfterWork, other)) = self.scripted(picked) {
+            return Break(self.deliver(other));
+        }
         match &picked.effect {
             Effect::Hold {
                 at: Stage::AfterWork,
@@ -146,10 +167,16 @@ impl Exchange {
                 at: Stage::AfterWork,
                 how,
             } => return Break(self.lose(*how, Some(&answer))),
-            Effect::Respond {
-                at: Stage::AfterWork,
-                answer,
-            } => return Break(self.deliver(answer.clone())),
+            Effect::Status(status) => answer.status = *status,
+            Effect::SlowBody { bytes, every } => {
+                let answer = self.stamped(answer);
+                self.close(Outcome::Answered, Some(&answer));
+                return Break(Delivery::Slow {
+                    answer,
+                    bytes: *bytes,
+                    every: *every,
+                });
+            }
             Effect::CutBody { after } => {
                 let answer = self.stamped(answer);
                 self.close(Outcome::Cut, Some(&answer));
@@ -161,6 +188,11 @@ impl Exchange {
             _ => {} // has been
         }
         Continue(answer)
+    }
+
+    fn scripted(&self, picked: &Picked) -> Option<(Stage, Answer)> {
+        let now = self.shared.clock.now();
+        picked.effect.scripted(&self.request_id, now)
     }
 
     async fn hold(&self, picked: &Picked) {
@@ -181,27 +213,45 @@ impl Exchange {
     }
 
     fn work(&self) -> Answer {
-        let page_cap = self.picked.iter().find_map(|picked| match picked.effect {
-            Effect::PageCap(cap) => Some(cap),
-            _ => None,
-        });
+        let bent = self.bent();
         let request = api::Request {
             call: &self.call,
             query: &self.query,
             headers: &self.received.head.headers,
             body: &self.received.body,
-            page_cap,
+            page_cap: bent.page_cap,
         };
-        let now = self.shared.clock.now();
-        let mut world = self.shared.world();
-        let worked = api::work(&mut world, &request, &self.identity, &self.request_id, now);
+        let lag = bent.lag.filter(|_| self.call.operation.only_reads());
+        let now = self.shared.clock.ago(lag.unwrap_or_default());
+        let mut guard = self.shared.world();
+        let world = &mut *guard;
+        world.state.hidden = bent.hidden;
+        let worked = api::work(world, &request, &self.identity, &self.request_id, now);
+        world.state.hidden.clear();
+        let oddities = world.behaviour.odd.iter().chain(&bent.odd);
+        let answer = worked.answer.with_oddities(oddities);
         world.journal.update(self.number, |entry| {
             entry.work_done = worked.done;
             entry.job_id = worked.job_id;
         });
-        drop(world);
+        drop(guard);
         self.shared.journal_changed();
-        worked.answer
+        answer
+    }
+
+    /// What the faults make of the service's work.
+    fn bent(&self) -> Bent {
+        let mut bent = Bent::default();
+        for picked in &self.picked {
+            match &picked.effect {
+                Effect::PageCap(cap) => bent.page_cap = bent.page_cap.or(Some(*cap)),
+                Effect::Lag(lag) => bent.lag = bent.lag.or(Some(*lag)),
+                Effect::Hide(id) => bent.hidden.push(id.clone()),
+                Effect::Odd(oddities) => bent.odd.extend(oddities),
+                _ => {}
+            }
+        }
+        bent
     }
 
     fn deliver(&self, answer: Answer) -> Delivery {
@@ -250,7 +300,7 @@ impl Exchange {
         add("Date", http_date(self.shared.clock.now()));
         add("X-Request-Id", self.request_id.clone());
         add("Content-Type", "application/json".to_owned());
-        if self.call.operation == Operation::Token {
+        if self.call.operation.is_of_iam() {
             add("X-IAM-Trace-Id", format!("token_{}", self.request_id));
         }
         answer

@@ -7,12 +7,18 @@
 )]
 
 mod admin;
+mod bent;
 mod client;
 mod credentials;
 mod documented;
 mod faults;
+mod iam;
 mod jobs;
 mod journal;
+mod maintenance;
 mod modes;
 mod program;
+mod ready;
 mod tasks;
+mod terraform;
+mod throttling;

@@ -138,13 +138,21 @@ async fn nothing_is_changed_while_proxy_or_instance_are_not_active() {
         (409, "DBS.201014".to_owned())
     );
     simulator.set_status(sample::PROXY, "ACTIVE").unwrap();
-    simulator
-        .set_instance_status(sample::INSTANCE, "BACKING UP")
-        .unwrap();
-    assert_eq!(
-        client.change(3307).await.refusal(),
-        (409, "DBS.201014".to_owned())
-    );
+    for (status, http, code) in [
+        ("BACKING UP", 409, "DBS.201205"),
+        ("FROZEN", 400, "DBS.280449"),
+        ("STORAGE FULL", 409, "DBS.200316"),
+        ("REBOOTING", 409, "DBS.201014"),
+    ] {
+        simulator
+            .set_instance_status(sample::INSTANCE, status)
+            .unwrap();
+        assert_eq!(
+            client.change(3307).await.refusal(),
+            (http, code.to_owned()),
+            "{status}"
+        );
+    }
     simulator
         .set_instance_status(sample::INSTANCE, "ACTIVE")
         .unwrap();
