@@ -22,12 +22,12 @@ use taurus_sim::{
 
 use crate::world::plane;
 
-mod changes;
+pub mod changes;
 
-const TOKEN: &str = "a-token-that-somebody-else-has-fetched";
+pub const TOKEN: &str = "a-token-that-somebody-else-has-fetched";
 
 /// A simulator whose credentials are those of the sample, with a raw token and temporary keys beside them.
-async fn simulator() -> Simulator {
+pub async fn simulator() -> Simulator {
     plane::prepare();
     let accounts = Accounts::sample().token(TOKEN).temporary_key(
         "TEMPORARYKEY0001",
@@ -50,11 +50,11 @@ fn subject(url: &str) -> Subject {
     }
 }
 
-fn instance() -> InstanceId {
+pub fn instance() -> InstanceId {
     InstanceId::parse(sample::INSTANCE).unwrap()
 }
 
-fn connect(url: &str, pairs: &[(&str, &str)]) -> Arc<dyn Cloud> {
+pub fn connect(url: &str, pairs: &[(&str, &str)]) -> Arc<dyn Cloud> {
     let host = url.trim_start_matches("http://").to_owned();
     let policy = Policy {
         allow: AllowList::new([host], true),
@@ -74,11 +74,11 @@ fn connect(url: &str, pairs: &[(&str, &str)]) -> Arc<dyn Cloud> {
         .unwrap()
 }
 
-const KEYS: [(&str, &str); 2] = [
+pub const KEYS: [(&str, &str); 2] = [
     ("accessKey", sample::ACCESS_KEY),
     ("secretKey", sample::SECRET_KEY),
 ];
-const USER: [(&str, &str); 3] = [
+pub const USER: [(&str, &str); 3] = [
     ("username", sample::USER),
     ("password", sample::PASSWORD),
     ("domainName", sample::DOMAIN),

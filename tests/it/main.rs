@@ -15,6 +15,7 @@
 
 mod admission;
 mod client;
+mod contract;
 mod rules;
 mod stories;
 mod world;
