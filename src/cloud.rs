@@ -33,6 +33,9 @@ mod wire;
 
 pub use error::{CloudError, Meaning};
 
+#[cfg(test)]
+mod mutated;
+
 /// The calls, made with one credential in one project.
 pub trait Cloud: Send + Sync {
     /// All proxies of an instance, over all pages (`GET …/instances/{id}/proxies`).

@@ -79,8 +79,12 @@ pub fn job(body: &str, asked: &JobId) -> Result<Job, WireError> {
         Some(job @ Value::Object(_)) => job,
         _ => return Err(WireError::Field("job")),
     };
-    if text(job, "id").is_some_and(|id| !id.eq_ignore_ascii_case(asked.as_str())) {
-        return Err(WireError::OtherJob);
+    let is_asked = |id: JobId| id.as_str().eq_ignore_ascii_case(asked.as_str());
+    match job.get("id") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(id)) if id.trim().is_empty() => {}
+        Some(id) if id_of_job(id).is_some_and(is_asked) => {}
+        Some(_) => return Err(WireError::OtherJob),
     }
     Ok(Job {
         state: JobState::from_word(text(job, "status").as_deref()),
@@ -109,19 +113,19 @@ pub fn tasks(body: &str) -> Result<TaskPage, WireError> {
 /// Reads the answer of an accepted change.
 pub fn receipt(body: &str) -> Result<ChangeReceipt, WireError> {
     let body = object(body)?;
-    match body.get("job_id") {
-        None | Some(Value::Null) if body.get("error_code").is_some_and(|code| !code.is_null()) => {
+    let id = match body.get("job_id") {
+        Some(Value::Null) => None,
+        Some(Value::String(id)) if id.trim().is_empty() => None,
+        id => id,
+    };
+    match id {
+        None if body.get("error_code").is_some_and(|code| !code.is_null()) => {
             Err(WireError::Field("job_id"))
         }
-        None | Some(Value::Null) => Ok(ChangeReceipt::NothingToDo),
-        Some(Value::String(id)) if id.trim().is_empty() => Ok(ChangeReceipt::NothingToDo),
-        Some(Value::String(id)) => JobId::parse(id)
+        None => Ok(ChangeReceipt::NothingToDo),
+        Some(value) => id_of_job(value)
             .map(ChangeReceipt::Job)
             .ok_or(WireError::Field("job_id")),
-        Some(Value::Number(id)) => JobId::parse(&id.to_string())
-            .map(ChangeReceipt::Job)
-            .ok_or(WireError::Field("job_id")),
-        Some(_) => Err(WireError::Field("job_id")),
     }
 }
 
@@ -147,18 +151,18 @@ fn proxy(row: &Value) -> Option<Proxy> {
 }
 
 fn status(word: Option<String>) -> ProxyStatus {
-    let Some(word) = word.map(short) else {
+    let Some(word) = word else {
         return ProxyStatus::Unhealthy("no status".to_owned());
     };
     match word.to_ascii_uppercase().as_str() {
         "ACTIVE" => ProxyStatus::Active,
         "ABNORMAL" | "FAILED" | "DELETED" => ProxyStatus::Unhealthy(word),
-        _ => ProxyStatus::Changing(word),
+        _ => ProxyStatus::Changing(short(word)),
     }
 }
 
 fn task(row: &Value) -> (String, Task) {
-    let job = text(row, "job_id").and_then(|id| JobId::parse(&id));
+    let job = row.get("job_id").and_then(id_of_job);
     let key = job
         .as_ref()
         .map_or_else(|| row.to_string(), |job| job.as_str().to_owned());
@@ -177,6 +181,15 @@ fn object(body: &str) -> Result<Value, WireError> {
         .ok()
         .filter(Value::is_object)
         .ok_or(WireError::NoObject)
+}
+
+/// A job's id: text, or a whole number taken as text. Other numbers have no one way to be written.
+fn id_of_job(value: &Value) -> Option<JobId> {
+    match value {
+        Value::String(id) => JobId::parse(id),
+        Value::Number(id) => JobId::parse(&id.as_u64()?.to_string()),
+        _ => None,
+    }
 }
 
 /// A text that is there and not empty.
@@ -279,6 +292,10 @@ mod tests {
             (json!(""), ProxyStatus::Unhealthy("no status".to_owned())),
             (json!(null), ProxyStatus::Unhealthy("no status".to_owned())),
             (
+                json!("ACT\u{0}IVE"),
+                ProxyStatus::Changing("ACTIVE".to_owned()),
+            ),
+            (
                 json!("ADDING READ REPLICAS TO PROXY"),
                 ProxyStatus::Changing("ADDING READ REPLICAS TO PROXY".to_owned()),
             ),
@@ -329,6 +346,19 @@ mod tests {
         for body in ["", "{}", r#"{"job": []}"#, "null"] {
             assert!(job(body, &asked()).is_err(), "{body}");
         }
+        for (id, asked_for) in [
+            (json!(17), "17"),
+            (json!(null), "17"),
+            (json!(" "), "17"),
+            (json!(17), "18"),
+            (json!([17]), "17"),
+            (json!(17.5), "17.5"),
+        ] {
+            let body = json!({"job": {"id": id, "status": "Completed"}}).to_string();
+            let read = job(&body, &JobId::parse(asked_for).unwrap());
+            let ours = asked_for == "17" && !id.is_array();
+            assert_eq!(read.is_ok(), ours, "{body} {asked_for}");
+        }
     }
 
     #[test]
@@ -378,7 +408,11 @@ mod tests {
             (r#"{"job_id": " "}"#, Some(ChangeReceipt::NothingToDo)),
             ("{}", Some(ChangeReceipt::NothingToDo)),
             (r#"{"error_code": "DBS.200019"}"#, None),
+            (r#"{"job_id": "", "error_code": "DBS.200019"}"#, None),
             (r#"{"job_id": []}"#, None),
+            (r#"{"job_id": -1}"#, None),
+            (r#"{"job_id": 1.5}"#, None),
+            (r#"{"job_id": 98765432109876543210}"#, None),
             ("[]", None),
             ("", None),
             ("null", None),

@@ -25,14 +25,14 @@ use crate::world::plane;
 
 mod addresses;
 mod answers;
-mod changes;
+pub mod changes;
 mod credentials;
 mod tls;
 
-const TOKEN: &str = "a-token-that-somebody-else-has-fetched";
+pub const TOKEN: &str = "a-token-that-somebody-else-has-fetched";
 
 /// A simulator whose credentials are those of the sample, with a raw token and temporary keys beside them.
-async fn simulator() -> Simulator {
+pub async fn simulator() -> Simulator {
     plane::prepare();
     let accounts = Accounts::sample().token(TOKEN).temporary_key(
         "TEMPORARYKEY0001",
@@ -55,11 +55,11 @@ fn subject(url: &str) -> Subject {
     }
 }
 
-fn instance() -> InstanceId {
+pub fn instance() -> InstanceId {
     InstanceId::parse(sample::INSTANCE).unwrap()
 }
 
-fn connect(url: &str, pairs: &[(&str, &str)]) -> Arc<dyn Cloud> {
+pub fn connect(url: &str, pairs: &[(&str, &str)]) -> Arc<dyn Cloud> {
     connect_with(url, pairs, |_| ())
 }
 
@@ -98,11 +98,11 @@ fn credential(pairs: &[(&str, &str)]) -> Credential {
     Credential::from_secret(&data).unwrap()
 }
 
-const KEYS: [(&str, &str); 2] = [
+pub const KEYS: [(&str, &str); 2] = [
     ("accessKey", sample::ACCESS_KEY),
     ("secretKey", sample::SECRET_KEY),
 ];
-const USER: [(&str, &str); 3] = [
+pub const USER: [(&str, &str); 3] = [
     ("username", sample::USER),
     ("password", sample::PASSWORD),
     ("domainName", sample::DOMAIN),

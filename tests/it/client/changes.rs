@@ -26,14 +26,14 @@ use super::{KEYS, USER, connect, credentials, instance, simulator, subject};
 use crate::world::{PATIENCE, plane};
 
 /// Puts intents on record, each for one change.
-struct Intents {
+pub struct Intents {
     journal: Journal,
     object: TaurusProxyPort,
     number: u128,
 }
 
 impl Intents {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let plane = plane::shared().await;
         let client = plane.client().await.unwrap();
         let namespace = plane::new_namespace(&client).await;
@@ -114,7 +114,7 @@ impl Intents {
     }
 }
 
-async fn change(cloud: &dyn Cloud, intents: &mut Intents) -> ChangeAnswer {
+pub async fn change(cloud: &dyn Cloud, intents: &mut Intents) -> ChangeAnswer {
     let permit = Permits::default().acquire(&instance()).unwrap();
     let line = cloud.open_line().await.unwrap();
     let proof = intents.acknowledged().await;

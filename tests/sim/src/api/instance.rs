@@ -108,7 +108,7 @@ fn database_node(instance: &Instance, node: usize, role: &str) -> Value {
         "status": ACTIVE,
         "port": DATABASE_PORT,
         "private_read_ips": [private_address(instance.number, 10 + node)],
-        "volume": {"type": "DL6", "used": "12.5", "size": "128000"},
+        "volume": {"type": "DL6", "used": "12.5", "size": 128_000},
         "az_code": zone(node),
         "region_code": REGION,
         "created": fleet_time(instance.created),
