@@ -169,7 +169,10 @@ pub struct TaurusProxyPortSpec {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 pub struct CredentialsReference {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(
+        regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"),
+        length(max = 253)
+    )]
     pub name: String,
 }
 

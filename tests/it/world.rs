@@ -12,6 +12,7 @@ use taurus_sim::{Entry, Filter, JobPlan, Mode, Operation, Options, Simulator, sa
 use crate::rules;
 
 mod applying;
+pub mod front;
 pub mod gate;
 pub mod operator;
 pub mod plane;
@@ -168,7 +169,11 @@ impl World {
         assert_eq!(
             ports,
             [Some(NEIGHBOUR_PORT)],
-            "the neighbour's port is changed once"
+            "the neighbour's port is changed once: {:?}",
+            of_neighbour
+                .iter()
+                .map(Entry::to_string)
+                .collect::<Vec<_>>()
         );
         rules::of_requests(&self.sim.journal());
         rules::of_versions(&self.recorder.versions());

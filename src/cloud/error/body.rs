@@ -3,7 +3,7 @@
 //! The service, its gateway, IAM and what stands between them write errors in a dozen shapes. What can't be read is no
 //! fault: then the HTTP status decides.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Names under which a code is found, the service's own first.
 const CODE_NAMES: [&str; 4] = ["error_code", "errorCode", "errCode", "code"];
@@ -33,51 +33,68 @@ pub struct Said {
 
 /// Reads a body; never fails.
 pub fn read(body: &str) -> Said {
-    let mut said = serde_json::from_str::<Value>(body)
-        .map(|value| find(&value, DEEPEST))
-        .unwrap_or_default();
-    if said.text.is_none() && !body.trim().is_empty() {
-        said.text = Some(body.to_owned());
+    let value = serde_json::from_str::<Value>(body).unwrap_or_default();
+    let said = find(&value, DEEPEST);
+    let whole = || match value {
+        Value::String(text) => Some(text),
+        _ => Some(body.to_owned()).filter(|body| !body.trim().is_empty()),
+    };
+    Said {
+        text: said.text.or_else(whole),
+        code: said.code,
     }
-    said
 }
 
+/// The first code with its text, the outer before the inner; where there is none, the first text.
 fn find(value: &Value, depth: usize) -> Said {
     match value {
         Value::Object(fields) => {
-            let code = CODE_NAMES
-                .iter()
-                .filter_map(|name| fields.get(*name))
-                .find_map(code);
-            let text = TEXT_NAMES
-                .iter()
-                .filter_map(|name| fields.get(*name)?.as_str())
-                .find(|text| !text.is_empty());
-            let said = Said {
-                code,
-                text: text.map(str::to_owned),
-            };
+            let said = said_by(fields);
             if said.code.is_some() || depth == 0 {
                 return said;
             }
-            let inner = fields
+            let inner: Vec<Said> = fields
                 .values()
                 .map(|inner| find(inner, depth - 1))
-                .find(|inner| inner.code.is_some());
-            inner.unwrap_or(said)
+                .collect();
+            let with_code = inner.iter().find(|inner| inner.code.is_some());
+            let with_text = inner.iter().find(|inner| inner.text.is_some());
+            let own_is_plain = said.text.as_deref().is_some_and(|text| !is_json(text));
+            match (with_code, with_text) {
+                (Some(inner), _) => inner.clone(),
+                (None, Some(inner)) if !own_is_plain => inner.clone(),
+                _ => said,
+            }
         }
         Value::Array(items) if depth > 0 => items
             .first()
             .map(|item| find(item, depth - 1))
             .unwrap_or_default(),
         // Some gateways wrap the whole answer of the service as text.
-        Value::String(text) if depth > 0 && text.trim_start().starts_with('{') => {
-            serde_json::from_str(text)
-                .map(|inner: Value| find(&inner, depth - 1))
-                .unwrap_or_default()
-        }
+        Value::String(text) if depth > 0 && is_json(text) => serde_json::from_str(text)
+            .map(|inner: Value| find(&inner, depth - 1))
+            .unwrap_or_default(),
         _ => Said::default(),
     }
+}
+
+fn said_by(fields: &Map<String, Value>) -> Said {
+    let code = CODE_NAMES
+        .iter()
+        .filter_map(|name| fields.get(*name))
+        .find_map(code);
+    let text = TEXT_NAMES
+        .iter()
+        .filter_map(|name| fields.get(*name)?.as_str())
+        .find(|text| !text.is_empty());
+    Said {
+        code,
+        text: text.map(str::to_owned),
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '['])
 }
 
 /// A code is text with a dot in it; a bare number is the HTTP status once more.

@@ -77,6 +77,11 @@ impl World {
         self.until_request(operation, already + more).await;
     }
 
+    /// Waits until more than so many requests of this kind have come about the story's proxy or instance; gives the last.
+    pub async fn until_more_than(&self, operation: Operation, count: usize) -> Entry {
+        self.until_request(operation, count + 1).await
+    }
+
     async fn until_request(&self, operation: Operation, nth: usize) -> Entry {
         self.sim
             .wait_for_request(&filter(operation), nth, PATIENCE)
