@@ -24,7 +24,7 @@ pub mod observer;
 mod paging;
 mod reads;
 pub mod request;
-mod wire;
+pub mod wire;
 
 pub use error::{CloudError, Meaning};
 

@@ -109,12 +109,16 @@ pub fn tasks(body: &str) -> Result<TaskPage, WireError> {
 /// Reads the answer of an accepted change.
 pub fn receipt(body: &str) -> Result<ChangeReceipt, WireError> {
     let body = object(body)?;
-    match body.get("job_id") {
-        None | Some(Value::Null) if body.get("error_code").is_some_and(|code| !code.is_null()) => {
+    let id = match body.get("job_id") {
+        Some(Value::Null) => None,
+        Some(Value::String(id)) if id.trim().is_empty() => None,
+        id => id,
+    };
+    match id {
+        None if body.get("error_code").is_some_and(|code| !code.is_null()) => {
             Err(WireError::Field("job_id"))
         }
-        None | Some(Value::Null) => Ok(ChangeReceipt::NothingToDo),
-        Some(Value::String(id)) if id.trim().is_empty() => Ok(ChangeReceipt::NothingToDo),
+        None => Ok(ChangeReceipt::NothingToDo),
         Some(Value::String(id)) => JobId::parse(id)
             .map(ChangeReceipt::Job)
             .ok_or(WireError::Field("job_id")),
@@ -147,13 +151,13 @@ fn proxy(row: &Value) -> Option<Proxy> {
 }
 
 fn status(word: Option<String>) -> ProxyStatus {
-    let Some(word) = word.map(short) else {
+    let Some(word) = word else {
         return ProxyStatus::Unhealthy("no status".to_owned());
     };
     match word.to_ascii_uppercase().as_str() {
         "ACTIVE" => ProxyStatus::Active,
         "ABNORMAL" | "FAILED" | "DELETED" => ProxyStatus::Unhealthy(word),
-        _ => ProxyStatus::Changing(word),
+        _ => ProxyStatus::Changing(short(word)),
     }
 }
 
@@ -279,6 +283,10 @@ mod tests {
             (json!(""), ProxyStatus::Unhealthy("no status".to_owned())),
             (json!(null), ProxyStatus::Unhealthy("no status".to_owned())),
             (
+                json!("ACT\u{0}IVE"),
+                ProxyStatus::Changing("ACTIVE".to_owned()),
+            ),
+            (
                 json!("ADDING READ REPLICAS TO PROXY"),
                 ProxyStatus::Changing("ADDING READ REPLICAS TO PROXY".to_owned()),
             ),
@@ -378,6 +386,7 @@ mod tests {
             (r#"{"job_id": " "}"#, Some(ChangeReceipt::NothingToDo)),
             ("{}", Some(ChangeReceipt::NothingToDo)),
             (r#"{"error_code": "DBS.200019"}"#, None),
+            (r#"{"job_id": "", "error_code": "DBS.200019"}"#, None),
             (r#"{"job_id": []}"#, None),
             ("[]", None),
             ("", None),
