@@ -8,6 +8,8 @@ use crate::look;
 
 const REDACTED: &str = "[redacted]";
 
+const CUT: char = '…';
+
 /// No piece in the letters of tokens may be as long as this.
 const TOKEN_LENGTH: usize = 65;
 
@@ -40,15 +42,14 @@ pub(crate) fn assert_clean(text: &str) {
     );
 }
 
-/// Whether a secret is in a text, as far as that can be told: some secrets could partly or wholly stand in the
-/// mark that takes a secret's place.
+/// Whether a secret is in a text, as far as that can be told: some secrets could partly or wholly stand in the mark that
+/// takes a secret's place, or in the one where a text is cut.
 pub(crate) fn is_leak(text: &str, secret: &str) -> bool {
     let secret = secret.trim();
-    let overlaps = |part: &str| secret.starts_with(part) || secret.ends_with(part);
-    let beside_the_mark = (1..REDACTED.len()).any(|at| {
+    let beside_a_mark = (1..REDACTED.len()).any(|at| {
         let (head, tail) = REDACTED.split_at(at);
         secret.ends_with(head) || secret.starts_with(tail)
     });
-    let in_the_mark = REDACTED.contains(secret) || overlaps(REDACTED) || secret.contains(REDACTED);
-    !secret.is_empty() && !beside_the_mark && !in_the_mark && text.contains(secret)
+    let in_a_mark = REDACTED.contains(secret) || secret.contains(REDACTED) || secret.contains(CUT);
+    !secret.is_empty() && !beside_a_mark && !in_a_mark && text.contains(secret)
 }
