@@ -72,6 +72,9 @@ pub struct Pace {
     pub denied_check: Duration,
     /// How often a blocked instance is tried.
     pub blocked_check: Duration,
+    /// A resource takes over a proxy this long after its owner is gone, and an owner that was not looked for yet is waited for
+    /// this long after a start.
+    pub take_over: Duration,
     /// A new generation is acknowledged after this if the look takes longer.
     pub interim_after: Duration,
 }
@@ -108,6 +111,7 @@ impl Pace {
             secret_check: seconds(15),
             denied_check: minutes(15),
             blocked_check: minutes(60),
+            take_over: minutes(2),
             interim_after: seconds(5),
         }
     }
@@ -147,6 +151,7 @@ impl Pace {
             secret_check: fast(real.secret_check),
             denied_check: fast(real.denied_check),
             blocked_check: fast(real.blocked_check),
+            take_over: fast(real.take_over),
             interim_after: fast(real.interim_after).max(Duration::from_millis(500)),
         }
     }

@@ -99,6 +99,9 @@ pub async fn change(
     let status = (bench.status)(object, change);
     let (written, proof) = bench.journal.intend(object, status, change, target).await?;
     *object = written;
+    let Some(proof) = proof else {
+        return Ok(Outcome::Withdrawn("the resource was changed"));
+    };
     if let Some(why) = bench
         .too_late(&proof, looked_at)
         .or_else(|| (bench.objection)())

@@ -57,6 +57,11 @@ pub enum JournalError {
     /// The installed definition drops the record of a change.
     #[error("the installed definition of the resource drops the record of a change")]
     Pruned,
+    /// The object is there, but its status is not: the installed definition has none.
+    #[error(
+        "the installed definition of the resource has no status subresource: install the one of this release"
+    )]
+    NoStatus,
     /// The change is no longer on record, nor is it the last one: somebody removed it.
     #[error("the change is no longer on record")]
     Superseded,
@@ -128,7 +133,8 @@ impl Journal {
         Ok(fresh.filter(|fresh| fresh.uid() == object.uid()))
     }
 
-    /// Puts the intent of `change`, which `status` holds, on record.
+    /// Puts the intent of `change`, which `status` holds, on record. There is no proof if people have changed the resource
+    /// meanwhile: then the intent has to be withdrawn.
     ///
     /// kube's client repeats writes that were answered with 429, 503 or 504, so a conflict can stem from our own first
     /// try; the change's id tells.
@@ -138,7 +144,7 @@ impl Journal {
         status: TaurusProxyPortStatus,
         change: &Change,
         target: Target<'_>,
-    ) -> Result<(TaurusProxyPort, Acknowledged), JournalError> {
+    ) -> Result<(TaurusProxyPort, Option<Acknowledged>), JournalError> {
         let written = match self.replace(object, status).await {
             Ok(written) => written,
             Err(error @ (JournalError::Gone | JournalError::Pruned)) => return Err(error),
@@ -158,7 +164,7 @@ impl Journal {
             return Err(JournalError::Pruned);
         }
         if !current || written.metadata.deletion_timestamp.is_some() {
-            return Err(JournalError::Conflict);
+            return Ok((written, None));
         }
         let proof = Acknowledged {
             id: change.id.clone(),
@@ -167,7 +173,7 @@ impl Journal {
             port: target.port,
             at: self.clock.now(),
         };
-        Ok((written, proof))
+        Ok((written, Some(proof)))
     }
 
     /// Puts the job of a change on record, and tries for as long as this process lives: nobody else knows it.
@@ -223,11 +229,14 @@ impl Journal {
         let mut body = object.clone();
         body.metadata.managed_fields = None;
         body.status = Some(status);
-        bounded(
-            self.api(object)
-                .replace_status(&object.name_any(), &PostParams::default(), &body),
-        )
-        .await
+        let api = self.api(object);
+        let (name, params) = (object.name_any(), PostParams::default());
+        match bounded(api.replace_status(&name, &params, &body)).await {
+            Err(JournalError::Gone) if self.fetch(object).await?.is_some() => {
+                Err(JournalError::NoStatus)
+            }
+            result => result,
+        }
     }
 
     fn api(&self, object: &TaurusProxyPort) -> Api<TaurusProxyPort> {

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    cloud::{Cloud, Meaning},
+    cloud::Cloud,
     controller::{context::Context, memory::Memory, read::Desired},
     model::Moment,
     plan::{record::Change, tasks},
@@ -52,10 +52,11 @@ async fn has_ended(
         return true;
     };
     match &change.job {
-        Some(job) => match cloud.job(job).await {
-            Ok(job) => job.state.is_finished(),
-            Err(error) => error.meaning == Meaning::NotFound,
-        },
+        // A record can be deleted while its job goes on: that it isn't found proves nothing.
+        Some(job) => {
+            let known = cloud.job(job).await;
+            known.is_ok_and(|job| job.state.is_finished())
+        }
         None => is_idle(context, cloud.as_ref(), desired, now).await,
     }
 }

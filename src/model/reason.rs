@@ -45,6 +45,8 @@ pub enum Reason {
     ProxyBusy,
     /// Another change of ours is at work on the instance.
     WaitingForInstance,
+    /// Another resource owned the proxy a short while ago, or may still turn out to.
+    TakingOver,
     /// The resource is suspended, or being deleted, and its port is not the wanted one.
     Suspended,
     /// The cloud can't be reached, or fails.
@@ -124,6 +126,7 @@ impl Reason {
             | Self::BackingOff
             | Self::ProxyBusy
             | Self::WaitingForInstance
+            | Self::TakingOver
             | Self::Suspended
             | Self::CloudUnreachable
             | Self::Throttled
@@ -186,5 +189,25 @@ mod tests {
         }
         assert_eq!(Reason::TlsFailed.name(), "TLSFailed");
         assert_eq!(Reason::CrdOutdated.to_string(), "CRDOutdated");
+    }
+    #[test]
+    fn each_reason_has_one_row_in_the_reference_with_its_class() {
+        let reference = include_str!("../../docs/status.md");
+        for reason in Reason::iter() {
+            let class = match reason.class() {
+                Class::Ready => "Ready",
+                Class::Reconciling => "Reconciling",
+                Class::Stalled => "Stalled",
+                Class::Detail => "detail",
+            };
+            let row = format!("| `{}` | {class} | ", reason.name());
+            assert_eq!(reference.matches(&row).count(), 1, "{row}");
+        }
+        let rows = reference.lines().filter(|line| {
+            ["Ready", "Reconciling", "Stalled", "detail"]
+                .iter()
+                .any(|class| line.contains(&format!("` | {class} | ")))
+        });
+        assert_eq!(rows.count(), Reason::iter().count());
     }
 }

@@ -15,6 +15,7 @@
 
 mod admission;
 mod client;
+mod field_cases;
 mod rules;
 mod stories;
 mod world;

@@ -1,10 +1,19 @@
 //! The stories. Names begin with the id of the field case that a story tells; each was somebody's outage.
 
 mod answers;
+mod bulkheads;
 mod changes;
 mod crashes;
+mod credentials;
+mod definitions;
+mod deletion;
+mod failures;
+mod figures;
+mod gitops;
 mod jobs;
 mod manifests;
+mod ownership;
+mod pace;
 mod policies;
 mod secrets;
 mod settled;

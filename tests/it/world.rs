@@ -2,27 +2,25 @@
 //!
 //! The operator keeps its contract at a sixtieth of all durations, so a minute of the contract is a second here.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use k8s_openapi::{ByteString, api::core::v1::Secret, jiff::Timestamp};
-use kube::{
-    Api, Client,
-    api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams},
-};
-use serde_json::{Value, json};
+use kube::Client;
 use taurus_controlplane::ControlPlane;
-use taurus_port_operator::crd::{
-    CredentialsReference, Phase, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortSpec,
-};
+use taurus_port_operator::crd::{CredentialsReference, TaurusProxyPort, TaurusProxyPortSpec};
 use taurus_sim::{Entry, Filter, JobPlan, Mode, Operation, Options, Simulator, sample};
 
 use crate::rules;
 
+mod applying;
 pub mod gate;
 pub mod operator;
 pub mod plane;
 pub mod program;
 pub mod recorder;
+mod told;
+mod waiting;
+
+pub use told::*;
 
 use operator::{Operator, Setup};
 use recorder::Recorder;
@@ -138,6 +136,14 @@ impl World {
         self.operator = Some(started);
     }
 
+    /// An operator with the rights of another service account, which is made for it.
+    pub async fn start_operator_as(&mut self, namespace: &str, account: &str) {
+        let config = plane::config_of(self.plane, namespace, account).await;
+        let setup = Setup::default();
+        let started = Operator::start(config, &self.namespace, &self.sim.url(), setup).await;
+        self.operator = Some(started);
+    }
+
     /// Ends the operator as a crash does: between any two steps.
     pub fn kill_operator(&mut self) {
         self.operator.take().expect("an operator runs").kill();
@@ -146,238 +152,6 @@ impl World {
     /// Asks the operator to end, and waits until it has.
     pub async fn stop_operator(&mut self) {
         self.operator.take().expect("an operator runs").stop().await;
-    }
-
-    pub fn api(&self) -> Api<TaurusProxyPort> {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
-
-    /// The story's resource, as it is applied first.
-    pub fn resource(&self, port: u16) -> TaurusProxyPort {
-        let mut resource = self.named(NAME);
-        resource.spec.port = port.into();
-        resource
-    }
-
-    fn named(&self, name: &str) -> TaurusProxyPort {
-        TaurusProxyPort {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                namespace: Some(self.namespace.clone()),
-                ..ObjectMeta::default()
-            },
-            spec: TaurusProxyPortSpec {
-                region: None,
-                project_id: sample::PROJECT.to_owned(),
-                instance_id: sample::INSTANCE.to_owned(),
-                proxy_id: sample::PROXY.to_owned(),
-                port: WANTED.into(),
-                credentials_ref: Some(CredentialsReference {
-                    name: "keys".to_owned(),
-                }),
-                endpoint: Some(self.sim.url()),
-                iam_endpoint: Some(self.sim.url()),
-                management_policy: None,
-                suspend: None,
-                change_timeout: None,
-            },
-            status: None,
-        }
-    }
-
-    pub async fn secret(&self, name: &str, pairs: &[(&str, &str)]) {
-        let data: BTreeMap<String, ByteString> = pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), ByteString((*value).into())))
-            .collect();
-        let secret = Secret {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                ..ObjectMeta::default()
-            },
-            data: Some(data),
-            ..Secret::default()
-        };
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let params = PatchParams::apply("story").force();
-        secrets
-            .patch(name, &params, &Patch::Apply(&secret))
-            .await
-            .unwrap();
-    }
-
-    pub async fn create(&self, resource: &TaurusProxyPort) -> TaurusProxyPort {
-        self.api()
-            .create(&PostParams::default(), resource)
-            .await
-            .unwrap()
-    }
-
-    /// Creates the story's resource with this port.
-    pub async fn want(&self, port: u16) -> TaurusProxyPort {
-        self.create(&self.resource(port)).await
-    }
-
-    /// Changes the story's resource.
-    pub async fn patch(&self, patch: Value) -> TaurusProxyPort {
-        self.api()
-            .patch(NAME, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .unwrap()
-    }
-
-    /// Changes the wanted port.
-    pub async fn want_now(&self, port: u16) -> TaurusProxyPort {
-        self.patch(json!({"spec": {"port": port}})).await
-    }
-
-    pub async fn get(&self) -> TaurusProxyPort {
-        self.api().get(NAME).await.unwrap()
-    }
-
-    /// Waits until the story's resource is as `is` says.
-    pub async fn until(
-        &self,
-        what: &str,
-        is: impl Fn(&TaurusProxyPort) -> bool,
-    ) -> TaurusProxyPort {
-        self.recorder.until(NAME, what, is).await
-    }
-
-    /// Waits, while the simulator's time moves on by a second at each look.
-    pub async fn until_passing(
-        &self,
-        what: &str,
-        is: impl Fn(&TaurusProxyPort) -> bool,
-    ) -> TaurusProxyPort {
-        self.until_passing_of(NAME, what, is).await
-    }
-
-    /// As [`Self::until_passing`], for another resource.
-    pub async fn until_passing_of(
-        &self,
-        name: &str,
-        what: &str,
-        is: impl Fn(&TaurusProxyPort) -> bool,
-    ) -> TaurusProxyPort {
-        let passing = async {
-            loop {
-                self.pass(1);
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::select! {
-            object = self.recorder.until(name, what, is) => object,
-            () = passing => unreachable!("time does not end"),
-        }
-    }
-
-    /// Waits until whatever is created now is of a later second than what is there.
-    pub async fn until_the_next_second(&self) {
-        let now = || Timestamp::now().as_second();
-        let begun = now();
-        self.until_true("another second", || now() > begun).await;
-    }
-
-    /// Asks the operator to look now.
-    pub async fn ask(&self, value: &str) {
-        self.patch(json!({"metadata": {"annotations": {REQUESTED_AT: value}}}))
-            .await;
-    }
-
-    /// Deletes the story's resource.
-    pub async fn delete(&self) {
-        self.api()
-            .delete(NAME, &DeleteParams::default())
-            .await
-            .unwrap();
-    }
-
-    /// Moves the simulator's time on.
-    pub fn pass(&self, seconds: u64) {
-        self.sim.advance(Duration::from_secs(seconds)).unwrap();
-    }
-
-    /// Waits until the wanted port of this generation was verified.
-    pub async fn until_ready(&self, port: u16) -> TaurusProxyPort {
-        let what = format!("Ready with port {port}");
-        self.until_passing(&what, |object| is_ready_with(object, port))
-            .await
-    }
-
-    /// Waits for the `nth` request for a change of the story's proxy to arrive.
-    pub async fn until_change(&self, nth: usize) -> Entry {
-        self.until_request(Operation::Change, nth).await
-    }
-
-    /// Waits for `more` further requests of this kind about the story's proxy or instance.
-    pub async fn until_more(&self, operation: Operation, more: usize) {
-        let filter = filter(operation);
-        let already = self.sim.count(&filter);
-        self.until_request(operation, already + more).await;
-    }
-
-    async fn until_request(&self, operation: Operation, nth: usize) -> Entry {
-        self.sim
-            .wait_for_request(&filter(operation), nth, PATIENCE)
-            .await
-            .unwrap_or_else(|waited| panic!("request {nth} ({operation:?}) did not come: {waited}"))
-    }
-
-    /// The ports that were asked for, in order, of the story's proxy.
-    pub fn asked_for(&self) -> Vec<u16> {
-        let changes = self.sim.entries(&filter(Operation::Change));
-        changes
-            .iter()
-            .map(|entry| entry.port().expect("a change names a port"))
-            .collect()
-    }
-
-    /// The ports of those requests that were accepted as jobs.
-    pub fn accepted(&self) -> Vec<u16> {
-        let changes = self.sim.entries(&filter(Operation::Change));
-        changes
-            .iter()
-            .filter(|entry| entry.job_id.is_some())
-            .map(|entry| entry.port().expect("a change names a port"))
-            .collect()
-    }
-
-    /// Real time between requests for a change of the story's proxy.
-    pub fn gaps_between_changes(&self) -> Vec<Duration> {
-        let changes = self.sim.entries(&filter(Operation::Change));
-        let pairs = changes.windows(2);
-        pairs
-            .map(|pair| pair[1].after.saturating_sub(pair[0].after))
-            .collect()
-    }
-
-    /// The cloud's time between requests for a change of the story's proxy.
-    pub fn time_between_changes(&self) -> Vec<Duration> {
-        let changes = self.sim.entries(&filter(Operation::Change));
-        let pairs = changes.windows(2);
-        pairs
-            .map(|pair| Duration::try_from(pair[1].at.duration_since(pair[0].at)).unwrap())
-            .collect()
-    }
-
-    /// Waits for something that no watch tells of.
-    pub async fn until_true(&self, what: &str, is: impl Fn() -> bool) {
-        let looking = async {
-            while !is() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, looking).await;
-        assert!(in_time.is_ok(), "it did not happen: {what}");
-    }
-
-    /// Waits until the neighbour has got its port.
-    pub async fn until_neighbour_is_ready(&self) {
-        self.until_passing_of(NEIGHBOUR, "Ready", |object| {
-            is_ready_with(object, NEIGHBOUR_PORT)
-        })
-        .await;
     }
 
     /// Ends the story: the neighbour was served, only calls of the product were made, and every version of every object
@@ -431,14 +205,6 @@ macro_rules! in_all_modes {
 }
 pub(crate) use in_all_modes;
 
-fn filter(operation: Operation) -> Filter {
-    match operation {
-        Operation::Change => Filter::on(operation).proxy(sample::PROXY),
-        Operation::List => Filter::on(operation).instance(sample::INSTANCE),
-        _ => Filter::on(operation).credential(sample::ACCESS_KEY),
-    }
-}
-
 /// Stepped time, a mode, and jobs of a minute.
 pub fn options(mode: Mode) -> Options {
     Options::stepped().mode(mode).job(job_of(60))
@@ -447,69 +213,4 @@ pub fn options(mode: Mode) -> Options {
 /// A job of so many seconds that can be queried at once: where time stands still, it would stay hidden for ever.
 pub fn job_of(seconds: u64) -> JobPlan {
     JobPlan::lasting(Duration::from_secs(seconds)).visible_after(Duration::ZERO)
-}
-
-/// The status of one condition; empty where it is absent.
-pub fn condition<'a>(object: &'a TaurusProxyPort, kind: &str) -> &'a str {
-    find(object, kind).map_or("", |condition| condition.status.as_str())
-}
-
-/// The reason of the one condition among Ready, Reconciling and Stalled that is True.
-pub fn reason(object: &TaurusProxyPort) -> &str {
-    ["Ready", "Reconciling", "Stalled"]
-        .iter()
-        .filter_map(|kind| find(object, kind))
-        .find(|condition| condition.status == "True")
-        .map_or("", |condition| condition.reason.as_str())
-}
-
-/// The message that goes with [`reason`].
-pub fn message(object: &TaurusProxyPort) -> &str {
-    ["Ready", "Reconciling", "Stalled"]
-        .iter()
-        .filter_map(|kind| find(object, kind))
-        .find(|condition| condition.status == "True")
-        .map_or("", |condition| condition.message.as_str())
-}
-
-fn find<'a>(
-    object: &'a TaurusProxyPort,
-    kind: &str,
-) -> Option<&'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
-    let status = object.status.as_ref()?;
-    status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == kind)
-}
-
-pub fn is_ready(object: &TaurusProxyPort) -> bool {
-    let status = object.status.as_ref();
-    let judged = status.and_then(|status| status.observed_generation);
-    condition(object, "Ready") == "True" && judged == object.metadata.generation
-}
-
-pub fn is_ready_with(object: &TaurusProxyPort, port: u16) -> bool {
-    let shown = object.status.as_ref().and_then(|status| status.port);
-    is_ready(object) && object.spec.port == i32::from(port) && shown == Some(port.into())
-}
-
-pub fn job_id(object: &TaurusProxyPort) -> Option<&str> {
-    object.status.as_ref()?.change.as_ref()?.job_id.as_deref()
-}
-
-pub fn phase(object: &TaurusProxyPort) -> Option<Phase> {
-    object
-        .status
-        .as_ref()?
-        .change
-        .as_ref()
-        .map(|change| change.phase)
-}
-
-pub fn has_change(object: &TaurusProxyPort) -> bool {
-    object
-        .status
-        .as_ref()
-        .is_some_and(|status| status.change.is_some())
 }

@@ -47,6 +47,41 @@ fn without_go() -> tempfile::TempDir {
     folder
 }
 
+/// A folder with all programs of this machine, and with a Go that only writes what it was asked for: the real build takes
+/// minutes. It is slow enough for two builds to meet, and leaves a line for each program.
+fn with_go() -> tempfile::TempDir {
+    let folder = without_go();
+    let go = "#!/bin/sh\nif [ \"$1\" = env ]; then echo go9.9; exit; fi\nwhile [ \"$1\" != -o ]; do shift; done\n\
+              sleep 0.2; echo \"$2\" >> \"$TAURUS_CACHE/built\"; : > \"$2\"; chmod +x \"$2\"\n";
+    let path = folder.path().join("go");
+    fs::write(&path, go).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+#[test]
+fn two_builds_at_once_build_each_program_once() {
+    let (cache, programs) = (tempfile::tempdir().unwrap(), with_go());
+    let environment = [
+        ("TAURUS_CACHE", cache.path().to_str().unwrap()),
+        ("PATH", programs.path().to_str().unwrap()),
+    ];
+    let outputs = std::thread::scope(|scope| {
+        let builds = [(); 2].map(|()| scope.spawn(|| script(&environment, &["--print-assets"])));
+        builds.map(|build| build.join().unwrap())
+    });
+    for output in &outputs {
+        assert!(output.status.success(), "{}", said(output));
+        assert!(
+            Path::new(String::from_utf8_lossy(&output.stdout).trim())
+                .join("kubectl")
+                .exists()
+        );
+    }
+    let built = fs::read_to_string(cache.path().join("built")).unwrap();
+    assert_eq!(built.lines().count(), 3, "{built}");
+}
+
 #[test]
 fn the_assets_of_the_environment_win_and_are_checked() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,15 +156,10 @@ fn an_interrupted_build_goes_on_with_what_is_missing() {
     for name in ["etcd", "kube-apiserver"] {
         program(&folder, name);
     }
-    // A Go that only writes what it was asked for: the real build takes minutes.
-    let bin = tempfile::tempdir().unwrap();
-    let go = "#!/bin/sh\nif [ \"$1\" = env ]; then echo go9.9; exit; fi\nwhile [ \"$1\" != -o ]; do shift; done\n: > \"$2\"; chmod +x \"$2\"\n";
-    fs::write(bin.path().join("go"), go).unwrap();
-    fs::set_permissions(bin.path().join("go"), fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:/usr/bin:/bin", bin.path().display());
+    let programs = with_go();
     let environment = [
         ("TAURUS_CACHE", cache.path().to_str().unwrap()),
-        ("PATH", path.as_str()),
+        ("PATH", programs.path().to_str().unwrap()),
     ];
     let output = script(&environment, &[]);
     assert!(output.status.success(), "{}", said(&output));

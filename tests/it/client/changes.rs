@@ -110,7 +110,7 @@ impl Intents {
             .await
             .unwrap();
         self.object = object;
-        proof
+        proof.expect("nobody changes the resource")
     }
 }
 

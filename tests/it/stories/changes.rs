@@ -119,3 +119,25 @@ async fn made_anew(mode: Mode) {
 fn observed(object: &taurus_port_operator::crd::TaurusProxyPort) -> Option<i64> {
     object.status.as_ref()?.observed_generation
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_whose_record_was_deleted_along_with_its_resource_still_holds_the_instance() {
+    // In this mode the cloud would take a second change while the first one runs.
+    let world = World::start(options(Mode::M3)).await;
+    world.want(3307).await;
+    world.until_change(1).await;
+    let running = world
+        .until("following its job", |object| job_id(object).is_some())
+        .await;
+    world.delete().await;
+    world.sim.forget_job(job_id(&running).unwrap()).unwrap();
+    world.want(3307).await;
+    // The job of the deleted resource is asked for again and again, though nobody finds it.
+    world.until_more(Operation::Job, 5).await;
+    let waiting = world.get().await;
+    assert_eq!(reason(&waiting), "WaitingForInstance");
+    world.pass(60);
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}

@@ -9,7 +9,7 @@ use taurus_port_operator::{
         connector::{Connector, Policy},
         endpoints::AllowList,
     },
-    controller::{self, Scope, context::Settings},
+    controller::{self, Scope, context::Settings, meter::Meter},
     pace::Pace,
 };
 use tokio::sync::oneshot;
@@ -18,20 +18,29 @@ use super::{DIVISOR, PATIENCE, gate::Gate};
 
 /// How an operator is started.
 pub struct Setup {
+    /// By how much all durations are divided.
+    pub divisor: u32,
     /// For how long the process pretends to have run.
     pub head_start: Duration,
     /// What lies between it and the API server.
     pub gate: Gate,
     /// How often a settled resource is looked at.
     pub resync: Duration,
+    /// Whether it looks after all namespaces.
+    pub everywhere: bool,
+    /// Who counts.
+    pub meter: Arc<dyn Meter>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            divisor: DIVISOR,
             head_start: Duration::from_hours(1),
             gate: Gate::default(),
             resync: Duration::from_mins(10) / DIVISOR,
+            everywhere: false,
+            meter: Arc::new(()),
         }
     }
 }
@@ -64,7 +73,7 @@ impl Operator {
                 let builder = ClientBuilder::try_from(config).unwrap();
                 let client = builder.with_layer(&setup.gate).build();
                 let scope = Scope {
-                    namespace: Some(namespace),
+                    namespace: (!setup.everywhere).then_some(namespace),
                     concurrency: 16,
                 };
                 let settings = settings(host, &setup);
@@ -118,7 +127,7 @@ impl Operator {
 
 fn settings(host: String, setup: &Setup) -> Settings {
     let clock = Clock::with_head_start(setup.head_start);
-    let pace = Pace::divided_by(DIVISOR);
+    let pace = Pace::divided_by(setup.divisor);
     let policy = Policy {
         allow: AllowList::new([host], true),
         call_timeout: pace.call_timeout,
@@ -131,6 +140,6 @@ fn settings(host: String, setup: &Setup) -> Settings {
         resync: setup.resync,
         pace,
         connect: Arc::new(Connector::new(policy).unwrap()),
-        meter: Arc::new(()),
+        meter: Arc::clone(&setup.meter),
     }
 }

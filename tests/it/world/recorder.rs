@@ -2,10 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, future::ready};
 use kube::{
     Api, Client, ResourceExt as _,
-    runtime::watcher::{self, Event},
+    core::DeserializeGuard,
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, Event},
+    },
 };
 use taurus_port_operator::crd::TaurusProxyPort;
 use taurus_sim::Control;
@@ -38,37 +42,43 @@ impl Drop for Recorder {
 impl Recorder {
     /// Begins to record; what is created after this is seen from its first version.
     pub async fn start(client: Client, namespace: &str, cloud: Control) -> Self {
-        let api: Api<TaurusProxyPort> = Api::namespaced(client, namespace);
-        let versions = Arc::new(Mutex::new(Vec::new()));
+        let api: Api<DeserializeGuard<TaurusProxyPort>> = Api::namespaced(client, namespace);
+        let versions = Arc::new(Mutex::new(Vec::<Version>::new()));
         let (told, news) = watch::channel(0);
         let (begun, beginning) = tokio::sync::oneshot::channel();
         let seen = Arc::clone(&versions);
         let task = tokio::spawn(async move {
             let mut begun = Some(begun);
-            let watching =
-                watcher::watcher(api, watcher::Config::default()).try_for_each(|event| {
-                    let (mut object, deleted) = match event {
-                        Event::Apply(object) | Event::InitApply(object) => (object, false),
-                        Event::Delete(object) => (object, true),
-                        Event::Init => return futures::future::ready(Ok(())),
-                        Event::InitDone => {
-                            if let Some(begun) = begun.take() {
-                                let _ = begun.send(());
-                            }
-                            return futures::future::ready(Ok(()));
+            let watching = watcher::watcher(api, watcher::Config::default()).default_backoff();
+            watching
+                .for_each(|event| {
+                    let (object, deleted) = match event {
+                        Ok(Event::Apply(object) | Event::InitApply(object)) => (object, false),
+                        Ok(Event::Delete(object)) => (object, true),
+                        Ok(Event::InitDone) => {
+                            begun.take().map(|begun| begun.send(()));
+                            return ready(());
                         }
+                        // A watch that breaks is begun anew; what it has shown before is not taken twice.
+                        Ok(Event::Init) | Err(_) => return ready(()),
+                    };
+                    let Ok(mut object) = object.0 else {
+                        return ready(());
                     };
                     object.metadata.managed_fields = None;
-                    let version = Version {
-                        object,
-                        deleted,
-                        listed: listed(&cloud),
-                    };
-                    seen.lock().unwrap().push(version);
+                    let mut seen = seen.lock().unwrap();
+                    if deleted || !seen.iter().any(|version| is_same(&version.object, &object)) {
+                        let listed = listed(&cloud);
+                        seen.push(Version {
+                            object,
+                            deleted,
+                            listed,
+                        });
+                    }
                     told.send_modify(|count| *count += 1);
-                    futures::future::ready(Ok(()))
-                });
-            watching.await.expect("the recorder's watch holds");
+                    ready(())
+                })
+                .await;
         });
         beginning.await.unwrap();
         Self {
@@ -130,6 +140,11 @@ impl Recorder {
             .find(|version| version.object.name_any() == name)?;
         (!last.deleted).then(|| last.object.clone())
     }
+}
+
+fn is_same(one: &TaurusProxyPort, other: &TaurusProxyPort) -> bool {
+    one.metadata.uid == other.metadata.uid
+        && one.metadata.resource_version == other.metadata.resource_version
 }
 
 /// What the lists have shown so far.

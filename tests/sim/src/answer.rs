@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::Oddity;
+
 /// An HTTP answer. `Date`, `X-Request-Id` and `Content-Type: application/json` are added where it doesn't name them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +42,19 @@ impl Answer {
     /// A page such as proxies and portals send.
     pub fn html(status: u16, body: impl Into<String>) -> Self {
         Self::new(status, body).header("Content-Type", "text/html; charset=utf-8")
+    }
+
+    /// A success in JSON with oddities in it; anything else stays as it is.
+    pub(crate) fn with_oddities<'a>(mut self, oddities: impl Iterator<Item = &'a Oddity>) -> Self {
+        let mut oddities = oddities.peekable();
+        if oddities.peek().is_some()
+            && (200..300).contains(&self.status)
+            && let Ok(mut json) = serde_json::from_str(&self.body)
+        {
+            oddities.for_each(|oddity| oddity.apply(&mut json));
+            self.body = json.to_string();
+        }
+        self
     }
 
     /// With this header.

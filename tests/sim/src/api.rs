@@ -4,12 +4,15 @@
 //! wording is not part of the interface.
 
 mod change;
+mod iam;
 mod instance;
 mod job;
+mod lease;
 mod list;
 mod query;
 mod refusal;
 mod tasks;
+mod throttle;
 mod token;
 
 use axum::http::HeaderMap;
@@ -61,26 +64,51 @@ pub(crate) fn work(
     now: Timestamp,
 ) -> Worked {
     let refused = |refused: Refused| Worked {
-        answer: refused.answer(request_id),
+        answer: refused.in_language(request.headers).answer(request_id),
         done: false,
         job_id: None,
     };
-    match request.call.operation {
-        Operation::Other => return refused(Refused::no_such_api()),
-        Operation::Token => {
-            return token::create(world, request, now).map_or_else(refused, Worked::with);
-        }
-        _ => {}
+    if let Some(answered) = outside(world, request, identity, now) {
+        return answered.map_or_else(refused, Worked::with);
+    }
+    if let Some(answer) = throttle::refuse(world, request.call, identity, request_id, now) {
+        return Worked {
+            answer,
+            done: false,
+            job_id: None,
+        };
     }
     let done = permitted(world, request, identity).and_then(|()| match request.call.operation {
         Operation::List => list::proxies(world, request, now).map(Worked::with),
         Operation::Change => change::port(world, request, now),
         Operation::Job => job::show(world, request, now).map(Worked::with),
         Operation::Tasks => tasks::list(world, request, now).map(Worked::with),
-        Operation::Instance => instance::show(world, request).map(Worked::with),
-        Operation::Token | Operation::Other => Err(Refused::no_such_api()),
+        Operation::DeleteTask => job::delete_record(world, request, now).map(Worked::with),
+        Operation::Instance => instance::show(world, request, now).map(Worked::with),
+        _ => Err(Refused::no_such_api()),
     });
     done.unwrap_or_else(refused)
+}
+
+/// What isn't the database service's: IAM, the machine's metadata, and what nobody has published.
+fn outside(
+    world: &mut World,
+    request: &Request<'_>,
+    identity: &Result<Identity, Denied>,
+    now: Timestamp,
+) -> Option<Result<Answer, Refused>> {
+    Some(match request.call.operation {
+        Operation::Token => token::create(world, request, now),
+        Operation::IdToken => lease::token_for_id_token(world, request, now),
+        Operation::SecurityToken => lease::keys_for_token(world, request, now),
+        Operation::MetadataToken => lease::metadata_token(world, request),
+        Operation::MachineKeys => lease::machine_keys(world, request, now),
+        Operation::Domains | Operation::Users | Operation::Projects => {
+            iam::look_up(world, request, identity)
+        }
+        Operation::Other => Err(Refused::no_such_api()),
+        _ => return None,
+    })
 }
 
 /// Whether this caller may use this project.

@@ -4,6 +4,8 @@
 //! clock, everything else by the simulator's time.
 
 mod keys;
+mod leases;
+mod quota;
 mod signature;
 mod tokens;
 mod users;
@@ -15,7 +17,7 @@ use crate::accounts::Accounts;
 use crate::behaviour::Behaviour;
 
 pub(crate) use signature::{Signed, hex, query_pairs, reduced};
-pub(crate) use tokens::TokenGrant;
+pub(crate) use tokens::{TOKEN_EXPIRED, TokenGrant};
 pub(crate) use users::SignInError;
 
 const X_AUTH_TOKEN: &str = "x-auth-token";
@@ -27,6 +29,8 @@ pub(crate) struct Gatekeeper {
     pub(crate) keys: keys::Keys,
     pub(crate) users: users::Users,
     pub(crate) tokens: tokens::Tokens,
+    pub(crate) quotas: quota::Quotas,
+    pub(crate) leases: leases::Leases,
 }
 
 /// Who was recognised.
@@ -34,6 +38,7 @@ pub(crate) struct Gatekeeper {
 pub(crate) struct Identity {
     /// The access key's id, the user as `domain/name`, or the number of a token made beforehand.
     pub(crate) credential: String,
+    pub(crate) account: String,
     pub(crate) scope: Scope,
 }
 
@@ -63,7 +68,7 @@ impl Scope {
 pub(crate) struct Denied {
     /// Who it claims to be, when that is somebody known.
     pub(crate) credential: Option<String>,
-    /// The gateway's code without its prefix: 0301 or 0307.
+    /// The gateway's code: APIGW.0301, or APIGW.0307 where a new token helps.
     pub(crate) code: &'static str,
     pub(crate) reason: String,
 }
@@ -81,9 +86,11 @@ impl Denied {
 impl Gatekeeper {
     pub(crate) fn new(accounts: &Accounts, now: Timestamp) -> Self {
         Self {
-            keys: keys::Keys::new(&accounts.access_keys),
-            users: users::Users::new(&accounts.users),
+            keys: keys::Keys::new(&accounts.access_keys, now),
+            users: users::Users::new(&accounts.users, now),
             tokens: tokens::Tokens::new(&accounts.tokens, now),
+            quotas: quota::Quotas::default(),
+            leases: leases::Leases::new(accounts),
         }
     }
 

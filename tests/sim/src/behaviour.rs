@@ -2,10 +2,19 @@
 //!
 //! Promises that the default of each switch is what is documented or, where nothing is, the most plausible.
 
+mod change;
+mod throttling;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+
+use crate::Oddity;
+
+pub use change::BehaviourChange;
+pub use throttling::{ThrottledBy, Throttling};
 
 /// What the service shows and takes while a port change runs. Which one is true is documented nowhere.
 ///
@@ -42,6 +51,8 @@ pub struct Behaviour {
     pub busy: Refusal,
     /// The refusal when proxy or instance have a status other than ACTIVE.
     pub wrong_status: Refusal,
+    /// Statuses that have a refusal of their own: of frozen objects, full storage and backups, as documented.
+    pub refusals_by_status: BTreeMap<String, Refusal>,
     /// The refusal of a port that is out of range or reserved. Other candidates: DBS.200001, .280364, .05000032.
     pub bad_port: Refusal,
     /// Whether port 33060 is taken: the API reference doesn't reserve it, the user guide does.
@@ -56,6 +67,10 @@ pub struct Behaviour {
     pub task_offset: TaskOffset,
     /// The page of the proxy list when no `limit` is given: 100 in newer pages, 10 in older ones.
     pub default_limit: usize,
+    /// How often somebody may call; as often as they like without it.
+    pub throttling: Option<Throttling>,
+    /// Departures from the documented types, in all answers.
+    pub odd: BTreeSet<Oddity>,
     /// How long a new token is good for.
     #[serde(with = "crate::seconds")]
     pub token_lifetime: Duration,
@@ -72,6 +87,7 @@ impl Default for Behaviour {
             busy_scope: BusyScope::default(),
             busy: Refusal::new(409, "DBS.200019"),
             wrong_status: Refusal::new(409, "DBS.201014"),
+            refusals_by_status: documented_refusals(),
             bad_port: Refusal::new(400, "DBS.200461"),
             accepts_33060: false,
             same_port: SamePort::default(),
@@ -79,10 +95,31 @@ impl Default for Behaviour {
             missing_instance: MissingInstance::default(),
             task_offset: TaskOffset::default(),
             default_limit: 100,
+            throttling: None,
+            odd: BTreeSet::new(),
             token_lifetime: Duration::from_hours(24),
             clock_skew: SignedDuration::ZERO,
         }
     }
+}
+
+impl Behaviour {
+    /// The refusal of a change in this status.
+    pub(crate) fn refusal_in(&self, status: &str) -> &Refusal {
+        self.refusals_by_status
+            .get(status)
+            .unwrap_or(&self.wrong_status)
+    }
+}
+
+fn documented_refusals() -> BTreeMap<String, Refusal> {
+    [
+        ("FROZEN", 400, "DBS.280449"),
+        ("STORAGE FULL", 409, "DBS.200316"),
+        ("BACKING UP", 409, "DBS.201205"),
+    ]
+    .map(|(status, http, code)| (status.to_owned(), Refusal::new(http, code)))
+    .into()
 }
 
 /// A refusal with a selectable code.

@@ -58,6 +58,11 @@ impl Clock {
         later(self.begun, passed)
     }
 
+    /// The simulator's time this long ago, but not before its start.
+    pub(crate) fn ago(&self, lag: Duration) -> Timestamp {
+        earlier(self.now(), lag).max(self.begun)
+    }
+
     /// The machine's wall clock.
     #[expect(clippy::disallowed_methods, reason = "this module owns the clocks")]
     pub(crate) fn wall() -> Timestamp {

@@ -28,6 +28,9 @@ pub enum ControlError {
     /// No such instance.
     #[error("no instance {0:?}")]
     NoInstance(String),
+    /// Neither an instance nor a proxy has this id.
+    #[error("no instance and no proxy {0:?}")]
+    Nothing(String),
     /// No such proxy.
     #[error("no proxy {0:?}")]
     NoProxy(String),

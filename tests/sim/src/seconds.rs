@@ -22,3 +22,27 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     Duration::try_from_secs_f64(seconds)
         .map_err(|error| D::Error::custom(format!("{seconds} seconds: {error}")))
 }
+
+/// A number of seconds or nothing.
+pub(crate) mod optional {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Seconds(#[serde(with = "crate::seconds")] Duration);
+
+    #[expect(clippy::ref_option, reason = "serde passes references")]
+    pub(crate) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        duration.map(Seconds).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<Seconds>::deserialize(deserializer)?.map(|Seconds(duration)| duration))
+    }
+}

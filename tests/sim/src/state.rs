@@ -5,6 +5,7 @@
 
 mod instance;
 mod job;
+mod maintenance;
 mod proxy;
 mod view;
 
@@ -19,6 +20,7 @@ use crate::plan::JobPlan;
 pub(crate) use instance::Instance;
 pub use job::JobState;
 pub(crate) use job::{Job, PORT_CHANGE};
+pub use maintenance::{Maintenance, Scheduled};
 pub(crate) use proxy::Proxy;
 pub(crate) use view::view_job;
 pub use view::{InstanceView, JobView, ProxyView, StateView};
@@ -36,6 +38,10 @@ pub(crate) struct State {
     /// Oldest first.
     pub(crate) jobs: Vec<Job>,
     pub(crate) plans: Plans,
+    /// In the order in which they were set.
+    pub(crate) maintenance: Vec<Scheduled>,
+    /// Ids of what isn't there for the request that is at work.
+    pub(crate) hidden: Vec<String>,
 }
 
 /// The courses of coming jobs.
@@ -62,6 +68,8 @@ impl State {
                 default,
                 next: VecDeque::new(),
             },
+            maintenance: Vec::new(),
+            hidden: Vec::new(),
         };
         for (number, spec) in fleet.instances.iter().enumerate() {
             state
@@ -79,20 +87,42 @@ impl State {
         state
     }
 
-    /// The instance, if it is there and belongs to the project.
-    pub(crate) fn instance(&self, project: &str, id: &str) -> Option<&Instance> {
+    /// The instance, if it is there.
+    pub(crate) fn instance(&self, id: &str, now: Timestamp) -> Option<&Instance> {
         self.instances
             .get(id)
-            .filter(|instance| instance.present && instance.project == project)
+            .filter(|instance| instance.present && self.is_shown(id, now))
+    }
+
+    /// The proxy, if it is there.
+    pub(crate) fn proxy(&self, id: &str, now: Timestamp) -> Option<&Proxy> {
+        self.proxies
+            .get(id)
+            .filter(|proxy| proxy.present && self.is_shown(id, now))
     }
 
     /// The instance's proxies that are there, in the order in which they were made.
-    pub(crate) fn proxies_of(&self, instance: &Instance) -> impl Iterator<Item = &Proxy> {
+    pub(crate) fn proxies_of(
+        &self,
+        instance: &Instance,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &Proxy> {
         instance
             .proxies
             .iter()
-            .filter_map(|id| self.proxies.get(id))
-            .filter(|proxy| proxy.present)
+            .filter_map(move |id| self.proxy(id, now))
+    }
+
+    /// The status of an instance.
+    pub(crate) fn instance_status<'a>(&'a self, instance: &'a Instance, now: Timestamp) -> &'a str {
+        self.maintained_status(&instance.id, now)
+            .unwrap_or(&instance.status)
+    }
+
+    /// The status of a proxy while no change shows.
+    pub(crate) fn proxy_status<'a>(&'a self, proxy: &'a Proxy, now: Timestamp) -> &'a str {
+        self.maintained_status(&proxy.id, now)
+            .unwrap_or(&proxy.status)
     }
 
     /// The name of an instance, also of one that has vanished.
@@ -112,7 +142,7 @@ impl State {
 
     /// The status word that the list shows.
     pub(crate) fn listed_status<'a>(
-        &self,
+        &'a self,
         proxy: &'a Proxy,
         changing: &'a str,
         now: Timestamp,
@@ -120,7 +150,11 @@ impl State {
         let changes = self
             .jobs_of(proxy)
             .any(|job| job.mode == Mode::M1 && job.unfinished(now));
-        if changes { changing } else { &proxy.status }
+        if changes {
+            changing
+        } else {
+            self.proxy_status(proxy, now)
+        }
     }
 
     /// Whether an unfinished job stands in the way of another change of this proxy.
@@ -158,6 +192,19 @@ impl State {
             .iter()
             .filter(of_it)
             .any(|job| job.ended(now) == Some(now))
+    }
+
+    fn maintained_status(&self, id: &str, now: Timestamp) -> Option<&str> {
+        let covering = self.maintenance.iter().filter(|one| one.covers(id, now));
+        covering
+            .filter_map(|one| one.maintenance.status.as_deref())
+            .next_back()
+    }
+
+    fn is_shown(&self, id: &str, now: Timestamp) -> bool {
+        let mut covering = self.maintenance.iter().filter(|one| one.covers(id, now));
+        covering.all(|one| one.maintenance.present)
+            && !self.hidden.iter().any(|hidden| hidden == id)
     }
 
     fn jobs_of<'a>(&'a self, proxy: &'a Proxy) -> impl Iterator<Item = &'a Job> {

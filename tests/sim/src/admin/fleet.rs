@@ -3,10 +3,11 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::routing::patch;
+use axum::routing::{get, patch};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::wire::{Failure, Json, read};
+use super::wire::{Failure, Json, done, read};
 use crate::control::ProxyChange;
 use crate::{Control, InstanceView, ProxyView};
 
@@ -21,6 +22,10 @@ pub(super) fn routes() -> Router<Control> {
     Router::new()
         .route("/proxies/{id}", patch(change_proxy))
         .route("/instances/{id}", patch(change_instance))
+        .route(
+            "/maintenance",
+            get(maintenance).post(maintain).delete(end_maintenance),
+        )
 }
 
 async fn change_proxy(
@@ -46,4 +51,18 @@ async fn change_instance(
         control.set_instance_present(&id, present)?;
     }
     Ok(Json(control.instance(&id)?))
+}
+
+async fn maintenance(State(control): State<Control>) -> Json<Value> {
+    Json(json!({"maintenance": control.state().maintenance}))
+}
+
+async fn maintain(State(control): State<Control>, body: Bytes) -> Result<Json<Value>, Failure> {
+    control.maintain(read(&body)?)?;
+    Ok(done())
+}
+
+async fn end_maintenance(State(control): State<Control>) -> Json<Value> {
+    control.end_maintenance();
+    done()
 }

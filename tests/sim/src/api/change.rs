@@ -33,7 +33,7 @@ pub(super) fn port(
 ) -> Result<Worked, Refused> {
     check_content_type(request.headers)?;
     let asked = asked_port(request.body)?;
-    let proxy = find(world, request.call)?;
+    let proxy = find(world, request.call, now)?;
     let port = allowed(asked, world.behaviour.accepts_33060).ok_or_else(|| {
         Refused::chosen(
             &world.behaviour.bad_port,
@@ -78,13 +78,9 @@ fn asked_port(body: &[u8]) -> Result<i64, Refused> {
     port.ok_or_else(|| Refused::bad_parameter("the field port is missing or not an integer"))
 }
 
-fn find<'a>(world: &'a World, call: &Call) -> Result<&'a Proxy, Refused> {
-    instance::find(world, call, Operation::Change)?;
-    let proxy = world
-        .state
-        .proxies
-        .get(&call.proxy)
-        .filter(|proxy| proxy.present);
+fn find<'a>(world: &'a World, call: &Call, now: Timestamp) -> Result<&'a Proxy, Refused> {
+    instance::find(world, call, Operation::Change, now)?;
+    let proxy = world.state.proxy(&call.proxy, now);
     let proxy = proxy.ok_or_else(|| Refused::dbs(400, "270024", "the proxy does not exist"))?;
     if proxy.instance == call.instance {
         Ok(proxy)
@@ -114,16 +110,17 @@ fn check_idle(world: &World, proxy: &Proxy, now: Timestamp) -> Result<(), Refuse
             "another operation is running on the instance",
         ));
     }
-    let instance = world.state.instances.get(&proxy.instance);
-    let usable =
-        proxy.status == ACTIVE && instance.is_some_and(|instance| instance.status == ACTIVE);
-    if usable {
-        Ok(())
-    } else {
-        Err(Refused::chosen(
-            &behaviour.wrong_status,
-            "not possible in the present status",
-        ))
+    let of_instance = world
+        .state
+        .instance(&proxy.instance, now)
+        .map_or("", |instance| world.state.instance_status(instance, now));
+    let statuses = [of_instance, world.state.proxy_status(proxy, now)];
+    match statuses.into_iter().find(|status| *status != ACTIVE) {
+        None => Ok(()),
+        Some(status) => Err(Refused::chosen(
+            behaviour.refusal_in(status),
+            format!("not possible in the present status {status}"),
+        )),
     }
 }
 

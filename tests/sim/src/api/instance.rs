@@ -1,6 +1,7 @@
 //! `GET /v3/{project}/instances/{instance}`, after the API page "Querying Details of a DB Instance", and finding
 //! instances for all other calls.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Refused, Request};
@@ -21,13 +22,15 @@ pub(super) fn find<'a>(
     world: &'a World,
     call: &Call,
     operation: Operation,
+    now: Timestamp,
 ) -> Result<&'a Instance, Refused> {
     if !IdKind::Instance.fits(&call.instance) {
         return Err(Refused::dbs(400, "280404", "the instance id is malformed"));
     }
     world
         .state
-        .instance(&call.project, &call.instance)
+        .instance(&call.instance, now)
+        .filter(|instance| instance.project == call.project)
         .ok_or_else(|| {
             let (status, code) = match world.behaviour.missing_instance {
                 MissingInstance::NotFound201028 => (404, "201028"),
@@ -44,16 +47,21 @@ pub(super) fn zone(number: usize) -> String {
     format!("{REGION}{}", if number % 2 == 1 { "a" } else { "b" })
 }
 
-pub(super) fn show(world: &World, request: &Request<'_>) -> Result<Answer, Refused> {
-    let instance = find(world, request.call, Operation::Instance)?;
-    let proxies: Vec<&Proxy> = world.state.proxies_of(instance).collect();
+pub(super) fn show(
+    world: &World,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<Answer, Refused> {
+    let instance = find(world, request.call, Operation::Instance, now)?;
+    let proxies: Vec<&Proxy> = world.state.proxies_of(instance, now).collect();
+    let status = world.state.instance_status(instance, now);
     Ok(Answer::json(
         200,
-        &json!({"instance": describe(instance, &proxies)}),
+        &json!({"instance": describe(instance, status, &proxies)}),
     ))
 }
 
-fn describe(instance: &Instance, proxies: &[&Proxy]) -> Value {
+fn describe(instance: &Instance, status: &str, proxies: &[&Proxy]) -> Value {
     let number = instance.number;
     let proxies = proxies
         .iter()
@@ -62,7 +70,7 @@ fn describe(instance: &Instance, proxies: &[&Proxy]) -> Value {
         "id": instance.id,
         "name": instance.name,
         "project_id": instance.project,
-        "status": instance.status,
+        "status": status,
         "port": DATABASE_PORT.to_string(),
         "alias": "",
         "type": "Cluster",

@@ -15,7 +15,7 @@ pub(super) fn proxies(
     request: &Request<'_>,
     now: Timestamp,
 ) -> Result<Answer, Refused> {
-    let instance = instance::find(world, request.call, Operation::List)?;
+    let instance = instance::find(world, request.call, Operation::List, now)?;
     let offset = request.number("offset")?.unwrap_or(0);
     let limit = request
         .number("limit")?
@@ -25,7 +25,7 @@ pub(super) fn proxies(
     }
     let page = world
         .state
-        .proxies_of(instance)
+        .proxies_of(instance, now)
         .skip(offset)
         .take(limit.min(request.page_cap.unwrap_or(limit)));
     let rows: Vec<Value> = page.map(|proxy| row(world, instance, proxy, now)).collect();
@@ -49,7 +49,7 @@ fn describe(world: &World, proxy: &Proxy, now: Timestamp) -> Value {
         "pool_id": proxy.id,
         "name": proxy.name,
         "status": status,
-        "pool_status": ACTIVE,
+        "pool_status": pool_status(status),
         "address": proxy.address,
         "port": world.state.listed_port(proxy, now),
         "elb_vip": "",
@@ -76,6 +76,14 @@ fn describe(world: &World, proxy: &Proxy, now: Timestamp) -> Value {
         "created_at": fleet_time(proxy.created),
         "updated_at": fleet_time(proxy.created),
     })
+}
+
+/// The pool has fewer words than the proxy.
+fn pool_status(status: &str) -> &str {
+    match status {
+        "ABNORMAL" | "FAILED" | "DELETED" => status,
+        _ => ACTIVE,
+    }
 }
 
 fn proxy_node(proxy: &Proxy, number: usize, role: &str) -> Value {

@@ -81,7 +81,7 @@ fn row(state: &State, job: &Job, now: Timestamp) -> Value {
     json!({
         "instance_id": job.instance,
         "instance_name": state.instance_name(&job.instance),
-        "instance_status": instance_status(state, job),
+        "instance_status": instance_status(state, job, now),
         "job_id": job.id,
         "order_id": "",
         "job_name": job.name,
@@ -96,14 +96,10 @@ fn row(state: &State, job: &Job, now: Timestamp) -> Value {
 }
 
 /// The task list has words of its own for the status of an instance.
-fn instance_status(state: &State, job: &Job) -> &'static str {
-    match state
-        .instances
-        .get(&job.instance)
-        .filter(|instance| instance.present)
-    {
+fn instance_status(state: &State, job: &Job, now: Timestamp) -> &'static str {
+    match state.instance(&job.instance, now) {
         None => "deleted",
-        Some(instance) => match &*instance.status {
+        Some(instance) => match state.instance_status(instance, now) {
             "BUILD" => "creating",
             "FAILED" => "createfail",
             "ABNORMAL" | "FROZEN" => "abnormal",

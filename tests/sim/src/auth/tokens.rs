@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use super::{Denied, Identity, Scope};
+use crate::accounts::MadeToken;
 use crate::clock::later;
+
+/// The gateway's code for a token whose time is over.
+pub(crate) const TOKEN_EXPIRED: &str = "APIGW.0307";
 
 /// By the token's text.
 #[derive(Default)]
@@ -18,6 +22,7 @@ pub(crate) struct Tokens(BTreeMap<String, TokenGrant>);
 pub(crate) struct TokenGrant {
     /// The user as `domain/name`, or the number of a token made beforehand.
     pub(crate) credential: String,
+    pub(crate) account: String,
     pub(crate) scope: Scope,
     pub(crate) issued: Timestamp,
     pub(crate) expires: Timestamp,
@@ -30,17 +35,20 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    pub(super) fn new(beforehand: &[SecretString], now: Timestamp) -> Self {
+    pub(super) fn new(beforehand: &[MadeToken], now: Timestamp) -> Self {
         let mut tokens = Self::default();
-        for (number, text) in beforehand.iter().enumerate() {
+        for (number, made) in beforehand.iter().enumerate() {
             let credential = format!("token {}", number + 1);
             let grant = TokenGrant {
                 credential,
+                account: made.account.clone(),
                 scope: Scope::Everything,
                 issued: now,
-                expires: Timestamp::MAX,
+                expires: made
+                    .expires_after
+                    .map_or(Timestamp::MAX, |after| later(now, after)),
             };
-            tokens.issue(text.expose_secret().to_owned(), grant);
+            tokens.issue(made.text.expose_secret().to_owned(), grant);
         }
         tokens
     }
@@ -50,25 +58,35 @@ impl Tokens {
     }
 
     pub(super) fn admit(&self, text: &str, now: Timestamp) -> Result<Identity, Denied> {
+        let grant = self.grant(text, now)?;
+        Ok(Identity {
+            credential: grant.credential.clone(),
+            account: grant.account.clone(),
+            scope: grant.scope.clone(),
+        })
+    }
+
+    /// What a token is good for, if it still is.
+    pub(crate) fn grant(&self, text: &str, now: Timestamp) -> Result<&TokenGrant, Denied> {
         let grant = self
             .0
             .get(text)
             .ok_or_else(|| Denied::new(None, "the token is unknown or was revoked"))?;
         if now < grant.expires {
-            Ok(Identity {
-                credential: grant.credential.clone(),
-                scope: grant.scope.clone(),
-            })
-        } else {
-            let denied = Denied::new(
+            return Ok(grant);
+        }
+        Err(Denied {
+            code: TOKEN_EXPIRED,
+            ..Denied::new(
                 Some(&grant.credential),
                 "the token has expired, get a new one",
-            );
-            Err(Denied {
-                code: "APIGW.0307",
-                ..denied
-            })
-        }
+            )
+        })
+    }
+
+    /// Whose a token is or was.
+    pub(crate) fn credential_of(&self, text: &str) -> Option<&str> {
+        self.0.get(text).map(|grant| &*grant.credential)
     }
 
     /// Makes tokens unknown: all, or one credential's. Returns how many.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::Control;
 use crate::accounts::AccessKey;
+use crate::sample;
 
 /// A credential that isn't known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,8 +39,10 @@ impl Control {
     pub fn set_access_key(&self, id: &str, secret: &str) {
         let key = AccessKey {
             id: id.to_owned(),
+            account: sample::DOMAIN.to_owned(),
             secret: secret.into(),
             security_token: None,
+            blocked_for: None,
         };
         self.shared.world().gatekeeper.keys.add(key);
     }
@@ -48,8 +51,10 @@ impl Control {
     pub fn set_temporary_key(&self, id: &str, secret: &str, security_token: &str) {
         let key = AccessKey {
             id: id.to_owned(),
+            account: sample::DOMAIN.to_owned(),
             secret: secret.into(),
             security_token: Some(security_token.into()),
+            blocked_for: None,
         };
         self.shared.world().gatekeeper.keys.add(key);
     }
@@ -61,6 +66,33 @@ impl Control {
             Ok(())
         } else {
             Err(CredentialError::NoKey(id.to_owned()))
+        }
+    }
+
+    /// Blocks an access key for a while, as more than five wrong signatures in a row do.
+    pub fn block_access_key(&self, id: &str, time: Duration) -> Result<(), CredentialError> {
+        let now = self.now();
+        let known = self.shared.world().gatekeeper.keys.block(id, time, now);
+        if known {
+            Ok(())
+        } else {
+            Err(CredentialError::NoKey(id.to_owned()))
+        }
+    }
+
+    /// Locks a user for a while, as five wrong passwords do.
+    pub fn lock_user(
+        &self,
+        domain: &str,
+        name: &str,
+        time: Duration,
+    ) -> Result<(), CredentialError> {
+        let now = self.now();
+        let users = &mut self.shared.world().gatekeeper.users;
+        if users.lock(domain, name, time, now) {
+            Ok(())
+        } else {
+            Err(CredentialError::NoUser(format!("{domain}/{name}")))
         }
     }
 

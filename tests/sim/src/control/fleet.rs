@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Control, ControlError};
 use crate::behaviour::Mode;
-use crate::state::{InstanceView, Proxy, ProxyView};
+use crate::state::{InstanceView, Maintenance, Proxy, ProxyView, Scheduled};
 
 /// A change of a proxy from outside; what is absent stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -145,6 +145,24 @@ impl Control {
             .ok_or_else(|| ControlError::NoInstance(id.to_owned()))?;
         instance.present = present;
         Ok(())
+    }
+
+    /// Lets an instance or a proxy show another status for a while, or not be there. Of several for one, the status of
+    /// the last counts.
+    pub fn maintain(&self, maintenance: Maintenance) -> Result<(), ControlError> {
+        let now = self.now();
+        let state = &mut self.shared.world().state;
+        let of = &maintenance.of;
+        if !state.instances.contains_key(of) && !state.proxies.contains_key(of) {
+            return Err(ControlError::Nothing(of.clone()));
+        }
+        state.maintenance.push(Scheduled::new(maintenance, now));
+        Ok(())
+    }
+
+    /// Ends all maintenance and calls off what was to come.
+    pub fn end_maintenance(&self) {
+        self.shared.world().state.maintenance.clear();
     }
 
     fn with_proxy(&self, id: &str, change: impl FnOnce(&mut Proxy)) -> Result<(), ControlError> {

@@ -93,6 +93,11 @@ async fn answer(
     Ok(match delivery {
         Delivery::Whole(answer) => response::whole(&answer),
         Delivery::Cut { answer, after } => response::cut(&answer, after, line),
+        Delivery::Slow {
+            answer,
+            bytes,
+            every,
+        } => response::slow(&answer, bytes, every),
         Delivery::Lost(loss) => lose(&line, loss).await,
     })
 }

@@ -2,20 +2,24 @@
 //!
 //! Promises that the journal's entry is complete before the answer leaves.
 
-use std::ops::ControlFlow::{self, Break, Continue};
-use std::sync::Arc;
+mod stages;
 
-use tokio::sync::watch;
+use std::ops::ControlFlow::{Break, Continue};
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::arrival::{Received, entry, recognise};
 use crate::answer::Answer;
-use crate::api::{self, Refused};
+use crate::api::Refused;
 use crate::auth::{Denied, Identity, query_pairs};
-use crate::faults::{self, Effect, Loss, Picked, Stage};
-use crate::journal::{Entry, Outcome, Reply};
-use crate::operation::{Call, Operation};
+use crate::faults::{self, Loss, Picked};
+use crate::journal::{self, Entry, Outcome, Reply};
+use crate::operation::Call;
 use crate::times::http_date;
 use crate::world::Shared;
+
+/// The gateway takes no longer paths with their queries.
+const LONGEST_ADDRESS: usize = 32 * 1024;
 
 /// What the caller gets.
 #[derive(Debug)]
@@ -24,6 +28,11 @@ pub(super) enum Delivery {
     Cut {
         answer: Answer,
         after: Option<usize>,
+    },
+    Slow {
+        answer: Answer,
+        bytes: usize,
+        every: Duration,
     },
     Lost(Loss),
 }
@@ -58,7 +67,12 @@ impl Exchange {
         });
         let number = entry.number;
         world.journal.open(Entry {
-            faults: picked.iter().map(|picked| picked.id).collect(),
+            faults: picked.iter().filter_map(|picked| picked.rule).collect(),
+            chaos: picked
+                .iter()
+                .filter(|picked| picked.rule.is_none())
+                .map(|picked| picked.effect.clone())
+                .collect(),
             ..entry
         });
         let request_id = world.ids.request_id();
@@ -82,6 +96,9 @@ impl Exchange {
 
     /// Suffers the faults and does the work.
     pub(super) async fn run(&self) -> Delivery {
+        if let Some(refused) = self.too_long() {
+            return refused;
+        }
         for picked in &self.picked {
             if let Break(delivery) = self.before_work(picked).await {
                 return delivery;
@@ -102,6 +119,13 @@ impl Exchange {
         self.deliver(Refused::too_large().answer(&self.request_id))
     }
 
+    /// Refuses an address that the gateway doesn't take.
+    fn too_long(&self) -> Option<Delivery> {
+        let length = self.received.head.uri.to_string().len();
+        let refused = || self.deliver(Refused::too_long().answer(&self.request_id));
+        (length > LONGEST_ADDRESS).then(refused)
+    }
+
     /// Notes that the caller broke off within the body.
     pub(super) fn broken_off(&self) {
         self.note(|entry| entry.outcome = Outcome::Incomplete);
@@ -114,94 +138,6 @@ impl Exchange {
                 entry.outcome = Outcome::Unheard;
             }
         });
-    }
-
-    async fn before_work(&self, picked: &Picked) -> ControlFlow<Delivery> {
-        match &picked.effect {
-            Effect::Latency(duration) => tokio::time::sleep(*duration).await,
-            Effect::Hold {
-                at: Stage::BeforeWork,
-                ..
-            } => self.hold(picked).await,
-            Effect::Lose {
-                at: Stage::BeforeWork,
-                how,
-            } => return Break(self.lose(*how, None)),
-            Effect::Respond {
-                at: Stage::BeforeWork,
-                answer,
-            } => return Break(self.deliver(answer.clone())),
-            _ => {} // comes later
-        }
-        Continue(())
-    }
-
-    async fn after_work(&self, picked: &Picked, answer: Answer) -> ControlFlow<Delivery, Answer> {
-        match &picked.effect {
-            Effect::Hold {
-                at: Stage::AfterWork,
-                ..
-            } => self.hold(picked).await,
-            Effect::Lose {
-                at: Stage::AfterWork,
-                how,
-            } => return Break(self.lose(*how, Some(&answer))),
-            Effect::Respond {
-                at: Stage::AfterWork,
-                answer,
-            } => return Break(self.deliver(answer.clone())),
-            Effect::CutBody { after } => {
-                let answer = self.stamped(answer);
-                self.close(Outcome::Cut, Some(&answer));
-                return Break(Delivery::Cut {
-                    answer,
-                    after: *after,
-                });
-            }
-            _ => {} // has been
-        }
-        Continue(answer)
-    }
-
-    async fn hold(&self, picked: &Picked) {
-        let Effect::Hold { at_most, .. } = picked.effect else {
-            return;
-        };
-        let mut releases: watch::Receiver<u64> = picked.releases.clone();
-        let time_is_up = async {
-            match at_most {
-                Some(duration) => self.shared.clock.sleep(duration).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = releases.changed() => {} // released, or the rule is gone
-            () = time_is_up => {}
-        }
-    }
-
-    fn work(&self) -> Answer {
-        let page_cap = self.picked.iter().find_map(|picked| match picked.effect {
-            Effect::PageCap(cap) => Some(cap),
-            _ => None,
-        });
-        let request = api::Request {
-            call: &self.call,
-            query: &self.query,
-            headers: &self.received.head.headers,
-            body: &self.received.body,
-            page_cap,
-        };
-        let now = self.shared.clock.now();
-        let mut world = self.shared.world();
-        let worked = api::work(&mut world, &request, &self.identity, &self.request_id, now);
-        world.journal.update(self.number, |entry| {
-            entry.work_done = worked.done;
-            entry.job_id = worked.job_id;
-        });
-        drop(world);
-        self.shared.journal_changed();
-        worked.answer
     }
 
     fn deliver(&self, answer: Answer) -> Delivery {
@@ -223,7 +159,11 @@ impl Exchange {
     fn close(&self, outcome: Outcome, answer: Option<&Answer>) {
         let reply = answer.map(|answer| Reply {
             status: answer.status,
-            body: answer.body.clone(),
+            body: if self.call.operation.gives_credentials() {
+                journal::body(self.call.operation, answer.body.as_bytes())
+            } else {
+                answer.body.clone()
+            },
         });
         self.note(|entry| {
             entry.outcome = outcome;
@@ -250,7 +190,7 @@ impl Exchange {
         add("Date", http_date(self.shared.clock.now()));
         add("X-Request-Id", self.request_id.clone());
         add("Content-Type", "application/json".to_owned());
-        if self.call.operation == Operation::Token {
+        if self.call.operation.is_of_iam() {
             add("X-IAM-Trace-Id", format!("token_{}", self.request_id));
         }
         answer

@@ -1,6 +1,7 @@
 //! Answers as hyper sends them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -8,6 +9,7 @@ use bytes::Bytes;
 
 use super::cut_body::CutBody;
 use super::lines::Line;
+use super::slow_body::SlowBody;
 use crate::answer::Answer;
 
 /// The whole answer.
@@ -19,6 +21,12 @@ pub(super) fn whole(answer: &Answer) -> Response<Body> {
 /// The head of the answer and a part of its body.
 pub(super) fn cut(answer: &Answer, after: Option<usize>, line: Arc<Line>) -> Response<Body> {
     let body = CutBody::new(Bytes::from(answer.body.clone()), after, line);
+    with_head(answer, Body::new(body))
+}
+
+/// The whole answer, its body bit by bit.
+pub(super) fn slow(answer: &Answer, bytes: usize, every: Duration) -> Response<Body> {
+    let body = SlowBody::new(Bytes::from(answer.body.clone()), bytes, every);
     with_head(answer, Body::new(body))
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Instance, Job, JobState, Proxy, State};
+use super::{Instance, Job, JobState, Proxy, Scheduled, State};
 use crate::behaviour::{Behaviour, Mode};
 use crate::plan::JobPlan;
 
@@ -20,6 +20,8 @@ pub struct StateView {
     pub instances: Vec<InstanceView>,
     /// All jobs, oldest first.
     pub jobs: Vec<JobView>,
+    /// Maintenance of instances and proxies, those that are over included.
+    pub maintenance: Vec<Scheduled>,
 }
 
 /// An instance.
@@ -98,6 +100,7 @@ impl State {
             default_job: self.plans.default.clone(),
             instances: instances.into_iter().map(view).collect(),
             jobs: self.jobs.iter().map(|job| view_job(job, now)).collect(),
+            maintenance: self.maintenance.clone(),
         }
     }
 
@@ -115,8 +118,8 @@ impl State {
             id: instance.id.clone(),
             project: instance.project.clone(),
             name: instance.name.clone(),
-            status: instance.status.clone(),
-            present: instance.present,
+            status: self.instance_status(instance, now).to_owned(),
+            present: self.instance(&instance.id, now).is_some(),
             proxies: proxies
                 .map(|proxy| self.view_proxy(proxy, behaviour, now))
                 .collect(),
@@ -141,7 +144,7 @@ impl State {
             listed_port: self.listed_port(proxy, now),
             actual_port: self.actual_port(proxy, now),
             requested_port: running.last().and_then(|job| job.port),
-            present: proxy.present,
+            present: self.proxy(&proxy.id, now).is_some(),
             mode: proxy.mode.unwrap_or(behaviour.mode),
         }
     }

@@ -7,12 +7,21 @@
 )]
 
 mod admin;
+mod bent;
+mod chaos;
 mod client;
 mod credentials;
 mod documented;
 mod faults;
+mod iam;
 mod jobs;
 mod journal;
+mod lease;
+mod maintenance;
 mod modes;
 mod program;
+mod ready;
+mod scenario;
 mod tasks;
+mod terraform;
+mod throttling;

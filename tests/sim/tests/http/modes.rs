@@ -138,17 +138,42 @@ async fn nothing_is_changed_while_proxy_or_instance_are_not_active() {
         (409, "DBS.201014".to_owned())
     );
     simulator.set_status(sample::PROXY, "ACTIVE").unwrap();
-    simulator
-        .set_instance_status(sample::INSTANCE, "BACKING UP")
-        .unwrap();
-    assert_eq!(
-        client.change(3307).await.refusal(),
-        (409, "DBS.201014".to_owned())
-    );
+    for (status, http, code) in [
+        ("BACKING UP", 409, "DBS.201205"),
+        ("FROZEN", 400, "DBS.280449"),
+        ("STORAGE FULL", 409, "DBS.200316"),
+        ("REBOOTING", 409, "DBS.201014"),
+    ] {
+        simulator
+            .set_instance_status(sample::INSTANCE, status)
+            .unwrap();
+        assert_eq!(
+            client.change(3307).await.refusal(),
+            (http, code.to_owned()),
+            "{status}"
+        );
+    }
     simulator
         .set_instance_status(sample::INSTANCE, "ACTIVE")
         .unwrap();
     client.accepted(3307).await;
+}
+
+#[tokio::test]
+async fn the_pool_shares_only_the_words_that_it_knows() {
+    let (simulator, client) = start().await;
+    for (status, pool) in [
+        ("ABNORMAL", "ABNORMAL"),
+        ("FAILED", "FAILED"),
+        ("CHANGING WEIGHTS", "ACTIVE"),
+    ] {
+        simulator.set_status(sample::PROXY, status).unwrap();
+        let row = client.list("").await.json()["proxy_list"][0]["proxy"].clone();
+        assert_eq!(
+            (&row["status"], &row["pool_status"]),
+            (&status.into(), &pool.into())
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,99 @@
+//! The end of a pass: one status write if anything differs, and who hears of it.
+
+use std::time::Duration;
+
+use super::{Finding, Pass};
+use crate::{
+    controller::{context::Context, events, journal::JournalError, read::Desired},
+    crd::{TaurusProxyPort, TaurusProxyPortStatus},
+    plan::{Decision, facts::Observed, record::Record, step::Step, summary},
+};
+
+impl Pass<'_> {
+    /// Reports, and says when to look again.
+    pub(super) async fn finish(
+        &mut self,
+        desired: &Desired,
+        finding: Finding,
+    ) -> Result<Option<Duration>, JournalError> {
+        let Finding {
+            observed, decision, ..
+        } = finding;
+        let status = self.status(desired, &observed, &decision);
+        self.write(status).await?;
+        if decision.record.change.is_none() {
+            self.memory.permit = None;
+        }
+        self.memory.failures = 0;
+        let delay = match decision.step {
+            Step::Rest => self.context.resync,
+            Step::Keep(delay) | Step::Hold(_, delay) => delay.min(self.context.resync),
+            Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => self.context.pace.poll_first,
+        };
+        Ok(Some(Context::jittered(delay)))
+    }
+
+    pub(super) fn status(
+        &self,
+        desired: &Desired,
+        observed: &Observed,
+        decision: &Decision,
+    ) -> TaurusProxyPortStatus {
+        summary::status(
+            self.object,
+            desired,
+            observed,
+            decision,
+            self.context.clock.now(),
+        )
+    }
+
+    /// A change has ended where what is written no longer holds it. One that was refused leaves no end on record, but
+    /// perhaps that of an earlier one.
+    fn count_end(&self, written: &TaurusProxyPort) {
+        let Some(change) = Record::of(self.object).change else {
+            return;
+        };
+        let now = Record::of(written);
+        if now.change.is_none_or(|other| other.id != change.id) {
+            let last = now.last.filter(|last| last.id == change.id.as_str());
+            self.context.meter.change_ended(last.as_ref());
+        }
+    }
+
+    /// An own write was shown by the API server: whoever counts hears of it, and people of a transition.
+    pub(super) fn replaced(&mut self, written: TaurusProxyPort) {
+        self.count_end(&written);
+        events::transition(self.context, self.object, &written);
+        self.memory.replaced(self.object, &written);
+        *self.object = written;
+        self.count_resource();
+    }
+
+    fn count_resource(&self) {
+        if let Some(status) = &self.object.status {
+            self.context.meter.resource(self.object, status);
+        }
+    }
+
+    /// Writes the status if it differs, and tells people of a transition.
+    pub(super) async fn write(
+        &mut self,
+        status: TaurusProxyPortStatus,
+    ) -> Result<(), JournalError> {
+        match self.context.journal.report(self.object, status).await {
+            Ok(None) => {
+                self.count_resource();
+                Ok(())
+            }
+            Ok(Some(written)) => {
+                self.replaced(written);
+                Ok(())
+            }
+            Err(error) => {
+                self.memory.doubt();
+                Err(error)
+            }
+        }
+    }
+}

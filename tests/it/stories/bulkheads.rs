@@ -1,0 +1,93 @@
+//! One bad resource harms no other.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
+use taurus_port_operator::{
+    controller::meter::{Ending, Meter},
+    crd::{TaurusProxyPort, TaurusProxyPortStatus},
+};
+use taurus_sim::Mode;
+
+use crate::world::{World, operator::Setup, options, plane};
+
+/// Counts, and panics in the first reconciles of the story's resource.
+#[derive(Default)]
+struct Panicking {
+    left: AtomicUsize,
+    panics: AtomicUsize,
+    undecodable: AtomicUsize,
+}
+
+impl Meter for Panicking {
+    fn reconciled(&self, ending: Ending, _: Duration) {
+        if ending == Ending::Panicked {
+            self.panics.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn resource(&self, object: &TaurusProxyPort, _: &TaurusProxyPortStatus) {
+        let one_less = |left: usize| left.checked_sub(1);
+        let ours = object.name_any() == "orders";
+        let order = Ordering::SeqCst;
+        assert!(
+            !ours || self.left.fetch_update(order, order, one_less).is_err(),
+            "a fault of our own"
+        );
+    }
+
+    fn undecodable(&self, _: &str) {
+        self.undecodable.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+async fn start(world: &mut World, meter: &Arc<Panicking>) {
+    world
+        .start_operator_with(Setup {
+            meter: Arc::clone(meter) as _,
+            ..Setup::default()
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_is_caught_and_the_resource_is_served_later() {
+    let meter = Arc::new(Panicking {
+        left: AtomicUsize::new(3),
+        ..Panicking::default()
+    });
+    let mut world = World::without_operator(options(Mode::M2)).await;
+    start(&mut world, &meter).await;
+    world.want(3307).await;
+    world.until_ready(3307).await;
+    assert_eq!(meter.panics.load(Ordering::SeqCst), 3);
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stored_object_that_cannot_be_read_is_passed_over_until_it_changes() {
+    let meter = Arc::new(Panicking::default());
+    let mut world = World::on(plane::loosened().await, options(Mode::M2)).await;
+    let mut odd = serde_json::to_value(world.resource(3307)).unwrap();
+    odd["spec"]["port"] = json!("three thousand");
+    let request = http::Request::post(world.api().resource_url());
+    let request = request.body(serde_json::to_vec(&odd).unwrap()).unwrap();
+    world.client.request::<Value>(request).await.unwrap();
+    start(&mut world, &meter).await;
+    world.until_neighbour_is_ready().await;
+    assert!(meter.undecodable.load(Ordering::SeqCst) >= 1);
+    assert!(world.asked_for().is_empty());
+
+    world.want_now(3307).await;
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
