@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check control-plane crds docs need-rust need-python
+.PHONY: help demo test check fuzz control-plane crds docs need-rust need-cpp need-python
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -15,6 +15,8 @@ export TAURUS_CACHE := $(CACHE)
 CRD := crds/taurusproxyports.taurusdb.huaweicloud.com.yaml
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+CARGO_FUZZ_VERSION := 0.13.2
+CARGO_FUZZ := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +40,9 @@ check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated f
 	@echo "Advisories are not part of this: they need a database from the network (cargo deny check advisories)."
 	cargo run --locked --quiet -- crd | diff -u $(CRD) - || { echo "$(CRD) is stale: run 'make crds'" >&2; exit 1; }
 
+fuzz: need-rust need-cpp $(CARGO_FUZZ) ## Look for inputs that break a promise (FUZZ_SECONDS=60, FUZZ_TARGET=job)
+	@CARGO_FUZZ=$(CARGO_FUZZ) fuzz/run
+
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build
 
@@ -53,6 +58,9 @@ need-rust:
 	rustup (https://rustup.rs); rust-toolchain.toml names the version." >&2; exit 1; }
 	@command -v cc > /dev/null || { echo "A C compiler (cc) is missing: Rust links with it. Install gcc or clang." >&2; exit 1; }
 
+need-cpp:
+	@command -v c++ > /dev/null || { echo "A C++ compiler (c++) is missing: libFuzzer is built with it. Install g++ or clang." >&2; exit 1; }
+
 need-python:
 	@command -v python3 > /dev/null || { echo "Python 3 is missing: the vendor's own client, which the simulator is tried with, is \
 	written in it. Install Python 3.11 or newer with its venv module." >&2; exit 1; }
@@ -61,3 +69,7 @@ need-python:
 $(CARGO_DENY):
 	@echo "Building cargo-deny $(CARGO_DENY_VERSION) into $(CACHE), once: about 2 minutes."
 	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)
+
+$(CARGO_FUZZ):
+	@echo "Building cargo-fuzz $(CARGO_FUZZ_VERSION) into $(CACHE), once: about 1 minute."
+	cargo install cargo-fuzz --version $(CARGO_FUZZ_VERSION) --locked --root $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)

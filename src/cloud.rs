@@ -29,7 +29,7 @@ mod reads;
 pub mod request;
 mod throttle;
 mod tls;
-mod wire;
+pub mod wire;
 
 pub use error::{CloudError, Meaning};
 

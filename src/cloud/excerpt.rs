@@ -16,22 +16,25 @@ const TOKEN_LENGTH: usize = 65;
 /// Whatever stands in `secrets` is replaced, longest first, and so is every long word that could be a token: the cloud
 /// echoes requests in some of its errors.
 pub fn excerpt(text: &str, secrets: &[&str]) -> String {
-    let mut clean = text.to_owned();
-    let mut secrets: Vec<&str> = secrets
-        .iter()
-        .copied()
-        .filter(|secret| !secret.is_empty())
-        .collect();
+    let mut clean = folded(text);
+    // Folded like the text, or a secret with a blank in it would come back from an echo over two lines.
+    let mut secrets: Vec<String> = secrets.iter().map(|secret| folded(secret)).collect();
+    secrets.retain(|secret| !secret.is_empty());
     secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
     for secret in secrets {
-        clean = clean.replace(secret, REDACTED);
+        clean = clean.replace(&secret, REDACTED);
     }
-    let visible = clean.replace(char::is_control, " ");
-    let words: Vec<&str> = visible
-        .split_whitespace()
+    let words: Vec<&str> = clean
+        .split(' ')
         .map(|word| if is_token(word) { REDACTED } else { word })
         .collect();
     cut(&words.join(" "))
+}
+
+/// On one line, without control characters, with single blanks.
+fn folded(text: &str) -> String {
+    let visible = text.replace(char::is_control, " ");
+    visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Hashes of 64 digits are no secrets; anything longer in one piece has no meaning for people.
@@ -76,6 +79,13 @@ mod tests {
         let text = format!("denied for key CANARY-secret, X-Auth-Token:{token} at once");
         let clean = excerpt(&text, &["CANARY", "CANARY-secret", ""]);
         assert_eq!(clean, "denied for key [redacted], [redacted] at once");
+    }
+
+    #[test]
+    fn a_secret_with_blanks_is_found_over_line_ends() {
+        let clean = excerpt("denied for wonder\r\n\twall", &["wonder wall"]);
+        assert_eq!(clean, "denied for [redacted]");
+        assert_eq!(excerpt("wonder wall", &[" wonder  wall "]), "[redacted]");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Runs the vendor's own Python SDK against the simulator.
+"""Runs the vendor's own Python SDK against the simulator, and its signer against the operator's.
 
 Relies on Cargo, on Python 3.11 with its venv module, and on PyPI the first time. Promises an environment of exactly
 the versions and hashes in requirements.txt, made once for their content and this Python, outside the tree. What can't
 be installed or built fails the run; nothing is skipped.
 
-    run.py            make the environment if need be, build the simulator, run the tests
+    run.py            make the environment if need be, build the programs, run the tests
     run.py --need     only say whether this Python will do
 """
 
@@ -33,10 +33,10 @@ def main() -> int:
     if sys.argv[1:] == ["--need"]:
         return 0
     python = environment()
-    simulator = build_simulator()
+    programs = build_programs()
     return subprocess.run(
         [python, "-m", "pytest", "-p", "no:cacheprovider", "-q", HERE, *sys.argv[1:]],
-        env=os.environ | {"TAURUS_SIM": simulator, "PYTHONDONTWRITEBYTECODE": "1", "NO_PROXY": "127.0.0.1"},
+        env=os.environ | programs | {"PYTHONDONTWRITEBYTECODE": "1", "NO_PROXY": "127.0.0.1"},
         check=False,
     ).returncode
 
@@ -80,15 +80,17 @@ def cache() -> Path:
     return Path(base) / "taurus-port-operator"
 
 
-def build_simulator() -> str:
-    """Builds `taurus-sim` and returns the path of the binary."""
-    command = ["cargo", "build", "--locked", "--workspace", "--bins", "--message-format", "json-render-diagnostics"]
+def build_programs() -> dict[str, str]:
+    """Builds what the tests run, the simulator and the operator's signer; their paths, as the tests' environment."""
+    command = ["cargo", "build", "--locked", "--workspace", "--bins", "--example", "sign"]
+    command += ["--message-format", "json-render-diagnostics"]
     built = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True, text=True)
-    for line in built.stdout.splitlines():
-        artifact = json.loads(line)
-        if artifact.get("executable") and artifact["target"]["name"] == "taurus-sim":
-            return artifact["executable"]
-    raise SystemExit("tests/sdk: cargo built no taurus-sim")
+    artifacts = [json.loads(line) for line in built.stdout.splitlines()]
+    built_here = [artifact for artifact in artifacts if artifact.get("executable")]
+    programs = {artifact["target"]["name"]: artifact["executable"] for artifact in built_here}
+    if absent := {"taurus-sim", "sign"} - programs.keys():
+        raise SystemExit(f"tests/sdk: cargo built no {' and no '.join(sorted(absent))}")
+    return {"TAURUS_SIM": programs["taurus-sim"], "TAURUS_SIGN": programs["sign"]}
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ impl Answer {
     /// An answer that could not be understood.
     pub fn malformed(&self, why: &str, secrets: &[&str]) -> CloudError {
         let shown: String = excerpt(&self.body, secrets).chars().take(200).collect();
-        let (meaning, text) = if self.is_page() || self.body.trim().is_empty() {
+        let shown = shown.trim_end();
+        let (meaning, text) = if self.is_page() || shown.is_empty() {
             (Meaning::Transient, "the answer is no JSON".to_owned())
         } else {
             (Meaning::Malformed, format!("{why}: {shown}"))
@@ -185,6 +186,10 @@ mod tests {
         assert_eq!(meaning(409, "<html/>"), Meaning::Busy);
         assert_eq!(meaning(429, "<html/>"), Meaning::Throttled);
         assert_eq!(meaning(409, ""), Meaning::Busy);
+        assert_eq!(
+            answer(200, &[], "\0 \0").malformed("", &[]).meaning,
+            Meaning::Transient
+        );
         let page = answer(200, &[("content-type", "text/html")], "welcome");
         assert_eq!(page.malformed("", &[]).meaning, Meaning::Transient);
     }

@@ -1,0 +1,41 @@
+//! An independent look at the JSON that the decoders read: slower, plainer, and without their helpers.
+
+use serde_json::Value;
+
+/// The longest name or address that a decoder keeps, in characters.
+const LONGEST_WORD: usize = 128;
+
+/// A body as the client makes it from the bytes of an answer.
+pub(crate) fn body(input: &[u8]) -> String {
+    String::from_utf8_lossy(input).into_owned()
+}
+
+/// The JSON of a body that a decoder has understood.
+pub(crate) fn json(body: &str) -> Value {
+    serde_json::from_str(body).expect("what was understood is JSON")
+}
+
+/// A text, without the blanks around it; nothing if it is no text or only blanks.
+pub(crate) fn word(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Some(text.trim()),
+        _ => None,
+    }
+}
+
+/// Whether `word` stands in `value`, in any case of its letters.
+pub(crate) fn says(value: &Value, wanted: &str) -> bool {
+    word(value).is_some_and(|word| word.eq_ignore_ascii_case(wanted))
+}
+
+/// Asserts that a text fits where it is shown.
+pub(crate) fn assert_shown(text: &str) {
+    assert!(
+        text.chars().count() <= LONGEST_WORD,
+        "too long to be shown: {text:?}"
+    );
+    assert!(
+        !text.contains(char::is_control),
+        "control characters are shown: {text:?}"
+    );
+}

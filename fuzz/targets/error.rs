@@ -1,0 +1,7 @@
+//! See `src/error.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    taurus_fuzz::error::check(input);
+});

@@ -1,0 +1,7 @@
+//! See `src/tasks.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    taurus_fuzz::tasks::check(input);
+});
