@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check control-plane crds need-rust need-python
+.PHONY: help demo test check control-plane crds docs need-rust need-python
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -44,6 +44,9 @@ control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 
 crds: need-rust ## Write the custom resource definition anew from the types
 	cargo run --locked --quiet -- crd > $(CRD).new
 	mv $(CRD).new $(CRD)
+
+docs: need-rust ## Write the table of field cases anew from the tests
+	WRITE_DOCS=1 cargo test --locked --test it field_cases
 
 need-rust:
 	@command -v cargo > /dev/null || { echo "Rust is missing: everything here is built with cargo. Install it with \

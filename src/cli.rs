@@ -59,6 +59,13 @@ pub struct RunArguments {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub allow_http: String,
 
+    /// File with further certificate authorities for the cloud, in PEM, beside those that this machine trusts.
+    ///
+    /// For private clouds, and for proxies that look into https. It is read once, at the start.
+    #[arg(long, env = "TAURUS_EXTRA_CA", value_name = "FILE")]
+    #[arg(hide_env_values = true)]
+    pub extra_ca: Option<String>,
+
     /// Address and port on which /livez, /readyz and /metrics are served.
     #[arg(long, env = "TAURUS_ADMIN_ADDRESS", value_name = "IP:PORT")]
     #[arg(hide_env_values = true, default_value = "0.0.0.0:8080")]

@@ -2,9 +2,12 @@
 //!
 //! Everything else takes a [`Moment`] as an argument.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::model::Moment;
 
@@ -13,6 +16,34 @@ use crate::model::Moment;
 pub struct Clock {
     started: Instant,
     head_start: Duration,
+    shift: Option<&'static Shift>,
+}
+
+/// By how much clocks are moved while they run. Tests spare themselves waiting with it, and a machine whose clock is wrong.
+#[derive(Debug, Default)]
+pub struct Shift {
+    wall: AtomicI64,
+    uptime: AtomicU64,
+}
+
+impl Shift {
+    /// One that lasts as long as the process, as clocks do.
+    pub fn forever() -> &'static Self {
+        Box::leak(Box::default())
+    }
+
+    /// Sets how many seconds the wall clock is ahead.
+    pub fn set_wall(&self, seconds: i64) {
+        self.wall.store(seconds, Ordering::SeqCst);
+    }
+
+    /// Lets so much time pass, by both clocks.
+    pub fn pass(&self, duration: Duration) {
+        let seconds = duration.as_secs();
+        self.uptime.fetch_add(seconds, Ordering::SeqCst);
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        self.wall.fetch_add(seconds, Ordering::SeqCst);
+    }
 }
 
 impl Clock {
@@ -27,15 +58,32 @@ impl Clock {
         Self {
             started: Instant::now(),
             head_start,
+            shift: None,
+        }
+    }
+
+    /// The same clock, moved by whatever `shift` is set to.
+    #[must_use]
+    pub fn shifted(self, shift: &'static Shift) -> Self {
+        Self {
+            shift: Some(shift),
+            ..self
         }
     }
 
     /// Both clocks, read at once.
     #[expect(clippy::disallowed_methods, reason = "this module owns the clocks")]
     pub fn now(&self) -> Moment {
+        let uptime = self.started.elapsed().saturating_add(self.head_start);
+        let wall = Timestamp::now();
+        let Some(shift) = self.shift else {
+            return Moment::new(wall, uptime);
+        };
+        let ahead = SignedDuration::from_secs(shift.wall.load(Ordering::SeqCst));
+        let passed = Duration::from_secs(shift.uptime.load(Ordering::SeqCst));
         Moment::new(
-            Timestamp::now(),
-            self.started.elapsed().saturating_add(self.head_start),
+            wall.saturating_add(ahead).unwrap_or(wall),
+            uptime.saturating_add(passed),
         )
     }
 }

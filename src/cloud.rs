@@ -15,15 +15,20 @@ use crate::{
 
 pub mod auth;
 pub mod connector;
+mod egress;
 pub mod endpoints;
 pub mod error;
 pub mod excerpt;
 pub mod http;
+mod lanes;
 mod line;
+pub mod names;
 pub mod observer;
 mod paging;
 mod reads;
 pub mod request;
+mod throttle;
+mod tls;
 mod wire;
 
 pub use error::{CloudError, Meaning};

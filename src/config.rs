@@ -5,16 +5,21 @@
 use std::{net::SocketAddr, str::FromStr, time::Duration};
 
 use jiff::SignedDuration;
+use rustls::pki_types::CertificateDer;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     cli::RunArguments,
     cloud::endpoints::AllowList,
-    config::endpoint::{Endpoint, EndpointFault},
+    config::{
+        authorities::AuthoritiesFault,
+        endpoint::{Endpoint, EndpointFault},
+    },
     pace::Pace,
     telemetry::logs::{self, Format},
 };
 
+pub mod authorities;
 pub mod endpoint;
 
 /// A shorter resync would spend the cloud's call quota on settled resources.
@@ -31,6 +36,8 @@ pub struct Config {
     pub concurrency: u16,
     /// The hosts that may be called.
     pub allow: AllowList,
+    /// Certificate authorities that are believed beside those of the machine.
+    pub extra_authorities: Vec<CertificateDer<'static>>,
     /// The durations of the change protocol.
     pub pace: Pace,
     /// Where the admin server listens.
@@ -78,6 +85,9 @@ pub enum ConfigError {
          none: name the hosts or leave it out"
     )]
     AllowHttpForNobody,
+    /// The file is no bundle of certificate authorities.
+    #[error("--extra-ca (TAURUS_EXTRA_CA): {0}")]
+    ExtraAuthorities(#[from] AuthoritiesFault),
     /// The admin address is no address with a port.
     #[error(
         "--admin-address (TAURUS_ADMIN_ADDRESS): {0:?} is not an IP address with a port: give one such as 0.0.0.0:8080 or \
@@ -124,6 +134,7 @@ impl Config {
                 Some(_) => allow.without_regions(),
                 None => allow,
             },
+            extra_authorities: extra_authorities(arguments.extra_ca.as_deref())?,
             pace: divisor.map_or_else(Pace::real, Pace::divided_by),
             admin_address: parsed(&arguments.admin_address, ConfigError::AdminAddress)?,
             logs: logs::Settings {
@@ -181,6 +192,14 @@ fn endpoints(given: &[String]) -> Result<Vec<Endpoint>, ConfigError> {
         .map(Endpoint::parse)
         .collect::<Result<_, _>>();
     Ok(endpoints?)
+}
+
+/// An empty path stands for none, as for an unset variable of a Deployment.
+fn extra_authorities(given: Option<&str>) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    match given.map(str::trim).filter(|path| !path.is_empty()) {
+        Some(path) => Ok(authorities::read(path)?),
+        None => Ok(Vec::new()),
+    }
 }
 
 fn switch(given: &str) -> Result<bool, ConfigError> {

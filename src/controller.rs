@@ -141,12 +141,12 @@ fn tell(context: &Arc<Context>, change: roll::Change) {
         roll::Change::Noted(uid, object) => {
             context.memories.exists(&uid);
             match object {
-                Some(object) => context.claims.note(&object),
-                None => context.claims.forget(&uid),
+                Some(object) => context.claims.note(&object, context.clock.now().uptime),
+                None => context.claims.forget(&uid, context.clock.now().uptime),
             }
         }
         roll::Change::Gone(uid, last) => {
-            context.claims.forget(&uid);
+            context.claims.forget(&uid, context.clock.now().uptime);
             context.meter.forget(&uid);
             let memory = context.memories.gone(&uid);
             if let (Some(memory), Some(last)) = (memory, last) {

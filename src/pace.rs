@@ -61,6 +61,8 @@ pub struct Pace {
     pub busy: (Duration, Duration),
     /// Back-off from errors that pass by themselves: first and longest.
     pub transient: (Duration, Duration),
+    /// Pause of a project that has made too many calls: first and longest.
+    pub throttled: (Duration, Duration),
     /// Back-off from refusals that nobody has explained to us: first and longest.
     pub unknown_refusal: (Duration, Duration),
     /// A credential that was refused twice in a row is held back for this: longer than the cloud locks a user (15 minutes) or
@@ -72,6 +74,9 @@ pub struct Pace {
     pub denied_check: Duration,
     /// How often a blocked instance is tried.
     pub blocked_check: Duration,
+    /// A resource takes over a proxy this long after its owner is gone, and an owner that was not looked for yet is waited for
+    /// this long after a start.
+    pub take_over: Duration,
     /// A new generation is acknowledged after this if the look takes longer.
     pub interim_after: Duration,
 }
@@ -103,11 +108,13 @@ impl Pace {
             drift_window: minutes(24 * 60),
             busy: (seconds(20), minutes(2)),
             transient: (seconds(5), minutes(5)),
+            throttled: (seconds(5), minutes(2)),
             unknown_refusal: (minutes(5), minutes(60)),
             refusal_pause: minutes(16),
             secret_check: seconds(15),
             denied_check: minutes(15),
             blocked_check: minutes(60),
+            take_over: minutes(2),
             interim_after: seconds(5),
         }
     }
@@ -142,11 +149,13 @@ impl Pace {
             drift_window: fast(real.drift_window),
             busy: pair(real.busy),
             transient: pair(real.transient),
+            throttled: pair(real.throttled),
             unknown_refusal: pair(real.unknown_refusal),
             refusal_pause: fast(real.refusal_pause),
             secret_check: fast(real.secret_check),
             denied_check: fast(real.denied_check),
             blocked_check: fast(real.blocked_check),
+            take_over: fast(real.take_over),
             interim_after: fast(real.interim_after).max(Duration::from_millis(500)),
         }
     }

@@ -3,23 +3,23 @@
 //! Promises that secrets leave this folder as headers of a request and in no other way: nothing here shows one in its
 //! `Debug`, and [`Access::secrets`] serves only to cut them out of texts.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, header};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{CloudError, Meaning, request::Request};
 use crate::{
-    clock::Clock,
     cloud::auth::{
-        refusals::Refusals,
+        entrance::{Entrance, Turn},
         secret::Credential,
         signer::Signable,
-        token::{Fetched, TokenSource},
+        token::{Fetched, NoToken, TokenSource},
     },
     model::Moment,
 };
 
+pub mod entrance;
 pub mod refusals;
 pub mod secret;
 pub mod signer;
@@ -29,8 +29,7 @@ pub mod token;
 #[derive(Debug)]
 pub struct Access {
     kind: Kind,
-    refusals: Refusals,
-    clock: Clock,
+    entrance: Entrance,
 }
 
 #[derive(Debug)]
@@ -60,8 +59,7 @@ impl Access {
     pub fn new(
         credential: Credential,
         tokens: impl FnOnce(SecretString, SecretString, SecretString) -> Result<TokenSource, CloudError>,
-        pause: Duration,
-        clock: Clock,
+        entrance: Entrance,
     ) -> Result<Self, CloudError> {
         let kind = match credential {
             Credential::AccessKey {
@@ -80,28 +78,27 @@ impl Access {
                 domain_name,
             } => Kind::Fetched(Box::new(tokens(username, password, domain_name)?)),
         };
-        Ok(Self {
-            kind,
-            refusals: Refusals::new(pause),
-            clock,
-        })
+        Ok(Self { kind, entrance })
     }
 
-    /// What the next request is sent with; a token is fetched if there is none. Nothing is sent while the credential is
-    /// held back.
-    pub async fn pass(&self) -> Result<Pass, CloudError> {
-        self.refusals.check(self.clock.now().uptime)?;
-        match &self.kind {
-            Kind::Signed { .. } => Ok(Pass::Signature),
-            Kind::Fixed(token) => Ok(Pass::Token(Arc::new(token.clone()))),
+    /// The turn of the next request and what it is sent with; a token is fetched if there is none. Nothing is sent while the
+    /// credential is held back. A turn has to end before its holder asks for another.
+    pub async fn pass(&self) -> Result<(Turn, Pass), CloudError> {
+        let turn = self.entrance.enter().await?;
+        let pass = match &self.kind {
+            Kind::Signed { .. } => Pass::Signature,
+            Kind::Fixed(token) => Pass::Token(Arc::new(token.clone())),
             Kind::Fetched(tokens) => match tokens.get().await {
-                Ok(fetched) => Ok(Pass::Fetched(fetched)),
-                Err(error) => {
-                    self.note(&error);
-                    Err(error)
+                Ok(fetched) => Pass::Fetched(fetched),
+                Err(NoToken { error, heard_of }) => {
+                    if !heard_of {
+                        self.entrance.failed(&error);
+                    }
+                    return Err(error);
                 }
             },
-        }
+        };
+        Ok((turn, pass))
     }
 
     /// The headers that `request`, sent to `host` now, must carry for its credential.
@@ -138,21 +135,26 @@ impl Access {
 
     /// The other side has believed the credential.
     pub fn accepted(&self) {
-        self.refusals.accepted();
+        self.entrance.accepted();
     }
 
     /// The other side has answered with an error. True if a fresh token may help.
     pub fn failed(&self, pass: &Pass, error: &CloudError) -> bool {
-        if error.meaning != Meaning::Unauthenticated {
-            self.note(error);
-            return false;
+        match (pass, &self.kind) {
+            (Pass::Fetched(fetched), Kind::Fetched(tokens))
+                if error.meaning == Meaning::Unauthenticated =>
+            {
+                // All that were under way with one token are one refusal.
+                if tokens.forget(fetched) {
+                    self.entrance.failed_token(error);
+                }
+                true
+            }
+            _ => {
+                self.entrance.failed(error);
+                false
+            }
         }
-        self.note(error);
-        let (Pass::Fetched(fetched), Kind::Fetched(tokens)) = (pass, &self.kind) else {
-            return false;
-        };
-        tokens.forget(fetched);
-        true
     }
 
     /// Whether requests are signed, so that the clocks matter.
@@ -179,21 +181,6 @@ impl Access {
             secrets.extend(forms([fetched.token.as_ref()]));
         }
         secrets
-    }
-
-    fn note(&self, error: &CloudError) {
-        match error.meaning {
-            Meaning::Unauthenticated | Meaning::ClockSkew | Meaning::Locked => {
-                self.refusals.refused(error, self.clock.now().uptime);
-            }
-            // Whoever answers in the service's own words has believed the credential.
-            Meaning::Busy | Meaning::NotFound | Meaning::Rejected | Meaning::Blocked
-                if error.code.is_some() =>
-            {
-                self.refusals.accepted();
-            }
-            _ => {}
-        }
     }
 }
 

@@ -2,24 +2,42 @@
 //!
 //! No call is made here. Promises that no host is called that the allow-list does not have.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::redirect;
+use rustls::pki_types::CertificateDer;
 
 use super::{
     Cloud, CloudError, Meaning,
-    auth::{Access, secret::Credential, token::TokenSource},
+    auth::{
+        Access,
+        entrance::{Entrance, Place},
+        secret::Credential,
+        token::TokenSource,
+    },
+    egress,
     endpoints::{self, AllowList},
     http::{Account, HttpCloud},
+    lanes::Lanes,
     line::Opener,
+    names::Names,
     observer::CallObserver,
     reads::Reads,
+    throttle::Throttle,
+    tls,
 };
 use crate::{
     clock::Clock,
     controller::{accounts::Connect, read::Subject},
 };
+
+/// Nobody waits longer than this for the calls of others; what is slower than this is not well.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How the cloud may be called.
 pub struct Policy {
@@ -29,6 +47,14 @@ pub struct Policy {
     pub call_timeout: Duration,
     /// A credential that was refused twice in a row is held back for this: longer than the cloud's lock-out.
     pub refusal_pause: Duration,
+    /// The first and the longest pause of a project that has made too many calls.
+    pub throttle_pause: (Duration, Duration),
+    /// Certificate authorities that are believed beside those of the machine.
+    pub extra_authorities: Vec<CertificateDer<'static>>,
+    /// How names of hosts are looked up.
+    pub names: Names,
+    /// How many calls to one endpoint may be under way at once.
+    pub calls_at_once: usize,
     /// The clocks.
     pub clock: Clock,
     /// Who is told of each call.
@@ -50,34 +76,83 @@ pub enum ConnectorError {
 pub struct Connector {
     allow: AllowList,
     refusal_pause: Duration,
+    throttle_pause: (Duration, Duration),
+    calls_at_once: usize,
+    places: Mutex<Places>,
     reads: Reads,
     opener: Arc<Opener>,
+}
+
+/// What is shared beyond a single credential.
+#[derive(Default)]
+struct Places {
+    lanes: HashMap<String, Arc<Lanes>>,
+    throttles: HashMap<(String, String), Arc<Throttle>>,
+}
+
+impl Places {
+    /// Endpoints and projects come and go.
+    fn forget_unused(&mut self) {
+        self.lanes.retain(|_, lanes| Arc::strong_count(lanes) > 1);
+        self.throttles
+            .retain(|_, throttle| Arc::strong_count(throttle) > 1);
+    }
 }
 
 impl Connector {
     /// A connector. The process must have a crypto provider installed.
     pub fn new(policy: Policy) -> Result<Self, ConnectorError> {
-        let egress = Matcher::from_env();
+        let tls = tls::client_config(policy.extra_authorities)?;
+        let for_lines = Matcher::from_env();
         let for_reads = Matcher::from_env();
-        let proxy = reqwest::Proxy::custom(move |url| proxy_of(&for_reads, url));
+        let proxy = reqwest::Proxy::custom(move |url| egress::proxy_of(&for_reads, url));
         let http = reqwest::Client::builder()
             .user_agent(concat!("taurus-port-operator/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .connect_timeout(policy.call_timeout)
             .no_proxy()
             .proxy(proxy)
+            .dns_resolver(Arc::new(policy.names.clone()))
+            .tls_backend_preconfigured(tls.clone())
             .build()?;
         Ok(Self {
             allow: policy.allow,
             refusal_pause: policy.refusal_pause,
+            throttle_pause: policy.throttle_pause,
+            calls_at_once: policy.calls_at_once.max(1),
+            places: Mutex::default(),
             reads: Reads {
                 http,
                 clock: policy.clock,
                 timeout: policy.call_timeout,
                 observer: policy.observer,
             },
-            opener: Arc::new(Opener::new(egress)?),
+            opener: Arc::new(Opener::new(for_lines, tls, policy.names)),
         })
+    }
+
+    /// What the calls of a project at an endpoint share.
+    fn place(&self, endpoint: &str, project: &str) -> Place {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.forget_unused();
+        let lanes = places
+            .lanes
+            .entry(endpoint.to_owned())
+            .or_insert_with(|| Lanes::new(self.calls_at_once, self.patience(), self.reads.clock));
+        let lanes = Arc::clone(lanes);
+        let key = (endpoint.to_owned(), project.to_owned());
+        let throttle = places
+            .throttles
+            .entry(key)
+            .or_insert_with(|| Arc::new(Throttle::new(self.throttle_pause)));
+        Place {
+            lanes,
+            throttle: Arc::clone(throttle),
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE.min(self.reads.timeout)
     }
 
     fn tokens(
@@ -127,7 +202,10 @@ impl Connect for Connector {
         let tokens = |username, password, domain_name| {
             self.tokens(subject, (username, password, domain_name))
         };
-        let access = Access::new(credential, tokens, self.refusal_pause, self.reads.clock)?;
+        let place = self.place(&endpoint, subject.project.as_str());
+        let clock = self.reads.clock;
+        let entrance = Entrance::new(self.refusal_pause, self.patience(), place, clock);
+        let access = Access::new(credential, tokens, entrance)?;
         Ok(Arc::new(HttpCloud {
             account: Arc::new(Account {
                 endpoint,
@@ -138,27 +216,4 @@ impl Connect for Connector {
             opener: Arc::clone(&self.opener),
         }))
     }
-}
-
-/// The proxy that the environment names for an address. Plain http is spoken to the hosts of --allow-http only; they are near.
-fn proxy_of(matcher: &Matcher, url: &reqwest::Url) -> Option<String> {
-    if url.scheme() != "https" {
-        return None;
-    }
-    let target = url.as_str().parse().ok()?;
-    let found = matcher.intercept(&target)?;
-    let proxy = found.uri();
-    Some(match found.raw_auth() {
-        Some((user, password)) => {
-            let encode = super::auth::signer::encoded_path;
-            let host = proxy.authority()?;
-            format!(
-                "{}://{}:{}@{host}",
-                proxy.scheme_str()?,
-                encode(user),
-                encode(password)
-            )
-        }
-        None => proxy.to_string(),
-    })
 }

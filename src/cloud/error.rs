@@ -83,3 +83,6 @@ impl fmt::Display for CloudError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,10 +71,11 @@ impl HttpCloud {
         request: &Request,
         understand: impl Fn(&str) -> Result<T, WireError>,
     ) -> Result<(T, Option<Timestamp>), CloudError> {
-        let pass = self.account.access.pass().await?;
+        let (turn, pass) = self.account.access.pass().await?;
         match self.read_with(request, &pass, &understand).await {
             Err(error) if self.account.access.failed(&pass, &error) => {
-                let pass = self.account.access.pass().await?;
+                drop(turn);
+                let (_turn, pass) = self.account.access.pass().await?;
                 let again = self.read_with(request, &pass, &understand).await;
                 if let Err(error) = &again {
                     self.account.access.failed(&pass, error);

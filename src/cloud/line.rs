@@ -15,13 +15,15 @@ use hyper_util::client::{
     legacy::connect::{HttpConnector, proxy::Tunnel},
     proxy::matcher::Matcher,
 };
+use rustls::ClientConfig;
 use tower_service::Service as _;
 
 use super::{
     ChangeAnswer, CloudError, Line, Meaning,
-    auth::{CONTENT_TYPE, Pass},
+    auth::{CONTENT_TYPE, Pass, entrance::Turn},
     error::{answer::Answer, failure},
     http::{Account, HttpCloud},
+    names::Names,
     observer::{CallObserver, Operation},
     reads::LONGEST_BODY,
     request::Request,
@@ -32,8 +34,10 @@ use crate::{clock::Clock, controller::journal::Acknowledged, fleet::permits::Per
 /// Opens connections.
 #[derive(Debug)]
 pub struct Opener {
-    direct: HttpsConnector<HttpConnector>,
+    direct: HttpsConnector<HttpConnector<Names>>,
     egress: Matcher,
+    tls: ClientConfig,
+    names: Names,
 }
 
 /// An open connection that has carried nothing yet.
@@ -42,6 +46,7 @@ struct HttpLine {
     connection: Connection,
     account: Arc<Account>,
     pass: Pass,
+    _turn: Turn,
     clock: Clock,
     timeout: Duration,
     observer: Arc<dyn CallObserver>,
@@ -58,22 +63,31 @@ impl Drop for Connection {
 
 impl Opener {
     /// Connections go through the proxy that `egress` names, if it names one.
-    pub fn new(egress: Matcher) -> Result<Self, rustls::Error> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
+    pub fn new(egress: Matcher, tls: ClientConfig, names: Names) -> Self {
         let direct = HttpsConnectorBuilder::new()
-            .try_with_platform_verifier()?
+            .with_tls_config(tls.clone())
             .https_or_http()
             .enable_http1()
-            .wrap_connector(tcp);
-        Ok(Self { direct, egress })
+            .wrap_connector(tcp(names.clone()));
+        Self {
+            direct,
+            egress,
+            tls,
+            names,
+        }
     }
+}
+
+fn tcp(names: Names) -> HttpConnector<Names> {
+    let mut tcp = HttpConnector::new_with_resolver(names);
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp
 }
 
 /// Opens a line: token, name look-up, TCP, TLS.
 pub(super) async fn open(cloud: &HttpCloud) -> Result<impl Line + use<>, CloudError> {
-    let pass = cloud.account.access.pass().await?;
+    let (turn, pass) = cloud.account.access.pass().await?;
     let opening = connect(&cloud.opener, &cloud.account.endpoint);
     let (sender, connection) = tokio::time::timeout(cloud.reads.timeout, opening)
         .await
@@ -83,6 +97,7 @@ pub(super) async fn open(cloud: &HttpCloud) -> Result<impl Line + use<>, CloudEr
         connection,
         account: Arc::clone(&cloud.account),
         pass,
+        _turn: turn,
         clock: cloud.reads.clock,
         timeout: cloud.reads.timeout,
         observer: Arc::clone(&cloud.reads.observer),
@@ -103,15 +118,12 @@ async fn connect(
     match egress {
         None => handshake(opener.direct.clone().call(uri).await).await,
         Some(egress) => {
-            let mut tcp = HttpConnector::new();
-            tcp.enforce_http(false);
-            let mut tunnel = Tunnel::new(egress.uri().clone(), tcp);
+            let mut tunnel = Tunnel::new(egress.uri().clone(), tcp(opener.names.clone()));
             if let Some(credential) = egress.basic_auth() {
                 tunnel = tunnel.with_auth(credential.clone());
             }
             let mut through = HttpsConnectorBuilder::new()
-                .try_with_platform_verifier()
-                .map_err(|error| failure::of_connecting(&error))?
+                .with_tls_config(opener.tls.clone())
                 .https_only()
                 .enable_http1()
                 .wrap_connector(tunnel);

@@ -10,6 +10,7 @@ use crate::{
         Meaning,
         auth::secret::Credential,
         connector::{Connector, Policy},
+        names::Names,
     },
     controller::{accounts::Connect as _, read::Subject},
     model::{InstanceId, ProjectId, ProxyId},
@@ -73,9 +74,16 @@ fn what_is_given_is_taken() {
 
 #[test]
 fn what_is_empty_counts_as_not_given() {
-    let config = config(&["--namespace=", "--allowed-endpoint=", "--allow-http="]).unwrap();
+    let config = config(&[
+        "--namespace=",
+        "--allowed-endpoint=",
+        "--allow-http=",
+        "--extra-ca=",
+    ])
+    .unwrap();
     assert_eq!(config.namespace, None);
     assert!(config.allow.check("http://127.0.0.1:9000").is_err());
+    assert!(config.extra_authorities.is_empty());
 }
 
 #[test]
@@ -162,6 +170,7 @@ fn every_refusal_names_flag_and_environment() {
         ("admin-address", "x"),
         ("log-format", "x"),
         ("log-level", "x=y"),
+        ("extra-ca", "/nonexistent/bundle.pem"),
         ("pace", "0"),
         ("pace", "2"),
     ] {
@@ -181,6 +190,10 @@ fn connects_to_a_region(config: Config) -> Result<(), Meaning> {
         allow: config.allow,
         call_timeout: config.pace.call_timeout,
         refusal_pause: config.pace.refusal_pause,
+        throttle_pause: config.pace.throttled,
+        extra_authorities: config.extra_authorities,
+        names: Names::of_the_system(),
+        calls_at_once: 8,
         clock: Clock::start(),
         observer: Arc::new(()),
     });

@@ -60,6 +60,7 @@ pub struct Context {
     pub(super) permits: Permits,
     pub(super) memories: Memories,
     pub(super) recorder: Recorder,
+    pub(super) client: Client,
     pub(super) meter: Arc<dyn Meter>,
     pub(super) store: Store<Guarded>,
     draining: AtomicBool,
@@ -82,7 +83,8 @@ impl Context {
         Self {
             journal: Journal::new(client.clone(), clock),
             accounts: Accounts::new(client.clone(), connect, pace.secret_check),
-            recorder: Recorder::new(client, reporter),
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
             claims: Claims::default(),
             permits: Permits::default(),
             memories: Memories::default(),

@@ -1,20 +1,28 @@
 //! Events, on transitions only.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
+use k8s_openapi::{
+    api::{core::v1::ObjectReference, events::v1},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
 use kube::{
-    Resource as _,
-    runtime::events::{Event, EventType, Recorder},
+    Api, Client, Resource as _,
+    api::{ObjectMeta, PostParams},
+    runtime::events::{Event, EventType},
 };
 
 use crate::{
-    controller::context::Context,
+    controller::context::{Context, MANAGER},
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
-    model::{Class, Reason},
+    model::{Class, Moment, Reason},
 };
 
 /// The longest note that the API takes, in bytes, with some room.
 const LONGEST_NOTE: usize = 1000;
+
+/// kube's recorder puts 17 characters behind the name of the resource, and a name has at most 253.
+const LONGEST_NAME: usize = 236;
 
 /// An event is worth this long and no more: nothing waits for it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,14 +55,65 @@ pub(super) fn transition(context: &Context, before: &TaurusProxyPort, after: &Ta
         secondary: None,
     };
     let reference = after.object_ref(&());
-    let recorder: Arc<Recorder> = Arc::new(context.recorder.clone());
+    let (recorder, client, now) = (
+        context.recorder.clone(),
+        context.client.clone(),
+        context.clock.now(),
+    );
     tokio::spawn(async move {
-        match tokio::time::timeout(PATIENCE, recorder.publish(&event, &reference)).await {
+        let publishing = async {
+            if after_long_name(&reference) {
+                publish_unnamed(client, event, reference, now).await
+            } else {
+                recorder.publish(&event, &reference).await
+            }
+        };
+        match tokio::time::timeout(PATIENCE, publishing).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "an event was not published"),
             Err(_) => tracing::debug!("an event was not published in time"),
         }
     });
+}
+
+fn after_long_name(reference: &ObjectReference) -> bool {
+    let name = reference.name.as_deref().unwrap_or_default();
+    name.len() > LONGEST_NAME
+}
+
+/// Publishes an event whose name the API server makes: one that begins with the resource's would be too long. It is not
+/// counted up with others of its kind.
+async fn publish_unnamed(
+    client: Client,
+    event: Event,
+    reference: ObjectReference,
+    now: Moment,
+) -> Result<(), kube::Error> {
+    let namespace = reference.namespace.clone().unwrap_or_default();
+    let events: Api<v1::Event> = Api::namespaced(client, &namespace);
+    let kind = match event.type_ {
+        EventType::Normal => "Normal",
+        EventType::Warning => "Warning",
+    };
+    let event = v1::Event {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{MANAGER}-")),
+            ..ObjectMeta::default()
+        },
+        action: Some(event.action),
+        reason: Some(event.reason),
+        note: event.note,
+        type_: Some(kind.to_owned()),
+        regarding: Some(reference),
+        event_time: Some(MicroTime(now.wall)),
+        reporting_controller: Some(MANAGER.to_owned()),
+        reporting_instance: Some(MANAGER.to_owned()),
+        ..v1::Event::default()
+    };
+    events
+        .create(&PostParams::default(), &event)
+        .await
+        .map(drop)
 }
 
 fn main_reason(status: &TaurusProxyPortStatus) -> Option<(&str, &str)> {

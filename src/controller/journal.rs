@@ -57,6 +57,11 @@ pub enum JournalError {
     /// The installed definition drops the record of a change.
     #[error("the installed definition of the resource drops the record of a change")]
     Pruned,
+    /// The object is there, but its status is not: the installed definition has none.
+    #[error(
+        "the installed definition of the resource has no status subresource: install the one of this release"
+    )]
+    NoStatus,
     /// The change is no longer on record, nor is it the last one: somebody removed it.
     #[error("the change is no longer on record")]
     Superseded,
@@ -224,11 +229,14 @@ impl Journal {
         let mut body = object.clone();
         body.metadata.managed_fields = None;
         body.status = Some(status);
-        bounded(
-            self.api(object)
-                .replace_status(&object.name_any(), &PostParams::default(), &body),
-        )
-        .await
+        let api = self.api(object);
+        let (name, params) = (object.name_any(), PostParams::default());
+        match bounded(api.replace_status(&name, &params, &body)).await {
+            Err(JournalError::Gone) if self.fetch(object).await?.is_some() => {
+                Err(JournalError::NoStatus)
+            }
+            result => result,
+        }
     }
 
     fn api(&self, object: &TaurusProxyPort) -> Api<TaurusProxyPort> {

@@ -69,6 +69,11 @@ pub enum SpecError {
     /// Neither region nor endpoint is set.
     #[error("either spec.region or spec.endpoint must be set")]
     NoPlace,
+    /// The Secret's name is none that a Secret can have; it must not lead to another place of the API server.
+    #[error(
+        "spec.credentialsRef.name is not the name of a Secret: lower-case letters, digits, '-' and '.'"
+    )]
+    SecretName,
     /// `changeTimeout` is no duration between 1m and 24h.
     #[error("spec.changeTimeout must be a duration like 30m or 1h30m, from 1m to 24h")]
     ChangeTimeout,
@@ -91,10 +96,12 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
             instance: InstanceId::parse(&spec.instance_id)?,
             proxy: ProxyId::parse(&spec.proxy_id)?,
         },
-        credentials: spec
-            .credentials_ref
-            .as_ref()
-            .map(|reference| reference.name.clone()),
+        credentials: match &spec.credentials_ref {
+            Some(reference) if !is_secret_name(&reference.name) => {
+                return Err(SpecError::SecretName);
+            }
+            reference => reference.as_ref().map(|reference| reference.name.clone()),
+        },
         port: Port::new(spec.port.into())?,
         policy: spec.management_policy.unwrap_or_default(),
         suspended: spec.suspend.unwrap_or_default(),
@@ -106,6 +113,17 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
         abandoned_job: annotation(ABANDON_JOB).and_then(JobId::parse),
         deleting: object.metadata.deletion_timestamp.is_some(),
     })
+}
+
+/// As Kubernetes names Secrets: labels of lower-case letters, digits and '-', with dots between them.
+fn is_secret_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let letters = label
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        letters && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 /// Reads whole numbers with the units h, m and s, in any order, as the CRD's pattern has them.
@@ -190,6 +208,17 @@ mod tests {
             ("projectID", json!("ap-southeast-3")),
             ("port", json!(5343)),
             ("port", json!(-1)),
+            ("credentialsRef", json!({"name": ""})),
+            ("credentialsRef", json!({"name": "other/keys"})),
+            (
+                "credentialsRef",
+                json!({"name": "../../other/secrets/keys"}),
+            ),
+            ("credentialsRef", json!({"name": ".."})),
+            ("credentialsRef", json!({"name": "keys?watch=true"})),
+            ("credentialsRef", json!({"name": "keys%2F"})),
+            ("credentialsRef", json!({"name": "Keys"})),
+            ("credentialsRef", json!({"name": "a".repeat(254)})),
             ("changeTimeout", json!("1d")),
         ];
         for (field, wrong) in table {

@@ -96,19 +96,19 @@ pub struct TaurusProxyPortSpec {
 
     /// Project of the instance: 32 letters or digits, without dashes. Immutable.
     #[serde(rename = "projectID")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9]{32}$"), length(max = 32))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9]{32}$"), length(max = 64))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("projectID is immutable: create another resource instead"))]
     pub project_id: String,
 
     /// Database instance: 32 letters or digits followed by in07. Immutable.
     #[serde(rename = "instanceID")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9]{32}in07$"), length(max = 36))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9]{32}in07$"), length(max = 64))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("instanceID is immutable: create another resource instead"))]
     pub instance_id: String,
 
     /// Proxy instance: 32 letters or digits followed by po01. Immutable.
     #[serde(rename = "proxyID")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9]{32}po01$"), length(max = 36))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9]{32}po01$"), length(max = 64))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("proxyID is immutable: create another resource instead"))]
     pub proxy_id: String,
 
@@ -169,7 +169,10 @@ pub struct TaurusProxyPortSpec {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 pub struct CredentialsReference {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(
+        regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"),
+        length(max = 253)
+    )]
     pub name: String,
 }
 

@@ -1,12 +1,14 @@
 //! What is known of all resources at once: who owns a proxy, on which instances a change is on record, which jobs were
 //! given up.
 //!
-//! Fed from the watch of all resources and from own writes. Two resources that name the same proxy would flip its port
-//! for ever; so the oldest owns it, and the others wait.
+//! Fed from the watch of all resources. Two resources that name the same proxy would flip its port for ever; so the oldest
+//! whose own credentials can see the proxy owns it, and the others wait. Who can't see it claims nothing: else anybody could
+//! keep others from their proxies.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use k8s_openapi::jiff::Timestamp;
@@ -46,9 +48,43 @@ struct Entry {
     key: ProxyKey,
     instance: InstanceId,
     seniority: (Timestamp, String),
+    name: (String, String),
     contends: bool,
     changing: bool,
     abandoned: Option<JobId>,
+}
+
+/// What is known of a resource's right to its proxy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Proof {
+    /// It was not looked for yet.
+    #[default]
+    Open,
+    /// Its credentials could not see the proxy.
+    Failed,
+    /// Its credentials have seen the proxy, now or before this process. Credentials that are revoked later change nothing.
+    Given,
+}
+
+/// How a resource stands to its proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It may act.
+    Owner,
+    /// An older one owns the proxy.
+    Claimed,
+    /// An older one may still prove that it does, or did until a short while ago: to be waited for this long.
+    Open(Duration),
+}
+
+/// How long the end of an owner is remembered; nobody waits for longer than minutes.
+const LATE_KEPT: Duration = Duration::from_hours(1);
+
+/// The end of an owner.
+#[derive(Debug, Clone)]
+struct Late {
+    at: Duration,
+    name: (String, String),
 }
 
 /// The directory; cheap to clone.
@@ -60,44 +96,82 @@ pub struct Claims {
 #[derive(Debug, Default)]
 struct Directory {
     entries: HashMap<String, Entry>,
-    owners: HashMap<ProxyKey, BTreeSet<(Timestamp, String)>>,
+    proofs: HashMap<String, Proof>,
+    contenders: HashMap<ProxyKey, BTreeSet<(Timestamp, String)>>,
+    late: HashMap<ProxyKey, Late>,
     instances: HashMap<InstanceId, BTreeSet<String>>,
 }
 
 impl Claims {
-    /// Takes in a resource as it now stands. One whose spec can't be read claims nothing.
-    pub fn note(&self, object: &TaurusProxyPort) {
+    /// Takes in a resource as it now stands, at this uptime. One whose spec can't be read claims nothing.
+    pub fn note(&self, object: &TaurusProxyPort, uptime: Duration) {
         let Some(uid) = object.uid() else { return };
         let entry = read::read(object)
             .ok()
             .map(|desired| Entry::of(object, &desired, &uid));
-        let mut directory = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut directory = self.directory();
+        let before = directory.owner_of_entry(&uid);
         directory.remove(&uid);
+        if has_seen_its_proxy(object) {
+            directory.proofs.insert(uid.clone(), Proof::Given);
+        }
         if let Some(entry) = entry {
-            directory.insert(uid, entry);
+            directory.insert(uid.clone(), entry);
+        }
+        directory.note_end(before, &uid, uptime);
+    }
+
+    /// Forgets a deleted resource, at this uptime.
+    pub fn forget(&self, uid: &str, uptime: Duration) {
+        let mut directory = self.directory();
+        let before = directory.owner_of_entry(uid);
+        directory.remove(uid);
+        directory.proofs.remove(uid);
+        directory.note_end(before, uid, uptime);
+    }
+
+    /// The proxy of a resource was looked for with its own credentials.
+    pub fn looked(&self, uid: &str, seen: bool) {
+        let mut directory = self.directory();
+        let proof = directory.proofs.entry(uid.to_owned()).or_default();
+        if seen {
+            *proof = Proof::Given;
+        } else if *proof == Proof::Open {
+            *proof = Proof::Failed;
         }
     }
 
-    /// Forgets a deleted resource.
-    pub fn forget(&self, uid: &str) {
-        self.inner
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(uid);
-    }
-
-    /// Whether an older resource than `uid` claims the same proxy.
-    pub fn has_older(&self, subject: &Subject, uid: &str) -> bool {
-        let directory = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = directory
-            .owners
-            .get(&ProxyKey::of(subject))
-            .and_then(BTreeSet::first);
-        let own = directory.entries.get(uid).map(|entry| &entry.seniority);
-        match (oldest, own) {
-            (Some(oldest), Some(own)) => oldest < own,
-            (Some(_), None) => true,
-            (None, _) => false,
+    /// How `object` stands to the proxy of its subject at this uptime of a process that waits for `patience`.
+    pub fn standing(
+        &self,
+        subject: &Subject,
+        object: &TaurusProxyPort,
+        uptime: Duration,
+        patience: Duration,
+    ) -> Standing {
+        let directory = self.directory();
+        let key = ProxyKey::of(subject);
+        let uid = object.uid().unwrap_or_default();
+        let own = directory.entries.get(&uid).map(|entry| &entry.seniority);
+        let contenders = directory.contenders.get(&key).into_iter().flatten();
+        let older = contenders.take_while(|other| own.is_none_or(|own| *other < own));
+        let mut open = Duration::ZERO;
+        for (_, other) in older {
+            match directory.proofs.get(other).copied().unwrap_or_default() {
+                Proof::Given => return Standing::Claimed,
+                Proof::Open => open = patience.saturating_sub(uptime),
+                Proof::Failed => {}
+            }
+        }
+        if let Some(late) = directory.late.get(&key) {
+            let same = late.name == name_of(object);
+            let left = patience.saturating_sub(uptime.saturating_sub(late.at));
+            open = open.max(if same { Duration::ZERO } else { left });
+        }
+        if open.is_zero() {
+            Standing::Owner
+        } else {
+            Standing::Open(open)
         }
     }
 
@@ -116,8 +190,12 @@ impl Claims {
             .collect()
     }
 
+    fn directory(&self) -> MutexGuard<'_, Directory> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn others(&self, instance: &InstanceId) -> Vec<(String, Entry)> {
-        let directory = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = self.directory();
         let uids = directory.instances.get(instance).into_iter().flatten();
         uids.filter_map(|uid| Some((uid.clone(), directory.entries.get(uid)?.clone())))
             .collect()
@@ -136,6 +214,7 @@ impl Entry {
             key: ProxyKey::of(&desired.subject),
             instance: desired.subject.instance.clone(),
             seniority: (created.unwrap_or(Timestamp::MAX), uid.to_owned()),
+            name: name_of(object),
             contends: desired.policy != ManagementPolicy::Observe && !desired.deleting,
             changing: status.is_some_and(|status| {
                 status.change.is_some() && status.subject_uid.as_deref() == Some(uid)
@@ -145,10 +224,44 @@ impl Entry {
     }
 }
 
+fn name_of(object: &TaurusProxyPort) -> (String, String) {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// A port on record, in a status of this very object, was read with its credentials.
+fn has_seen_its_proxy(object: &TaurusProxyPort) -> bool {
+    let status = object.status.as_ref();
+    status.is_some_and(|status| status.port.is_some() && status.subject_uid == object.uid())
+}
+
 impl Directory {
+    /// The proxy that a resource owns, with its name.
+    fn owner_of_entry(&self, uid: &str) -> Option<(ProxyKey, (String, String))> {
+        let entry = self.entries.get(uid)?;
+        let given = |uid: &String| self.proofs.get(uid) == Some(&Proof::Given);
+        let mut contenders = self.contenders.get(&entry.key)?.iter();
+        let owner = contenders.find(|(_, other)| given(other))?;
+        (owner.1 == uid).then(|| (entry.key.clone(), entry.name.clone()))
+    }
+
+    /// Notes that who owned a proxy no longer contends for it.
+    fn note_end(
+        &mut self,
+        before: Option<(ProxyKey, (String, String))>,
+        uid: &str,
+        uptime: Duration,
+    ) {
+        let still = self.entries.get(uid).is_some_and(|entry| entry.contends);
+        self.late
+            .retain(|_, late| uptime.saturating_sub(late.at) < LATE_KEPT);
+        if let Some((key, name)) = before.filter(|_| !still) {
+            self.late.insert(key, Late { at: uptime, name });
+        }
+    }
+
     fn insert(&mut self, uid: String, entry: Entry) {
         if entry.contends {
-            self.owners
+            self.contenders
                 .entry(entry.key.clone())
                 .or_default()
                 .insert(entry.seniority.clone());
@@ -164,10 +277,10 @@ impl Directory {
         let Some(entry) = self.entries.remove(uid) else {
             return;
         };
-        if let Some(owners) = self.owners.get_mut(&entry.key) {
-            owners.remove(&entry.seniority);
-            if owners.is_empty() {
-                self.owners.remove(&entry.key);
+        if let Some(contenders) = self.contenders.get_mut(&entry.key) {
+            contenders.remove(&entry.seniority);
+            if contenders.is_empty() {
+                self.contenders.remove(&entry.key);
             }
         }
         if let Some(uids) = self.instances.get_mut(&entry.instance) {
@@ -208,34 +321,105 @@ mod tests {
         read::read(object).unwrap().subject
     }
 
+    const PATIENCE: Duration = Duration::from_mins(2);
+
+    fn standing(claims: &Claims, object: &TaurusProxyPort, second: u64) -> Standing {
+        let uptime = Duration::from_secs(second);
+        claims.standing(&subject(object), object, uptime, PATIENCE)
+    }
+
+    fn at(second: u64) -> Duration {
+        Duration::from_secs(second)
+    }
+
     #[test]
-    fn the_oldest_owns_a_proxy_and_its_heir_follows() {
+    fn the_oldest_that_can_see_the_proxy_owns_it() {
         let claims = Claims::default();
         let old = object("b", 100, |_| ());
         let young = object("a", 200, |value| {
             value["spec"]["proxyID"] = json!(format!("{}po01", HEX.to_uppercase()));
         });
-        claims.note(&young);
-        assert!(!claims.has_older(&subject(&young), "a"));
-        claims.note(&old);
-        assert!(
-            claims.has_older(&subject(&young), "a"),
+        claims.note(&young, at(0));
+        assert_eq!(standing(&claims, &young, 0), Standing::Owner);
+        claims.note(&old, at(0));
+        claims.looked("b", true);
+        assert_eq!(
+            standing(&claims, &young, 500),
+            Standing::Claimed,
             "letter case does not matter"
         );
-        assert!(!claims.has_older(&subject(&old), "b"));
-        claims.forget("b");
-        assert!(!claims.has_older(&subject(&young), "a"));
+        assert_eq!(standing(&claims, &old, 0), Standing::Owner);
+        claims.looked("b", false);
+        assert_eq!(
+            standing(&claims, &young, 500),
+            Standing::Claimed,
+            "revoked credentials end nothing"
+        );
     }
 
     #[test]
-    fn who_only_observes_claims_nothing() {
+    fn an_older_one_is_waited_for_until_it_was_tried_or_the_process_is_two_minutes_old() {
         let claims = Claims::default();
-        claims.note(&object("b", 100, |value| {
-            value["spec"]["managementPolicy"] = json!("Observe");
-        }));
+        let (old, young) = (object("b", 100, |_| ()), object("a", 200, |_| ()));
+        claims.note(&old, at(0));
+        claims.note(&young, at(0));
+        assert_eq!(standing(&claims, &young, 30), Standing::Open(at(90)));
+        assert_eq!(standing(&claims, &young, 120), Standing::Owner);
+        claims.looked("b", false);
+        assert_eq!(
+            standing(&claims, &young, 30),
+            Standing::Owner,
+            "who can't see it claims nothing"
+        );
+    }
+
+    #[test]
+    fn a_port_on_record_is_proof_only_for_the_object_that_it_was_written_for() {
+        let claims = Claims::default();
         let young = object("a", 200, |_| ());
-        claims.note(&young);
-        assert!(!claims.has_older(&subject(&young), "a"));
+        claims.note(&young, at(0));
+        let with = |uid: &str| {
+            object("b", 100, |value| {
+                value["status"] = json!({"subjectUID": uid, "port": 3306});
+            })
+        };
+        claims.note(&with("x"), at(0));
+        assert_eq!(standing(&claims, &young, 500), Standing::Owner);
+        claims.note(&with("b"), at(0));
+        assert_eq!(standing(&claims, &young, 500), Standing::Claimed);
+    }
+
+    #[test]
+    fn who_is_gone_is_waited_for_but_not_by_a_resource_of_the_same_name() {
+        let claims = Claims::default();
+        let (old, young) = (object("b", 100, |_| ()), object("a", 200, |_| ()));
+        claims.note(&old, at(0));
+        claims.note(&young, at(0));
+        claims.looked("b", true);
+        claims.forget("b", at(1000));
+        assert_eq!(standing(&claims, &young, 1030), Standing::Open(at(90)));
+        let again = object("c", 300, |value| value["metadata"]["name"] = json!("b"));
+        assert_eq!(standing(&claims, &again, 1030), Standing::Owner);
+        assert_eq!(standing(&claims, &young, 1120), Standing::Owner);
+    }
+
+    #[test]
+    fn who_only_observes_claims_nothing_and_who_turns_to_it_lets_go() {
+        let claims = Claims::default();
+        let observing = || {
+            object("b", 100, |value| {
+                value["spec"]["managementPolicy"] = json!("Observe");
+            })
+        };
+        let young = object("a", 200, |_| ());
+        claims.note(&observing(), at(0));
+        claims.looked("b", true);
+        claims.note(&young, at(0));
+        assert_eq!(standing(&claims, &young, 500), Standing::Owner);
+        claims.note(&object("b", 100, |_| ()), at(500));
+        assert_eq!(standing(&claims, &young, 500), Standing::Claimed);
+        claims.note(&observing(), at(600));
+        assert_eq!(standing(&claims, &young, 600), Standing::Open(PATIENCE));
     }
 
     #[test]
@@ -249,10 +433,10 @@ mod tests {
             }});
         });
         let instance = subject(&one).instance;
-        claims.note(&one);
+        claims.note(&one, at(0));
         assert!(claims.is_changing(&instance, "b") && !claims.is_changing(&instance, "a"));
         assert_eq!(claims.abandoned(&instance).len(), 1);
-        claims.note(&object("a", 100, |_| ()));
+        claims.note(&object("a", 100, |_| ()), at(0));
         assert!(!claims.is_changing(&instance, "b"));
         assert!(claims.abandoned(&instance).is_empty());
     }

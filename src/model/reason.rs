@@ -45,6 +45,8 @@ pub enum Reason {
     ProxyBusy,
     /// Another change of ours is at work on the instance.
     WaitingForInstance,
+    /// Another resource owned the proxy a short while ago, or may still turn out to.
+    TakingOver,
     /// The resource is suspended, or being deleted, and its port is not the wanted one.
     Suspended,
     /// The cloud can't be reached, or fails.
@@ -124,6 +126,7 @@ impl Reason {
             | Self::BackingOff
             | Self::ProxyBusy
             | Self::WaitingForInstance
+            | Self::TakingOver
             | Self::Suspended
             | Self::CloudUnreachable
             | Self::Throttled

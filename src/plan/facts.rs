@@ -45,8 +45,10 @@ pub struct Observed {
     pub tasks: Seen<Option<Task>>,
     /// Jobs that were given up, by an annotation on any resource of the instance.
     pub abandoned: BTreeSet<JobId>,
-    /// Whether an older resource names the same proxy.
+    /// Whether an older resource owns the proxy.
     pub claimed_by_older: bool,
+    /// How long it is still waited for an older resource that may own the proxy, or for the end of one that did.
+    pub owner_open_for: Option<Duration>,
     /// Whether another change of ours is at work on the instance.
     pub instance_taken: bool,
     /// Whether the installed definition dropped the record of a change.

@@ -21,10 +21,11 @@ use crate::{
 type Gate = fn(&Facts<'_>, &Proxy) -> Option<Step>;
 
 /// All of them.
-const GATES: [Gate; 9] = [
+const GATES: [Gate; 10] = [
     deleting,
     suspended,
     policy,
+    owner,
     attempts,
     drift_damping,
     refusal,
@@ -67,6 +68,11 @@ fn suspended(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
         .desired
         .suspended
         .then_some(Step::Hold(Cause::Suspended, facts.resync))
+}
+
+fn owner(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
+    let left = facts.observed.owner_open_for?;
+    Some(Step::Hold(Cause::TakingOver, left))
 }
 
 fn policy(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {

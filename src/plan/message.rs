@@ -141,6 +141,9 @@ pub fn of(cause: &Cause) -> Message {
         Cause::ProxyClaimed => {
             Message::plain("an older resource manages the same proxy: delete one of them")
         }
+        Cause::TakingOver => Message::plain(
+            "another resource managed the same proxy a short while ago, or may still turn out to; this one waits before it takes over",
+        ),
         Cause::CrdOutdated => Message::plain(
             "the installed custom resource definition drops the record of a change: install the one of this release",
         ),

@@ -101,6 +101,8 @@ pub enum Cause {
     ProxyNotFound,
     /// An older resource owns the proxy.
     ProxyClaimed,
+    /// An older resource may own the proxy, or did until a short while ago.
+    TakingOver,
     /// The definition of the resource is too old.
     CrdOutdated,
     /// The spec can't be acted on.
@@ -130,6 +132,7 @@ impl Cause {
             Self::ProxyUnhealthy(_) => Reason::ProxyUnhealthy,
             Self::ProxyNotFound => Reason::ProxyNotFound,
             Self::ProxyClaimed => Reason::ProxyClaimed,
+            Self::TakingOver => Reason::TakingOver,
             Self::CrdOutdated => Reason::CrdOutdated,
             Self::SpecInvalid(_) => Reason::SpecInvalid,
             Self::Blocked(Trouble::CredentialsMissing(_)) => Reason::CredentialsMissing,

@@ -77,6 +77,10 @@ fn judge(facts: &Facts<'_>, trouble: &Trouble, failing: Option<Sighting>) -> (Ca
         Trouble::CredentialsMissing(_) | Trouble::CredentialsInvalid(_) => {
             (Cause::Blocked(trouble.clone()), facts.pace.secret_check)
         }
+        // The client holds it back without a call; its Secret may have been put right meanwhile.
+        Trouble::Cloud(error) if is_refused_credential(error) => {
+            (Cause::Blocked(trouble.clone()), facts.pace.secret_check)
+        }
         Trouble::Cloud(error) => {
             let count = failing.map_or(1, |seen| seen.count);
             let missing = facts.session.missing;
@@ -84,6 +88,13 @@ fn judge(facts: &Facts<'_>, trouble: &Trouble, failing: Option<Sighting>) -> (Ca
             of_error(facts, error, count, confirmed)
         }
     }
+}
+
+fn is_refused_credential(error: &CloudError) -> bool {
+    matches!(
+        error.meaning,
+        Meaning::Unauthenticated | Meaning::ClockSkew | Meaning::Locked
+    )
 }
 
 /// The cause and the wait after the `count`-th such error in a row; an absence is believed only when it is `confirmed`.

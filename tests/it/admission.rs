@@ -5,6 +5,7 @@ use kube::{
     api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
+use taurus_controlplane::ControlPlane;
 use taurus_port_operator::crd::TaurusProxyPort;
 use taurus_sim::{Mode, Operation, sample};
 
@@ -258,4 +259,138 @@ async fn e32_odd_ids_that_get_past_the_definition_lead_to_no_call() {
     let calls = taurus_sim::Filter::on(Operation::Change).proxy(sample::PROXY);
     assert_eq!(world.sim.count(&calls), 0);
     world.finish().await;
+}
+
+/// Creates from YAML as people write it, through kubectl.
+fn applied(plane: &ControlPlane, namespace: &str, fields: &str) -> Result<i64, String> {
+    use std::io::Write as _;
+    let text = format!(
+        "apiVersion: taurusdb.huaweicloud.com/v1alpha1\nkind: TaurusProxyPort\nmetadata:\n  name: written\nspec:\n  region: ap-southeast-1\n  credentialsRef: {{name: keys}}\n{fields}"
+    );
+    let mut file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    write!(file, "{text}").unwrap();
+    let path = file.path().to_str().unwrap();
+    let output = plane::kubectl(
+        plane,
+        &[
+            "create",
+            "--dry-run=server",
+            "-o",
+            "jsonpath={.spec.port}",
+            "-n",
+            namespace,
+            "-f",
+            path,
+        ],
+    );
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap().parse().unwrap())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+fn fields(port: &str, project: &str, instance: &str, proxy: &str) -> String {
+    format!(
+        "  port: {port}\n  projectID: {project}\n  instanceID: {instance}\n  proxyID: {proxy}\n"
+    )
+}
+
+async fn writable() -> (&'static ControlPlane, String) {
+    let plane = plane::shared().await;
+    let namespace = plane::new_namespace(&plane.client().await.unwrap()).await;
+    (plane, namespace)
+}
+
+#[tokio::test]
+async fn d01_a_port_in_quotes_is_refused_and_never_stored() {
+    let (plane, namespace) = writable().await;
+    for port in ["\"3306\"", "'3306'", "\"3306 \"", "\"0x0CEA\""] {
+        let spec = fields(port, sample::PROJECT, sample::INSTANCE, sample::PROXY);
+        let error = applied(plane, &namespace, &spec).unwrap_err();
+        assert!(
+            error.contains("spec.port") && error.contains("integer"),
+            "{port}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn d03_numbers_in_other_bases_are_what_kubectl_makes_of_them_or_refused() {
+    let (plane, namespace) = writable().await;
+    // The operator can't undo what the reader of YAML did; the column Desired shows it before anything is changed.
+    for (port, read) in [
+        ("03306", Some(1734)),
+        ("0o3306", Some(1734)),
+        ("0xCEA", Some(3306)),
+        ("3_306", Some(3306)),
+        ("55:06", None),
+    ] {
+        let spec = fields(port, sample::PROJECT, sample::INSTANCE, sample::PROXY);
+        match applied(plane, &namespace, &spec) {
+            Ok(stored) => assert_eq!(Some(stored), read, "{port}"),
+            Err(error) => {
+                assert!(read.is_none(), "{port}: {error}");
+                assert!(error.contains("spec.port"), "{port}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn d11_a_project_of_another_kind_is_refused_with_its_form() {
+    let (plane, namespace) = writable().await;
+    let dashed = "3f9a61c2-0d7e-4b58-a1c4-e80b6d25f713";
+    for project in [
+        dashed,
+        "ap-southeast-1",
+        &sample::PROJECT[1..],
+        &format!("{}0", sample::PROJECT),
+    ] {
+        let spec = fields("3307", project, sample::INSTANCE, sample::PROXY);
+        let error = applied(plane, &namespace, &spec).unwrap_err();
+        assert!(
+            error.contains("spec.projectID") && error.contains("{32}"),
+            "{project}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn d12_block_scalars_that_leave_a_line_end_are_refused_and_stripped_ones_work() {
+    let (plane, namespace) = writable().await;
+    let id = sample::PROXY;
+    for (proxy, taken) in [
+        (format!("|\n    {id}"), false),
+        (format!(">\n    {id}"), false),
+        (format!("|+\n    {id}\n"), false),
+        (format!("\"{id}\\t\""), false),
+        (format!("|-\n    {id}"), true),
+        (format!(">-\n    {id}"), true),
+    ] {
+        let spec = fields("3307", sample::PROJECT, sample::INSTANCE, &proxy);
+        let result = applied(plane, &namespace, &spec);
+        assert_eq!(result.is_ok(), taken, "{proxy}: {result:?}");
+        assert!(result.is_ok() || result.unwrap_err().contains("spec.proxyID"));
+    }
+}
+
+#[tokio::test]
+async fn d14_swapped_dashed_and_bare_ids_are_refused_and_the_documented_form_is_taken() {
+    let (plane, namespace) = writable().await;
+    let bare = &sample::PROXY[..32];
+    let dashed = "4d1f0a77-c2b9-4e5f-8a60-31d7be92c405";
+    for (instance, proxy, named) in [
+        (sample::PROXY, sample::INSTANCE, "spec.instanceID"),
+        (sample::INSTANCE, sample::INSTANCE, "spec.proxyID"),
+        (sample::INSTANCE, bare, "spec.proxyID"),
+        (sample::INSTANCE, dashed, "spec.proxyID"),
+        (bare, sample::PROXY, "spec.instanceID"),
+    ] {
+        let spec = fields("3307", sample::PROJECT, instance, proxy);
+        let error = applied(plane, &namespace, &spec).unwrap_err();
+        assert!(error.contains(named), "{instance} {proxy}: {error}");
+    }
+    let spec = fields("3307", sample::PROJECT, sample::INSTANCE, sample::PROXY);
+    assert_eq!(applied(plane, &namespace, &spec), Ok(3307));
 }

@@ -16,6 +16,7 @@
 mod admission;
 mod client;
 mod contract;
+mod field_cases;
 mod rules;
 mod stories;
 mod world;

@@ -12,6 +12,7 @@ use taurus_sim::{Entry, Filter, JobPlan, Mode, Operation, Options, Simulator, sa
 use crate::rules;
 
 mod applying;
+pub mod front;
 pub mod gate;
 pub mod operator;
 pub mod plane;
@@ -136,6 +137,14 @@ impl World {
         self.operator = Some(started);
     }
 
+    /// An operator with the rights of another service account, which is made for it.
+    pub async fn start_operator_as(&mut self, namespace: &str, account: &str) {
+        let config = plane::config_of(self.plane, namespace, account).await;
+        let setup = Setup::default();
+        let started = Operator::start(config, &self.namespace, &self.sim.url(), setup).await;
+        self.operator = Some(started);
+    }
+
     /// Ends the operator as a crash does: between any two steps.
     pub fn kill_operator(&mut self) {
         self.operator.take().expect("an operator runs").kill();
@@ -160,7 +169,11 @@ impl World {
         assert_eq!(
             ports,
             [Some(NEIGHBOUR_PORT)],
-            "the neighbour's port is changed once"
+            "the neighbour's port is changed once: {:?}",
+            of_neighbour
+                .iter()
+                .map(Entry::to_string)
+                .collect::<Vec<_>>()
         );
         rules::of_requests(&self.sim.journal());
         rules::of_versions(&self.recorder.versions());

@@ -18,7 +18,8 @@ use crate::cloud::{
 /// The life of a token whose answer doesn't say; the documented one is a day.
 const UNSTATED_LIFE: Duration = Duration::from_mins(30);
 
-/// A token is renewed this long before its end, or after four fifths of its life if that is earlier.
+/// A token is renewed this long before its end, or after four fifths of its life if that is earlier; a short one lives half
+/// its life at least.
 const EARLY: Duration = Duration::from_mins(5);
 
 /// Fetches and keeps the token of one user in one project.
@@ -41,6 +42,15 @@ pub struct Fetched {
     pub(super) token: Arc<SecretString>,
     serial: u64,
     renew_at: Duration,
+}
+
+/// Why there is no token.
+#[derive(Debug)]
+pub struct NoToken {
+    /// What went wrong.
+    pub(super) error: CloudError,
+    /// Whether somebody else's request failed, for which this caller has waited.
+    pub(super) heard_of: bool,
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +84,7 @@ impl TokenSource {
     }
 
     /// The kept token, or a new one.
-    pub async fn get(&self) -> Result<Fetched, CloudError> {
+    pub async fn get(&self) -> Result<Fetched, NoToken> {
         let came = self.reads.clock.now().uptime;
         let mut kept = self.kept.lock().await;
         let now = self.reads.clock.now().uptime;
@@ -90,16 +100,18 @@ impl TokenSource {
             return Ok(token.clone());
         }
         if let Some((_, error)) = kept.failure.as_ref().filter(|(at, _)| *at > came) {
-            return Err(error.clone());
+            return Err(NoToken {
+                error: error.clone(),
+                heard_of: true,
+            });
         }
         match self.fetch().await {
             Ok((token, life)) => {
                 kept.serial += 1;
-                let good_for = life.saturating_sub(EARLY).min(life / 5 * 4);
                 let fetched = Fetched {
                     token: Arc::new(token),
                     serial: kept.serial,
-                    renew_at: now.saturating_add(good_for),
+                    renew_at: now.saturating_add(good_for(life)),
                 };
                 kept.token = Some(fetched.clone());
                 kept.failure = None;
@@ -107,18 +119,23 @@ impl TokenSource {
             }
             Err(error) => {
                 kept.failure = Some((self.reads.clock.now().uptime, error.clone()));
-                Err(error)
+                Err(NoToken {
+                    error,
+                    heard_of: false,
+                })
             }
         }
     }
 
-    /// The token was refused: the next one is fetched anew.
-    pub fn forget(&self, fetched: &Fetched) {
+    /// The token was refused: the next one is fetched anew. False if that was known.
+    pub fn forget(&self, fetched: &Fetched) -> bool {
         let mut refused = self
             .refused
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let news = fetched.serial > *refused;
         *refused = (*refused).max(fetched.serial);
+        news
     }
 
     /// All that must not appear in a text.
@@ -155,6 +172,11 @@ impl TokenSource {
     }
 }
 
+/// For how long a token with such a life is used.
+fn good_for(life: Duration) -> Duration {
+    life.saturating_sub(EARLY).clamp(life / 2, life / 5 * 4)
+}
+
 fn subject_token(headers: &HeaderMap) -> Option<SecretString> {
     let value = headers.get("x-subject-token")?.to_str().ok()?.trim();
     (!value.is_empty()).then(|| SecretString::from(value))
@@ -169,3 +191,6 @@ fn no_token(status: StatusCode) -> CloudError {
         retry_after: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,7 @@ pub fn explain_refusal(error: CloudError, cloud: Option<Timestamp>, now: Timesta
     } else {
         "ahead of"
     };
-    let minutes = difference.unsigned_abs().as_secs() / 60;
+    let minutes = (difference.unsigned_abs().as_secs() + 30) / 60;
     CloudError {
         meaning: Meaning::ClockSkew,
         text: format!(

@@ -5,7 +5,7 @@
 use std::error::Error;
 
 use super::{CloudError, Meaning};
-use crate::cloud::excerpt::excerpt;
+use crate::cloud::{excerpt::excerpt, tls};
 
 /// A failure that passes by itself.
 pub fn transient(text: &str) -> CloudError {
@@ -51,7 +51,8 @@ pub fn of_hyper(error: &hyper::Error) -> CloudError {
 fn tls_fault(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(fault) = error.downcast_ref::<rustls::Error>() {
         return Some(format!(
-            "the server's certificate or its TLS is not accepted: {fault}"
+            "the server's certificate or its TLS is not accepted: {}",
+            tls::describe(fault)
         ));
     }
     let wrapped = error

@@ -12,6 +12,7 @@ use crate::{
         look::{Depth, Viewpoint, look},
         read::Desired,
     },
+    fleet::claims::Standing,
     plan::{
         self, Decision,
         facts::{Facts, Observed, Seen, Trouble},
@@ -100,7 +101,19 @@ impl Pass<'_> {
 
     fn add_fleet(&self, desired: &Desired, record: &Record, observed: &mut Observed) {
         let uid = self.object.uid().unwrap_or_default();
-        observed.claimed_by_older = self.context.claims.has_older(&desired.subject, &uid);
+        let claims = &self.context.claims;
+        match &observed.proxy {
+            Seen::Known(Some(_)) => claims.looked(&uid, true),
+            Seen::Known(None) | Seen::Unknown(_) => claims.looked(&uid, false),
+            Seen::NotRead => {}
+        }
+        let uptime = self.context.clock.now().uptime;
+        let patience = self.context.pace.take_over;
+        match claims.standing(&desired.subject, self.object, uptime, patience) {
+            Standing::Owner => {}
+            Standing::Claimed => observed.claimed_by_older = true,
+            Standing::Open(left) => observed.owner_open_for = Some(left),
+        }
         let others = self
             .context
             .claims

@@ -184,6 +184,7 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
                 .into_iter()
                 .collect(),
             claimed_by_older: obstacle == 1,
+            owner_open_for: (obstacle == 4).then_some(Duration::from_mins(1)),
             instance_taken: obstacle == 2,
             record_pruned: obstacle == 3,
         },

@@ -1,11 +1,13 @@
 //! What is said and done when the cloud, or the proxy, is not there.
 
+use std::time::Duration;
+
 use super::{
     cloud::{Fate, Mode, error},
     world::{World, about_to_change},
 };
 use crate::{
-    cloud::{Meaning, ProxyStatus},
+    cloud::{CloudError, Meaning, ProxyStatus},
     crd::Outcome,
     plan::facts::Trouble,
 };
@@ -145,6 +147,27 @@ fn refused_credentials_and_permissions_show_at_once() {
         world.crew[0].trouble = None;
         world.run(16 * MINUTE);
         assert!(world.is_ready());
+    }
+}
+
+#[test]
+fn a_secret_that_was_put_right_is_noticed_soon_however_long_the_old_one_is_held_back() {
+    for meaning in [
+        Meaning::Unauthenticated,
+        Meaning::Locked,
+        Meaning::ClockSkew,
+    ] {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        let held = CloudError {
+            retry_after: Some(Duration::from_mins(16)),
+            ..error(meaning)
+        };
+        world.crew[0].trouble = Some(Trouble::Cloud(held));
+        world.run(RESYNC + 1);
+        assert!(!world.is_ready());
+        world.crew[0].trouble = None;
+        world.run(15);
+        assert!(world.is_ready(), "{meaning:?}");
     }
 }
 

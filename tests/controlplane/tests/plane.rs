@@ -32,6 +32,16 @@ fn processes_of(folder: &Path) -> Vec<String> {
         .collect()
 }
 
+/// Two servers and their supervisor. A process that is just being looked at may show no command line for a moment.
+fn wait_until_there(folder: &Path) {
+    let begun = Instant::now();
+    while processes_of(folder).len() < 3 {
+        let there = processes_of(folder);
+        assert!(begun.elapsed() < PATIENCE, "there is only {there:?}");
+        std::thread::yield_now();
+    }
+}
+
 fn wait_until_gone(folder: &Path) {
     let begun = Instant::now();
     while folder.exists() || !processes_of(folder).is_empty() {
@@ -119,10 +129,9 @@ async fn two_run_side_by_side_and_nothing_is_left_of_either() {
     let (one, other) = (one.unwrap(), other.unwrap());
     assert_ne!(one.url(), other.url());
     let folders = [one.folder().to_owned(), other.folder().to_owned()];
-    assert!(
-        folders.iter().all(|folder| processes_of(folder).len() >= 3),
-        "two servers and their supervisor"
-    );
+    for folder in &folders {
+        wait_until_there(folder);
+    }
     drop((one, other));
     for folder in &folders {
         wait_until_gone(folder);
@@ -133,10 +142,7 @@ async fn two_run_side_by_side_and_nothing_is_left_of_either() {
 fn nothing_is_left_when_the_process_is_killed_or_interrupted() {
     for signal in ["KILL", "INT", "TERM"] {
         let (mut child, folder) = held();
-        assert!(
-            folder.exists() && processes_of(&folder).len() >= 3,
-            "{signal}"
-        );
+        wait_until_there(&folder);
         let sent = Command::new("kill")
             .args(["-s", signal, &child.id().to_string()])
             .status()

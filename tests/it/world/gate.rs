@@ -1,8 +1,8 @@
-//! A gate in the operator's way to the API server: writes of the status can be held there for ever.
+//! A gate in the operator's way to the API server: it sees every request, and can hold writes of the status for ever.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -18,12 +18,18 @@ use tower::{Layer, Service};
 pub struct Gate {
     closed: Arc<AtomicBool>,
     waiting: Arc<AtomicUsize>,
+    seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Gate {
     /// From now on no status of a resource is written.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// All requests so far, each as method and path.
+    pub fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
     }
 
     /// How many writes were held.
@@ -66,6 +72,8 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let line = format!("{} {}", request.method(), request.uri().path());
+        self.gate.seen.lock().unwrap().push(line);
         let writes = request.method() == Method::PUT && request.uri().path().ends_with("/status");
         if writes && self.gate.closed.load(Ordering::SeqCst) {
             self.gate.waiting.fetch_add(1, Ordering::SeqCst);

@@ -4,10 +4,11 @@ use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use kube::{Config, client::ClientBuilder};
 use taurus_port_operator::{
-    clock::Clock,
+    clock::{Clock, Shift},
     cloud::{
         connector::{Connector, Policy},
         endpoints::AllowList,
+        names::Names,
     },
     controller::{self, Scope, context::Settings, meter::Meter},
     pace::Pace,
@@ -18,23 +19,41 @@ use super::{DIVISOR, PATIENCE, gate::Gate};
 
 /// How an operator is started.
 pub struct Setup {
+    /// By how much all durations are divided.
+    pub divisor: u32,
     /// For how long the process pretends to have run.
     pub head_start: Duration,
     /// What lies between it and the API server.
     pub gate: Gate,
     /// How often a settled resource is looked at.
     pub resync: Duration,
+    /// Whether it looks after all namespaces.
+    pub everywhere: bool,
     /// Who counts.
     pub meter: Arc<dyn Meter>,
+    /// How long a call may take; that of the stories' pace where there is none.
+    pub call_timeout: Option<Duration>,
+    /// Hosts that it may call beside the simulator's.
+    pub hosts: Vec<String>,
+    /// How it looks up the names of hosts.
+    pub names: Names,
+    /// By how much its clocks are off.
+    pub shift: Option<&'static Shift>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            divisor: DIVISOR,
             head_start: Duration::from_hours(1),
             gate: Gate::default(),
             resync: Duration::from_mins(10) / DIVISOR,
+            everywhere: false,
             meter: Arc::new(()),
+            call_timeout: None,
+            hosts: Vec::new(),
+            names: Names::of_the_system(),
+            shift: None,
         }
     }
 }
@@ -53,7 +72,12 @@ enum Stop {
 impl Operator {
     /// Starts one for a namespace, and waits until it has read all resources.
     pub async fn start(config: Config, namespace: &str, cloud: &str, setup: Setup) -> Self {
-        let host = cloud.trim_start_matches("http://").to_owned();
+        let host = cloud.trim_start_matches("http://");
+        let by_name = host.replace("127.0.0.1", "localhost");
+        let hosts = [host.to_owned(), by_name]
+            .into_iter()
+            .chain(setup.hosts.clone());
+        let hosts: Vec<String> = hosts.collect();
         let namespace = namespace.to_owned();
         let (stop, stopped) = oneshot::channel();
         let (synced, ready) = oneshot::channel();
@@ -67,10 +91,10 @@ impl Operator {
                 let builder = ClientBuilder::try_from(config).unwrap();
                 let client = builder.with_layer(&setup.gate).build();
                 let scope = Scope {
-                    namespace: Some(namespace),
+                    namespace: (!setup.everywhere).then_some(namespace),
                     concurrency: 16,
                 };
-                let settings = settings(host, &setup);
+                let settings = settings(hosts, &setup);
                 let (drain, draining) = oneshot::channel::<()>();
                 let running = controller::run(
                     client,
@@ -119,13 +143,21 @@ impl Operator {
     }
 }
 
-fn settings(host: String, setup: &Setup) -> Settings {
-    let clock = Clock::with_head_start(setup.head_start);
-    let pace = Pace::divided_by(DIVISOR);
+fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
+    let mut clock = Clock::with_head_start(setup.head_start);
+    if let Some(shift) = setup.shift {
+        clock = clock.shifted(shift);
+    }
+    let mut pace = Pace::divided_by(setup.divisor);
+    pace.call_timeout = setup.call_timeout.unwrap_or(pace.call_timeout);
     let policy = Policy {
-        allow: AllowList::new([host], true),
+        allow: AllowList::new(hosts, true),
         call_timeout: pace.call_timeout,
         refusal_pause: pace.of_user(Duration::from_mins(6)),
+        throttle_pause: pace.throttled,
+        extra_authorities: Vec::new(),
+        names: setup.names.clone(),
+        calls_at_once: 8,
         clock,
         observer: Arc::new(()),
     };

@@ -44,29 +44,36 @@ pub async fn shared() -> &'static ControlPlane {
 
 /// A control plane whose definition of the resource has lost its rules, as that of a careless upgrade.
 pub async fn loosened() -> &'static ControlPlane {
-    LOOSENED
-        .get_or_init(|| async {
-            let plane = started().await;
-            let client = plane.client().await.unwrap();
-            let definitions: Api<CustomResourceDefinition> = Api::all(client);
-            let mut value = serde_json::to_value(crd::definition()).unwrap();
-            forget_rules(&mut value);
-            let port = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/port";
-            *value.pointer_mut(port).unwrap() = json!({"x-kubernetes-int-or-string": true});
-            let definition = serde_json::from_value(value).unwrap();
-            definitions
-                .create(&PostParams::default(), &definition)
-                .await
-                .unwrap();
-            established(&plane).await;
-            for file in ["namespace", "rbac"] {
-                let path = format!("deploy/base/{file}.yaml");
-                let applied = kubectl(&plane, &["apply", "--server-side", "-f", &path]);
-                assert!(applied.status.success(), "{applied:?}");
-            }
-            plane
-        })
-        .await
+    LOOSENED.get_or_init(|| with_definition(loosen)).await
+}
+
+/// A control plane of its own for a story, with a definition that was changed.
+pub async fn of_its_own(change: impl FnOnce(&mut Value)) -> &'static ControlPlane {
+    Box::leak(Box::new(with_definition(change).await))
+}
+
+async fn with_definition(change: impl FnOnce(&mut Value)) -> ControlPlane {
+    let plane = started().await;
+    let definitions: Api<CustomResourceDefinition> = Api::all(plane.client().await.unwrap());
+    let mut value = serde_json::to_value(crd::definition()).unwrap();
+    change(&mut value);
+    let definition = serde_json::from_value(value).unwrap();
+    let params = PostParams::default();
+    definitions.create(&params, &definition).await.unwrap();
+    established(&plane).await;
+    for file in ["namespace", "rbac"] {
+        let path = format!("deploy/base/{file}.yaml");
+        let applied = kubectl(&plane, &["apply", "--server-side", "-f", &path]);
+        assert!(applied.status.success(), "{applied:?}");
+    }
+    plane
+}
+
+/// Takes all rules from a definition; ports may even be words.
+pub fn loosen(definition: &mut Value) {
+    forget_rules(definition);
+    let port = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/port";
+    *definition.pointer_mut(port).unwrap() = json!({"x-kubernetes-int-or-string": true});
 }
 
 async fn started() -> ControlPlane {
@@ -130,7 +137,27 @@ pub async fn operator_kubeconfig(plane: &ControlPlane) -> String {
 
 /// The configuration of a client with the operator's own rights.
 pub async fn operator_config(plane: &ControlPlane) -> Config {
-    let kubeconfig = Kubeconfig::from_yaml(&operator_kubeconfig(plane).await).unwrap();
+    parsed(&operator_kubeconfig(plane).await).await
+}
+
+/// The configuration of a client with the rights of a service account, which is made.
+pub async fn config_of(plane: &ControlPlane, namespace: &str, account: &str) -> Config {
+    let made = kubectl(
+        plane,
+        &["create", "serviceaccount", account, "-n", namespace],
+    );
+    assert!(made.status.success(), "{made:?}");
+    parsed(
+        &plane
+            .service_account_kubeconfig(namespace, account)
+            .await
+            .unwrap(),
+    )
+    .await
+}
+
+async fn parsed(kubeconfig: &str) -> Config {
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).unwrap();
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .unwrap()

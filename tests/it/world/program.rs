@@ -20,6 +20,11 @@ pub struct Program {
 impl Program {
     /// Starts it for a story's namespace, and waits until it is ready.
     pub async fn start(world: &World) -> Self {
+        Self::start_with(world, &[], &[]).await
+    }
+
+    /// As [`Self::start`], with more of the environment and more flags.
+    pub async fn start_with(world: &World, environment: &[(&str, &str)], flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
         std::fs::write(&kubeconfig, plane::operator_kubeconfig(world.plane).await).unwrap();
@@ -29,6 +34,7 @@ impl Program {
         let endpoint = world.sim.address().to_string();
         let child = Command::new(env!("CARGO_BIN_EXE_taurus-port-operator"))
             .env("KUBECONFIG", &kubeconfig)
+            .envs(environment.iter().copied())
             .args([
                 "run",
                 "--namespace",
@@ -45,6 +51,7 @@ impl Program {
             ])
             .args(["--resync", "1s"])
             .args(["--pace", &DIVISOR.to_string(), "--admin-address", &admin])
+            .args(flags)
             .stdin(Stdio::null())
             .stderr(File::create(folder.path().join("log")).unwrap())
             .kill_on_drop(true)

@@ -77,6 +77,11 @@ impl World {
         self.until_request(operation, already + more).await;
     }
 
+    /// Waits until more than so many requests of this kind have come about the story's proxy or instance; gives the last.
+    pub async fn until_more_than(&self, operation: Operation, count: usize) -> Entry {
+        self.until_request(operation, count + 1).await
+    }
+
     async fn until_request(&self, operation: Operation, nth: usize) -> Entry {
         self.sim
             .wait_for_request(&filter(operation), nth, PATIENCE)
@@ -126,6 +131,17 @@ impl World {
         let looking = async {
             while !is() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, looking).await;
+        assert!(in_time.is_ok(), "it did not happen: {what}");
+    }
+
+    /// As [`Self::until_true`], for what has to be asked for.
+    pub async fn until_true_async(&self, what: &str, is: impl AsyncFn() -> bool) {
+        let looking = async {
+            while !is().await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, looking).await;

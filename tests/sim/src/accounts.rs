@@ -1,5 +1,7 @@
 //! Who may call: access keys, users with passwords, tokens made beforehand.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 
 use crate::sample;
@@ -10,6 +12,9 @@ pub struct Accounts {
     pub(crate) access_keys: Vec<AccessKey>,
     pub(crate) users: Vec<User>,
     pub(crate) tokens: Vec<MadeToken>,
+    pub(crate) id_tokens: Vec<IdToken>,
+    /// The account whose agency the machine has.
+    pub(crate) agency: Option<String>,
     /// Whose the keys and tokens are that are added next.
     account: String,
 }
@@ -21,11 +26,23 @@ pub(crate) struct AccessKey {
     pub(crate) secret: SecretString,
     /// A temporary key is good only together with this, in `X-Security-Token`.
     pub(crate) security_token: Option<SecretString>,
+    /// For how long from the beginning it is blocked.
+    pub(crate) blocked_for: Option<Duration>,
 }
 
 /// A token that is there from the beginning.
 #[derive(Debug, Clone)]
 pub(crate) struct MadeToken {
+    pub(crate) text: SecretString,
+    pub(crate) account: String,
+    /// How long from the beginning it is good; for ever without it.
+    pub(crate) expires_after: Option<Duration>,
+}
+
+/// An ID token for which an identity provider's users are let in.
+#[derive(Debug, Clone)]
+pub(crate) struct IdToken {
+    pub(crate) provider: String,
     pub(crate) text: SecretString,
     pub(crate) account: String,
 }
@@ -35,6 +52,8 @@ pub(crate) struct User {
     pub(crate) domain: String,
     pub(crate) name: String,
     pub(crate) password: SecretString,
+    /// For how long from the beginning the user is locked.
+    pub(crate) locked_for: Option<Duration>,
 }
 
 impl Default for Accounts {
@@ -43,6 +62,8 @@ impl Default for Accounts {
             access_keys: Vec::new(),
             users: Vec::new(),
             tokens: Vec::new(),
+            id_tokens: Vec::new(),
+            agency: None,
             account: sample::DOMAIN.to_owned(),
         }
     }
@@ -70,6 +91,11 @@ impl Accounts {
             .user(sample::DOMAIN, sample::USER, sample::PASSWORD)
     }
 
+    /// Whether there is an access key with this id.
+    pub fn has_access_key(&self, id: &str) -> bool {
+        self.access_keys.iter().any(|key| key.id == id)
+    }
+
     /// Adds a permanent access key.
     #[must_use]
     pub fn access_key(mut self, id: &str, secret: &str) -> Self {
@@ -78,6 +104,7 @@ impl Accounts {
             account: self.account.clone(),
             secret: secret.into(),
             security_token: None,
+            blocked_for: None,
         });
         self
     }
@@ -91,6 +118,7 @@ impl Accounts {
             account: self.account.clone(),
             secret: secret.into(),
             security_token,
+            blocked_for: None,
         });
         self
     }
@@ -102,6 +130,7 @@ impl Accounts {
             domain: domain.to_owned(),
             name: name.to_owned(),
             password: password.into(),
+            locked_for: None,
         });
         self
     }
@@ -112,7 +141,28 @@ impl Accounts {
         self.tokens.push(MadeToken {
             text: text.into(),
             account: self.account.clone(),
+            expires_after: None,
         });
         self
+    }
+
+    /// Adds an ID token, such as a Kubernetes service account's, that this identity provider vouches for.
+    #[must_use]
+    pub fn id_token(mut self, provider: &str, text: &str) -> Self {
+        self.id_tokens.push(IdToken {
+            provider: provider.to_owned(),
+            text: text.into(),
+            account: self.account.clone(),
+        });
+        self
+    }
+
+    /// Gives the machine whose metadata is asked for an agency of the account.
+    #[must_use]
+    pub fn machine_agency(self) -> Self {
+        Self {
+            agency: Some(self.account.clone()),
+            ..self
+        }
     }
 }

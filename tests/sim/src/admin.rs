@@ -48,7 +48,7 @@ pub(crate) fn forbidden() -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::MANUAL;
-    use crate::{Effect, Fault, JobOutcome, JobPlan, Maintenance};
+    use crate::{Chaos, Effect, Fault, JobOutcome, JobPlan, Maintenance};
 
     #[test]
     fn what_the_manual_shows_can_be_read() {
@@ -61,7 +61,9 @@ mod tests {
         let fault: Fault = serde_json::from_str(blocks.next().unwrap()).unwrap();
         assert_eq!(fault.times, Some(1));
         let effects: Vec<Effect> = serde_json::from_str(blocks.next().unwrap()).unwrap();
-        assert_eq!(effects.len(), 19);
+        assert_eq!(effects.len(), 20);
+        let chaos: Chaos = serde_json::from_str(blocks.next().unwrap()).unwrap();
+        assert_eq!(chaos, Chaos::default());
         let maintenance: Maintenance = serde_json::from_str(blocks.next().unwrap()).unwrap();
         assert!(maintenance.present);
         assert_eq!(blocks.next(), None);

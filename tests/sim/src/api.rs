@@ -7,6 +7,7 @@ mod change;
 mod iam;
 mod instance;
 mod job;
+mod lease;
 mod list;
 mod query;
 mod refusal;
@@ -63,19 +64,12 @@ pub(crate) fn work(
     now: Timestamp,
 ) -> Worked {
     let refused = |refused: Refused| Worked {
-        answer: refused.answer(request_id),
+        answer: refused.in_language(request.headers).answer(request_id),
         done: false,
         job_id: None,
     };
-    match request.call.operation {
-        Operation::Other => return refused(Refused::no_such_api()),
-        Operation::Token => {
-            return token::create(world, request, now).map_or_else(refused, Worked::with);
-        }
-        Operation::Domains | Operation::Users | Operation::Projects => {
-            return iam::look_up(world, request, identity).map_or_else(refused, Worked::with);
-        }
-        _ => {}
+    if let Some(answered) = outside(world, request, identity, now) {
+        return answered.map_or_else(refused, Worked::with);
     }
     if let Some(answer) = throttle::refuse(world, request.call, identity, request_id, now) {
         return Worked {
@@ -89,10 +83,32 @@ pub(crate) fn work(
         Operation::Change => change::port(world, request, now),
         Operation::Job => job::show(world, request, now).map(Worked::with),
         Operation::Tasks => tasks::list(world, request, now).map(Worked::with),
+        Operation::DeleteTask => job::delete_record(world, request, now).map(Worked::with),
         Operation::Instance => instance::show(world, request, now).map(Worked::with),
         _ => Err(Refused::no_such_api()),
     });
     done.unwrap_or_else(refused)
+}
+
+/// What isn't the database service's: IAM, the machine's metadata, and what nobody has published.
+fn outside(
+    world: &mut World,
+    request: &Request<'_>,
+    identity: &Result<Identity, Denied>,
+    now: Timestamp,
+) -> Option<Result<Answer, Refused>> {
+    Some(match request.call.operation {
+        Operation::Token => token::create(world, request, now),
+        Operation::IdToken => lease::token_for_id_token(world, request, now),
+        Operation::SecurityToken => lease::keys_for_token(world, request, now),
+        Operation::MetadataToken => lease::metadata_token(world, request),
+        Operation::MachineKeys => lease::machine_keys(world, request, now),
+        Operation::Domains | Operation::Users | Operation::Projects => {
+            iam::look_up(world, request, identity)
+        }
+        Operation::Other => Err(Refused::no_such_api()),
+        _ => return None,
+    })
 }
 
 /// Whether this caller may use this project.

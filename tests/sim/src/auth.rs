@@ -4,6 +4,7 @@
 //! clock, everything else by the simulator's time.
 
 mod keys;
+mod leases;
 mod quota;
 mod signature;
 mod tokens;
@@ -29,6 +30,7 @@ pub(crate) struct Gatekeeper {
     pub(crate) users: users::Users,
     pub(crate) tokens: tokens::Tokens,
     pub(crate) quotas: quota::Quotas,
+    pub(crate) leases: leases::Leases,
 }
 
 /// Who was recognised.
@@ -84,10 +86,11 @@ impl Denied {
 impl Gatekeeper {
     pub(crate) fn new(accounts: &Accounts, now: Timestamp) -> Self {
         Self {
-            keys: keys::Keys::new(&accounts.access_keys),
-            users: users::Users::new(&accounts.users),
+            keys: keys::Keys::new(&accounts.access_keys, now),
+            users: users::Users::new(&accounts.users, now),
             tokens: tokens::Tokens::new(&accounts.tokens, now),
             quotas: quota::Quotas::default(),
+            leases: leases::Leases::new(accounts),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Promises that the default of each switch is what is documented or, where nothing is, the most plausible.
 
+mod change;
 mod throttling;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Oddity;
 
+pub use change::BehaviourChange;
 pub use throttling::{ThrottledBy, Throttling};
 
 /// What the service shows and takes while a port change runs. Which one is true is documented nowhere.

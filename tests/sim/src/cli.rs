@@ -6,6 +6,7 @@ mod options;
 mod values;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -24,6 +25,9 @@ Examples:
 
   taurus-sim --fleet 300 --mode M1 --time stepped
       300 instances with a proxy each; time moves only by the admin API:
+
+  taurus-sim --scenario rough-day.yaml
+      Fleet, credentials, behaviour, jobs, faults and chaos out of a file.
 
   curl -d '{\"seconds\": 60}' http://127.0.0.1:8460/_sim/clock/advance
   curl http://127.0.0.1:8460/_sim/journal?operation=change
@@ -54,6 +58,18 @@ pub(crate) struct Cli {
     /// Opens the admin API to callers from other machines
     #[arg(long)]
     remote_admin: bool,
+
+    /// A scenario in YAML: fleet, accounts, behaviour, jobs, maintenance, faults, chaos. Credentials of flags come on top
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TAURUS_SIM_SCENARIO",
+        conflicts_with_all = [
+            "time", "mode", "project", "instance", "proxy", "fleet", "job_duration", "job_visible_after",
+            "token_lifetime", "same_port", "task_offset", "accept_33060", "calls_per_minute", "chaos", "seed",
+        ]
+    )]
+    scenario: Option<PathBuf>,
 
     /// Who moves time
     #[arg(long, value_enum, default_value_t = TimeFlag::Automatic)]
@@ -130,6 +146,14 @@ pub(crate) struct Cli {
     /// Takes port 33060, which the API reference doesn't reserve and the user guide does
     #[arg(long)]
     accept_33060: bool,
+
+    /// How many calls of an account the gateway lets through in a minute; without it, all
+    #[arg(long, value_name = "NUMBER")]
+    calls_per_minute: Option<u32>,
+
+    /// Lets a bit of everything go wrong by chance, out of this seed: late, lost and cut answers, errors, throttling
+    #[arg(long, value_name = "SEED")]
+    chaos: Option<u64>,
 
     /// What ids and tokens are made from
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]

@@ -2,8 +2,10 @@
 //!
 //! Promises: rules are tried in the order in which they were added. Of those that match and aren't used up, all have
 //! their effect, up to and including the first that ends the request (an answer, a loss, a cut body); what comes after
-//! that one is neither tried nor counted.
+//! that one is neither tried nor counted. Chaos, where it is set, comes after the rules.
 
+mod chaos;
+mod codes;
 mod effect;
 mod oddity;
 mod ready;
@@ -13,6 +15,9 @@ mod shape;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+pub(crate) use chaos::Dice;
+pub use chaos::{Chaos, ChaosError};
+pub use codes::DOCUMENTED_ERRORS;
 pub use effect::{Effect, Loss, Stage};
 pub use oddity::Oddity;
 pub use ready::RetryAfter;
@@ -31,6 +36,7 @@ pub struct FaultId(pub u64);
 pub(crate) struct Faults {
     rules: Vec<Rule>,
     added: u64,
+    pub(crate) chaos: Option<Dice>,
 }
 
 #[derive(Debug)]
@@ -46,9 +52,11 @@ struct Rule {
 /// An effect that a request has to suffer.
 #[derive(Debug, Clone)]
 pub(crate) struct Picked {
-    pub(crate) id: FaultId,
+    /// Where it comes from; none for chaos.
+    pub(crate) rule: Option<FaultId>,
     pub(crate) effect: Effect,
-    pub(crate) releases: watch::Receiver<u64>,
+    /// Changes when a held request shall go on; chaos holds none.
+    pub(crate) releases: Option<watch::Receiver<u64>>,
 }
 
 impl Rule {
@@ -74,6 +82,11 @@ impl Faults {
 
     /// Picks what happens to this request, and counts it.
     pub(crate) fn pick(&mut self, request: &Request<'_>) -> Vec<Picked> {
+        let by_chance = self
+            .chaos
+            .as_mut()
+            .map(|dice| dice.draw(request))
+            .unwrap_or_default();
         let mut picked = Vec::new();
         for rule in &mut self.rules {
             if rule.left() == Some(0) || !rule.fault.matches.fits(request) {
@@ -83,14 +96,19 @@ impl Faults {
             let effect = rule.fault.effect.clone();
             let ends = effect.ends_the_request();
             picked.push(Picked {
-                id: rule.id,
+                rule: Some(rule.id),
                 effect,
-                releases: rule.releases.subscribe(),
+                releases: Some(rule.releases.subscribe()),
             });
             if ends {
-                break;
+                return picked;
             }
         }
+        picked.extend(by_chance.into_iter().map(|effect| Picked {
+            rule: None,
+            effect,
+            releases: None,
+        }));
         picked
     }
 
@@ -146,7 +164,11 @@ mod tests {
     }
 
     fn ids(picked: &[Picked]) -> Vec<u64> {
-        picked.iter().map(|picked| picked.id.0).collect()
+        picked
+            .iter()
+            .filter_map(|picked| picked.rule)
+            .map(|id| id.0)
+            .collect()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Promises that ids have the documented form and are unique, so that a test can't go wrong by a typing error in one.
 
-use crate::sample;
+use crate::{Mode, sample};
 
 const NOBODY: &str = "";
 
@@ -24,6 +24,8 @@ pub(crate) struct ProjectSpec {
 pub(crate) struct InstanceSpec {
     pub(crate) id: String,
     pub(crate) project: String,
+    /// ACTIVE without it.
+    pub(crate) status: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,9 @@ pub(crate) struct ProxySpec {
     pub(crate) id: String,
     pub(crate) instance: String,
     pub(crate) port: u16,
+    /// ACTIVE without it.
+    pub(crate) status: Option<String>,
+    pub(crate) mode: Option<Mode>,
 }
 
 /// Why a fleet can't be.
@@ -104,6 +109,7 @@ impl Fleet {
         self.instances.push(InstanceSpec {
             id: id.to_owned(),
             project: project.to_owned(),
+            status: None,
         });
         self
     }
@@ -126,6 +132,8 @@ impl Fleet {
             id: id.to_owned(),
             instance: instance.to_owned(),
             port,
+            status: None,
+            mode: None,
         });
         self
     }
@@ -233,7 +241,7 @@ impl IdKind {
     }
 }
 
-fn well_formed(kind: IdKind, id: &str) -> Result<(), FleetError> {
+pub(crate) fn well_formed(kind: IdKind, id: &str) -> Result<(), FleetError> {
     let (name, form) = match kind {
         IdKind::Project => ("project", "32 letters or digits"),
         IdKind::Instance => ("instance", "32 letters or digits followed by in07"),

@@ -83,5 +83,8 @@ fn controls(text: &mut String, simulator: &Simulator) -> std::fmt::Result {
         "{time}. Mode {:?}; jobs take {duration:?} and can be queried after {hidden:?}.",
         behaviour.mode
     )?;
+    if let Some(chaos) = simulator.chaos() {
+        writeln!(text, "Faults come by chance, out of seed {}.", chaos.seed)?;
+    }
     writeln!(text, "Every request: curl {url}/_sim/journal")
 }

@@ -1,6 +1,7 @@
 //! Connections and requests: everything between a socket and the service's work.
 
 mod arrival;
+mod bent;
 mod connection;
 mod cut_body;
 mod exchange;

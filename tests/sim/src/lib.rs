@@ -1,5 +1,5 @@
-//! A simulator of the cloud API of TaurusDB, as far as the ports of database proxies need it, and of IAM's tokens and
-//! look-ups.
+//! A simulator of the cloud API of TaurusDB, as far as the ports of database proxies need it, of IAM's tokens and
+//! look-ups, and of a machine's metadata.
 //!
 //! Nobody outside the vendor can run the real service. This is an HTTP server that answers as the service's pages say,
 //! for tests in process and, as the program `taurus-sim`, for demonstrations. It shares no type and no line with any
@@ -34,11 +34,16 @@
 //! | `PUT /v3/{project}/instances/{instance}/proxy/{proxy}/port` | [`Operation::Change`] |
 //! | `GET /v3/{project}/jobs?id=` | [`Operation::Job`] |
 //! | `GET /v3/{project}/immediate-jobs` | [`Operation::Tasks`] |
+//! | `DELETE /v3/{project}/jobs/{job}` | [`Operation::DeleteTask`] |
 //! | `GET /v3/{project}/instances/{instance}` | [`Operation::Instance`] |
 //! | `POST /v3/auth/tokens` | [`Operation::Token`] |
+//! | `POST /v3.0/OS-AUTH/id-token/tokens` | [`Operation::IdToken`] |
+//! | `POST /v3.0/OS-CREDENTIAL/securitytokens` | [`Operation::SecurityToken`] |
 //! | `GET /v3/auth/domains` | [`Operation::Domains`] |
 //! | `GET /v3/users?name=` | [`Operation::Users`] |
 //! | `GET /v3/projects?name=` | [`Operation::Projects`] |
+//! | `PUT /meta-data/latest/api/token` | [`Operation::MetadataToken`] |
+//! | `GET /openstack/latest/securitykey` | [`Operation::MachineKeys`] |
 //!
 //! Everything else is 404 with `APIGW.0101`, and in the journal like any other request. Callers are recognised by
 //! `X-Auth-Token` or by an `SDK-HMAC-SHA256` signature, with the locks that follow from wrong ones. All documented
@@ -46,6 +51,7 @@
 //!
 //! # What can be set
 //!
+//! - **Everything at once** in a file: [`Options::from_scenario`]; `examples/*.yaml` show how it is written.
 //! - **Fleet and credentials** at the start: [`Options`], [`Fleet`], [`Accounts`]; what is there by default is in
 //!   [`sample`].
 //! - **Time**: automatic, or stepped by [`Control::advance`]. Jobs, tokens, locks and the `Date` header go by it. Only
@@ -55,8 +61,10 @@
 //!   proxy's next one. [`Control::start_job`] starts other work, [`Control::end_job`] ends any.
 //! - **What happens outside**: drift, statuses, vanishing and returning: [`Control::change_proxy`] and its neighbours.
 //! - **Faults**: rules that pick requests and hold, lose, cut or replace answers, before or after the work: [`Fault`],
-//!   [`Effect`].
-//! - **Journal**: every request with what became of it: [`Control::entries`], [`Control::wait_for_request`].
+//!   [`Effect`]; by chance out of a seed: [`Chaos`].
+//! - **Maintenance**: other statuses for a while, or nobody there: [`Maintenance`].
+//! - **Journal**: every request with what became of it: [`Control::entries`], [`Control::wait_for_request`],
+//!   [`Control::export_journal`].
 //!
 //! The same over HTTP, in JSON, for other processes: the admin API under `/_sim/`.
 //!
@@ -81,6 +89,7 @@ mod operation;
 mod options;
 mod plan;
 pub mod sample;
+mod scenario;
 mod seconds;
 mod simulator;
 mod state;
@@ -90,18 +99,20 @@ mod world;
 pub use accounts::Accounts;
 pub use answer::Answer;
 pub use behaviour::{
-    Behaviour, BusyScope, MissingInstance, MissingJob, Mode, Refusal, SamePort, TaskOffset,
-    ThrottledBy, Throttling,
+    Behaviour, BehaviourChange, BusyScope, MissingInstance, MissingJob, Mode, Refusal, SamePort,
+    TaskOffset, ThrottledBy, Throttling,
 };
 pub use clock::{NotStepped, Time};
 pub use control::{Control, ControlError, CredentialError, ProxyChange, Waited};
 pub use faults::{
-    Effect, ErrorShape, Fault, FaultId, FaultView, Loss, Matcher, Oddity, RetryAfter, Stage,
+    Chaos, ChaosError, DOCUMENTED_ERRORS, Effect, ErrorShape, Fault, FaultId, FaultView, Loss,
+    Matcher, Oddity, RetryAfter, Stage,
 };
 pub use fleet::{Fleet, FleetError};
 pub use journal::{Entry, Filter, Outcome, Reply};
 pub use operation::Operation;
 pub use options::Options;
 pub use plan::{JobOutcome, JobPlan, PortShows};
+pub use scenario::ScenarioError;
 pub use simulator::{Simulator, StartError};
 pub use state::{InstanceView, JobState, JobView, Maintenance, ProxyView, Scheduled, StateView};

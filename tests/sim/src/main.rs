@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use taurus_sim::Simulator;
+use taurus_sim::{Simulator, sample};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Cli;
@@ -31,8 +31,10 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
-    let simulator = Simulator::start(cli.options()?).await?;
-    io::stdout().write_all(greeting::text(&simulator, cli.has_credentials()).as_bytes())?;
+    let options = cli.options()?;
+    let given = cli.has_credentials() || !options.accounts.has_access_key(sample::ACCESS_KEY);
+    let simulator = Simulator::start(options).await?;
+    io::stdout().write_all(greeting::text(&simulator, given).as_bytes())?;
     io::stdout().flush()?;
     tokio::select! {
         _ = interrupt.recv() => {}

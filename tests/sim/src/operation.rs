@@ -19,6 +19,8 @@ pub enum Operation {
     Job,
     /// `GET /v3/{project}/immediate-jobs`: the task list.
     Tasks,
+    /// `DELETE /v3/{project}/jobs/{job}`: delete a job's record.
+    DeleteTask,
     /// `GET /v3/{project}/instances/{instance}`: an instance.
     Instance,
     /// `POST /v3/auth/tokens`: a token for a password or for another token.
@@ -29,6 +31,14 @@ pub enum Operation {
     Users,
     /// `GET /v3/projects?name=`: the projects.
     Projects,
+    /// `POST /v3.0/OS-AUTH/id-token/tokens`: a token for an identity provider's ID token.
+    IdToken,
+    /// `POST /v3.0/OS-CREDENTIAL/securitytokens`: temporary keys for a token.
+    SecurityToken,
+    /// `PUT /meta-data/latest/api/token`: a token for the machine's metadata.
+    MetadataToken,
+    /// `GET /openstack/latest/securitykey`: temporary keys of the machine.
+    MachineKeys,
     /// Anything else; answered with 404.
     Other,
 }
@@ -44,7 +54,14 @@ impl Operation {
             | Self::Domains
             | Self::Users
             | Self::Projects => true,
-            Self::Change | Self::Token | Self::Other => false,
+            Self::Change
+            | Self::DeleteTask
+            | Self::Token
+            | Self::IdToken
+            | Self::SecurityToken
+            | Self::MetadataToken
+            | Self::MachineKeys
+            | Self::Other => false,
         }
     }
 
@@ -52,7 +69,24 @@ impl Operation {
     pub(crate) fn is_of_iam(self) -> bool {
         matches!(
             self,
-            Self::Token | Self::Domains | Self::Users | Self::Projects
+            Self::Token
+                | Self::IdToken
+                | Self::SecurityToken
+                | Self::Domains
+                | Self::Users
+                | Self::Projects
+        )
+    }
+
+    /// Whether it gives credentials to callers that bring their proof themselves.
+    pub(crate) fn gives_credentials(self) -> bool {
+        matches!(
+            self,
+            Self::Token
+                | Self::IdToken
+                | Self::SecurityToken
+                | Self::MetadataToken
+                | Self::MachineKeys
         )
     }
 }
@@ -65,16 +99,24 @@ pub(crate) struct Call {
     pub(crate) project: String,
     pub(crate) instance: String,
     pub(crate) proxy: String,
+    pub(crate) job: String,
 }
 
 impl Call {
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         use Operation::{
-            Change, Domains, Instance, Job, List, Other, Projects, Tasks, Token, Users,
+            Change, DeleteTask, Domains, IdToken, Instance, Job, List, MachineKeys, MetadataToken,
+            Other, Projects, SecurityToken, Tasks, Token, Users,
         };
         let segments: Vec<&str> = path.split('/').collect();
         let (operation, project, instance, proxy) = match (method.as_str(), segments.as_slice()) {
             ("POST", ["", "v3", "auth", "tokens"]) => (Token, "", "", ""),
+            ("POST", ["", "v3.0", "OS-AUTH", "id-token", "tokens"]) => (IdToken, "", "", ""),
+            ("POST", ["", "v3.0", "OS-CREDENTIAL", "securitytokens"]) => {
+                (SecurityToken, "", "", "")
+            }
+            ("PUT", ["", "meta-data", "latest", "api", "token"]) => (MetadataToken, "", "", ""),
+            ("GET", ["", "openstack", "latest", "securitykey"]) => (MachineKeys, "", "", ""),
             ("GET", ["", "v3", "auth", "domains"]) => (Domains, "", "", ""),
             ("GET", ["", "v3", "users"]) => (Users, "", "", ""),
             ("GET", ["", "v3", "projects"]) => (Projects, "", "", ""),
@@ -99,7 +141,12 @@ impl Call {
                     "port",
                 ],
             ) => (Change, *project, *instance, *proxy),
+            ("DELETE", ["", "v3", project, "jobs", _]) => (DeleteTask, *project, "", ""),
             _ => (Other, "", "", ""),
+        };
+        let job = match (operation, segments.as_slice()) {
+            (DeleteTask, [.., job]) => *job,
+            _ => "",
         };
         let complete = segments.iter().skip(1).all(|segment| !segment.is_empty());
         let operation = if complete { operation } else { Other };
@@ -109,6 +156,7 @@ impl Call {
             project: decode(project),
             instance: decode(instance),
             proxy: decode(proxy),
+            job: decode(job),
         }
     }
 }
@@ -178,11 +226,21 @@ mod tests {
                     operation,
                     project,
                     instance,
-                    proxy
+                    proxy,
+                    job: String::new(),
                 },
                 "{path}"
             );
         }
+    }
+
+    #[test]
+    fn a_record_that_shall_be_deleted_is_named_by_the_path() {
+        let call = Call::of(&Method::DELETE, "/v3/p/jobs/j");
+        assert_eq!(
+            (call.operation, &*call.project, &*call.job),
+            (Operation::DeleteTask, "p", "j")
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::{Accounts, Behaviour, Fleet, JobPlan, Time};
+use crate::{Accounts, Behaviour, Chaos, Fault, Fleet, JobPlan, Maintenance, Time};
 
 /// What a simulator starts with. [`Options::default`] has the sample fleet and credentials, real time, and a port that
 /// the system chooses.
@@ -20,6 +20,14 @@ pub struct Options {
     pub behaviour: Behaviour,
     /// The course of jobs.
     pub job: JobPlan,
+    /// The courses of the first jobs, each of this proxy or of whichever comes first.
+    pub next_jobs: Vec<(Option<String>, JobPlan)>,
+    /// Maintenance that is there or comes.
+    pub maintenance: Vec<Maintenance>,
+    /// The first rules.
+    pub faults: Vec<Fault>,
+    /// Faults by chance.
+    pub chaos: Option<Chaos>,
     /// What ids and tokens are made from: the same seed and the same calls make the same ones.
     pub seed: u64,
     /// How many requests the journal keeps; the oldest go first.
@@ -37,6 +45,10 @@ impl Default for Options {
             accounts: Accounts::sample(),
             behaviour: Behaviour::default(),
             job: JobPlan::default(),
+            next_jobs: Vec::new(),
+            maintenance: Vec::new(),
+            faults: Vec::new(),
+            chaos: None,
             seed: 1,
             journal_limit: 100_000,
             remote_admin: false,

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use tokio::net::TcpListener;
 
 use crate::world::Shared;
-use crate::{Control, FleetError, Options, admin, http};
+use crate::{ChaosError, Control, ControlError, FleetError, Options, admin, http};
 
 /// Why a simulator didn't start.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,12 @@ pub enum StartError {
     /// The fleet can't be.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// The mix of faults can't be.
+    #[error("chaos: {0}")]
+    Chaos(#[from] ChaosError),
+    /// Something is to happen to what isn't there.
+    #[error(transparent)]
+    Unknown(#[from] ControlError),
     /// It can't listen there.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -47,6 +53,7 @@ impl Simulator {
         let control = Control {
             shared: shared.clone(),
         };
+        control.begin(&options)?;
         let admin = admin::router(control.clone());
         shared.tasks.spawn(http::serve(
             shared.clone(),
@@ -77,6 +84,26 @@ impl Simulator {
         self.control.shared.shutdown.cancel();
         self.control.shared.tasks.close();
         self.control.shared.tasks.wait().await;
+    }
+}
+
+impl Control {
+    /// What the options say about things to come.
+    fn begin(&self, options: &Options) -> Result<(), StartError> {
+        for (proxy, plan) in options.next_jobs.iter().cloned() {
+            match proxy {
+                Some(proxy) => self.next_job_of(&proxy, plan),
+                None => self.next_job(plan),
+            }
+        }
+        for maintenance in &options.maintenance {
+            self.maintain(maintenance.clone())?;
+        }
+        for fault in &options.faults {
+            self.inject(fault.clone());
+        }
+        self.set_chaos(options.chaos.clone())?;
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::wire::{Failure, Json, done, read, read_or_default};
-use crate::{Control, Fault, FaultId};
+use crate::{Chaos, Control, Fault, FaultId};
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -21,6 +21,7 @@ pub(super) fn routes() -> Router<Control> {
         .route("/faults", get(list).post(add).delete(clear))
         .route("/faults/release", post(release))
         .route("/faults/{id}", delete(remove))
+        .route("/chaos", get(chaos).put(set_chaos).delete(end_chaos))
 }
 
 async fn list(State(control): State<Control>) -> Json<Value> {
@@ -53,5 +54,24 @@ async fn release(State(control): State<Control>, body: Bytes) -> Result<Json<Val
         Which { id: Some(id) } => control.release(id)?,
         Which { id: None } => control.release_all(),
     }
+    Ok(done())
+}
+
+async fn chaos(State(control): State<Control>) -> Json<Value> {
+    Json(json!({"chaos": control.chaos()}))
+}
+
+async fn set_chaos(State(control): State<Control>, body: Bytes) -> Result<Json<Value>, Failure> {
+    let profile: Chaos = read_or_default(&body)?;
+    control
+        .set_chaos(Some(profile))
+        .map_err(|error| Failure::bad(error.to_string()))?;
+    Ok(chaos(State(control)).await)
+}
+
+async fn end_chaos(State(control): State<Control>) -> Result<Json<Value>, Failure> {
+    control
+        .set_chaos(None)
+        .map_err(|error| Failure::bad(error.to_string()))?;
     Ok(done())
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::wire::{Failure, Json, read};
-use crate::{Behaviour, Control};
+use crate::{Behaviour, BehaviourChange, Control};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,13 +50,7 @@ async fn configure(
     State(control): State<Control>,
     body: Bytes,
 ) -> Result<Json<Behaviour>, Failure> {
-    let changes: serde_json::Map<String, Value> = read(&body)?;
-    let wrong = |error: serde_json::Error| Failure::bad(error.to_string());
-    let mut merged = serde_json::to_value(control.behaviour()).map_err(wrong)?;
-    if let Some(switches) = merged.as_object_mut() {
-        switches.extend(changes);
-    }
-    let merged: Behaviour = serde_json::from_value(merged).map_err(wrong)?;
-    control.configure(|behaviour| behaviour.clone_from(&merged));
-    Ok(Json(merged))
+    let change: BehaviourChange = read(&body)?;
+    control.configure(|behaviour| *behaviour = change.over(behaviour));
+    Ok(Json(control.behaviour()))
 }

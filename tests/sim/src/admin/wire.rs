@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::clock::NotStepped;
-use crate::control::ControlError;
+use crate::control::{ControlError, CredentialError};
 
 /// An answer in JSON.
 pub(super) struct Json<T>(pub(super) T);
@@ -81,6 +81,12 @@ impl From<ControlError> for Failure {
             },
             _ => Self::not_found(error.to_string()),
         }
+    }
+}
+
+impl From<CredentialError> for Failure {
+    fn from(error: CredentialError) -> Self {
+        Self::not_found(error.to_string())
     }
 }
 

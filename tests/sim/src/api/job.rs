@@ -32,6 +32,26 @@ pub(super) fn show(
     }
 }
 
+/// `DELETE /v3/{project}/jobs/{job}`, after the API page "Deleting a Task Record": the record goes, the job goes on.
+pub(super) fn delete_record(
+    world: &mut World,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<Answer, Refused> {
+    let (project, id) = (&request.call.project, &request.call.job);
+    let jobs = world.state.jobs.iter_mut();
+    let job = jobs
+        .filter(|job| job.project == *project && job.visible(now))
+        .find(|job| job.id == *id);
+    match job {
+        Some(job) => {
+            job.forgotten = true;
+            Ok(Answer::json(200, &json!({})))
+        }
+        None => Err(Refused::dbs(400, "200543", "no job has this id")),
+    }
+}
+
 fn describe(state: &State, job: &Job, now: Timestamp) -> Value {
     json!({
         "id": job.id,

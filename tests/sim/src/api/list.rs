@@ -49,7 +49,7 @@ fn describe(world: &World, proxy: &Proxy, now: Timestamp) -> Value {
         "pool_id": proxy.id,
         "name": proxy.name,
         "status": status,
-        "pool_status": ACTIVE,
+        "pool_status": pool_status(status),
         "address": proxy.address,
         "port": world.state.listed_port(proxy, now),
         "elb_vip": "",
@@ -76,6 +76,14 @@ fn describe(world: &World, proxy: &Proxy, now: Timestamp) -> Value {
         "created_at": fleet_time(proxy.created),
         "updated_at": fleet_time(proxy.created),
     })
+}
+
+/// The pool has fewer words than the proxy.
+fn pool_status(status: &str) -> &str {
+    match status {
+        "ABNORMAL" | "FAILED" | "DELETED" => status,
+        _ => ACTIVE,
+    }
 }
 
 fn proxy_node(proxy: &Proxy, number: usize, role: &str) -> Value {

@@ -1,5 +1,6 @@
 //! Errors in the shapes of those who report them: the database service, the gateway, IAM.
 
+use axum::http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 use crate::answer::Answer;
@@ -74,6 +75,20 @@ impl Refused {
     /// By the gateway: the body is larger than it takes.
     pub(crate) fn too_large() -> Self {
         Self::gateway(413, "APIGW.0201", "the request body is too large")
+    }
+
+    /// By the gateway: path and query are longer than it takes.
+    pub(crate) fn too_long() -> Self {
+        Self::gateway(414, "APIGW.0201", "the request URI is too long")
+    }
+
+    /// The same in Chinese, where the caller asked for it. One sentence serves for all: nobody is to read more out of a
+    /// text than a person does.
+    pub(super) fn in_language(mut self, headers: &HeaderMap) -> Self {
+        if headers.get("x-language").map(HeaderValue::as_bytes) == Some(b"zh-cn") {
+            self.message = format!("请求未能完成（{}）", self.code);
+        }
+        self
     }
 
     /// By the gateway: the caller was not recognised.

@@ -15,6 +15,8 @@ use crate::times::token_time;
 use crate::world::World;
 use sign_in::{Proof, SignIn};
 
+pub(super) use sign_in::AskedProject;
+
 /// Real tokens are this long and longer.
 const TOKEN_LENGTH: usize = 2048;
 
@@ -25,16 +27,27 @@ pub(super) fn create(
 ) -> Result<Answer, Refused> {
     let sign_in = SignIn::read(request.body)?;
     let proven = prove(world, &sign_in.proof, now)?;
-    let project = scope(world, &sign_in)?;
+    let project = sign_in.project.as_ref();
+    issue(world, request, sign_in.method(), proven, project)
+}
+
+/// Issues a token to whom was recognised, for the project that was asked for.
+pub(super) fn issue(
+    world: &mut World,
+    request: &Request<'_>,
+    method: &str,
+    proven: TokenGrant,
+    project: Option<&AskedProject>,
+) -> Result<Answer, Refused> {
+    let project = project.map(|asked| find(world, asked)).transpose()?;
     let grant = TokenGrant {
         scope: project
             .as_ref()
             .map_or(Scope::Nothing, |(id, _)| Scope::Project(id.clone())),
-        issued: now,
         ..proven
     };
     let catalog = request.parameter("nocatalog").is_none();
-    let body = describe(sign_in.method(), &grant, project.as_ref(), catalog);
+    let body = describe(method, &grant, project.as_ref(), catalog);
     let text = world.ids.token(TOKEN_LENGTH);
     world.gatekeeper.tokens.issue(text.clone(), grant);
     Ok(Answer::json(201, &body).header("X-Subject-Token", text))
@@ -75,6 +88,7 @@ fn prove(world: &mut World, proof: &Proof, now: Timestamp) -> Result<TokenGrant,
             let grant = world.gatekeeper.tokens.grant(text, now);
             let grant = grant.map_err(|denied| Refused::denied_by_iam(&denied))?;
             Ok(TokenGrant {
+                issued: now,
                 expires: expires.min(grant.expires),
                 ..grant.clone()
             })
@@ -92,21 +106,16 @@ fn refused(error: SignInError) -> Refused {
 }
 
 /// Id and name of the project that the token shall be good for.
-fn scope(world: &World, sign_in: &SignIn) -> Result<Option<(String, String)>, Refused> {
-    let Some((id, name)) = &sign_in.project else {
-        return Ok(None);
+fn find(world: &World, asked: &AskedProject) -> Result<(String, String), Refused> {
+    let fits = |known_id: &String, known_name: &String| match (&asked.id, &asked.name) {
+        (Some(id), _) => id == known_id,
+        (None, name) => name.as_ref() == Some(known_name),
     };
-    let found = world
-        .state
-        .projects
-        .iter()
-        .find(|(known_id, known_name)| match (id, name) {
-            (Some(id), _) => id == *known_id,
-            (None, name) => name.as_ref() == Some(known_name),
-        });
-    let found =
-        found.ok_or_else(|| Refused::iam(401, "0001", "no such project, or it is not yours"))?;
-    Ok(Some((found.0.clone(), found.1.clone())))
+    let mut projects = world.state.projects.iter();
+    projects
+        .find(|(id, name)| fits(id, name))
+        .map(|(id, name)| (id.clone(), name.clone()))
+        .ok_or_else(|| Refused::iam(401, "0001", "no such project, or it is not yours"))
 }
 
 fn describe(

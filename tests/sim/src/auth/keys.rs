@@ -27,13 +27,18 @@ struct Entry {
     key: AccessKey,
     failures: u32,
     blocked_until: Option<Timestamp>,
+    /// When a temporary key ends.
+    expires: Option<Timestamp>,
 }
 
 impl Keys {
-    pub(super) fn new(keys: &[AccessKey]) -> Self {
+    pub(super) fn new(keys: &[AccessKey], now: Timestamp) -> Self {
         let mut known = Self(BTreeMap::new());
         for key in keys {
             known.add(key.clone());
+            if let Some(time) = key.blocked_for {
+                known.block(&key.id, time, now);
+            }
         }
         known
     }
@@ -46,13 +51,31 @@ impl Keys {
                 key,
                 failures: 0,
                 blocked_until: None,
+                expires: None,
             },
         );
+    }
+
+    /// Adds a key that is good until then.
+    pub(crate) fn issue(&mut self, key: AccessKey, expires: Timestamp) {
+        let id = key.id.clone();
+        self.add(key);
+        if let Some(entry) = self.0.get_mut(&id) {
+            entry.expires = Some(expires);
+        }
     }
 
     /// Forgets a key; false if it wasn't known.
     pub(crate) fn remove(&mut self, id: &str) -> bool {
         self.0.remove(id).is_some()
+    }
+
+    /// Blocks a key for a while, as its wrong signatures would; false if it isn't known.
+    pub(crate) fn block(&mut self, id: &str, time: Duration, now: Timestamp) -> bool {
+        let entry = self.0.get_mut(id);
+        entry
+            .map(|entry| entry.blocked_until = Some(later(now, time)))
+            .is_some()
     }
 
     /// Until when a key is blocked, if it is.
@@ -81,6 +104,12 @@ impl Keys {
             return Err(Denied::new(
                 Some(&credential),
                 "too many failures, access is forbidden for a while",
+            ));
+        }
+        if entry.expires.is_some_and(|expires| expires <= now) {
+            return Err(Denied::new(
+                Some(&credential),
+                "the temporary key has expired, get a new one",
             ));
         }
         match entry.check(signed, &claim, service_clock) {

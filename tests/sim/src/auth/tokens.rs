@@ -37,16 +37,18 @@ impl std::fmt::Debug for Tokens {
 impl Tokens {
     pub(super) fn new(beforehand: &[MadeToken], now: Timestamp) -> Self {
         let mut tokens = Self::default();
-        for (number, MadeToken { text, account }) in beforehand.iter().enumerate() {
+        for (number, made) in beforehand.iter().enumerate() {
             let credential = format!("token {}", number + 1);
             let grant = TokenGrant {
                 credential,
-                account: account.clone(),
+                account: made.account.clone(),
                 scope: Scope::Everything,
                 issued: now,
-                expires: Timestamp::MAX,
+                expires: made
+                    .expires_after
+                    .map_or(Timestamp::MAX, |after| later(now, after)),
             };
-            tokens.issue(text.expose_secret().to_owned(), grant);
+            tokens.issue(made.text.expose_secret().to_owned(), grant);
         }
         tokens
     }

@@ -35,11 +35,11 @@ pub(crate) enum SignInError {
 }
 
 impl Users {
-    pub(super) fn new(users: &[User]) -> Self {
+    pub(super) fn new(users: &[User], now: Timestamp) -> Self {
         let entry = |user: &User| Entry {
             user: user.clone(),
             failures: Vec::new(),
-            locked_until: None,
+            locked_until: user.locked_for.map(|time| later(now, time)),
         };
         Self(users.iter().map(entry).collect())
     }
@@ -83,6 +83,19 @@ impl Users {
             .is_some()
     }
 
+    /// Locks a user for a while, as wrong passwords would; false if there is no such user.
+    pub(crate) fn lock(
+        &mut self,
+        domain: &str,
+        name: &str,
+        time: Duration,
+        now: Timestamp,
+    ) -> bool {
+        self.find(domain, name)
+            .map(|entry| entry.locked_until = Some(later(now, time)))
+            .is_some()
+    }
+
     /// The names of an account's users, in the order in which they were made.
     pub(crate) fn of(&self, domain: &str) -> impl Iterator<Item = &str> {
         self.0
@@ -103,11 +116,13 @@ mod tests {
     use super::*;
 
     fn users() -> Users {
-        Users::new(&[User {
+        let user = User {
             domain: "d".to_owned(),
             name: "u".to_owned(),
             password: "right".into(),
-        }])
+            locked_for: None,
+        };
+        Users::new(&[user], minute(0))
     }
 
     fn minute(count: i64) -> Timestamp {

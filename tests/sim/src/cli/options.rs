@@ -2,7 +2,8 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use taurus_sim::{
-    Accounts, Behaviour, Fleet, JobPlan, Mode, Options, SamePort, TaskOffset, Time, sample,
+    Accounts, Behaviour, Chaos, Fleet, JobPlan, Mode, Options, SamePort, TaskOffset, Throttling,
+    Time, sample,
 };
 
 use super::values::{self, AccessKeyFlag, InstanceFlag, ProxyFlag, UserFlag};
@@ -16,18 +17,36 @@ impl Cli {
 
     /// What the simulator starts with.
     pub(crate) fn options(&self) -> Result<Options, String> {
+        let options = match &self.scenario {
+            Some(file) => {
+                Options::from_scenario(file).map_err(|error| format!("--scenario: {error}"))?
+            }
+            None => self.options_of_flags()?,
+        };
         Ok(Options {
             listen: self.listen,
+            accounts: self.accounts(options.accounts)?,
+            remote_admin: self.remote_admin,
+            ..options
+        })
+    }
+
+    fn options_of_flags(&self) -> Result<Options, String> {
+        Ok(Options {
             time: match self.time {
                 TimeFlag::Automatic => Time::Automatic,
                 TimeFlag::Stepped => Time::Stepped,
             },
             fleet: self.fleet()?,
-            accounts: self.accounts()?,
+            accounts: if self.has_credentials() {
+                Accounts::none()
+            } else {
+                Accounts::sample()
+            },
             behaviour: self.behaviour(),
             job: JobPlan::lasting(self.job_duration).visible_after(self.job_visible_after),
+            chaos: self.chaos.map(Chaos::seeded),
             seed: self.seed,
-            remote_admin: self.remote_admin,
             ..Options::default()
         })
     }
@@ -51,6 +70,7 @@ impl Cli {
                 TaskOffsetFlag::Pages => TaskOffset::Pages,
             },
             accepts_33060: self.accept_33060,
+            throttling: self.calls_per_minute.map(Throttling::of_accounts),
             token_lifetime: self.token_lifetime,
             ..Behaviour::default()
         }
@@ -96,11 +116,8 @@ impl Cli {
         Ok(fleet)
     }
 
-    fn accounts(&self) -> Result<Accounts, String> {
-        if !self.has_credentials() {
-            return Ok(Accounts::sample());
-        }
-        let mut accounts = Accounts::none();
+    /// The credentials of the flags on top of others.
+    fn accounts(&self, mut accounts: Accounts) -> Result<Accounts, String> {
         for flag in &self.access_key {
             let AccessKeyFlag {
                 id,

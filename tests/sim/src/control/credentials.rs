@@ -42,6 +42,7 @@ impl Control {
             account: sample::DOMAIN.to_owned(),
             secret: secret.into(),
             security_token: None,
+            blocked_for: None,
         };
         self.shared.world().gatekeeper.keys.add(key);
     }
@@ -53,6 +54,7 @@ impl Control {
             account: sample::DOMAIN.to_owned(),
             secret: secret.into(),
             security_token: Some(security_token.into()),
+            blocked_for: None,
         };
         self.shared.world().gatekeeper.keys.add(key);
     }
@@ -64,6 +66,33 @@ impl Control {
             Ok(())
         } else {
             Err(CredentialError::NoKey(id.to_owned()))
+        }
+    }
+
+    /// Blocks an access key for a while, as more than five wrong signatures in a row do.
+    pub fn block_access_key(&self, id: &str, time: Duration) -> Result<(), CredentialError> {
+        let now = self.now();
+        let known = self.shared.world().gatekeeper.keys.block(id, time, now);
+        if known {
+            Ok(())
+        } else {
+            Err(CredentialError::NoKey(id.to_owned()))
+        }
+    }
+
+    /// Locks a user for a while, as five wrong passwords do.
+    pub fn lock_user(
+        &self,
+        domain: &str,
+        name: &str,
+        time: Duration,
+    ) -> Result<(), CredentialError> {
+        let now = self.now();
+        let users = &mut self.shared.world().gatekeeper.users;
+        if users.lock(domain, name, time, now) {
+            Ok(())
+        } else {
+            Err(CredentialError::NoUser(format!("{domain}/{name}")))
         }
     }
 

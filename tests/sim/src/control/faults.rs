@@ -1,7 +1,7 @@
 //! Faults, by hand.
 
 use super::{Control, ControlError};
-use crate::faults::{Fault, FaultId, FaultView};
+use crate::faults::{Chaos, ChaosError, Dice, Fault, FaultId, FaultView};
 
 impl Control {
     /// Adds a rule at the end of the list.
@@ -40,5 +40,18 @@ impl Control {
     /// Removes all rules; what they hold goes on.
     pub fn clear_faults(&self) {
         self.shared.world().faults.clear();
+    }
+
+    /// Sets a mix of faults by chance, in place of the one that was set, from its beginning; or ends it.
+    pub fn set_chaos(&self, chaos: Option<Chaos>) -> Result<(), ChaosError> {
+        chaos.as_ref().map_or(Ok(()), Chaos::check)?;
+        self.shared.world().faults.chaos = chaos.map(Dice::new);
+        Ok(())
+    }
+
+    /// The mix of faults by chance that is set.
+    pub fn chaos(&self) -> Option<Chaos> {
+        let world = self.shared.world();
+        world.faults.chaos.as_ref().map(|dice| dice.chaos.clone())
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{ErrorShape, Oddity, RetryAfter};
-use crate::Answer;
+use crate::{Answer, Behaviour, BehaviourChange};
 
 /// On which side of the service's work something happens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,13 +88,14 @@ pub enum Effect {
         /// Whether the work is done; before it by default.
         #[serde(default)]
         at: Stage,
-        /// HTTP status.
-        status: u16,
+        /// HTTP status; without it the documented one of the code, and 500 for a code that isn't documented.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
         /// The whole code, such as `DBS.200047`.
         code: String,
-        /// Whose shape the body has; the service's by default.
-        #[serde(default)]
-        shape: ErrorShape,
+        /// The shape of the body; without it that of whom the code belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shape: Option<ErrorShape>,
     },
     /// The service's own answer with this HTTP status instead of its own.
     Status(u16),
@@ -106,6 +107,9 @@ pub enum Effect {
     Hide(String),
     /// The answer has these oddities.
     Odd(Vec<Oddity>),
+    /// The service behaves with these switches changed. `clock_skew` is none of them: signatures are judged before rules
+    /// are.
+    Behave(BehaviourChange),
 }
 
 impl Effect {
@@ -167,13 +171,24 @@ impl Effect {
         Self::Throttle { retry_after }
     }
 
+    /// The documented error with this code, without the work: see
+    /// [`DOCUMENTED_ERRORS`](crate::DOCUMENTED_ERRORS).
+    pub fn documented(code: &str) -> Self {
+        Self::Error {
+            at: Stage::BeforeWork,
+            status: None,
+            code: code.to_owned(),
+            shape: None,
+        }
+    }
+
     /// An error in this shape, without the work.
     pub fn error(status: u16, code: &str, shape: ErrorShape) -> Self {
         Self::Error {
             at: Stage::BeforeWork,
-            status,
+            status: Some(status),
             code: code.to_owned(),
-            shape,
+            shape: Some(shape),
         }
     }
 
@@ -181,10 +196,17 @@ impl Effect {
     pub fn error_after_work(status: u16, code: &str, shape: ErrorShape) -> Self {
         Self::Error {
             at: Stage::AfterWork,
-            status,
+            status: Some(status),
             code: code.to_owned(),
-            shape,
+            shape: Some(shape),
         }
+    }
+
+    /// The service behaves with what differs from the default.
+    pub fn behave(change: impl FnOnce(&mut Behaviour)) -> Self {
+        let mut behaviour = Behaviour::default();
+        change(&mut behaviour);
+        Self::Behave(BehaviourChange::between(&Behaviour::default(), &behaviour))
     }
 
     /// 409 with this code: another operation is at work.
@@ -210,7 +232,8 @@ impl Effect {
             | Self::PageCap(_)
             | Self::Lag(_)
             | Self::Hide(_)
-            | Self::Odd(_) => false,
+            | Self::Odd(_)
+            | Self::Behave(_) => false,
         }
     }
 }
@@ -266,6 +289,14 @@ mod tests {
             (
                 r#"{"error":{"at":"after_work","status":502,"code":"DBS.108000","shape":"html"}}"#,
                 Effect::error_after_work(502, "DBS.108000", ErrorShape::Html),
+            ),
+            (
+                r#"{"behave":{"accepts_33060":true}}"#,
+                Effect::behave(|behaviour| behaviour.accepts_33060 = true),
+            ),
+            (
+                r#"{"error":{"at":"before_work","code":"DBS.200316"}}"#,
+                Effect::documented("DBS.200316"),
             ),
             (r#"{"status":202}"#, Effect::Status(202)),
             (r#"{"lag":90}"#, Effect::Lag(Duration::from_secs(90))),

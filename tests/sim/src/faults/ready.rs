@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, ErrorShape, Stage};
+use super::{Effect, ErrorShape, Stage, codes};
 use crate::Answer;
 use crate::clock::later;
 use crate::times::http_date;
@@ -50,10 +50,12 @@ impl Effect {
                 status,
                 code,
                 shape,
-            } => Some((
-                *at,
-                shape.answer(*status, code, "this error was ordered", request_id),
-            )),
+            } => {
+                let status = status.or_else(|| codes::status(code)).unwrap_or(500);
+                let shape = shape.unwrap_or_else(|| ErrorShape::of(code));
+                let message = "this error was ordered";
+                Some((*at, shape.answer(status, code, message, request_id)))
+            }
             _ => None,
         }
     }

@@ -54,6 +54,15 @@ impl ErrorShape {
         Self::Empty,
     ];
 
+    /// The shape in which whom a code belongs to reports it.
+    pub(super) fn of(code: &str) -> Self {
+        if code.starts_with("APIG") {
+            Self::Gateway
+        } else {
+            Self::Service
+        }
+    }
+
     /// An error in this shape.
     pub fn answer(self, status: u16, code: &str, message: &str, request_id: &str) -> Answer {
         let service = json!({"error_code": code, "error_msg": message});

@@ -37,6 +37,7 @@ pub(super) fn recognise(
             return unchecked(api::claimed_credential(world, &received.body).unwrap_or_default());
         }
         Operation::Other => return unchecked(String::new()),
+        operation if operation.gives_credentials() => return unchecked(String::new()),
         _ => {}
     }
     let Parts {
@@ -75,12 +76,10 @@ pub(super) fn entry(
     } = &received.head;
     let named = |id: &str| Some(id.to_owned()).filter(|id| !id.is_empty());
     let (instance, proxy) = match call.operation {
-        Operation::Job => {
-            let id = query
-                .iter()
-                .find(|(name, _)| name == "id")
-                .map(|(_, id)| &**id);
-            let job = world.state.jobs.iter().find(|job| Some(&*job.id) == id);
+        Operation::Job | Operation::DeleteTask => {
+            let asked = query.iter().find(|(name, _)| name == "id");
+            let id = asked.map_or(&*call.job, |(_, id)| &**id);
+            let job = world.state.jobs.iter().find(|job| job.id == id);
             (
                 job.map(|job| job.instance.clone()),
                 job.and_then(|job| job.proxy.clone()),
@@ -108,6 +107,7 @@ pub(super) fn entry(
         proxy,
         credential,
         faults: Vec::new(),
+        chaos: Vec::new(),
         outcome: Outcome::Open,
         work_done: false,
         job_id: None,

@@ -2,21 +2,24 @@
 //!
 //! Promises that the journal's entry is complete before the answer leaves.
 
-use std::ops::ControlFlow::{self, Break, Continue};
+mod stages;
+
+use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::arrival::{Received, entry, recognise};
 use crate::answer::Answer;
-use crate::api::{self, Refused};
+use crate::api::Refused;
 use crate::auth::{Denied, Identity, query_pairs};
-use crate::faults::{self, Effect, Loss, Oddity, Picked, Stage};
-use crate::journal::{Entry, Outcome, Reply};
+use crate::faults::{self, Loss, Picked};
+use crate::journal::{self, Entry, Outcome, Reply};
 use crate::operation::Call;
 use crate::times::http_date;
 use crate::world::Shared;
+
+/// The gateway takes no longer paths with their queries.
+const LONGEST_ADDRESS: usize = 32 * 1024;
 
 /// What the caller gets.
 #[derive(Debug)]
@@ -47,15 +50,6 @@ pub(super) struct Exchange {
     picked: Vec<Picked>,
 }
 
-/// How the service's work departs from its usual way.
-#[derive(Debug, Default)]
-struct Bent {
-    page_cap: Option<usize>,
-    lag: Option<Duration>,
-    hidden: Vec<String>,
-    odd: Vec<Oddity>,
-}
-
 impl Exchange {
     /// Recognises the caller, writes the request down and picks the faults that it will suffer.
     pub(super) fn begin(shared: &Arc<Shared>, received: Received) -> Self {
@@ -73,7 +67,12 @@ impl Exchange {
         });
         let number = entry.number;
         world.journal.open(Entry {
-            faults: picked.iter().map(|picked| picked.id).collect(),
+            faults: picked.iter().filter_map(|picked| picked.rule).collect(),
+            chaos: picked
+                .iter()
+                .filter(|picked| picked.rule.is_none())
+                .map(|picked| picked.effect.clone())
+                .collect(),
             ..entry
         });
         let request_id = world.ids.request_id();
@@ -97,6 +96,9 @@ impl Exchange {
 
     /// Suffers the faults and does the work.
     pub(super) async fn run(&self) -> Delivery {
+        if let Some(refused) = self.too_long() {
+            return refused;
+        }
         for picked in &self.picked {
             if let Break(delivery) = self.before_work(picked).await {
                 return delivery;
@@ -117,6 +119,13 @@ impl Exchange {
         self.deliver(Refused::too_large().answer(&self.request_id))
     }
 
+    /// Refuses an address that the gateway doesn't take.
+    fn too_long(&self) -> Option<Delivery> {
+        let length = self.received.head.uri.to_string().len();
+        let refused = || self.deliver(Refused::too_long().answer(&self.request_id));
+        (length > LONGEST_ADDRESS).then(refused)
+    }
+
     /// Notes that the caller broke off within the body.
     pub(super) fn broken_off(&self) {
         self.note(|entry| entry.outcome = Outcome::Incomplete);
@@ -129,129 +138,6 @@ impl Exchange {
                 entry.outcome = Outcome::Unheard;
             }
         });
-    }
-
-    async fn before_work(&self, picked: &Picked) -> ControlFlow<Delivery> {
-        if let Some((Stage::BeforeWork, answer)) = self.scripted(picked) {
-            return Break(self.deliver(answer));
-        }
-        match &picked.effect {
-            Effect::Latency(duration) => tokio::time::sleep(*duration).await,
-            Effect::Hold {
-                at: Stage::BeforeWork,
-                ..
-            } => self.hold(picked).await,
-            Effect::Lose {
-                at: Stage::BeforeWork,
-                how,
-            } => return Break(self.lose(*how, None)),
-            _ => {} // comes later
-        }
-        Continue(())
-    }
-
-    async fn after_work(
-        &self,
-        picked: &Picked,
-        mut answer: Answer,
-    ) -> ControlFlow<Delivery, Answer> {
-        if let Some((Stage::AfterWork, other)) = self.scripted(picked) {
-            return Break(self.deliver(other));
-        }
-        match &picked.effect {
-            Effect::Hold {
-                at: Stage::AfterWork,
-                ..
-            } => self.hold(picked).await,
-            Effect::Lose {
-                at: Stage::AfterWork,
-                how,
-            } => return Break(self.lose(*how, Some(&answer))),
-            Effect::Status(status) => answer.status = *status,
-            Effect::SlowBody { bytes, every } => {
-                let answer = self.stamped(answer);
-                self.close(Outcome::Answered, Some(&answer));
-                return Break(Delivery::Slow {
-                    answer,
-                    bytes: *bytes,
-                    every: *every,
-                });
-            }
-            Effect::CutBody { after } => {
-                let answer = self.stamped(answer);
-                self.close(Outcome::Cut, Some(&answer));
-                return Break(Delivery::Cut {
-                    answer,
-                    after: *after,
-                });
-            }
-            _ => {} // has been
-        }
-        Continue(answer)
-    }
-
-    fn scripted(&self, picked: &Picked) -> Option<(Stage, Answer)> {
-        let now = self.shared.clock.now();
-        picked.effect.scripted(&self.request_id, now)
-    }
-
-    async fn hold(&self, picked: &Picked) {
-        let Effect::Hold { at_most, .. } = picked.effect else {
-            return;
-        };
-        let mut releases: watch::Receiver<u64> = picked.releases.clone();
-        let time_is_up = async {
-            match at_most {
-                Some(duration) => self.shared.clock.sleep(duration).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = releases.changed() => {} // released, or the rule is gone
-            () = time_is_up => {}
-        }
-    }
-
-    fn work(&self) -> Answer {
-        let bent = self.bent();
-        let request = api::Request {
-            call: &self.call,
-            query: &self.query,
-            headers: &self.received.head.headers,
-            body: &self.received.body,
-            page_cap: bent.page_cap,
-        };
-        let lag = bent.lag.filter(|_| self.call.operation.only_reads());
-        let now = self.shared.clock.ago(lag.unwrap_or_default());
-        let mut guard = self.shared.world();
-        let world = &mut *guard;
-        world.state.hidden = bent.hidden;
-        let worked = api::work(world, &request, &self.identity, &self.request_id, now);
-        world.state.hidden.clear();
-        let oddities = world.behaviour.odd.iter().chain(&bent.odd);
-        let answer = worked.answer.with_oddities(oddities);
-        world.journal.update(self.number, |entry| {
-            entry.work_done = worked.done;
-            entry.job_id = worked.job_id;
-        });
-        drop(guard);
-        self.shared.journal_changed();
-        answer
-    }
-
-    /// What the faults make of the service's work.
-    fn bent(&self) -> Bent {
-        let mut bent = Bent::default();
-        for picked in &self.picked {
-            match &picked.effect {
-                Effect::PageCap(cap) => bent.page_cap = bent.page_cap.or(Some(*cap)),
-                Effect::Lag(lag) => bent.lag = bent.lag.or(Some(*lag)),
-                Effect::Hide(id) => bent.hidden.push(id.clone()),
-                Effect::Odd(oddities) => bent.odd.extend(oddities),
-                _ => {}
-            }
-        }
-        bent
     }
 
     fn deliver(&self, answer: Answer) -> Delivery {
@@ -273,7 +159,11 @@ impl Exchange {
     fn close(&self, outcome: Outcome, answer: Option<&Answer>) {
         let reply = answer.map(|answer| Reply {
             status: answer.status,
-            body: answer.body.clone(),
+            body: if self.call.operation.gives_credentials() {
+                journal::body(self.call.operation, answer.body.as_bytes())
+            } else {
+                answer.body.clone()
+            },
         });
         self.note(|entry| {
             entry.outcome = outcome;

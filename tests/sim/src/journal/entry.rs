@@ -5,11 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Operation;
-use crate::faults::FaultId;
+use crate::faults::{Effect, FaultId};
 
 /// A request and what became of it. Secrets are replaced by `***`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,6 +45,8 @@ pub struct Entry {
     pub credential: Option<String>,
     /// The rules that were applied to it.
     pub faults: Vec<FaultId>,
+    /// What chaos did to it.
+    pub chaos: Vec<Effect>,
     /// What became of it.
     pub outcome: Outcome,
     /// Whether the service did what was asked; false too when it refused.
@@ -56,7 +58,7 @@ pub struct Entry {
 }
 
 /// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// No answer yet.
@@ -153,6 +155,7 @@ impl Entry {
             proxy: Some("x".to_owned()),
             credential: Some("key".to_owned()),
             faults: Vec::new(),
+            chaos: Vec::new(),
             outcome: Outcome::Answered,
             work_done: true,
             job_id: None,

@@ -1,6 +1,6 @@
 //! Which entries somebody wants to see.
 
-use super::Entry;
+use super::{Entry, Outcome};
 use crate::Operation;
 
 /// Conditions on entries, all of those that are there; [`Filter::all`] has none.
@@ -11,6 +11,9 @@ pub struct Filter {
     proxy: Option<String>,
     credential: Option<String>,
     since: Option<u64>,
+    outcome: Option<Outcome>,
+    status: Option<u16>,
+    work_done: Option<bool>,
 }
 
 impl Filter {
@@ -69,6 +72,33 @@ impl Filter {
         }
     }
 
+    /// Only those of which this became.
+    #[must_use]
+    pub fn outcome(self, outcome: Outcome) -> Self {
+        Self {
+            outcome: Some(outcome),
+            ..self
+        }
+    }
+
+    /// Only those whose answer, also a lost one, has this HTTP status.
+    #[must_use]
+    pub fn status(self, status: u16) -> Self {
+        Self {
+            status: Some(status),
+            ..self
+        }
+    }
+
+    /// Only those whose work was done (true), or refused or never begun (false).
+    #[must_use]
+    pub fn work_done(self, done: bool) -> Self {
+        Self {
+            work_done: Some(done),
+            ..self
+        }
+    }
+
     /// Whether an entry meets the conditions.
     pub fn fits(&self, entry: &Entry) -> bool {
         self.operation
@@ -77,6 +107,9 @@ impl Filter {
             && (self.instance.is_none() || self.instance == entry.instance)
             && (self.proxy.is_none() || self.proxy == entry.proxy)
             && (self.credential.is_none() || self.credential == entry.credential)
+            && self.outcome.is_none_or(|outcome| outcome == entry.outcome)
+            && (self.status.is_none() || self.status == entry.status())
+            && self.work_done.is_none_or(|done| done == entry.work_done)
     }
 }
 
@@ -94,7 +127,10 @@ mod tests {
                     .instance("i")
                     .proxy("x")
                     .credential("key")
-                    .since(6),
+                    .since(6)
+                    .outcome(Outcome::Answered)
+                    .status(200)
+                    .work_done(true),
                 true,
             ),
             (Filter::on(Operation::List), false),
@@ -102,6 +138,9 @@ mod tests {
             (Filter::all().proxy("y"), false),
             (Filter::all().credential("other"), false),
             (Filter::all().since(7), false),
+            (Filter::all().outcome(Outcome::Reset), false),
+            (Filter::all().status(409), false),
+            (Filter::all().work_done(false), false),
         ] {
             assert_eq!(filter.fits(&entry), fits, "{filter:?}");
         }

@@ -42,9 +42,9 @@ pub(crate) fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     shown
 }
 
-/// The body of a request: as it came, but a sign-in, or what may be meant as one, without its secrets.
+/// The body of a request or of its answer: as it is, but a sign-in, or what may be meant as one, without its secrets.
 pub(crate) fn body(operation: Operation, bytes: &[u8]) -> String {
-    if !matches!(operation, Operation::Token | Operation::Other) {
+    if !operation.gives_credentials() && operation != Operation::Other {
         return String::from_utf8_lossy(bytes).into_owned();
     }
     match serde_json::from_slice::<Value>(bytes) {

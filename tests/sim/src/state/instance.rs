@@ -26,7 +26,7 @@ impl Instance {
             id: spec.id.clone(),
             project: spec.project.clone(),
             name: format!("sim-db-{number}"),
-            status: ACTIVE.to_owned(),
+            status: spec.status.clone().unwrap_or_else(|| ACTIVE.to_owned()),
             present: true,
             created: now,
             number,

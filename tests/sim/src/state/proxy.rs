@@ -68,9 +68,9 @@ impl Proxy {
             instance: spec.instance.clone(),
             name: format!("sim-proxy-{number}"),
             address: format!("10.20.{high}.{low}"),
-            status: ACTIVE.to_owned(),
+            status: spec.status.clone().unwrap_or_else(|| ACTIVE.to_owned()),
             present: true,
-            mode: None,
+            mode: spec.mode,
             created: now,
             outside: vec![PortEvent::at_once(spec.port, now, Rank::Outside)],
         }

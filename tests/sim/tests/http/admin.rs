@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use taurus_sim::{Mode, Options, Time, sample};
 
-use crate::client::{seconds, start, start_with};
+use crate::client::{Signer, list_path, seconds, sign_in_body, start, start_with};
 
 #[tokio::test]
 async fn time_is_advanced_when_it_is_stepped_and_refuses_otherwise() {
@@ -330,6 +330,56 @@ async fn tokens_lose_their_worth_and_idle_connections_are_closed() {
         .admin(Method::POST, "/connections/close-idle", Value::Null)
         .await;
     assert!(reply.json()["connections"].is_u64(), "{reply:?}");
+}
+
+#[tokio::test]
+async fn keys_and_users_are_set_blocked_locked_and_removed() {
+    let (simulator, client) = start().await;
+    let call = async |method, path: &str, body| client.admin(method, path, body).await.status;
+    let list = async |secret: &str| {
+        let signer = Signer::with("NEWKEY", secret);
+        let path = list_path(sample::INSTANCE);
+        signer
+            .send(&client, Method::GET, &path, "", "")
+            .await
+            .status
+    };
+    let key = "/access-keys/NEWKEY";
+    assert_eq!(call(Method::PUT, key, json!({"secret": "s"})).await, 200);
+    assert_eq!(list("s").await, 200);
+    let block = format!("{key}/block");
+    assert_eq!(
+        call(Method::POST, &block, json!({"seconds": 60})).await,
+        200
+    );
+    assert!(simulator.blocked_until("NEWKEY").is_some());
+    assert_eq!(list("s").await, 401);
+    simulator.advance(seconds(60)).unwrap();
+    assert_eq!(list("s").await, 200);
+    let temporary = json!({"secret": "t", "security_token": "x"});
+    assert_eq!(call(Method::PUT, key, temporary).await, 200);
+    assert_eq!(list("t").await, 401, "the security token is missing");
+    assert_eq!(call(Method::DELETE, key, Value::Null).await, 200);
+    assert_eq!(call(Method::DELETE, key, Value::Null).await, 404);
+
+    let user = format!("/users/{}/{}", sample::DOMAIN, sample::USER);
+    let sign_in = async |password| client.sign_in(&sign_in_body(password)).await.status;
+    let password = format!("{user}/password");
+    assert_eq!(
+        call(Method::PUT, &password, json!({"password": "p"})).await,
+        200
+    );
+    assert_eq!(
+        (sign_in("p").await, sign_in(sample::PASSWORD).await),
+        (201, 401)
+    );
+    let lock = format!("{user}/lock");
+    assert_eq!(call(Method::POST, &lock, json!({"seconds": 60})).await, 200);
+    assert_eq!(sign_in("p").await, 401);
+    simulator.advance(seconds(60)).unwrap();
+    assert_eq!(sign_in("p").await, 201);
+    let nobody = "/users/no/body/lock";
+    assert_eq!(call(Method::POST, nobody, json!({"seconds": 1})).await, 404);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Answers that are the service's own and yet not as they should be: late, incomplete, of odd types.
 
 use serde_json::{Value, json};
-use taurus_sim::{Effect, Fault, Oddity, Operation, sample};
+use taurus_sim::{Effect, Fault, Mode, Oddity, Operation, SamePort, sample};
 
 use crate::client::{seconds, start};
 
@@ -107,4 +107,28 @@ async fn unknown_fields_stand_in_every_object_of_every_answer_but_errors() {
     assert!(tasks["jobs"][0]["x_array"].is_array() && tasks["x_null"].is_null());
     let refusal = client.change(3308).await.json();
     assert!(refusal.get("x_text").is_none(), "{refusal}");
+}
+
+#[tokio::test]
+async fn each_switch_can_be_changed_for_some_calls_alone() {
+    let (simulator, client) = start().await;
+    let absent = Effect::behave(|behaviour| behaviour.same_port = SamePort::Absent);
+    simulator.inject(
+        Fault::on(Operation::Change, absent)
+            .proxy(sample::PROXY)
+            .once(),
+    );
+    assert_eq!(client.change(3306).await.json(), json!({}));
+    assert_eq!(client.change(3306).await.json(), json!({"job_id": null}));
+
+    let loose = Effect::behave(|behaviour| {
+        behaviour.accepts_33060 = true;
+        behaviour.mode = Mode::M4;
+    });
+    simulator.inject(Fault::everywhere(loose).credential("token 1").once());
+    client.accepted(33060).await;
+    assert_eq!(client.listed().await.1, 33060, "the job keeps its mode");
+    simulator.advance(seconds(60)).unwrap();
+    assert_eq!(client.change(33060).await.refusal().0, 400);
+    assert_eq!(simulator.behaviour(), taurus_sim::Behaviour::default());
 }

@@ -455,3 +455,54 @@ async fn whatever_else_is_asked_for_does_not_exist_and_is_in_the_journal() {
     );
     assert!(simulator.jobs().is_empty());
 }
+
+#[tokio::test]
+async fn a_record_that_is_deleted_is_gone_and_its_job_goes_on() {
+    let (simulator, client) = start().await;
+    let id = client.accepted(3307).await;
+    let delete = async |id: &str| {
+        let path = format!("/v3/{}/jobs/{id}", sample::PROJECT);
+        send(client.request(Method::DELETE, &path)).await.unwrap()
+    };
+    let missing = (400, "DBS.200543".to_owned());
+    assert_eq!(delete(&id).await.refusal(), missing, "not visible yet");
+    simulator.advance(seconds(5)).unwrap();
+    assert_eq!(delete(&id).await.status, 200);
+    assert_eq!(delete(&id).await.refusal(), missing);
+    assert_eq!(client.job(&id).await.refusal(), missing);
+    assert!(client.task_ids("").await.is_empty());
+    simulator.advance(seconds(60)).unwrap();
+    assert_eq!(client.listed().await.1, 3307);
+    let deletions = Filter::on(Operation::DeleteTask).proxy(sample::PROXY);
+    assert_eq!(simulator.count(&deletions), 3);
+}
+
+#[tokio::test]
+async fn addresses_and_bodies_have_the_gateways_limits() {
+    let (simulator, client) = start().await;
+    let long = format!("?limit=10&filler={}", "x".repeat(33 * 1024));
+    let reply = client.list(&long).await;
+    assert_eq!(reply.refusal(), (414, "APIGW.0201".to_owned()));
+    let fine = format!("?limit=10&filler={}", "x".repeat(31 * 1024));
+    assert_eq!(client.list(&fine).await.status, 200);
+    let body = " ".repeat(12 * 1024 * 1024 + 1);
+    let large = client.change_request(sample::INSTANCE, sample::PROXY, &body);
+    let reply = send(large).await.unwrap();
+    assert_eq!(reply.refusal(), (413, "APIGW.0201".to_owned()));
+    assert!(simulator.jobs().is_empty());
+}
+
+#[tokio::test]
+async fn errors_are_told_in_the_language_that_was_asked_for() {
+    let (_simulator, client) = start().await;
+    let path = format!("/v3/{}/jobs?id=x", sample::PROJECT);
+    let message = async |language: &str| {
+        let request = client.request(Method::GET, &path);
+        let reply = send(request.header("X-Language", language)).await.unwrap();
+        assert_eq!(reply.refusal(), (400, "DBS.200543".to_owned()));
+        reply.json()["error_msg"].as_str().unwrap().to_owned()
+    };
+    assert!(message("en-us").await.is_ascii());
+    let chinese = message("zh-cn").await;
+    assert!(chinese.contains("请求未能完成"), "{chinese}");
+}

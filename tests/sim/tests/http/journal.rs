@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use taurus_sim::{Effect, Fault, Filter, Operation, Options, Outcome, sample};
+use serde_json::Value;
+use taurus_sim::{Effect, Fault, Filter, Loss, Operation, Options, Outcome, sample};
 
 use crate::client::{PATIENCE, list_path, seconds, send, start, start_with};
 
@@ -75,6 +76,51 @@ async fn filters_pick_changes_and_jobs_by_their_proxy() {
     simulator.clear_journal();
     client.list("").await;
     assert_eq!(simulator.journal()[0].number, 4);
+}
+
+#[tokio::test]
+async fn it_is_exported_as_json_lines_by_the_same_filters() {
+    let (simulator, client) = start().await;
+    let id = client.accepted(3307).await;
+    client.change(3308).await;
+    client.list("").await;
+    simulator.inject(Fault::on(
+        Operation::List,
+        Effect::lose_request(Loss::Reset),
+    ));
+    let _ = client.try_get(&list_path(sample::INSTANCE)).await;
+
+    let export = async |query: &str| -> Vec<Value> {
+        let path = format!("/journal/export{query}");
+        let reply = client.admin(Method::GET, &path, Value::Null).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        assert_eq!(reply.header("content-type"), "application/jsonl");
+        let lines = reply.body.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let numbers = async |query: &str| -> Vec<u64> {
+        let lines = export(query).await;
+        lines
+            .iter()
+            .map(|line| line["number"].as_u64().unwrap())
+            .collect()
+    };
+    assert_eq!(export("").await[0]["job_id"], id);
+    assert_eq!(numbers("").await, [1, 2, 3, 4]);
+    assert_eq!(numbers("?operation=change&status=409").await, [2]);
+    assert_eq!(numbers("?work_done=true").await, [1, 3]);
+    assert_eq!(numbers("?outcome=reset&since=2").await, [4]);
+    for wrong in ["?status=ok", "?outcome=good", "?work_done=yes", "?port=1"] {
+        let path = format!("/journal/export{wrong}");
+        assert_eq!(
+            client.admin(Method::GET, &path, Value::Null).await.status,
+            400
+        );
+    }
+    let changes = Filter::on(Operation::Change);
+    assert_eq!(simulator.export_journal(&changes).lines().count(), 2);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 
 mod admin;
 mod bent;
+mod chaos;
 mod client;
 mod credentials;
 mod documented;
@@ -15,10 +16,12 @@ mod faults;
 mod iam;
 mod jobs;
 mod journal;
+mod lease;
 mod maintenance;
 mod modes;
 mod program;
 mod ready;
+mod scenario;
 mod tasks;
 mod terraform;
 mod throttling;

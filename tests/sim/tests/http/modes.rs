@@ -160,6 +160,23 @@ async fn nothing_is_changed_while_proxy_or_instance_are_not_active() {
 }
 
 #[tokio::test]
+async fn the_pool_shares_only_the_words_that_it_knows() {
+    let (simulator, client) = start().await;
+    for (status, pool) in [
+        ("ABNORMAL", "ABNORMAL"),
+        ("FAILED", "FAILED"),
+        ("CHANGING WEIGHTS", "ACTIVE"),
+    ] {
+        simulator.set_status(sample::PROXY, status).unwrap();
+        let row = client.list("").await.json()["proxy_list"][0]["proxy"].clone();
+        assert_eq!(
+            (&row["status"], &row["pool_status"]),
+            (&status.into(), &pool.into())
+        );
+    }
+}
+
+#[tokio::test]
 async fn drift_shows_at_once_and_a_running_job_still_wins_in_the_end() {
     let (simulator, client) = start().await;
     simulator.set_port(sample::PROXY, 3400).unwrap();

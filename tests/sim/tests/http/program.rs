@@ -121,6 +121,49 @@ async fn flags_make_the_fleet_and_given_credentials_are_not_repeated() {
 }
 
 #[tokio::test]
+async fn a_scenario_makes_everything_and_credentials_of_flags_come_on_top() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/rough-day.yaml");
+    let (_child, url, rest) = greeted(&[
+        "--listen=127.0.0.1:0",
+        "--scenario",
+        example,
+        "--token=canary",
+    ])
+    .await;
+    for word in [sample::PROXY, "3310", "Mode M1", "20s", "out of seed 7"] {
+        assert!(rest.contains(word), "{word} is missing: {rest}");
+    }
+    for secret in ["canary", "of-no-worth", sample::ACCESS_KEY] {
+        assert!(!rest.contains(secret), "{secret}: {rest}");
+    }
+    for token in ["canary", "scenario-token-of-no-worth"] {
+        let path = format!(
+            "{url}/v3/{}/instances/{}",
+            sample::PROJECT,
+            sample::INSTANCE
+        );
+        let request = reqwest::Client::new()
+            .get(path)
+            .header("X-Auth-Token", token);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn chaos_and_throttling_have_flags() {
+    let (_child, url, rest) =
+        greeted(&["--listen=127.0.0.1:0", "--chaos=5", "--calls-per-minute=60"]).await;
+    assert!(rest.contains("out of seed 5"), "{rest}");
+    let get = async |path: &str| -> serde_json::Value {
+        let reply = reqwest::get(format!("{url}/_sim/{path}")).await.unwrap();
+        reply.json().await.unwrap()
+    };
+    assert_eq!(get("chaos").await["chaos"]["seed"], 5);
+    let throttling = &get("behaviour").await["throttling"];
+    assert_eq!(throttling["calls_per_minute"], 60);
+}
+
+#[tokio::test]
 async fn help_explains_itself_with_examples() {
     let output = program(&["--help"]).output().await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -129,6 +172,8 @@ async fn help_explains_itself_with_examples() {
         "--job-duration",
         "Examples:",
         "/_sim/clock/advance",
+        "--scenario <FILE>",
+        "--chaos <SEED>",
         "[default: 127.0.0.1:8460]",
     ] {
         assert!(text.contains(word), "{word} is missing: {text}");
@@ -151,6 +196,11 @@ async fn what_is_wrong_is_said_with_the_name_of_the_flag() {
         (vec!["--mode", "M5"], "--mode"),
         (vec!["--listen", "everywhere"], "--listen"),
         (vec!["--fleeet", "1"], "--fleeet"),
+        (
+            vec!["--scenario", "/nowhere.yaml"],
+            "--scenario: /nowhere.yaml: ",
+        ),
+        (vec!["--scenario", "x.yaml", "--mode", "M1"], "--mode"),
     ] {
         let error = failure(&arguments).await;
         assert!(error.contains(words), "{arguments:?}: {error}");

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use taurus_sim::{Effect, ErrorShape, Fault, Filter, Operation, Outcome, RetryAfter, sample};
+use taurus_sim::{
+    DOCUMENTED_ERRORS, Effect, ErrorShape, Fault, Filter, Operation, Outcome, RetryAfter, sample,
+};
 
 use crate::client::{seconds, start};
 
@@ -130,4 +132,17 @@ async fn the_services_own_answer_can_have_another_status() {
         (403, "DBS.200019".to_owned()),
         "busy in disguise"
     );
+}
+
+#[tokio::test]
+async fn every_documented_error_comes_by_its_code_alone() {
+    let (simulator, client) = start().await;
+    for (code, status) in DOCUMENTED_ERRORS {
+        simulator.inject(Fault::on(Operation::Change, Effect::documented(code)).once());
+        let reply = client.change(3307).await;
+        assert_eq!(reply.refusal(), (status, code.to_owned()));
+        let by_gateway = reply.json().get("request_id").is_some();
+        assert_eq!(by_gateway, code.starts_with("APIGW."), "{reply:?}");
+    }
+    assert!(simulator.jobs().is_empty());
 }

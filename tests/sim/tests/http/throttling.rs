@@ -8,12 +8,12 @@ use crate::client::{Client, list_path, seconds, send, start};
 
 const THROTTLED: (u16, &str) = (429, "APIGW.0308");
 
-fn limit(calls_per_minute: u32, by: ThrottledBy) -> Option<Throttling> {
-    Some(Throttling {
+fn limit(calls_per_minute: u32, by: ThrottledBy) -> Throttling {
+    Throttling {
         calls_per_minute,
         by,
         retry_after: true,
-    })
+    }
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn nobody_is_throttled_until_a_limit_is_set() {
 #[tokio::test]
 async fn the_minute_goes_by_the_simulators_clock_and_the_refusal_says_when_it_is_over() {
     let (simulator, client) = start().await;
-    simulator.configure(|behaviour| behaviour.throttling = limit(1, ThrottledBy::Account));
+    simulator.configure(|behaviour| behaviour.throttling = Some(limit(1, ThrottledBy::Account)));
     client.list("").await;
     simulator.advance(seconds(18)).unwrap();
     assert_eq!(client.list("").await.header("retry-after"), "42");
@@ -68,7 +68,7 @@ async fn calls_are_counted_by_account_by_credential_or_by_credential_and_call() 
         (ThrottledBy::Credential, [200, 429, 200, 200]),
         (ThrottledBy::CredentialAndCall, [200, 200, 200, 200]),
     ] {
-        simulator.configure(|behaviour| behaviour.throttling = limit(1, by));
+        simulator.configure(|behaviour| behaviour.throttling = Some(limit(1, by)));
         simulator.advance(seconds(60)).unwrap();
         let mut statuses = Vec::new();
         for (token, path) in [

@@ -7,8 +7,25 @@ use crate::api::Refused;
 /// A sign-in, read.
 pub(super) struct SignIn {
     pub(super) proof: Proof,
-    /// The project by id or by name, or none for a token without a project.
-    pub(super) project: Option<(Option<String>, Option<String>)>,
+    /// None for a token without a project.
+    pub(super) project: Option<AskedProject>,
+}
+
+/// A project that somebody asks for.
+pub(in crate::api) struct AskedProject {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+}
+
+impl AskedProject {
+    /// The project of a sign-in's scope, if there is one.
+    pub(in crate::api) fn of(json: &Value) -> Option<Self> {
+        json.pointer("/auth/scope/project")?;
+        Some(Self {
+            id: text(json, "auth.scope.project.id"),
+            name: text(json, "auth.scope.project.name"),
+        })
+    }
 }
 
 /// By what a sign-in proves who it is.
@@ -37,11 +54,9 @@ impl SignIn {
         } else {
             return Err(bad("auth.identity.methods is password or token here"));
         };
-        let project = json.pointer("/auth/scope/project").is_some();
-        let scope = |field| text(&json, &format!("auth.scope.project.{field}"));
         Ok(Self {
             proof,
-            project: project.then(|| (scope("id"), scope("name"))),
+            project: AskedProject::of(&json),
         })
     }
 

@@ -1,0 +1,159 @@
+//! Slows down all calls of one project at one endpoint once the cloud has said that there are too many.
+//!
+//! Limits are the project's, so each resource with a retry loop of its own would keep it at its limit. While it is held back
+//! no call is sent; then a single one is, and the others go by what it hears.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{CloudError, Meaning};
+
+/// The pause of one project at one endpoint.
+#[derive(Debug)]
+pub struct Throttle {
+    first: Duration,
+    longest: Duration,
+    state: Mutex<Option<Pause>>,
+}
+
+#[derive(Debug)]
+struct Pause {
+    until: Duration,
+    last: Duration,
+    probing: bool,
+    error: CloudError,
+}
+
+impl Throttle {
+    /// The first pause; each further one is twice as long, up to the longest. Where the cloud asks for more, it gets more.
+    pub fn new((first, longest): (Duration, Duration)) -> Self {
+        Self {
+            first,
+            longest,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Whether a call may be made at this uptime; else the refusal, with the time that is left.
+    pub fn check(&self, uptime: Duration) -> Result<(), CloudError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pause) = state.as_mut() else {
+            return Ok(());
+        };
+        let left = pause.until.saturating_sub(uptime);
+        if !left.is_zero() {
+            return Err(CloudError {
+                retry_after: Some(left),
+                ..pause.error.clone()
+            });
+        }
+        // This caller tries; the others wait for what it hears.
+        pause.until = uptime.saturating_add(pause.last);
+        pause.probing = true;
+        Ok(())
+    }
+
+    /// An answer has come: the cloud asked for a pause, or there is none any more. What is no answer changes nothing.
+    pub fn heard(&self, error: Option<&CloudError>, uptime: Duration) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            Some(error) if error.meaning == Meaning::Throttled => {
+                let last = match state.as_ref() {
+                    None => self.first,
+                    Some(pause) if pause.probing => pause.last.saturating_mul(2).min(self.longest),
+                    // It was on its way when the pause began.
+                    Some(pause) => pause.last,
+                };
+                let wait = last.max(error.retry_after.unwrap_or_default());
+                let begun = state.as_ref().map_or(Duration::ZERO, |pause| pause.until);
+                *state = Some(Pause {
+                    until: begun.max(uptime.saturating_add(wait)),
+                    last,
+                    probing: false,
+                    error: error.clone(),
+                });
+            }
+            Some(error) if error.status.is_none() => {}
+            _ => *state = None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn throttled(retry_after: Option<u64>) -> CloudError {
+        CloudError {
+            status: Some(429),
+            retry_after: retry_after.map(Duration::from_secs),
+            ..CloudError::local(Meaning::Throttled, "too many")
+        }
+    }
+
+    fn at(second: u64) -> Duration {
+        Duration::from_secs(second)
+    }
+
+    fn throttle() -> Throttle {
+        Throttle::new((at(5), at(60)))
+    }
+
+    #[test]
+    fn one_refusal_holds_all_calls_back_and_then_a_single_one_is_made() {
+        let throttle = throttle();
+        assert!(throttle.check(at(0)).is_ok());
+        throttle.heard(Some(&throttled(None)), at(0));
+        let held = throttle.check(at(1)).unwrap_err();
+        assert_eq!(
+            (held.meaning, held.retry_after),
+            (Meaning::Throttled, Some(at(4)))
+        );
+        assert!(throttle.check(at(5)).is_ok());
+        assert!(throttle.check(at(5)).is_err(), "one, not many");
+        throttle.heard(None, at(6));
+        assert!(throttle.check(at(6)).is_ok());
+    }
+
+    #[test]
+    fn pauses_grow_with_each_try_and_not_with_each_call_that_was_under_way() {
+        let throttle = throttle();
+        let (mut now, mut pauses) = (0, Vec::new());
+        for _ in 0..6 {
+            assert!(throttle.check(at(now)).is_ok(), "{now}");
+            for _ in 0..16 {
+                throttle.heard(Some(&throttled(None)), at(now));
+            }
+            let pause = throttle
+                .check(at(now))
+                .unwrap_err()
+                .retry_after
+                .unwrap()
+                .as_secs();
+            pauses.push(pause);
+            now += pause;
+        }
+        assert_eq!(pauses, [5, 10, 20, 40, 60, 60]);
+    }
+
+    #[test]
+    fn the_pause_that_the_cloud_asks_for_is_kept_and_silence_ends_none() {
+        let throttle = throttle();
+        throttle.heard(Some(&throttled(Some(90))), at(0));
+        assert!(throttle.check(at(89)).is_err());
+        assert!(throttle.check(at(90)).is_ok());
+        throttle.heard(
+            Some(&CloudError::local(Meaning::Transient, "reset")),
+            at(91),
+        );
+        assert!(throttle.check(at(92)).is_err());
+        let busy = CloudError {
+            status: Some(409),
+            ..CloudError::local(Meaning::Busy, "busy")
+        };
+        throttle.heard(Some(&busy), at(93));
+        assert!(throttle.check(at(93)).is_ok());
+    }
+}

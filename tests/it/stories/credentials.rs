@@ -1,0 +1,308 @@
+//! Secrets that come late, wrong, touched or changed.
+
+use std::time::Duration;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{
+    Api,
+    api::{ObjectMeta, Patch, PatchParams, PostParams},
+};
+use serde_json::json;
+use taurus_sim::{Filter, Fleet, Mode, Operation, sample};
+
+use crate::world::{World, condition, in_all_modes, is_ready, message, options, reason};
+
+in_all_modes! {
+    b17_a_secret_that_comes_after_its_resource_is_noticed: comes_late;
+}
+
+async fn comes_late(mode: Mode) {
+    let world = World::start(options(mode)).await;
+    let resource = world.resource_with(3307, "late");
+    world.create(&resource).await;
+    let missing = world
+        .until("without a Secret", |object| {
+            reason(object) == "CredentialsMissing"
+        })
+        .await;
+    assert!(
+        message(&missing).contains("Secret late"),
+        "{}",
+        message(&missing)
+    );
+    assert_eq!(condition(&missing, "Stalled"), "True");
+
+    world
+        .secret("late", &[("accessKey", sample::ACCESS_KEY)])
+        .await;
+    let invalid = world
+        .until("without a key", |object| {
+            reason(object) == "CredentialsInvalid"
+        })
+        .await;
+    assert!(
+        message(&invalid).contains("secretKey"),
+        "{}",
+        message(&invalid)
+    );
+    assert_eq!(calls(&world), 0);
+
+    let keys = [
+        ("accessKey", sample::ACCESS_KEY),
+        ("secretKey", sample::SECRET_KEY),
+    ];
+    world.secret("late", &keys).await;
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
+/// Calls about the story's instance.
+fn calls(world: &World) -> usize {
+    world.sim.count(&Filter::all().instance(sample::INSTANCE))
+}
+
+/// Keys and values of a Secret.
+type Data<'a> = Vec<(&'a str, &'a [u8])>;
+
+async fn store(world: &World, name: &str, data: &[(&str, &[u8])]) {
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        data: Some(
+            data.iter()
+                .map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec())))
+                .collect(),
+        ),
+        ..Secret::default()
+    };
+    let secrets: Api<Secret> = Api::namespaced(world.client.clone(), &world.namespace);
+    let _ = secrets
+        .delete(name, &kube::api::DeleteParams::default())
+        .await;
+    secrets
+        .create(&PostParams::default(), &secret)
+        .await
+        .unwrap();
+}
+
+async fn want_with(world: &World, secret: &str) {
+    let resource = world.resource_with(3307, secret);
+    world.create(&resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d06_line_ends_around_values_are_trimmed() {
+    let world = World::start(options(Mode::M2)).await;
+    let (key, secret) = (
+        format!(" {}\n", sample::ACCESS_KEY),
+        format!("{}\r\n", sample::SECRET_KEY),
+    );
+    store(
+        &world,
+        "keys",
+        &[
+            ("accessKey", key.as_bytes()),
+            ("secretKey", secret.as_bytes()),
+        ],
+    )
+    .await;
+    world.want(3307).await;
+    world.until_ready(3307).await;
+    world.delete().await;
+
+    // What can't be sent in a header is refused before any call.
+    let before = calls(&world);
+    store(
+        &world,
+        "inner",
+        &[("accessKey", b"AK\nX"), ("secretKey", b"s")],
+    )
+    .await;
+    want_with(&world, "inner").await;
+    let refused = world
+        .until("refused", |object| reason(object) == "CredentialsInvalid")
+        .await;
+    assert!(
+        message(&refused).contains("accessKey"),
+        "{}",
+        message(&refused)
+    );
+    assert_eq!(calls(&world), before);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d07_nothing_is_guessed_about_base64() {
+    let world = World::start(options(Mode::M2)).await;
+    // A secret key that happens to be base64 is taken as it stands.
+    let legal = "c2VjcmV0LWtleS1vZi1uby13b3J0aA==";
+    world.sim.set_access_key("BASE64LOOKINGKEY0001", legal);
+    store(
+        &world,
+        "legal",
+        &[
+            ("accessKey", b"BASE64LOOKINGKEY0001"),
+            ("secretKey", legal.as_bytes()),
+        ],
+    )
+    .await;
+    want_with(&world, "legal").await;
+    world.until_ready(3307).await;
+    world.delete().await;
+
+    let twice = ByteString(sample::SECRET_KEY.as_bytes().to_vec());
+    let twice = serde_json::to_value(&twice).unwrap();
+    let twice = twice.as_str().unwrap();
+    store(
+        &world,
+        "twice",
+        &[
+            ("accessKey", sample::ACCESS_KEY.as_bytes()),
+            ("secretKey", twice.as_bytes()),
+        ],
+    )
+    .await;
+    let before = calls(&world);
+    want_with(&world, "twice").await;
+    world
+        .until("refused", |object| reason(object) == "CredentialsInvalid")
+        .await;
+    world.ask("again").await;
+    world.ask("and again").await;
+    world.until_neighbour_is_ready().await;
+    assert!(calls(&world) - before <= 2, "few attempts");
+    assert_eq!(world.sim.blocked_until(sample::ACCESS_KEY), None);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d09_missing_empty_and_binary_values_are_named_by_their_key_and_heal() {
+    let world = World::start(options(Mode::M2)).await;
+    let huge = vec![b'x'; 900_000];
+    let wrong: [(&str, Data<'_>); 5] = [
+        ("secretKey", vec![("accessKey", b"A")]),
+        ("secretKey", vec![("accessKey", b"A"), ("secretKey", b"")]),
+        (
+            "secretKey",
+            vec![("accessKey", b"A"), ("secretKey", &[0xff, 0xfe, 0x00])],
+        ),
+        ("secretKey", vec![("accessKey", b"A"), ("secretKey", &huge)]),
+        ("secretkey", vec![("accessKey", b"A"), ("secretkey", b"s")]),
+    ];
+    store(&world, "odd", &wrong[0].1).await;
+    want_with(&world, "odd").await;
+    for (key, data) in &wrong {
+        store(&world, "odd", data).await;
+        world
+            .ask(&format!(
+                "{key} {}",
+                data.len() * 1000 + data.last().unwrap().1.len()
+            ))
+            .await;
+        let refused = world
+            .until("refused", |object| {
+                reason(object) == "CredentialsInvalid" && message(object).contains(key)
+            })
+            .await;
+        assert!(
+            message(&refused).contains("Secret odd"),
+            "{}",
+            message(&refused)
+        );
+    }
+    assert_eq!(calls(&world), 0);
+    let right: [(&str, &[u8]); 2] = [
+        ("accessKey", sample::ACCESS_KEY.as_bytes()),
+        ("secretKey", sample::SECRET_KEY.as_bytes()),
+    ];
+    store(&world, "odd", &right).await;
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g09_a_secret_that_is_touched_without_change_causes_nothing() {
+    let count = 20;
+    let world = World::start(options(Mode::M2).fleet(Fleet::sample().numbered(count))).await;
+    world.want(3307).await;
+    world.until_ready(3307).await;
+    for number in 0..count {
+        let mut resource = world.resource(sample::PORT);
+        resource.metadata.name = Some(format!("number-{number}"));
+        resource.spec.instance_id = Fleet::numbered_instance(number);
+        resource.spec.proxy_id = Fleet::numbered_proxy(number);
+        world.create(&resource).await;
+    }
+    for number in 0..count {
+        world
+            .until_passing_of(&format!("number-{number}"), "Ready", is_ready)
+            .await;
+    }
+    world.until_neighbour_is_ready().await;
+    let versions = world.recorder.versions().len();
+    let tokens = world.sim.count(&Filter::on(Operation::Token));
+    let secrets: Api<Secret> = Api::namespaced(world.client.clone(), &world.namespace);
+    let lists = Filter::on(Operation::List);
+    let before = world.sim.entries(&lists).len();
+    for number in 0..20 {
+        let touch = json!({"metadata": {"annotations": {"touched": number.to_string()}}});
+        for name in ["keys", "user"] {
+            secrets
+                .patch(name, &PatchParams::default(), &Patch::Merge(&touch))
+                .await
+                .unwrap();
+        }
+    }
+    // A whole round of resyncs: each resource is looked at once, as without the touches.
+    let wanted = before + count + 2;
+    world
+        .until_true("a round of resyncs", || world.sim.count(&lists) >= wanted)
+        .await;
+    let entries = world.sim.entries(&lists);
+    let rounds = entries[before..].iter().map(|entry| entry.instance.clone());
+    let mut instances: Vec<_> = rounds.collect();
+    instances.sort();
+    instances.dedup();
+    assert_eq!(instances.len(), count + 2, "each once and none again");
+    assert_eq!(world.sim.count(&Filter::on(Operation::Token)), tokens);
+    assert_eq!(world.recorder.versions().len(), versions);
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotated_key_is_noticed_and_the_old_one_is_no_longer_used() {
+    let world = World::start(options(Mode::M2)).await;
+    world.want(sample::PORT).await;
+    world.until_ready(sample::PORT).await;
+    world.sim.set_access_key("ROTATEDACCESSKEY0001", "rotated");
+    world
+        .secret(
+            "keys",
+            &[
+                ("accessKey", "ROTATEDACCESSKEY0001"),
+                ("secretKey", "rotated"),
+            ],
+        )
+        .await;
+    world.ask("rotated").await;
+    let rotated = Filter::on(Operation::List).credential("ROTATEDACCESSKEY0001");
+    world
+        .sim
+        .wait_for_request(&rotated, 1, Duration::from_mins(1))
+        .await
+        .unwrap();
+    let old = Filter::all().credential(sample::ACCESS_KEY);
+    let before = world.sim.count(&old);
+    world
+        .sim
+        .wait_for_request(&rotated, 2, Duration::from_mins(1))
+        .await
+        .unwrap();
+    assert_eq!(world.sim.count(&old), before);
+    world.finish().await;
+}

@@ -1,0 +1,198 @@
+//! What may stand between the operator and the cloud: TLS with a certificate of one's own, and a proxy for https.
+
+use std::{
+    net::{SocketAddr, TcpListener as Listener},
+    sync::{Arc, Mutex},
+};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer},
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// A certificate authority that no machine knows.
+pub struct Authority {
+    certificate: rcgen::Certificate,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A server's certificate with its key.
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Authority {
+    /// An authority of this name.
+    pub fn new(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let certificate = params.self_signed(&key).unwrap();
+        let issuer = Issuer::new(params, key);
+        Self {
+            certificate,
+            issuer,
+        }
+    }
+
+    /// Its certificate, in PEM.
+    pub fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// Its certificate.
+    pub fn der(&self) -> CertificateDer<'static> {
+        self.certificate.der().clone()
+    }
+
+    /// A certificate for a server of this name, with what else `change` says.
+    pub fn vouch_for(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity {
+            chain: vec![certificate.der().clone()],
+            key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        }
+    }
+}
+
+/// A server that lives as long as its story.
+pub struct Front {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Front {
+    /// Speaks TLS on a port of its own, and hands on what it hears to `behind`.
+    pub fn with_tls(identity: Identity, behind: SocketAddr) -> Self {
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(identity.chain, identity.key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Self::serve(move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                // Who doesn't like the certificate goes away.
+                let Ok(mut outside) = acceptor.accept(stream).await else {
+                    return;
+                };
+                let mut inside = TcpStream::connect(behind).await.unwrap();
+                let _ = copy_bidirectional(&mut outside, &mut inside).await;
+            }
+        })
+    }
+
+    /// Hands on what it hears to `behind`, on this port if there is one.
+    pub async fn plain(port: Option<u16>, behind: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await;
+        Self::serve_on(listener.unwrap(), move |mut outside| async move {
+            let mut inside = TcpStream::connect(behind).await.unwrap();
+            let _ = copy_bidirectional(&mut outside, &mut inside).await;
+        })
+    }
+
+    fn serve<F>(handle: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = Listener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self::serve_on(TcpListener::from_std(listener).unwrap(), handle)
+    }
+
+    fn serve_on<F>(listener: TcpListener, handle: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let address = listener.local_addr().unwrap();
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(handle(stream));
+            }
+        });
+        Self { address, task }
+    }
+
+    /// Its port on loopback.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+}
+
+/// A proxy for https that keeps a list of where its callers wanted to go.
+pub struct Egress {
+    front: Front,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Egress {
+    /// A proxy that takes whoever shows these credentials (`user:password` in base64).
+    pub fn new(credentials: &'static str) -> Self {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&asked);
+        let front = Front::serve(move |stream| tunnel(stream, credentials, Arc::clone(&seen)));
+        Self { front, asked }
+    }
+
+    /// Its port on loopback.
+    pub fn port(&self) -> u16 {
+        self.front.port()
+    }
+
+    /// The first lines of all requests so far.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+async fn tunnel(stream: TcpStream, credentials: &str, asked: Arc<Mutex<Vec<String>>>) {
+    let mut caller = BufReader::new(stream);
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        caller.read_line(&mut line).await.unwrap();
+        if line.trim().is_empty() {
+            break;
+        }
+        lines.push(line.trim().to_owned());
+    }
+    let first = lines.first().cloned().unwrap_or_default();
+    asked.lock().unwrap().push(first.clone());
+    let wanted = format!("proxy-authorization: Basic {credentials}");
+    let known = lines.iter().any(|line| line.eq_ignore_ascii_case(&wanted));
+    let target = first
+        .strip_prefix("CONNECT ")
+        .and_then(|rest| rest.split(' ').next());
+    let (Some(target), true) = (target, known) else {
+        let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+        caller.write_all(refusal.as_bytes()).await.unwrap();
+        return;
+    };
+    let mut inside = TcpStream::connect(target).await.unwrap();
+    let answer = "HTTP/1.1 200 Connection established\r\n\r\n";
+    caller.write_all(answer.as_bytes()).await.unwrap();
+    let _ = copy_bidirectional(&mut caller, &mut inside).await;
+}
