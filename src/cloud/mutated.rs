@@ -1,8 +1,8 @@
 //! What the decoders make of documented answers in which something has gone wrong.
 //!
-//! Fields are dropped, put twice, put in another order, made null or of another type, wherever they stand. A decoder may
-//! then say that it can't read the answer, or leave out what it can't read. It may never panic, and never come to a port,
-//! a job or a state that the answer doesn't tell.
+//! Fields are dropped, put twice, put in another order, made null or of another type, wherever they stand. A decoder
+//! may then say that it can't read the answer, or leave out what it can't read. It may never panic, and never come to a
+//! port, a job or a state that the answer doesn't tell.
 
 use std::time::Duration;
 
@@ -92,6 +92,13 @@ fn is_told(id: &JobId, told: &JobId) -> bool {
     id == told || digits || id.as_str() == "junk"
 }
 
+/// Absent, null or an empty text.
+fn is_nothing(field: Option<&Value>) -> bool {
+    field.is_none_or(|field| {
+        field.is_null() || field.as_str().is_some_and(|text| text.trim().is_empty())
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
@@ -119,8 +126,7 @@ proptest! {
         let other = JobId::parse("3be7f08a-16c2-4d59-9e40-c7d18a2f5b06").unwrap();
         if let Ok(job) = wire::job(&text, &other) {
             let value: Value = serde_json::from_str(&text).unwrap();
-            let nameless = value.pointer("/job/id").is_none_or(|id| id.is_null() || id.as_str().is_some_and(|id| id.trim().is_empty()));
-            prop_assert!(nameless, "{:?}: {text}", job.state);
+            prop_assert!(is_nothing(value.pointer("/job/id")), "{:?}: {text}", job.state);
         }
     }
 
@@ -139,7 +145,10 @@ proptest! {
                         prop_assert!(task.instance.is_none() || task.instance == told.instance, "{text}");
                     }
                     Some((job, None)) => prop_assert!(is_told(job, &asked()), "{job}: {text}"),
-                    None => prop_assert!(told.iter().any(|(_, told)| is_safe(&task.state, &told.state)), "{text}"),
+                    None => {
+                        let safe = told.iter().any(|(_, told)| is_safe(&task.state, &told.state));
+                        prop_assert!(safe, "{text}");
+                    }
                 }
             }
         }
@@ -156,9 +165,7 @@ proptest! {
                 prop_assert!(put, "{job}: {text}");
             }
             (Ok(ChangeReceipt::NothingToDo), ChangeReceipt::Job(_)) => {
-                let id = value.get("job_id");
-                let gone = id.is_none_or(|id| id.is_null() || id.as_str().is_some_and(|id| id.trim().is_empty()));
-                prop_assert!(gone, "{text}");
+                prop_assert!(is_nothing(value.get("job_id")), "{text}");
             }
             _ => {}
         }
