@@ -18,6 +18,7 @@ pub mod excerpt;
 pub mod job;
 pub mod proxies;
 pub mod receipt;
+pub mod scenario;
 pub mod secret;
 pub mod tasks;
 pub mod token_life;
@@ -28,7 +29,7 @@ mod look;
 pub type Check = fn(&[u8]) -> bool;
 
 /// All checks, by the names of their programs and of their folders of seeds.
-pub const CHECKS: [(&str, Check); 10] = [
+pub const CHECKS: [(&str, Check); 11] = [
     ("address", address::check),
     ("canonical_form", canonical_form::check),
     ("error", error::check),
@@ -36,6 +37,7 @@ pub const CHECKS: [(&str, Check); 10] = [
     ("job", job::check),
     ("proxies", proxies::check),
     ("receipt", receipt::check),
+    ("scenario", scenario::check),
     ("secret", secret::check),
     ("tasks", tasks::check),
     ("token_life", token_life::check),
