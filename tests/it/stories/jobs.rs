@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use taurus_port_operator::crd::TaurusProxyPort;
 use taurus_sim::{JobPlan, MissingJob, Mode, Operation, PortShows};
 
 use crate::world::{
@@ -139,9 +140,18 @@ async fn completed_without_port(mode: Mode) {
             .next_job_of(taurus_sim::sample::PROXY, job.clone());
     }
     world.want(3307).await;
-    world.until_change(1).await;
+    for attempt in 1..=4 {
+        let submitted = |object: &TaurusProxyPort| {
+            let status = object.status.as_ref();
+            let change = status.and_then(|status| status.change.as_ref());
+            change.is_some_and(|change| change.attempt == attempt && change.job_id.is_some())
+        };
+        world.until("following its job", submitted).await;
+        // The job ends, and so short a while ago that its port may still be expected.
+        world.pass(8);
+    }
     let stalled = world
-        .until_passing("stalled", |object| condition(object, "Stalled") == "True")
+        .until("stalled", |object| condition(object, "Stalled") == "True")
         .await;
     assert_eq!(reason(&stalled), "VerificationFailed");
     for object in world.recorder.versions_of("orders") {
