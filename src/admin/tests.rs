@@ -1,3 +1,5 @@
+//! The admin server over real HTTP, on a port of its own.
+
 use std::time::Duration;
 
 use futures::FutureExt as _;

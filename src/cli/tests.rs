@@ -1,3 +1,5 @@
+//! Every flag has its environment name, and the docs have a row for each.
+
 use std::collections::BTreeSet;
 
 use clap::{Arg, CommandFactory as _};

@@ -1,3 +1,5 @@
+//! Every setting that can't be used is refused, by flag and environment name.
+
 use std::sync::Arc;
 
 use clap::Parser as _;

@@ -57,8 +57,13 @@ pub struct World {
 impl World {
     /// A namespace with credentials, a simulator, and an operator that has been running for long.
     pub async fn start(options: Options) -> Self {
+        Self::start_with(options, Setup::default()).await
+    }
+
+    /// The same with an operator that is set up otherwise.
+    pub async fn start_with(options: Options, setup: Setup) -> Self {
         let mut world = Self::without_operator(options).await;
-        world.start_operator().await;
+        world.start_operator_with(setup).await;
         world
     }
 

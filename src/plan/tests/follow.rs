@@ -1,7 +1,7 @@
 //! Step 6 of the change protocol: jobs that are followed, lost, or given up.
 
 use super::{
-    cloud::{Course, End, Fate, Mode, error},
+    cloud::{Course, End, Mode, error},
     world::{World, about_to_change},
 };
 use crate::{
@@ -13,18 +13,6 @@ use crate::{
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const FOREVER: u64 = 1_000 * HOUR;
-
-fn takes(world: &World, seconds: u64, end: End) {
-    world.sky.state().courses.push_back(Course {
-        visible_after: 3,
-        takes: seconds,
-        end,
-    });
-}
-
-fn loses(world: &World, arrives: Option<u64>) {
-    world.sky.state().fates.push_back(Fate::Lost(arrives));
-}
 
 #[test]
 fn a_job_is_not_found_for_two_minutes_before_that_means_anything() {
@@ -47,7 +35,7 @@ fn a_job_is_not_found_for_two_minutes_before_that_means_anything() {
 #[test]
 fn a_job_is_polled_after_one_second_and_then_ever_more_slowly() {
     let mut world = World::settled(Mode::Hidden, 3306);
-    takes(&world, 600, End::Moves);
+    world.takes(600, End::Moves);
     world.want(3307);
     world.run(0);
     world.run(1);
@@ -60,7 +48,7 @@ fn a_job_is_polled_after_one_second_and_then_ever_more_slowly() {
 #[test]
 fn words_of_a_job_that_nobody_knows_and_failing_polls_are_no_end() {
     for mut world in about_to_change() {
-        takes(&world, 300, End::Moves);
+        world.takes(300, End::Moves);
         world.run(20);
         for word in ["ROLLBACKING", "", "pending"] {
             world.sky.state().works[0].word = word;
@@ -81,7 +69,7 @@ fn words_of_a_job_that_nobody_knows_and_failing_polls_are_no_end() {
 #[test]
 fn a_job_that_waits_for_authorization_stalls_and_is_followed() {
     for mut world in about_to_change() {
-        takes(&world, 300, End::Moves);
+        world.takes(300, End::Moves);
         world.run(20);
         world.sky.state().works[0].word = "Unauthorized";
         world.run(30);
@@ -94,7 +82,7 @@ fn a_job_that_waits_for_authorization_stalls_and_is_followed() {
 #[test]
 fn a_job_is_overdue_only_by_an_answer_that_says_running() {
     for mut world in about_to_change() {
-        takes(&world, FOREVER, End::Moves);
+        world.takes(FOREVER, End::Moves);
         world.run(20 * MINUTE);
         world.sky.state().reads_fail = Some((40 * MINUTE, Meaning::Transient));
         world.run(19 * MINUTE);
@@ -113,7 +101,7 @@ fn a_job_is_overdue_only_by_an_answer_that_says_running() {
 fn a_lost_job_may_still_be_at_work_until_change_timeout_is_over() {
     for end in [End::Moves, End::Fails] {
         for mut world in about_to_change() {
-            takes(&world, 20 * MINUTE, end);
+            world.takes(20 * MINUTE, end);
             world.run(30);
             world.sky.state().works[0].erased = true;
             world.run(29 * MINUTE);
@@ -130,7 +118,7 @@ fn a_lost_job_may_still_be_at_work_until_change_timeout_is_over() {
 #[test]
 fn a_lost_job_may_be_at_work_also_where_a_third_port_is_seen() {
     let mut world = World::settled(Mode::Doubling, 3306);
-    takes(&world, 20 * MINUTE, End::Fails);
+    world.takes(20 * MINUTE, End::Fails);
     world.want(3307);
     world.run(30);
     world.sky.state().works[0].erased = true;
@@ -146,7 +134,7 @@ fn a_job_that_was_given_up_holds_nothing_up_any_longer() {
     for mut world in about_to_change() {
         let hasty = world.sky.state().mode == Mode::Hasty;
         let changing = world.sky.state().mode == Mode::Changing;
-        takes(&world, FOREVER, End::Moves);
+        world.takes(FOREVER, End::Moves);
         world.run(2 * HOUR);
         assert_eq!(world.condition("Stalled"), "True/JobOverdue");
         world.annotate(ABANDON_JOB, "job-1");
@@ -169,9 +157,9 @@ fn a_job_that_was_given_up_holds_nothing_up_any_longer() {
 fn trouble_with_credentials_shows_at_once_also_while_a_job_runs() {
     for lost in [false, true] {
         for mut world in about_to_change() {
-            takes(&world, 20 * MINUTE, End::Moves);
+            world.takes(20 * MINUTE, End::Moves);
             if lost {
-                loses(&world, Some(0));
+                world.loses(Some(0));
             }
             world.run(200);
             let denied = Trouble::Cloud(error(Meaning::Unauthenticated));

@@ -1,7 +1,7 @@
 //! Step 5 of the change protocol: unknown outcomes, also where a status was restored or changed by hand.
 
 use super::{
-    cloud::{Course, End, Fate, MODES, Mode},
+    cloud::{Course, End, MODES, Mode},
     process::Process,
     world::{World, about_to_change},
 };
@@ -14,18 +14,6 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const FOREVER: u64 = 1_000 * HOUR;
 
-fn takes(world: &World, seconds: u64, end: End) {
-    world.sky.state().courses.push_back(Course {
-        visible_after: 3,
-        takes: seconds,
-        end,
-    });
-}
-
-fn loses(world: &World, arrives: Option<u64>) {
-    world.sky.state().fates.push_back(Fate::Lost(arrives));
-}
-
 /// The time between requests.
 fn gaps(world: &World) -> Vec<u64> {
     let puts = &world.sky.state().puts;
@@ -36,7 +24,7 @@ fn gaps(world: &World) -> Vec<u64> {
 fn an_answer_that_was_lost_is_waited_for_and_nothing_is_sent_twice() {
     for arrives in [0, 29] {
         for mut world in about_to_change() {
-            loses(&world, Some(arrives));
+            world.loses(Some(arrives));
             world.run(31);
             assert_eq!(world.condition("Reconciling"), "True/OutcomeUnknown");
             let done = world.run_until(400, World::is_ready);
@@ -52,7 +40,7 @@ fn an_answer_that_was_lost_is_waited_for_and_nothing_is_sent_twice() {
 #[test]
 fn a_job_that_is_visible_as_late_as_can_be_is_still_seen_before_anything_is_sent_again() {
     for mut world in about_to_change() {
-        loses(&world, Some(29));
+        world.loses(Some(29));
         world.sky.state().usual = Course {
             visible_after: 119,
             takes: 600,
@@ -67,7 +55,7 @@ fn a_job_that_is_visible_as_late_as_can_be_is_still_seen_before_anything_is_sent
 #[test]
 fn a_request_that_never_arrived_is_void_after_160_seconds_and_two_looks_and_made_anew_at_once() {
     for mut world in about_to_change() {
-        loses(&world, None);
+        world.loses(None);
         world.run(300);
         assert!(world.is_ready());
         let gaps = gaps(&world);
@@ -80,7 +68,7 @@ fn a_request_that_never_arrived_is_void_after_160_seconds_and_two_looks_and_made
 fn void_attempts_are_repeated_ever_more_slowly_and_from_the_third_on_a_person_is_told() {
     for mut world in about_to_change() {
         for _ in 0..6 {
-            loses(&world, None);
+            world.loses(None);
         }
         world.run(20 * MINUTE);
         assert_eq!(world.condition("Stalled"), "True/AttemptsVoid");
@@ -103,8 +91,8 @@ fn void_attempts_are_repeated_ever_more_slowly_and_from_the_third_on_a_person_is
 #[test]
 fn an_unfinished_job_is_waited_for_and_becomes_overdue_for_people_only() {
     for mut world in about_to_change() {
-        loses(&world, Some(0));
-        takes(&world, 3 * HOUR, End::Moves);
+        world.loses(Some(0));
+        world.takes(3 * HOUR, End::Moves);
         world.run(29 * MINUTE);
         assert_eq!(world.reason(), "OutcomeUnknown");
         world.run(4 * MINUTE);
@@ -125,7 +113,7 @@ fn an_unfinished_job_is_waited_for_and_becomes_overdue_for_people_only() {
 #[test]
 fn a_proxy_that_stays_unusable_after_an_unknown_outcome_stalls() {
     for mut world in about_to_change() {
-        loses(&world, None);
+        world.loses(None);
         world.run(1);
         world.sky.state().status = Some(ProxyStatus::Changing("REBOOTING".to_owned()));
         world.run(10 * MINUTE);
@@ -139,7 +127,7 @@ fn a_proxy_that_stays_unusable_after_an_unknown_outcome_stalls() {
 #[test]
 fn a_third_port_after_an_unknown_outcome_means_done_and_then_drift() {
     for mut world in about_to_change() {
-        loses(&world, None);
+        world.loses(None);
         world.run(1);
         world.sky.state().drift(3310);
         world.run(400);
@@ -152,7 +140,7 @@ fn a_third_port_after_an_unknown_outcome_means_done_and_then_drift() {
 #[test]
 fn a_failed_read_decides_nothing_however_old_the_record() {
     for mut world in about_to_change() {
-        loses(&world, None);
+        world.loses(None);
         world.run(1);
         world.sky.state().tasks_fail = Some((FOREVER, Meaning::Transient));
         world.run(5 * HOUR);
@@ -169,7 +157,7 @@ fn a_failed_read_decides_nothing_however_old_the_record() {
 #[test]
 fn a_new_process_watches_a_record_anew_however_old_it_is() {
     for mut world in about_to_change() {
-        loses(&world, None);
+        world.loses(None);
         world.run(100);
         world.crew = vec![Process::new(5 * HOUR, 0)];
         world.sky.state().advance(5 * HOUR);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     checks,
-    cloud::{INSTANCE, MODES, Mode, PROXY, Sky, wall},
+    cloud::{Course, End, Fate, INSTANCE, MODES, Mode, PROXY, Sky, wall},
     process::{Halt, Process},
 };
 use crate::crd::{REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus};
@@ -64,6 +64,20 @@ impl Cluster {
 }
 
 impl World {
+    /// The next job takes so many seconds and ends so.
+    pub(super) fn takes(&self, seconds: u64, end: End) {
+        self.sky.state().courses.push_back(Course {
+            visible_after: 3,
+            takes: seconds,
+            end,
+        });
+    }
+
+    /// The next answer gets lost, and its request arrives after so many seconds, if it does.
+    pub(super) fn loses(&self, arrives: Option<u64>) {
+        self.sky.state().fates.push_back(Fate::Lost(arrives));
+    }
+
     /// An object that wants `wanted` of a proxy that has `port`, and a process that has led for long.
     pub(super) fn new(mode: Mode, port: u16, wanted: u16) -> Self {
         let object = json!({

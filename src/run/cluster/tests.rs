@@ -1,3 +1,5 @@
+//! A cluster that can't be reached, or lacks the definition, is named and waited for.
+
 use futures::FutureExt as _;
 use kube::core::Status;
 use tokio::net::TcpListener;

@@ -1,3 +1,5 @@
+//! The heartbeat beats with each sign of life of a watch, over real HTTP.
+
 use std::time::Duration;
 
 use axum::{Router, body, extract::State, routing::get};

@@ -1,3 +1,5 @@
+//! The figures: bounded labels, nothing counted twice, and documented.
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 use taurus_port_operator::crd::TaurusProxyPort;
-use taurus_sim::{Answer, Effect, Fault, Fleet, JobOutcome, JobPlan, Mode, Operation, sample};
+use taurus_sim::{Answer, Effect, Fault, JobOutcome, JobPlan, Mode, Operation, sample};
 
 use crate::world::{
     DIVISOR, World, condition, in_all_modes, is_ready, job_id, message, options, reason,
@@ -22,20 +21,6 @@ in_all_modes! {
 /// A duration of the contract, at the pace of the stories.
 pub fn paced(seconds: u64) -> Duration {
     Duration::from_secs(seconds) / DIVISOR
-}
-
-/// A resource for the proxy of this number, which has an instance of its own.
-pub fn numbered(world: &World, number: usize, port: u16) -> TaurusProxyPort {
-    let mut resource = world.resource(port);
-    resource.spec.instance_id = Fleet::numbered_instance(number);
-    resource.spec.proxy_id = Fleet::numbered_proxy(number);
-    TaurusProxyPort {
-        metadata: ObjectMeta {
-            name: Some(format!("numbered-{number}")),
-            ..resource.metadata
-        },
-        ..resource
-    }
 }
 
 /// No version of this resource asks for a person.

@@ -8,7 +8,7 @@ use serde_json::json;
 use taurus_port_operator::{clock::Shift, crd::TaurusProxyPort};
 use taurus_sim::{Accounts, Entry, Filter, Fleet, Mode, Operation, Options, sample};
 
-use super::cloud_answers::{assert_never_stalled, numbered};
+use super::cloud_answers::assert_never_stalled;
 use crate::world::{
     World, condition, in_all_modes, is_ready, job_id, job_of, message, operator::Setup, options,
     reason,
@@ -183,7 +183,7 @@ async fn e10_a_wrong_key_that_many_share_is_never_locked_by_us() {
     ];
     world.secret("keys", &wrong).await;
     for number in 0..MANY {
-        world.create(&numbered(&world, number, sample::PORT)).await;
+        world.create(&world.numbered(number, sample::PORT)).await;
     }
     let all_told = async |world: &World| {
         for number in 0..MANY {
@@ -247,7 +247,7 @@ async fn e12_changed_credentials_are_taken_up_without_a_restart_and_without_a_bu
     };
     write(&world, "rotated", &first).await;
     for number in 0..MANY {
-        let resource = numbered(&world, number, sample::PORT);
+        let resource = world.numbered(number, sample::PORT);
         world.create(&with_secret(resource, "rotated")).await;
     }
     for number in 0..MANY {

@@ -2,7 +2,7 @@
 
 use taurus_sim::{Filter, Fleet, Mode, Simulator};
 
-use super::{cloud_answers::numbered, cloud_credentials::with_secret};
+use super::cloud_credentials::with_secret;
 use crate::world::{World, condition, message, options, plane, reason};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -11,9 +11,9 @@ async fn f10_nobody_reaches_credentials_of_others_or_sends_any_to_a_host_of_thei
     let stranger = Simulator::start(options(Mode::M2)).await.unwrap();
 
     // A host of their own, for the service and for its sign-in.
-    let mut elsewhere = numbered(&world, 0, 3307);
+    let mut elsewhere = world.numbered(0, 3307);
     elsewhere.spec.endpoint = Some(stranger.url());
-    let mut sign_in = with_secret(numbered(&world, 1, 3307), "user");
+    let mut sign_in = with_secret(world.numbered(1, 3307), "user");
     sign_in.spec.iam_endpoint = Some(stranger.url());
     for resource in [&elsewhere, &sign_in] {
         world.create(resource).await;
@@ -35,7 +35,7 @@ async fn f10_nobody_reaches_credentials_of_others_or_sends_any_to_a_host_of_thei
     // A Secret of another namespace, by its name and with that of its namespace.
     let platform = plane::new_namespace(&world.client).await;
     let foreign = world.secret_in(&platform, "platform").await;
-    let borrowed = with_secret(numbered(&world, 2, 3307), &foreign);
+    let borrowed = with_secret(world.numbered(2, 3307), &foreign);
     world.create(&borrowed).await;
     let told = world
         .recorder
@@ -48,7 +48,7 @@ async fn f10_nobody_reaches_credentials_of_others_or_sends_any_to_a_host_of_thei
         format!("{platform}/{foreign}"),
         format!("../{platform}/{foreign}"),
     ] {
-        let resource = with_secret(numbered(&world, 3, 3307), &name);
+        let resource = with_secret(world.numbered(3, 3307), &name);
         let created = world
             .api()
             .create(&kube::api::PostParams::default(), &resource)

@@ -13,7 +13,7 @@ use futures::future::{self, FutureExt as _};
 use taurus_port_operator::cloud::names::Names;
 use taurus_sim::{Answer, Effect, Fault, Filter, Fleet, Mode, Operation, sample};
 
-use super::cloud_answers::{assert_never_stalled, numbered, paced};
+use super::cloud_answers::{assert_never_stalled, paced};
 use crate::world::{World, front::Front, is_ready, message, operator::Setup, options, reason};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -27,7 +27,7 @@ async fn b35_one_resource_that_is_refused_for_ever_uses_up_nothing_that_others_n
     world.sim.inject(fault.instance(sample::INSTANCE));
     world.want(3307).await;
     for number in 0..GOOD {
-        world.create(&numbered(&world, number, 3307)).await;
+        world.create(&world.numbered(number, 3307)).await;
     }
     for number in 0..GOOD {
         let name = format!("numbered-{number}");
@@ -84,7 +84,7 @@ async fn e13_a_project_with_too_many_calls_falls_to_a_trickle_and_others_notice_
         world.sim.inject(fault.credential(credential));
     }
     for number in 0..MANY {
-        world.create(&numbered(&world, number, 3307)).await;
+        world.create(&world.numbered(number, 3307)).await;
     }
     let refused = || {
         let entries = world.sim.journal();
@@ -95,7 +95,7 @@ async fn e13_a_project_with_too_many_calls_falls_to_a_trickle_and_others_notice_
     };
     world.until_true("too many", || !refused().is_empty()).await;
 
-    let mut other = numbered(&world, MANY, 3308);
+    let mut other = world.numbered(MANY, 3308);
     other.metadata.name = Some("elsewhere".to_owned());
     other.spec.project_id = ELSEWHERE.to_owned();
     other.spec.instance_id.clone_from(&instance);
@@ -148,7 +148,7 @@ async fn e29_an_account_that_gets_no_answers_holds_up_nobody_else() {
     world.start_operator_with(setup).await;
     world.until_neighbour_is_ready().await;
     for number in 0..SILENT {
-        world.create(&numbered(&world, number, sample::PORT)).await;
+        world.create(&world.numbered(number, sample::PORT)).await;
     }
     for number in 0..SILENT {
         let name = format!("numbered-{number}");
@@ -169,7 +169,7 @@ async fn e29_an_account_that_gets_no_answers_holds_up_nobody_else() {
 
     let began = Instant::now();
     for number in SILENT..SILENT + SERVED {
-        let mut resource = numbered(&world, number, 3307);
+        let mut resource = world.numbered(number, 3307);
         resource.spec.credentials_ref.as_mut().unwrap().name = "elsewhere".to_owned();
         world.create(&resource).await;
     }

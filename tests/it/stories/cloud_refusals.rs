@@ -4,7 +4,7 @@ use serde_json::json;
 use taurus_port_operator::crd::TaurusProxyPort;
 use taurus_sim::{Answer, Effect, Fault, Filter, Fleet, Mode, Operation};
 
-use super::cloud_answers::{numbered, paced};
+use super::cloud_answers::paced;
 use crate::world::{World, condition, is_ready, is_ready_with, message, options, reason};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -23,7 +23,7 @@ async fn e06_what_is_not_there_is_told_in_one_way_however_the_cloud_says_it() {
         let fault = Fault::on(Operation::List, Effect::respond(answer.clone()));
         let instance = Fleet::numbered_instance(number);
         world.sim.inject(fault.instance(&instance));
-        world.create(&numbered(&world, number, 3307)).await;
+        world.create(&world.numbered(number, 3307)).await;
     }
     let lists = |number| {
         let instance = Fleet::numbered_instance(number);
@@ -76,7 +76,7 @@ async fn e25_a_missing_permission_is_told_with_its_code_and_asked_for_slowly() {
         world
             .sim
             .inject(Fault::on(Operation::List, answer).instance(&instance));
-        world.create(&numbered(&world, number, 3307)).await;
+        world.create(&world.numbered(number, 3307)).await;
     }
     for (number, (_, said)) in refused.iter().enumerate() {
         let told = world

@@ -15,14 +15,15 @@ in_all_modes! {
 }
 
 async fn accepted_before_a_crash(mode: Mode) {
-    let mut world = World::without_operator(options(mode)).await;
     let gate = Gate::default();
-    world
-        .start_operator_with(Setup {
+    let mut world = World::start_with(
+        options(mode),
+        Setup {
             gate: gate.clone(),
             ..Setup::default()
-        })
-        .await;
+        },
+    )
+    .await;
     world.until_neighbour_is_ready().await;
     let held = Fault::on(Operation::Change, Effect::hold_after());
     world.sim.inject(held.proxy(sample::PROXY).once());

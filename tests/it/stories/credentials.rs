@@ -231,15 +231,11 @@ async fn g09_a_secret_that_is_touched_without_change_causes_nothing() {
     world.want(3307).await;
     world.until_ready(3307).await;
     for number in 0..count {
-        let mut resource = world.resource(sample::PORT);
-        resource.metadata.name = Some(format!("number-{number}"));
-        resource.spec.instance_id = Fleet::numbered_instance(number);
-        resource.spec.proxy_id = Fleet::numbered_proxy(number);
-        world.create(&resource).await;
+        world.create(&world.numbered(number, sample::PORT)).await;
     }
     for number in 0..count {
         world
-            .until_passing_of(&format!("number-{number}"), "Ready", is_ready)
+            .until_passing_of(&format!("numbered-{number}"), "Ready", is_ready)
             .await;
     }
     world.until_neighbour_is_ready().await;

@@ -1,6 +1,5 @@
 //! Definitions of the resource that are not ours, on control planes of their own.
 
-use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 use taurus_port_operator::crd::TaurusProxyPort;
 use taurus_sim::{Fleet, Mode, Operation, sample};
@@ -28,27 +27,13 @@ async fn a05_one_stored_object_that_cannot_be_decoded_stops_nobody() {
     );
     assert!(restored.status.success(), "{restored:?}");
 
-    let good = |number: usize, port: u16| {
-        let resource = world.resource(port);
-        let mut spec = resource.spec;
-        spec.instance_id = Fleet::numbered_instance(number);
-        spec.proxy_id = Fleet::numbered_proxy(number);
-        TaurusProxyPort {
-            metadata: ObjectMeta {
-                name: Some(format!("good-{number}")),
-                ..resource.metadata
-            },
-            spec,
-            status: None,
-        }
-    };
     let mut program = Program::start(&world).await;
     for number in 0..5 {
-        world.create(&good(number, sample::PORT)).await;
+        world.create(&world.numbered(number, sample::PORT)).await;
     }
     for number in 0..5 {
         world
-            .until_passing_of(&format!("good-{number}"), "Ready", is_ready)
+            .until_passing_of(&format!("numbered-{number}"), "Ready", is_ready)
             .await;
     }
     assert!(
@@ -69,7 +54,7 @@ async fn a05_one_stored_object_that_cannot_be_decoded_stops_nobody() {
     for number in 0..5 {
         let patch = json!({"spec": {"port": 3307}});
         let patch = kube::api::Patch::Merge(&patch);
-        let name = format!("good-{number}");
+        let name = format!("numbered-{number}");
         world
             .api()
             .patch(&name, &kube::api::PatchParams::default(), &patch)

@@ -122,15 +122,16 @@ async fn another_proxy(mode: Mode) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a07_nothing_is_done_for_a_resource_that_is_gone() {
-    let mut world = World::without_operator(options(Mode::M2)).await;
     let gate = Gate::default();
-    world
-        .start_operator_with(Setup {
+    let world = World::start_with(
+        options(Mode::M2),
+        Setup {
             gate: gate.clone(),
             resync: Duration::from_millis(300),
             ..Setup::default()
-        })
-        .await;
+        },
+    )
+    .await;
     let resource = world.resource_with(3307, "missing");
     world.create(&resource).await;
     world
@@ -169,15 +170,16 @@ async fn a07_nothing_is_done_for_a_resource_that_is_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b25_a_resource_that_somebody_holds_back_from_deletion_is_left_alone() {
-    let mut world = World::without_operator(options(Mode::M2)).await;
     let gate = Gate::default();
-    world
-        .start_operator_with(Setup {
+    let world = World::start_with(
+        options(Mode::M2),
+        Setup {
             gate: gate.clone(),
             resync: Duration::from_millis(300),
             ..Setup::default()
-        })
-        .await;
+        },
+    )
+    .await;
     let mut resource = world.resource(sample::PORT);
     resource.metadata.finalizers = Some(vec!["example.test/hold".to_owned()]);
     world.create(&resource).await;

@@ -261,12 +261,12 @@ fn mutations(good: &Value) -> Vec<Value> {
 }
 
 async fn with_resyncs(mode: Mode) -> World {
-    let mut world = World::without_operator(options(mode)).await;
-    world
-        .start_operator_with(Setup {
+    World::start_with(
+        options(mode),
+        Setup {
             resync: Duration::from_millis(500),
             ..Setup::default()
-        })
-        .await;
-    world
+        },
+    )
+    .await
 }

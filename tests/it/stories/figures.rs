@@ -25,21 +25,17 @@ async fn f05_figures_of_resources_go_with_them() {
             .unwrap_or_default()
     };
     for number in 0..count {
-        let mut resource = world.resource(sample::PORT);
-        resource.metadata.name = Some(format!("number-{number}"));
-        resource.spec.instance_id = Fleet::numbered_instance(number);
-        resource.spec.proxy_id = Fleet::numbered_proxy(number);
-        world.create(&resource).await;
+        world.create(&world.numbered(number, sample::PORT)).await;
     }
     for number in 0..count {
         world
-            .until_passing_of(&format!("number-{number}"), "Ready", is_ready)
+            .until_passing_of(&format!("numbered-{number}"), "Ready", is_ready)
             .await;
     }
     let full = until(&program, |figures| settled(figures) == count + 1).await;
     let lines = |figures: &str| figures.lines().count();
     for number in 0..count {
-        let name = format!("number-{number}");
+        let name = format!("numbered-{number}");
         world
             .api()
             .delete(&name, &kube::api::DeleteParams::default())
@@ -48,7 +44,7 @@ async fn f05_figures_of_resources_go_with_them() {
     }
     let figures = until(&program, |figures| settled(figures) == 1).await;
     assert!(lines(&figures) <= lines(&full));
-    for word in [sample::PROXY, "number-", "keys", world.namespace.as_str()] {
+    for word in [sample::PROXY, "numbered-", "keys", world.namespace.as_str()] {
         assert!(!figures.contains(word), "{word}: {figures}");
     }
     world.finish().await;

@@ -208,12 +208,12 @@ async fn e17_an_unknown_word_is_a_job_that_still_runs_and_is_shown() {
 
 /// A world whose operator leaves a loaded machine the time to move the simulator's clock within its windows.
 async fn unhurried(mode: Mode) -> World {
-    let mut world = World::without_operator(options(mode)).await;
-    world
-        .start_operator_with(Setup {
+    World::start_with(
+        options(mode),
+        Setup {
             divisor: 6,
             ..Setup::default()
-        })
-        .await;
-    world
+        },
+    )
+    .await
 }

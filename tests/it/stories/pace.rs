@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use kube::api::ObjectMeta;
-use taurus_port_operator::crd::TaurusProxyPort;
 use taurus_sim::{Filter, Fleet, Mode, Operation, sample};
 
 use crate::world::{World, in_all_modes, job_id, job_of, options};
@@ -42,25 +40,11 @@ async fn decent_pace(mode: Mode) {
 async fn a13_fifty_running_jobs_hold_nobody_up() {
     let fleet = Fleet::sample().numbered(51);
     let world = World::start(options(Mode::M2).fleet(fleet).job(job_of(600))).await;
-    let numbered = |number: usize| {
-        let resource = world.resource(3307);
-        let mut spec = resource.spec;
-        spec.instance_id = Fleet::numbered_instance(number);
-        spec.proxy_id = Fleet::numbered_proxy(number);
-        TaurusProxyPort {
-            metadata: ObjectMeta {
-                name: Some(format!("number-{number}")),
-                ..resource.metadata
-            },
-            spec,
-            status: None,
-        }
-    };
     for number in 0..50 {
-        world.create(&numbered(number)).await;
+        world.create(&world.numbered(number, 3307)).await;
     }
     for number in 0..50 {
-        let name = format!("number-{number}");
+        let name = format!("numbered-{number}");
         world
             .recorder
             .until(&name, "following its job", |object| {
@@ -68,7 +52,7 @@ async fn a13_fifty_running_jobs_hold_nobody_up() {
             })
             .await;
     }
-    world.create(&numbered(50)).await;
+    world.create(&world.numbered(50, 3307)).await;
     let last = Filter::on(Operation::Change).proxy(&Fleet::numbered_proxy(50));
     world
         .sim
@@ -77,7 +61,7 @@ async fn a13_fifty_running_jobs_hold_nobody_up() {
         .unwrap();
     world.pass(600);
     for number in 0..51 {
-        let name = format!("number-{number}");
+        let name = format!("numbered-{number}");
         world
             .until_passing_of(&name, "Ready", crate::world::is_ready)
             .await;

@@ -213,14 +213,14 @@ async fn a_settled_resource_stays_ready_through_a_short_outage_and_not_through_a
 
 /// A world in which drift is seen soon.
 async fn with_resyncs(options: Options) -> World {
-    let mut world = World::without_operator(options).await;
-    world
-        .start_operator_with(Setup {
+    World::start_with(
+        options,
+        Setup {
             resync: Duration::from_millis(500),
             ..Setup::default()
-        })
-        .await;
-    world
+        },
+    )
+    .await
 }
 
 fn renamed(resource: TaurusProxyPort, name: &str) -> TaurusProxyPort {

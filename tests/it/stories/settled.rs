@@ -81,12 +81,12 @@ async fn odd_lists(mode: Mode) {
 }
 
 async fn with_resyncs(options: Options) -> World {
-    let mut world = World::without_operator(options).await;
-    world
-        .start_operator_with(Setup {
+    World::start_with(
+        options,
+        Setup {
             resync: RESYNC,
             ..Setup::default()
-        })
-        .await;
-    world
+        },
+    )
+    .await
 }

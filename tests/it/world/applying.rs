@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use taurus_port_operator::crd::{
     CredentialsReference, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortSpec,
 };
-use taurus_sim::sample;
+use taurus_sim::{Fleet, sample};
 
 use super::{NAME, WANTED, World};
 
@@ -33,6 +33,15 @@ impl World {
         resource.spec.credentials_ref = Some(CredentialsReference {
             name: secret.to_owned(),
         });
+        resource
+    }
+
+    /// A resource for a proxy of `Fleet::numbered`, called `numbered-…`.
+    pub fn numbered(&self, number: usize, port: u16) -> TaurusProxyPort {
+        let mut resource = self.resource(port);
+        resource.metadata.name = Some(format!("numbered-{number}"));
+        resource.spec.instance_id = Fleet::numbered_instance(number);
+        resource.spec.proxy_id = Fleet::numbered_proxy(number);
         resource
     }
 

@@ -1,3 +1,5 @@
+//! Tokens under many callers, failures and early renewal, with a fetch that the tests control.
+
 use std::{
     future::Future,
     sync::atomic::{AtomicUsize, Ordering},
