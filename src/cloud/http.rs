@@ -6,20 +6,23 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use http::header;
+use http::{HeaderMap, HeaderValue, header};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
     Cloud, CloudError, Job, Line, Meaning, Proxy, Task, TaskList,
     auth::{Access, CONTENT_TYPE, Pass},
-    error::answer::{Answer, explain_refusal},
+    error::{
+        answer::{Answer, explain_refusal},
+        failure,
+    },
     line::{self, Opener},
     paging,
     reads::Reads,
     request::{Request, Tasks},
     wire::{self, ProxyPage, TaskPage, WireError},
 };
-use crate::model::{InstanceId, JobId, ProjectId};
+use crate::model::{InstanceId, JobId, Moment, ProjectId};
 
 /// One credential in one project at one address.
 #[derive(Debug)]
@@ -46,6 +49,31 @@ impl Account {
         self.endpoint
             .split_once("://")
             .map_or(self.endpoint.as_str(), |(_, host)| host)
+    }
+
+    /// All headers that a request carries now, but `Host`.
+    pub fn headers(
+        &self,
+        request: &Request,
+        pass: &Pass,
+        now: Moment,
+    ) -> Result<HeaderMap, CloudError> {
+        let project = self.project.as_str();
+        let json = HeaderValue::from_static(CONTENT_TYPE);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, json.clone());
+        if !request.body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, json);
+        }
+        headers.insert("x-language", HeaderValue::from_static("en-us"));
+        let sendable = HeaderValue::from_str(project)
+            .map_err(|_| failure::transient("the project can't be sent in a header"))?;
+        headers.insert("x-project-id", sendable);
+        headers.extend(
+            self.access
+                .headers(request, self.host(), project, pass, now)?,
+        );
+        Ok(headers)
     }
 
     /// What an answer that is an error means, with all that a refused credential brings about.
@@ -94,21 +122,11 @@ impl HttpCloud {
     ) -> Result<(T, Option<Timestamp>), CloudError> {
         let account = &self.account;
         let url = format!("{}{}", account.endpoint, request.target());
-        let mut outgoing = self
+        let outgoing = self
             .reads
             .http
             .request(request.method.clone(), url)
-            .header("x-language", "en-us")
-            .header("x-project-id", account.project.as_str())
-            .header(header::ACCEPT, CONTENT_TYPE);
-        let project = account.project.as_str();
-        let now = self.reads.clock.now();
-        for (name, value) in account
-            .access
-            .headers(request, account.host(), project, pass, now)?
-        {
-            outgoing = outgoing.header(name, value);
-        }
+            .headers(account.headers(request, pass, self.reads.clock.now())?);
         let read = |answer: Answer, now| {
             let secrets = account.access.secrets(Some(pass));
             let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();

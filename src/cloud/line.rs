@@ -20,7 +20,7 @@ use tower_service::Service as _;
 
 use super::{
     ChangeAnswer, CloudError, Line, Meaning,
-    auth::{CONTENT_TYPE, Pass, entrance::Turn},
+    auth::{Pass, entrance::Turn},
     error::{answer::Answer, failure},
     http::{Account, HttpCloud},
     names::Names,
@@ -197,26 +197,15 @@ impl HttpLine {
 
     fn outgoing(&self, request: &Request) -> Result<http::Request<Full<Bytes>>, CloudError> {
         let account = &self.account;
-        let project = account.project.as_str();
         let mut outgoing = http::Request::builder()
             .method(request.method.clone())
             .uri(request.target())
             .header(header::HOST, account.host())
-            .header(header::CONTENT_TYPE, CONTENT_TYPE)
-            .header(header::ACCEPT, CONTENT_TYPE)
-            .header("x-language", "en-us")
-            .header("x-project-id", project);
-        let now = self.clock.now();
-        for (name, value) in
-            account
-                .access
-                .headers(request, account.host(), project, &self.pass, now)?
-        {
-            outgoing = outgoing.header(name, value);
-        }
-        outgoing
             .body(Full::new(Bytes::from(request.body.clone())))
-            .map_err(|_| failure::transient("the request can't be written"))
+            .map_err(|_| failure::transient("the request can't be written"))?;
+        let headers = account.headers(request, &self.pass, self.clock.now())?;
+        outgoing.headers_mut().extend(headers);
+        Ok(outgoing)
     }
 
     fn judge(&self, request: &Request, answer: &Answer) -> ChangeAnswer {
