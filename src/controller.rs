@@ -147,8 +147,9 @@ fn tell(context: &Arc<Context>, change: roll::Change) {
         }
         roll::Change::Gone(uid, last) => {
             context.claims.forget(&uid, context.clock.now().uptime);
-            context.meter.forget(&uid);
+            // In this order: whoever counts it meanwhile sees that it is gone, or is forgotten here.
             let memory = context.memories.gone(&uid);
+            context.meter.forget(&uid);
             if let (Some(memory), Some(last)) = (memory, last) {
                 hand_over(context, &last, memory);
             }
@@ -185,9 +186,9 @@ async fn reconcile_guarded(
                 error = invalid.error,
                 "the resource can't be decoded; it is passed over until it changes"
             );
-            context
-                .meter
-                .undecodable(invalid.metadata.uid.as_deref().unwrap_or_default());
+            let uid = invalid.metadata.uid.as_deref().unwrap_or_default();
+            context.meter.undecodable(uid);
+            uncount_if_gone(&context, uid);
             return Ok(Action::await_change());
         }
     };
@@ -203,6 +204,7 @@ async fn reconcile_guarded(
     if let Some(memory) = context.memories.put(&uid, memory) {
         hand_over(&context, object, memory);
     }
+    uncount_if_gone(&context, &uid);
     let (ending, action) = match result {
         Ok(Ok(Some(delay))) => (Ending::Done, Ok(Action::requeue(delay))),
         Ok(Ok(None)) => (Ending::Done, Ok(Action::await_change())),
@@ -223,6 +225,13 @@ async fn reconcile_guarded(
         .meter
         .reconciled(ending, context.clock.now().elapsed(began.uptime));
     action
+}
+
+/// A resource can be deleted while it is reconciled: then it was counted once more after it had been forgotten.
+fn uncount_if_gone(context: &Context, uid: &str) {
+    if !context.memories.knows(uid) {
+        context.meter.forget(uid);
+    }
 }
 
 /// Kubernetes itself failed: the resource backs off, and the next reconcile begins with a fresh read.

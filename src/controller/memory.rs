@@ -93,6 +93,11 @@ impl Memories {
         self.lock().alive.insert(uid.to_owned());
     }
 
+    /// Whether a resource exists, as far as the watch has told.
+    pub fn knows(&self, uid: &str) -> bool {
+        self.lock().alive.contains(uid)
+    }
+
     /// Takes the memory of a resource out; a new one if there is none.
     pub fn take(&self, uid: &str) -> Memory {
         self.lock().of.remove(uid).unwrap_or_default()
@@ -116,9 +121,13 @@ impl Memories {
         stored.of.remove(uid)
     }
 
-    /// Counts a failure of Kubernetes itself for a resource, and says how many there were in a row.
+    /// Counts a failure of Kubernetes itself for a resource, and says how many there were in a row. Nothing is kept of a
+    /// resource that is gone.
     pub fn count_failure(&self, uid: &str) -> u32 {
         let mut stored = self.lock();
+        if !stored.alive.contains(uid) {
+            return 1;
+        }
         let kept = stored.of.entry(uid.to_owned()).or_default();
         kept.failures = kept.failures.saturating_add(1);
         kept.doubt();
@@ -166,6 +175,19 @@ mod tests {
             freshest(&mut memory, "10"),
             "10",
             "what was delivered is no longer remembered"
+        );
+    }
+
+    #[test]
+    fn failures_are_counted_only_for_what_exists() {
+        let memories = Memories::default();
+        memories.exists("u");
+        assert_eq!([(); 3].map(|()| memories.count_failure("u")), [1, 2, 3]);
+        memories.gone("u");
+        assert_eq!([(); 3].map(|()| memories.count_failure("u")), [1, 1, 1]);
+        assert!(
+            !memories.knows("u") && memories.gone("u").is_none(),
+            "nothing is kept"
         );
     }
 

@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kube::ResourceExt as _;
@@ -14,9 +14,9 @@ use taurus_port_operator::{
     controller::meter::{Ending, Meter},
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
 };
-use taurus_sim::Mode;
+use taurus_sim::{Mode, sample};
 
-use crate::world::{World, operator::Setup, options, plane};
+use crate::world::{PATIENCE, World, operator::Setup, options, plane};
 
 /// Counts, and panics in the first reconciles of the story's resource.
 #[derive(Default)]
@@ -89,5 +89,64 @@ async fn a_stored_object_that_cannot_be_read_is_passed_over_until_it_changes() {
     world.want_now(3307).await;
     world.until_ready(3307).await;
     assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
+/// Holds a reconcile up where it counts the story's resource, until the resource was forgotten.
+#[derive(Default)]
+struct Holding {
+    armed: AtomicBool,
+    holds: AtomicBool,
+    calls: Mutex<Vec<&'static str>>,
+}
+
+impl Holding {
+    fn has_forgotten(&self) -> bool {
+        self.calls.lock().unwrap().contains(&"forget")
+    }
+}
+
+impl Meter for Holding {
+    fn resource(&self, object: &TaurusProxyPort, _: &TaurusProxyPortStatus) {
+        if object.name_any() != "orders" || !self.armed.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        self.holds.store(true, Ordering::SeqCst);
+        let begun = Instant::now();
+        tokio::task::block_in_place(|| {
+            while !self.has_forgotten() && begun.elapsed() < PATIENCE {
+                std::thread::yield_now();
+            }
+        });
+        self.calls.lock().unwrap().push("count");
+    }
+
+    fn forget(&self, _: &str) {
+        self.calls.lock().unwrap().push("forget");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resource_that_is_deleted_while_it_is_reconciled_is_not_counted_for_ever() {
+    let meter = Arc::new(Holding::default());
+    let setup = Setup {
+        meter: Arc::clone(&meter) as _,
+        ..Setup::default()
+    };
+    let world = World::start_with(options(Mode::M2), setup).await;
+    world.until_neighbour_is_ready().await;
+    world.want(sample::PORT).await;
+    world.until_ready(sample::PORT).await;
+    meter.armed.store(true, Ordering::SeqCst);
+    world.ask("look").await;
+    world
+        .until_true("it is being counted", || meter.holds.load(Ordering::SeqCst))
+        .await;
+    world.delete().await;
+    world
+        .until_true("it is forgotten again", || {
+            *meter.calls.lock().unwrap() == ["forget", "count", "forget"]
+        })
+        .await;
     world.finish().await;
 }
