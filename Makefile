@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fuzz control-plane crds docs need-rust need-cpp need-python
+.PHONY: help demo test check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -26,12 +26,12 @@ demo: need-rust control-plane ## The operator at work against a simulated cloud,
 	cargo build --locked --workspace --bins --example demo
 	@target/debug/examples/demo
 
-test: need-rust need-python control-plane ## All tests that there are
+test: need-rust need-python control-plane gitops-tools ## All tests that there are
 	# Stories mostly wait for each other's servers: more of them at once than there are processors.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --workspace --locked
 	python3 tests/sdk/run.py
 
-check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
+check: need-rust check-go $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
@@ -46,12 +46,26 @@ fuzz: need-rust need-cpp $(CARGO_FUZZ) ## Look for inputs that break a promise (
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build
 
+gitops-tools: ## Build the GitOps tools that tests judge, render and apply with, once
+	@for module in tests/gitops/*/go.mod; do tests/gitops/build "$$(basename "$$(dirname "$$module")")" > /dev/null; done
+
 crds: need-rust ## Write the custom resource definition anew from the types
 	cargo run --locked --quiet -- crd > $(CRD).new
 	mv $(CRD).new $(CRD)
 
 docs: need-rust ## Write the table of field cases anew from the tests
 	WRITE_DOCS=1 cargo test --locked --test it field_cases
+
+# With the flags of tests/gitops/build, so that what was built for the tests isn't built again.
+check-go:
+	@command -v go > /dev/null || { echo "Go is missing: tests/gitops is left unchecked."; exit 0; }; \
+	unformatted=$$(gofmt -l tests/gitops); \
+	[[ -z $$unformatted ]] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }; \
+	for module in $$(dirname tests/gitops/*/*.go | sort -u); do \
+	    echo "go vet in $$module"; \
+	    (cd "$$module" && env -u GOFLAGS GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 \
+	        go vet -mod=readonly -trimpath -buildvcs=false ./...) || exit 1; \
+	done
 
 need-rust:
 	@command -v cargo > /dev/null || { echo "Rust is missing: everything here is built with cargo. Install it with \

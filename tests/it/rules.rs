@@ -15,6 +15,10 @@ use taurus_sim::{Entry, Operation, sample};
 
 use crate::world::recorder::Version;
 
+mod verdicts;
+
+pub use verdicts::of_verdicts;
+
 /// The conditions of which exactly one is True.
 const MAIN: [&str; 3] = ["Ready", "Reconciling", "Stalled"];
 

@@ -19,6 +19,7 @@ pub mod plane;
 pub mod program;
 pub mod recorder;
 mod told;
+pub mod verdicts;
 mod waiting;
 
 pub use told::*;
@@ -160,8 +161,8 @@ impl World {
         self.operator.take().expect("an operator runs").stop().await;
     }
 
-    /// Ends the story: the neighbour was served, only calls of the product were made, and every version of every object
-    /// kept the rules.
+    /// Ends the story: the neighbour was served, only calls of the product were made, every version of every object kept the
+    /// rules, and GitOps tools took each for what it was.
     pub async fn finish(mut self) {
         self.until_neighbour_is_ready().await;
         if self.operator.is_some() {
@@ -181,7 +182,10 @@ impl World {
                 .collect::<Vec<_>>()
         );
         rules::of_requests(&self.sim.journal());
-        rules::of_versions(&self.recorder.versions());
+        let versions = self.recorder.versions();
+        rules::of_versions(&versions);
+        let verdicts = verdicts::on(self.plane, recorder::objects(&versions)).await;
+        rules::of_verdicts(&versions, &verdicts);
     }
 }
 

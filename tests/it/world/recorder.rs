@@ -11,6 +11,7 @@ use kube::{
         watcher::{self, Event},
     },
 };
+use serde_json::Value;
 use taurus_port_operator::crd::TaurusProxyPort;
 use taurus_sim::Control;
 use tokio::{sync::watch, task::JoinHandle};
@@ -142,6 +143,14 @@ impl Recorder {
     }
 }
 
+/// Versions as a client of Kubernetes reads them.
+pub fn objects(versions: &[Version]) -> Vec<Value> {
+    let objects = versions.iter().map(|version| &version.object);
+    objects
+        .map(|object| serde_json::to_value(object).unwrap())
+        .collect()
+}
+
 fn is_same(one: &TaurusProxyPort, other: &TaurusProxyPort) -> bool {
     one.metadata.uid == other.metadata.uid
         && one.metadata.resource_version == other.metadata.resource_version
@@ -152,7 +161,7 @@ fn listed(cloud: &Control) -> Vec<(String, u16)> {
     let lists = cloud.entries(&taurus_sim::Filter::on(taurus_sim::Operation::List));
     let mut shown = Vec::new();
     for answer in lists.iter().filter_map(|entry| entry.answer.as_ref()) {
-        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
         let rows = body["proxy_list"].as_array().cloned().unwrap_or_default();
         for row in rows {
             let proxy = &row["proxy"];
