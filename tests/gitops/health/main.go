@@ -9,8 +9,7 @@
 //
 // "kstatus" is the verdict of the library that Flux and others wait with. An object that it can't read is Unknown.
 // "argocd" is Argo CD's health by a script of that ConfigMap, null for kinds without one; "wave" is its sync wave. The
-// scripts run in the Lua of Argo CD, in a sandbox as Argo CD makes it (argocd.go): Argo CD's own module can't be built here,
-// since a part of it is not published as a module.
+// scripts run in the Lua of Argo CD, in a sandbox as Argo CD makes it: see argocd.go.
 package main
 
 import (

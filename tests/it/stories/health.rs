@@ -1,4 +1,4 @@
-//! What Argo CD sees, by the health script of `deploy/argocd` in Argo CD's own code: the states that it has to tell apart.
+//! What Argo CD sees, by the health script of `deploy/argocd` in Argo CD's Lua: the states that it has to tell apart.
 //! Every story's end has it judge every version too.
 
 use serde::Deserialize;
@@ -120,7 +120,7 @@ async fn c04_argo_cd_follows_a_change_from_its_suspension_to_its_end() {
         .inject(Fault::on(Operation::Change, Effect::respond(refused)).proxy(sample::PROXY));
     world.want_now(3308).await;
     world
-        .until("refused", |object| condition(object, "Stalled") == "True")
+        .until_passing("refused", |object| condition(object, "Stalled") == "True")
         .await;
     let mut healths: Vec<Health> = verdicts_of(&world)
         .await

@@ -133,10 +133,10 @@ fn rendered(world: &World, port: u16) -> Vec<Value> {
         overlay.to_string(),
     )
     .unwrap();
-    let path = folder.path().to_str().unwrap();
+    let overlaid = folder.path().to_str().unwrap();
     let list = kubectl(
         world,
-        &["apply", "-k", path, "--dry-run=client", "-o", "json"],
+        &["apply", "-k", overlaid, "--dry-run=client", "-o", "json"],
     );
     list["items"].as_array().unwrap().clone()
 }

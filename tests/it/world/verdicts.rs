@@ -1,6 +1,6 @@
-//! What GitOps tools make of objects, by the tools' own code: the program `tests/gitops/health`.
+//! What GitOps tools make of objects, by kstatus itself and in Argo CD's Lua: the program `tests/gitops/health`.
 //!
-//! Argo CD's health script comes from where an installation has it: from its ConfigMap, as kustomize makes it.
+//! Argo CD's health script comes from where an installation has it: from the settings that kustomize makes.
 
 use std::{
     io::{Seek as _, Write as _},
@@ -102,7 +102,7 @@ fn program() -> PathBuf {
     PathBuf::from(String::from_utf8(built.stdout).unwrap().trim())
 }
 
-/// A file with Argo CD's ConfigMap.
+/// A file with the `argocd-cm` of Argo CD.
 fn settings(plane: &ControlPlane) -> PathBuf {
     let rendered = plane::kubectl(plane, &["kustomize", "tests/fixtures/argocd"]);
     assert!(rendered.status.success(), "{rendered:?}");
