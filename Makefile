@@ -50,8 +50,8 @@ crds: need-rust ## Write the custom resource definition anew from the types
 	cargo run --locked --quiet -- crd > $(CRD).new
 	mv $(CRD).new $(CRD)
 
-docs: need-rust ## Write the table of field cases anew from the tests
-	WRITE_DOCS=1 cargo test --locked --test it field_cases
+docs: need-rust ## Write the reference and the table of field cases anew
+	WRITE_DOCS=1 cargo test --locked --test it -- field_cases:: reference::
 
 need-rust:
 	@command -v cargo > /dev/null || { echo "Rust is missing: everything here is built with cargo. Install it with \
