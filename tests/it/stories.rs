@@ -22,5 +22,6 @@ mod manifests;
 mod ownership;
 mod pace;
 mod policies;
+mod restores;
 mod secrets;
 mod settled;
