@@ -106,6 +106,7 @@ async fn livez(State(admin): State<Admin>) -> impl IntoResponse {
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
     match admin.readiness.stage() {
         Stage::Ready => (StatusCode::OK, "ready\n".to_owned()),
+        Stage::Standby(why) => (StatusCode::OK, format!("ready to take over: {why}\n")),
         Stage::Missing(what) => (
             StatusCode::SERVICE_UNAVAILABLE,
             format!("not ready: {what}\n"),

@@ -28,6 +28,7 @@ use crate::{
     },
     crd::TaurusProxyPort,
     fleet::{claims::Claims, permits::Permits},
+    leader::Leadership,
     pace::Pace,
 };
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub connect: Arc<dyn Connect>,
     /// Counts.
     pub meter: Arc<dyn Meter>,
+    /// Whether this process may act.
+    pub leadership: Arc<Leadership>,
 }
 
 /// What all reconciles share.
@@ -63,6 +66,7 @@ pub struct Context {
     pub(super) client: Client,
     pub(super) meter: Arc<dyn Meter>,
     pub(super) store: Store<Guarded>,
+    pub(super) leadership: Arc<Leadership>,
     draining: AtomicBool,
 }
 
@@ -75,21 +79,22 @@ impl Context {
             resync,
             connect,
             meter,
+            leadership,
         } = settings;
         let reporter = Reporter {
             controller: MANAGER.to_owned(),
             instance: None,
         };
         Self {
-            journal: Journal::new(client.clone(), clock),
+            journal: Journal::new(client.clone(), clock, Arc::clone(&leadership)),
             accounts: Accounts::new(client.clone(), connect, pace.secret_check),
             recorder: Recorder::new(client.clone(), reporter),
             client,
             claims: Claims::default(),
             permits: Permits::default(),
             memories: Memories::default(),
-            // The uptime of the process, until there are leaders.
-            leading_since: Duration::ZERO,
+            leading_since: leadership.since(),
+            leadership,
             draining: AtomicBool::new(false),
             clock,
             pace,
@@ -104,6 +109,11 @@ impl Context {
         self.draining.store(true, Ordering::SeqCst);
     }
 
+    /// Whether this process may act now.
+    pub(super) fn leads(&self) -> bool {
+        self.leadership.time_left(self.clock.now()).is_some()
+    }
+
     /// Why a change that was decided on must not be sent after all.
     pub(super) fn objection(
         &self,
@@ -112,6 +122,9 @@ impl Context {
     ) -> Option<&'static str> {
         if self.draining.load(Ordering::SeqCst) {
             return Some("the operator is stopping");
+        }
+        if !self.leads() {
+            return Some("this process no longer leads");
         }
         let namespace = object.namespace().unwrap_or_default();
         let known = self

@@ -18,6 +18,7 @@ mod failures;
 mod figures;
 mod gitops;
 mod jobs;
+mod leadership;
 mod manifests;
 mod ownership;
 mod pace;
