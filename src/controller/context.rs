@@ -90,7 +90,7 @@ impl Context {
             accounts: Accounts::new(client.clone(), connect, pace.secret_check),
             recorder: Recorder::new(client.clone(), reporter),
             client,
-            claims: Claims::default(),
+            claims: Claims::since(leadership.since()),
             permits: Permits::default(),
             memories: Memories::default(),
             leading_since: leadership.since(),

@@ -90,6 +90,8 @@ struct Late {
 /// The directory; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
+    /// Uptime since which this process works: before, it may have waited for years as one of several replicas.
+    since: Duration,
     inner: Arc<Mutex<Directory>>,
 }
 
@@ -103,6 +105,14 @@ struct Directory {
 }
 
 impl Claims {
+    /// Nothing is known yet, by a process that works since this uptime.
+    pub fn since(since: Duration) -> Self {
+        Self {
+            since,
+            inner: Arc::default(),
+        }
+    }
+
     /// Takes in a resource as it now stands, at this uptime. One whose spec can't be read claims nothing.
     pub fn note(&self, object: &TaurusProxyPort, uptime: Duration) {
         let Some(uid) = object.uid() else { return };
@@ -159,7 +169,9 @@ impl Claims {
         for (_, other) in older {
             match directory.proofs.get(other).copied().unwrap_or_default() {
                 Proof::Given => return Standing::Claimed,
-                Proof::Open => open = patience.saturating_sub(uptime),
+                Proof::Open => {
+                    open = patience.saturating_sub(uptime.saturating_sub(self.since));
+                }
                 Proof::Failed => {}
             }
         }
@@ -387,6 +399,17 @@ mod tests {
         assert_eq!(standing(&claims, &young, 500), Standing::Owner);
         claims.note(&with("b"), at(0));
         assert_eq!(standing(&claims, &young, 500), Standing::Claimed);
+    }
+
+    #[test]
+    fn the_two_minutes_begin_when_the_process_begins_to_work() {
+        let claims = Claims::since(at(5000));
+        let (old, young) = (object("old", 1, |_| ()), object("young", 2, |_| ()));
+        claims.note(&old, at(5000));
+        claims.note(&young, at(5000));
+        let waits = standing(&claims, &young, 5030);
+        assert_eq!(waits, Standing::Open(at(90)));
+        assert_eq!(standing(&claims, &young, 5120), Standing::Owner);
     }
 
     #[test]
