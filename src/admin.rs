@@ -93,11 +93,16 @@ fn router(admin: Admin) -> Router {
 async fn livez(State(admin): State<Admin>) -> impl IntoResponse {
     match admin.liveness.verdict().await {
         Verdict::Alive => (StatusCode::OK, "alive\n".to_owned()),
-        Verdict::Stuck(silent) => {
+        Verdict::Silent(silent) => {
             let silent = silent.as_secs();
             let text = format!(
                 "stuck: the watch of TaurusProxyPorts has been silent for {silent} s, though the API server answers\n"
             );
+            (StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+        Verdict::Hanging(longest) => {
+            let longest = longest.as_secs();
+            let text = format!("stuck: a reconcile has been at work for {longest} s\n");
             (StatusCode::SERVICE_UNAVAILABLE, text)
         }
     }

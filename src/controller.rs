@@ -42,6 +42,7 @@ mod orphan;
 pub mod read;
 pub mod reconcile;
 mod roll;
+pub mod work;
 
 /// A resource that may not be decodable: then its metadata and the fault are left.
 pub type Guarded = DeserializeGuard<TaurusProxyPort>;
@@ -197,6 +198,7 @@ async fn reconcile_guarded(
         // The term has run out: it goes on with the next renewal, or this process ends.
         return Ok(Action::requeue(Context::jittered(leader::TRY_EVERY)));
     }
+    let working = context.work.begin(began);
     let uid = object.uid().unwrap_or_default();
     let mut memory = context.memories.take(&uid);
     let reconciling = Box::pin(reconcile::reconcile(&context, object, &mut memory));
@@ -205,6 +207,7 @@ async fn reconcile_guarded(
         memory.doubt();
         memory.failures = memory.failures.saturating_add(1);
     }
+    drop(working);
     let panics = memory.failures;
     if let Some(memory) = context.memories.put(&uid, memory) {
         hand_over(&context, object, memory);

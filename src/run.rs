@@ -136,6 +136,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
             connect: Arc::new(connector),
             meter: Arc::clone(&metrics) as _,
             leadership,
+            work: Arc::default(),
         },
     };
     let admin = Admin {
@@ -172,7 +173,8 @@ impl Work {
     fn liveness(&self) -> Liveness {
         let cluster = self.cluster.clone();
         let ask = Box::new(move || cluster.clone().answers().boxed());
-        Liveness::new(Arc::clone(&self.heartbeat), self.settings.clock, ask)
+        let work = Arc::clone(&self.settings.work);
+        Liveness::new(Arc::clone(&self.heartbeat), work, self.settings.clock, ask)
     }
 
     async fn until(self, shutdown: Shutdown, elector: Option<Elector>) -> Result<(), RunError> {

@@ -25,6 +25,7 @@ use crate::{
         memory::Memories,
         meter::Meter,
         read::Desired,
+        work::Work,
     },
     crd::TaurusProxyPort,
     fleet::{claims::Claims, permits::Permits},
@@ -49,6 +50,8 @@ pub struct Settings {
     pub meter: Arc<dyn Meter>,
     /// Whether this process may act.
     pub leadership: Arc<Leadership>,
+    /// Told what is at work.
+    pub work: Arc<Work>,
 }
 
 /// What all reconciles share.
@@ -67,6 +70,7 @@ pub struct Context {
     pub(super) meter: Arc<dyn Meter>,
     pub(super) store: Store<Guarded>,
     pub(super) leadership: Arc<Leadership>,
+    pub(super) work: Arc<Work>,
     draining: AtomicBool,
 }
 
@@ -80,13 +84,19 @@ impl Context {
             connect,
             meter,
             leadership,
+            work,
         } = settings;
         let reporter = Reporter {
             controller: MANAGER.to_owned(),
             instance: None,
         };
         Self {
-            journal: Journal::new(client.clone(), clock, Arc::clone(&leadership)),
+            journal: Journal::new(
+                client.clone(),
+                clock,
+                Arc::clone(&leadership),
+                Arc::clone(&work),
+            ),
             accounts: Accounts::new(client.clone(), connect, pace.secret_check),
             recorder: Recorder::new(client.clone(), reporter),
             client,
@@ -95,6 +105,7 @@ impl Context {
             memories: Memories::default(),
             leading_since: leadership.since(),
             leadership,
+            work,
             draining: AtomicBool::new(false),
             clock,
             pace,

@@ -11,6 +11,7 @@ use kube::{Api, Client, ResourceExt as _, api::PostParams};
 
 use crate::{
     clock::Clock,
+    controller::work::Work,
     crd::{LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
     leader::Leadership,
     model::{ChangeId, InstanceId, JobId, Moment, Port, ProxyId},
@@ -94,6 +95,7 @@ pub struct Journal {
     client: Client,
     clock: Clock,
     leadership: Arc<Leadership>,
+    work: Arc<Work>,
 }
 
 impl Acknowledged {
@@ -125,11 +127,12 @@ impl Acknowledged {
 
 impl Journal {
     /// A journal over `client` of a process that writes for as long as it leads.
-    pub fn new(client: Client, clock: Clock, leadership: Arc<Leadership>) -> Self {
+    pub fn new(client: Client, clock: Clock, leadership: Arc<Leadership>, work: Arc<Work>) -> Self {
         Self {
             client,
             clock,
             leadership,
+            work,
         }
     }
 
@@ -196,6 +199,7 @@ impl Journal {
         id: &ChangeId,
         job: &JobId,
     ) -> Result<TaurusProxyPort, JournalError> {
+        let _unsaved = self.work.unsaved();
         if let Ok(written) = self.replace(&object, status).await {
             return Ok(written);
         }

@@ -63,7 +63,12 @@ impl Intents {
         let api: Api<TaurusProxyPort> = Api::namespaced(client.clone(), &namespace);
         let object = api.create(&PostParams::default(), &resource).await.unwrap();
         Self {
-            journal: Journal::new(client, Clock::start(), Arc::new(Leadership::alone())),
+            journal: Journal::new(
+                client,
+                Clock::start(),
+                Arc::new(Leadership::alone()),
+                Arc::default(),
+            ),
             object,
             number: 0,
         }

@@ -172,5 +172,6 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         connect: Arc::new(Connector::new(policy).unwrap()),
         meter: Arc::clone(&setup.meter),
         leadership: Arc::clone(&setup.leadership),
+        work: Arc::default(),
     }
 }
