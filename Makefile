@@ -53,8 +53,8 @@ crds: need-rust ## Write the custom resource definition anew from the types
 	cargo run --locked --quiet -- crd > $(CRD).new
 	mv $(CRD).new $(CRD)
 
-docs: need-rust ## Write the table of field cases anew from the tests
-	WRITE_DOCS=1 cargo test --locked --test it field_cases
+docs: need-rust ## Write the reference and the table of field cases anew
+	WRITE_DOCS=1 cargo test --locked --test it -- field_cases:: reference::
 
 # With the flags of tests/gitops/build, so that what was built for the tests isn't built again.
 check-go:

@@ -93,11 +93,16 @@ fn router(admin: Admin) -> Router {
 async fn livez(State(admin): State<Admin>) -> impl IntoResponse {
     match admin.liveness.verdict().await {
         Verdict::Alive => (StatusCode::OK, "alive\n".to_owned()),
-        Verdict::Stuck(silent) => {
+        Verdict::Silent(silent) => {
             let silent = silent.as_secs();
             let text = format!(
                 "stuck: the watch of TaurusProxyPorts has been silent for {silent} s, though the API server answers\n"
             );
+            (StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+        Verdict::Hanging(longest) => {
+            let longest = longest.as_secs();
+            let text = format!("stuck: a reconcile has been at work for {longest} s\n");
             (StatusCode::SERVICE_UNAVAILABLE, text)
         }
     }
@@ -106,6 +111,7 @@ async fn livez(State(admin): State<Admin>) -> impl IntoResponse {
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
     match admin.readiness.stage() {
         Stage::Ready => (StatusCode::OK, "ready\n".to_owned()),
+        Stage::Standby(why) => (StatusCode::OK, format!("ready to take over: {why}\n")),
         Stage::Missing(what) => (
             StatusCode::SERVICE_UNAVAILABLE,
             format!("not ready: {what}\n"),

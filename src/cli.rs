@@ -66,6 +66,24 @@ pub struct RunArguments {
     #[arg(hide_env_values = true)]
     pub extra_ca: Option<String>,
 
+    /// Work only while holding a Lease, so that several replicas can run, of which one works and the others wait.
+    ///
+    /// Without it, whoever starts the operator must see to it that there is never more than one.
+    #[arg(long, env = "TAURUS_LEADER_ELECT", value_name = "true|false")]
+    #[arg(hide_env_values = true, default_value = "true")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub leader_elect: String,
+
+    /// Name of the Lease. Operators that look after different namespaces and share the one of their Leases need different ones.
+    #[arg(long, env = "TAURUS_LEASE_NAME", value_name = "NAME")]
+    #[arg(hide_env_values = true, default_value = "taurus-port-operator")]
+    pub lease_name: String,
+
+    /// Namespace of the Lease; without it, the one that the pod runs in, or that of the kubeconfig's context.
+    #[arg(long, env = "TAURUS_LEASE_NAMESPACE", value_name = "NAME")]
+    #[arg(hide_env_values = true)]
+    pub lease_namespace: Option<String>,
+
     /// Address and port on which /livez, /readyz and /metrics are served.
     #[arg(long, env = "TAURUS_ADMIN_ADDRESS", value_name = "IP:PORT")]
     #[arg(hide_env_values = true, default_value = "0.0.0.0:8080")]

@@ -46,6 +46,12 @@ impl Shift {
     }
 }
 
+/// Waits inside one task, where nothing is left that could be requeued.
+#[expect(clippy::disallowed_methods, reason = "this module owns the clocks")]
+pub async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
 impl Clock {
     /// A clock whose uptime begins now.
     pub fn start() -> Self {

@@ -40,10 +40,21 @@ pub struct Config {
     pub extra_authorities: Vec<CertificateDer<'static>>,
     /// The durations of the change protocol.
     pub pace: Pace,
+    /// The lease that has to be held; none where there is no election.
+    pub election: Option<Election>,
     /// Where the admin server listens.
     pub admin_address: SocketAddr,
     /// How and what is logged.
     pub logs: logs::Settings,
+}
+
+/// Which lease the processes of this operator elect their leader by.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Election {
+    /// Name of the Lease.
+    pub lease: String,
+    /// Its namespace; that of the process itself where there is none.
+    pub namespace: Option<String>,
 }
 
 /// A setting that can't be used.
@@ -79,6 +90,23 @@ pub enum ConfigError {
     /// The switch is neither on nor off.
     #[error("--allow-http (TAURUS_ALLOW_HTTP): {0:?} is neither true nor false: give one of them")]
     AllowHttp(String),
+    /// The switch is neither on nor off.
+    #[error(
+        "--leader-elect (TAURUS_LEADER_ELECT): {0:?} is neither true nor false: give one of them"
+    )]
+    LeaderElect(String),
+    /// No Lease has such a name.
+    #[error(
+        "--lease-name (TAURUS_LEASE_NAME): {0:?} can't be the name of a Lease: give lower-case letters, digits and '-', \
+         at most 63"
+    )]
+    LeaseName(String),
+    /// No namespace has such a name.
+    #[error(
+        "--lease-namespace (TAURUS_LEASE_NAMESPACE): {0:?} can't be the name of a namespace: give lower-case letters, \
+         digits and '-', at most 63, or leave it out for the operator's own"
+    )]
+    LeaseNamespace(String),
     /// Plain http is only for named hosts, and none is named.
     #[error(
         "--allow-http (TAURUS_ALLOW_HTTP) is only for hosts of --allowed-endpoint (TAURUS_ALLOWED_ENDPOINT), and there are \
@@ -118,7 +146,7 @@ impl Config {
     /// Checks what was given.
     pub fn new(arguments: &RunArguments) -> Result<Self, ConfigError> {
         let endpoints = endpoints(&arguments.allowed_endpoint)?;
-        let allow_http = switch(&arguments.allow_http)?;
+        let allow_http = switch(&arguments.allow_http, ConfigError::AllowHttp)?;
         if allow_http && endpoints.is_empty() {
             return Err(ConfigError::AllowHttpForNobody);
         }
@@ -126,7 +154,7 @@ impl Config {
         let hosts = endpoints.into_iter().map(Endpoint::into_text);
         let allow = AllowList::new(hosts, allow_http);
         Ok(Self {
-            namespace: namespace(arguments.namespace.as_deref())?,
+            namespace: named(arguments.namespace.as_deref(), ConfigError::Namespace)?,
             resync: resync(&arguments.resync, divisor.unwrap_or(1))?,
             concurrency: concurrency(&arguments.concurrency)?,
             allow: match divisor {
@@ -136,6 +164,7 @@ impl Config {
             },
             extra_authorities: extra_authorities(arguments.extra_ca.as_deref())?,
             pace: divisor.map_or_else(Pace::real, Pace::divided_by),
+            election: election(arguments)?,
             admin_address: parsed(&arguments.admin_address, ConfigError::AdminAddress)?,
             logs: logs::Settings {
                 format: parsed::<Format>(&arguments.log_format, ConfigError::LogFormat)?,
@@ -149,8 +178,23 @@ fn parsed<T: FromStr>(text: &str, error: fn(String) -> ConfigError) -> Result<T,
     text.trim().parse().map_err(|_| error(text.to_owned()))
 }
 
-/// An empty name stands for all namespaces, as is the custom of operators.
-fn namespace(given: Option<&str>) -> Result<Option<String>, ConfigError> {
+fn election(arguments: &RunArguments) -> Result<Option<Election>, ConfigError> {
+    if !switch(&arguments.leader_elect, ConfigError::LeaderElect)? {
+        return Ok(None);
+    }
+    let name = named(Some(&arguments.lease_name), ConfigError::LeaseName)?;
+    let namespace = arguments.lease_namespace.as_deref();
+    Ok(Some(Election {
+        lease: name.ok_or_else(|| ConfigError::LeaseName(arguments.lease_name.clone()))?,
+        namespace: named(namespace, ConfigError::LeaseNamespace)?,
+    }))
+}
+
+/// A name as Kubernetes takes it for most things. An empty one stands for none, as for an unset variable of a Deployment.
+fn named(
+    given: Option<&str>,
+    error: fn(String) -> ConfigError,
+) -> Result<Option<String>, ConfigError> {
     let Some(name) = given.map(str::trim).filter(|name| !name.is_empty()) else {
         return Ok(None);
     };
@@ -161,7 +205,7 @@ fn namespace(given: Option<&str>) -> Result<Option<String>, ConfigError> {
     if letters && ends && name.len() <= 63 {
         Ok(Some(name.to_owned()))
     } else {
-        Err(ConfigError::Namespace(name.to_owned()))
+        Err(error(name.to_owned()))
     }
 }
 
@@ -202,11 +246,11 @@ fn extra_authorities(given: Option<&str>) -> Result<Vec<CertificateDer<'static>>
     }
 }
 
-fn switch(given: &str) -> Result<bool, ConfigError> {
+fn switch(given: &str, error: fn(String) -> ConfigError) -> Result<bool, ConfigError> {
     match given.trim().to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" | "" => Ok(false),
-        _ => Err(ConfigError::AllowHttp(given.to_owned())),
+        _ => Err(error(given.to_owned())),
     }
 }
 

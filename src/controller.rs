@@ -26,6 +26,7 @@ use crate::{
         roll::Roll,
     },
     crd::TaurusProxyPort,
+    leader,
     plan::{backoff, record::Record},
 };
 
@@ -41,6 +42,7 @@ mod orphan;
 pub mod read;
 pub mod reconcile;
 mod roll;
+pub mod work;
 
 /// A resource that may not be decodable: then its metadata and the fault are left.
 pub type Guarded = DeserializeGuard<TaurusProxyPort>;
@@ -192,6 +194,11 @@ async fn reconcile_guarded(
             return Ok(Action::await_change());
         }
     };
+    if !context.leads() {
+        // The term has run out: it goes on with the next renewal, or this process ends.
+        return Ok(Action::requeue(Context::jittered(leader::TRY_EVERY)));
+    }
+    let working = context.work.begin(began);
     let uid = object.uid().unwrap_or_default();
     let mut memory = context.memories.take(&uid);
     let reconciling = Box::pin(reconcile::reconcile(&context, object, &mut memory));
@@ -200,6 +207,7 @@ async fn reconcile_guarded(
         memory.doubt();
         memory.failures = memory.failures.saturating_add(1);
     }
+    drop(working);
     let panics = memory.failures;
     if let Some(memory) = context.memories.put(&uid, memory) {
         hand_over(&context, object, memory);
@@ -245,6 +253,7 @@ fn retry_later(object: Arc<Guarded>, error: &JournalError, context: Arc<Context>
         .count_failure(&object.uid().unwrap_or_default());
     let delay = match error {
         JournalError::Conflict => context.pace.poll_first,
+        JournalError::NotLeading => leader::TRY_EVERY,
         _ => backoff::doubling(context.pace.transient, failures),
     };
     tracing::warn!(name = object.name_any(), %error, ?delay, "not reconciled; tried again later");

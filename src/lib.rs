@@ -10,6 +10,7 @@ pub mod config;
 pub mod controller;
 pub mod crd;
 pub mod fleet;
+pub mod leader;
 pub mod model;
 pub mod pace;
 pub mod plan;

@@ -1,16 +1,16 @@
 //! Wiring: from checked settings to the parts that run, and to an orderly end.
 
-use std::{io, sync::Arc};
+use std::{future::pending, io, sync::Arc};
 
 use futures::FutureExt as _;
-use tokio::{runtime, select};
+use tokio::{runtime, select, sync::oneshot};
 use tracing::subscriber::SetGlobalDefaultError;
 
 use crate::{
     admin::{
         Admin, AdminError, Bound,
         liveness::{Heartbeat, Liveness},
-        readiness::Readiness,
+        readiness::{Readiness, Stage},
     },
     cli::RunArguments,
     clock::Clock,
@@ -18,8 +18,9 @@ use crate::{
         connector::{Connector, ConnectorError, Policy},
         names::Names,
     },
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Election},
     controller::{self, Scope, context::Settings},
+    leader::{Elector, Leadership},
     run::cluster::{Cluster, ClusterError},
     shutdown::{self, Shutdown, ShutdownError},
     telemetry::{logs, metrics::Metrics},
@@ -52,6 +53,9 @@ pub enum RunError {
     /// The end was forced.
     #[error(transparent)]
     Shutdown(#[from] ShutdownError),
+    /// Another process has led meanwhile.
+    #[error("another process leads; this one ends, so that it begins anew as one that waits")]
+    Deposed,
     /// The controller ended by itself; it never should.
     #[error("the controller ended without being asked to")]
     Ended,
@@ -83,6 +87,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         allow,
         extra_authorities,
         pace,
+        election,
         admin_address,
         logs,
     } = config;
@@ -111,6 +116,11 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         concurrency,
         "the operator starts"
     );
+    let elector = election.map(|election| elector(&cluster, &election, clock));
+    let leadership = elector
+        .as_ref()
+        .map_or_else(|| Arc::new(Leadership::alone()), Elector::leadership);
+    metrics.watch(Arc::clone(&leadership), clock);
     let work = Work {
         scope: Scope {
             namespace: cluster.namespace().map(str::to_owned),
@@ -125,6 +135,8 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
             resync,
             connect: Arc::new(connector),
             meter: Arc::clone(&metrics) as _,
+            leadership,
+            work: Arc::default(),
         },
     };
     let admin = Admin {
@@ -134,8 +146,18 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     };
     select! {
         result = bound.serve(admin) => Err(result.err().map_or(RunError::Ended, RunError::from)),
-        result = work.until(shutdown) => result,
+        result = work.until(shutdown, elector) => result,
     }
+}
+
+/// The campaign of this very process: its name is never that of another one, nor of its predecessor in the same pod.
+fn elector(cluster: &Cluster, election: &Election, clock: Clock) -> Elector {
+    let client = cluster.client();
+    let own = client.default_namespace().to_owned();
+    let namespace = election.namespace.as_ref().unwrap_or(&own);
+    let host = gethostname::gethostname();
+    let identity = format!("{}_{:08x}", host.to_string_lossy(), rand::random::<u32>());
+    Elector::new(client, (namespace, &election.lease), identity, clock)
 }
 
 /// What the controller is run with.
@@ -151,16 +173,54 @@ impl Work {
     fn liveness(&self) -> Liveness {
         let cluster = self.cluster.clone();
         let ask = Box::new(move || cluster.clone().answers().boxed());
-        Liveness::new(Arc::clone(&self.heartbeat), self.settings.clock, ask)
+        let work = Arc::clone(&self.settings.work);
+        Liveness::new(Arc::clone(&self.heartbeat), work, self.settings.clock, ask)
     }
 
-    async fn until(self, shutdown: Shutdown) -> Result<(), RunError> {
+    async fn until(self, shutdown: Shutdown, elector: Option<Elector>) -> Result<(), RunError> {
         select! {
             result = self.cluster.wait(&self.readiness) => result?,
             () = shutdown.clone().asked() => return Ok(()),
         }
-        self.readiness
-            .missing("the resources were not read for the first time yet");
+        let Some(mut elector) = elector else {
+            return self.lead(shutdown, pending()).await;
+        };
+        let readiness = Arc::clone(&self.readiness);
+        select! {
+            () = elector.acquire(|why| readiness.standby(why)) => {}
+            () = shutdown.clone().asked() => return Ok(()),
+        }
+        let (depose, deposed) = oneshot::channel::<()>();
+        let leading = self.lead(shutdown, async {
+            // An error means the same: nobody renews the lease any more.
+            let _ = deposed.await;
+        });
+        let keeping = async {
+            elector.keep().await;
+            drop(depose);
+            // What is at work is recorded before the process ends.
+            pending().await
+        };
+        let result = select! {
+            result = leading => result,
+            result = keeping => result,
+        };
+        elector.release().await;
+        result
+    }
+
+    /// Works until the process is to end, or has been deposed.
+    async fn lead(
+        self,
+        shutdown: Shutdown,
+        deposed: impl Future<Output = ()> + Send + Sync + 'static,
+    ) -> Result<(), RunError> {
+        // Who was ready to take over stays ready while it does.
+        if !matches!(self.readiness.stage(), Stage::Standby(_)) {
+            self.readiness
+                .missing("the resources were not read for the first time yet");
+        }
+        let leadership = Arc::clone(&self.settings.leadership);
         let clock = self.settings.clock;
         self.heartbeat.beat(clock.now());
         let client = watched::client(self.cluster.client(), self.heartbeat, clock);
@@ -171,13 +231,18 @@ impl Work {
         };
         let stop = shutdown.clone();
         let stopped = async move {
-            stop.asked().await;
+            select! {
+                () = stop.asked() => {}
+                () = deposed => {}
+            }
             stopping.stopping();
         };
         controller::run(client, self.scope, self.settings, synced, stopped).await;
         if shutdown.was_asked() {
             tracing::info!("stopped");
             Ok(())
+        } else if leadership.is_over() {
+            Err(RunError::Deposed)
         } else {
             Err(RunError::Ended)
         }

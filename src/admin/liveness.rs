@@ -1,7 +1,7 @@
 //! Whether the process is stuck, so that a new one would do better.
 //!
-//! The one sign that is believed: nothing was heard of the watch for ten minutes, though the API server answers when it is
-//! asked directly. An outage of the API server is no sign: the process may hold a job id that is not on record yet, and a
+//! Two signs are believed, and only while the API server answers when it is asked directly: nothing was heard of the watch
+//! for ten minutes, or a reconcile has not come to its end for half an hour, though every call in it is bounded. An outage of the API server is no sign: the process may hold a job id that is not on record yet, and a
 //! new one would be no better off. A watch with nothing to tell is not silent: the API server sends bookmarks every minute
 //! and ends it after five. What it sends is only heard if the controller takes it, so a stuck controller is silent as well.
 
@@ -12,10 +12,13 @@ use std::{
 
 use futures::future::BoxFuture;
 
-use crate::{clock::Clock, model::Moment};
+use crate::{clock::Clock, controller::work::Work, model::Moment};
 
 /// A watch that is silent for longer is not believed to be at work.
 const LONGEST_SILENCE: Duration = Duration::from_mins(10);
+
+/// A reconcile that takes longer hangs: with all its calls running into their time limits it takes minutes.
+const LONGEST_RECONCILE: Duration = Duration::from_mins(30);
 
 /// When the watch was last heard of.
 #[derive(Debug, Default)]
@@ -27,6 +30,7 @@ pub type Ask = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 /// The judge.
 pub struct Liveness {
     heartbeat: Arc<Heartbeat>,
+    work: Arc<Work>,
     clock: Clock,
     ask: Ask,
 }
@@ -37,7 +41,9 @@ pub enum Verdict {
     /// Nothing speaks against it.
     Alive,
     /// The watch has been silent for this long without need.
-    Stuck(Duration),
+    Silent(Duration),
+    /// A reconcile has been at work for this long.
+    Hanging(Duration),
 }
 
 impl Heartbeat {
@@ -54,10 +60,11 @@ impl Heartbeat {
 }
 
 impl Liveness {
-    /// Judges by `heartbeat`, and by `ask` where that is in doubt.
-    pub fn new(heartbeat: Arc<Heartbeat>, clock: Clock, ask: Ask) -> Self {
+    /// Judges by `heartbeat` and `work`, and by `ask` where one of them is in doubt.
+    pub fn new(heartbeat: Arc<Heartbeat>, work: Arc<Work>, clock: Clock, ask: Ask) -> Self {
         Self {
             heartbeat,
+            work,
             clock,
             ask,
         }
@@ -65,9 +72,17 @@ impl Liveness {
 
     /// Whether the process is alive.
     pub async fn verdict(&self) -> Verdict {
-        let silence = self.heartbeat.silence(self.clock.now());
-        if silence > LONGEST_SILENCE && (self.ask)().await {
-            Verdict::Stuck(silence)
+        let now = self.clock.now();
+        let (silence, longest) = (self.heartbeat.silence(now), self.work.longest(now));
+        let doubt = if silence > LONGEST_SILENCE {
+            Verdict::Silent(silence)
+        } else if longest > LONGEST_RECONCILE {
+            Verdict::Hanging(longest)
+        } else {
+            return Verdict::Alive;
+        };
+        if (self.ask)().await {
+            doubt
         } else {
             Verdict::Alive
         }
@@ -81,6 +96,10 @@ mod tests {
     use super::*;
 
     fn heard(ago: Duration, answers: bool) -> Liveness {
+        judge(ago, Arc::default(), answers)
+    }
+
+    fn judge(ago: Duration, work: Arc<Work>, answers: bool) -> Liveness {
         let clock = Clock::with_head_start(Duration::from_hours(24));
         let now = clock.now();
         let heartbeat = Arc::new(Heartbeat::default());
@@ -89,7 +108,7 @@ mod tests {
             ..now
         });
         let ask = Box::new(move || async move { answers }.boxed());
-        Liveness::new(heartbeat, clock, ask)
+        Liveness::new(heartbeat, work, clock, ask)
     }
 
     #[tokio::test]
@@ -104,7 +123,7 @@ mod tests {
         ] {
             let verdict = heard(ago, answers).verdict().await;
             assert_eq!(
-                matches!(verdict, Verdict::Stuck(_)),
+                matches!(verdict, Verdict::Silent(_)),
                 stuck,
                 "{ago:?} {answers}"
             );
@@ -112,10 +131,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_reconcile_that_never_ends_is_stuck_only_if_the_api_server_answers() {
+        let clock = Clock::with_head_start(Duration::from_hours(24));
+        for (minutes, answers, stuck) in [(29, true, false), (31, true, true), (31, false, false)] {
+            let work = Arc::new(Work::default());
+            let now = clock.now();
+            let ago = Duration::from_mins(minutes);
+            let _reconciling = work.begin(Moment {
+                uptime: now.uptime.checked_sub(ago).unwrap(),
+                ..now
+            });
+            let verdict = judge(Duration::ZERO, work, answers).verdict().await;
+            let hanging = matches!(verdict, Verdict::Hanging(_));
+            assert_eq!(hanging, stuck, "{minutes} {answers}");
+        }
+    }
+
+    #[tokio::test]
     async fn before_there_is_a_watch_nothing_is_stuck() {
         let clock = Clock::with_head_start(Duration::from_hours(24));
         let ask: Ask = Box::new(|| async { true }.boxed());
-        let liveness = Liveness::new(Arc::default(), clock, ask);
+        let liveness = Liveness::new(Arc::default(), Arc::default(), clock, ask);
         assert_eq!(liveness.verdict().await, Verdict::Alive);
     }
 }

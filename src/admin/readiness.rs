@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub enum Stage {
     /// It does not work yet, for want of this.
     Missing(String),
+    /// Another process leads, and this one would take over; says who leads, or what that is waiting for.
+    Standby(String),
     /// All resources were read once; changes are made.
     Ready,
     /// It no longer starts anything.
@@ -33,6 +35,11 @@ impl Readiness {
     /// Work can't begin for want of this.
     pub fn missing(&self, what: impl Into<String>) {
         self.turn_to(Stage::Missing(what.into()));
+    }
+
+    /// It is ready to take over.
+    pub fn standby(&self, why: impl Into<String>) {
+        self.turn_to(Stage::Standby(why.into()));
     }
 
     /// Work has begun.

@@ -9,12 +9,13 @@ use tokio::{
 };
 
 use super::*;
-use crate::{admin::liveness::Heartbeat, clock::Clock, model::Moment};
+use crate::{admin::liveness::Heartbeat, clock::Clock, controller::work::Work, model::Moment};
 
 struct Served {
     address: SocketAddr,
     readiness: Arc<Readiness>,
     heartbeat: Arc<Heartbeat>,
+    work: Arc<Work>,
     clock: Clock,
 }
 
@@ -22,10 +23,16 @@ struct Served {
 async fn served() -> Served {
     let clock = Clock::with_head_start(Duration::from_hours(2));
     let heartbeat = Arc::new(Heartbeat::default());
+    let work = Arc::new(Work::default());
     let readiness = Arc::new(Readiness::new());
     let ask = Box::new(|| async { true }.boxed());
     let admin = Admin {
-        liveness: Arc::new(Liveness::new(Arc::clone(&heartbeat), clock, ask)),
+        liveness: Arc::new(Liveness::new(
+            Arc::clone(&heartbeat),
+            Arc::clone(&work),
+            clock,
+            ask,
+        )),
         readiness: Arc::clone(&readiness),
         metrics: Arc::default(),
     };
@@ -36,6 +43,7 @@ async fn served() -> Served {
         address,
         readiness,
         heartbeat,
+        work,
         clock,
     }
 }
@@ -68,6 +76,13 @@ async fn readiness_names_what_is_missing() {
         text.ends_with("not ready: the CRD is not installed\n"),
         "{text}"
     );
+    served.readiness.standby("orders-1 leads");
+    let (status, text) = served.get("/readyz").await;
+    assert_eq!(status, 200);
+    assert!(
+        text.ends_with("ready to take over: orders-1 leads\n"),
+        "{text}"
+    );
     served.readiness.ready();
     assert_eq!(served.get("/readyz").await.0, 200);
     served.readiness.stopping();
@@ -88,6 +103,18 @@ async fn a_stuck_process_is_not_alive() {
     assert_eq!(status, 503);
     assert!(text.contains("silent for 100"), "{text}");
     served.heartbeat.beat(served.clock.now());
+    assert_eq!(served.get("/livez").await.0, 200);
+    let hanging = served.work.begin(Moment {
+        uptime: now.uptime.checked_sub(Duration::from_mins(45)).unwrap(),
+        ..now
+    });
+    let (status, text) = served.get("/livez").await;
+    assert_eq!(status, 503);
+    assert!(
+        text.contains("a reconcile has been at work for 270"),
+        "{text}"
+    );
+    drop(hanging);
     assert_eq!(served.get("/livez").await.0, 200);
 }
 

@@ -37,6 +37,9 @@ fn without_flags_the_defaults_hold() {
     assert_eq!(config.resync, Duration::from_mins(10));
     assert_eq!(config.concurrency, 16);
     assert_eq!(config.admin_address.to_string(), "0.0.0.0:8080");
+    let lease = config.election.unwrap();
+    assert_eq!(lease.lease, "taurus-port-operator");
+    assert_eq!(lease.namespace, None, "its own");
     assert_eq!(config.pace, Pace::real());
     assert_eq!(config.logs.format, Format::Text);
     assert_eq!(config.logs.filter.to_string(), "info");
@@ -96,7 +99,7 @@ fn what_cannot_be_used_is_refused() {
         given: given(text),
         floor: Duration::from_secs(10),
     };
-    let table: [(&[&str], ConfigError); 26] = [
+    let table: [(&[&str], ConfigError); 30] = [
         (&["--namespace=Shop"], ConfigError::Namespace(given("Shop"))),
         (&["--namespace=a,b"], ConfigError::Namespace(given("a,b"))),
         (&["--namespace=-a"], ConfigError::Namespace(given("-a"))),
@@ -127,6 +130,16 @@ fn what_cannot_be_used_is_refused() {
         (
             &["--allow-http=maybe"],
             ConfigError::AllowHttp(given("maybe")),
+        ),
+        (
+            &["--leader-elect=perhaps"],
+            ConfigError::LeaderElect(given("perhaps")),
+        ),
+        (&["--lease-name=A"], ConfigError::LeaseName(given("A"))),
+        (&["--lease-name="], ConfigError::LeaseName(String::new())),
+        (
+            &["--lease-namespace=a/b"],
+            ConfigError::LeaseNamespace(given("a/b")),
         ),
         (&["--allow-http"], ConfigError::AllowHttpForNobody),
         (

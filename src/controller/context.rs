@@ -25,9 +25,11 @@ use crate::{
         memory::Memories,
         meter::Meter,
         read::Desired,
+        work::Work,
     },
     crd::TaurusProxyPort,
     fleet::{claims::Claims, permits::Permits},
+    leader::Leadership,
     pace::Pace,
 };
 
@@ -46,6 +48,10 @@ pub struct Settings {
     pub connect: Arc<dyn Connect>,
     /// Counts.
     pub meter: Arc<dyn Meter>,
+    /// Whether this process may act.
+    pub leadership: Arc<Leadership>,
+    /// Told what is at work.
+    pub work: Arc<Work>,
 }
 
 /// What all reconciles share.
@@ -63,6 +69,8 @@ pub struct Context {
     pub(super) client: Client,
     pub(super) meter: Arc<dyn Meter>,
     pub(super) store: Store<Guarded>,
+    pub(super) leadership: Arc<Leadership>,
+    pub(super) work: Arc<Work>,
     draining: AtomicBool,
 }
 
@@ -75,21 +83,29 @@ impl Context {
             resync,
             connect,
             meter,
+            leadership,
+            work,
         } = settings;
         let reporter = Reporter {
             controller: MANAGER.to_owned(),
             instance: None,
         };
         Self {
-            journal: Journal::new(client.clone(), clock),
+            journal: Journal::new(
+                client.clone(),
+                clock,
+                Arc::clone(&leadership),
+                Arc::clone(&work),
+            ),
             accounts: Accounts::new(client.clone(), connect, pace.secret_check),
             recorder: Recorder::new(client.clone(), reporter),
             client,
-            claims: Claims::default(),
+            claims: Claims::since(leadership.since()),
             permits: Permits::default(),
             memories: Memories::default(),
-            // The uptime of the process, until there are leaders.
-            leading_since: Duration::ZERO,
+            leading_since: leadership.since(),
+            leadership,
+            work,
             draining: AtomicBool::new(false),
             clock,
             pace,
@@ -104,6 +120,11 @@ impl Context {
         self.draining.store(true, Ordering::SeqCst);
     }
 
+    /// Whether this process may act now.
+    pub(super) fn leads(&self) -> bool {
+        self.leadership.time_left(self.clock.now()).is_some()
+    }
+
     /// Why a change that was decided on must not be sent after all.
     pub(super) fn objection(
         &self,
@@ -112,6 +133,9 @@ impl Context {
     ) -> Option<&'static str> {
         if self.draining.load(Ordering::SeqCst) {
             return Some("the operator is stopping");
+        }
+        if !self.leads() {
+            return Some("this process no longer leads");
         }
         let namespace = object.namespace().unwrap_or_default();
         let known = self

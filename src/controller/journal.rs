@@ -4,14 +4,16 @@
 //! Relies on the API server's comparison of resource versions: a write from a stale view is refused. Promises that no
 //! proof of an intent exists unless the API server has just shown it with the generation that it was made for.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use kube::{Api, Client, ResourceExt as _, api::PostParams};
 
 use crate::{
     clock::Clock,
+    controller::work::Work,
     crd::{LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    leader::Leadership,
     model::{ChangeId, InstanceId, JobId, Moment, Port, ProxyId},
     plan::{record::Change, settle},
 };
@@ -65,6 +67,9 @@ pub enum JournalError {
     /// The change is no longer on record, nor is it the last one: somebody removed it.
     #[error("the change is no longer on record")]
     Superseded,
+    /// Another process leads, or may do so by now: this one writes nothing any more.
+    #[error("this process does not lead, or its lease has run out")]
+    NotLeading,
     /// The API server did not answer in time; the write may have been made.
     #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
     TimedOut,
@@ -89,6 +94,8 @@ pub struct Target<'a> {
 pub struct Journal {
     client: Client,
     clock: Clock,
+    leadership: Arc<Leadership>,
+    work: Arc<Work>,
 }
 
 impl Acknowledged {
@@ -119,9 +126,14 @@ impl Acknowledged {
 }
 
 impl Journal {
-    /// A journal over `client`.
-    pub fn new(client: Client, clock: Clock) -> Self {
-        Self { client, clock }
+    /// A journal over `client` of a process that writes for as long as it leads.
+    pub fn new(client: Client, clock: Clock, leadership: Arc<Leadership>, work: Arc<Work>) -> Self {
+        Self {
+            client,
+            clock,
+            leadership,
+            work,
+        }
     }
 
     /// Reads an object from the API server, past every cache; nothing if it is gone.
@@ -145,9 +157,9 @@ impl Journal {
         change: &Change,
         target: Target<'_>,
     ) -> Result<(TaurusProxyPort, Option<Acknowledged>), JournalError> {
-        let written = match self.replace(object, status).await {
+        let written = match self.replace_as_leader(object, status).await {
             Ok(written) => written,
-            Err(error @ (JournalError::Gone | JournalError::Pruned)) => return Err(error),
+            Err(error @ (JournalError::Gone | JournalError::NotLeading)) => return Err(error),
             Err(error) => match self.fetch(object).await? {
                 Some(fresh) if change_id(&fresh) == Some(change.id.as_str()) => fresh,
                 Some(_) => return Err(error),
@@ -178,7 +190,8 @@ impl Journal {
 
     /// Puts the job of a change on record, and tries for as long as this process lives: nobody else knows it.
     ///
-    /// The first try writes `status`, made for `object`; later ones set the job in what then stands there.
+    /// The first try writes `status`, made for `object`; later ones set the job in what then stands there. It is the one
+    /// write that a process may still make which no longer leads.
     pub async fn job(
         &self,
         object: TaurusProxyPort,
@@ -186,6 +199,7 @@ impl Journal {
         id: &ChangeId,
         job: &JobId,
     ) -> Result<TaurusProxyPort, JournalError> {
+        let _unsaved = self.work.unsaved();
         if let Ok(written) = self.replace(&object, status).await {
             return Ok(written);
         }
@@ -218,7 +232,22 @@ impl Journal {
         if object.status.as_ref() == Some(&status) {
             return Ok(None);
         }
-        self.replace(object, status).await.map(Some)
+        self.replace_as_leader(object, status).await.map(Some)
+    }
+
+    /// Ends with the term of this process, also between two tries of kube's client.
+    async fn replace_as_leader(
+        &self,
+        object: &TaurusProxyPort,
+        status: TaurusProxyPortStatus,
+    ) -> Result<TaurusProxyPort, JournalError> {
+        let left = self.leadership.time_left(self.clock.now());
+        let left = left.ok_or(JournalError::NotLeading)?;
+        let replacing = self.replace(object, status);
+        match tokio::time::timeout(left.min(CALL_TIMEOUT), replacing).await {
+            Ok(result) => result,
+            Err(_) => Err(JournalError::TimedOut),
+        }
     }
 
     async fn replace(

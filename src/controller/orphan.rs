@@ -3,9 +3,10 @@
 //! Deletion is not held up. The process keeps the instance until the change has ended, so that a successor of the resource
 //! does not start another one beside it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use crate::{
+    clock,
     cloud::Cloud,
     controller::{context::Context, memory::Memory, read::Desired},
     model::Moment,
@@ -28,7 +29,7 @@ pub(super) fn adopt(
             .of_user(desired.change_timeout)
             .max(context.pace.settle_window());
         while context.clock.now().elapsed(begun.uptime) < longest {
-            pause(context.pace.poll_longest).await;
+            clock::pause(context.pace.poll_longest).await;
             let now = context.clock.now();
             let settled = now.elapsed(begun.uptime) >= context.pace.settle_window();
             if settled && has_ended(&context, &namespace, &desired, &change, now).await {
@@ -72,12 +73,4 @@ async fn is_idle(context: &Context, cloud: &dyn Cloud, desired: &Desired, now: M
     list.is_ok_and(|list| {
         tasks::unfinished(&list, instance, &abandoned, now, &context.pace).is_none()
     })
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "nothing is left that could be requeued"
-)]
-async fn pause(duration: Duration) {
-    tokio::time::sleep(duration).await;
 }

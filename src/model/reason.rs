@@ -1,5 +1,7 @@
 //! Why a resource is in the state that it is in: a closed set, with one meaning each.
 
+use strum::EnumMessage as _;
+
 /// The group of states that a reason belongs to; exactly one condition of the three is True in every version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -13,7 +15,8 @@ pub enum Class {
     Detail,
 }
 
-/// The reasons. Their names are those of the status, of events and of the reference.
+/// The reasons. Their names are those of the status, of events and of the reference, which is made from this list: what
+/// stands above each is its meaning for people, and `message` is what they can do.
 #[derive(
     Debug,
     Clone,
@@ -25,93 +28,129 @@ pub enum Class {
     Ord,
     strum::Display,
     strum::EnumIter,
+    strum::EnumMessage,
     strum::EnumString,
     strum::IntoStaticStr,
 )]
 pub enum Reason {
-    /// The wanted port is in place and no change is in progress.
+    /// The wanted port is in place.
     Settled,
-    /// The policy is to observe, and the proxy is readable and usable.
+    /// With `managementPolicy: Observe`: the proxy can be read and used.
     Observed,
-    /// The cloud works on the change.
+    /// A change is about to be made or the cloud works on it.
     JobRunning,
-    /// The job is done; the port has still to be seen.
+    /// The job is done; the port has still to be seen in the list.
     Verifying,
-    /// Whether a change was begun is not known; watched until it is.
+    /// Whether a change was begun is not known, after a lost answer, a crash or a restored backup; task list and port
+    /// are watched for almost three minutes before anything else is done.
     OutcomeUnknown,
-    /// An attempt did not succeed; the next one follows.
+    /// An attempt failed, or drift was put right a short while ago; the next attempt follows.
     BackingOff,
-    /// Somebody else's operation is at work on the instance or proxy.
+    /// Another operation is at work on the instance or proxy.
     ProxyBusy,
-    /// Another change of ours is at work on the instance.
+    /// Another resource's change on the same instance goes first.
     WaitingForInstance,
-    /// Another resource owned the proxy a short while ago, or may still turn out to.
+    /// Another resource managed the same proxy until a short while ago, or, just after a start of the operator, may
+    /// still turn out to; this one waits for two minutes.
     TakingOver,
-    /// The resource is suspended, or being deleted, and its port is not the wanted one.
+    /// `spec.suspend` is true, or the resource is being deleted, and the port is not the wanted one.
+    #[strum(message = "set `spec.suspend` to false")]
     Suspended,
-    /// The cloud can't be reached, or fails.
+    /// The cloud can't be reached or fails; a settled resource says so only after three failed looks in a row.
+    #[strum(message = "see to the network if it lasts")]
     CloudUnreachable,
-    /// The cloud asked for fewer calls.
+    /// The cloud asks for fewer calls.
+    #[strum(message = "a longer `--resync`")]
     Throttled,
-    /// The cloud's answer can't be understood.
+    /// The cloud's answer can't be understood; the message has its beginning.
+    #[strum(message = "report it")]
     MalformedAnswer,
-    /// The proxy or instance was not found; looked for again before that is believed.
+    /// The proxy was not found; it is looked for once more before that is believed.
     ConfirmingAbsence,
-    /// The job failed as often as it is tried.
+    /// Four attempts at this port failed; the message has the cloud's reason.
+    #[strum(message = "mend the cause, then set another port or the annotation `requestedAt`")]
     JobFailed,
-    /// The job, or what is left of it, takes longer than `changeTimeout`.
+    /// A job takes longer than `spec.changeTimeout`; it is still looked at.
+    #[strum(
+        message = "see the cloud's task center; a job that is given up: annotation `abandonJob`"
+    )]
     JobOverdue,
-    /// The job waits for somebody's authorization in the cloud.
+    /// The job waits for an authorization in the cloud.
+    #[strum(message = "authorize it in the task center")]
     JobUnauthorized,
-    /// No attempt at this port arrived, as far as can be known; still tried, ever more slowly.
+    /// Three attempts never arrived, as far as can be known; tried again hourly.
+    #[strum(message = "check the way to the cloud")]
     AttemptsVoid,
-    /// The job was completed but the port did not change.
+    /// Four jobs were completed, and the port did not change.
+    #[strum(message = "ask the cloud's support; then another port or `requestedAt`")]
     VerificationFailed,
-    /// The port was changed elsewhere, and the policy is not to put it right.
+    /// The port was changed elsewhere, and `ApplyOnChange` leaves that.
+    #[strum(message = "set `spec.port` to what it shall be")]
     DriftDetected,
-    /// The port is changed elsewhere again and again.
+    /// The port was changed elsewhere four times within a day.
+    #[strum(message = "find out who wants the other port; then `requestedAt`")]
     DriftContested,
-    /// The service refuses the wanted port.
+    /// The service refuses this port.
+    #[strum(message = "set another port")]
     PortRejected,
     /// The proxy is in a state in which nothing can be changed.
+    #[strum(message = "see to it in the cloud")]
     ProxyUnhealthy,
-    /// The proxy is not there.
+    /// The instance has no such proxy.
+    #[strum(message = "check `spec.proxyID`")]
     ProxyNotFound,
-    /// The instance is not there.
+    /// There is no such instance.
+    #[strum(message = "check `spec.instanceID` and `spec.projectID`")]
     InstanceNotFound,
-    /// The instance can't be changed for now: storage full, frozen, kernel too old.
+    /// Storage full, frozen, or kernel too old; looked at hourly.
+    #[strum(message = "see to it in the cloud")]
     InstanceBlocked,
-    /// An older resource owns the proxy.
+    /// An older resource, perhaps of another namespace, manages the same proxy with credentials that can see it.
+    #[strum(message = "delete one of them")]
     ProxyClaimed,
-    /// There are no credentials: no reference, no Secret.
+    /// No `credentialsRef`, no such Secret, or the operator may not read it.
+    #[strum(message = "make the Secret")]
     CredentialsMissing,
-    /// The credentials can't be used or are not believed.
+    /// The Secret's keys are wrong, or the cloud does not believe the credential.
+    #[strum(message = "correct the Secret")]
     CredentialsInvalid,
-    /// The user or key is locked for a while.
+    /// The cloud has locked the key or user for a while.
+    #[strum(message = "wait, and find out who fails to sign in")]
     CredentialsLocked,
-    /// The credentials may not do this.
+    /// The credential may not do this.
+    #[strum(message = "grant the actions of [credentials.md](credentials.md)")]
     PermissionDenied,
-    /// The endpoint is not one that may be called.
+    /// The host is not one that may be called.
+    #[strum(message = "`--allowed-endpoint`, or correct `spec.endpoint`")]
     EndpointNotAllowed,
-    /// The region is not in the table of endpoints.
+    /// The region is not in the operator's table of hosts.
+    #[strum(message = "set `spec.endpoint`")]
     RegionUnknown,
-    /// The server's certificate was not believed.
-    #[strum(serialize = "TLSFailed")]
+    /// The server's certificate is not trusted.
+    #[strum(
+        serialize = "TLSFailed",
+        message = "see to the certificate or to what stands in between"
+    )]
     TlsFailed,
-    /// The clocks of operator and cloud differ too much.
+    /// The clock of the operator's machine is off by a quarter of an hour or more.
+    #[strum(message = "put the clock right")]
     ClockSkew,
-    /// The spec can't be acted on.
+    /// A field can't be acted on, in an object older than the rules.
+    #[strum(message = "correct the field that the message names")]
     SpecInvalid,
-    /// The installed definition of the resource is too old to hold the record of a change.
-    #[strum(serialize = "CRDOutdated")]
+    /// The installed definition drops the record of a change.
+    #[strum(
+        serialize = "CRDOutdated",
+        message = "install the definition of this release"
+    )]
     CrdOutdated,
-    /// The cloud shows the wanted port.
+    /// Of `PortInSync`: the wanted port is shown.
     PortMatches,
-    /// The cloud shows another port.
+    /// Of `PortInSync`: another port is shown.
     PortDiffers,
-    /// The port was not read yet.
+    /// Of `PortInSync`: the port was not read yet.
     PortUnknown,
-    /// The last change job was completed.
+    /// Of `JobSucceeded`.
     JobCompleted,
 }
 
@@ -165,6 +204,17 @@ impl Reason {
     pub fn name(self) -> &'static str {
         self.into()
     }
+
+    /// What it means, for people; Markdown.
+    pub fn meaning(self) -> String {
+        let lines = self.get_documentation().unwrap_or_default();
+        lines.replace('\n', " ")
+    }
+
+    /// What a person can do about it; nothing where it passes by itself or is in order.
+    pub fn advice(self) -> Option<&'static str> {
+        self.get_message()
+    }
 }
 
 #[cfg(test)]
@@ -190,24 +240,13 @@ mod tests {
         assert_eq!(Reason::TlsFailed.name(), "TLSFailed");
         assert_eq!(Reason::CrdOutdated.to_string(), "CRDOutdated");
     }
+
     #[test]
-    fn each_reason_has_one_row_in_the_reference_with_its_class() {
-        let reference = include_str!("../../docs/status.md");
+    fn what_only_a_person_can_mend_says_how() {
         for reason in Reason::iter() {
-            let class = match reason.class() {
-                Class::Ready => "Ready",
-                Class::Reconciling => "Reconciling",
-                Class::Stalled => "Stalled",
-                Class::Detail => "detail",
-            };
-            let row = format!("| `{}` | {class} | ", reason.name());
-            assert_eq!(reference.matches(&row).count(), 1, "{row}");
+            let stalled = reason.class() == Class::Stalled;
+            assert!(reason.advice().is_some() || !stalled, "{reason}");
+            assert!(reason.meaning().ends_with('.'), "{reason}");
         }
-        let rows = reference.lines().filter(|line| {
-            ["Ready", "Reconciling", "Stalled", "detail"]
-                .iter()
-                .any(|class| line.contains(&format!("` | {class} | ")))
-        });
-        assert_eq!(rows.count(), Reason::iter().count());
     }
 }

@@ -14,6 +14,7 @@ mod follow;
 mod outcome;
 mod process;
 mod properties;
+mod reasons;
 mod schedule;
 mod steps;
 mod trouble;

@@ -2,15 +2,20 @@
 //!
 //! Promises that labels are bounded: their values come from enums of this program, never from a resource or an answer.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::text,
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
 use crate::{
+    clock::Clock,
     cloud::{
         Meaning,
         observer::{CallObserver, Operation},
@@ -20,6 +25,7 @@ use crate::{
         meter::{Ending, Meter},
     },
     crd::{LastChange, Outcome, TaurusProxyPort, TaurusProxyPortStatus},
+    leader::Leadership,
     telemetry::metrics::{
         labels::{AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel},
         resources::Resources,
@@ -56,6 +62,8 @@ pub struct Metrics {
     change_seconds: Histogram,
     change_requests: Family<AnswerLabel, Counter>,
     resources: Resources,
+    leading: Gauge,
+    leadership: OnceLock<(Arc<Leadership>, Clock)>,
 }
 
 impl Default for Metrics {
@@ -70,6 +78,8 @@ impl Default for Metrics {
             change_seconds: Histogram::new(CHANGE_SECONDS),
             change_requests: Family::default(),
             resources: Resources::default(),
+            leading: Gauge::default(),
+            leadership: OnceLock::new(),
         };
         metrics.begin_at_zero();
         metrics.register();
@@ -80,9 +90,19 @@ impl Default for Metrics {
 impl Metrics {
     /// Everything, as [`CONTENT_TYPE`].
     pub fn text(&self) -> Result<String, fmt::Error> {
+        if let Some((leadership, clock)) = self.leadership.get() {
+            let leads = leadership.time_left(clock.now()).is_some();
+            self.leading.set(leads.into());
+        }
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// From now on it is told whether this process leads.
+    pub fn watch(&self, leadership: Arc<Leadership>, clock: Clock) {
+        // There is one leadership a process; a second one changes nothing.
+        let _ = self.leadership.set((leadership, clock));
     }
 
     /// The first failure of a kind is a step from 0 to 1, which an alert sees, not a figure out of nowhere.
@@ -97,6 +117,11 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
+        registry.register(
+            "leading",
+            "Whether this process holds the lease, or is the only one",
+            self.leading.clone(),
+        );
         registry.register(
             "reconciles",
             "Reconciles by how they ended",

@@ -109,6 +109,7 @@ impl Operator {
             .env("KUBECONFIG", kubeconfig)
             .args(["run", "--allow-http", "--allowed-endpoint", endpoint])
             .args(["--pace", "20", "--resync", "5s", "--admin-address", &admin])
+            .args(["--lease-namespace", "taurus-system"])
             .stderr(File::create(&log)?)
             .spawn()?;
         let operator = Self {

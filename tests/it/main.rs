@@ -16,7 +16,9 @@
 mod admission;
 mod client;
 mod contract;
+mod docs;
 mod field_cases;
+mod reference;
 mod rules;
 mod stories;
 mod world;

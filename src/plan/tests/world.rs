@@ -19,6 +19,8 @@ pub(super) struct Cluster {
     pub(super) writes: usize,
     /// Until when a change of a deleted object is followed.
     pub(super) orphan_until: u64,
+    /// Until when another resource may still turn out to own the proxy.
+    pub(super) owned_until: u64,
     pub(super) pruned: bool,
     pub(super) claimed: bool,
 }
@@ -96,6 +98,7 @@ impl World {
                 version: 1,
                 writes: 0,
                 orphan_until: 0,
+                owned_until: 0,
                 pruned: false,
                 claimed: false,
             },

@@ -2,7 +2,7 @@
 //!
 //! The proof that a change needs comes from a real API server, as nowhere else.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use kube::{
     Api,
@@ -17,6 +17,7 @@ use taurus_port_operator::{
         TaurusProxyPortStatus,
     },
     fleet::permits::Permits,
+    leader::Leadership,
     model::{ChangeId, Port},
     plan::record::Change,
 };
@@ -62,7 +63,12 @@ impl Intents {
         let api: Api<TaurusProxyPort> = Api::namespaced(client.clone(), &namespace);
         let object = api.create(&PostParams::default(), &resource).await.unwrap();
         Self {
-            journal: Journal::new(client, Clock::start()),
+            journal: Journal::new(
+                client,
+                Clock::start(),
+                Arc::new(Leadership::alone()),
+                Arc::default(),
+            ),
             object,
             number: 0,
         }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 use taurus_sim::{Answer, Effect, Fault, Mode, Operation, Options, sample};
 
-use crate::world::{World, condition, in_all_modes, is_ready, job_id, job_of, options, reason};
+use crate::world::{
+    World, condition, in_all_modes, is_ready, job_id, job_of, observed, options, reason,
+};
 
 in_all_modes! {
     b08_a_change_made_meanwhile_waits_and_only_the_newest_counts: newest_wins;
@@ -114,10 +116,6 @@ async fn made_anew(mode: Mode) {
     assert_eq!(world.accepted(), [3307]);
     assert_eq!(world.asked_for(), [3307]);
     world.finish().await;
-}
-
-fn observed(object: &taurus_port_operator::crd::TaurusProxyPort) -> Option<i64> {
-    object.status.as_ref()?.observed_generation
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@ use taurus_port_operator::{
         names::Names,
     },
     controller::{self, Scope, context::Settings, meter::Meter},
+    leader::Leadership,
     pace::Pace,
 };
 use tokio::sync::oneshot;
@@ -39,6 +40,8 @@ pub struct Setup {
     pub names: Names,
     /// By how much its clocks are off.
     pub shift: Option<&'static Shift>,
+    /// Whether it may act.
+    pub leadership: Arc<Leadership>,
 }
 
 impl Default for Setup {
@@ -54,6 +57,7 @@ impl Default for Setup {
             hosts: Vec::new(),
             names: Names::of_the_system(),
             shift: None,
+            leadership: Arc::new(Leadership::alone()),
         }
     }
 }
@@ -167,5 +171,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         pace,
         connect: Arc::new(Connector::new(policy).unwrap()),
         meter: Arc::clone(&setup.meter),
+        leadership: Arc::clone(&setup.leadership),
+        work: Arc::default(),
     }
 }

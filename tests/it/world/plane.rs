@@ -9,12 +9,15 @@ use std::{
 };
 
 use k8s_openapi::{
-    api::core::v1::Namespace,
+    api::{
+        core::v1::Namespace,
+        rbac::v1::{Role, RoleBinding},
+    },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
     Api, Client, Config,
-    api::{ObjectMeta, PostParams},
+    api::{ObjectMeta, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
     runtime::{conditions::is_crd_established, wait::await_condition},
 };
@@ -133,6 +136,27 @@ pub async fn operator_kubeconfig(plane: &ControlPlane) -> String {
         .service_account_kubeconfig("taurus-system", "taurus-port-operator")
         .await
         .unwrap()
+}
+
+/// Lets the operator keep its Lease in this namespace, as in one that it is installed in.
+pub async fn allow_leases(plane: &ControlPlane, namespace: &str) {
+    let rule = json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]});
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "leases"}, "rules": [rule]
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "leases"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "leases"},
+        "subjects": [{"kind": "ServiceAccount", "name": "taurus-port-operator", "namespace": "taurus-system"}],
+    });
+    let client = plane.client().await.unwrap();
+    let params = PatchParams::apply("story").force();
+    let roles: Api<Role> = Api::namespaced(client.clone(), namespace);
+    let role = Patch::Apply(role);
+    roles.patch("leases", &params, &role).await.unwrap();
+    let bindings: Api<RoleBinding> = Api::namespaced(client, namespace);
+    let binding = Patch::Apply(binding);
+    bindings.patch("leases", &params, &binding).await.unwrap();
 }
 
 /// The configuration of a client with the operator's own rights.

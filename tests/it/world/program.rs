@@ -25,6 +25,7 @@ impl Program {
 
     /// As [`Self::start`], with more of the environment and more flags.
     pub async fn start_with(world: &World, environment: &[(&str, &str)], flags: &[&str]) -> Self {
+        plane::allow_leases(world.plane, &world.namespace).await;
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
         std::fs::write(&kubeconfig, plane::operator_kubeconfig(world.plane).await).unwrap();
@@ -51,6 +52,7 @@ impl Program {
             ])
             .args(["--resync", "1s"])
             .args(["--pace", &DIVISOR.to_string(), "--admin-address", &admin])
+            .args(["--lease-namespace", &world.namespace])
             .args(flags)
             .stdin(Stdio::null())
             .stderr(File::create(folder.path().join("log")).unwrap())

@@ -64,3 +64,8 @@ pub fn has_change(object: &TaurusProxyPort) -> bool {
         .as_ref()
         .is_some_and(|status| status.change.is_some())
 }
+
+/// The generation that the status judges.
+pub fn observed(object: &TaurusProxyPort) -> Option<i64> {
+    object.status.as_ref()?.observed_generation
+}

@@ -43,7 +43,14 @@ pub(super) struct Turn<'a> {
 
 impl Turn<'_> {
     pub(super) fn run(&mut self) -> Result<Duration, Halt> {
-        let desired = read(&self.object).expect("a spec that can be read");
+        let desired = match read(&self.object) {
+            Ok(desired) => desired,
+            Err(fault) => {
+                let status = summary::invalid(&self.object, fault.to_string(), self.now());
+                self.put_down(status)?;
+                return Ok(resync());
+            }
+        };
         let record = Record::of(&self.object);
         let now = self.now();
         self.process.session.meet(&record, now);
@@ -108,6 +115,11 @@ impl Turn<'_> {
         let mut observed = block_on(look(&from, depth));
         observed.claimed_by_older = self.cluster.claimed;
         observed.instance_taken = self.cluster.orphan_until > self.sky.state().now;
+        let left = self
+            .cluster
+            .owned_until
+            .saturating_sub(self.sky.state().now);
+        observed.owner_open_for = Some(Duration::from_secs(left)).filter(|left| !left.is_zero());
         observed.record_pruned = self.cluster.pruned;
         let decision = plan::decide(&self.facts(desired, &record, &observed, &pace));
         self.process.session = decision.session.clone();
@@ -276,8 +288,11 @@ impl Turn<'_> {
         observed: &Observed,
         decision: &Decision,
     ) -> Result<(), Halt> {
-        let status: TaurusProxyPortStatus =
-            summary::status(&self.object, desired, observed, decision, self.now());
+        let status = summary::status(&self.object, desired, observed, decision, self.now());
+        self.put_down(status)
+    }
+
+    fn put_down(&mut self, status: TaurusProxyPortStatus) -> Result<(), Halt> {
         if self.object.status.as_ref() == Some(&status) {
             return Ok(());
         }
