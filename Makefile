@@ -46,7 +46,7 @@ fuzz: need-rust need-cpp $(CARGO_FUZZ) ## Look for inputs that break a promise (
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build
 
-gitops-tools: ## Build the GitOps tools that tests render and apply with, once (about 6 minutes)
+gitops-tools: ## Build the GitOps tools that tests render and apply with, once (about 4 minutes)
 	@tests/gitops/build envsubst > /dev/null
 	@tests/gitops/build helm > /dev/null
 	@tests/gitops/build kustomize-controller > /dev/null
