@@ -122,7 +122,7 @@ async fn g01_a_base_with_variables_gives_the_right_types_and_names_what_is_missi
 
 /// Flux's times are short: 5 s for its timeout of 5 min, 1 s between tries. The job's 8 min are the simulator's, which pass
 /// when the story lets them: after the timeout. The operator itself is not rolled out by Flux here, since nothing runs
-/// pods; a ConfigMap takes its place in the chain.
+/// pods; a `ConfigMap` takes its place in the chain.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g03_a_chain_tells_of_its_timeout_then_heals_and_applying_again_changes_nothing() {
     let world = World::start(options(Mode::M2).job(job_of(8 * 60))).await;

@@ -1,7 +1,7 @@
 //! Flux's own kustomize-controller, at work in a story's namespace.
 //!
-//! Relies on `tests/gitops/build`. The controller is the real one, its source is stood in for: a GitRepository whose status
-//! was written by hand names an archive, with the repository's `deploy` in it, that is served from here.
+//! Relies on `tests/gitops/build`. The controller is the real one, its source is stood in for: a `GitRepository` whose
+//! status was written by hand names an archive, with the repository's `deploy` in it, that is served from here.
 
 use std::{fmt::Write as _, fs::File, path::Path, process::Stdio};
 
@@ -112,14 +112,14 @@ impl Flux {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, looking).await {
-            Ok(object) => object,
-            Err(_) => panic!(
-                "{name} did not become: {what}. It is: {:#?}; the log:\n{}",
-                self.kustomizations.get(name).await,
-                std::fs::read_to_string(self.folder.path().join("log")).unwrap()
-            ),
+        if let Ok(object) = tokio::time::timeout(PATIENCE, looking).await {
+            return object;
         }
+        panic!(
+            "{name} did not become: {what}. It is: {:#?}; the log:\n{}",
+            self.kustomizations.get(name).await,
+            std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+        );
     }
 
     /// Waits until a Kustomization is ready.
