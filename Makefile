@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fuzz control-plane crds docs need-rust need-cpp need-python
+.PHONY: help demo test check fuzz control-plane gitops-tools crds docs need-rust need-cpp need-python
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -26,7 +26,7 @@ demo: need-rust control-plane ## The operator at work against a simulated cloud,
 	cargo build --locked --workspace --bins --example demo
 	@target/debug/examples/demo
 
-test: need-rust need-python control-plane ## All tests that there are
+test: need-rust need-python control-plane gitops-tools ## All tests that there are
 	# Stories mostly wait for each other's servers: more of them at once than there are processors.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --workspace --locked
 	python3 tests/sdk/run.py
@@ -45,6 +45,11 @@ fuzz: need-rust need-cpp $(CARGO_FUZZ) ## Look for inputs that break a promise (
 
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build
+
+gitops-tools: ## Build the GitOps tools that tests render and apply with, once (about 4 minutes)
+	@tests/gitops/build envsubst > /dev/null
+	@tests/gitops/build helm > /dev/null
+	@tests/gitops/build kustomize-controller > /dev/null
 
 crds: need-rust ## Write the custom resource definition anew from the types
 	cargo run --locked --quiet -- crd > $(CRD).new
