@@ -46,7 +46,7 @@ fuzz: need-rust need-cpp $(CARGO_FUZZ) ## Look for inputs that break a promise (
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build
 
-gitops-tools: ## Build the GitOps tools that tests judge, render and apply with, once
+gitops-tools: ## Build the GitOps tools that tests judge, render and apply with, once (about 5 minutes)
 	@for module in tests/gitops/*/go.mod; do tests/gitops/build "$$(basename "$$(dirname "$$module")")" > /dev/null; done
 
 crds: need-rust ## Write the custom resource definition anew from the types

@@ -12,6 +12,7 @@ use taurus_sim::{Entry, Filter, JobPlan, Mode, Operation, Options, Simulator, sa
 use crate::rules;
 
 mod applying;
+pub mod flux;
 pub mod front;
 pub mod gate;
 pub mod operator;
@@ -19,6 +20,7 @@ pub mod plane;
 pub mod program;
 pub mod recorder;
 mod told;
+pub mod tools;
 pub mod verdicts;
 mod waiting;
 

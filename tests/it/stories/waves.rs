@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use taurus_sim::{JobPlan, Mode, sample};
 
 use crate::world::{
-    PATIENCE, World, job_of, options, plane, recorder,
+    PATIENCE, World, job_of, options, recorder,
     verdicts::{self, Health, Verdict},
 };
 
@@ -155,10 +155,7 @@ fn port_of_application(world: &World) -> Option<String> {
 
 /// What kubectl answers; a word that is not JSON is null.
 fn kubectl(world: &World, arguments: &[&str]) -> Value {
-    let output = plane::kubectl(
-        world.plane,
-        &[&["-n", &world.namespace], arguments].concat(),
-    );
+    let output = world.kubectl(arguments);
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }

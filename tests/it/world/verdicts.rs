@@ -5,7 +5,7 @@
 use std::{
     io::{Seek as _, Write as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     sync::OnceLock,
 };
 
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use taurus_controlplane::ControlPlane;
 
-use super::plane;
+use super::{plane, tools::tool};
 
 /// What one object is taken for.
 #[derive(Debug, Clone, Deserialize)]
@@ -88,18 +88,7 @@ fn judged(plane: &ControlPlane, objects: &[Value]) -> Vec<Verdict> {
 /// The program and Argo CD's settings, both made once.
 fn judge(plane: &ControlPlane) -> &'static (PathBuf, PathBuf) {
     static JUDGE: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
-    JUDGE.get_or_init(|| (program(), settings(plane)))
-}
-
-fn program() -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gitops/build");
-    let built = Command::new(script)
-        .arg("health")
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "tests/gitops/build says why");
-    PathBuf::from(String::from_utf8(built.stdout).unwrap().trim())
+    JUDGE.get_or_init(|| (tool("health"), settings(plane)))
 }
 
 /// A file with the `argocd-cm` of Argo CD.

@@ -1,0 +1,3 @@
+{{- define "proxy-port.fullname" -}}
+{{- .Values.nameOverride | default (printf "%s-%s" .Release.Name .Chart.Name) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}

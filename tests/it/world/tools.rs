@@ -1,0 +1,80 @@
+//! The programs that people render manifests with: kubectl, and what `tests/gitops/build` builds.
+//!
+//! Relies on Go where a program was not built before; `make test` builds all of them first.
+
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use super::{WANTED, World, plane};
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The path of a program of `tests/gitops`.
+pub fn tool(name: &str) -> PathBuf {
+    let built = Command::new(root().join("tests/gitops/build"))
+        .arg(name)
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{built:?}");
+    PathBuf::from(String::from_utf8(built.stdout).unwrap().trim())
+}
+
+/// Copies a file or folder of the repository into another folder, under the same path.
+pub fn copy_into(folder: &Path, path: &str) {
+    let to = folder.join(path);
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    let copied = Command::new("cp")
+        .arg("-r")
+        .args([&root().join(path), &to])
+        .output()
+        .unwrap();
+    assert!(copied.status.success(), "{copied:?}");
+}
+
+impl World {
+    /// Runs kubectl in the story's namespace.
+    pub fn kubectl(&self, arguments: &[&str]) -> Output {
+        plane::kubectl(self.plane, &[&["-n", &self.namespace], arguments].concat())
+    }
+
+    /// The story's resource as a text, under this name and with these words for fields of its spec.
+    pub fn manifest(&self, name: &str, words: &[(&str, &str)]) -> String {
+        let resource = serde_json::to_value(self.resource(WANTED)).unwrap();
+        let (version, kind) = (&resource["apiVersion"], &resource["kind"]);
+        let mut text =
+            format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n");
+        for (field, value) in resource["spec"].as_object().unwrap() {
+            let word = words.iter().find(|(name, _)| name == field);
+            // A value in JSON is one in YAML, too.
+            let word = word.map_or(value.to_string(), |(_, word)| (*word).to_owned());
+            writeln!(text, "  {field}: {word}").unwrap();
+        }
+        text
+    }
+
+    /// Applies a text with kubectl, as it is.
+    pub fn apply(&self, manifest: &str) -> Output {
+        let mut file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+        write!(file, "{manifest}").unwrap();
+        self.kubectl(&["apply", "-f", file.path().to_str().unwrap()])
+    }
+}
+
+/// What a program that succeeded has printed.
+pub fn printed(output: Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a program that failed has said of it.
+pub fn refusal(output: &Output) -> String {
+    assert!(!output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
