@@ -28,7 +28,7 @@ pub const ABANDON_JOB: &str = "taurusdb.huaweicloud.com/abandonJob";
 
 /// The definition as it is installed; see [`printed`] for what is changed in the derived one, and why.
 pub fn definition() -> CustomResourceDefinition {
-    printed::without_nullable(TaurusProxyPort::crd())
+    printed::mended(TaurusProxyPort::crd())
 }
 
 #[cfg(test)]

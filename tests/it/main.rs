@@ -17,6 +17,7 @@ mod admission;
 mod client;
 mod contract;
 mod field_cases;
+mod kept;
 mod rules;
 mod stories;
 mod world;

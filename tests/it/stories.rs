@@ -24,3 +24,4 @@ mod pace;
 mod policies;
 mod secrets;
 mod settled;
+mod shown;
