@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    judge::{Judge, NAME, each, printed},
+    judge::{Judge, NAME, each, in_order, printed},
     written::Written,
 };
 use crate::kept::{kept, table};
@@ -134,7 +134,8 @@ async fn server_side_apply_refuses_other_types_in_its_own_words() {
     ] {
         let document = Written::good().with("port", form).document(NAME, None);
         let refused = judge.kubectl(&["apply", "--server-side", "-f"], &document);
-        rows.push((format!("port: {form}"), printed(&refused).unwrap_err()));
+        let said = in_order(&printed(&refused).unwrap_err());
+        rows.push((format!("port: {form}"), said));
     }
     kept("ports-server-side", &table(&rows), &[]);
 }
