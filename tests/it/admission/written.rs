@@ -42,13 +42,12 @@ impl Written {
         let version = version.map_or_else(String::new, |version| {
             format!("  resourceVersion: \"{version}\"\n")
         });
-        let fields: String = self
-            .fields
-            .iter()
-            .map(|(field, yaml)| format!("  {field}: {yaml}\n"))
-            .collect();
-        format!(
-            "apiVersion: taurusdb.huaweicloud.com/v1alpha1\nkind: TaurusProxyPort\nmetadata:\n  name: {name}\n{version}spec:\n{fields}"
-        )
+        let head = format!(
+            "apiVersion: taurusdb.huaweicloud.com/v1alpha1\nkind: TaurusProxyPort\nmetadata:\n  name: {name}\n{version}spec:\n"
+        );
+        let fields = self.fields.iter();
+        fields.fold(head, |document, (field, yaml)| {
+            document + &format!("  {field}: {yaml}\n")
+        })
     }
 }
