@@ -7,16 +7,22 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python
+.PHONY: help demo test test-versions check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
+
+# Texts that are kept as snapshots are compared and never written anew on the way.
+export INSTA_UPDATE := no
 
 CRD := crds/taurusproxyports.taurusdb.huaweicloud.com.yaml
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 CARGO_FUZZ_VERSION := 0.13.2
 CARGO_FUZZ := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
+
+# Admission, definitions, what kubectl shows and compares, and a main story of each kind.
+VERSIONED := admission:: definitions:: gitops:: stories::shown:: a10_ b05_ c09_ c10_
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +36,14 @@ test: need-rust need-python control-plane gitops-tools ## All tests that there a
 	# Stories mostly wait for each other's servers: more of them at once than there are processors.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --workspace --locked
 	python3 tests/sdk/run.py
+
+test-versions: need-rust ## Tests that the API server's version matters to, on each that is supported (the first time: 5 minutes each)
+	@unset KUBEBUILDER_ASSETS; for module in tests/controlplane/v*/; do \
+		export KUBERNETES="$$(basename $$module | tr -d v)"; \
+		echo "=== Kubernetes $$KUBERNETES"; \
+		tests/controlplane/build; \
+		RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --locked --test it -- $(VERSIONED); \
+	done
 
 check: need-rust check-go $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check

@@ -7,6 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt as _;
 
 pub mod printed;
+mod rules;
 pub mod spec;
 pub mod status;
 
@@ -27,7 +28,7 @@ pub const ABANDON_JOB: &str = "taurusdb.huaweicloud.com/abandonJob";
 
 /// The definition as it is installed; see [`printed`] for what is changed in the derived one, and why.
 pub fn definition() -> CustomResourceDefinition {
-    printed::without_nullable(TaurusProxyPort::crd())
+    printed::mended(TaurusProxyPort::crd())
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The definition as text: what people apply, review and diff.
 //!
-//! kube's derive leaves three things that an API server would store differently or users would stumble over; they are
-//! mended here, so that what is applied equals what is served: `nullable` on every optional field (an explicit null
-//! would be stored and make rules fail), and whole numbers printed as fractions.
+//! kube's derive leaves things that an API server would store differently or users would stumble over; they are mended
+//! here, so that what is applied equals what is served: `nullable` on every optional field (an explicit null would be
+//! stored and make rules fail), `format` beside a range (the API server's words about formats name no field), and whole
+//! numbers printed as fractions.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -20,15 +21,15 @@ pub enum PrintError {
     Yaml(#[from] serde_saphyr::ser::Error),
 }
 
-/// Takes `nullable` out of every schema.
-pub fn without_nullable(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+/// Takes `nullable` out of every schema, and `format` where a range says more.
+pub fn mended(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut definition.spec.versions {
         let schema = version
             .schema
             .as_mut()
             .and_then(|schema| schema.open_api_v3_schema.as_mut());
         if let Some(schema) = schema {
-            forbid_null(schema);
+            mend(schema);
         }
     }
     definition
@@ -41,18 +42,21 @@ pub fn yaml(definition: &CustomResourceDefinition) -> Result<String, PrintError>
     Ok(serde_saphyr::to_string(&value)?)
 }
 
-fn forbid_null(schema: &mut JSONSchemaProps) {
+fn mend(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    if schema.minimum.is_some() && schema.maximum.is_some() {
+        schema.format = None;
+    }
     for property in schema
         .properties
         .iter_mut()
         .flat_map(|properties| properties.values_mut())
     {
-        forbid_null(property);
+        mend(property);
     }
     match schema.items.as_mut() {
-        Some(JSONSchemaPropsOrArray::Schema(items)) => forbid_null(items),
-        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(forbid_null),
+        Some(JSONSchemaPropsOrArray::Schema(items)) => mend(items),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(mend),
         None => {}
     }
 }

@@ -12,7 +12,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::status::TaurusProxyPortStatus;
+use super::{rules, status::TaurusProxyPortStatus};
 
 /// The wanted port of one database proxy.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -25,6 +25,7 @@ use super::status::TaurusProxyPortStatus;
     category = "huaweicloud",
     namespaced,
     status = "TaurusProxyPortStatus",
+    doc = "The port of one TaurusDB proxy: what is wanted, and how it stands.",
     derive = "PartialEq",
     printcolumn(
         name = "Desired",
@@ -79,37 +80,49 @@ use super::status::TaurusProxyPortStatus;
     )
 )]
 #[x_kube(
-    validation = Rule::new("has(self.region) || has(self.endpoint)")
-        .message("either region or endpoint must be set"),
-    validation = Rule::new("has(self.credentialsRef) || !(has(self.endpoint) || has(self.iamEndpoint))")
-        .message("credentialsRef is required where endpoint or iamEndpoint is set"),
-    validation = Rule::new("has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)")
-        .message("region is immutable: create another resource instead"),
-    validation = Rule::new("has(self.endpoint) == has(oldSelf.endpoint) && (!has(self.endpoint) || self.endpoint == oldSelf.endpoint)")
-        .message("endpoint is immutable: create another resource instead"),
+    validation = rules::required(
+        "has(self.region) || has(self.endpoint)", "region", "either region or endpoint must be set"
+    ),
+    validation = rules::required(
+        "has(self.credentialsRef) || !(has(self.endpoint) || has(self.iamEndpoint))",
+        "credentialsRef",
+        "credentialsRef is required where endpoint or iamEndpoint is set"
+    ),
+    validation = rules::immutable_option("region"),
+    validation = rules::immutable_option("endpoint"),
 )]
 pub struct TaurusProxyPortSpec {
     /// Region of the instance, from which the hosts of the cloud's API are derived. Either this or endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[a-z]{2}[a-z0-9-]{2,30}$"), length(max = 32))]
+    #[schemars(regex(pattern = rules::REGION), length(max = 32))]
+    #[x_kube(validation = rules::form(rules::REGION, "region must be the id of a region, such as ap-southeast-1"))]
     pub region: Option<String>,
 
     /// Project of the instance: 32 letters or digits, without dashes. Immutable.
     #[serde(rename = "projectID")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9]{32}$"), length(max = 64))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("projectID is immutable: create another resource instead"))]
+    #[schemars(regex(pattern = rules::PROJECT_ID), length(max = 64))]
+    #[x_kube(
+        validation = rules::form(rules::PROJECT_ID, "projectID must be 32 letters or digits, without dashes"),
+        validation = rules::immutable("projectID")
+    )]
     pub project_id: String,
 
     /// Database instance: 32 letters or digits followed by in07. Immutable.
     #[serde(rename = "instanceID")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9]{32}in07$"), length(max = 64))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("instanceID is immutable: create another resource instead"))]
+    #[schemars(regex(pattern = rules::INSTANCE_ID), length(max = 64))]
+    #[x_kube(
+        validation = rules::form(rules::INSTANCE_ID, "instanceID must be 32 letters or digits followed by in07, without dashes"),
+        validation = rules::immutable("instanceID")
+    )]
     pub instance_id: String,
 
     /// Proxy instance: 32 letters or digits followed by po01. Immutable.
     #[serde(rename = "proxyID")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9]{32}po01$"), length(max = 64))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("proxyID is immutable: create another resource instead"))]
+    #[schemars(regex(pattern = rules::PROXY_ID), length(max = 64))]
+    #[x_kube(
+        validation = rules::form(rules::PROXY_ID, "proxyID must be 32 letters or digits followed by po01, without dashes"),
+        validation = rules::immutable("proxyID")
+    )]
     pub proxy_id: String,
 
     /// Wanted port: 1025-65534, without those that the service reserves.
@@ -128,7 +141,8 @@ pub struct TaurusProxyPortSpec {
 
     /// Address of the TaurusDB API in place of the region's, for private clouds. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^https?://[A-Za-z0-9.\[\]:-]+$"), length(max = 261))]
+    #[schemars(regex(pattern = rules::ADDRESS), length(max = 261))]
+    #[x_kube(validation = rules::form(rules::ADDRESS, "endpoint must be https://HOST or https://HOST:PORT, without user, path or query"))]
     pub endpoint: Option<String>,
 
     /// Address of the IAM API in place of the region's.
@@ -137,7 +151,8 @@ pub struct TaurusProxyPortSpec {
         default,
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(regex(pattern = r"^https?://[A-Za-z0-9.\[\]:-]+$"), length(max = 261))]
+    #[schemars(regex(pattern = rules::ADDRESS), length(max = 261))]
+    #[x_kube(validation = rules::form(rules::ADDRESS, "iamEndpoint must be https://HOST or https://HOST:PORT, without user, path or query"))]
     pub iam_endpoint: Option<String>,
 
     /// Absent means `Enforce`.
@@ -158,21 +173,19 @@ pub struct TaurusProxyPortSpec {
         default,
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(regex(pattern = r"^([0-9]+(h|m|s))+$"), length(max = 16))]
-    #[x_kube(validation = Rule::new(
-        "!self.matches('^([0-9]+(h|m|s))+$') || (duration(self) >= duration('1m') && duration(self) <= duration('24h'))"
-    ).message("changeTimeout must be between 1m and 24h"))]
+    #[schemars(regex(pattern = rules::DURATION), length(max = 16))]
+    #[x_kube(validation = rules::change_timeout())]
     pub change_timeout: Option<String>,
 }
 
 /// A Secret in the namespace of the resource.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct CredentialsReference {
     /// Name of the Secret.
-    #[schemars(
-        regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"),
-        length(max = 253)
-    )]
+    #[schemars(regex(pattern = rules::SECRET_NAME), length(max = 253))]
+    #[x_kube(validation = rules::form(
+        rules::SECRET_NAME, "name must be that of a Secret: lower-case letters, digits, '-' and '.'"
+    ))]
     pub name: String,
 }
 

@@ -15,7 +15,7 @@ use crate::model::Moment;
 pub const TERM: Duration = Duration::from_secs(15);
 
 /// A lease that asks for more is not believed: whoever wrote it is none of ours, and would keep everybody waiting.
-pub const LONGEST_TERM: Duration = Duration::from_secs(60);
+pub const LONGEST_TERM: Duration = Duration::from_mins(1);
 
 /// Whose a lease is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,7 @@ mod tests {
 
     use super::*;
 
-    fn lease(spec: Value) -> Lease {
+    fn lease(spec: &Value) -> Lease {
         serde_json::from_value(json!({"metadata": {"name": "operator"}, "spec": spec})).unwrap()
     }
 
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn a_lease_of_another_is_free_once_it_was_seen_unchanged_for_its_term() {
         let written = lease(
-            json!({"holderIdentity": "a", "leaseDurationSeconds": 15, "renewTime": "2026-01-01T00:00:00.000000Z"}),
+            &json!({"holderIdentity": "a", "leaseDurationSeconds": 15, "renewTime": "2026-01-01T00:00:00.000000Z"}),
         );
         let mut seen = Observation::default();
         let held = |left| Standing::Held {
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(seen.judge(&written, "b", seconds(1014)), held(1));
         assert_eq!(seen.judge(&written, "b", seconds(1015)), Standing::Free);
         let renewed = lease(
-            json!({"holderIdentity": "a", "leaseDurationSeconds": 15, "renewTime": "2020-01-01T00:00:00.000000Z"}),
+            &json!({"holderIdentity": "a", "leaseDurationSeconds": 15, "renewTime": "2020-01-01T00:00:00.000000Z"}),
         );
         let wait = seen.judge(&renewed, "b", seconds(1016));
         assert_eq!(wait, held(15), "by a clock that is years behind");
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_others_touch_beside_the_term_prolongs_nothing() {
-        let mut written = lease(json!({"holderIdentity": "a", "leaseDurationSeconds": 15}));
+        let mut written = lease(&json!({"holderIdentity": "a", "leaseDurationSeconds": 15}));
         let mut seen = Observation::default();
         seen.judge(&written, "b", seconds(0));
         written.metadata.resource_version = Some("7".to_owned());
@@ -161,7 +161,7 @@ mod tests {
         ];
         for spec in free {
             let mut seen = Observation::default();
-            let lease = lease(spec);
+            let lease = lease(&spec);
             assert_eq!(seen.judge(&lease, "b", seconds(0)), Standing::Free);
         }
         let terms = [
@@ -173,7 +173,7 @@ mod tests {
         ];
         for (term, wait) in terms {
             let lease = lease(
-                json!({"holderIdentity": "a", "leaseDurationSeconds": term, "leaseTransitions": -1}),
+                &json!({"holderIdentity": "a", "leaseDurationSeconds": term, "leaseTransitions": -1}),
             );
             let mut seen = Observation::default();
             seen.judge(&lease, "b", seconds(0));
@@ -189,7 +189,7 @@ mod tests {
         let wall = |second| Timestamp::from_second(second).unwrap();
         let at = |second| Moment::new(wall(second), Duration::from_millis(250));
         let shown = |second| MicroTime(wall(second) + Duration::from_millis(250));
-        let first = held(lease(json!({"leaseTransitions": 4})), "a", at(100));
+        let first = held(lease(&json!({"leaseTransitions": 4})), "a", at(100));
         let spec = first.spec.clone().unwrap();
         assert_eq!(
             (spec.lease_transitions, spec.lease_duration_seconds),
@@ -199,7 +199,9 @@ mod tests {
         assert_eq!(again.acquire_time, Some(shown(100)));
         assert_eq!(again.renew_time, Some(shown(105)));
         assert_eq!(again.lease_transitions, Some(5));
-        let free = given_back(lease(json!({"holderIdentity": "a", "leaseTransitions": 5})));
+        let free = given_back(lease(
+            &json!({"holderIdentity": "a", "leaseTransitions": 5}),
+        ));
         let mut seen = Observation::default();
         assert_eq!(seen.judge(&free, "b", seconds(0)), Standing::Free);
         assert_eq!(free.spec.unwrap().lease_transitions, Some(5));

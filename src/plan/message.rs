@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::{
-    crd::{FailureCause, ManagementPolicy},
+    crd::{FailureCause, ManagementPolicy, REQUESTED_AT},
     model::Port,
     plan::{
         facts::Trouble,
@@ -87,7 +87,7 @@ pub fn of(cause: &Cause) -> Message {
             "making sure that no change from before this resource is still at work on the proxy",
         ),
         Cause::BackingOff(cause, said) => quoting_option(
-            format!("{}; it is tried again", ended(*cause)),
+            format!("it is tried again; {}", ended(*cause)),
             said.as_ref(),
         ),
         Cause::ProxyBusy(what) => Message::plain(format!(
@@ -130,7 +130,7 @@ pub fn of(cause: &Cause) -> Message {
             "the port was changed elsewhere to {port}, and managementPolicy ApplyOnChange leaves it so"
         )),
         Cause::DriftContested(port) => Message::plain(format!(
-            "somebody keeps changing the port to {port}: find out who, then set the annotation requestedAt"
+            "somebody keeps changing the port to {port}: find out who, then set the annotation {REQUESTED_AT}"
         )),
         Cause::ProxyUnhealthy(word) => Message::plain(format!(
             "the proxy is in state {word}, in which nothing can be changed; see to it in the cloud"
@@ -177,13 +177,14 @@ fn ended(cause: FailureCause) -> &'static str {
 
 fn given_up(cause: FailureCause, said: Option<&String>) -> Message {
     let advice = match cause {
-        FailureCause::PortRejected => "set another spec.port",
-        FailureCause::OutcomeUnknown => "it is tried hourly; check the way to the cloud",
-        FailureCause::JobFailed | FailureCause::VerificationFailed => {
-            "it is not tried again until spec.port changes or the annotation requestedAt is set"
-        }
+        FailureCause::PortRejected => "set another spec.port".to_owned(),
+        FailureCause::OutcomeUnknown => "it is tried hourly; check the way to the cloud".to_owned(),
+        FailureCause::JobFailed | FailureCause::VerificationFailed => format!(
+            "nothing more is tried until spec.port changes or the annotation {REQUESTED_AT} is set"
+        ),
     };
-    quoting_option(format!("{}; {advice}", ended(cause)), said)
+    // What the other side said comes last, right after what it is about.
+    quoting_option(format!("{advice}; {}", ended(cause)), said)
 }
 
 fn blocked(trouble: &Trouble) -> Message {

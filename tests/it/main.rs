@@ -18,6 +18,7 @@ mod client;
 mod contract;
 mod docs;
 mod field_cases;
+mod kept;
 mod reference;
 mod rules;
 mod stories;

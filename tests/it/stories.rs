@@ -31,5 +31,6 @@ mod policies;
 mod restores;
 mod secrets;
 mod settled;
+mod shown;
 mod templating;
 mod waves;

@@ -84,6 +84,7 @@ impl Way {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a row for each reason")]
 fn way(reason: Reason) -> Way {
     match reason {
         Reason::Settled => to(|_| {})

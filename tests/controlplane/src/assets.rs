@@ -91,6 +91,7 @@ mod tests {
     #[test]
     fn the_release_is_that_of_the_pinned_module() {
         assert_eq!(release(include_str!("../v1.37/go.mod")), Some("v1.37.2"));
+        assert_eq!(release(include_str!("../v1.34/go.mod")), Some("v1.34.4"));
         assert_eq!(
             release("module x\nrequire k8s.io/kubernetes v1.34.4\n"),
             Some("v1.34.4")

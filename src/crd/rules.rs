@@ -1,0 +1,69 @@
+//! The forms of strings in `spec`, and the rules that say in plain words what a refused value should have been.
+//!
+//! A pattern alone is enforced too, but the API server only repeats it to the person; schema-only tools know nothing but
+//! patterns. So each form stands in both places, written once, here.
+
+use kube::core::{Reason, Rule};
+
+/// A region's id.
+pub(super) const REGION: &str = "^[a-z]{2}[a-z0-9-]{2,30}$";
+
+/// A project's id.
+pub(super) const PROJECT_ID: &str = "^[A-Za-z0-9]{32}$";
+
+/// A database instance's id.
+pub(super) const INSTANCE_ID: &str = "^[A-Za-z0-9]{32}in07$";
+
+/// A proxy instance's id.
+pub(super) const PROXY_ID: &str = "^[A-Za-z0-9]{32}po01$";
+
+/// Scheme and host, perhaps a port, and nothing else: no user, path or query.
+pub(super) const ADDRESS: &str = r"^https?://[A-Za-z0-9.\[\]:-]+$";
+
+/// What Kubernetes takes as the name of a Secret: labels with dots between them.
+pub(super) const SECRET_NAME: &str =
+    r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
+
+/// Whole numbers with units.
+pub(super) const DURATION: &str = "^([0-9]+(h|m|s))+$";
+
+/// A string is of this form; `must` completes the sentence that begins with the field's name.
+pub(super) fn form(pattern: &str, must: &str) -> Rule {
+    Rule::new(format!("self.matches(r'{pattern}')")).message(must)
+}
+
+/// A required field keeps its first value.
+pub(super) fn immutable(field: &str) -> Rule {
+    forbidden("self == oldSelf", field)
+}
+
+/// An optional field of the struct keeps its first value, and stays absent where it was absent.
+pub(super) fn immutable_option(field: &str) -> Rule {
+    let rule = format!(
+        "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+    );
+    forbidden(&rule, field).field_path(format!(".{field}"))
+}
+
+/// A field of the struct is missing where `rule` is false.
+pub(super) fn required(rule: &str, field: &str, message: &str) -> Rule {
+    Rule::new(rule)
+        .message(message)
+        .reason(Reason::FieldValueRequired)
+        .field_path(format!(".{field}"))
+}
+
+/// A duration is between a minute and a day. Longer numbers than a day has seconds never reach the engine, which can't
+/// hold all of them and would answer with a text of its own.
+pub(super) fn change_timeout() -> Rule {
+    Rule::new(
+        "self.matches('^([0-9]{1,5}(h|m|s))+$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",
+    )
+    .message("changeTimeout must be between 1m and 24h, in whole numbers with the units h, m and s, such as 30m or 1h30m")
+}
+
+fn forbidden(rule: &str, field: &str) -> Rule {
+    Rule::new(rule)
+        .message(format!("{field} is immutable: create another resource instead").as_str())
+        .reason(Reason::FieldValueForbidden)
+}
