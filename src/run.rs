@@ -82,6 +82,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         concurrency,
         allow,
         extra_authorities,
+        defaults,
         pace,
         admin_address,
         logs,
@@ -93,7 +94,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let connector = Connector::new(Policy {
         allow,
         call_timeout: pace.call_timeout,
-        refusal_pause: pace.refusal_pause,
+        lock_out: pace.lock_out(),
         throttle_pause: pace.throttled,
         extra_authorities,
         names: Names::of_the_system(),
@@ -124,6 +125,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
             pace,
             resync,
             connect: Arc::new(connector),
+            defaults,
             meter: Arc::clone(&metrics) as _,
         },
     };

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    cloud::{CloudError, Meaning, ProxyStatus},
+    cloud::{CloudError, Meaning, ProxyStatus, auth::fingerprint::Fingerprint},
     model::{ChangeId, Moment},
     pace::Pace,
     plan::{
@@ -82,6 +82,8 @@ pub struct Session {
     pub doubted: Option<Duration>,
     /// The last change that was refused or not sent.
     pub refusal: Option<Refusal>,
+    /// The credential that was used at last.
+    pub credential: Option<Fingerprint>,
 }
 
 impl Session {
@@ -136,6 +138,15 @@ impl Session {
                 self.refusal = None;
             }
             Progress::Void(_) => {}
+        }
+    }
+
+    /// A credential is used. What was refused to another one says nothing of it.
+    pub fn use_credential(&mut self, credential: Fingerprint) {
+        let before = self.credential.replace(credential);
+        if before.is_some_and(|before| before != credential) {
+            self.refusal
+                .take_if(|refusal| is_about_credentials(refusal.error.meaning));
         }
     }
 
@@ -220,6 +231,13 @@ impl Trouble {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Cloud(error) if error.meaning == Meaning::NotFound)
     }
+}
+
+fn is_about_credentials(meaning: Meaning) -> bool {
+    matches!(
+        meaning,
+        Meaning::Unauthenticated | Meaning::ClockSkew | Meaning::Locked | Meaning::Denied
+    )
 }
 
 fn trouble<T>(seen: &Seen<T>) -> Option<&Trouble> {

@@ -3,10 +3,10 @@
 //! Promises that a credential holds values that can be sent, and that a refusal names keys and never values. White space
 //! around values is trimmed, since it comes from files and editors; nothing is decoded or guessed.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use k8s_openapi::ByteString;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// The longest value that is taken, in bytes: tokens can have several thousand.
 const LONGEST: usize = 32 * 1024;
@@ -62,7 +62,52 @@ pub enum SecretError {
     },
 }
 
+/// Whom a credential names, and what it proves that with.
+pub(super) struct Identity<'a> {
+    /// Which of the three sets it is.
+    pub(super) kind: &'static str,
+    /// Whom the cloud locks after refusals.
+    pub(super) name: Vec<Cow<'a, str>>,
+    /// All else.
+    pub(super) secret: Vec<&'a str>,
+}
+
 impl Credential {
+    pub(super) fn identity(&self) -> Identity<'_> {
+        match self {
+            Self::AccessKey {
+                access_key,
+                secret_key,
+                security_token,
+            } => Identity {
+                kind: "key",
+                name: vec![Cow::Borrowed(access_key.expose_secret())],
+                secret: [Some(secret_key), security_token.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .map(SecretString::expose_secret)
+                    .collect(),
+            },
+            Self::Password {
+                username,
+                password,
+                domain_name,
+            } => Identity {
+                kind: "user",
+                // However a name is written, the cloud may take it for the same one.
+                name: [domain_name, username]
+                    .map(|name| Cow::Owned(name.expose_secret().to_lowercase()))
+                    .into(),
+                secret: vec![password.expose_secret()],
+            },
+            Self::Token(token) => Identity {
+                kind: "token",
+                name: vec![Cow::Borrowed(token.expose_secret())],
+                secret: Vec::new(),
+            },
+        }
+    }
+
     /// Reads the data of a Secret.
     pub fn from_secret(data: &BTreeMap<String, ByteString>) -> Result<Self, SecretError> {
         check_keys(data)?;

@@ -10,6 +10,7 @@ use taurus_port_operator::{
         endpoints::AllowList,
         names::Names,
     },
+    config::defaults::Defaults,
     controller::{self, Scope, context::Settings, meter::Meter},
     pace::Pace,
 };
@@ -37,6 +38,8 @@ pub struct Setup {
     pub hosts: Vec<String>,
     /// How it looks up the names of hosts.
     pub names: Names,
+    /// Its own credentials.
+    pub defaults: Option<Defaults>,
     /// By how much its clocks are off.
     pub shift: Option<&'static Shift>,
 }
@@ -53,6 +56,7 @@ impl Default for Setup {
             call_timeout: None,
             hosts: Vec::new(),
             names: Names::of_the_system(),
+            defaults: None,
             shift: None,
         }
     }
@@ -150,10 +154,12 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
     }
     let mut pace = Pace::divided_by(setup.divisor);
     pace.call_timeout = setup.call_timeout.unwrap_or(pace.call_timeout);
+    // Stories wait for the end of the pause: it is a little longer than a key is locked, and shorter than for users.
+    pace.refusal_pause = pace.of_user(Duration::from_mins(6));
     let policy = Policy {
         allow: AllowList::new(hosts, true),
         call_timeout: pace.call_timeout,
-        refusal_pause: pace.of_user(Duration::from_mins(6)),
+        lock_out: pace.lock_out(),
         throttle_pause: pace.throttled,
         extra_authorities: Vec::new(),
         names: setup.names.clone(),
@@ -166,6 +172,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         resync: setup.resync,
         pace,
         connect: Arc::new(Connector::new(policy).unwrap()),
+        defaults: setup.defaults.clone(),
         meter: Arc::clone(&setup.meter),
     }
 }
