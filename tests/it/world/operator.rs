@@ -3,6 +3,7 @@
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use kube::{Config, client::ClientBuilder};
+use rustls::pki_types::CertificateDer;
 use taurus_port_operator::{
     clock::{Clock, Shift},
     cloud::{
@@ -38,6 +39,8 @@ pub struct Setup {
     pub hosts: Vec<String>,
     /// How it looks up the names of hosts.
     pub names: Names,
+    /// Certificate authorities that it believes.
+    pub authorities: Vec<CertificateDer<'static>>,
     /// Its own credentials.
     pub defaults: Option<Defaults>,
     /// By how much its clocks are off.
@@ -56,6 +59,7 @@ impl Default for Setup {
             call_timeout: None,
             hosts: Vec::new(),
             names: Names::of_the_system(),
+            authorities: Vec::new(),
             defaults: None,
             shift: None,
         }
@@ -161,7 +165,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         call_timeout: pace.call_timeout,
         lock_out: pace.lock_out(),
         throttle_pause: pace.throttled,
-        extra_authorities: Vec::new(),
+        extra_authorities: setup.authorities.clone(),
         names: setup.names.clone(),
         calls_at_once: 8,
         clock,
