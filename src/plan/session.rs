@@ -246,3 +246,44 @@ fn trouble<T>(seen: &Seen<T>) -> Option<&Trouble> {
         Seen::NotRead | Seen::Known(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+
+    fn refused(meaning: Meaning) -> Session {
+        let now = Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO);
+        let mut session = Session::default();
+        let error = CloudError::local(meaning, "no");
+        session.refused(error, 3307, 1, Duration::from_mins(5), now);
+        session
+    }
+
+    fn credential(data: &str) -> Fingerprint {
+        Fingerprint::of([data.as_bytes()])
+    }
+
+    #[test]
+    fn another_credential_lifts_the_wait_that_its_predecessor_was_told_and_no_other() {
+        for (meaning, lifted) in [
+            (Meaning::Unauthenticated, true),
+            (Meaning::ClockSkew, true),
+            (Meaning::Locked, true),
+            (Meaning::Denied, true),
+            (Meaning::Busy, false),
+            (Meaning::Throttled, false),
+            (Meaning::Rejected, false),
+            (Meaning::Blocked, false),
+            (Meaning::UnknownRefusal, false),
+        ] {
+            let mut session = refused(meaning);
+            session.use_credential(credential("old"));
+            session.use_credential(credential("old"));
+            assert!(session.refusal.is_some(), "{meaning:?}");
+            session.use_credential(credential("new"));
+            assert_eq!(session.refusal.is_none(), lifted, "{meaning:?}");
+        }
+    }
+}

@@ -251,6 +251,45 @@ mod tests {
     }
 
     #[test]
+    fn of_all_sets_of_keys_four_are_taken_and_the_others_are_told_by_their_keys() {
+        const KEYS: [&str; 7] = [
+            "accessKey",
+            "secretKey",
+            "securityToken",
+            "username",
+            "password",
+            "domainName",
+            "token",
+        ];
+        let mut taken = Vec::new();
+        for bits in 0..1_u32 << KEYS.len() {
+            let keys = KEYS.iter().enumerate();
+            let keys = keys.filter(|(place, _)| bits & (1 << place) != 0);
+            let keys: Vec<&str> = keys.map(|(_, key)| *key).collect();
+            let pairs: Vec<(&str, &[u8])> = keys.iter().map(|key| (*key, &b"CANARY"[..])).collect();
+            match read(&pairs) {
+                Ok(_) => taken.push(keys.join(" ")),
+                Err(error) => {
+                    let text = error.to_string();
+                    let (rule, held) = text.split_once(" It holds").unwrap();
+                    assert!(KEYS.iter().all(|key| rule.contains(key)), "{text}");
+                    assert!(keys.iter().all(|key| held.contains(key)), "{text}");
+                    assert!(!text.contains("CANARY"), "{text}");
+                }
+            }
+        }
+        assert_eq!(
+            taken,
+            [
+                "accessKey secretKey",
+                "accessKey secretKey securityToken",
+                "username password domainName",
+                "token",
+            ]
+        );
+    }
+
+    #[test]
     fn values_that_cannot_be_sent_are_refused_without_being_shown() {
         let long = vec![b'x'; LONGEST + 1];
         for (wrong, fault) in [
