@@ -156,15 +156,12 @@ fn tell(context: &Arc<Context>, change: roll::Change) {
     match change {
         roll::Change::Noted(uid, object) => {
             context.memories.exists(&uid);
-            match object {
-                Some(object) => {
-                    context.claims.note(&object, context.clock.now().uptime);
-                    note_credentials(context, &uid, &object);
-                }
-                None => {
-                    context.claims.forget(&uid, context.clock.now().uptime);
-                    context.accounts.book().forget(&uid);
-                }
+            if let Some(object) = object {
+                context.claims.note(&object, context.clock.now().uptime);
+                note_credentials(context, &uid, &object);
+            } else {
+                context.claims.forget(&uid, context.clock.now().uptime);
+                context.accounts.book().forget(&uid);
             }
         }
         roll::Change::Gone(uid, last) => {

@@ -154,8 +154,10 @@ impl Book {
         };
         // What was heard of meanwhile may be newer than what was read.
         kept.stale &= kept.heard != begun.0;
-        let before = kept.last.replace((uptime, dated.clone()));
-        if before.is_none_or(|(_, before)| before.reading == dated.reading) {
+        let last = kept.last.as_ref();
+        let another = last.is_some_and(|(_, before)| before.reading != dated.reading);
+        kept.last = Some((uptime, dated));
+        if !another {
             return Vec::new();
         }
         let users = book.users.iter();

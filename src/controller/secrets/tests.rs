@@ -22,8 +22,8 @@ fn at(second: u64) -> Duration {
     Duration::from_secs(second)
 }
 
-fn version(version: &str) -> Option<String> {
-    Some(version.to_owned())
+fn shown(name: &str, version: &str) -> (Source, Option<String>) {
+    (source(name), Some(version.to_owned()))
 }
 
 fn holds(version: &str, data: &str) -> Dated {
@@ -60,8 +60,8 @@ fn read(book: &Book, name: &str, dated: Dated, second: u64) -> Vec<String> {
 
 fn list(book: &Book, secrets: &[(&str, &str)]) -> Vec<Source> {
     let mut due = book.take(Event::Init);
-    for (name, shown) in secrets {
-        due.extend(book.take(Event::InitApply((source(name), version(shown)))));
+    for (name, version) in secrets {
+        due.extend(book.take(Event::InitApply(shown(name, version))));
     }
     due.extend(book.take(Event::InitDone));
     due
@@ -103,7 +103,7 @@ fn a_reading_is_good_for_a_minute_and_under_a_watch_until_something_is_heard() {
     assert!(is_current(&book, "keys", 59) && !is_current(&book, "keys", 60));
     assert!(list(&book, &[("keys", "1")]).is_empty());
     assert!(is_current(&book, "keys", 599) && !is_current(&book, "keys", 600));
-    let event = Event::Apply((source("keys"), version("2")));
+    let event = Event::Apply(shown("keys", "2"));
     assert_eq!(book.take(event), [source("keys")]);
     assert!(!is_current(&book, "keys", 1), "it changed");
     read(&book, "keys", holds("2", "x"), 1);
@@ -127,7 +127,7 @@ fn what_was_changed_while_nobody_watched_is_read_anew_after_the_next_list() {
     let mut due = list(&book, &[("same", "1"), ("changed", "2"), ("foreign", "9")]);
     due.sort_by_key(|source| format!("{source:?}"));
     assert_eq!(due, [source("changed"), source("gone")]);
-    let event = Event::Apply((source("missing"), version("3")));
+    let event = Event::Apply(shown("missing", "3"));
     assert_eq!(book.take(event), [source("missing")], "it has come");
 }
 
@@ -136,7 +136,7 @@ fn what_is_heard_during_a_reading_is_not_lost() {
     let book = book(&[("a", "keys")]);
     list(&book, &[]);
     let begun = book.begin(&source("keys"));
-    book.take(Event::Apply((source("keys"), version("2"))));
+    book.take(Event::Apply(shown("keys", "2")));
     book.end(&source("keys"), begun, holds("1", "x"), at(0), None);
     assert!(
         !is_current(&book, "keys", 0),
@@ -177,18 +177,12 @@ fn thirty_thousand_secrets_that_nobody_names_leave_no_trace() {
     let all: Vec<String> = (0..30_000)
         .map(|number| format!("foreign-{number}"))
         .collect();
-    let mut shown: Vec<(&str, &str)> = all.iter().map(|name| (name.as_str(), "1")).collect();
-    shown.push(("keys", "1"));
-    list(&book, &shown);
+    let mut listed: Vec<(&str, &str)> = all.iter().map(|name| (name.as_str(), "1")).collect();
+    listed.push(("keys", "1"));
+    list(&book, &listed);
     for name in &all {
-        assert!(
-            book.take(Event::Apply((source(name), version("2"))))
-                .is_empty()
-        );
-        assert!(
-            book.take(Event::Delete((source(name), version("3"))))
-                .is_empty()
-        );
+        assert!(book.take(Event::Apply(shown(name, "2"))).is_empty());
+        assert!(book.take(Event::Delete(shown(name, "3"))).is_empty());
     }
     let inner = book.lock();
     assert_eq!((inner.sources.len(), inner.users.len()), (1, 1));

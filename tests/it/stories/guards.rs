@@ -27,7 +27,7 @@ fn most_within_the_window(refused: &[Entry]) -> usize {
     let within = |from: &Entry| {
         let later = refused.iter().filter(|entry| entry.after >= from.after);
         later
-            .filter(|entry| entry.after - from.after < WINDOW.mul_f64(0.98))
+            .filter(|entry| entry.after.saturating_sub(from.after) < WINDOW.mul_f64(0.98))
             .count()
     };
     refused.iter().map(within).max().unwrap_or_default()
@@ -56,7 +56,13 @@ async fn who_guesses_the_secret_of_another_tenant_s_key_cannot_lock_it() {
     }
     // The victim goes on working all the while, over two windows and more.
     let began = refused(&world)[0].after;
-    let lasted = || world.sim.journal().last().map(|entry| entry.after - began);
+    let lasted = || {
+        world
+            .sim
+            .journal()
+            .last()
+            .map(|entry| entry.after.saturating_sub(began))
+    };
     for port in 3308..3320 {
         world.want_now(port).await;
         world.until_ready(port).await;
@@ -104,7 +110,8 @@ async fn a_wrong_pair_in_many_secrets_is_tried_as_if_it_were_in_one() {
         .until_true("tried once more", || refused(&world).len() == 2)
         .await;
     let refused_by_then = refused(&world);
-    let apart = refused_by_then[1].after - refused_by_then[0].after;
+    let [first, second] = [0, 1].map(|nth| refused_by_then[nth].after);
+    let apart = second.saturating_sub(first);
     assert!(apart >= WINDOW, "{apart:?}");
 
     // One of them mends its Secret, and has not to wait for it; the others follow.
