@@ -96,6 +96,9 @@ impl Keeper<'_> {
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
+                    if matches!(event, Event::InitDone) {
+                        tracing::debug!("the metadata of all Secrets was read");
+                    }
                     let changed = self.accounts.book().take(event);
                     self.read(changed).await;
                 }

@@ -250,10 +250,11 @@ async fn thousands_of_foreign_secrets_cost_the_operator_next_to_nothing() {
     let watching = served().await;
     world
         .until_true("it watches", || {
-            watching.log().contains("metadata of Secrets is watched")
+            watching
+                .log()
+                .contains("the metadata of all Secrets was read")
         })
         .await;
-    // It has read the list by the time that a change is noticed by it.
     rotate(&world, "keys").await;
     world
         .until_true("a change is noticed", || !by_rotated(&world).is_empty())
