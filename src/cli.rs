@@ -84,6 +84,28 @@ pub struct RunArguments {
     #[arg(hide_env_values = true)]
     pub lease_namespace: Option<String>,
 
+    /// Directory with the operator's own credentials, a file for each key, as a mounted Secret has them: for resources that
+    /// name no Secret.
+    ///
+    /// They are for nobody unless both settings below name namespace and project of the resource. Changed files are noticed.
+    #[arg(long, env = "TAURUS_DEFAULT_CREDENTIALS_DIR", value_name = "DIRECTORY")]
+    #[arg(hide_env_values = true)]
+    pub default_credentials_dir: Option<String>,
+
+    /// Namespaces whose resources may use the default credentials: exact names, separated by commas.
+    #[arg(
+        long,
+        env = "TAURUS_DEFAULT_CREDENTIALS_NAMESPACES",
+        value_name = "NAMES"
+    )]
+    #[arg(hide_env_values = true, value_delimiter = ',')]
+    pub default_credentials_namespaces: Vec<String>,
+
+    /// Projects for which the default credentials may be used: exact ids, separated by commas.
+    #[arg(long, env = "TAURUS_DEFAULT_CREDENTIALS_PROJECTS", value_name = "IDS")]
+    #[arg(hide_env_values = true, value_delimiter = ',')]
+    pub default_credentials_projects: Vec<String>,
+
     /// Address and port on which /livez, /readyz and /metrics are served.
     #[arg(long, env = "TAURUS_ADMIN_ADDRESS", value_name = "IP:PORT")]
     #[arg(hide_env_values = true, default_value = "0.0.0.0:8080")]

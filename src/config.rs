@@ -13,6 +13,7 @@ use crate::{
     cloud::endpoints::AllowList,
     config::{
         authorities::AuthoritiesFault,
+        defaults::{Defaults, DefaultsFault},
         endpoint::{Endpoint, EndpointFault},
     },
     pace::Pace,
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub mod authorities;
+pub mod defaults;
 pub mod endpoint;
 
 /// A shorter resync would spend the cloud's call quota on settled resources.
@@ -38,6 +40,8 @@ pub struct Config {
     pub allow: AllowList,
     /// Certificate authorities that are believed beside those of the machine.
     pub extra_authorities: Vec<CertificateDer<'static>>,
+    /// The operator's own credentials, if there are any.
+    pub defaults: Option<Defaults>,
     /// The durations of the change protocol.
     pub pace: Pace,
     /// The lease that has to be held; none where there is no election.
@@ -116,6 +120,9 @@ pub enum ConfigError {
     /// The file is no bundle of certificate authorities.
     #[error("--extra-ca (TAURUS_EXTRA_CA): {0}")]
     ExtraAuthorities(#[from] AuthoritiesFault),
+    /// The default credentials are none, or for nobody.
+    #[error(transparent)]
+    Defaults(#[from] DefaultsFault),
     /// The admin address is no address with a port.
     #[error(
         "--admin-address (TAURUS_ADMIN_ADDRESS): {0:?} is not an IP address with a port: give one such as 0.0.0.0:8080 or \
@@ -163,6 +170,11 @@ impl Config {
                 None => allow,
             },
             extra_authorities: extra_authorities(arguments.extra_ca.as_deref())?,
+            defaults: Defaults::new(
+                arguments.default_credentials_dir.as_deref(),
+                &arguments.default_credentials_namespaces,
+                &arguments.default_credentials_projects,
+            )?,
             pace: divisor.map_or_else(Pace::real, Pace::divided_by),
             election: election(arguments)?,
             admin_address: parsed(&arguments.admin_address, ConfigError::AdminAddress)?,
@@ -198,15 +210,19 @@ fn named(
     let Some(name) = given.map(str::trim).filter(|name| !name.is_empty()) else {
         return Ok(None);
     };
-    let letters = name
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    let ends = !name.starts_with('-') && !name.ends_with('-');
-    if letters && ends && name.len() <= 63 {
+    if is_namespace(name) {
         Ok(Some(name.to_owned()))
     } else {
         Err(error(name.to_owned()))
     }
+}
+
+fn is_namespace(name: &str) -> bool {
+    let letters = name
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let ends = !name.starts_with('-') && !name.ends_with('-');
+    letters && ends && (1..=63).contains(&name.len())
 }
 
 fn resync(given: &str, divisor: u32) -> Result<Duration, ConfigError> {

@@ -5,14 +5,15 @@
 
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 
-use futures::{FutureExt as _, StreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, channel::mpsc};
 use kube::{
     Api, Client, ResourceExt as _,
     core::DeserializeGuard,
     runtime::{
         Controller, Predicate as _, WatchStreamExt as _,
         controller::{Action, Config},
-        predicates, reflector,
+        predicates,
+        reflector::{self, ObjectRef},
         utils::PredicateConfig,
         watcher,
     },
@@ -24,6 +25,7 @@ use crate::{
         journal::JournalError,
         meter::Ending,
         roll::Roll,
+        secrets::keeper::Keeper,
     },
     crd::TaurusProxyPort,
     leader,
@@ -42,6 +44,7 @@ mod orphan;
 pub mod read;
 pub mod reconcile;
 mod roll;
+pub mod secrets;
 pub mod work;
 
 /// A resource that may not be decodable: then its metadata and the fault are left.
@@ -68,12 +71,22 @@ pub async fn run(
         None => Api::all(client.clone()),
     };
     let (store, writer) = reflector::store();
-    let context = Arc::new(Context::new(client, settings, store.clone()));
+    let (wake, woken) = mpsc::unbounded();
+    let context = Arc::new(Context::new(client.clone(), settings, store.clone(), wake));
+    let keeping = Arc::clone(&context);
+    let keeper = Keeper {
+        accounts: &keeping.accounts,
+        client,
+        namespace: scope.namespace.clone(),
+        clock: keeping.clock,
+        pace: &keeping.pace,
+    };
     let stream = watched(api, writer, Arc::clone(&context), synced);
     let draining = Arc::clone(&context);
     let config = Config::default().concurrency(scope.concurrency);
-    Controller::for_stream(stream, store)
+    let controller = Controller::for_stream(stream, store)
         .with_config(config)
+        .reconcile_on(woken)
         .graceful_shutdown_on(async move {
             stop.await;
             draining.drain();
@@ -84,8 +97,11 @@ pub async fn run(
                 Ok((object, action)) => tracing::trace!(%object, ?action, "reconciled"),
                 Err(error) => tracing::debug!(%error, "not reconciled"),
             }
-        })
-        .await;
+        });
+    tokio::select! {
+        () = controller => {}
+        () = keeper.keep() => {}
+    }
 }
 
 /// The resources as the watch delivers them: the fleet is told of each, and only what people change calls for a reconcile.
@@ -142,13 +158,17 @@ fn tell(context: &Arc<Context>, change: roll::Change) {
     match change {
         roll::Change::Noted(uid, object) => {
             context.memories.exists(&uid);
-            match object {
-                Some(object) => context.claims.note(&object, context.clock.now().uptime),
-                None => context.claims.forget(&uid, context.clock.now().uptime),
+            if let Some(object) = object {
+                context.claims.note(&object, context.clock.now().uptime);
+                note_credentials(context, &uid, &object);
+            } else {
+                context.claims.forget(&uid, context.clock.now().uptime);
+                context.accounts.book().forget(&uid);
             }
         }
         roll::Change::Gone(uid, last) => {
             context.claims.forget(&uid, context.clock.now().uptime);
+            context.accounts.book().forget(&uid);
             // In this order: whoever counts it meanwhile sees that it is gone, or is forgotten here.
             let memory = context.memories.gone(&uid);
             context.meter.forget(&uid);
@@ -157,6 +177,14 @@ fn tell(context: &Arc<Context>, change: roll::Change) {
             }
         }
     }
+}
+
+fn note_credentials(context: &Context, uid: &str, object: &TaurusProxyPort) {
+    let namespace = object.namespace().unwrap_or_default();
+    let desired = read::read(object).ok();
+    let source = desired.and_then(|desired| context.accounts.source(&namespace, &desired).ok());
+    let resource = ObjectRef::new(&object.name_any()).within(&namespace);
+    context.accounts.book().note(uid, resource, source);
 }
 
 /// A deleted resource with a change at work is followed to its end.

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::cloud::auth::guard::LockOut;
+
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
@@ -68,8 +70,16 @@ pub struct Pace {
     /// A credential that was refused twice in a row is held back for this: longer than the cloud locks a user (15 minutes) or
     /// a key (5 minutes).
     pub refusal_pause: Duration,
-    /// How often a missing or unusable Secret is looked at.
+    /// Refused signatures count for this long in the cloud, after which a locked key is free again.
+    pub key_window: Duration,
+    /// Wrong passwords count for this long in the cloud.
+    pub user_window: Duration,
+    /// How often a resource with missing, unusable or refused credentials is looked at, and default credentials are read.
     pub secret_check: Duration,
+    /// How often Secrets in use are read anew where they can't be watched.
+    pub secret_sweep: Duration,
+    /// How often it is tried whether Secrets may be watched after all.
+    pub watch_retry: Duration,
     /// How often something that a person must mend in the cloud's permissions is looked at.
     pub denied_check: Duration,
     /// How often a blocked instance is tried.
@@ -111,7 +121,11 @@ impl Pace {
             throttled: (seconds(5), minutes(2)),
             unknown_refusal: (minutes(5), minutes(60)),
             refusal_pause: minutes(16),
+            key_window: minutes(5),
+            user_window: minutes(15),
             secret_check: seconds(15),
+            secret_sweep: seconds(60),
+            watch_retry: minutes(10),
             denied_check: minutes(15),
             blocked_check: minutes(60),
             take_over: minutes(2),
@@ -152,11 +166,24 @@ impl Pace {
             throttled: pair(real.throttled),
             unknown_refusal: pair(real.unknown_refusal),
             refusal_pause: fast(real.refusal_pause),
+            key_window: fast(real.key_window),
+            user_window: fast(real.user_window),
             secret_check: fast(real.secret_check),
+            secret_sweep: fast(real.secret_sweep),
+            watch_retry: fast(real.watch_retry),
             denied_check: fast(real.denied_check),
             blocked_check: fast(real.blocked_check),
             take_over: fast(real.take_over),
             interim_after: fast(real.interim_after).max(Duration::from_millis(500)),
+        }
+    }
+
+    /// How the cloud locks keys and users, and for how long refused ones are held back.
+    pub fn lock_out(&self) -> LockOut {
+        LockOut {
+            key_window: self.key_window,
+            user_window: self.user_window,
+            pause: self.refusal_pause,
         }
     }
 

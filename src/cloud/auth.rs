@@ -20,7 +20,9 @@ use crate::{
 };
 
 pub mod entrance;
-pub mod refusals;
+pub mod fingerprint;
+pub mod guard;
+pub mod ledger;
 pub mod secret;
 pub mod signer;
 pub mod token;

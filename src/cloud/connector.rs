@@ -17,6 +17,9 @@ use super::{
     auth::{
         Access,
         entrance::{Entrance, Place},
+        fingerprint::Fingerprint,
+        guard::{Guard, Guards, LockOut},
+        ledger,
         secret::Credential,
         token::TokenSource,
     },
@@ -45,8 +48,8 @@ pub struct Policy {
     pub allow: AllowList,
     /// Every call ends within this.
     pub call_timeout: Duration,
-    /// A credential that was refused twice in a row is held back for this: longer than the cloud's lock-out.
-    pub refusal_pause: Duration,
+    /// How the cloud locks keys and users, and for how long refused ones are held back.
+    pub lock_out: LockOut,
     /// The first and the longest pause of a project that has made too many calls.
     pub throttle_pause: (Duration, Duration),
     /// Certificate authorities that are believed beside those of the machine.
@@ -75,7 +78,7 @@ pub enum ConnectorError {
 /// Makes clients that share their connections.
 pub struct Connector {
     allow: AllowList,
-    refusal_pause: Duration,
+    guards: Guards,
     throttle_pause: (Duration, Duration),
     calls_at_once: usize,
     places: Mutex<Places>,
@@ -88,12 +91,16 @@ pub struct Connector {
 struct Places {
     lanes: HashMap<String, Arc<Lanes>>,
     throttles: HashMap<(String, String), Arc<Throttle>>,
+    /// Those of one pair to one endpoint.
+    of_pairs: HashMap<(Fingerprint, String), Arc<Lanes>>,
 }
 
 impl Places {
     /// Endpoints and projects come and go.
     fn forget_unused(&mut self) {
         self.lanes.retain(|_, lanes| Arc::strong_count(lanes) > 1);
+        self.of_pairs
+            .retain(|_, lanes| Arc::strong_count(lanes) > 1);
         self.throttles
             .retain(|_, throttle| Arc::strong_count(throttle) > 1);
     }
@@ -117,7 +124,11 @@ impl Connector {
             .build()?;
         Ok(Self {
             allow: policy.allow,
-            refusal_pause: policy.refusal_pause,
+            guards: Guards::new(
+                policy.lock_out,
+                PATIENCE.min(policy.call_timeout),
+                policy.clock,
+            ),
             throttle_pause: policy.throttle_pause,
             calls_at_once: policy.calls_at_once.max(1),
             places: Mutex::default(),
@@ -151,8 +162,32 @@ impl Connector {
         }
     }
 
+    /// The lanes of a pair to an endpoint, whoever uses it.
+    fn lanes_of(&self, guard: &Guard, endpoint: &str) -> Arc<Lanes> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (guard.pair(), endpoint.to_owned());
+        let lanes = places.of_pairs.entry(key).or_insert_with(|| {
+            // As many as may be refused at once without a lock.
+            let most = ledger::MOST as usize;
+            Lanes::new(most, self.patience(), self.reads.clock)
+        });
+        Arc::clone(lanes)
+    }
+
     fn patience(&self) -> Duration {
         PATIENCE.min(self.reads.timeout)
+    }
+
+    /// The address of IAM for a subject.
+    fn iam(&self, subject: &Subject) -> Result<String, CloudError> {
+        match (&subject.iam_endpoint, &subject.region) {
+            (Some(address), _) => self.allow.check(address),
+            (None, Some(region)) => self.allow.check(&endpoints::iam_of(region)?),
+            (None, None) => {
+                let text = "a password needs IAM: set spec.iamEndpoint or spec.region";
+                Err(CloudError::local(Meaning::RegionUnknown, text))
+            }
+        }
     }
 
     fn tokens(
@@ -164,14 +199,7 @@ impl Connector {
             secrecy::SecretString,
         ),
     ) -> Result<TokenSource, CloudError> {
-        let iam = match (&subject.iam_endpoint, &subject.region) {
-            (Some(address), _) => self.allow.check(address)?,
-            (None, Some(region)) => self.allow.check(&endpoints::iam_of(region)?)?,
-            (None, None) => {
-                let text = "a password needs IAM: set spec.iamEndpoint or spec.region";
-                return Err(CloudError::local(Meaning::RegionUnknown, text));
-            }
-        };
+        let iam = self.iam(subject)?;
         let project = subject.project.as_str();
         let reads = self.reads.clone();
         Ok(TokenSource::new(
@@ -204,7 +232,13 @@ impl Connect for Connector {
         };
         let place = self.place(&endpoint, subject.project.as_str());
         let clock = self.reads.clock;
-        let entrance = Entrance::new(self.refusal_pause, self.patience(), place, clock);
+        let known_by = match &credential {
+            Credential::Password { .. } => self.iam(subject)?,
+            Credential::AccessKey { .. } | Credential::Token(_) => endpoint.clone(),
+        };
+        let guard = self.guards.guard(&credential, endpoints::realm(&known_by));
+        let lanes = self.lanes_of(&guard, &endpoint);
+        let entrance = Entrance::new(guard, lanes, place, clock);
         let access = Access::new(credential, tokens, entrance)?;
         Ok(Arc::new(HttpCloud {
             account: Arc::new(Account {

@@ -57,6 +57,16 @@ pub fn iam_of(region: &str) -> Result<String, CloudError> {
     service_of(region).map(|_| format!("https://iam.{region}.myhuaweicloud.com"))
 }
 
+/// Who knows the users of a checked address: all regions of the vendor know the same ones, any other host its own.
+pub fn realm(address: &str) -> &str {
+    let host = address.strip_prefix("https://").unwrap_or(address);
+    if is_of_the_table(host) {
+        "myhuaweicloud.com"
+    } else {
+        address
+    }
+}
+
 /// What may be called.
 #[derive(Debug, Clone, Default)]
 pub struct AllowList {
@@ -186,6 +196,20 @@ mod tests {
             service_of("eu-west-101").unwrap_err().meaning,
             Meaning::RegionUnknown
         );
+    }
+
+    #[test]
+    fn regions_know_the_same_users_and_other_hosts_their_own() {
+        let service = service_of("cn-north-4").unwrap();
+        let iam = iam_of("ap-southeast-3").unwrap();
+        assert_eq!(realm(&service), realm(&iam));
+        for other in [
+            "https://cloud.example.test",
+            "http://gaussdb.cn-north-4.myhuaweicloud.com",
+            "https://gaussdb.cn-north-4.myhuaweicloud.com:8443",
+        ] {
+            assert_eq!(realm(other), other);
+        }
     }
 
     #[test]

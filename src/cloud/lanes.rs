@@ -50,14 +50,19 @@ impl Lanes {
 
     /// Takes a lane, in the order in which callers came. `what` is said of the calls that are under way if none comes free.
     pub async fn enter(self: &Arc<Self>, what: &str) -> Result<Lane, CloudError> {
+        self.enter_wide(1, what).await
+    }
+
+    /// Takes so many lanes at once, so that fewer others can be under way meanwhile.
+    pub async fn enter_wide(self: &Arc<Self>, width: u32, what: &str) -> Result<Lane, CloudError> {
         if self.free.available_permits() == self.most {
             self.moved();
         }
         let free = Arc::clone(&self.free);
-        let permit = match Arc::clone(&free).try_acquire_owned() {
+        let permit = match Arc::clone(&free).try_acquire_many_owned(width) {
             Ok(permit) => Some(permit),
             Err(_) if self.is_stuck() => None,
-            Err(_) => tokio::time::timeout(self.patience, free.acquire_owned())
+            Err(_) => tokio::time::timeout(self.patience, free.acquire_many_owned(width))
                 .await
                 .ok()
                 .and_then(Result::ok),

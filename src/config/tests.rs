@@ -204,7 +204,7 @@ fn connects_to_a_region(config: Config) -> Result<(), Meaning> {
     let connector = Connector::new(Policy {
         allow: config.allow,
         call_timeout: config.pace.call_timeout,
-        refusal_pause: config.pace.refusal_pause,
+        lock_out: config.pace.lock_out(),
         throttle_pause: config.pace.throttled,
         extra_authorities: config.extra_authorities,
         names: Names::of_the_system(),

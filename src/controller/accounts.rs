@@ -1,7 +1,8 @@
 //! From a resource to the cloud: reads its Secret and keeps one connection for each credential and place.
 //!
-//! Resources share a connection only if they name the same Secret in the same namespace: what one credential read is never
-//! shown to a resource of another. A Secret that was touched but holds the same data keeps its connection, and so its token.
+//! Resources share a connection only if they name the same Secret in the same namespace, or all use the default credentials:
+//! what one credential read is never shown to a resource of another. A Secret that was touched but holds the same data keeps
+//! its connection, and so its token.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,15 +10,21 @@ use std::{
     time::Duration,
 };
 
+use futures::channel::mpsc::UnboundedSender;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, Client};
-use sha2::{Digest as _, Sha256};
+use kube::{Api, Client, runtime::reflector::ObjectRef};
 
 use crate::{
-    cloud::{Cloud, CloudError, auth::secret::Credential},
+    cloud::{
+        Cloud, CloudError,
+        auth::{fingerprint::Fingerprint, secret::Credential},
+    },
+    config::defaults::Defaults,
     controller::{
+        Guarded,
         journal::{JournalError, bounded},
         read::{Desired, Subject},
+        secrets::{Book, Dated, GoodFor, Reading, Source},
     },
     model::Moment,
     plan::facts::Trouble,
@@ -37,117 +44,234 @@ pub trait Connect: Send + Sync {
 pub struct Accounts {
     client: Client,
     connect: Arc<dyn Connect>,
-    good_for: Duration,
+    defaults: Option<Defaults>,
+    good_for: GoodFor,
+    book: Book,
+    wake: UnboundedSender<ObjectRef<Guarded>>,
     kept: Mutex<HashMap<Key, Account>>,
+}
+
+/// A connection, and what stands for its credential.
+#[derive(Clone)]
+pub struct Opened {
+    /// The connection.
+    pub cloud: Arc<dyn Cloud>,
+    /// Another one after the credential was changed.
+    pub credential: Fingerprint,
 }
 
 /// Who calls what, from where.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
-    namespace: String,
-    secret: String,
+    source: Source,
     place: (Option<String>, Option<String>, Option<String>),
     project: String,
 }
 
 struct Account {
-    read_at: Duration,
-    digest: [u8; 32],
-    cloud: Arc<dyn Cloud>,
+    used_at: Duration,
+    opened: Opened,
 }
 
+/// What a source holds; else why there is nothing.
+type Data = Result<BTreeMap<String, ByteString>, String>;
+
 impl Accounts {
-    /// Reads Secrets through `client` anew after `good_for`.
-    pub fn new(client: Client, connect: Arc<dyn Connect>, good_for: Duration) -> Self {
+    /// Reads Secrets through `client`. Resources that use a source which turns out to be another are sent to `wake`.
+    pub fn new(
+        client: Client,
+        connect: Arc<dyn Connect>,
+        defaults: Option<Defaults>,
+        good_for: GoodFor,
+        wake: UnboundedSender<ObjectRef<Guarded>>,
+    ) -> Self {
         Self {
             client,
             connect,
+            defaults,
             good_for,
+            book: Book::default(),
+            wake,
             kept: Mutex::default(),
         }
     }
 
-    /// The cloud for a resource of `namespace`. `Err` is trouble with Kubernetes itself.
+    /// What is known of the Secrets in use.
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// The sources in use that have to be read anew by then.
+    pub fn due(&self, uptime: Duration, ahead: Duration) -> Vec<Source> {
+        self.book.due(uptime, ahead, self.good_for)
+    }
+
+    /// Where a resource of `namespace` has its credentials from; else why it has none.
+    pub fn source(&self, namespace: &str, desired: &Desired) -> Result<Source, String> {
+        if let Some(name) = &desired.credentials {
+            return Ok(Source::Secret {
+                namespace: namespace.to_owned(),
+                name: name.clone(),
+            });
+        }
+        let objection = match &self.defaults {
+            None => None,
+            Some(defaults) => match defaults.objection(namespace, &desired.subject) {
+                None => return Ok(Source::Default),
+                objection => objection,
+            },
+        };
+        let because = objection.map_or(String::new(), |why| format!(", and {why}"));
+        Err(format!(
+            "spec.credentialsRef is not set{because}: name a Secret with credentials for the cloud"
+        ))
+    }
+
+    /// The cloud for the resource with this uid, in `namespace`. `Err` is trouble with Kubernetes itself.
     pub async fn cloud(
         &self,
         namespace: &str,
+        uid: Option<&str>,
         desired: &Desired,
         now: Moment,
-    ) -> Result<Result<Arc<dyn Cloud>, Trouble>, JournalError> {
-        let Some(name) = &desired.credentials else {
-            let text =
-                "spec.credentialsRef is not set: name a Secret with credentials for the cloud";
-            return Ok(Err(Trouble::CredentialsMissing(text.to_owned())));
+    ) -> Result<Result<Opened, Trouble>, JournalError> {
+        let source = match self.source(namespace, desired) {
+            Ok(source) => source,
+            Err(text) => return Ok(Err(Trouble::CredentialsMissing(text))),
         };
-        let key = Key::of(namespace, name, &desired.subject);
-        if let Some(cloud) = self.recent(&key, now) {
-            return Ok(Ok(cloud));
-        }
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let data = match bounded(secrets.get_opt(name)).await {
-            Ok(Some(secret)) => secret.data.unwrap_or_default(),
-            Ok(None) => {
-                let text = format!("Secret {name} does not exist in this namespace");
-                return Ok(Err(Trouble::CredentialsMissing(text)));
+        let key = Key::of(source, &desired.subject);
+        match self.book.current(&key.source, now.uptime, self.good_for) {
+            Some(Reading::Absent(text)) => return Ok(Err(Trouble::CredentialsMissing(text))),
+            Some(Reading::Holds(credential)) => {
+                if let Some(opened) = self.kept(&key, credential, now) {
+                    return Ok(Ok(opened));
+                }
             }
+            None => {}
+        }
+        match self.read(&key.source, uid, now).await? {
+            Ok(data) => Ok(self.opened(key, &data, desired, now)),
+            Err(text) => Ok(Err(Trouble::CredentialsMissing(text))),
+        }
+    }
+
+    /// Reads a source anew; whoever uses it is woken if it is another than it was.
+    pub async fn reread(&self, source: &Source, now: Moment) -> Result<(), JournalError> {
+        self.read(source, None, now).await.map(drop)
+    }
+
+    async fn read(
+        &self,
+        source: &Source,
+        reader: Option<&str>,
+        now: Moment,
+    ) -> Result<Data, JournalError> {
+        let begun = self.book.begin(source);
+        let (version, data) = match source {
+            Source::Secret { namespace, name } => self.read_secret(namespace, name).await?,
+            Source::Default => (None, self.read_defaults().await),
+        };
+        let reading = match &data {
+            Ok(data) => Reading::Holds(fingerprint(data)),
+            Err(text) => Reading::Absent(text.clone()),
+        };
+        let dated = Dated { version, reading };
+        for user in self.book.end(source, begun, dated, now.uptime, reader) {
+            // Nobody listens any longer once the controller ends.
+            let _ = self.wake.unbounded_send(user);
+        }
+        Ok(data)
+    }
+
+    async fn read_secret(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(Option<String>, Data), JournalError> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        match bounded(secrets.get_opt(name)).await {
+            Ok(Some(secret)) => Ok((
+                secret.metadata.resource_version,
+                Ok(secret.data.unwrap_or_default()),
+            )),
+            Ok(None) => Ok((
+                None,
+                Err(format!("Secret {name} does not exist in this namespace")),
+            )),
             Err(JournalError::Kubernetes(kube::Error::Api(status))) if status.is_forbidden() => {
                 let text = format!("the operator may not read Secret {name}: grant it get on it");
-                return Ok(Err(Trouble::CredentialsMissing(text)));
+                Ok((None, Err(text)))
             }
-            Err(error) => return Err(error),
-        };
-        Ok(self.connected(key, name, &data, desired, now))
+            Err(error) => Err(error),
+        }
     }
 
-    fn recent(&self, key: &Key, now: Moment) -> Option<Arc<dyn Cloud>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let account = kept.get(key)?;
-        (now.elapsed(account.read_at) < self.good_for).then(|| Arc::clone(&account.cloud))
+    async fn read_defaults(&self) -> Data {
+        let unreadable = || "the operator's default credentials can't be read".to_owned();
+        let defaults = self.defaults.clone().ok_or_else(unreadable)?;
+        let read = tokio::task::spawn_blocking(move || defaults.read()).await;
+        match read {
+            Ok(Ok(data)) => Ok(data),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the default credentials can't be read");
+                Err(unreadable())
+            }
+            Err(_) => Err(unreadable()),
+        }
     }
 
-    fn connected(
+    fn kept(&self, key: &Key, credential: Fingerprint, now: Moment) -> Option<Opened> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let account = kept.get_mut(key)?;
+        if account.opened.credential != credential {
+            return None;
+        }
+        account.used_at = now.uptime;
+        Some(account.opened.clone())
+    }
+
+    fn opened(
         &self,
         key: Key,
-        name: &str,
         data: &BTreeMap<String, ByteString>,
         desired: &Desired,
         now: Moment,
-    ) -> Result<Arc<dyn Cloud>, Trouble> {
-        let digest = digest(data);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        // Who has not been asked for in a long time is not kept: Secrets and resources come and go.
-        kept.retain(|_, account| now.elapsed(account.read_at) < self.good_for.saturating_mul(1000));
-        if let Some(account) = kept
-            .get_mut(&key)
-            .filter(|account| account.digest == digest)
-        {
-            account.read_at = now.uptime;
-            return Ok(Arc::clone(&account.cloud));
+    ) -> Result<Opened, Trouble> {
+        let credential = fingerprint(data);
+        if let Some(opened) = self.kept(&key, credential, now) {
+            return Ok(opened);
         }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        // Secrets and resources come and go. Changes of deleted resources are followed for a while.
+        kept.retain(|key, account| {
+            let unused = now.elapsed(account.used_at);
+            unused < self.good_for.unwatched || self.book.uses(&key.source)
+        });
         kept.remove(&key);
-        let credential = Credential::from_secret(data)
-            .map_err(|error| Trouble::CredentialsInvalid(format!("Secret {name}: {error}")))?;
+        let named = match &key.source {
+            Source::Secret { name, .. } => format!("Secret {name}"),
+            Source::Default => "the operator's default credentials".to_owned(),
+        };
+        let of_secret = Credential::from_secret(data)
+            .map_err(|error| Trouble::CredentialsInvalid(format!("{named}: {error}")))?;
         let cloud = self
             .connect
-            .connect(&desired.subject, credential)
+            .connect(&desired.subject, of_secret)
             .map_err(Trouble::Cloud)?;
-        kept.insert(
-            key,
-            Account {
-                read_at: now.uptime,
-                digest,
-                cloud: Arc::clone(&cloud),
-            },
-        );
-        Ok(cloud)
+        let opened = Opened { cloud, credential };
+        let account = Account {
+            used_at: now.uptime,
+            opened: opened.clone(),
+        };
+        kept.insert(key, account);
+        Ok(opened)
     }
 }
 
 impl Key {
-    fn of(namespace: &str, secret: &str, subject: &Subject) -> Self {
+    fn of(source: Source, subject: &Subject) -> Self {
         Self {
-            namespace: namespace.to_owned(),
-            secret: secret.to_owned(),
+            source,
             place: (
                 subject.region.clone(),
                 subject.endpoint.clone(),
@@ -159,31 +283,9 @@ impl Key {
 }
 
 /// Tells whether a Secret's data has changed, without keeping it.
-fn digest(data: &BTreeMap<String, ByteString>) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    for (key, value) in data {
-        for part in [key.as_bytes(), value.0.as_slice()] {
-            hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hasher.update(part);
-        }
-    }
-    hasher.finalize().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_digest_tells_data_apart_wherever_the_border_lies() {
-        let data = |pairs: &[(&str, &str)]| {
-            let pairs = pairs
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), ByteString((*value).into())));
-            digest(&pairs.collect())
-        };
-        assert_eq!(data(&[("a", "bc")]), data(&[("a", "bc")]));
-        assert_ne!(data(&[("a", "bc")]), data(&[("ab", "c")]));
-        assert_ne!(data(&[("a", "b"), ("c", "d")]), data(&[("a", "bcd")]));
-    }
+fn fingerprint(data: &BTreeMap<String, ByteString>) -> Fingerprint {
+    let parts = data
+        .iter()
+        .flat_map(|(key, value)| [key.as_bytes(), value.0.as_slice()]);
+    Fingerprint::of(parts)
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use futures::channel::mpsc::UnboundedSender;
 use kube::{
     Client, ResourceExt as _,
     runtime::{
@@ -18,6 +19,7 @@ use kube::{
 
 use crate::{
     clock::Clock,
+    config::defaults::Defaults,
     controller::{
         Guarded,
         accounts::{Accounts, Connect},
@@ -25,6 +27,7 @@ use crate::{
         memory::Memories,
         meter::Meter,
         read::Desired,
+        secrets::GoodFor,
         work::Work,
     },
     crd::TaurusProxyPort,
@@ -46,6 +49,8 @@ pub struct Settings {
     pub resync: Duration,
     /// Makes connections to the cloud.
     pub connect: Arc<dyn Connect>,
+    /// The operator's own credentials, if there are any.
+    pub defaults: Option<Defaults>,
     /// Counts.
     pub meter: Arc<dyn Meter>,
     /// Whether this process may act.
@@ -76,16 +81,27 @@ pub struct Context {
 
 impl Context {
     /// A context over `client`, with the store that the watch fills.
-    pub fn new(client: Client, settings: Settings, store: Store<Guarded>) -> Self {
+    /// Resources that have to look anew for another reason than a change of their own are sent to `wake`.
+    pub fn new(
+        client: Client,
+        settings: Settings,
+        store: Store<Guarded>,
+        wake: UnboundedSender<ObjectRef<Guarded>>,
+    ) -> Self {
         let Settings {
             clock,
             pace,
             resync,
             connect,
+            defaults,
             meter,
             leadership,
             work,
         } = settings;
+        let good_for = GoodFor {
+            watched: pace.watch_retry,
+            unwatched: pace.secret_sweep,
+        };
         let reporter = Reporter {
             controller: MANAGER.to_owned(),
             instance: None,
@@ -97,7 +113,7 @@ impl Context {
                 Arc::clone(&leadership),
                 Arc::clone(&work),
             ),
-            accounts: Accounts::new(client.clone(), connect, pace.secret_check),
+            accounts: Accounts::new(client.clone(), connect, defaults, good_for, wake),
             recorder: Recorder::new(client.clone(), reporter),
             client,
             claims: Claims::since(leadership.since()),

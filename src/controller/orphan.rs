@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::{
     clock,
     cloud::Cloud,
-    controller::{context::Context, memory::Memory, read::Desired},
+    controller::{accounts::Opened, context::Context, memory::Memory, read::Desired},
     model::Moment,
     plan::{record::Change, tasks},
 };
@@ -48,7 +48,8 @@ async fn has_ended(
     change: &Change,
     now: Moment,
 ) -> bool {
-    let Ok(Ok(cloud)) = context.accounts.cloud(namespace, desired, now).await else {
+    let Ok(Ok(Opened { cloud, .. })) = context.accounts.cloud(namespace, None, desired, now).await
+    else {
         // Its Secret is gone as well: the task list guards the successor.
         return true;
     };

@@ -99,11 +99,21 @@ impl<'a> Pass<'a> {
         self.hold_instance(&desired, &record);
         self.acknowledge(&desired, &record).await?;
         let namespace = self.object.namespace().unwrap_or_default();
-        let cloud = self
+        let uid = self.object.uid();
+        let opened = self
             .context
             .accounts
-            .cloud(&namespace, &desired, self.context.clock.now())
+            .cloud(
+                &namespace,
+                uid.as_deref(),
+                &desired,
+                self.context.clock.now(),
+            )
             .await?;
+        let cloud = opened.map(|opened| {
+            self.memory.session.use_credential(opened.credential);
+            opened.cloud
+        });
         let mut finding = self.find(&desired, &cloud, Depth::Usual).await?;
         if finding.decision.step == Step::LookAtTasks {
             finding = self.look_closer(&desired, &cloud).await?;

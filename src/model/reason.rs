@@ -108,13 +108,13 @@ pub enum Reason {
     /// An older resource, perhaps of another namespace, manages the same proxy with credentials that can see it.
     #[strum(message = "delete one of them")]
     ProxyClaimed,
-    /// No `credentialsRef`, no such Secret, or the operator may not read it.
+    /// No `credentialsRef` and no default credentials that may be used, no such Secret, or the operator may not read it.
     #[strum(message = "make the Secret")]
     CredentialsMissing,
     /// The Secret's keys are wrong, or the cloud does not believe the credential.
     #[strum(message = "correct the Secret")]
     CredentialsInvalid,
-    /// The cloud has locked the key or user for a while.
+    /// The cloud has locked the key or user for a while, or it was refused so often that one more try could lock it.
     #[strum(message = "wait, and find out who fails to sign in")]
     CredentialsLocked,
     /// The credential may not do this.

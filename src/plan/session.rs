@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    cloud::{CloudError, Meaning, ProxyStatus},
+    cloud::{CloudError, Meaning, ProxyStatus, auth::fingerprint::Fingerprint},
     model::{ChangeId, Moment},
     pace::Pace,
     plan::{
@@ -82,6 +82,8 @@ pub struct Session {
     pub doubted: Option<Duration>,
     /// The last change that was refused or not sent.
     pub refusal: Option<Refusal>,
+    /// The credential that was used at last.
+    pub credential: Option<Fingerprint>,
 }
 
 impl Session {
@@ -136,6 +138,15 @@ impl Session {
                 self.refusal = None;
             }
             Progress::Void(_) => {}
+        }
+    }
+
+    /// A credential is used. What was refused to another one says nothing of it.
+    pub fn use_credential(&mut self, credential: Fingerprint) {
+        let before = self.credential.replace(credential);
+        if before.is_some_and(|before| before != credential) {
+            self.refusal
+                .take_if(|refusal| is_about_credentials(refusal.error.meaning));
         }
     }
 
@@ -222,9 +233,57 @@ impl Trouble {
     }
 }
 
+fn is_about_credentials(meaning: Meaning) -> bool {
+    matches!(
+        meaning,
+        Meaning::Unauthenticated | Meaning::ClockSkew | Meaning::Locked | Meaning::Denied
+    )
+}
+
 fn trouble<T>(seen: &Seen<T>) -> Option<&Trouble> {
     match seen {
         Seen::Unknown(trouble) => Some(trouble),
         Seen::NotRead | Seen::Known(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+
+    fn refused(meaning: Meaning) -> Session {
+        let now = Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO);
+        let mut session = Session::default();
+        let error = CloudError::local(meaning, "no");
+        session.refused(error, 3307, 1, Duration::from_mins(5), now);
+        session
+    }
+
+    fn credential(data: &str) -> Fingerprint {
+        Fingerprint::of([data.as_bytes()])
+    }
+
+    #[test]
+    fn another_credential_lifts_the_wait_that_its_predecessor_was_told_and_no_other() {
+        for (meaning, lifted) in [
+            (Meaning::Unauthenticated, true),
+            (Meaning::ClockSkew, true),
+            (Meaning::Locked, true),
+            (Meaning::Denied, true),
+            (Meaning::Busy, false),
+            (Meaning::Throttled, false),
+            (Meaning::Rejected, false),
+            (Meaning::Blocked, false),
+            (Meaning::UnknownRefusal, false),
+        ] {
+            let mut session = refused(meaning);
+            session.use_credential(credential("old"));
+            session.use_credential(credential("old"));
+            assert!(session.refusal.is_some(), "{meaning:?}");
+            session.use_credential(credential("new"));
+            assert_eq!(session.refusal.is_none(), lifted, "{meaning:?}");
+        }
     }
 }

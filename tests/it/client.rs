@@ -8,7 +8,7 @@ use taurus_port_operator::{
     clock::{Clock, Shift},
     cloud::{
         Cloud, CloudError, Meaning,
-        auth::secret::Credential,
+        auth::{guard::LockOut, secret::Credential},
         connector::{Connector, Policy},
         endpoints::AllowList,
         names::Names,
@@ -78,7 +78,11 @@ fn policy(url: &str, change: impl FnOnce(&mut Policy)) -> Policy {
     let mut policy = Policy {
         allow: AllowList::new([host.to_owned()], true),
         call_timeout: Duration::from_secs(2),
-        refusal_pause: Duration::from_mins(6),
+        lock_out: LockOut {
+            key_window: Duration::from_mins(5),
+            user_window: Duration::from_mins(15),
+            pause: Duration::from_mins(16),
+        },
         throttle_pause: (Duration::ZERO, Duration::ZERO),
         extra_authorities: Vec::new(),
         names: Names::of_the_system(),

@@ -3,20 +3,21 @@
 //! Promises that a credential that was not believed yet makes one call at a time, that no more calls are under way than a
 //! refused credential may have without being locked, and that refusals and requests to slow down are heard by all.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use super::refusals::Refusals;
+use super::guard::{Call, Guard};
 use crate::{
     clock::Clock,
     cloud::{
         CloudError, Meaning,
+        error::failure,
         lanes::{Lane, Lanes},
         throttle::Throttle,
     },
 };
 
-/// So many calls of one credential are under way at once: if all of them are refused, the key is not yet locked.
-const CALLS_OF_ONE: usize = 4;
+/// How often a caller waits anew because other calls were refused while it waited.
+const MOST_WAITS: u32 = 4;
 
 /// What the calls of one project at one endpoint share, whatever their credentials.
 #[derive(Debug, Clone)]
@@ -27,11 +28,10 @@ pub struct Place {
     pub throttle: Arc<Throttle>,
 }
 
-/// The entrance for one credential.
+/// The entrance for one credential in one place.
 #[derive(Debug)]
 pub struct Entrance {
-    refusals: Refusals,
-    probe: Arc<Lanes>,
+    guard: Guard,
     lanes: Arc<Lanes>,
     place: Place,
     clock: Clock,
@@ -40,17 +40,17 @@ pub struct Entrance {
 /// Leave to make one call; it ends with the call.
 #[derive(Debug)]
 pub struct Turn {
+    _call: Call,
     _probe: Option<Lane>,
     _lanes: [Lane; 2],
 }
 
 impl Entrance {
-    /// Refused credentials are held back for `pause`; nobody waits for others longer than `patience`.
-    pub fn new(pause: Duration, patience: Duration, place: Place, clock: Clock) -> Self {
+    /// `lanes` are those of the pair to its endpoint, [`MOST`](super::ledger::MOST) of them.
+    pub fn new(guard: Guard, lanes: Arc<Lanes>, place: Place, clock: Clock) -> Self {
         Self {
-            refusals: Refusals::new(pause),
-            probe: Lanes::new(1, patience, clock),
-            lanes: Lanes::new(CALLS_OF_ONE, patience, clock),
+            guard,
+            lanes,
             place,
             clock,
         }
@@ -58,29 +58,34 @@ impl Entrance {
 
     /// Waits for the turn of one more call, or says why there is none.
     pub async fn enter(&self) -> Result<Turn, CloudError> {
-        let arrival = self.refusals.arrive();
-        let mut probe = None;
-        if !self.refusals.is_proven() {
-            let what = "the first call with this credential was not answered yet";
-            // Whoever waited for the one call that proves it goes on with all others.
-            probe = Some(self.probe.enter(what).await?).filter(|_| !self.refusals.is_proven());
+        let arrival = self.guard.arrive();
+        for _ in 0..MOST_WAITS {
+            let mut probe = None;
+            if !self.guard.is_proven() {
+                // Whoever waited for the one call that proves it goes on with all others.
+                probe = Some(self.guard.probe().await?).filter(|_| !self.guard.is_proven());
+            }
+            let width = self.guard.lanes();
+            let what = "the calls that are under way with this credential are not answered";
+            let own = self.lanes.enter_wide(width, what).await?;
+            let what = "the calls that are under way to this endpoint are not answered";
+            let shared = self.place.lanes.enter(what).await?;
+            self.place.throttle.check(self.clock.now().uptime)?;
+            if let Some(call) = self.guard.admit(arrival, width, probe.is_some())? {
+                return Ok(Turn {
+                    _call: call,
+                    _probe: probe,
+                    _lanes: [own, shared],
+                });
+            }
         }
-        let what = "the calls that are under way with this credential are not answered";
-        let own = self.lanes.enter(what).await?;
-        let what = "the calls that are under way to this endpoint are not answered";
-        let shared = self.place.lanes.enter(what).await?;
-        let uptime = self.clock.now().uptime;
-        self.refusals.check(arrival, uptime)?;
-        self.place.throttle.check(uptime)?;
-        Ok(Turn {
-            _probe: probe,
-            _lanes: [own, shared],
-        })
+        let what = "calls with this credential were refused while this one waited";
+        Err(failure::transient(what))
     }
 
     /// The other side has believed the credential.
     pub fn accepted(&self) {
-        self.refusals.accepted();
+        self.guard.accepted();
         self.place.throttle.heard(None, self.clock.now().uptime);
     }
 
@@ -90,13 +95,13 @@ impl Entrance {
         self.place.throttle.heard(Some(error), uptime);
         match error.meaning {
             Meaning::Unauthenticated | Meaning::ClockSkew | Meaning::Locked => {
-                self.refusals.refused(error, uptime);
+                self.guard.refused(error);
             }
             // Whoever answers in the service's own words has believed the credential.
             Meaning::Busy | Meaning::NotFound | Meaning::Rejected | Meaning::Blocked
                 if error.code.is_some() =>
             {
-                self.refusals.accepted();
+                self.guard.accepted();
             }
             _ => {}
         }
@@ -104,6 +109,6 @@ impl Entrance {
 
     /// A token was refused that can be had anew.
     pub fn failed_token(&self, error: &CloudError) {
-        self.refusals.refused_token(error, self.clock.now().uptime);
+        self.guard.token_refused(error);
     }
 }

@@ -3,10 +3,10 @@
 //! Promises that a credential holds values that can be sent, and that a refusal names keys and never values. White space
 //! around values is trimmed, since it comes from files and editors; nothing is decoded or guessed.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use k8s_openapi::ByteString;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// The longest value that is taken, in bytes: tokens can have several thousand.
 const LONGEST: usize = 32 * 1024;
@@ -62,7 +62,52 @@ pub enum SecretError {
     },
 }
 
+/// Whom a credential names, and what it proves that with.
+pub(super) struct Identity<'a> {
+    /// Which of the three sets it is.
+    pub(super) kind: &'static str,
+    /// Whom the cloud locks after refusals.
+    pub(super) name: Vec<Cow<'a, str>>,
+    /// All else.
+    pub(super) secret: Vec<&'a str>,
+}
+
 impl Credential {
+    pub(super) fn identity(&self) -> Identity<'_> {
+        match self {
+            Self::AccessKey {
+                access_key,
+                secret_key,
+                security_token,
+            } => Identity {
+                kind: "key",
+                name: vec![Cow::Borrowed(access_key.expose_secret())],
+                secret: [Some(secret_key), security_token.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .map(SecretString::expose_secret)
+                    .collect(),
+            },
+            Self::Password {
+                username,
+                password,
+                domain_name,
+            } => Identity {
+                kind: "user",
+                // However a name is written, the cloud may take it for the same one.
+                name: [domain_name, username]
+                    .map(|name| Cow::Owned(name.expose_secret().to_lowercase()))
+                    .into(),
+                secret: vec![password.expose_secret()],
+            },
+            Self::Token(token) => Identity {
+                kind: "token",
+                name: vec![Cow::Borrowed(token.expose_secret())],
+                secret: Vec::new(),
+            },
+        }
+    }
+
     /// Reads the data of a Secret.
     pub fn from_secret(data: &BTreeMap<String, ByteString>) -> Result<Self, SecretError> {
         check_keys(data)?;
@@ -203,6 +248,45 @@ mod tests {
             let text = read(pairs).unwrap_err().to_string();
             assert!(text.contains(named), "{text}");
         }
+    }
+
+    #[test]
+    fn of_all_sets_of_keys_four_are_taken_and_the_others_are_told_by_their_keys() {
+        const KEYS: [&str; 7] = [
+            "accessKey",
+            "secretKey",
+            "securityToken",
+            "username",
+            "password",
+            "domainName",
+            "token",
+        ];
+        let mut taken = Vec::new();
+        for bits in 0..1_u32 << KEYS.len() {
+            let keys = KEYS.iter().enumerate();
+            let keys = keys.filter(|(place, _)| bits & (1 << place) != 0);
+            let keys: Vec<&str> = keys.map(|(_, key)| *key).collect();
+            let pairs: Vec<(&str, &[u8])> = keys.iter().map(|key| (*key, &b"CANARY"[..])).collect();
+            match read(&pairs) {
+                Ok(_) => taken.push(keys.join(" ")),
+                Err(error) => {
+                    let text = error.to_string();
+                    let (rule, held) = text.split_once(" It holds").unwrap();
+                    assert!(KEYS.iter().all(|key| rule.contains(key)), "{text}");
+                    assert!(keys.iter().all(|key| held.contains(key)), "{text}");
+                    assert!(!text.contains("CANARY"), "{text}");
+                }
+            }
+        }
+        assert_eq!(
+            taken,
+            [
+                "accessKey secretKey",
+                "accessKey secretKey securityToken",
+                "username password domainName",
+                "token",
+            ]
+        );
     }
 
     #[test]

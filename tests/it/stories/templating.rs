@@ -90,7 +90,7 @@ async fn c16_a_reference_follows_the_name_of_a_generated_secret_and_a_rotation_m
     let folder = tempfile::tempdir().unwrap();
     let example = "deploy/examples/kustomize";
     copy_into(folder.path(), example);
-    copy_into(folder.path(), "deploy/kustomize");
+    copy_into(folder.path(), "deploy/components");
     let write = |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();
     let keys = |key: &str, secret: &str| {
         write(
@@ -105,7 +105,7 @@ async fn c16_a_reference_follows_the_name_of_a_generated_secret_and_a_rotation_m
     // Without the component the resource goes on to name what nobody has made.
     let kustomization = format!("{example}/kustomization.yaml");
     let complete = std::fs::read_to_string(folder.path().join(&kustomization)).unwrap();
-    let component = "components:\n  - ../../kustomize/credentials-ref\n";
+    let component = "components:\n  - ../../components/credentials-ref\n";
     assert!(complete.contains(component), "{complete}");
     write(&kustomization, &complete.replace(component, ""));
     assert!(apply().status.success());

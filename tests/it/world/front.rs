@@ -14,7 +14,10 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer},
 };
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional},
+    io::{
+        AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
+        BufReader, copy_bidirectional,
+    },
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
@@ -195,4 +198,64 @@ async fn tunnel(stream: TcpStream, credentials: &str, asked: Arc<Mutex<Vec<Strin
     let answer = "HTTP/1.1 200 Connection established\r\n\r\n";
     caller.write_all(answer.as_bytes()).await.unwrap();
     let _ = copy_bidirectional(&mut caller, &mut inside).await;
+}
+
+/// Hands on what it hears and keeps a record of all of it, as somebody who listens to plain http could.
+pub struct Recorded {
+    front: Front,
+    heard: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Recorded {
+    /// On a port of its own.
+    pub fn start(behind: SocketAddr) -> Self {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let record = Arc::clone(&heard);
+        let front = Front::serve(move |outside| {
+            let record = Arc::clone(&record);
+            async move {
+                let inside = TcpStream::connect(behind).await.unwrap();
+                let (from_caller, to_caller) = outside.into_split();
+                let (from_server, to_server) = inside.into_split();
+                tokio::join!(
+                    hand_on(from_caller, to_server, &record),
+                    hand_on(from_server, to_caller, &record)
+                );
+            }
+        });
+        Self { front, heard }
+    }
+
+    /// Its port on loopback.
+    pub fn port(&self) -> u16 {
+        self.front.port()
+    }
+
+    /// The headers that credentials crossed in, by their names in lower case.
+    pub fn secrets(&self) -> Vec<(String, String)> {
+        let heard = self.heard.lock().unwrap();
+        let text = String::from_utf8_lossy(&heard);
+        let headers = text.lines().filter_map(|line| line.split_once(": "));
+        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+        let secret = ["authorization", "x-auth-token", "x-subject-token"];
+        headers
+            .filter(|(name, _)| secret.contains(&name.as_str()))
+            .collect()
+    }
+}
+
+async fn hand_on(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    record: &Mutex<Vec<u8>>,
+) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        record.lock().unwrap().extend_from_slice(&buffer[..count]);
+        if to.write_all(&buffer[..count]).await.is_err() {
+            break;
+        }
+    }
+    // Who hears no more says so to the other side.
+    let _ = to.shutdown().await;
 }

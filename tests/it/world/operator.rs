@@ -3,6 +3,7 @@
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use kube::{Config, client::ClientBuilder};
+use rustls::pki_types::CertificateDer;
 use taurus_port_operator::{
     clock::{Clock, Shift},
     cloud::{
@@ -10,6 +11,7 @@ use taurus_port_operator::{
         endpoints::AllowList,
         names::Names,
     },
+    config::defaults::Defaults,
     controller::{self, Scope, context::Settings, meter::Meter},
     leader::Leadership,
     pace::Pace,
@@ -38,6 +40,10 @@ pub struct Setup {
     pub hosts: Vec<String>,
     /// How it looks up the names of hosts.
     pub names: Names,
+    /// Certificate authorities that it believes.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// Its own credentials.
+    pub defaults: Option<Defaults>,
     /// By how much its clocks are off.
     pub shift: Option<&'static Shift>,
     /// Whether it may act.
@@ -56,6 +62,8 @@ impl Default for Setup {
             call_timeout: None,
             hosts: Vec::new(),
             names: Names::of_the_system(),
+            authorities: Vec::new(),
+            defaults: None,
             shift: None,
             leadership: Arc::new(Leadership::alone()),
         }
@@ -154,12 +162,14 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
     }
     let mut pace = Pace::divided_by(setup.divisor);
     pace.call_timeout = setup.call_timeout.unwrap_or(pace.call_timeout);
+    // Stories wait for the end of the pause: it is a little longer than a key is locked, and shorter than for users.
+    pace.refusal_pause = pace.of_user(Duration::from_mins(6));
     let policy = Policy {
         allow: AllowList::new(hosts, true),
         call_timeout: pace.call_timeout,
-        refusal_pause: pace.of_user(Duration::from_mins(6)),
+        lock_out: pace.lock_out(),
         throttle_pause: pace.throttled,
-        extra_authorities: Vec::new(),
+        extra_authorities: setup.authorities.clone(),
         names: setup.names.clone(),
         calls_at_once: 8,
         clock,
@@ -170,6 +180,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         resync: setup.resync,
         pace,
         connect: Arc::new(Connector::new(policy).unwrap()),
+        defaults: setup.defaults.clone(),
         meter: Arc::clone(&setup.meter),
         leadership: Arc::clone(&setup.leadership),
         work: Arc::default(),

@@ -35,6 +35,7 @@ impl Program {
         let endpoint = world.sim.address().to_string();
         let child = Command::new(env!("CARGO_BIN_EXE_taurus-port-operator"))
             .env("KUBECONFIG", &kubeconfig)
+            .env("TAURUS_LOG_LEVEL", "debug")
             .envs(environment.iter().copied())
             .args([
                 "run",
@@ -43,13 +44,7 @@ impl Program {
                 "--log-format",
                 "json",
             ])
-            .args([
-                "--log-level",
-                "debug",
-                "--allow-http",
-                "--allowed-endpoint",
-                &endpoint,
-            ])
+            .args(["--allow-http", "--allowed-endpoint", &endpoint])
             .args(["--resync", "1s"])
             .args(["--pace", &DIVISOR.to_string(), "--admin-address", &admin])
             .args(["--lease-namespace", &world.namespace])
@@ -97,6 +92,15 @@ impl Program {
     pub async fn ended(&mut self) -> ExitStatus {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         ended.expect("it ends").unwrap()
+    }
+
+    /// The most memory that it has had so far, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        number.unwrap().parse().unwrap()
     }
 
     /// What it has logged so far.

@@ -1,0 +1,151 @@
+//! Who may use default credentials, and what they are read from.
+
+use super::*;
+
+const PROJECT: &str = "0123456789abcdef0123456789ABCDEF";
+const OTHER: &str = "ffffffffffffffffffffffffffffffff";
+
+fn given(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, value) in files {
+        fs::write(directory.path().join(name), value).unwrap();
+    }
+    directory
+}
+
+fn subject(project: &str, change: impl FnOnce(&mut Subject)) -> Subject {
+    use crate::model::{InstanceId, ProxyId};
+    let mut subject = Subject {
+        region: Some("cn-north-4".to_owned()),
+        endpoint: None,
+        iam_endpoint: None,
+        project: ProjectId::parse(project).unwrap(),
+        instance: InstanceId::parse(&("0".repeat(32) + "in07")).unwrap(),
+        proxy: ProxyId::parse(&("0".repeat(32) + "po01")).unwrap(),
+    };
+    change(&mut subject);
+    subject
+}
+
+#[test]
+fn only_who_is_named_by_namespace_and_by_project_may_use_them_and_only_for_the_region_s_hosts() {
+    let directory = directory(&[("token", "t")]);
+    let path = directory.path().to_str();
+    let namespaces = given(&["shop", " billing "]);
+    let projects = given(&[&PROJECT.to_lowercase()]);
+    let defaults = Defaults::new(path, &namespaces, &projects)
+        .unwrap()
+        .unwrap();
+    let own = |subject: &mut Subject| subject.endpoint = Some("https://a".to_owned());
+    let own_iam = |subject: &mut Subject| subject.iam_endpoint = Some("https://a".to_owned());
+    for (namespace, subject, said) in [
+        ("shop", subject(PROJECT, |_| ()), None),
+        ("billing", subject(PROJECT, |_| ()), None),
+        ("sho", subject(PROJECT, |_| ()), Some("namespace sho")),
+        ("shop-2", subject(PROJECT, |_| ()), Some("namespace shop-2")),
+        ("", subject(PROJECT, |_| ()), Some("namespace")),
+        ("shop", subject(OTHER, |_| ()), Some(OTHER)),
+        (
+            "other",
+            subject(OTHER, |_| ()),
+            Some("namespace other, nor for project"),
+        ),
+        (
+            "shop",
+            subject(PROJECT, own),
+            Some("endpoint of the resource's own"),
+        ),
+        (
+            "shop",
+            subject(PROJECT, own_iam),
+            Some("endpoint of the resource's own"),
+        ),
+    ] {
+        let objection = defaults.objection(namespace, &subject);
+        assert_eq!(
+            objection.is_some(),
+            said.is_some(),
+            "{namespace} {objection:?}"
+        );
+        let objection = objection.unwrap_or_default();
+        assert!(objection.contains(said.unwrap_or_default()), "{objection}");
+        assert!(!objection.contains("billing"), "{objection}");
+    }
+}
+
+#[test]
+fn all_three_settings_are_needed_and_each_fault_names_its_own() {
+    let good = directory(&[("accessKey", "AK\n"), ("secretKey", "SK")]);
+    let good = good.path().to_str();
+    let mixed = directory(&[("accessKey", "CANARY"), ("token", "CANARY")]);
+    let (namespaces, projects) = (given(&["shop"]), given(&[PROJECT]));
+    let none: Vec<String> = given(&["", " "]);
+    assert_eq!(Defaults::new(None, &none, &[]).unwrap(), None);
+    assert_eq!(Defaults::new(Some(" "), &none, &[]).unwrap(), None);
+    for (directory, namespaces, projects, said) in [
+        (None, &namespaces, &projects, "all three"),
+        (good, &none, &projects, "all three"),
+        (good, &namespaces, &none, "all three"),
+        (good, &given(&["*"]), &projects, "no wildcards"),
+        (good, &namespaces, &given(&["*"]), "projectID must be"),
+        (
+            Some("/nowhere"),
+            &namespaces,
+            &projects,
+            "/nowhere can't be read",
+        ),
+        (
+            mixed.path().to_str(),
+            &namespaces,
+            &projects,
+            "accessKey, token",
+        ),
+    ] {
+        let fault = Defaults::new(directory, namespaces, projects).unwrap_err();
+        let fault = fault.to_string();
+        assert!(
+            fault.contains(said) && fault.contains("--default-credentials-"),
+            "{fault}"
+        );
+        assert!(!fault.contains("CANARY"), "{fault}");
+    }
+    assert!(
+        Defaults::new(good, &namespaces, &projects)
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[test]
+fn the_directory_is_read_as_a_mounted_secret_is_laid_out_and_anew_each_time() {
+    let directory = directory(&[]);
+    let path = directory.path();
+    for (version, value) in [("..1", "old"), ("..2", "new")] {
+        fs::create_dir(path.join(version)).unwrap();
+        fs::write(path.join(version).join("token"), value).unwrap();
+    }
+    let link = |to: &str| {
+        let _ = fs::remove_file(path.join("..data"));
+        std::os::unix::fs::symlink(to, path.join("..data")).unwrap();
+    };
+    link("..1");
+    std::os::unix::fs::symlink("..data/token", path.join("token")).unwrap();
+    let (namespaces, projects) = (given(&["shop"]), given(&[PROJECT]));
+    let defaults = Defaults::new(path.to_str(), &namespaces, &projects)
+        .unwrap()
+        .unwrap();
+    let read = || {
+        let data = defaults.read().unwrap();
+        assert_eq!(data.len(), 1, "{:?}", data.keys());
+        String::from_utf8(data["token"].0.clone()).unwrap()
+    };
+    assert_eq!(read(), "old");
+    link("..2");
+    assert_eq!(read(), "new");
+    fs::remove_dir_all(path).unwrap();
+    assert!(defaults.read().is_err());
+}

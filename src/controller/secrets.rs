@@ -1,0 +1,252 @@
+//! Which Secrets are in use, by which resources, and what was read of them at last: whether they are there, and the
+//! fingerprint of what they hold. Nothing else is kept of a Secret, and nothing at all of one that no resource names.
+//!
+//! Relies on the watch of the resources for who uses what. Promises that a reading which may be out of date is never taken
+//! for a current one, and that exactly the resources that use a Secret are named when it turns out to be another.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use kube::runtime::{reflector::ObjectRef, watcher::Event};
+
+use crate::{cloud::auth::fingerprint::Fingerprint, controller::Guarded};
+
+pub mod keeper;
+
+/// Where credentials come from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A Secret.
+    Secret {
+        /// Its namespace, which is that of the resource.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// The operator's own.
+    Default,
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// There are no credentials, and why.
+    Absent(String),
+    /// There is something; whether it is of use is told by whoever reads it.
+    Holds(Fingerprint),
+}
+
+/// A reading with the version that it was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dated {
+    /// The `resourceVersion` of the Secret; nothing if there is none.
+    pub version: Option<String>,
+    /// What was read.
+    pub reading: Reading,
+}
+
+/// The Secrets in use.
+#[derive(Debug, Default)]
+pub struct Book {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// By the uid of the resource.
+    users: HashMap<String, (Source, ObjectRef<Guarded>)>,
+    sources: HashMap<Source, Kept>,
+    watched: bool,
+    /// Sources in use that a list which is being read has shown so far.
+    listed: Option<HashSet<Source>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    users: usize,
+    last: Option<(Duration, Dated)>,
+    /// A change was heard of that has not been read yet.
+    stale: bool,
+    /// How many changes were heard of.
+    heard: u64,
+}
+
+/// What had been heard of a source when its reading began.
+#[derive(Debug, Clone, Copy)]
+pub struct Begun(u64);
+
+/// For how long readings are good.
+#[derive(Debug, Clone, Copy)]
+pub struct GoodFor {
+    /// While the watch tells of changes.
+    pub watched: Duration,
+    /// Otherwise.
+    pub unwatched: Duration,
+}
+
+impl Book {
+    /// A resource uses a source; nothing if it uses none.
+    pub fn note(&self, uid: &str, resource: ObjectRef<Guarded>, source: Option<Source>) {
+        let mut book = self.lock();
+        if book.users.get(uid).map(|(source, _)| source) == source.as_ref() {
+            return;
+        }
+        book.strike(uid);
+        if let Some(source) = source {
+            book.sources.entry(source.clone()).or_default().users += 1;
+            book.users.insert(uid.to_owned(), (source, resource));
+        }
+    }
+
+    /// A resource is gone.
+    pub fn forget(&self, uid: &str) {
+        self.lock().strike(uid);
+    }
+
+    /// Whether any resource uses the source.
+    pub fn uses(&self, source: &Source) -> bool {
+        self.lock().sources.contains_key(source)
+    }
+
+    /// The last reading, if it is still good.
+    pub fn current(&self, source: &Source, uptime: Duration, good_for: GoodFor) -> Option<Reading> {
+        let book = self.lock();
+        let kept = book.sources.get(source)?;
+        let (at, dated) = kept.last.as_ref().filter(|_| !kept.stale)?;
+        let good_for = book.good_for(source, good_for);
+        (uptime.saturating_sub(*at) < good_for).then(|| dated.reading.clone())
+    }
+
+    /// The sources in use whose readings will no longer be good after `ahead`, or that are stale.
+    pub fn due(&self, uptime: Duration, ahead: Duration, good_for: GoodFor) -> Vec<Source> {
+        let book = self.lock();
+        let due = book.sources.iter().filter(|(source, kept)| {
+            let Some((at, _)) = kept.last.as_ref().filter(|_| !kept.stale) else {
+                return true;
+            };
+            let age = uptime.saturating_sub(*at);
+            age.saturating_add(ahead) >= book.good_for(source, good_for)
+        });
+        due.map(|(source, _)| source.clone()).collect()
+    }
+
+    /// A reading begins.
+    pub fn begin(&self, source: &Source) -> Begun {
+        Begun(self.lock().sources.get(source).map_or(0, |kept| kept.heard))
+    }
+
+    /// A reading has ended. Names the resources that have to look anew, `reader` left out: those that use the source, if it is
+    /// another than it was.
+    pub fn end(
+        &self,
+        source: &Source,
+        begun: Begun,
+        dated: Dated,
+        uptime: Duration,
+        reader: Option<&str>,
+    ) -> Vec<ObjectRef<Guarded>> {
+        let mut book = self.lock();
+        let Some(kept) = book.sources.get_mut(source) else {
+            return Vec::new();
+        };
+        // What was heard of meanwhile may be newer than what was read.
+        kept.stale &= kept.heard != begun.0;
+        let last = kept.last.as_ref();
+        let another = last.is_some_and(|(_, before)| before.reading != dated.reading);
+        kept.last = Some((uptime, dated));
+        if !another {
+            return Vec::new();
+        }
+        let users = book.users.iter();
+        users
+            .filter(|(uid, (used, _))| used == source && Some(uid.as_str()) != reader)
+            .map(|(_, (_, resource))| resource.clone())
+            .collect()
+    }
+
+    /// Takes in what the watch of Secrets tells, and says which sources in use have to be read anew.
+    pub fn take(&self, event: Event<(Source, Option<String>)>) -> Vec<Source> {
+        let mut book = self.lock();
+        match event {
+            Event::Init => {
+                book.listed = Some(HashSet::new());
+                Vec::new()
+            }
+            Event::InitApply((source, version)) => {
+                if book.sources.contains_key(&source)
+                    && let Some(listed) = &mut book.listed
+                {
+                    listed.insert(source.clone());
+                }
+                book.hear(source, version.as_ref())
+            }
+            Event::Apply((source, version)) => book.hear(source, version.as_ref()),
+            Event::Delete((source, _)) => book.hear(source, None),
+            Event::InitDone => {
+                let listed = book.listed.take().unwrap_or_default();
+                book.watched = true;
+                let unlisted = book.sources.keys().filter(|source| {
+                    matches!(source, Source::Secret { .. }) && !listed.contains(*source)
+                });
+                let unlisted: Vec<Source> = unlisted.cloned().collect();
+                unlisted
+                    .into_iter()
+                    .flat_map(|source| book.hear(source, None))
+                    .collect()
+            }
+        }
+    }
+
+    /// The watch tells of nothing for a while.
+    pub fn unwatched(&self) {
+        self.lock().watched = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn strike(&mut self, uid: &str) {
+        let Some((source, _)) = self.users.remove(uid) else {
+            return;
+        };
+        if let Some(kept) = self.sources.get_mut(&source) {
+            kept.users -= 1;
+            if kept.users == 0 {
+                self.sources.remove(&source);
+            }
+        }
+    }
+
+    fn good_for(&self, source: &Source, good_for: GoodFor) -> Duration {
+        match source {
+            Source::Secret { .. } if self.watched => good_for.watched,
+            Source::Secret { .. } | Source::Default => good_for.unwatched,
+        }
+    }
+
+    /// A source stands at this version; nothing if it is gone.
+    fn hear(&mut self, source: Source, version: Option<&String>) -> Vec<Source> {
+        let Some(kept) = self.sources.get_mut(&source) else {
+            return Vec::new();
+        };
+        let known = kept
+            .last
+            .as_ref()
+            .is_some_and(|(_, dated)| dated.version.as_ref() == version);
+        if known && !kept.stale {
+            return Vec::new();
+        }
+        kept.heard += 1;
+        kept.stale = true;
+        vec![source]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! Keeps what is known of Secrets in use up to date: by a watch of their metadata where the cluster allows that, and by
+//! reading them again and again where it doesn't.
+//!
+//! Promises to ask before it watches, so that an operator without the right meets no refusal, and to notice when the right
+//! comes later. The watch is of metadata: the API server sends no data of Secrets, and what is not in use is dropped at once.
+
+use std::{pin::pin, time::Duration};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::api::{
+    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+    core::v1::Secret,
+};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::PostParams,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, Event, watcher},
+    },
+};
+
+use crate::{
+    clock::Clock,
+    controller::{accounts::Accounts, journal::bounded, secrets::Source},
+    pace::Pace,
+};
+
+/// So many Secrets are read at once.
+const AT_ONCE: usize = 4;
+
+/// What the keeper works with.
+pub struct Keeper<'a> {
+    /// Reads Secrets, and knows which are in use.
+    pub accounts: &'a Accounts,
+    /// The cluster.
+    pub client: Client,
+    /// The only namespace to look at; all where there is none.
+    pub namespace: Option<String>,
+    /// The clocks.
+    pub clock: Clock,
+    /// The durations.
+    pub pace: &'a Pace,
+}
+
+impl Keeper<'_> {
+    /// Never ends by itself.
+    pub async fn keep(self) {
+        tokio::join!(self.watch(), self.sweep());
+    }
+
+    /// Reads anew what would soon be out of date.
+    async fn sweep(&self) {
+        loop {
+            pause(self.pace.secret_check).await;
+            let uptime = self.clock.now().uptime;
+            let due = self.accounts.due(uptime, self.pace.secret_check);
+            self.read(due).await;
+        }
+    }
+
+    async fn read(&self, sources: Vec<Source>) {
+        let reading = stream::iter(sources).for_each_concurrent(AT_ONCE, async |source| {
+            if let Err(error) = self.accounts.reread(&source, self.clock.now()).await {
+                // It stays out of date: the next sweep or the next resource that needs it tries again.
+                tracing::debug!(?source, %error, "not read");
+            }
+        });
+        reading.await;
+    }
+
+    async fn watch(&self) {
+        let mut said = None;
+        loop {
+            let allowed = self.may_watch().await;
+            if said.replace(allowed) != Some(allowed) {
+                say(allowed, self.pace.secret_sweep);
+            }
+            if allowed {
+                self.follow().await;
+                self.accounts.book().unwatched();
+            }
+            pause(self.pace.watch_retry).await;
+        }
+    }
+
+    /// Follows the watch until it is forbidden.
+    async fn follow(&self) {
+        let secrets: Api<PartialObjectMeta<Secret>> = match &self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        };
+        let events = watcher(secrets, watcher::Config::default()).default_backoff();
+        let mut events = pin!(events.map_ok(named));
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    if matches!(event, Event::InitDone) {
+                        tracing::debug!("the metadata of all Secrets was read");
+                    }
+                    let changed = self.accounts.book().take(event);
+                    self.read(changed).await;
+                }
+                Err(error) if is_forbidden(&error) => return,
+                Err(error) => {
+                    self.accounts.book().unwatched();
+                    tracing::warn!(%error, "the watch of Secrets failed; it is begun anew");
+                }
+            }
+        }
+    }
+
+    /// Whether Secrets may be listed and watched. Everybody may ask that of themselves.
+    async fn may_watch(&self) -> bool {
+        let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
+        for verb in ["list", "watch"] {
+            let attributes = ResourceAttributes {
+                namespace: self.namespace.clone(),
+                resource: Some("secrets".to_owned()),
+                verb: Some(verb.to_owned()),
+                ..ResourceAttributes::default()
+            };
+            let review = SelfSubjectAccessReview {
+                spec: SelfSubjectAccessReviewSpec {
+                    resource_attributes: Some(attributes),
+                    ..SelfSubjectAccessReviewSpec::default()
+                },
+                ..SelfSubjectAccessReview::default()
+            };
+            let answer = bounded(reviews.create(&PostParams::default(), &review)).await;
+            let allowed = answer.is_ok_and(|review| review.status.is_some_and(|said| said.allowed));
+            if !allowed {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+fn say(allowed: bool, sweep: Duration) {
+    if allowed {
+        tracing::info!("the metadata of Secrets is watched: a changed one is noticed at once");
+    } else {
+        tracing::info!(
+            ?sweep,
+            "Secrets may not be listed and watched: those in use are read again and again"
+        );
+    }
+}
+
+/// All that is kept of a Secret's metadata.
+fn named(event: Event<PartialObjectMeta<Secret>>) -> Event<(Source, Option<String>)> {
+    let of = |secret: PartialObjectMeta<Secret>| {
+        let version = secret.resource_version();
+        let source = Source::Secret {
+            namespace: secret.namespace().unwrap_or_default(),
+            name: secret.name_any(),
+        };
+        (source, version)
+    };
+    match event {
+        Event::Init => Event::Init,
+        Event::InitApply(secret) => Event::InitApply(of(secret)),
+        Event::InitDone => Event::InitDone,
+        Event::Apply(secret) => Event::Apply(of(secret)),
+        Event::Delete(secret) => Event::Delete(of(secret)),
+    }
+}
+
+fn is_forbidden(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
+    | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+    | watcher::Error::WatchFailed(kube::Error::Api(status))
+    | watcher::Error::WatchError(status)) = error
+    else {
+        return false;
+    };
+    status.code == 403
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is waited for here belongs to no resource that could be requeued"
+)]
+async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
