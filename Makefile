@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fuzz control-plane crds docs need-rust need-cpp need-python
+.PHONY: help demo test model check fuzz control-plane crds docs need-rust need-cpp need-python
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -30,6 +30,9 @@ test: need-rust need-python control-plane ## All tests that there are
 	# Stories mostly wait for each other's servers: more of them at once than there are processors.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --workspace --locked
 	python3 tests/sdk/run.py
+
+model: need-rust ## Explore the model of the change protocol to its end (MODEL_EDITS=1 MODEL_FAULTS=1)
+	cargo test --profile model --locked --test model -- --ignored --nocapture
 
 check: need-rust $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check

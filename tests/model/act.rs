@@ -98,6 +98,8 @@ impl Protocol {
         if state.credit < 0 {
             state.broken = state.broken.or(Some(Rule::PutForNothing));
         }
+        // A fruitless attempt is a reason for another one, but not for one after the other for ever.
+        let fruitless = i8::from(self.bounds.nonsense.is_none());
         let request = |hidden| Transit {
             change: intent.id,
             to: intent.to,
@@ -106,11 +108,13 @@ impl Protocol {
         let answer = match fate {
             Fate::Answered { hidden } => {
                 let answer = state.sky.accept(request(hidden));
-                state.credit += i8::from(matches!(answer, Answer::Refused { .. }));
+                if matches!(answer, Answer::Refused { .. }) {
+                    state.credit += fruitless;
+                }
                 answer
             }
             Fate::Refused { busy } => {
-                state.credit += 1;
+                state.credit += fruitless;
                 Answer::Refused { busy }
             }
             Fate::Unanswered { hidden } => {
@@ -122,7 +126,7 @@ impl Protocol {
                 Answer::Unknown
             }
             Fate::Lost => {
-                state.credit += 1;
+                state.credit += fruitless;
                 Answer::Unknown
             }
         };

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// More sightings than any proof asks for.
-const MANY: u32 = 4;
+const MANY: u8 = 4;
 
 /// What a process remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -104,12 +104,14 @@ impl Watched {
         Self {
             id: number(watch.id.as_str()),
             since: clock::age(watch.since),
-            known: watch.job_known.map(clock::age),
+            known: watch
+                .job_known
+                .map(|since| clock::age(since).min(clock::LAG)),
             seen: watch.job_seen.map(clock::age),
-            missing: watch.job_missing.map(Sight::of),
-            target: watch.target_seen.map(Sight::of),
-            untouched: watch.untouched.map(Sight::of),
-            unchanged: watch.unchanged.map(Sight::of),
+            missing: watch.job_missing.map(|seen| Sight::of(seen).up_to(2)),
+            target: watch.target_seen.map(|seen| Sight::of(seen).since_when()),
+            untouched: watch.untouched.map(|seen| Sight::of(seen).up_to(2)),
+            unchanged: watch.unchanged.map(|seen| Sight::of(seen).up_to(MANY)),
             long_ago: watch.ended_long_ago,
         }
     }
@@ -130,17 +132,20 @@ impl Watched {
     }
 
     fn tick(&mut self) {
-        clock::tick(&mut self.since);
-        self.known.iter_mut().for_each(clock::tick);
-        self.seen.iter_mut().for_each(clock::tick);
-        let sights = [
-            &mut self.missing,
-            &mut self.target,
-            &mut self.untouched,
-            &mut self.unchanged,
-        ];
-        for sight in sights.into_iter().flatten() {
-            clock::tick(&mut sight.first);
+        let older = |age: &mut u8, most| *age = (*age + 1).min(most);
+        older(&mut self.since, clock::FAR);
+        if let Some(age) = &mut self.known {
+            older(age, clock::LAG);
+        }
+        if let Some(age) = &mut self.seen {
+            older(age, clock::FAR);
+        }
+        if let Some(sight) = &mut self.target {
+            older(&mut sight.first, clock::CHANGE_TIMEOUT);
+        }
+        let proofs = [&mut self.missing, &mut self.untouched, &mut self.unchanged];
+        for sight in proofs.into_iter().flatten() {
+            older(&mut sight.first, clock::LAG);
         }
     }
 }
@@ -151,7 +156,26 @@ impl Sight {
         Self {
             first,
             span: first - clock::age(sighting.last).min(first),
-            count: u8::try_from(sighting.count.min(MANY)).unwrap(),
+            count: u8::try_from(sighting.count.min(MANY.into())).unwrap(),
+        }
+    }
+
+    /// What a proof by `count` sightings, a tick apart, can tell apart.
+    fn up_to(self, count: u8) -> Self {
+        let gap = clock::LAG;
+        Self {
+            first: self.first.min(gap),
+            span: self.span.min(gap),
+            count: self.count.min(count),
+        }
+    }
+
+    /// What matters where only the first one counts.
+    fn since_when(self) -> Self {
+        Self {
+            first: self.first.min(clock::CHANGE_TIMEOUT),
+            span: 0,
+            count: 1,
         }
     }
 

@@ -1,10 +1,6 @@
 //! Who decides: the operator's own planner, or one that was broken on purpose.
 
-use taurus_port_operator::plan::{
-    self, Decision,
-    facts::Facts,
-    record::Record,
-};
+use taurus_port_operator::plan::{self, Decision, facts::Facts, record::Record};
 
 /// The decisions of the operator, and the few habits of its journal that safety rests on.
 ///

@@ -30,9 +30,6 @@ use crate::{
 pub const PORTS: [u16; 2] = [3306, 3307];
 pub const THIRD: u16 = 3308;
 
-/// For how many ticks endless nonsense is watched.
-const HORIZON: u8 = 24;
-
 pub const ONE_AT_WORK: &str = "no two changes of ours at work";
 pub const INTENT_FIRST: &str = "no request without its intent on record";
 pub const LOOK_FIRST: &str = "no request without a look that succeeded";
@@ -191,7 +188,7 @@ impl Protocol {
             faults: self.bounds.faults,
             spare: true,
             whole: false,
-            ticks: self.bounds.nonsense.map(|_| HORIZON),
+            ticks: self.bounds.nonsense.and_then(Nonsense::horizon),
             credit: self.bounds.nonsense.map_or(1, Nonsense::most_requests),
             broken: None,
         }
@@ -366,7 +363,10 @@ fn depose(state: &mut State) -> Option<()> {
 fn erase(state: &mut State, index: usize) -> Option<()> {
     let recorded = state.object.status.as_ref()?.change.as_ref()?;
     let work = &mut state.sky.works[index];
-    if work.erased || work.change != recorded.id || !recorded.job || work.age >= clock::CHANGE_TIMEOUT
+    if work.erased
+        || work.change != recorded.id
+        || !recorded.job
+        || work.age >= clock::CHANGE_TIMEOUT
     {
         return None;
     }
@@ -381,18 +381,25 @@ fn looks(state: &State, who: usize, mishaps: &[Option<Mishap>], events: &mut Vec
         blind,
         mishap,
     };
-    events.extend(mishaps.iter().map(|mishap| look(false, None, *mishap)));
+    // The one that was taken over from hears of nothing any more: what it still begins rests on its old view.
+    let cut_off = who == 0 && state.crew[1].is_some();
+    if !cut_off {
+        events.extend(mishaps.iter().map(|mishap| look(false, None, *mishap)));
+    }
     if state.faults == 0 {
+        return;
+    }
+    let operator = state.crew[who].as_ref();
+    if operator.is_some_and(|operator| operator.view.is_some()) {
+        events.push(look(true, None, None));
+    }
+    if cut_off {
         return;
     }
     let reads = [Blind::Job, Blind::JobGone, Blind::Tasks, Blind::Proxies];
     events.extend(reads.map(|read| look(false, Some(read), None)));
     if !state.whole {
         events.push(look(false, Some(Blind::TaskMissing), None));
-    }
-    let operator = state.crew[who].as_ref();
-    if operator.is_some_and(|operator| operator.view.is_some()) {
-        events.push(look(true, None, None));
     }
 }
 
@@ -419,13 +426,25 @@ fn fates(faulty: bool, nonsense: Option<Nonsense>) -> Vec<Fate> {
 }
 
 impl Nonsense {
-    /// The most requests within the horizon: four attempts where each one fails; where each is lost, one for each wait
-    /// (the settle window and the gap of the proof, then what is waited after a void attempt); one a tick where each is
-    /// refused.
+    /// For how many ticks it is watched; for ever, where requests come to an end.
+    fn horizon(self) -> Option<u8> {
+        match self {
+            Self::Fails => None,
+            Self::Lies => Some(12),
+            Self::Lost => Some(16),
+            Self::Busy => Some(4),
+        }
+    }
+
+    /// The most requests within the horizon. Where each one fails: four. Where each is a lie: six, because a job that ended
+    /// long before it was looked at counts as done, and what follows as drift, which is damped. Where each is lost: at tick 0, 4 (the settle
+    /// window and the gap of the proof) and 10 (the same, and two ticks of waiting). Where each is refused: one a tick.
     fn most_requests(self) -> i8 {
         match self {
-            Self::Fails | Self::Lies | Self::Lost => 4,
-            Self::Busy => i8::try_from(HORIZON).unwrap() + 1,
+            Self::Fails => 4,
+            Self::Lies => 6,
+            Self::Lost => 3,
+            Self::Busy => 5,
         }
     }
 }
@@ -517,7 +536,9 @@ impl Model for Protocol {
             P::always(NOT_FOR_NOTHING, |_: &Self, state: &State| {
                 state.broken != Some(Rule::PutForNothing)
             }),
-            P::always(NO_JOB_LOST, |_: &Self, state: &State| state.broken != Some(Rule::JobLost)),
+            P::always(NO_JOB_LOST, |_: &Self, state: &State| {
+                state.broken != Some(Rule::JobLost)
+            }),
             P::always(NOT_GIVEN_UP, |_: &Self, state: &State| {
                 state.broken != Some(Rule::GivenUpEarly)
             }),
@@ -532,23 +553,28 @@ impl Model for Protocol {
             all.push(P::always(REST, |model: &Self, state: &State| {
                 state.broken.is_some() || model.comes_to_rest(state)
             }));
-            all.push(P::sometimes("a change succeeds", |_: &Self, state: &State| {
-                ended(state, Outcome::Succeeded)
-            }));
+            all.push(P::sometimes(
+                "a change succeeds",
+                |_: &Self, state: &State| ended(state, Outcome::Succeeded),
+            ));
         }
         if self.bounds.faults > 0 {
             all.push(P::sometimes("a change fails", |_: &Self, state: &State| {
                 ended(state, Outcome::Failed)
             }));
-            all.push(P::sometimes("a change turns out void", |_: &Self, state: &State| {
-                ended(state, Outcome::Void)
-            }));
+            all.push(P::sometimes(
+                "a change turns out void",
+                |_: &Self, state: &State| ended(state, Outcome::Void),
+            ));
         }
         if self.bounds.faults > 1 {
-            all.push(P::sometimes("a deposed operator holds a job id", |_: &Self, state: &State| {
-                let old = state.crew[0].as_ref();
-                old.is_some_and(|old| old.deposed && matches!(old.at, At::Holding { .. }))
-            }));
+            all.push(P::sometimes(
+                "a deposed operator holds a job id",
+                |_: &Self, state: &State| {
+                    let old = state.crew[0].as_ref();
+                    old.is_some_and(|old| old.deposed && matches!(old.at, At::Holding { .. }))
+                },
+            ));
         }
         all
     }

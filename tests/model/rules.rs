@@ -48,7 +48,9 @@ pub fn of_write(
 ) -> Option<Rule> {
     let old = desk.paper();
     let paper = Paper::of(new);
-    let watched = desk.state.crew[desk.who].as_ref().and_then(|operator| operator.watched);
+    let watched = desk.state.crew[desk.who]
+        .as_ref()
+        .and_then(|operator| operator.watched);
     if gives_up_early(old, &paper, watched, &desk.state.sky) {
         Some(Rule::GivenUpEarly)
     } else if paper.ready.is_some_and(|(truth, _)| truth == Truth::True)
@@ -63,12 +65,7 @@ pub fn of_write(
 }
 
 /// A change that turns out void must have been watched by this process for the whole window, and be nowhere.
-fn gives_up_early(
-    old: Option<&Paper>,
-    new: &Paper,
-    watched: Option<(u8, u8)>,
-    sky: &Sky,
-) -> bool {
+fn gives_up_early(old: Option<&Paper>, new: &Paper, watched: Option<(u8, u8)>, sky: &Sky) -> bool {
     let Some(change) = old.and_then(|old| old.change.as_ref()) else {
         return false;
     };
@@ -88,7 +85,7 @@ fn is_proven(desk: &Desk<'_>, new: &Paper, observed: &Observed, step: &Step) -> 
         ready && old.port == Some(want)
     });
     let kept = matches!(step, Step::Keep(_)) && was;
-    let at_rest = !desk.state.sky.is_at_work();
+    let at_rest = !desk.state.sky.is_at_work_in_time();
     new.change.is_none() && new.vetted && (kept || shown && at_rest)
 }
 

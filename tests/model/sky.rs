@@ -140,6 +140,13 @@ impl Sky {
         self.works.iter().any(Work::runs) || !self.transit.is_empty()
     }
 
+    /// Whether a job of ours is at work that is not overdue: of one that is, the contract lets Ready no longer wait.
+    pub fn is_at_work_in_time(&self) -> bool {
+        let mut works = self.works.iter();
+        let in_time = works.any(|work| work.runs() && work.age < clock::CHANGE_TIMEOUT);
+        in_time || !self.transit.is_empty()
+    }
+
     /// A request arrives.
     pub fn accept(&mut self, request: Transit) -> Answer {
         let busy = self.works.iter().any(Work::runs);
@@ -244,9 +251,7 @@ impl Scene {
         if self.misses(Blind::Tasks) {
             return Err(failed());
         }
-        let shown = self
-            .visible()
-            .filter(|_| !self.misses(Blind::TaskMissing));
+        let shown = self.visible().filter(|_| !self.misses(Blind::TaskMissing));
         let tasks = shown.map(|work| Task {
             job: Some(job_id(work.change)),
             instance: InstanceId::parse(INSTANCE).ok(),

@@ -183,9 +183,9 @@ impl State {
     /// The same state as all that differ from it only in what nobody can tell.
     pub fn canonical(mut self) -> Self {
         let quiet = self.faults == 0;
-        for operator in &mut self.crew {
-            operator.take_if(|operator| operator.deposed && operator.at == At::Idle);
-        }
+        let [old, new] = &mut self.crew;
+        let cut_off = quiet && new.is_some();
+        old.take_if(|old| old.at == At::Idle && (old.deposed || cut_off));
         for operator in self.crew.iter_mut().flatten() {
             let idle = operator.at == At::Idle;
             // Without a fault, an operator that starts over sees what there is.
@@ -196,7 +196,7 @@ impl State {
         let needed = self.changes_on_record();
         self.sky.forget(|change| needed.contains(&change));
         for work in &mut self.sky.works {
-            if (quiet || !work.runs()) && !work.erased {
+            if !work.runs() {
                 work.age = 0;
             }
         }
