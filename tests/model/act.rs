@@ -197,7 +197,8 @@ impl Protocol {
                 found = true;
             }
         }
-        if !found {
+        // A successor may have seen the change to its end, and a later one too: then there is no place for the id any more.
+        if !found && desk.state.crew[1].is_none() {
             desk.state.broken = Some(Rule::JobLost);
         }
         if object != desk.object {
