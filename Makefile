@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-versions check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python
+.PHONY: help demo test test-versions model check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -44,6 +44,9 @@ test-versions: need-rust ## Tests that the API server's version matters to, on e
 		tests/controlplane/build; \
 		RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --locked --test it -- $(VERSIONED); \
 	done
+
+model: need-rust ## Explore the model of the change protocol to its end (MODEL_EDITS=1 MODEL_FAULTS=1)
+	cargo test --profile model --locked --test model -- --ignored --nocapture
 
 check: need-rust check-go $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check

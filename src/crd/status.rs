@@ -95,7 +95,7 @@ pub struct TaurusProxyPortStatus {
 
 /// How far a change has come. It only ever moves on.
 #[derive(
-    Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord,
+    Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
 )]
 pub enum Phase {
     /// On record, perhaps sent; without a job id its outcome is unknown.
@@ -139,7 +139,7 @@ pub struct ChangeRecord {
 }
 
 /// How a change ended.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The port was seen in place.
     Succeeded,
@@ -177,7 +177,7 @@ pub struct LastChange {
 }
 
 /// Why the last attempt at a port did not succeed.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureCause {
     /// The job failed or was cancelled.
     JobFailed,

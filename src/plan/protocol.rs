@@ -36,8 +36,9 @@ pub fn follow(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
         (_, job) => {
             // A job whose record is gone may still be cutting connections; for one that was given up somebody vouches.
             let last_seen = watch.job_seen.unwrap_or(watch.since);
-            let job_over =
-                job.is_none() || given_up || facts.now.elapsed(last_seen) >= facts.change_timeout();
+            // Where it has just ended, the list may not show it yet.
+            let longest = facts.change_timeout().saturating_add(facts.pace.list_lag);
+            let job_over = job.is_none() || given_up || facts.now.elapsed(last_seen) >= longest;
             unresolved(facts, change, watch, job_over)
         }
     }

@@ -116,6 +116,19 @@ fn a_lost_job_may_still_be_at_work_until_change_timeout_is_over() {
 }
 
 #[test]
+fn a_lost_job_that_ends_last_of_all_is_not_made_again_because_a_list_lags_behind_it() {
+    for mut world in about_to_change() {
+        world.takes(30 * MINUTE - 5, End::Moves);
+        world.run(30);
+        world.sky.state().works[0].erased = true;
+        world.sky.state().lag = 110;
+        world.run(45 * MINUTE);
+        assert!(world.is_ready());
+        assert_eq!(world.puts(), 1);
+    }
+}
+
+#[test]
 fn a_lost_job_may_be_at_work_also_where_a_third_port_is_seen() {
     let mut world = World::settled(Mode::Doubling, 3306);
     world.takes(20 * MINUTE, End::Fails);

@@ -61,10 +61,14 @@ fn held() -> (Child, PathBuf) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap())
+    // To its last word: whoever writes to somebody who no longer listens comes to an end of its own.
+    let said: Vec<String> = BufReader::new(child.stdout.take().unwrap())
         .lines()
-        .map_while(Result::ok);
-    let kubeconfig = lines
+        .map_while(Result::ok)
+        .take_while(|line| !line.starts_with("Ctrl-C"))
+        .collect();
+    let kubeconfig = said
+        .iter()
         .find_map(|line| line.strip_prefix("kubeconfig: ").map(PathBuf::from))
         .unwrap();
     (child, kubeconfig.parent().unwrap().to_owned())

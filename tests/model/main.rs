@@ -1,0 +1,120 @@
+//! A model of the change protocol, explored to the end by a model checker.
+//!
+//! The operator's own `look`, `decide`, `settle`, `summary` and session are called in every step; the API server, the cloud,
+//! processes, time and everything that goes wrong are the model's. `docs/reliability.md` says what is in it and what is
+//! not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::allow_attributes,
+    reason = "helpers of tests"
+)]
+
+use std::time::Instant;
+
+use stateright::{Checker, Model as _, report::WriteReporter};
+
+use crate::{
+    planner::Real,
+    protocol::{Bounds, Nonsense, Protocol},
+    sky::Mode,
+};
+
+mod act;
+mod clock;
+mod memory;
+mod mutations;
+mod paper;
+mod planner;
+mod protocol;
+mod rest;
+mod rules;
+mod sky;
+mod state;
+mod turn;
+
+/// Explores all of it, tells how much that was, and holds every property.
+fn explore(bounds: Bounds) -> String {
+    let begun = Instant::now();
+    let text = format!("{} edits, {} faults", bounds.edits, bounds.faults);
+    let checker = Protocol::new(Real, bounds)
+        .checker()
+        .threads(2)
+        .spawn_bfs()
+        .join_and_report(&mut WriteReporter::new(&mut std::io::stderr()));
+    let states = grouped(checker.unique_state_count());
+    let told = format!("{text}: {states} states");
+    println!(
+        "{told}, at most {} steps away, {} s",
+        checker.max_depth(),
+        begun.elapsed().as_secs()
+    );
+    for (name, path) in checker.discoveries() {
+        if !name.starts_with("a ") {
+            println!("broken: {name}");
+            for (state, event) in path.into_vec() {
+                println!("{state:?}\n--- {event:?}");
+            }
+        }
+    }
+    checker.assert_properties();
+    told
+}
+
+/// A number as people read it.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().collect();
+    let groups = groups.into_iter().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(" ")
+}
+
+fn bounds(edits: u8, faults: u8) -> Bounds {
+    Bounds {
+        modes: vec![Mode::Changing, Mode::Hidden, Mode::Doubling, Mode::Hasty],
+        edits,
+        faults,
+        nonsense: None,
+    }
+}
+
+/// What the documentation says of the model's size.
+fn is_documented(told: &str) {
+    let docs = include_str!("../../docs/reliability.md");
+    assert!(docs.contains(told), "docs/reliability.md lacks \"{told}\"");
+}
+
+#[test]
+fn without_faults_no_rule_is_broken_and_it_comes_to_rest() {
+    is_documented(&explore(bounds(1, 0)));
+}
+
+#[test]
+#[ignore = "takes minutes, and wants optimised code: `make model`"]
+fn whatever_happens_no_rule_is_broken_and_it_comes_to_rest() {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
+    let (edits, faults) = (number("MODEL_EDITS"), number("MODEL_FAULTS"));
+    let told = explore(bounds(edits.unwrap_or(1), faults.unwrap_or(1)));
+    if edits.or(faults).is_none() {
+        is_documented(&told);
+    }
+}
+
+#[test]
+fn requests_are_bounded_when_the_cloud_answers_nonsense_for_ever() {
+    for nonsense in [
+        Nonsense::Fails,
+        Nonsense::Lies,
+        Nonsense::Lost,
+        Nonsense::Busy,
+    ] {
+        println!("{nonsense:?}");
+        explore(Bounds {
+            modes: vec![Mode::Doubling],
+            nonsense: Some(nonsense),
+            ..bounds(0, 0)
+        });
+    }
+}

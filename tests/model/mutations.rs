@@ -1,0 +1,314 @@
+//! Planners that were broken on purpose: the model must see what is wrong with each.
+
+use std::time::Duration;
+
+use stateright::{Checker as _, HasDiscoveries, Model as _};
+use taurus_port_operator::{
+    cloud::ProxyStatus,
+    plan::{
+        self, Decision,
+        facts::{Facts, Observed, Seen},
+        record::Record,
+        session::{Session, Sighting},
+        settle,
+        step::{Cause, Progress, Step},
+    },
+};
+
+use crate::{
+    planner::Planner,
+    protocol::{
+        Bounds, INTENT_FIRST, LOOK_FIRST, NO_JOB_LOST, NOT_FOR_NOTHING, NOT_GIVEN_UP, Nonsense,
+        ONE_AT_WORK, Protocol, READY_IS_PROVEN, STATUS,
+    },
+    sky::{Mode, proxy},
+};
+
+/// Explores until it is found how `rule` can be broken, and says in how many steps.
+fn steps_until_broken(
+    planner: impl Planner + 'static,
+    bounds: Bounds,
+    rule: &'static str,
+) -> Option<usize> {
+    let checker = Protocol::new(planner, bounds)
+        .checker()
+        .threads(2)
+        .finish_when(HasDiscoveries::AnyOf([rule].into()))
+        .spawn_bfs()
+        .join();
+    let path = checker.discovery(rule)?;
+    Some(path.into_actions().len())
+}
+
+/// A broken planner is caught by this rule.
+fn is_caught(planner: impl Planner + 'static, bounds: Bounds, rule: &'static str) {
+    let name = format!("{planner:?}");
+    let steps = steps_until_broken(planner, bounds.clone(), rule);
+    assert!(steps.is_some(), "{name} keeps \"{rule}\" within {bounds:?}");
+}
+
+/// The mode in which the service itself protects nobody.
+fn bounds(edits: u8, faults: u8) -> Bounds {
+    Bounds {
+        modes: vec![Mode::Doubling],
+        edits,
+        faults,
+        nonsense: None,
+    }
+}
+
+/// Decides as the real planner does, on another memory.
+fn with_session(facts: &Facts<'_>, change: impl FnOnce(&mut Session)) -> Decision {
+    let mut session = facts.session.clone();
+    session.turn_to(facts.record.change.as_ref(), facts.now);
+    change(&mut session);
+    plan::decide(&Facts {
+        session: &session,
+        ..*facts
+    })
+}
+
+#[derive(Debug)]
+struct SkipsTheWait;
+
+impl Planner for SkipsTheWait {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        with_session(facts, |session| {
+            if let Some(watch) = &mut session.watch {
+                watch.since = Duration::ZERO;
+            }
+        })
+    }
+}
+
+#[test]
+fn who_does_not_wait_until_a_job_must_be_visible_is_caught() {
+    is_caught(SkipsTheWait, bounds(0, 1), NOT_GIVEN_UP);
+}
+
+#[derive(Debug)]
+struct TrustsIntendedAt;
+
+impl Planner for TrustsIntendedAt {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        with_session(facts, |session| {
+            if let (Some(watch), Some(change)) = (&mut session.watch, &facts.record.change) {
+                let recorded = facts.now.since(change.intended_at);
+                watch.since = watch.since.min(facts.now.uptime.saturating_sub(recorded));
+            }
+        })
+    }
+}
+
+#[test]
+fn who_trusts_a_recorded_time_is_caught_when_the_wall_clock_has_jumped() {
+    is_caught(TrustsIntendedAt, bounds(0, 2), NOT_GIVEN_UP);
+}
+
+#[derive(Debug)]
+struct TakesFailureForAbsence;
+
+impl Planner for TakesFailureForAbsence {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        let Seen::Unknown(_) = facts.observed.tasks else {
+            return plan::decide(facts);
+        };
+        let port = facts.record.port.unwrap_or_default();
+        let observed = Observed {
+            tasks: Seen::Known(None),
+            proxy: Seen::Known(Some(proxy(port, ProxyStatus::Active))),
+            ..facts.observed.clone()
+        };
+        plan::decide(&Facts {
+            observed: &observed,
+            ..*facts
+        })
+    }
+}
+
+#[test]
+fn who_takes_a_failed_read_for_no_job_is_caught() {
+    is_caught(TakesFailureForAbsence, bounds(0, 1), LOOK_FIRST);
+}
+
+#[derive(Debug)]
+struct ForgetsJob;
+
+impl Planner for ForgetsJob {
+    fn keeps_job(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn who_forgets_a_job_id_on_a_conflict_is_caught() {
+    is_caught(ForgetsJob, bounds(0, 1), NO_JOB_LOST);
+    is_caught(ForgetsJob, bounds(1, 0), NO_JOB_LOST);
+}
+
+#[derive(Debug)]
+struct BelievesCompleted;
+
+impl Planner for BelievesCompleted {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        let mut decision = plan::decide(facts);
+        let verifying = matches!(decision.step, Step::Hold(Cause::Verifying, _));
+        if let Some(change) = decision.record.change.clone().filter(|_| verifying) {
+            let progress = Progress::Succeeded(change.to);
+            decision.record = settle::advance(decision.record, progress, facts.now);
+            decision.step = Step::Rest;
+        }
+        decision
+    }
+}
+
+#[test]
+fn who_believes_a_completed_job_without_its_port_is_caught() {
+    is_caught(BelievesCompleted, bounds(0, 0), READY_IS_PROVEN);
+}
+
+#[derive(Debug)]
+struct SendsAgain;
+
+impl Planner for SendsAgain {
+    fn after_unknown(&self, record: Record) -> Record {
+        Record {
+            change: None,
+            ..record
+        }
+    }
+}
+
+#[test]
+fn who_sends_again_after_an_unknown_outcome_is_caught() {
+    is_caught(SendsAgain, bounds(0, 1), ONE_AT_WORK);
+}
+
+#[derive(Debug)]
+struct WritesOverOthers;
+
+impl Planner for WritesOverOthers {
+    fn is_fenced(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn who_ignores_a_newer_generation_is_caught() {
+    is_caught(WritesOverOthers, bounds(1, 0), INTENT_FIRST);
+}
+
+#[derive(Debug)]
+struct DropsWhatRuns;
+
+impl Planner for DropsWhatRuns {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        let mut record = facts.record.clone();
+        record
+            .change
+            .take_if(|change| change.generation != facts.desired.generation);
+        plan::decide(&Facts {
+            record: &record,
+            ..*facts
+        })
+    }
+}
+
+#[test]
+fn who_drops_a_change_at_work_for_a_newer_generation_is_caught() {
+    is_caught(DropsWhatRuns, bounds(1, 0), STATUS);
+}
+
+#[derive(Debug)]
+struct GivesUpAfterOneRead;
+
+impl Planner for GivesUpAfterOneRead {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        let decision = plan::decide(facts);
+        let mut session = decision.session.clone();
+        let Some(watch) = &mut session.watch else {
+            return decision;
+        };
+        let Some(seen) = watch.untouched else {
+            return decision;
+        };
+        watch.untouched = Some(Sighting {
+            first: Duration::ZERO,
+            count: 2,
+            ..seen
+        });
+        plan::decide_again(&Facts {
+            session: &session,
+            ..*facts
+        })
+    }
+}
+
+#[test]
+fn who_gives_up_after_a_single_read_is_caught() {
+    is_caught(GivesUpAfterOneRead, bounds(0, 2), NOT_GIVEN_UP);
+}
+
+#[derive(Debug)]
+struct ReadyWithoutLook;
+
+impl Planner for ReadyWithoutLook {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        let decision = plan::decide(facts);
+        let blind = matches!(facts.observed.proxy, Seen::Unknown(_));
+        if blind && facts.record.change.is_none() {
+            Decision {
+                step: Step::Rest,
+                ..decision
+            }
+        } else {
+            decision
+        }
+    }
+}
+
+#[test]
+fn who_says_ready_from_the_record_without_a_look_is_caught() {
+    is_caught(ReadyWithoutLook, bounds(0, 1), READY_IS_PROVEN);
+}
+
+#[derive(Debug)]
+struct SendsLate;
+
+impl Planner for SendsLate {
+    fn sends_in_time(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn who_sends_long_after_the_intent_is_caught() {
+    is_caught(SendsLate, bounds(0, 1), NOT_GIVEN_UP);
+}
+
+#[derive(Debug)]
+struct NeverLearns;
+
+impl Planner for NeverLearns {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        let record = Record {
+            failures: Vec::new(),
+            ..facts.record.clone()
+        };
+        plan::decide(&Facts {
+            record: &record,
+            ..*facts
+        })
+    }
+}
+
+#[test]
+fn who_forgets_what_failed_is_caught() {
+    for nonsense in [Nonsense::Fails, Nonsense::Lies, Nonsense::Lost] {
+        let bounds = Bounds {
+            nonsense: Some(nonsense),
+            ..bounds(0, 0)
+        };
+        is_caught(NeverLearns, bounds, NOT_FOR_NOTHING);
+    }
+}

@@ -1,0 +1,44 @@
+//! Who decides: the operator's own planner, or one that was broken on purpose.
+
+use taurus_port_operator::plan::{self, Decision, facts::Facts, record::Record};
+
+/// The decisions of the operator, and the few habits of its journal that safety rests on.
+///
+/// Every method is the real one; whoever wants to see that the model would notice overrides one.
+pub trait Planner: Send + Sync + std::fmt::Debug {
+    /// What a look makes of the record.
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        plan::decide(facts)
+    }
+
+    /// What follows once an outcome has moved the record.
+    fn decide_again(&self, facts: &Facts<'_>) -> Decision {
+        plan::decide_again(facts)
+    }
+
+    /// The record after a request whose outcome is not known.
+    fn after_unknown(&self, record: Record) -> Record {
+        record
+    }
+
+    /// Whether a write from a stale view is refused.
+    fn is_fenced(&self) -> bool {
+        true
+    }
+
+    /// Whether a job id whose write was refused is kept.
+    fn keeps_job(&self) -> bool {
+        true
+    }
+
+    /// Whether a request is not sent once its look is old.
+    fn sends_in_time(&self) -> bool {
+        true
+    }
+}
+
+/// The operator's own.
+#[derive(Debug)]
+pub struct Real;
+
+impl Planner for Real {}

@@ -1,0 +1,250 @@
+//! A state of the model, and the one form in which states that don't differ are the same.
+
+use crate::{
+    clock,
+    memory::Memory,
+    paper::{Intent, Paper},
+    rules::Rule,
+    sky::{Answer, Sky},
+};
+
+/// The object as the API server has it, or as an operator saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Object {
+    pub want: u16,
+    pub generation: u8,
+    pub status: Option<Paper>,
+}
+
+/// How far an operator has come with a change.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum At {
+    /// Nothing is half done.
+    Idle,
+    /// It has decided to make a change; the status that says so is not written.
+    Ordered {
+        intent: Intent,
+        paper: Paper,
+        late: bool,
+    },
+    /// The API server has acknowledged the intent.
+    Acknowledged { intent: Intent, late: bool },
+    /// The request was sent, and this is its answer.
+    Asked { intent: Intent, answer: Answer },
+    /// It holds the id of a job that could not be written yet.
+    Holding { change: u8 },
+}
+
+/// A process of the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Operator {
+    pub memory: Memory,
+    /// Ticks for which it has led.
+    pub led: u8,
+    /// What it works on, if that is no longer what the API server has.
+    pub view: Option<Object>,
+    pub at: At,
+    /// It knows that it leads no longer.
+    pub deposed: bool,
+    /// The change that it has seen on record, and for how many ticks: counted apart from what the planner remembers.
+    pub watched: Option<(u8, u8)>,
+}
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct State {
+    pub sky: Sky,
+    pub object: Object,
+    /// The first operator, and the one that takes over from it.
+    pub crew: [Option<Operator>; 2],
+    /// Edits and faults that may still come.
+    pub edits: u8,
+    pub faults: u8,
+    /// Whether a second operator may still come.
+    pub spare: bool,
+    /// Whether a task list may still lack a row.
+    pub whole: bool,
+    /// Ticks that may still pass, where they are counted.
+    pub ticks: Option<u8>,
+    /// How many more requests there are reasons for.
+    pub credit: i8,
+    /// The rule that was just broken.
+    pub broken: Option<Rule>,
+}
+
+impl Operator {
+    pub fn new(led: u8) -> Self {
+        Self {
+            memory: Memory::default(),
+            led,
+            view: None,
+            at: At::Idle,
+            deposed: false,
+            watched: None,
+        }
+    }
+
+    /// Sees a change on record, or none.
+    pub fn watches(&mut self, change: Option<u8>) {
+        if self.watched.map(|(id, _)| id) != change {
+            self.watched = change.map(|id| (id, 0));
+        }
+    }
+
+    fn tick(&mut self) {
+        self.memory.tick();
+        self.led = (self.led + 1).min(clock::SETTLE_WINDOW);
+        if let Some((_, age)) = &mut self.watched {
+            *age = (*age + 1).min(clock::SETTLE_WINDOW);
+        }
+        if let At::Ordered { late, .. } | At::Acknowledged { late, .. } = &mut self.at {
+            *late = true;
+        }
+        self.shift(1);
+    }
+
+    fn shift(&mut self, by: i8) {
+        if let Some(paper) = self.view.as_mut().and_then(|view| view.status.as_mut()) {
+            paper.shift(by);
+        }
+        match &mut self.at {
+            At::Ordered { intent, paper, .. } => {
+                clock::shift(&mut intent.intended, by);
+                paper.shift(by);
+            }
+            At::Acknowledged { intent, .. } | At::Asked { intent, .. } => {
+                clock::shift(&mut intent.intended, by);
+            }
+            At::Idle | At::Holding { .. } => {}
+        }
+    }
+
+    fn ids(&mut self, visit: &mut impl FnMut(&mut u8)) {
+        if let Some(watch) = &mut self.memory.watch {
+            visit(&mut watch.id);
+        }
+        if let Some((id, _)) = &mut self.watched {
+            visit(id);
+        }
+        if let Some(paper) = self.view.as_mut().and_then(|view| view.status.as_mut()) {
+            paper.ids(visit);
+        }
+        match &mut self.at {
+            At::Ordered { intent, paper, .. } => {
+                visit(&mut intent.id);
+                paper.ids(visit);
+            }
+            At::Acknowledged { intent, .. } | At::Asked { intent, .. } => visit(&mut intent.id),
+            At::Holding { change } => visit(change),
+            At::Idle => {}
+        }
+    }
+}
+
+impl State {
+    /// The object gets another status or spec; whoever has not made it works on an old view from now on.
+    pub fn replace(&mut self, by: Option<usize>, object: Object) {
+        let old = std::mem::replace(&mut self.object, object);
+        for (who, operator) in self.crew.iter_mut().enumerate() {
+            let Some(operator) = operator else { continue };
+            if by == Some(who) {
+                operator.view = None;
+            } else {
+                operator.view.get_or_insert_with(|| old.clone());
+            }
+        }
+    }
+
+    /// Time passes, by all clocks.
+    pub fn tick(&mut self) {
+        self.sky.tick();
+        if let Some(paper) = &mut self.object.status {
+            paper.shift(1);
+        }
+        self.crew.iter_mut().flatten().for_each(Operator::tick);
+    }
+
+    /// The wall clock jumps.
+    pub fn jump(&mut self, by: i8) {
+        if let Some(paper) = &mut self.object.status {
+            paper.shift(by);
+        }
+        let crew = self.crew.iter_mut().flatten();
+        crew.for_each(|operator| operator.shift(by));
+    }
+
+    /// A number that no change has.
+    pub fn unused_id(&mut self) -> u8 {
+        let mut used = Vec::new();
+        self.ids(&mut |id| used.push(*id));
+        (0..=u8::MAX).find(|id| !used.contains(id)).unwrap()
+    }
+
+    /// The same state as all that differ from it only in what nobody can tell.
+    pub fn canonical(mut self) -> Self {
+        let quiet = self.faults == 0;
+        let [old, new] = &mut self.crew;
+        let cut_off = quiet && new.is_some();
+        old.take_if(|old| old.at == At::Idle && (old.deposed || cut_off));
+        for operator in self.crew.iter_mut().flatten() {
+            let idle = operator.at == At::Idle;
+            // Without a fault, an operator that starts over sees what there is.
+            operator
+                .view
+                .take_if(|view| idle && (quiet || *view == self.object));
+        }
+        let needed = self.changes_on_record();
+        self.sky.forget(|change| needed.contains(&change));
+        for work in &mut self.sky.works {
+            if !work.runs() {
+                work.age = 0;
+            }
+        }
+        self.credit = self.credit.min(5);
+        let mut names = Vec::new();
+        self.ids(&mut |id| {
+            let known = names.iter().position(|name| *name == *id);
+            let index = known.unwrap_or_else(|| {
+                names.push(*id);
+                names.len() - 1
+            });
+            *id = u8::try_from(index).unwrap();
+        });
+        self
+    }
+
+    /// The changes whose job somebody may still ask for.
+    fn changes_on_record(&self) -> Vec<u8> {
+        let crew = self.crew.iter().flatten();
+        let views = crew.clone().filter_map(|operator| operator.view.as_ref());
+        let papers = views
+            .chain([&self.object])
+            .filter_map(|object| object.status.as_ref());
+        let recorded = papers
+            .filter_map(|paper| paper.change.as_ref())
+            .map(|change| change.id);
+        let held = crew.filter_map(|operator| match &operator.at {
+            At::Idle => None,
+            At::Holding { change } => Some(*change),
+            At::Ordered { intent, .. }
+            | At::Acknowledged { intent, .. }
+            | At::Asked { intent, .. } => Some(intent.id),
+        });
+        recorded.chain(held).collect()
+    }
+
+    fn ids(&mut self, visit: &mut impl FnMut(&mut u8)) {
+        if let Some(paper) = &mut self.object.status {
+            paper.ids(visit);
+        }
+        for operator in self.crew.iter_mut().flatten() {
+            operator.ids(visit);
+        }
+        for work in &mut self.sky.works {
+            visit(&mut work.change);
+        }
+        for request in &mut self.sky.transit {
+            visit(&mut request.change);
+        }
+    }
+}
