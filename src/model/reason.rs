@@ -208,7 +208,7 @@ impl Reason {
     /// What it means, for people; Markdown.
     pub fn meaning(self) -> String {
         let lines = self.get_documentation().unwrap_or_default();
-        lines.replace('\n', " ")
+        lines.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     /// What a person can do about it; nothing where it passes by itself or is in order.

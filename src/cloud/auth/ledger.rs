@@ -176,9 +176,12 @@ impl Ledger {
             }
         }
         // A key has one secret: beside a pair that was believed another one is wrong, or it is its successor. The last
-        // refusal that the cloud forgives is kept for the pair that was believed.
+        // refusal that the cloud forgives is kept for the pair that was believed. What is under way with a secret that was
+        // replaced meanwhile will be refused as well.
         let believed = self.pairs.values().any(|pair| pair.proven);
-        let guesses_left = !believed || refused.max(self.in_a_row) + 1 < MOST;
+        let doubtful = self.pairs.values().filter(|pair| !pair.proven);
+        let doubtful: u32 = doubtful.map(|pair| pair.under_way).sum();
+        let guesses_left = !believed || refused.max(self.in_a_row) + doubtful + 1 < MOST;
         if refused + self.under_way() < MOST && guesses_left {
             Ok(())
         } else {

@@ -130,10 +130,11 @@ async fn a_job_whose_record_was_deleted_along_with_its_resource_still_holds_the_
     world.delete().await;
     world.sim.forget_job(job_id(&running).unwrap()).unwrap();
     world.want(3307).await;
+    let waiting = |object: &_| reason(object) == "WaitingForInstance";
+    world.until("waiting", waiting).await;
     // The job of the deleted resource is asked for again and again, though nobody finds it.
     world.until_more(Operation::Job, 5).await;
-    let waiting = world.get().await;
-    assert_eq!(reason(&waiting), "WaitingForInstance");
+    assert!(waiting(&world.get().await));
     world.pass(60);
     world.until_ready(3307).await;
     assert_eq!(world.asked_for(), [3307]);
