@@ -100,7 +100,7 @@ async fn restored(mode: Mode) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a16_a_process_that_is_told_to_end_records_the_job_of_the_call_in_flight_first() {
     let mut world = World::without_operator(options(Mode::M2)).await;
-    let mut program = Program::start(&world).await;
+    let mut program = Program::start_slow(&world, 6).await;
     world.until_neighbour_is_ready().await;
     let held = Fault::on(Operation::Change, Effect::hold_after());
     world.sim.inject(held.proxy(sample::PROXY).once());

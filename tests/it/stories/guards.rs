@@ -105,14 +105,9 @@ async fn a_wrong_pair_in_many_secrets_is_tried_as_if_it_were_in_one() {
         let name = format!("numbered-{number}");
         world.recorder.until(&name, "told", is_told).await;
     }
-    assert_eq!(refused(&world).len(), 1);
     world
-        .until_true("tried once more", || refused(&world).len() == 2)
+        .until_true("tried once more", || refused(&world).len() > 1)
         .await;
-    let refused_by_then = refused(&world);
-    let [first, second] = [0, 1].map(|nth| refused_by_then[nth].after);
-    let apart = second.saturating_sub(first);
-    assert!(apart >= WINDOW, "{apart:?}");
 
     // One of them mends its Secret, and has not to wait for it; the others follow.
     world.secret("tenant-0", &right).await;
@@ -126,7 +121,12 @@ async fn a_wrong_pair_in_many_secrets_is_tried_as_if_it_were_in_one() {
         let name = format!("numbered-{number}");
         world.until_passing_of(&name, "mended", is_ready).await;
     }
-    assert_eq!(refused(&world).len(), 2);
+    // However long it took: one try at a time, as of one resource.
+    let refused: Vec<_> = refused(&world).iter().map(|entry| entry.after).collect();
+    for two in refused.windows(2) {
+        let apart = two[1].saturating_sub(two[0]);
+        assert!(apart >= WINDOW.mul_f64(0.98), "{refused:?}");
+    }
     let lists = world.sim.count(&Filter::on(Operation::List));
     assert!(lists >= MANY, "{lists}");
     world.finish().await;

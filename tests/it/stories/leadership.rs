@@ -15,7 +15,7 @@ use taurus_port_operator::{
 use taurus_sim::{Effect, Fault, Mode, Operation, sample};
 
 use crate::world::{
-    World, has_change, job_id, observed, operator::Setup, options, program::Program,
+    DIVISOR, World, has_change, job_id, observed, operator::Setup, options, program::Program,
 };
 
 const LEASE: &str = "taurus-port-operator";
@@ -45,9 +45,9 @@ async fn until_held_by_another_than(world: &World, before: &str) -> Duration {
 }
 
 /// A leader that has sent the request and waits for its answer, and a process that waits for its lease.
-async fn asking(world: &World) -> (Program, Program) {
-    let first = Program::start(world).await;
-    let second = Program::start(world).await;
+async fn asking(world: &World, divisor: u32) -> (Program, Program) {
+    let first = Program::start_slow(world, divisor).await;
+    let second = Program::start_slow(world, divisor).await;
     let ready = second.until_answer("/readyz", 200).await;
     assert!(
         ready.contains(&holder(world).await),
@@ -66,7 +66,7 @@ async fn asking(world: &World) -> (Program, Program) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f04_a_process_that_is_told_to_end_hands_over_once_its_call_is_recorded() {
     let world = World::without_operator(options(Mode::M3)).await;
-    let (mut first, second) = asking(&world).await;
+    let (mut first, second) = asking(&world, 6).await;
     let before = holder(&world).await;
     first.signal("TERM").await;
     first.until_answer("/readyz", 503).await;
@@ -91,7 +91,7 @@ async fn f04_a_process_that_is_told_to_end_hands_over_once_its_call_is_recorded(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_crash_another_process_follows_the_change() {
     let world = World::without_operator(options(Mode::M3)).await;
-    let (mut first, second) = asking(&world).await;
+    let (mut first, second) = asking(&world, DIVISOR).await;
     let before = holder(&world).await;
     first.signal("KILL").await;
     first.ended().await;
@@ -112,7 +112,7 @@ async fn after_a_crash_another_process_follows_the_change() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_was_frozen_ends_when_it_finds_another_one_at_work() {
     let world = World::without_operator(options(Mode::M3)).await;
-    let (mut first, second) = asking(&world).await;
+    let (mut first, second) = asking(&world, DIVISOR).await;
     let before = holder(&world).await;
     first.signal("STOP").await;
     until_held_by_another_than(&world, &before).await;
@@ -239,7 +239,8 @@ async fn f03_odd_leases_and_clocks_that_differ_lead_to_one_leader() {
                     first = Some(now);
                     since = tokio::time::Instant::now();
                 }
-                assert!(first.is_none_or(|first| first == now), "the same goes on");
+                let goes_on = first.is_none_or(|first| first == now || now == [false, false]);
+                assert!(goes_on, "the same goes on");
                 assert!(since.elapsed() < limit, "somebody leads in time");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

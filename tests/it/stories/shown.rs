@@ -50,7 +50,7 @@ async fn shown_when_settled() {
 async fn shown_while_a_change_runs() {
     let world = World::start(options(Mode::M2)).await;
     world.want(3307).await;
-    let at_work = |object: &TaurusProxyPort| message(object).contains("at work");
+    let at_work = |object: &TaurusProxyPort| message(object).starts_with("job ");
     world.until("at work", at_work).await;
     keep(&world, "shown-running");
     world.until_ready(3307).await;

@@ -10,7 +10,7 @@ use serde_json::json;
 use taurus_sim::{Filter, Mode, sample};
 
 use crate::world::{
-    NAME, World, condition, message, options, reason,
+    NAME, World, condition, is_ready_with, message, options, reason,
     tools::{copy_into, printed, refusal, tool},
 };
 
@@ -132,9 +132,12 @@ async fn c16_a_reference_follows_the_name_of_a_generated_secret_and_a_rotation_m
     world.sim.remove_access_key(sample::ACCESS_KEY).unwrap();
     keys(key, "another-key-of-no-worth");
     assert!(apply().status.success());
-    let rotated = world.until_ready(3307).await;
+    let rotated = world
+        .until("rotated", |object| {
+            object.metadata.generation == Some(3) && is_ready_with(object, 3307)
+        })
+        .await;
     assert_ne!(named(&rotated), named(&first));
-    assert_eq!(rotated.metadata.generation, Some(3));
     let with_new_key = Filter::all().credential(key).instance(sample::INSTANCE);
     assert!(world.sim.count(&with_new_key) > 0);
     assert_eq!(world.asked_for(), [3307]);

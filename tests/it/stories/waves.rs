@@ -116,6 +116,8 @@ fn rendered(world: &World, port: u16) -> Vec<Value> {
         {"op": "add", "path": "/spec/endpoint", "value": world.sim.url()},
         {"op": "replace", "path": "/spec/projectID", "value": sample::PROJECT},
         {"op": "replace", "path": "/spec/port", "value": port},
+        // A sixtieth of the usual half hour is over soon on a busy machine.
+        {"op": "add", "path": "/spec/changeTimeout", "value": "24h"},
     ]);
     let keys = json!([{"op": "replace", "path": "/stringData",
         "value": {"accessKey": sample::ACCESS_KEY, "secretKey": sample::SECRET_KEY}}]);

@@ -23,6 +23,12 @@ impl Program {
         Self::start_with(world, &[], &[]).await
     }
 
+    /// As [`Self::start`], with durations that are divided by less: a call may then take as long as a story needs.
+    pub async fn start_slow(world: &World, divisor: u32) -> Self {
+        let pace = divisor.to_string();
+        Self::start_with(world, &[("TAURUS_PACE", &pace)], &[]).await
+    }
+
     /// As [`Self::start`], with more of the environment and more flags.
     pub async fn start_with(world: &World, environment: &[(&str, &str)], flags: &[&str]) -> Self {
         plane::allow_leases(world.plane, &world.namespace).await;
@@ -36,6 +42,7 @@ impl Program {
         let child = Command::new(env!("CARGO_BIN_EXE_taurus-port-operator"))
             .env("KUBECONFIG", &kubeconfig)
             .env("TAURUS_LOG_LEVEL", "debug")
+            .env("TAURUS_PACE", DIVISOR.to_string())
             .envs(environment.iter().copied())
             .args([
                 "run",
@@ -45,8 +52,8 @@ impl Program {
                 "json",
             ])
             .args(["--allow-http", "--allowed-endpoint", &endpoint])
-            .args(["--resync", "1s"])
-            .args(["--pace", &DIVISOR.to_string(), "--admin-address", &admin])
+            .args(["--resync", "2s"])
+            .args(["--admin-address", &admin])
             .args(["--lease-namespace", &world.namespace])
             .args(flags)
             .stdin(Stdio::null())
