@@ -40,6 +40,8 @@ pub struct Setup {
     pub names: Names,
     /// By how much its clocks are off.
     pub shift: Option<&'static Shift>,
+    /// Where it finds the API server; where that is, without this.
+    pub api_server: Option<String>,
     /// Whether it may act.
     pub leadership: Arc<Leadership>,
 }
@@ -57,6 +59,7 @@ impl Default for Setup {
             hosts: Vec::new(),
             names: Names::of_the_system(),
             shift: None,
+            api_server: None,
             leadership: Arc::new(Leadership::alone()),
         }
     }
@@ -75,7 +78,10 @@ enum Stop {
 
 impl Operator {
     /// Starts one for a namespace, and waits until it has read all resources.
-    pub async fn start(config: Config, namespace: &str, cloud: &str, setup: Setup) -> Self {
+    pub async fn start(mut config: Config, namespace: &str, cloud: &str, setup: Setup) -> Self {
+        if let Some(url) = &setup.api_server {
+            config.cluster_url = url.parse().unwrap();
+        }
         let host = cloud.trim_start_matches("http://");
         let by_name = host.replace("127.0.0.1", "localhost");
         let hosts = [host.to_owned(), by_name]
