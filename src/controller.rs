@@ -41,6 +41,7 @@ pub mod meter;
 mod orphan;
 pub mod read;
 pub mod reconcile;
+mod rewatch;
 mod roll;
 pub mod work;
 
@@ -97,11 +98,12 @@ fn watched(
 ) -> impl futures::Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
     let mut roll = Roll::default();
     let mut synced = Some(synced);
+    let pauses = rewatch::Pauses::new(context.clock);
     let watched_by = predicates::generation
         .combine(predicates::annotations)
         .combine(predicates::finalizers);
     watcher(api, watcher::Config::default())
-        .default_backoff()
+        .backoff(pauses)
         .modify(slim)
         .inspect(move |event| match event {
             Ok(event) => {

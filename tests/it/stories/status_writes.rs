@@ -15,8 +15,14 @@ in_all_modes! {
 }
 
 async fn refused_writes(mode: Mode) {
-    for status in [409, 500] {
-        at_every_write(mode, Effect::refuse(status)).await;
+    // The last two are repeated by kube's client itself.
+    for effect in [
+        Effect::refuse(409),
+        Effect::refuse(500),
+        Effect::refuse_for(429, 1),
+        Effect::refuse(503),
+    ] {
+        at_every_write(mode, effect).await;
     }
 }
 

@@ -49,6 +49,23 @@ async fn a01_a_watch_whose_position_is_too_old_again_and_again_reads_anew_ever_m
     world.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_or_a_watch_that_is_cut_off_in_the_middle_is_begun_anew() {
+    let mut world = World::without_operator(options(Mode::M2)).await;
+    let relay = Relay::start(world.plane).await;
+    relay.inject(Fault::on(&[Call::List], Effect::CutBody(200)).nth(1));
+    relay.inject(Fault::on(&[Call::Watch], Effect::CutBody(200)).first(2));
+    world.start_operator_with(relay.setup()).await;
+    assert_eq!(relay.seen_of(&Call::List).len(), 2);
+    world.want(3307).await;
+    world.until_ready(3307).await;
+    world.want_now(3308).await;
+    world.until_ready(3308).await;
+    assert_eq!(world.asked_for(), [3307, 3308]);
+    assert_eq!(relay.seen_of(&Call::Watch).len(), 3);
+    world.finish().await;
+}
+
 /// Half an hour of outage is a minute here, at the real pauses: the number of lines is held against that of the tries,
 /// which at the longest pause are at most 80 in 20 minutes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
