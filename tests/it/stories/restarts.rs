@@ -13,7 +13,7 @@ use crate::world::{
 const EACH: usize = 70;
 
 /// A minute of the simulator is a second here: so many calls a second are let through, of each credential.
-const CALLS: u32 = 10;
+const CALLS: u32 = 20;
 
 /// Ten minutes, at the pace of this story.
 const RESYNC: Duration = Duration::from_secs(100);
