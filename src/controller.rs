@@ -41,7 +41,6 @@ pub mod meter;
 mod orphan;
 pub mod read;
 pub mod reconcile;
-mod rewatch;
 mod roll;
 pub mod work;
 
@@ -98,12 +97,11 @@ fn watched(
 ) -> impl futures::Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
     let mut roll = Roll::default();
     let mut synced = Some(synced);
-    let pauses = rewatch::Pauses::new(context.clock);
     let watched_by = predicates::generation
         .combine(predicates::annotations)
         .combine(predicates::finalizers);
     watcher(api, watcher::Config::default())
-        .backoff(pauses)
+        .default_backoff()
         .modify(slim)
         .inspect(move |event| match event {
             Ok(event) => {

@@ -172,7 +172,9 @@ async fn a17_a_token_that_is_swapped_is_used_and_an_empty_file_meanwhile_is_surv
     std::fs::write(&file, format!("{second}\n")).unwrap();
     let swapped = Instant::now();
     let secrets: Api<Secret> = Api::namespaced(world.client.clone(), NAMESPACE);
-    let revoked = secrets.delete(&first_holder, &DeleteParams::default()).await;
+    let revoked = secrets
+        .delete(&first_holder, &DeleteParams::default())
+        .await;
     revoked.unwrap();
     world
         .until_true("the new token is used", || {

@@ -5,9 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use kube::ResourceExt as _;
 use taurus_sim::{Behaviour, Filter, Fleet, Mode, Operation, ThrottledBy, Throttling, sample};
 
-use crate::world::{
-    NEIGHBOUR, World, is_ready, is_ready_with, operator::Setup, options,
-};
+use crate::world::{NEIGHBOUR, World, is_ready, is_ready_with, operator::Setup, options};
 
 /// Resources in each of three projects.
 const EACH: usize = 70;
@@ -21,8 +19,16 @@ const RESYNC: Duration = Duration::from_secs(100);
 /// Projects with a key of their own each, and the name of the Secret that holds it.
 const PROJECTS: [(&str, &str, &str); 3] = [
     (sample::PROJECT, "KEYOFTHEFIRSTPROJECT", "first"),
-    ("77777777777777777777777777777777", "KEYOFTHESECONDPROJECT", "second"),
-    ("66666666666666666666666666666666", "KEYOFTHETHIRDPROJECT", "third"),
+    (
+        "77777777777777777777777777777777",
+        "KEYOFTHESECONDPROJECT",
+        "second",
+    ),
+    (
+        "66666666666666666666666666666666",
+        "KEYOFTHETHIRDPROJECT",
+        "third",
+    ),
 ];
 
 /// Waits for something while a minute passes in the simulator with every second.
@@ -99,7 +105,9 @@ async fn b18_a_settled_fleet_survives_restarts_under_a_tight_limit_without_a_wri
                 let answer = entry.answer.as_ref();
                 entry.operation == Operation::List && answer.is_some_and(|it| it.status == 200)
             });
-            let mut read: Vec<_> = answered.filter_map(|entry| entry.instance.clone()).collect();
+            let mut read: Vec<_> = answered
+                .filter_map(|entry| entry.instance.clone())
+                .collect();
             read.sort();
             read.dedup();
             read.len() > PROJECTS.len() * EACH
@@ -121,7 +129,9 @@ async fn b18_a_settled_fleet_survives_restarts_under_a_tight_limit_without_a_wri
     assert_eq!(versions(&world).await, settled, "nothing was written");
     let changes_now = world.sim.count(&Filter::on(Operation::Change));
     assert_eq!(changes_now, changes, "nothing but the neighbour's change");
-    world.sim.configure(|behaviour: &mut Behaviour| behaviour.throttling = None);
+    world
+        .sim
+        .configure(|behaviour: &mut Behaviour| behaviour.throttling = None);
     let neighbour = world.api().get(NEIGHBOUR).await.unwrap();
     assert!(is_ready_with(&neighbour, crate::world::NEIGHBOUR_PORT));
     world.finish().await;

@@ -296,11 +296,7 @@ async fn answer(
 
 impl Shared {
     /// Notes a request; gives its number, and the fault that is its lot.
-    fn note(
-        &self,
-        head: &Parts,
-        body: &str,
-    ) -> (usize, Option<(Effect, watch::Receiver<bool>)>) {
+    fn note(&self, head: &Parts, body: &str) -> (usize, Option<(Effect, watch::Receiver<bool>)>) {
         let call = Call::of(head);
         let target = head.uri.path_and_query().map_or("", |it| it.as_str());
         let token = head.headers.get(AUTHORIZATION);

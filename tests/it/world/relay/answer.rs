@@ -91,7 +91,9 @@ pub(super) fn expired() -> Response<RelayBody> {
 }
 
 pub(super) fn whole(answer: Response<Body>) -> Response<RelayBody> {
-    with_body(answer, true, |body| body.map_err(BoxError::from).boxed_unsync())
+    with_body(answer, true, |body| {
+        body.map_err(BoxError::from).boxed_unsync()
+    })
 }
 
 /// Every piece comes later by this, and none is later than that for having waited for the one before it.
@@ -110,7 +112,8 @@ pub(super) fn delayed(answer: Response<Body>, by: Duration) -> Response<RelayBod
             }
         });
         let pieces = stream::unfold(receiver, |mut receiver| async {
-            let (due, piece): (Instant, Result<Frame<Bytes>, kube::Error>) = receiver.recv().await?;
+            let (due, piece): (Instant, Result<Frame<Bytes>, kube::Error>) =
+                receiver.recv().await?;
             tokio::time::sleep_until(due).await;
             Some((piece.map_err(BoxError::from), receiver))
         });
