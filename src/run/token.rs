@@ -1,4 +1,4 @@
-//! The token of a ServiceAccount, which is swapped in its file while the process runs.
+//! The token of the service account, which is swapped in its file while the process runs.
 //!
 //! Takes the place of kube's own reader, which takes an empty file for a token and keeps it for a minute. Promises that a new
 //! token is in use soon after it was written, and that the last good one is used while the file is away, empty or no token.

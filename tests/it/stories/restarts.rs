@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use kube::ResourceExt as _;
+use kube::{ResourceExt as _, api::ListParams};
 use taurus_sim::{Behaviour, Filter, Fleet, Mode, Operation, ThrottledBy, Throttling, sample};
 
 use crate::world::{NEIGHBOUR, World, is_ready, is_ready_with, operator::Setup, options};
@@ -139,7 +139,7 @@ async fn b18_a_settled_fleet_survives_restarts_under_a_tight_limit_without_a_wri
 
 /// The versions of all resources.
 async fn versions(world: &World) -> BTreeMap<String, Option<String>> {
-    let all = world.api().list(&Default::default()).await.unwrap();
+    let all = world.api().list(&ListParams::default()).await.unwrap();
     let versions = all.into_iter();
     versions
         .map(|object| (object.name_any(), object.resource_version()))

@@ -82,7 +82,11 @@ impl Program {
     /// The lines of its log that a user sees who has not asked for more, in JSON.
     pub fn lines(&self) -> Vec<Value> {
         let log = self.log();
-        let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+        // The last one may be half written.
+        let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let lines = whole
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
         lines
             .filter(|line: &Value| line["level"] != "DEBUG")
             .collect()
