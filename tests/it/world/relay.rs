@@ -332,3 +332,10 @@ impl Shared {
         self.behind.send(request).await.map_err(|_| Cut)
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[should_panic(expected = "a fault that met nothing")]
+async fn a_fault_that_met_nothing_fails_its_story() {
+    let relay = Relay::start(plane::shared().await).await;
+    relay.inject(Fault::on(&[Call::ReadLease], Effect::Expire));
+}
