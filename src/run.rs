@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod cluster;
+mod token;
 mod watched;
 
 /// Why the operator did not run, or ended otherwise than asked.
@@ -95,7 +96,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     logs::start(logs)?;
     let clock = Clock::start();
     let metrics = Arc::new(Metrics::default());
-    let cluster = Cluster::infer(namespace).await?;
+    let cluster = Cluster::infer(namespace, clock).await?;
     let connector = Connector::new(Policy {
         allow,
         call_timeout: pace.call_timeout,

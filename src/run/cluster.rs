@@ -9,7 +9,8 @@ use backon::{ExponentialBuilder, Retryable as _};
 use http::{HeaderValue, header::USER_AGENT};
 use kube::{Api, Client, Config, api::ListParams};
 
-use crate::{admin::readiness::Readiness, crd::TaurusProxyPort};
+use super::token;
+use crate::{admin::readiness::Readiness, clock::Clock, crd::TaurusProxyPort};
 
 const AGENT: &str = concat!("taurus-port-operator/", env!("CARGO_PKG_VERSION"));
 /// An API server is near; a connection that takes longer won't come.
@@ -60,7 +61,7 @@ pub enum ClusterError {
 
 impl Cluster {
     /// The cluster of KUBECONFIG or `~/.kube/config`, else the one that the pod runs in. Nothing is sent yet.
-    pub async fn infer(namespace: Option<String>) -> Result<Self, ClusterError> {
+    pub async fn infer(namespace: Option<String>, clock: Clock) -> Result<Self, ClusterError> {
         let mut config = Config::infer()
             .await
             .map_err(|error| ClusterError::Unconfigured(with_causes(&error)))?;
@@ -75,8 +76,14 @@ impl Cluster {
             );
         }
         let address = config.cluster_url.to_string();
-        let client = Client::try_from(config)
+        let token_file = config.auth_info.token_file.take();
+        // A token that stands in the kubeconfig itself goes before one in a file.
+        let token_file = token_file.filter(|_| config.auth_info.token.is_none());
+        let mut client = Client::try_from(config)
             .map_err(|error| ClusterError::Configuration(with_causes(&error)))?;
+        if let Some(path) = token_file {
+            client = token::client(client, path.into(), clock);
+        }
         Ok(Self {
             client,
             address,

@@ -1,10 +1,11 @@
 //! Log lines on standard error, as text for people or as JSON for collectors.
 //!
-//! Promises that no answer of the API server is logged as a whole: it may be a Secret.
+//! Promises that no answer of the API server is logged as a whole: it may be a Secret; and that an API server that is away
+//! doesn't fill the log.
 
 use std::io::{self, IsTerminal as _};
 
-use tracing::{Metadata, Subscriber, subscriber::SetGlobalDefaultError};
+use tracing::{Level, Metadata, Subscriber, subscriber::SetGlobalDefaultError};
 use tracing_subscriber::{
     EnvFilter, Layer as _,
     filter::{FilterExt as _, filter_fn},
@@ -50,13 +51,22 @@ where
             .with_span_list(false)
             .boxed(),
     };
-    let filter = settings.filter.and(filter_fn(holds_no_answer));
+    let filter = settings
+        .filter
+        .and(filter_fn(holds_no_answer).and(filter_fn(is_not_said_twice)));
     tracing_subscriber::registry().with(lines.with_filter(filter))
 }
 
 /// The client writes down the answers that it can't decode, a damaged Secret as well. Its errors reach us as values anyway.
 fn holds_no_answer(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() || metadata.target() != "kube_client::client"
+}
+
+/// The client has a line for each request that fails, as the renewals of the lease do every second of an outage. Whoever
+/// asked tells of it, once.
+fn is_not_said_twice(metadata: &Metadata<'_>) -> bool {
+    let of_requests = metadata.target() == "kube_client::client::builder";
+    metadata.is_span() || !of_requests || *metadata.level() > Level::WARN
 }
 
 #[cfg(test)]
@@ -129,9 +139,19 @@ mod tests {
     fn an_answer_that_cannot_be_decoded_is_not_logged_however_much_is_asked_for() {
         let lines = lines(Format::Text, "trace,kube_client::client=trace", || {
             tracing::warn!(target: "kube_client::client", "{{\"data\":{{\"secretKey\":\"aHVudGVyMg==\"");
-            tracing::error!(target: "kube_client::client::builder", "failed with status 500");
+            tracing::debug!(target: "kube_client::client::builder", "requesting");
         });
         assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(lines[0].ends_with("failed with status 500"), "{lines:?}");
+        assert!(lines[0].ends_with("requesting"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_request_that_failed_is_left_to_whoever_made_it() {
+        let lines = lines(Format::Text, "info", || {
+            tracing::error!(target: "kube_client::client::builder", "failed with error");
+            tracing::warn!("the lease is not renewed");
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].ends_with("the lease is not renewed"), "{lines:?}");
     }
 }

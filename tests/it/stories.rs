@@ -1,6 +1,8 @@
 //! The stories. Names begin with the id of the field case that a story tells; each was somebody's outage.
 
 mod answers;
+mod api_access;
+mod api_outages;
 mod bulkheads;
 mod changes;
 mod chaos;
@@ -30,10 +32,13 @@ mod manifests;
 mod ownership;
 mod pace;
 mod policies;
+mod restarts;
 mod restores;
 mod rotation;
 mod secrets;
 mod settled;
 mod shown;
+mod status_writes;
 mod templating;
+mod watches;
 mod waves;

@@ -19,6 +19,7 @@ pub mod operator;
 pub mod plane;
 pub mod program;
 pub mod recorder;
+pub mod relay;
 mod told;
 pub mod tools;
 pub mod verdicts;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use taurus_port_operator::crd::TaurusProxyPort;
-use taurus_sim::{JobPlan, MissingJob, Mode, Operation, PortShows};
+use taurus_sim::{JobOutcome, JobPlan, MissingJob, Mode, Operation, PortShows};
 
 use crate::world::{
     World, condition, has_change, in_all_modes, is_ready, job_id, job_of, message, operator::Setup,
@@ -17,6 +17,7 @@ in_all_modes! {
     b12_a_list_that_lags_behind_a_finished_job_leads_to_no_second_change: lagging_list;
     e15_a_job_that_cannot_be_queried_yet_is_no_failure: not_visible_yet;
     e19_a_completed_job_without_the_port_is_not_believed: completed_without_port;
+    a_job_that_never_ends_is_overdue_and_holds_back_every_other_change: never_ending;
 }
 
 async fn ready_comes_last(mode: Mode) {
@@ -216,4 +217,38 @@ async fn unhurried(mode: Mode) -> World {
         },
     )
     .await
+}
+
+/// A minute of the resource's own is a second here.
+async fn never_ending(mode: Mode) {
+    let world = World::start(options(mode)).await;
+    world.until_neighbour_is_ready().await;
+    let (days, proxy) = (10 * 24 * 3600, taurus_sim::sample::PROXY);
+    world.sim.next_job_of(proxy, job_of(days));
+    let mut resource = world.resource(3307);
+    resource.spec.change_timeout = Some("1m".to_owned());
+    world.create(&resource).await;
+    world.until_change(1).await;
+    let overdue = world
+        .until("overdue", |object| reason(object) == "JobOverdue")
+        .await;
+    let job = job_id(&overdue).unwrap().to_owned();
+    assert!(message(&overdue).contains(&job), "{}", message(&overdue));
+
+    // Still so after an hour of it, and with another port wanted.
+    world.pass(3600);
+    world.until_more(Operation::Job, 2).await;
+    world.want_now(3308).await;
+    world.pass(3600);
+    world.until_more(Operation::Job, 2).await;
+    let shown = world.get().await;
+    assert_eq!(reason(&shown), "JobOverdue", "{shown:#?}");
+    assert_eq!(job_id(&shown), Some(job.as_str()));
+    assert_eq!(world.asked_for(), [3307]);
+
+    // What nobody hoped for any more.
+    world.sim.end_job(&job, JobOutcome::Completed).unwrap();
+    world.until_ready(3308).await;
+    assert_eq!(world.asked_for(), [3307, 3308]);
+    world.finish().await;
 }

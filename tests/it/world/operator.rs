@@ -46,6 +46,8 @@ pub struct Setup {
     pub defaults: Option<Defaults>,
     /// By how much its clocks are off.
     pub shift: Option<&'static Shift>,
+    /// Where it finds the API server; where that is, without this.
+    pub api_server: Option<String>,
     /// Whether it may act.
     pub leadership: Arc<Leadership>,
 }
@@ -65,6 +67,7 @@ impl Default for Setup {
             authorities: Vec::new(),
             defaults: None,
             shift: None,
+            api_server: None,
             leadership: Arc::new(Leadership::alone()),
         }
     }
@@ -83,7 +86,10 @@ enum Stop {
 
 impl Operator {
     /// Starts one for a namespace, and waits until it has read all resources.
-    pub async fn start(config: Config, namespace: &str, cloud: &str, setup: Setup) -> Self {
+    pub async fn start(mut config: Config, namespace: &str, cloud: &str, setup: Setup) -> Self {
+        if let Some(url) = &setup.api_server {
+            config.cluster_url = url.parse().unwrap();
+        }
         let host = cloud.trim_start_matches("http://");
         let by_name = host.replace("127.0.0.1", "localhost");
         let hosts = [host.to_owned(), by_name]

@@ -6,6 +6,7 @@ use std::{
     process::{ExitStatus, Stdio},
 };
 
+use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use super::{DIVISOR, PATIENCE, World, plane};
@@ -31,6 +32,13 @@ impl Program {
 
     /// As [`Self::start`], with more of the environment and more flags.
     pub async fn start_with(world: &World, environment: &[(&str, &str)], flags: &[&str]) -> Self {
+        let program = Self::begin(world, environment, flags).await;
+        program.until_answer("/readyz", 200).await;
+        program
+    }
+
+    /// As [`Self::start_with`], without waiting for anything.
+    pub async fn begin(world: &World, environment: &[(&str, &str)], flags: &[&str]) -> Self {
         plane::allow_leases(world.plane, &world.namespace).await;
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
@@ -61,13 +69,29 @@ impl Program {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let program = Self {
+        Self {
             child,
             admin,
             folder,
-        };
-        program.until_answer("/readyz", 200).await;
-        program
+        }
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// The lines of its log that a user sees who has not asked for more, in JSON.
+    pub fn lines(&self) -> Vec<Value> {
+        let log = self.log();
+        // The last one may be half written.
+        let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let lines = whole
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        lines
+            .filter(|line: &Value| line["level"] != "DEBUG")
+            .collect()
     }
 
     /// Waits until a path of the admin server answers with this status; gives the body.
