@@ -158,10 +158,8 @@ impl Protocol {
         };
         let mut record = desk.record();
         match answer {
-            Answer::Accepted => return Some(accepted(desk, &intent)),
-            Answer::Refused { busy } => {
-                return settle_refused(desk, &intent, refusal(busy), mishap);
-            }
+            Answer::Accepted => Some(accepted(desk, &intent)),
+            Answer::Refused { busy } => settle_refused(desk, &intent, refusal(busy), mishap),
             Answer::NothingToDo => {
                 record = settle::advance(record, Progress::JobDone, clock::now());
                 let decision = Decision {
@@ -233,9 +231,8 @@ fn accepted(mut desk: Desk<'_>, intent: &Intent) -> State {
     let written = desk.write(&look_before(intent), &decision);
     let keeps = desk.model.planner.keeps_job();
     desk.operator().at = match written {
-        Ok(()) => At::Idle,
         Err(_) if keeps => At::Holding { change: intent.id },
-        Err(_) => At::Idle,
+        Ok(()) | Err(_) => At::Idle,
     };
     if !keeps && !has_job(desk.state.object.status.as_ref(), intent.id) {
         desk.state.broken = Some(Rule::JobLost);

@@ -42,9 +42,9 @@ fn steps_until_broken(
 
 /// A broken planner is caught by this rule.
 fn is_caught(planner: impl Planner + 'static, bounds: Bounds, rule: &'static str) {
-    let name = format!("{planner:?}");
-    let steps = steps_until_broken(planner, bounds.clone(), rule);
-    assert!(steps.is_some(), "{name} keeps \"{rule}\" within {bounds:?}");
+    let tried = format!("{planner:?} keeps \"{rule}\" within {bounds:?}");
+    let steps = steps_until_broken(planner, bounds, rule);
+    assert!(steps.is_some(), "{tried}");
 }
 
 /// The mode in which the service itself protects nobody.

@@ -130,8 +130,8 @@ impl Resting {
         shard.lock().unwrap().contains(&hash)
     }
 
-    pub fn insert(&self, state: State) {
-        let (hash, shard) = self.shard(&state);
+    pub fn insert(&self, state: &State) {
+        let (hash, shard) = self.shard(state);
         shard.lock().unwrap().insert(hash);
     }
 
@@ -454,8 +454,11 @@ impl Event {
     fn is_fault(self) -> bool {
         match self {
             Self::Tick | Self::Want(_) | Self::Depose | Self::Keep(_) => false,
-            Self::Drift(_) | Self::Jump { .. } | Self::Crash(_) | Self::TakeOver => true,
-            Self::Erase(_) => true,
+            Self::Drift(_)
+            | Self::Jump { .. }
+            | Self::Crash(_)
+            | Self::TakeOver
+            | Self::Erase(_) => true,
             Self::End { end, .. } => end != End::Moves,
             Self::Look {
                 stale,

@@ -26,7 +26,7 @@ impl Protocol {
             let seen = self.resting.contains(&state);
             if seen || self.rests(&state) {
                 for state in on_the_way {
-                    self.resting.insert(state);
+                    self.resting.insert(&state);
                 }
                 return true;
             }

@@ -58,7 +58,7 @@ pub struct Work {
 }
 
 /// A request that is under way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Transit {
     pub change: u8,
     pub to: u16,

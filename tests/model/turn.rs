@@ -265,10 +265,6 @@ impl<'a> Desk<'a> {
         self.object.status.as_ref()
     }
 
-    pub fn is_stale(&self) -> bool {
-        self.stale
-    }
-
     pub fn record(&self) -> Record {
         Record::of(&self.shown())
     }
