@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-versions model check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python
+.PHONY: help demo test test-versions model schedules check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -46,7 +46,7 @@ test-versions: need-rust ## Tests that the API server's version matters to, on e
 	done
 
 model: need-rust ## Explore the model of the change protocol to its end (MODEL_EDITS=1 MODEL_FAULTS=1)
-	cargo test --profile model --locked --test model -- --ignored --nocapture
+	cargo test --profile fast --locked --test model -- --ignored --nocapture
 
 check: need-rust check-go $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check
@@ -59,6 +59,14 @@ check: need-rust check-go $(CARGO_DENY) ## Format, lints, docs, dependencies, ge
 
 fuzz: need-rust need-cpp $(CARGO_FUZZ) ## Look for inputs that break a promise (FUZZ_SECONDS=60, FUZZ_TARGET=job)
 	@CARGO_FUZZ=$(CARGO_FUZZ) fuzz/run
+
+# How many to play, on how many threads; how far each thread came is kept, and the next run goes on there.
+SCHEDULES := 1000000
+THREADS := $(shell nproc)
+schedules: need-rust ## Play schedules of crashes and faults by the million (SCHEDULES=1000000, or one: SEED=7)
+	cargo build --locked --profile fast -p taurus-schedules
+	@$${CARGO_TARGET_DIR:-target}/fast/taurus-schedules $(if $(SEED),--seed $(SEED),\
+	  --count $(SCHEDULES) --threads $(THREADS) --progress $${CARGO_TARGET_DIR:-target}/fast/progress-$(SCHEDULES)-$(THREADS))
 
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build

@@ -4,18 +4,23 @@
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use crate::model::Moment;
 
 /// Reads the wall clock and the monotonic clock together.
+///
+/// The monotonic one is that of the runtime's timers: where a test has stopped them, it stands still as well.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     started: Instant,
     head_start: Duration,
+    /// What the wall clock showed at the start, where it goes by the monotonic one.
+    dawn: Option<Timestamp>,
     shift: Option<&'static Shift>,
 }
 
@@ -64,7 +69,17 @@ impl Clock {
         Self {
             started: Instant::now(),
             head_start,
+            dawn: None,
             shift: None,
+        }
+    }
+
+    /// The same clock with a wall clock that shows `dawn` now and goes by the monotonic one from then on.
+    #[must_use]
+    pub fn from_dawn(self, dawn: Timestamp) -> Self {
+        Self {
+            dawn: Some(dawn),
+            ..self
         }
     }
 
@@ -80,8 +95,12 @@ impl Clock {
     /// Both clocks, read at once.
     #[expect(clippy::disallowed_methods, reason = "this module owns the clocks")]
     pub fn now(&self) -> Moment {
-        let uptime = self.started.elapsed().saturating_add(self.head_start);
-        let wall = Timestamp::now();
+        let run = self.started.elapsed();
+        let uptime = run.saturating_add(self.head_start);
+        let wall = match self.dawn {
+            Some(dawn) => dawn.saturating_add(run).unwrap_or(dawn),
+            None => Timestamp::now(),
+        };
         let Some(shift) = self.shift else {
             return Moment::new(wall, uptime);
         };

@@ -3,9 +3,11 @@
 //! Relies on kube's controller for one reconcile of a resource at a time. Promises that one resource harms no other: what
 //! can't be decoded is counted and passed over, a panic is caught, and errors of Kubernetes back off by resource.
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    convert::Infallible, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+};
 
-use futures::{FutureExt as _, StreamExt as _, channel::mpsc};
+use futures::{FutureExt as _, Stream, StreamExt as _, channel::mpsc};
 use kube::{
     Api, Client, ResourceExt as _,
     core::DeserializeGuard,
@@ -35,6 +37,7 @@ use crate::{
 pub mod accounts;
 pub mod act;
 pub mod context;
+mod delivered;
 mod events;
 pub mod journal;
 pub mod look;
@@ -81,7 +84,10 @@ pub async fn run(
         clock: keeping.clock,
         pace: &keeping.pace,
     };
-    let stream = watched(api, writer, Arc::clone(&context), synced);
+    let events = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(slim);
+    let stream = calls(events, writer, Arc::clone(&context), synced);
     let draining = Arc::clone(&context);
     let config = Config::default().concurrency(scope.concurrency);
     let controller = Controller::for_stream(stream, store)
@@ -91,7 +97,14 @@ pub async fn run(
             stop.await;
             draining.drain();
         })
-        .run(reconcile_guarded, retry_later, context)
+        .run(
+            |object, context| async move {
+                let delay = attend(&object, &context).await;
+                Ok(delay.map_or_else(Action::await_change, Action::requeue))
+            },
+            |_, error: &Infallible, _| match *error {},
+            context,
+        )
         .for_each(|result| async move {
             match result {
                 Ok((object, action)) => tracing::trace!(%object, ?action, "reconciled"),
@@ -104,21 +117,20 @@ pub async fn run(
     }
 }
 
-/// The resources as the watch delivers them: the fleet is told of each, and only what people change calls for a reconcile.
-fn watched(
-    api: Api<Guarded>,
+/// The resources that call for a reconcile, out of what the watch delivers: the store and the fleet are told of each, and
+/// only what people change calls.
+pub fn calls(
+    events: impl Stream<Item = Result<watcher::Event<Guarded>, watcher::Error>> + Send + 'static,
     writer: reflector::store::Writer<Guarded>,
     context: Arc<Context>,
     synced: impl FnOnce() + Send + 'static,
-) -> impl futures::Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
+) -> impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
     let mut roll = Roll::default();
     let mut synced = Some(synced);
     let watched_by = predicates::generation
         .combine(predicates::annotations)
         .combine(predicates::finalizers);
-    watcher(api, watcher::Config::default())
-        .default_backoff()
-        .modify(slim)
+    events
         .inspect(move |event| match event {
             Ok(event) => {
                 for change in roll.take(event) {
@@ -138,7 +150,7 @@ fn watched(
                 synced();
             }
         })
-        .applied_objects()
+        .flat_map(delivered::in_store())
         .predicate_filter(watched_by, PredicateConfig::default())
 }
 
@@ -202,10 +214,9 @@ fn hand_over(context: &Arc<Context>, object: &TaurusProxyPort, mut memory: memor
     );
 }
 
-async fn reconcile_guarded(
-    object: Arc<Guarded>,
-    context: Arc<Context>,
-) -> Result<Action, JournalError> {
+/// Reconciles a resource as the store has it, and says when to look again; nothing if only a change of it calls for that.
+/// There must be only one at a time of each resource.
+pub async fn attend(object: &Guarded, context: &Arc<Context>) -> Option<Duration> {
     let began = context.clock.now();
     let object = match &object.0 {
         Ok(object) => object,
@@ -218,18 +229,18 @@ async fn reconcile_guarded(
             );
             let uid = invalid.metadata.uid.as_deref().unwrap_or_default();
             context.meter.undecodable(uid);
-            uncount_if_gone(&context, uid);
-            return Ok(Action::await_change());
+            uncount_if_gone(context, uid);
+            return None;
         }
     };
     if !context.leads() {
         // The term has run out: it goes on with the next renewal, or this process ends.
-        return Ok(Action::requeue(Context::jittered(leader::TRY_EVERY)));
+        return Some(context.chance.jittered(leader::TRY_EVERY));
     }
     let working = context.work.begin(began);
     let uid = object.uid().unwrap_or_default();
     let mut memory = context.memories.take(&uid);
-    let reconciling = Box::pin(reconcile::reconcile(&context, object, &mut memory));
+    let reconciling = Box::pin(reconcile::reconcile(context, object, &mut memory));
     let result = AssertUnwindSafe(reconciling).catch_unwind().await;
     if result.is_err() {
         memory.doubt();
@@ -238,29 +249,25 @@ async fn reconcile_guarded(
     drop(working);
     let panics = memory.failures;
     if let Some(memory) = context.memories.put(&uid, memory) {
-        hand_over(&context, object, memory);
+        hand_over(context, object, memory);
     }
-    uncount_if_gone(&context, &uid);
-    let (ending, action) = match result {
-        Ok(Ok(Some(delay))) => (Ending::Done, Ok(Action::requeue(delay))),
-        Ok(Ok(None)) => (Ending::Done, Ok(Action::await_change())),
-        Ok(Err(error)) => (Ending::Failed, Err(error)),
+    uncount_if_gone(context, &uid);
+    let (ending, delay) = match result {
+        Ok(Ok(delay)) => (Ending::Done, delay),
+        Ok(Err(error)) => (Ending::Failed, Some(retry_after(object, &error, context))),
         Err(_) => {
             tracing::error!(
                 name = object.name_any(),
                 "a reconcile panicked; it is tried again later"
             );
             let delay = backoff::doubling(context.pace.transient, panics);
-            (
-                Ending::Panicked,
-                Ok(Action::requeue(Context::jittered(delay))),
-            )
+            (Ending::Panicked, Some(context.chance.jittered(delay)))
         }
     };
     context
         .meter
         .reconciled(ending, context.clock.now().elapsed(began.uptime));
-    action
+    delay
 }
 
 /// A resource can be deleted while it is reconciled: then it was counted once more after it had been forgotten.
@@ -271,11 +278,7 @@ fn uncount_if_gone(context: &Context, uid: &str) {
 }
 
 /// Kubernetes itself failed: the resource backs off, and the next reconcile begins with a fresh read.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature is the controller's"
-)]
-fn retry_later(object: Arc<Guarded>, error: &JournalError, context: Arc<Context>) -> Action {
+fn retry_after(object: &TaurusProxyPort, error: &JournalError, context: &Context) -> Duration {
     let failures = context
         .memories
         .count_failure(&object.uid().unwrap_or_default());
@@ -285,5 +288,5 @@ fn retry_later(object: Arc<Guarded>, error: &JournalError, context: Arc<Context>
         _ => backoff::doubling(context.pace.transient, failures),
     };
     tracing::warn!(name = object.name_any(), %error, ?delay, "not reconciled; tried again later");
-    Action::requeue(Context::jittered(delay))
+    context.chance.jittered(delay)
 }

@@ -12,6 +12,7 @@ use crate::{
         liveness::{Heartbeat, Liveness},
         readiness::{Readiness, Stage},
     },
+    chance::Chance,
     cli::RunArguments,
     clock::Clock,
     cloud::{
@@ -133,6 +134,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         readiness: Arc::default(),
         settings: Settings {
             clock,
+            chance: Chance::default(),
             pace,
             resync,
             connect: Arc::new(connector),

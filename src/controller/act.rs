@@ -55,9 +55,9 @@ pub struct Bench<'a> {
 }
 
 /// The change that an order asks for, not yet on record.
-pub fn intended(order: &Order, desired: &Desired, now: Moment) -> Change {
+pub fn intended(id: ChangeId, order: &Order, desired: &Desired, now: Moment) -> Change {
     Change {
-        id: ChangeId::from_bits(rand::random()),
+        id,
         from: order.from,
         to: order.to.get(),
         generation: desired.generation,

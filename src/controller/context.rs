@@ -18,6 +18,7 @@ use kube::{
 };
 
 use crate::{
+    chance::Chance,
     clock::Clock,
     config::defaults::Defaults,
     controller::{
@@ -43,6 +44,8 @@ pub const MANAGER: &str = "taurus-port-operator";
 pub struct Settings {
     /// The clocks.
     pub clock: Clock,
+    /// Chance.
+    pub chance: Chance,
     /// The durations.
     pub pace: Pace,
     /// How often a settled resource is looked at.
@@ -62,6 +65,7 @@ pub struct Settings {
 /// What all reconciles share.
 pub struct Context {
     pub(super) clock: Clock,
+    pub(super) chance: Chance,
     pub(super) pace: Pace,
     pub(super) resync: Duration,
     pub(super) leading_since: Duration,
@@ -90,6 +94,7 @@ impl Context {
     ) -> Self {
         let Settings {
             clock,
+            chance,
             pace,
             resync,
             connect,
@@ -110,13 +115,14 @@ impl Context {
             journal: Journal::new(
                 client.clone(),
                 clock,
+                chance.clone(),
                 Arc::clone(&leadership),
                 Arc::clone(&work),
             ),
             accounts: Accounts::new(client.clone(), connect, defaults, good_for, wake),
             recorder: Recorder::new(client.clone(), reporter),
             client,
-            claims: Claims::since(leadership.since()),
+            claims: Claims::default(),
             permits: Permits::default(),
             memories: Memories::default(),
             leading_since: leadership.since(),
@@ -124,6 +130,7 @@ impl Context {
             work,
             draining: AtomicBool::new(false),
             clock,
+            chance,
             pace,
             resync,
             meter,
@@ -167,11 +174,5 @@ impl Context {
         } else {
             None
         }
-    }
-
-    /// Spreads what would otherwise come at once; never earlier than asked for.
-    pub(super) fn jittered(delay: Duration) -> Duration {
-        const SHORTEST: Duration = Duration::from_millis(20);
-        delay.max(SHORTEST).mul_f64(rand::random_range(1.0..1.1))
     }
 }

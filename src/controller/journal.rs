@@ -10,6 +10,7 @@ use backon::{ExponentialBuilder, Retryable as _};
 use kube::{Api, Client, ResourceExt as _, api::PostParams};
 
 use crate::{
+    chance::Chance,
     clock::Clock,
     controller::work::Work,
     crd::{LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
@@ -94,6 +95,7 @@ pub struct Target<'a> {
 pub struct Journal {
     client: Client,
     clock: Clock,
+    chance: Chance,
     leadership: Arc<Leadership>,
     work: Arc<Work>,
 }
@@ -127,10 +129,17 @@ impl Acknowledged {
 
 impl Journal {
     /// A journal over `client` of a process that writes for as long as it leads.
-    pub fn new(client: Client, clock: Clock, leadership: Arc<Leadership>, work: Arc<Work>) -> Self {
+    pub fn new(
+        client: Client,
+        clock: Clock,
+        chance: Chance,
+        leadership: Arc<Leadership>,
+        work: Arc<Work>,
+    ) -> Self {
         Self {
             client,
             clock,
+            chance,
             leadership,
             work,
         }
@@ -213,7 +222,8 @@ impl Journal {
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(5))
             .without_max_times()
-            .with_jitter();
+            .with_jitter()
+            .with_jitter_seed(self.chance.seed());
         attempt
             .retry(backoff)
             .when(|error| !matches!(error, JournalError::Gone | JournalError::Superseded))

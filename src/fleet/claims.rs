@@ -50,6 +50,8 @@ struct Entry {
     seniority: (Timestamp, String),
     name: (String, String),
     contends: bool,
+    /// Uptime since which it has been known to contend.
+    since: Duration,
     changing: bool,
     abandoned: Option<JobId>,
 }
@@ -90,8 +92,6 @@ struct Late {
 /// The directory; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
-    /// Uptime since which this process works: before, it may have waited for years as one of several replicas.
-    since: Duration,
     inner: Arc<Mutex<Directory>>,
 }
 
@@ -105,27 +105,22 @@ struct Directory {
 }
 
 impl Claims {
-    /// Nothing is known yet, by a process that works since this uptime.
-    pub fn since(since: Duration) -> Self {
-        Self {
-            since,
-            inner: Arc::default(),
-        }
-    }
-
     /// Takes in a resource as it now stands, at this uptime. One whose spec can't be read claims nothing.
     pub fn note(&self, object: &TaurusProxyPort, uptime: Duration) {
         let Some(uid) = object.uid() else { return };
         let entry = read::read(object)
             .ok()
-            .map(|desired| Entry::of(object, &desired, &uid));
+            .map(|desired| Entry::of(object, &desired, &uid, uptime));
         let mut directory = self.directory();
         let before = directory.owner_of_entry(&uid);
+        let contended = directory.entries.get(&uid).filter(|entry| entry.contends);
+        let contended = contended.map(|entry| entry.since);
         directory.remove(&uid);
         if has_seen_its_proxy(object) {
             directory.proofs.insert(uid.clone(), Proof::Given);
         }
-        if let Some(entry) = entry {
+        if let Some(mut entry) = entry {
+            entry.since = contended.unwrap_or(uptime);
             directory.insert(uid.clone(), entry);
         }
         directory.note_end(before, &uid, uptime);
@@ -170,7 +165,11 @@ impl Claims {
             match directory.proofs.get(other).copied().unwrap_or_default() {
                 Proof::Given => return Standing::Claimed,
                 Proof::Open => {
-                    open = patience.saturating_sub(uptime.saturating_sub(self.since));
+                    let since = directory
+                        .entries
+                        .get(other)
+                        .map_or(uptime, |other| other.since);
+                    open = open.max(patience.saturating_sub(uptime.saturating_sub(since)));
                 }
                 Proof::Failed => {}
             }
@@ -215,7 +214,7 @@ impl Claims {
 }
 
 impl Entry {
-    fn of(object: &TaurusProxyPort, desired: &Desired, uid: &str) -> Self {
+    fn of(object: &TaurusProxyPort, desired: &Desired, uid: &str, uptime: Duration) -> Self {
         let created = object
             .metadata
             .creation_timestamp
@@ -228,6 +227,7 @@ impl Entry {
             seniority: (created.unwrap_or(Timestamp::MAX), uid.to_owned()),
             name: name_of(object),
             contends: desired.policy != ManagementPolicy::Observe && !desired.deleting,
+            since: uptime,
             changing: status.is_some_and(|status| {
                 status.change.is_some() && status.subject_uid.as_deref() == Some(uid)
             }),

@@ -186,7 +186,8 @@ impl World {
         );
         rules::of_requests(&self.sim.journal());
         let versions = self.recorder.versions();
-        rules::of_versions(&versions);
+        let secrets = [sample::SECRET_KEY, sample::PASSWORD, sample::ACCESS_KEY];
+        rules::of_versions(&versions, &secrets);
         let verdicts = verdicts::on(self.plane, recorder::objects(&versions)).await;
         rules::of_verdicts(&versions, &verdicts);
     }

@@ -11,7 +11,7 @@ use crate::{
         read::Desired,
     },
     crd::TaurusProxyPort,
-    model::Moment,
+    model::{ChangeId, Moment},
     plan::{
         self, Decision, backoff,
         record::{Change, Record},
@@ -33,7 +33,8 @@ impl Pass<'_> {
         let Some(permit) = self.memory.permit.take() else {
             return Err(JournalError::Conflict);
         };
-        let change = act::intended(&order, desired, self.context.clock.now());
+        let id = ChangeId::from_bits(self.context.chance.bits());
+        let change = act::intended(id, &order, desired, self.context.clock.now());
         let object = self.object.clone();
         let objection = || self.context.objection(&object, desired);
         let status = |object: &TaurusProxyPort, change: &Change| {

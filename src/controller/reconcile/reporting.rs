@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Finding, Pass};
 use crate::{
-    controller::{context::Context, events, journal::JournalError, read::Desired},
+    controller::{events, journal::JournalError, read::Desired},
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     plan::{Decision, facts::Observed, record::Record, step::Step, summary},
 };
@@ -30,7 +30,7 @@ impl Pass<'_> {
             Step::Keep(delay) | Step::Hold(_, delay) => delay.min(self.context.resync),
             Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => self.context.pace.poll_first,
         };
-        Ok(Some(Context::jittered(delay)))
+        Ok(Some(self.context.chance.jittered(delay)))
     }
 
     pub(super) fn status(

@@ -96,13 +96,20 @@ fn a_port_on_record_is_proof_only_for_the_object_that_it_was_written_for() {
 }
 
 #[test]
-fn the_two_minutes_begin_when_the_process_begins_to_work() {
-    let claims = Claims::since(at(5000));
+fn the_two_minutes_begin_when_the_older_one_is_first_heard_of() {
+    // By a process that is no longer young: it may have waited for long, or both have just been made.
+    let claims = Claims::default();
     let (old, young) = (object("old", 1, |_| ()), object("young", 2, |_| ()));
-    claims.note(&old, at(5000));
     claims.note(&young, at(5000));
+    claims.note(&old, at(5000));
     let waits = standing(&claims, &young, 5030);
     assert_eq!(waits, Standing::Open(at(90)));
+    claims.note(&old, at(5060));
+    assert_eq!(
+        standing(&claims, &young, 5090),
+        Standing::Open(at(30)),
+        "an edit prolongs nothing"
+    );
     assert_eq!(standing(&claims, &young, 5120), Standing::Owner);
 }
 

@@ -9,6 +9,7 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 use taurus_port_operator::{
+    chance::Chance,
     clock::Clock,
     cloud::{ChangeAnswer, Cloud, Meaning},
     controller::journal::{Acknowledged, Journal, Target},
@@ -66,6 +67,7 @@ impl Intents {
             journal: Journal::new(
                 client,
                 Clock::start(),
+                Chance::default(),
                 Arc::new(Leadership::alone()),
                 Arc::default(),
             ),

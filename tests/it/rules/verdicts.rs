@@ -6,9 +6,9 @@
 use kube::ResourceExt as _;
 use taurus_port_operator::crd::TaurusProxyPort;
 
+use super::Version;
 use crate::world::{
     NEIGHBOUR, condition, is_ready, reason,
-    recorder::Version,
     verdicts::{Health, Kstatus, Verdict},
 };
 

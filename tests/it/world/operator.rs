@@ -5,6 +5,7 @@ use std::{sync::Arc, thread::JoinHandle, time::Duration};
 use kube::{Config, client::ClientBuilder};
 use rustls::pki_types::CertificateDer;
 use taurus_port_operator::{
+    chance::Chance,
     clock::{Clock, Shift},
     cloud::{
         connector::{Connector, Policy},
@@ -183,6 +184,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
     };
     Settings {
         clock,
+        chance: Chance::default(),
         resync: setup.resync,
         pace,
         connect: Arc::new(Connector::new(policy).unwrap()),

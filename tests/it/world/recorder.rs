@@ -17,15 +17,7 @@ use taurus_sim::Control;
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::PATIENCE;
-
-/// A version of an object.
-#[derive(Debug, Clone)]
-pub struct Version {
-    pub object: TaurusProxyPort,
-    pub deleted: bool,
-    /// The ports that the cloud's lists had shown by then, of each proxy.
-    pub listed: Vec<(String, u16)>,
-}
+use crate::rules::Version;
 
 /// Records until it is dropped.
 pub struct Recorder {

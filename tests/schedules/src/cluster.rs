@@ -1,0 +1,206 @@
+//! The resources as an API server keeps them, and who watches them.
+//!
+//! Promises what the real one promises: a version for every write, a generation for every new spec, a refusal of a write
+//! from another version, and no new version where nothing changes.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::Time};
+use kube::{ResourceExt as _, core::DeserializeGuard, runtime::watcher::Event};
+use taurus_port_operator::{controller::Guarded, crd::TaurusProxyPort};
+use tokio::{
+    sync::mpsc::UnboundedSender,
+    time::{Duration, Instant},
+};
+
+use crate::world::wall;
+
+/// An event of a watch, and when it is delivered.
+pub type Delivery = (Instant, Event<Guarded>);
+
+#[derive(Default)]
+pub struct Cluster {
+    version: u64,
+    born: u64,
+    objects: BTreeMap<String, Stored>,
+    pub lease: Option<Lease>,
+    watches: Vec<Watch>,
+    /// For how long each machine's watch delivers later than it should.
+    pub lag: [Duration; 2],
+    /// Until when each machine's watch is down, in milliseconds.
+    pub down_until: [u64; 2],
+}
+
+struct Stored {
+    object: TaurusProxyPort,
+    bytes: Bytes,
+}
+
+struct Watch {
+    machine: usize,
+    sender: UnboundedSender<Delivery>,
+    /// The watch was down when something happened: it begins with a new list.
+    missed: bool,
+}
+
+/// Why a write is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    Conflict,
+    NotFound,
+}
+
+impl Cluster {
+    pub fn get(&self, name: &str) -> Option<&TaurusProxyPort> {
+        self.objects.get(name).map(|stored| &stored.object)
+    }
+
+    pub fn bytes(&self, name: &str) -> Option<Bytes> {
+        self.objects.get(name).map(|stored| stored.bytes.clone())
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &TaurusProxyPort> {
+        self.objects.values().map(|stored| &stored.object)
+    }
+
+    /// A version that nothing else has.
+    pub fn next_version(&mut self) -> String {
+        self.version += 1;
+        self.version.to_string()
+    }
+
+    /// Creates a resource. A tool for backups writes the status of a restored one right after.
+    pub fn create(&mut self, mut object: TaurusProxyPort, now: u64) {
+        let restored = object.status.take();
+        self.born += 1;
+        object.metadata.uid = Some(format!("uid-{}", self.born));
+        object.metadata.generation = Some(1);
+        object.metadata.creation_timestamp = Some(Time(wall(now / 1000 * 1000)));
+        self.store(object.clone(), now);
+        if let Some(status) = restored {
+            self.store(
+                TaurusProxyPort {
+                    status: Some(status),
+                    ..object
+                },
+                now,
+            );
+        }
+    }
+
+    pub fn delete(&mut self, name: &str, now: u64) -> Option<TaurusProxyPort> {
+        let mut object = self.objects.remove(name)?.object;
+        object.metadata.resource_version = Some(self.next_version());
+        self.deliver(now, || Event::Delete(guarded(&object)));
+        Some(object)
+    }
+
+    /// People write a resource; a new spec is a new generation.
+    pub fn edit(
+        &mut self,
+        name: &str,
+        now: u64,
+        change: impl FnOnce(&mut TaurusProxyPort),
+    ) -> bool {
+        let Some(before) = self.get(name) else {
+            return false;
+        };
+        let mut after = before.clone();
+        change(&mut after);
+        if after == *before {
+            return false;
+        }
+        if after.spec != before.spec {
+            let generation = before.metadata.generation.unwrap_or_default();
+            after.metadata.generation = Some(generation + 1);
+        }
+        self.store(after, now);
+        true
+    }
+
+    /// Replaces the status of a resource, if it was computed from the version that stands there.
+    pub fn replace_status(
+        &mut self,
+        name: &str,
+        sent: &TaurusProxyPort,
+        compares: bool,
+        now: u64,
+    ) -> Result<(), Refusal> {
+        let before = self.get(name).ok_or(Refusal::NotFound)?;
+        let same = sent.metadata.resource_version == before.metadata.resource_version;
+        if sent.metadata.uid != before.metadata.uid || (compares && !same) {
+            return Err(Refusal::Conflict);
+        }
+        if sent.status != before.status {
+            let status = sent.status.clone();
+            let after = TaurusProxyPort {
+                status,
+                ..before.clone()
+            };
+            self.store(after, now);
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, mut object: TaurusProxyPort, now: u64) {
+        object.metadata.resource_version = Some(self.next_version());
+        let bytes = serde_json::to_vec(&object)
+            .expect("a resource is JSON")
+            .into();
+        self.deliver(now, || Event::Apply(guarded(&object)));
+        self.objects
+            .insert(object.name_any(), Stored { object, bytes });
+    }
+
+    /// Begins a watch of a machine, with a list.
+    pub fn watch(&mut self, machine: usize, sender: UnboundedSender<Delivery>) {
+        let mut watch = Watch {
+            machine,
+            sender,
+            missed: false,
+        };
+        self.list(&mut watch);
+        self.watches.retain(|watch| !watch.sender.is_closed());
+        self.watches.push(watch);
+    }
+
+    /// Begins anew what was down for a while.
+    pub fn mend_watches(&mut self, now: u64) {
+        let mut watches = std::mem::take(&mut self.watches);
+        for watch in &mut watches {
+            if watch.missed && self.down_until[watch.machine] <= now {
+                self.list(watch);
+                watch.missed = false;
+            }
+        }
+        self.watches = watches;
+    }
+
+    fn list(&self, watch: &mut Watch) {
+        let at = Instant::now() + self.lag[watch.machine];
+        let each = self.all().map(|object| Event::InitApply(guarded(object)));
+        for event in [Event::Init]
+            .into_iter()
+            .chain(each)
+            .chain([Event::InitDone])
+        {
+            watch.sender.send((at, event)).ok();
+        }
+    }
+
+    fn deliver(&mut self, now: u64, event: impl Fn() -> Event<Guarded>) {
+        for watch in &mut self.watches {
+            if self.down_until[watch.machine] > now {
+                watch.missed = true;
+            } else if !watch.missed {
+                let at = Instant::now() + self.lag[watch.machine];
+                watch.sender.send((at, event())).ok();
+            }
+        }
+    }
+}
+
+fn guarded(object: &TaurusProxyPort) -> Guarded {
+    DeserializeGuard(Ok(object.clone()))
+}

@@ -1,0 +1,14 @@
+//! Faults that are built in on purpose, to show that the checks see them.
+
+/// What is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// The API server takes writes from stale views.
+    NoComparison,
+    /// The HTTP client repeats a change.
+    Repeats,
+    /// Each of two operators believes that it is the only one.
+    BothLead,
+    /// The record of a job id is never written.
+    ForgetsJobs,
+}

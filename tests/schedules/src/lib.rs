@@ -1,0 +1,40 @@
+//! Schedules: whole operators, with everything between the watch and the calls of the cloud as it is shipped, over an
+//! API server and a cloud in memory, in virtual time.
+//!
+//! A schedule is made from a seed and nothing else: the same seed is the same story to the millisecond. Promises that a
+//! schedule ends with a [`Verdict`], whatever the operator does. Nothing here shares code with the operator but its
+//! public interface, and what the API server in memory claims is held against the real one by `tests/api_server.rs`.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::allow_attributes,
+    reason = "the machinery of tests"
+)]
+
+mod checks;
+mod cluster;
+mod fake;
+mod flaw;
+mod life;
+mod link;
+mod machine;
+mod play;
+mod rest;
+#[path = "../../it/rules/versions.rs"]
+mod rules;
+mod schedule;
+mod script;
+mod server;
+mod sky;
+mod world;
+
+pub use fake::Fake;
+pub use flaw::Flaw;
+pub use play::{Verdict, play, play_with, told};
+pub use schedule::Schedule;
+
+/// The namespace of all resources.
+pub const NAMESPACE: &str = "shop";

@@ -1,0 +1,175 @@
+//! The cloud as one process reaches it: each call takes its time, and the process can end in it.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{FutureExt as _, future::BoxFuture};
+use jiff::Timestamp;
+use taurus_port_operator::{
+    cloud::{
+        ChangeAnswer, Cloud, CloudError, Job, Line, Meaning, Proxy, TaskList,
+        auth::secret::Credential,
+    },
+    controller::{accounts::Connect, journal::Acknowledged, read::Subject},
+    fleet::permits::Permit,
+    model::{InstanceId, JobId},
+};
+
+use crate::{
+    flaw::Flaw,
+    life::Life,
+    sky::{Fate, PROXIES, Reply, Sky},
+    world::Shared,
+};
+
+/// A request without an answer is given up after this.
+const CALL_TIMEOUT: u64 = 30_000;
+
+/// The way to the cloud.
+#[derive(Clone)]
+pub struct Link {
+    pub shared: Shared,
+    pub life: Arc<Life>,
+}
+
+impl Connect for Link {
+    fn connect(&self, _: &Subject, _: Credential) -> Result<Arc<dyn Cloud>, CloudError> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+impl Link {
+    async fn read<T>(
+        &self,
+        read: impl FnOnce(&Sky) -> Result<T, Meaning>,
+    ) -> Result<T, CloudError> {
+        let reading = async {
+            let takes = self.shared.lock().sky.read_takes;
+            if takes > 0 {
+                tokio::time::sleep(Duration::from_millis(takes)).await;
+            }
+            read(&self.shared.lock().sky).map_err(error)
+        };
+        self.life.call(&self.shared, true, reading).await
+    }
+}
+
+impl Cloud for Link {
+    fn list_proxies<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
+        async {
+            let proxies = self.read(|sky| sky.proxies(instance)).await?;
+            let listed = &mut self.shared.lock().book.listed;
+            for proxy in &proxies {
+                let port = proxy.port.unwrap_or_default();
+                if !listed
+                    .iter()
+                    .any(|(id, seen)| id == proxy.id.as_str() && *seen == port)
+                {
+                    listed.push((proxy.id.as_str().to_owned(), port));
+                }
+            }
+            Ok(proxies)
+        }
+        .boxed()
+    }
+
+    fn job<'a>(&'a self, id: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>> {
+        self.read(|sky| sky.job(id)).boxed()
+    }
+
+    fn tasks(&self, _: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+        self.read(Sky::tasks).boxed()
+    }
+
+    fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
+        let opening = async {
+            let fates = &mut self.shared.lock().sky.fates;
+            match fates.pop_front_if(|fate| *fate == Fate::NotSent) {
+                Some(_) => Err(error(Meaning::Transient)),
+                None => Ok(Box::new(self.clone()) as Box<dyn Line>),
+            }
+        };
+        self.life.call(&self.shared, true, opening).boxed()
+    }
+}
+
+impl Line for Link {
+    fn change_port(
+        self: Box<Self>,
+        intent: Acknowledged,
+        _: &Permit,
+    ) -> BoxFuture<'_, ChangeAnswer> {
+        async move {
+            if !self.life.is_alive() {
+                std::future::pending::<()>().await;
+            }
+            // What is checked right before is checked at this moment: the request is under way from here on.
+            self.shared.lock().change_sent(&intent, &self.life);
+            let answer = self
+                .life
+                .call(&self.shared, true, self.serve(&intent))
+                .await;
+            if let ChangeAnswer::Accepted(job) = &answer {
+                let id = intent.change_id().as_str();
+                self.shared.lock().job_received(id, job, &self.life);
+            }
+            answer
+        }
+        .boxed()
+    }
+}
+
+impl Link {
+    async fn serve(&self, intent: &Acknowledged) -> ChangeAnswer {
+        let id = intent.proxy().as_str();
+        let proxy = PROXIES.iter().position(|(known, _)| *known == id).unwrap();
+        let port = intent.port().get();
+        let (fate, repeats) = {
+            let mut world = self.shared.lock();
+            let repeats = world.flaw == Some(Flaw::Repeats);
+            let sky = &mut world.sky;
+            let fate = sky.fates.pop_front().unwrap_or(Fate::Served(0));
+            sky.tally[proxy].requests += usize::from(fate != Fate::NotSent);
+            sky.tally[proxy].fruitless +=
+                usize::from(matches!(fate, Fate::Refused(_) | Fate::Lost(_)));
+            if repeats {
+                sky.tally[proxy].requests += 1;
+                sky.accept(proxy, port);
+            }
+            (fate, repeats)
+        };
+        if repeats {
+            self.shared.lock().change_sent(intent, &self.life);
+        }
+        match fate {
+            Fate::NotSent => ChangeAnswer::NotSent(error(Meaning::Transient)),
+            Fate::Refused(meaning) => {
+                let tally = &mut self.shared.lock().sky.tally[proxy];
+                tally.rejected += usize::from(meaning == Meaning::Rejected);
+                ChangeAnswer::Refused(error(meaning))
+            }
+            Fate::Lost(arrives) => {
+                if let Some(after) = arrives {
+                    self.shared.lock().sky.send_on(proxy, port, after);
+                }
+                tokio::time::sleep(Duration::from_millis(CALL_TIMEOUT)).await;
+                ChangeAnswer::Unknown(error(Meaning::Transient))
+            }
+            Fate::Served(after) => {
+                let reply = self.shared.lock().sky.accept(proxy, port);
+                tokio::time::sleep(Duration::from_millis(after)).await;
+                match reply {
+                    Reply::Accepted(job) => ChangeAnswer::Accepted(job),
+                    Reply::NothingToDo => ChangeAnswer::NothingToDo,
+                    Reply::Busy => ChangeAnswer::Refused(error(Meaning::Busy)),
+                }
+            }
+        }
+    }
+}
+
+fn error(meaning: Meaning) -> CloudError {
+    CloudError::local(meaning, "so says the cloud")
+}

@@ -1,0 +1,103 @@
+//! What exists beside the processes: the resources, the cloud, and the book of what was done and what was broken.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::Timestamp;
+use rand::rngs::SmallRng;
+use tokio::time::{Duration, Instant};
+
+use crate::{checks::Book, cluster::Cluster, flaw::Flaw, life::Life, server::Trouble, sky::Sky};
+
+/// What all clocks show at the beginning.
+pub const DAWN: i64 = 1_800_000_000;
+
+/// All of it, behind one lock that is never held over a wait.
+#[derive(Clone)]
+pub struct Shared(Arc<Mutex<World>>);
+
+pub struct World {
+    start: Instant,
+    pub random: SmallRng,
+    pub flaw: Option<Flaw>,
+    pub cluster: Cluster,
+    pub sky: Sky,
+    pub book: Book,
+    pub calls: u64,
+    /// The process that runs on each machine.
+    pub lives: [Option<Arc<Life>>; 2],
+    /// Between each machine and the API server.
+    pub trouble: [Trouble; 2],
+    /// Whether operators campaign for a lease.
+    pub election: bool,
+    /// What was broken.
+    pub breaches: Vec<String>,
+    /// What happened, where somebody wants to know.
+    pub trace: Option<Vec<String>>,
+}
+
+impl Shared {
+    pub fn new(world: World) -> Self {
+        Self(Arc::new(Mutex::new(world)))
+    }
+
+    /// Locks the world, with the cloud brought up to now.
+    pub fn lock(&self) -> MutexGuard<'_, World> {
+        let mut world = self.0.lock().unwrap();
+        let now = world.now();
+        world.sky.advance(now);
+        world
+    }
+}
+
+impl World {
+    pub fn new(
+        random: SmallRng,
+        flaw: Option<Flaw>,
+        sky: Sky,
+        election: bool,
+        traced: bool,
+    ) -> Self {
+        Self {
+            start: Instant::now(),
+            random,
+            flaw,
+            cluster: Cluster::default(),
+            sky,
+            book: Book::default(),
+            calls: 0,
+            lives: [None, None],
+            trouble: <[Trouble; 2]>::default(),
+            election,
+            breaches: Vec::new(),
+            trace: traced.then(Vec::new),
+        }
+    }
+
+    /// Milliseconds since the beginning.
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Notes that a promise was broken.
+    pub fn broken(&mut self, what: String) {
+        self.say(|| format!("BROKEN: {what}"));
+        self.breaches.push(what);
+    }
+
+    /// Notes what happens, if somebody listens.
+    pub fn say(&mut self, what: impl FnOnce() -> String) {
+        let now = self.now();
+        if let Some(trace) = &mut self.trace {
+            let (seconds, rest) = (now / 1000, now % 1000);
+            trace.push(format!("{seconds:>7}.{rest:03}  {}", what()));
+        }
+    }
+}
+
+/// The true time.
+pub fn wall(milliseconds: u64) -> Timestamp {
+    Timestamp::from_second(DAWN)
+        .unwrap()
+        .checked_add(Duration::from_millis(milliseconds))
+        .unwrap()
+}

@@ -1,0 +1,240 @@
+//! What the API server in memory claims, held against the real one: the same conversation, word for word.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::allow_attributes,
+    reason = "helpers of tests"
+)]
+
+use std::time::Duration;
+
+use k8s_openapi::{
+    api::{coordination::v1::Lease, core::v1::Namespace},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DeleteParams, PostParams},
+    runtime::{conditions::is_crd_established, wait::await_condition},
+};
+use serde_json::{Value, json};
+use taurus_controlplane::ControlPlane;
+use taurus_port_operator::crd::{self, TaurusProxyPort};
+use taurus_schedules::{Fake, NAMESPACE};
+
+const NAME: &str = "orders";
+
+/// People, as far as they change resources.
+enum People {
+    OfFake(Fake),
+    Real(Box<Api<TaurusProxyPort>>),
+}
+
+impl People {
+    async fn create(&self) {
+        match self {
+            Self::OfFake(fake) => fake.create(resource()),
+            Self::Real(api) => drop(
+                api.create(&PostParams::default(), &resource())
+                    .await
+                    .unwrap(),
+            ),
+        }
+    }
+
+    async fn edit(&self, change: impl FnOnce(&mut TaurusProxyPort)) {
+        match self {
+            Self::OfFake(fake) => fake.edit(NAME, change),
+            Self::Real(api) => {
+                let mut object = api.get(NAME).await.unwrap();
+                change(&mut object);
+                api.replace(NAME, &PostParams::default(), &object)
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+
+    async fn delete(&self) {
+        match self {
+            Self::OfFake(fake) => fake.delete(NAME),
+            Self::Real(api) => drop(api.delete(NAME, &DeleteParams::default()).await.unwrap()),
+        }
+    }
+}
+
+fn resource() -> TaurusProxyPort {
+    let zeros = "0".repeat(32);
+    serde_json::from_value(json!({
+        "apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": "TaurusProxyPort",
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "spec": {
+            "region": "ap-southeast-3", "projectID": zeros, "instanceID": format!("{zeros}in07"),
+            "proxyID": format!("{zeros}po01"), "port": 3307
+        }
+    }))
+    .unwrap()
+}
+
+/// What was said, without what is different in each run.
+struct Talk {
+    api: Api<TaurusProxyPort>,
+    lines: Vec<String>,
+    versions: Vec<String>,
+}
+
+impl Talk {
+    async fn get(&mut self) -> Option<TaurusProxyPort> {
+        let found = self.api.get_opt(NAME).await.unwrap();
+        self.note("get", Ok(found.clone()));
+        found
+    }
+
+    async fn write(&mut self, object: &TaurusProxyPort, port: i32) -> Option<TaurusProxyPort> {
+        let mut object = object.clone();
+        object.status =
+            serde_json::from_value(json!({"port": port, "observedGeneration": 1})).unwrap();
+        object.spec.port = 4444;
+        let result = self
+            .api
+            .replace_status(NAME, &PostParams::default(), &object)
+            .await;
+        let written = result.as_ref().ok().cloned();
+        self.note("write", result.map(Some));
+        written
+    }
+
+    fn note(&mut self, what: &str, result: kube::Result<Option<TaurusProxyPort>>) {
+        let line = match result {
+            Ok(Some(object)) => {
+                let version = object.resource_version().unwrap();
+                let known = self.versions.iter().position(|known| *known == version);
+                let number = known.unwrap_or_else(|| {
+                    self.versions.push(version);
+                    self.versions.len() - 1
+                });
+                let status = object.status.map(|status| status.port);
+                let generation = object.metadata.generation;
+                format!(
+                    "{what}: version {number}, {generation:?}, wants {}, has {status:?}",
+                    object.spec.port
+                )
+            }
+            Ok(None) => format!("{what}: nothing"),
+            Err(error) => format!("{what}: {}", refusal(&error)),
+        };
+        self.lines.push(line);
+    }
+}
+
+fn refusal(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{} {}", status.code, status.reason),
+        other => other.to_string(),
+    }
+}
+
+async fn about_resources(client: Client, people: People) -> Vec<String> {
+    let api = Api::namespaced(client, NAMESPACE);
+    let mut talk = Talk {
+        api,
+        lines: Vec::new(),
+        versions: Vec::new(),
+    };
+    talk.get().await;
+    people.create().await;
+    let first = talk.get().await.unwrap();
+    let second = talk.write(&first, 3306).await.unwrap();
+    talk.write(&second, 3306).await;
+    talk.write(&first, 3307).await;
+    people
+        .edit(|object| {
+            object
+                .labels_mut()
+                .insert("team".to_owned(), "a".to_owned());
+        })
+        .await;
+    talk.write(&second, 3307).await;
+    talk.get().await;
+    people.edit(|object| object.spec.port = 3308).await;
+    let third = talk.get().await.unwrap();
+    let fourth = talk.write(&third, 3307).await.unwrap();
+    people.delete().await;
+    talk.get().await;
+    talk.write(&fourth, 3308).await;
+    people.create().await;
+    let mut of_another = talk.get().await.unwrap();
+    of_another.metadata.uid.clone_from(&fourth.metadata.uid);
+    talk.write(&of_another, 3309).await;
+    talk.lines
+}
+
+async fn about_leases(client: Client) -> Vec<String> {
+    let api: Api<Lease> = Api::namespaced(client, "ops");
+    let lease = |holder: &str| -> Lease {
+        let spec = json!({"holderIdentity": holder, "leaseDurationSeconds": 15});
+        serde_json::from_value(json!({"metadata": {"name": "operator"}, "spec": spec})).unwrap()
+    };
+    let params = PostParams::default();
+    let said = |result: kube::Result<Option<Lease>>| match result {
+        Ok(lease) => format!("{:?}", lease.and_then(|lease| lease.spec?.holder_identity)),
+        Err(error) => refusal(&error),
+    };
+    let absent = api.get_opt("operator").await;
+    let created = api.create(&params, &lease("a")).await;
+    let again = api.create(&params, &lease("b")).await;
+    let stale = created.as_ref().unwrap().clone();
+    let mut renewed = stale.clone();
+    renewed.spec = lease("c").spec;
+    let replaced = api.replace("operator", &params, &renewed).await;
+    let conflict = api.replace("operator", &params, &stale).await;
+    let last = api.get_opt("operator").await;
+    let results = [
+        absent,
+        created.map(Some),
+        again.map(Some),
+        replaced.map(Some),
+        conflict.map(Some),
+        last,
+    ];
+    results.map(said).to_vec()
+}
+
+async fn real() -> (ControlPlane, Client) {
+    // An error means that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let plane = ControlPlane::start().await.unwrap();
+    let client = plane.client().await.unwrap();
+    let params = PostParams::default();
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    definitions
+        .create(&params, &crd::definition())
+        .await
+        .unwrap();
+    let name = "taurusproxyports.taurusdb.huaweicloud.com";
+    let established = await_condition(definitions, name, is_crd_established());
+    tokio::time::timeout(Duration::from_mins(2), established)
+        .await
+        .unwrap()
+        .unwrap();
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    for name in [NAMESPACE, "ops"] {
+        let value: Value = json!({"metadata": {"name": name}});
+        let namespace = serde_json::from_value(value).unwrap();
+        namespaces.create(&params, &namespace).await.unwrap();
+    }
+    (plane, client)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_api_server_in_memory_says_what_the_real_one_says() {
+    let (_plane, client) = real().await;
+    let fake = Fake::default();
+    let of_fake = fake.client();
+    let people = People::Real(Box::new(Api::namespaced(client.clone(), NAMESPACE)));
+    assert_eq!(
+        about_resources(of_fake.clone(), People::OfFake(fake)).await,
+        about_resources(client.clone(), people).await,
+    );
+    assert_eq!(about_leases(of_fake).await, about_leases(client).await);
+}

@@ -1,0 +1,58 @@
+//! As many schedules as fit into every run of the tests, and proof that the checks see faults.
+
+use taurus_schedules::{Flaw, play, play_with, told};
+
+/// How many are played here; `make schedules` plays a million.
+const MANY: u64 = 300;
+
+#[test]
+fn whatever_happens_to_operators_no_promise_is_broken() {
+    let mut requests = 0;
+    for seed in 0..MANY {
+        let verdict = play(seed);
+        requests += verdict.requests;
+        let breaches = verdict.breaches;
+        assert!(
+            breaches.is_empty(),
+            "make schedules SEED={seed}\n{breaches:#?}"
+        );
+    }
+    println!("{MANY} schedules were played, with {requests} changes");
+    assert!(requests > 300, "schedules without changes show nothing");
+}
+
+#[test]
+fn a_schedule_is_the_same_whenever_it_is_played() {
+    for seed in 0..30 {
+        let (first, second) = (told(seed), told(seed));
+        assert!(first.trace.len() > 5);
+        assert_eq!(first.trace, second.trace, "seed {seed}");
+    }
+}
+
+/// Plays until a breach says `what`.
+fn is_seen(flaw: Flaw, what: &str) {
+    let mut breaches = (0..MANY).flat_map(|seed| play_with(seed, Some(flaw), false).breaches);
+    let seen = breaches.any(|breach| breach.contains(what));
+    assert!(seen, "no schedule shows {flaw:?}");
+}
+
+#[test]
+fn an_api_server_that_takes_writes_from_stale_views_is_seen() {
+    is_seen(Flaw::NoComparison, "S8");
+}
+
+#[test]
+fn a_client_that_repeats_a_change_is_seen() {
+    is_seen(Flaw::Repeats, "a change is sent twice for one intent");
+}
+
+#[test]
+fn two_operators_that_both_lead_are_seen() {
+    is_seen(Flaw::BothLead, "and does not lead");
+}
+
+#[test]
+fn a_job_id_that_is_never_on_record_is_seen() {
+    is_seen(Flaw::ForgetsJobs, "job ids are lost");
+}
