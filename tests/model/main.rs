@@ -18,13 +18,15 @@ use std::time::Instant;
 use stateright::{Checker, Model as _, report::WriteReporter};
 
 use crate::{
+    event::Nonsense,
     planner::Real,
-    protocol::{Bounds, Nonsense, Protocol},
+    protocol::{Bounds, Protocol},
     sky::Mode,
 };
 
 mod act;
 mod clock;
+mod event;
 mod memory;
 mod mutations;
 mod paper;

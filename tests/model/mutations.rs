@@ -16,10 +16,11 @@ use taurus_port_operator::{
 };
 
 use crate::{
+    event::Nonsense,
     planner::Planner,
     protocol::{
-        Bounds, INTENT_FIRST, LOOK_FIRST, NO_JOB_LOST, NOT_FOR_NOTHING, NOT_GIVEN_UP, Nonsense,
-        ONE_AT_WORK, Protocol, READY_IS_PROVEN, STATUS,
+        Bounds, INTENT_FIRST, LOOK_FIRST, NO_JOB_LOST, NOT_FOR_NOTHING, NOT_GIVEN_UP, ONE_AT_WORK,
+        Protocol, READY_IS_PROVEN, STATUS,
     },
     sky::{Mode, proxy},
 };

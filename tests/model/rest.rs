@@ -1,6 +1,10 @@
 //! From any state, with no further fault, it comes to rest.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Mutex,
+};
 
 use taurus_port_operator::model::Class;
 
@@ -16,6 +20,34 @@ use crate::{
 
 /// More rounds than any rest needs; a round is a look of the operator and a tick.
 pub const MOST_ROUNDS: usize = 40;
+
+/// States from which it is known to come to rest.
+#[derive(Debug)]
+pub struct Resting(Vec<Mutex<HashSet<u64>>>);
+
+impl Resting {
+    pub fn new() -> Self {
+        Self((0..64).map(|_| Mutex::default()).collect())
+    }
+
+    pub fn contains(&self, state: &State) -> bool {
+        let (hash, shard) = self.shard(state);
+        shard.lock().unwrap().contains(&hash)
+    }
+
+    pub fn insert(&self, state: &State) {
+        let (hash, shard) = self.shard(state);
+        shard.lock().unwrap().insert(hash);
+    }
+
+    fn shard(&self, state: &State) -> (u64, &Mutex<HashSet<u64>>) {
+        let mut hasher = DefaultHasher::new();
+        state.hash(&mut hasher);
+        let hash = hasher.finish();
+        let index = usize::try_from(hash % 64).unwrap();
+        (hash, &self.0[index])
+    }
+}
 
 impl Protocol {
     /// Whether a run without faults from here comes to rest, in which nothing is written any more.
