@@ -18,7 +18,7 @@ use taurus_port_operator::{
         look::{Depth, Viewpoint, look},
         read::Desired,
     },
-    crd::TaurusProxyPort,
+    crd::{TaurusProxyPort, TaurusProxyPortStatus},
     plan::{
         Decision,
         facts::{Facts, Observed, Seen},
@@ -203,13 +203,7 @@ impl<'a> Desk<'a> {
         if !proven || observed.tasks != Seen::Known(None) {
             self.state.broken = Some(Rule::PutUnseen);
         }
-        let status = summary::status(
-            &self.shown(),
-            &self.desired(),
-            observed,
-            decision,
-            clock::now(),
-        );
+        let status = self.status(observed, decision);
         let intent = Intent {
             id: self.state.unused_id(),
             from: order.from,
@@ -227,15 +221,19 @@ impl<'a> Desk<'a> {
         };
     }
 
-    /// Writes the status if it differs; a write from an old view is refused.
-    pub fn write(&mut self, observed: &Observed, decision: &Decision) -> Result<(), Halt> {
-        let status = summary::status(
+    fn status(&self, observed: &Observed, decision: &Decision) -> TaurusProxyPortStatus {
+        summary::status(
             &self.shown(),
             &self.desired(),
             observed,
             decision,
             clock::now(),
-        );
+        )
+    }
+
+    /// Writes the status if it differs; a write from an old view is refused.
+    pub fn write(&mut self, observed: &Observed, decision: &Decision) -> Result<(), Halt> {
+        let status = self.status(observed, decision);
         let paper = Paper::of(&status);
         if self.paper() == Some(&paper) {
             return Ok(());

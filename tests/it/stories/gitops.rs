@@ -41,15 +41,7 @@ async fn c02_kubectl_wait_never_passes_on_the_old_port() {
     for round in 0..100_u16 {
         let port = 4000 + round;
         world.want_now(port).await;
-        let waiting = wait(&world);
-        tokio::pin!(waiting);
-        let output = loop {
-            world.pass(1);
-            tokio::select! {
-                output = &mut waiting => break output,
-                () = tokio::time::sleep(std::time::Duration::from_millis(20)) => {}
-            }
-        };
+        let output = world.while_passing(wait(&world)).await;
         assert!(output.status.success(), "{output:?}");
         assert_eq!(
             world.sim.proxy(sample::PROXY).unwrap().actual_port,

@@ -22,15 +22,7 @@ async fn c02_the_documented_commands_wait_for_the_new_port_also_those_for_older_
         let port = 4000 + round;
         world.want_now(port).await;
         let block = waits[usize::from(round) % waits.len()];
-        let waiting = run(&world, block, &kubeconfig);
-        tokio::pin!(waiting);
-        let output = loop {
-            world.pass(1);
-            tokio::select! {
-                output = &mut waiting => break output,
-                () = tokio::time::sleep(std::time::Duration::from_millis(20)) => {}
-            }
-        };
+        let output = world.while_passing(run(&world, block, &kubeconfig)).await;
         assert!(output.status.success(), "{output:?}");
         let there = world.sim.proxy(sample::PROXY).unwrap().actual_port;
         assert_eq!(there, port, "round {round}: {output:?}");

@@ -34,6 +34,12 @@ impl World {
         what: &str,
         is: impl Fn(&TaurusProxyPort) -> bool,
     ) -> TaurusProxyPort {
+        self.while_passing(self.recorder.until(name, what, is))
+            .await
+    }
+
+    /// Lets the simulator's time pass, second by second, for as long as something takes.
+    pub async fn while_passing<T>(&self, something: impl Future<Output = T>) -> T {
         let passing = async {
             loop {
                 self.pass(1);
@@ -41,7 +47,7 @@ impl World {
             }
         };
         tokio::select! {
-            object = self.recorder.until(name, what, is) => object,
+            done = something => done,
             () = passing => unreachable!("time does not end"),
         }
     }
