@@ -46,6 +46,13 @@ pub struct RunArguments {
     #[arg(hide_env_values = true, default_value = "16")]
     pub concurrency: String,
 
+    /// How many calls a minute may be made with one credential at one endpoint, at least 10.
+    ///
+    /// Changes go first, then the polls of jobs, then looks at what is settled, which get seven tenths of them at most.
+    #[arg(long, env = "TAURUS_CALLS_PER_MINUTE", value_name = "COUNT")]
+    #[arg(hide_env_values = true, default_value = "60")]
+    pub calls_per_minute: String,
+
     /// Host that may be called beside those of the region table, as host (any port) or host:port; compared to the letter.
     ///
     /// May be given more than once; several in one value are separated by commas.

@@ -4,6 +4,8 @@
 //! in time and size, reads are repeatable, and the one write, [`Line::change_port`], is made at most once and
 //! only with proof that its intent is on record.
 
+use std::{sync::Arc, time::Duration};
+
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 
@@ -14,6 +16,7 @@ use crate::{
 };
 
 pub mod auth;
+pub mod budget;
 pub mod connector;
 mod egress;
 pub mod endpoints;
@@ -31,6 +34,7 @@ mod throttle;
 mod tls;
 pub mod wire;
 
+pub use budget::Urgency;
 pub use error::{CloudError, Meaning};
 
 #[cfg(test)]
@@ -38,6 +42,19 @@ mod mutated;
 
 /// The calls, made with one credential in one project.
 pub trait Cloud: Send + Sync {
+    /// The same cloud for calls of this urgency, so many of which have been waited for already; further ones wait each for
+    /// itself, and those that are not made go back when it is dropped. A sweep is not waited for: where there is no call for
+    /// it, that is an error with [`Meaning::Throttled`].
+    fn turn(
+        &self,
+        urgency: Urgency,
+        calls: u32,
+    ) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>>;
+
+    /// Books the time of a first look, or of a sweep: says how long it is until then. So those of a large fleet come one after
+    /// the other, and leave calls for changes and jobs.
+    fn book(&self, urgency: Urgency) -> Duration;
+
     /// All proxies of an instance, over all pages (`GET …/instances/{id}/proxies`).
     ///
     /// An instance that is not there is an error with [`Meaning::NotFound`].
@@ -52,6 +69,9 @@ pub trait Cloud: Send + Sync {
     /// The project's recent and unfinished tasks (`GET …/immediate-jobs`): one walk with status Pending, one with
     /// Running, in this order, and one without status filter over tasks begun since `since`. Repeats are dropped.
     fn tasks(&self, since: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>>;
+
+    /// The project's running tasks: the walk with status Running alone.
+    fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>>;
 
     /// Opens a connection of its own for one change: name look-up, TCP, TLS and, where tokens are used, a token.
     ///

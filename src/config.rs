@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     cli::RunArguments,
-    cloud::endpoints::AllowList,
+    cloud::{budget::CallLimit, endpoints::AllowList},
     config::{
         authorities::AuthoritiesFault,
         defaults::{Defaults, DefaultsFault},
@@ -36,6 +36,8 @@ pub struct Config {
     pub resync: Duration,
     /// How many reconciles run at once.
     pub concurrency: u16,
+    /// How many calls may be made with one credential at one endpoint.
+    pub call_limit: CallLimit,
     /// The hosts that may be called.
     pub allow: AllowList,
     /// Certificate authorities that are believed beside those of the machine.
@@ -88,6 +90,12 @@ pub enum ConfigError {
         "--concurrency (TAURUS_CONCURRENCY): {0:?} is not a count: give a number from 1 to 65535"
     )]
     Concurrency(String),
+    /// The calls a minute are no number, or too few.
+    #[error(
+        "--calls-per-minute (TAURUS_CALLS_PER_MINUTE): {0:?} is not a number of calls: give a whole number from {least}",
+        least = CallLimit::LEAST
+    )]
+    CallsPerMinute(String),
     /// An endpoint is not a host.
     #[error("--allowed-endpoint (TAURUS_ALLOWED_ENDPOINT): {0}")]
     Endpoint(#[from] EndpointFault),
@@ -160,10 +168,15 @@ impl Config {
         let divisor = divisor(arguments.pace.as_deref(), &endpoints)?;
         let hosts = endpoints.into_iter().map(Endpoint::into_text);
         let allow = AllowList::new(hosts, allow_http);
+        let pace = divisor.map_or_else(Pace::real, Pace::divided_by);
         Ok(Self {
             namespace: named(arguments.namespace.as_deref(), ConfigError::Namespace)?,
             resync: resync(&arguments.resync, divisor.unwrap_or(1))?,
             concurrency: concurrency(&arguments.concurrency)?,
+            call_limit: CallLimit {
+                calls: calls_per_minute(&arguments.calls_per_minute)?,
+                per: pace.of_user(Duration::from_mins(1)),
+            },
             allow: match divisor {
                 // The hosts of the region table are real ones, and real ones are never hurried.
                 Some(_) => allow.without_regions(),
@@ -175,7 +188,7 @@ impl Config {
                 &arguments.default_credentials_namespaces,
                 &arguments.default_credentials_projects,
             )?,
-            pace: divisor.map_or_else(Pace::real, Pace::divided_by),
+            pace,
             election: election(arguments)?,
             admin_address: parsed(&arguments.admin_address, ConfigError::AdminAddress)?,
             logs: logs::Settings {
@@ -241,6 +254,13 @@ fn concurrency(given: &str) -> Result<u16, ConfigError> {
     match parsed(given, ConfigError::Concurrency)? {
         // The controller would take it for "without bound".
         0 => Err(ConfigError::Concurrency(given.to_owned())),
+        count => Ok(count),
+    }
+}
+
+fn calls_per_minute(given: &str) -> Result<u32, ConfigError> {
+    match parsed(given, ConfigError::CallsPerMinute)? {
+        too_few if too_few < CallLimit::LEAST => Err(ConfigError::CallsPerMinute(given.to_owned())),
         count => Ok(count),
     }
 }

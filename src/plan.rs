@@ -101,6 +101,11 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
     }
 }
 
+/// Whether a change is due if the proxy is as these facts say: then only the task list is missing.
+pub fn is_due(facts: &Facts<'_>) -> bool {
+    facts.record.change.is_none() && plan(facts) == Step::LookAtTasks
+}
+
 /// The end of a change is put on record before anything is done about the next one.
 fn one_by_one(facts: &Facts<'_>, step: Step) -> Step {
     let from = match &facts.observed.proxy {

@@ -86,6 +86,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         namespace,
         resync,
         concurrency,
+        call_limit,
         allow,
         extra_authorities,
         defaults,
@@ -105,6 +106,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         throttle_pause: pace.throttled,
         extra_authorities,
         names: Names::of_the_system(),
+        call_limit,
         calls_at_once: usize::from(concurrency).div_ceil(2),
         clock,
         observer: Arc::clone(&metrics) as _,
@@ -117,6 +119,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         namespace = cluster.namespace().unwrap_or("(all)"),
         ?resync,
         concurrency,
+        calls_per_minute = call_limit.calls,
         "the operator starts"
     );
     let elector = election.map(|election| elector(&cluster, &election, clock));

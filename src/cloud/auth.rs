@@ -8,7 +8,11 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue, header};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{CloudError, Meaning, request::Request};
+use super::{
+    CloudError, Meaning,
+    budget::{Allowance, Budget},
+    request::Request,
+};
 use crate::{
     cloud::auth::{
         entrance::{Entrance, Turn},
@@ -85,12 +89,12 @@ impl Access {
 
     /// The turn of the next request and what it is sent with; a token is fetched if there is none. Nothing is sent while the
     /// credential is held back. A turn has to end before its holder asks for another.
-    pub async fn pass(&self) -> Result<(Turn, Pass), CloudError> {
-        let turn = self.entrance.enter().await?;
+    pub async fn pass(&self, allowance: &Allowance) -> Result<(Turn, Pass), CloudError> {
+        let turn = self.entrance.enter(allowance).await?;
         let pass = match &self.kind {
             Kind::Signed { .. } => Pass::Signature,
             Kind::Fixed(token) => Pass::Token(Arc::new(token.clone())),
-            Kind::Fetched(tokens) => match tokens.get().await {
+            Kind::Fetched(tokens) => match tokens.get(allowance).await {
                 Ok(fetched) => Pass::Fetched(fetched),
                 Err(NoToken { error, heard_of }) => {
                     if !heard_of {
@@ -133,6 +137,11 @@ impl Access {
             ),
             (Pass::Signature, _) => Err(unusable("the credential can't sign")),
         }
+    }
+
+    /// The calls that may be made with it.
+    pub fn budget(&self) -> &Arc<Budget> {
+        self.entrance.budget()
     }
 
     /// The other side has believed the credential.

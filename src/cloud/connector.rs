@@ -23,6 +23,7 @@ use super::{
         secret::Credential,
         token::TokenSource,
     },
+    budget::{Budget, CallLimit, Urgency},
     egress,
     endpoints::{self, AllowList},
     http::{Account, HttpCloud},
@@ -56,6 +57,8 @@ pub struct Policy {
     pub extra_authorities: Vec<CertificateDer<'static>>,
     /// How names of hosts are looked up.
     pub names: Names,
+    /// How many calls may be made with one credential at one endpoint.
+    pub call_limit: CallLimit,
     /// How many calls to one endpoint may be under way at once.
     pub calls_at_once: usize,
     /// The clocks.
@@ -80,6 +83,7 @@ pub struct Connector {
     allow: AllowList,
     guards: Guards,
     throttle_pause: (Duration, Duration),
+    call_limit: CallLimit,
     calls_at_once: usize,
     places: Mutex<Places>,
     reads: Reads,
@@ -91,8 +95,15 @@ pub struct Connector {
 struct Places {
     lanes: HashMap<String, Arc<Lanes>>,
     throttles: HashMap<(String, String), Arc<Throttle>>,
-    /// Those of one pair to one endpoint.
-    of_pairs: HashMap<(Fingerprint, String), Arc<Lanes>>,
+    /// What one pair shares at one endpoint.
+    of_pairs: HashMap<(Fingerprint, String), OfPair>,
+}
+
+/// What the calls of one pair at one endpoint share.
+#[derive(Clone)]
+struct OfPair {
+    lanes: Arc<Lanes>,
+    budget: Arc<Budget>,
 }
 
 impl Places {
@@ -100,7 +111,7 @@ impl Places {
     fn forget_unused(&mut self) {
         self.lanes.retain(|_, lanes| Arc::strong_count(lanes) > 1);
         self.of_pairs
-            .retain(|_, lanes| Arc::strong_count(lanes) > 1);
+            .retain(|_, shared| Arc::strong_count(&shared.budget) > 1);
         self.throttles
             .retain(|_, throttle| Arc::strong_count(throttle) > 1);
     }
@@ -130,6 +141,7 @@ impl Connector {
                 policy.clock,
             ),
             throttle_pause: policy.throttle_pause,
+            call_limit: policy.call_limit,
             calls_at_once: policy.calls_at_once.max(1),
             places: Mutex::default(),
             reads: Reads {
@@ -162,16 +174,20 @@ impl Connector {
         }
     }
 
-    /// The lanes of a pair to an endpoint, whoever uses it.
-    fn lanes_of(&self, guard: &Guard, endpoint: &str) -> Arc<Lanes> {
+    /// What the calls of a pair at an endpoint share, whoever uses it.
+    fn of_pair(&self, guard: &Guard, endpoint: &str) -> OfPair {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (guard.pair(), endpoint.to_owned());
-        let lanes = places.of_pairs.entry(key).or_insert_with(|| {
+        let shared = places.of_pairs.entry(key).or_insert_with(|| {
             // As many as may be refused at once without a lock.
             let most = ledger::MOST as usize;
-            Lanes::new(most, self.patience(), self.reads.clock)
+            let (clock, observer) = (self.reads.clock, Arc::clone(&self.reads.observer));
+            OfPair {
+                lanes: Lanes::new(most, self.patience(), clock),
+                budget: Budget::new(self.call_limit, clock, observer),
+            }
         });
-        Arc::clone(lanes)
+        shared.clone()
     }
 
     fn patience(&self) -> Duration {
@@ -237,8 +253,9 @@ impl Connect for Connector {
             Credential::AccessKey { .. } | Credential::Token(_) => endpoint.clone(),
         };
         let guard = self.guards.guard(&credential, endpoints::realm(&known_by));
-        let lanes = self.lanes_of(&guard, &endpoint);
-        let entrance = Entrance::new(guard, lanes, place, clock);
+        let OfPair { lanes, budget } = self.of_pair(&guard, &endpoint);
+        let allowance = budget.open(Urgency::Job);
+        let entrance = Entrance::new(guard, budget, lanes, place, clock);
         let access = Access::new(credential, tokens, entrance)?;
         Ok(Arc::new(HttpCloud {
             account: Arc::new(Account {
@@ -248,6 +265,7 @@ impl Connect for Connector {
             }),
             reads: self.reads.clone(),
             opener: Arc::clone(&self.opener),
+            allowance,
         }))
     }
 }

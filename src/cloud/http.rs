@@ -3,7 +3,7 @@
 //! Relies on [`Request`] for what is sent and on `wire` for what is understood. Reads are repeated only where a fetched
 //! token was refused, once, with a new one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, header};
@@ -12,6 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::{
     Cloud, CloudError, Job, Line, Meaning, Proxy, Task, TaskList,
     auth::{Access, CONTENT_TYPE, Pass},
+    budget::{Allowance, Urgency},
     error::{
         answer::{Answer, explain_refusal},
         failure,
@@ -25,11 +26,12 @@ use super::{
 use crate::model::{InstanceId, JobId, Moment, ProjectId};
 
 /// One credential in one project at one address.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct HttpCloud {
     pub(super) account: Arc<Account>,
     pub(super) reads: Reads,
     pub(super) opener: Arc<Opener>,
+    pub(super) allowance: Arc<Allowance>,
 }
 
 /// What requests of one credential, project and address share.
@@ -99,11 +101,11 @@ impl HttpCloud {
         request: &Request,
         understand: impl Fn(&str) -> Result<T, WireError>,
     ) -> Result<(T, Option<Timestamp>), CloudError> {
-        let (turn, pass) = self.account.access.pass().await?;
+        let (turn, pass) = self.account.access.pass(&self.allowance).await?;
         match self.read_with(request, &pass, &understand).await {
             Err(error) if self.account.access.failed(&pass, &error) => {
                 drop(turn);
-                let (_turn, pass) = self.account.access.pass().await?;
+                let (_turn, pass) = self.account.access.pass(&self.allowance).await?;
                 let again = self.read_with(request, &pass, &understand).await;
                 if let Err(error) = &again {
                     self.account.access.failed(&pass, error);
@@ -167,6 +169,24 @@ impl HttpCloud {
 }
 
 impl Cloud for HttpCloud {
+    fn turn(
+        &self,
+        urgency: Urgency,
+        calls: u32,
+    ) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
+        Box::pin(async move {
+            let allowance = self.account.access.budget().allow(urgency, calls).await?;
+            Ok(Arc::new(Self {
+                allowance,
+                ..self.clone()
+            }) as Arc<dyn Cloud>)
+        })
+    }
+
+    fn book(&self, urgency: Urgency) -> Duration {
+        self.account.access.budget().book(urgency)
+    }
+
     fn list_proxies<'a>(
         &'a self,
         instance: &'a InstanceId,
@@ -214,6 +234,17 @@ impl Cloud for HttpCloud {
             self.walk(Tasks::Pending, &mut found).await?;
             self.walk(Tasks::Running, &mut found).await?;
             let cloud_time = self.walk(Tasks::Since(since), &mut found).await?;
+            Ok(TaskList {
+                tasks: found.into_values(),
+                cloud_time,
+            })
+        })
+    }
+
+    fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+        Box::pin(async move {
+            let mut found = paging::Rows::default();
+            let cloud_time = self.walk(Tasks::Running, &mut found).await?;
             Ok(TaskList {
                 tasks: found.into_values(),
                 cloud_time,

@@ -87,7 +87,7 @@ fn tcp(names: Names) -> HttpConnector<Names> {
 
 /// Opens a line: token, name look-up, TCP, TLS.
 pub(super) async fn open(cloud: &HttpCloud) -> Result<impl Line + use<>, CloudError> {
-    let (turn, pass) = cloud.account.access.pass().await?;
+    let (turn, pass) = cloud.account.access.pass(&cloud.allowance).await?;
     let opening = connect(&cloud.opener, &cloud.account.endpoint);
     let (sender, connection) = tokio::time::timeout(cloud.reads.timeout, opening)
         .await

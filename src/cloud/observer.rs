@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Meaning;
+use super::{Meaning, Urgency};
 
 /// The calls, as figures name them.
 #[derive(
@@ -26,6 +26,8 @@ pub enum Operation {
 pub trait CallObserver: Send + Sync {
     /// A call has ended: with an error of this meaning, or well where there is none.
     fn call_ended(&self, _operation: Operation, _meaning: Option<Meaning>, _took: Duration) {}
+    /// Calls of this urgency were waited for, until the budget had them.
+    fn call_waited(&self, _urgency: Urgency, _took: Duration) {}
 }
 
 /// Counts nothing.

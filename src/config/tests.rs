@@ -208,6 +208,7 @@ fn connects_to_a_region(config: Config) -> Result<(), Meaning> {
         throttle_pause: config.pace.throttled,
         extra_authorities: config.extra_authorities,
         names: Names::of_the_system(),
+        call_limit: config.call_limit,
         calls_at_once: 8,
         clock: Clock::start(),
         observer: Arc::new(()),

@@ -1,8 +1,7 @@
-//! From a resource to the cloud: reads its Secret and keeps one connection for each credential and place.
+//! From a resource to the cloud: reads its Secret and keeps one directory for each credential, project and place.
 //!
-//! Resources share a connection only if they name the same Secret in the same namespace, or all use the default credentials:
-//! what one credential read is never shown to a resource of another. A Secret that was touched but holds the same data keeps
-//! its connection, and so its token.
+//! Resources share one only if their Secrets hold the same data, whatever the namespace: what one credential read is never
+//! shown to a resource of another. A Secret that was touched but holds the same data keeps its directory, and so its token.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,6 +14,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Client, runtime::reflector::ObjectRef};
 
 use crate::{
+    clock::Clock,
     cloud::{
         Cloud, CloudError,
         auth::{fingerprint::Fingerprint, secret::Credential},
@@ -26,6 +26,7 @@ use crate::{
         read::{Desired, Subject},
         secrets::{Book, Dated, GoodFor, Reading, Source},
     },
+    fleet::directory::Directory,
     model::Moment,
     plan::facts::Trouble,
 };
@@ -40,9 +41,10 @@ pub trait Connect: Send + Sync {
     ) -> Result<Arc<dyn Cloud>, CloudError>;
 }
 
-/// Keeps the connections.
+/// Keeps the directories.
 pub struct Accounts {
     client: Client,
+    clock: Clock,
     connect: Arc<dyn Connect>,
     defaults: Option<Defaults>,
     good_for: GoodFor,
@@ -51,11 +53,11 @@ pub struct Accounts {
     kept: Mutex<HashMap<Key, Account>>,
 }
 
-/// A connection, and what stands for its credential.
+/// What is read with a credential, and what stands for that.
 #[derive(Clone)]
 pub struct Opened {
-    /// The connection.
-    pub cloud: Arc<dyn Cloud>,
+    /// The way to the cloud.
+    pub directory: Arc<Directory>,
     /// Another one after the credential was changed.
     pub credential: Fingerprint,
 }
@@ -63,14 +65,14 @@ pub struct Opened {
 /// Who calls what, from where.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
-    source: Source,
+    credential: Fingerprint,
     place: (Option<String>, Option<String>, Option<String>),
     project: String,
 }
 
 struct Account {
     used_at: Duration,
-    opened: Opened,
+    directory: Arc<Directory>,
 }
 
 /// What a source holds; else why there is nothing.
@@ -80,6 +82,7 @@ impl Accounts {
     /// Reads Secrets through `client`. Resources that use a source which turns out to be another are sent to `wake`.
     pub fn new(
         client: Client,
+        clock: Clock,
         connect: Arc<dyn Connect>,
         defaults: Option<Defaults>,
         good_for: GoodFor,
@@ -87,6 +90,7 @@ impl Accounts {
     ) -> Self {
         Self {
             client,
+            clock,
             connect,
             defaults,
             good_for,
@@ -139,18 +143,18 @@ impl Accounts {
             Ok(source) => source,
             Err(text) => return Ok(Err(Trouble::CredentialsMissing(text))),
         };
-        let key = Key::of(source, &desired.subject);
-        match self.book.current(&key.source, now.uptime, self.good_for) {
+        match self.book.current(&source, now.uptime, self.good_for) {
             Some(Reading::Absent(text)) => return Ok(Err(Trouble::CredentialsMissing(text))),
             Some(Reading::Holds(credential)) => {
-                if let Some(opened) = self.kept(&key, credential, now) {
+                let key = Key::of(credential, &desired.subject);
+                if let Some(opened) = self.kept(&key, now) {
                     return Ok(Ok(opened));
                 }
             }
             None => {}
         }
-        match self.read(&key.source, uid, now).await? {
-            Ok(data) => Ok(self.opened(key, &data, desired, now)),
+        match self.read(&source, uid, now).await? {
+            Ok(data) => Ok(self.opened(&source, &data, desired, now)),
             Err(text) => Ok(Err(Trouble::CredentialsMissing(text))),
         }
     }
@@ -220,35 +224,34 @@ impl Accounts {
         }
     }
 
-    fn kept(&self, key: &Key, credential: Fingerprint, now: Moment) -> Option<Opened> {
+    fn kept(&self, key: &Key, now: Moment) -> Option<Opened> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let account = kept.get_mut(key)?;
-        if account.opened.credential != credential {
-            return None;
-        }
         account.used_at = now.uptime;
-        Some(account.opened.clone())
+        Some(Opened {
+            directory: Arc::clone(&account.directory),
+            credential: key.credential,
+        })
     }
 
     fn opened(
         &self,
-        key: Key,
+        source: &Source,
         data: &BTreeMap<String, ByteString>,
         desired: &Desired,
         now: Moment,
     ) -> Result<Opened, Trouble> {
-        let credential = fingerprint(data);
-        if let Some(opened) = self.kept(&key, credential, now) {
+        let key = Key::of(fingerprint(data), &desired.subject);
+        if let Some(opened) = self.kept(&key, now) {
             return Ok(opened);
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         // Secrets and resources come and go. Changes of deleted resources are followed for a while.
         kept.retain(|key, account| {
             let unused = now.elapsed(account.used_at);
-            unused < self.good_for.unwatched || self.book.uses(&key.source)
+            unused < self.good_for.unwatched || self.book.holds(key.credential)
         });
-        kept.remove(&key);
-        let named = match &key.source {
+        let named = match source {
             Source::Secret { name, .. } => format!("Secret {name}"),
             Source::Default => "the operator's default credentials".to_owned(),
         };
@@ -258,10 +261,14 @@ impl Accounts {
             .connect
             .connect(&desired.subject, of_secret)
             .map_err(Trouble::Cloud)?;
-        let opened = Opened { cloud, credential };
+        let directory = Arc::new(Directory::new(cloud, self.clock));
+        let opened = Opened {
+            directory: Arc::clone(&directory),
+            credential: key.credential,
+        };
         let account = Account {
             used_at: now.uptime,
-            opened: opened.clone(),
+            directory,
         };
         kept.insert(key, account);
         Ok(opened)
@@ -269,9 +276,9 @@ impl Accounts {
 }
 
 impl Key {
-    fn of(source: Source, subject: &Subject) -> Self {
+    fn of(credential: Fingerprint, subject: &Subject) -> Self {
         Self {
-            source,
+            credential,
             place: (
                 subject.region.clone(),
                 subject.endpoint.clone(),

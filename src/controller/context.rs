@@ -119,7 +119,7 @@ impl Context {
                 Arc::clone(&leadership),
                 Arc::clone(&work),
             ),
-            accounts: Accounts::new(client.clone(), connect, defaults, good_for, wake),
+            accounts: Accounts::new(client.clone(), clock, connect, defaults, good_for, wake),
             recorder: Recorder::new(client.clone(), reporter),
             client,
             claims: Claims::default(),

@@ -1,11 +1,12 @@
 //! Second stage: what the cloud shows. Reads only; a read that failed is a value.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    cloud::{Cloud, CloudError},
+    cloud::{Cloud, CloudError, Urgency},
     controller::read::Desired,
     crd::Phase,
+    fleet::directory::{Directory, InTurn},
     model::{JobId, Moment},
     pace::Pace,
     plan::{
@@ -17,19 +18,33 @@ use crate::{
 };
 
 /// How closely to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+#[derive(Clone, Copy)]
+pub enum Depth<'a> {
     /// The job on record where there is one to follow; the list of proxies otherwise and when the job has ended.
-    Usual,
-    /// The task list, and then the list of proxies.
-    Tasks,
+    Usual(Listing),
+    /// The task list, and then the list of proxies, with calls that were waited for. A task list will do that was begun
+    /// after this uptime; without it, only one that is begun now.
+    Tasks(&'a dyn Cloud, Option<Duration>),
 }
+
+/// Which list of proxies will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// One that is begun now: a change is at work.
+    Now,
+    /// One that has its time, unless another resource has had it read after this uptime.
+    InTurn(Urgency, Option<Duration>),
+}
+
+/// Nothing was looked at: the time of the list comes after so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Later(pub Duration);
 
 /// Where to look, and with what.
 #[derive(Clone)]
 pub struct Viewpoint<'a> {
-    /// The cloud, or why it can't be called.
-    pub cloud: Result<Arc<dyn Cloud>, Trouble>,
+    /// What is read together with others, or why the cloud can't be called.
+    pub directory: Result<&'a Directory, Trouble>,
     /// What is wanted.
     pub desired: &'a Desired,
     /// What is on record.
@@ -45,15 +60,15 @@ pub struct Viewpoint<'a> {
 }
 
 /// Looks.
-pub async fn look(from: &Viewpoint<'_>, depth: Depth) -> Observed {
-    let cloud = match &from.cloud {
-        Ok(cloud) => cloud,
+pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, Later> {
+    let directory = match &from.directory {
+        Ok(directory) => *directory,
         Err(trouble) => {
-            return Observed {
+            return Ok(Observed {
                 proxy: Seen::Unknown(trouble.clone()),
                 abandoned: from.abandoned.clone(),
                 ..Observed::default()
-            };
+            });
         }
     };
     let mut observed = Observed {
@@ -61,36 +76,52 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth) -> Observed {
         ..Observed::default()
     };
     match (depth, from.job()) {
-        (Depth::Tasks, _) => {
-            observed.tasks = tasks_of(from, cloud.as_ref()).await;
+        (Depth::Tasks(turn, after), _) => {
+            observed.tasks = tasks_of(from, directory, turn, after).await;
             if let Seen::Unknown(_) = observed.tasks {
-                return observed;
+                return Ok(observed);
             }
         }
-        (Depth::Usual, Some(job)) => {
-            observed.job = seen(cloud.job(job).await);
+        (Depth::Usual(_), Some(job)) => {
+            observed.job = seen(directory.job(job).await);
             if !matches!(&observed.job, Seen::Known(job) if job.state.is_finished()) {
-                return observed;
+                return Ok(observed);
             }
         }
-        (Depth::Usual, None) => {}
+        (Depth::Usual(_), None) => {}
     }
-    observed.proxy =
-        seen(cloud.list_proxies(&from.desired.subject.instance).await).find(|proxies| {
-            proxies
-                .into_iter()
-                .find(|proxy| proxy.id == from.desired.subject.proxy)
-        });
-    observed
+    let instance = &from.desired.subject.instance;
+    let listed = match depth {
+        Depth::Tasks(turn, _) => directory.proxies(turn, instance).await,
+        Depth::Usual(Listing::Now) => directory.proxies_now(instance).await,
+        Depth::Usual(Listing::InTurn(urgency, after)) => {
+            match directory.proxies_in_turn(urgency, instance, after).await {
+                InTurn::Read(outcome) => outcome,
+                InTurn::Later(wait) => return Err(Later(wait)),
+            }
+        }
+    };
+    observed.proxy = seen(listed).find(|proxies| {
+        proxies
+            .iter()
+            .find(|proxy| proxy.id == from.desired.subject.proxy)
+            .cloned()
+    });
+    Ok(observed)
 }
 
-async fn tasks_of(from: &Viewpoint<'_>, cloud: &dyn Cloud) -> Seen<Option<crate::cloud::Task>> {
+async fn tasks_of(
+    from: &Viewpoint<'_>,
+    directory: &Directory,
+    turn: &dyn Cloud,
+    after: Option<Duration>,
+) -> Seen<Option<crate::cloud::Task>> {
     let since = from
         .now
         .wall
         .checked_sub(from.pace.tasks_look_back)
         .unwrap_or(from.now.wall);
-    seen(cloud.tasks(since).await).find(|list| {
+    seen(directory.tasks(turn, since, after).await).find(|list| {
         tasks::unfinished(
             &list,
             &from.desired.subject.instance,

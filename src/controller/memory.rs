@@ -6,6 +6,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use kube::ResourceExt as _;
@@ -21,6 +22,10 @@ pub struct Memory {
     pub permit: Option<Permit>,
     /// The installed definition dropped the record of a change; asked again when the resource changes.
     pub record_pruned: Option<i64>,
+    /// Uptime since when a list of proxies is waited for.
+    pub asked_at: Option<Duration>,
+    /// Uptime at which the list of proxies was looked at last.
+    pub listed_at: Option<Duration>,
     /// How often in a row Kubernetes failed.
     pub failures: u32,
     own: Option<OwnWrite>,

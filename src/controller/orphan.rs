@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use crate::{
     clock,
-    cloud::Cloud,
+    cloud::Urgency,
     controller::{accounts::Opened, context::Context, memory::Memory, read::Desired},
+    fleet::directory::{self, Directory},
     model::Moment,
     plan::{record::Change, tasks},
 };
@@ -48,29 +49,32 @@ async fn has_ended(
     change: &Change,
     now: Moment,
 ) -> bool {
-    let Ok(Ok(Opened { cloud, .. })) = context.accounts.cloud(namespace, None, desired, now).await
-    else {
+    let opened = context.accounts.cloud(namespace, None, desired, now).await;
+    let Ok(Ok(Opened { directory, .. })) = opened else {
         // Its Secret is gone as well: the task list guards the successor.
         return true;
     };
     match &change.job {
         // A record can be deleted while its job goes on: that it isn't found proves nothing.
         Some(job) => {
-            let known = cloud.job(job).await;
+            let known = directory.job(job).await;
             known.is_ok_and(|job| job.state.is_finished())
         }
-        None => is_idle(context, cloud.as_ref(), desired, now).await,
+        None => is_idle(context, &directory, desired, now).await,
     }
 }
 
-async fn is_idle(context: &Context, cloud: &dyn Cloud, desired: &Desired, now: Moment) -> bool {
+async fn is_idle(context: &Context, directory: &Directory, desired: &Desired, now: Moment) -> bool {
     let since = now
         .wall
         .checked_sub(context.pace.tasks_look_back)
         .unwrap_or(now.wall);
     let instance = &desired.subject.instance;
     let abandoned = context.claims.abandoned(instance);
-    let list = cloud.tasks(since).await;
+    let Ok(turn) = directory.turn(Urgency::Job, directory::WALK).await else {
+        return false;
+    };
+    let list = directory.tasks(turn.as_ref(), since, None).await;
     list.is_ok_and(|list| {
         tasks::unfinished(&list, instance, &abandoned, now, &context.pace).is_none()
     })

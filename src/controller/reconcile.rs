@@ -11,7 +11,7 @@ use crate::{
     controller::{
         context::Context,
         journal::JournalError,
-        look::Depth,
+        look::Later,
         memory::Memory,
         read::{self, Desired},
     },
@@ -110,17 +110,17 @@ impl<'a> Pass<'a> {
                 self.context.clock.now(),
             )
             .await?;
-        let cloud = opened.map(|opened| {
+        let directory = opened.map(|opened| {
             self.memory.session.use_credential(opened.credential);
-            opened.cloud
+            opened.directory
         });
-        let mut finding = self.find(&desired, &cloud, Depth::Usual).await?;
-        if finding.decision.step == Step::LookAtTasks {
-            finding = self.look_closer(&desired, &cloud).await?;
-        }
-        if let (Step::Change(order), Ok(cloud)) = (finding.decision.step.clone(), &cloud) {
-            finding = self.act(&desired, cloud, order, finding).await?;
-        }
+        let finding = match self.find_due(&desired, &directory).await? {
+            Some(finding) => finding,
+            None => match self.find_usual(&desired, &directory).await? {
+                Ok(finding) => finding,
+                Err(Later(wait)) => return self.put_off(&desired, wait).await,
+            },
+        };
         self.finish(&desired, finding).await
     }
 

@@ -106,9 +106,11 @@ impl Book {
         self.lock().strike(uid);
     }
 
-    /// Whether any resource uses the source.
-    pub fn uses(&self, source: &Source) -> bool {
-        self.lock().sources.contains_key(source)
+    /// Whether any source in use was read to hold this.
+    pub fn holds(&self, credential: Fingerprint) -> bool {
+        let book = self.lock();
+        let mut last = book.sources.values().filter_map(|kept| kept.last.as_ref());
+        last.any(|(_, dated)| dated.reading == Reading::Holds(credential))
     }
 
     /// The last reading, if it is still good.

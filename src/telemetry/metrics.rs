@@ -17,7 +17,7 @@ use prometheus_client::{
 use crate::{
     clock::Clock,
     cloud::{
-        Meaning,
+        Meaning, Urgency,
         observer::{CallObserver, Operation},
     },
     controller::{
@@ -27,7 +27,9 @@ use crate::{
     crd::{LastChange, Outcome, TaurusProxyPort, TaurusProxyPortStatus},
     leader::Leadership,
     telemetry::metrics::{
-        labels::{AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel},
+        labels::{
+            AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel, UrgencyLabel,
+        },
         resources::Resources,
     },
 };
@@ -58,6 +60,7 @@ pub struct Metrics {
     reconcile_seconds: Histogram,
     cloud_calls: Family<CallLabels, Counter>,
     cloud_call_seconds: Histograms<OperationLabel>,
+    cloud_call_wait_seconds: Histograms<UrgencyLabel>,
     changes: Family<OutcomeLabel, Counter>,
     change_seconds: Histogram,
     change_requests: Family<AnswerLabel, Counter>,
@@ -74,6 +77,7 @@ impl Default for Metrics {
             reconcile_seconds: Histogram::new(CALL_SECONDS),
             cloud_calls: Family::default(),
             cloud_call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
+            cloud_call_wait_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
             changes: Family::default(),
             change_seconds: Histogram::new(CHANGE_SECONDS),
             change_requests: Family::default(),
@@ -143,6 +147,11 @@ impl Metrics {
             self.cloud_call_seconds.clone(),
         );
         registry.register(
+            "cloud_call_wait_seconds",
+            "How long calls of the cloud were waited for because of --calls-per-minute, by urgency",
+            self.cloud_call_wait_seconds.clone(),
+        );
+        registry.register(
             "changes",
             "Changes that have ended, by outcome",
             self.changes.clone(),
@@ -207,6 +216,13 @@ impl CallObserver for Metrics {
             .inc();
         self.cloud_call_seconds
             .get_or_create(&OperationLabel { operation })
+            .observe(took.as_secs_f64());
+    }
+
+    fn call_waited(&self, urgency: Urgency, took: Duration) {
+        let urgency = urgency.into();
+        self.cloud_call_wait_seconds
+            .get_or_create(&UrgencyLabel { urgency })
             .observe(took.as_secs_f64());
     }
 }

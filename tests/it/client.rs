@@ -9,6 +9,7 @@ use taurus_port_operator::{
     cloud::{
         Cloud, CloudError, Meaning,
         auth::{guard::LockOut, secret::Credential},
+        budget::CallLimit,
         connector::{Connector, Policy},
         endpoints::AllowList,
         names::Names,
@@ -86,6 +87,7 @@ fn policy(url: &str, change: impl FnOnce(&mut Policy)) -> Policy {
         throttle_pause: (Duration::ZERO, Duration::ZERO),
         extra_authorities: Vec::new(),
         names: Names::of_the_system(),
+        call_limit: CallLimit::unfelt(),
         calls_at_once: 8,
         clock: Clock::start(),
         observer: Arc::new(()),

@@ -3,15 +3,18 @@
 //! Promises what the API facts say and no more: a job is visible a tick after it was accepted at the latest, a list lags a
 //! tick behind its end at most, and what is shown meanwhile differs from [`Mode`] to [`Mode`].
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
 use k8s_openapi::jiff::Timestamp;
 use taurus_port_operator::{
-    cloud::{Cloud, CloudError, Job, Line, Meaning, Proxy, ProxyStatus, Task, TaskList},
+    cloud::{Cloud, CloudError, Job, Line, Meaning, Proxy, ProxyStatus, Task, TaskList, Urgency},
     model::{InstanceId, JobId, JobState, ProxyId},
 };
 
@@ -101,7 +104,7 @@ pub enum Blind {
 }
 
 /// The cloud as one look sees it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Scene {
     pub sky: Sky,
     pub blind: Option<Blind>,
@@ -278,6 +281,14 @@ impl Scene {
 }
 
 impl Cloud for Scene {
+    fn turn(&self, _: Urgency, _: u32) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
+        async { Ok(Arc::new(self.clone()) as Arc<dyn Cloud>) }.boxed()
+    }
+
+    fn book(&self, _: Urgency) -> Duration {
+        Duration::ZERO
+    }
+
     fn list_proxies<'a>(
         &'a self,
         _: &'a InstanceId,
@@ -290,6 +301,10 @@ impl Cloud for Scene {
     }
 
     fn tasks(&self, _: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+        async { Scene::tasks(self) }.boxed()
+    }
+
+    fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
         async { Scene::tasks(self) }.boxed()
     }
 

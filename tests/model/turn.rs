@@ -13,12 +13,14 @@ use std::{
 
 use futures::executor::block_on;
 use taurus_port_operator::{
+    clock::Clock,
     cloud::{Cloud, ProxyStatus},
     controller::{
-        look::{Depth, Viewpoint, look},
+        look::{Depth, Listing, Viewpoint, look},
         read::Desired,
     },
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
+    fleet::directory::Directory,
     plan::{
         Decision,
         facts::{Facts, Observed, Seen},
@@ -119,9 +121,9 @@ impl<'a> Desk<'a> {
         self.operator().watches(on_record);
         self.session.meet(&record, clock::now());
         self.acknowledge(&record)?;
-        let (mut observed, mut decision) = self.find(Depth::Usual, blind, missed);
+        let (mut observed, mut decision) = self.find(false, blind, missed);
         if decision.step == Step::LookAtTasks {
-            (observed, decision) = self.find(Depth::Tasks, blind, missed);
+            (observed, decision) = self.find(true, blind, missed);
         }
         if let Step::Change(order) = decision.step {
             self.order(order, &observed, &decision);
@@ -145,7 +147,7 @@ impl<'a> Desk<'a> {
 
     fn find(
         &mut self,
-        depth: Depth,
+        closer: bool,
         blind: Option<Blind>,
         missed: &Arc<AtomicBool>,
     ) -> (Observed, Decision) {
@@ -158,9 +160,10 @@ impl<'a> Desk<'a> {
             blind,
             missed: Arc::clone(missed),
         });
+        let directory = Directory::new(Arc::clone(&scene), Clock::start());
         let desired = self.desired();
         let from = Viewpoint {
-            cloud: Ok(scene),
+            directory: Ok(&directory),
             desired: &desired,
             record: &record,
             session: &session,
@@ -168,7 +171,12 @@ impl<'a> Desk<'a> {
             pace: &self.model.pace,
             now,
         };
-        let observed = block_on(look(&from, depth));
+        let depth = if closer {
+            Depth::Tasks(scene.as_ref(), None)
+        } else {
+            Depth::Usual(Listing::Now)
+        };
+        let observed = block_on(look(&from, depth)).unwrap();
         let decision = self
             .model
             .planner

@@ -1,6 +1,6 @@
 //! Who may call now: what all calls of one credential have to pass.
 //!
-//! Promises that a credential that was not believed yet makes one call at a time, that no more calls are under way than a
+//! Promises that every call is paid for, that a credential that was not believed yet makes one call at a time, that no more calls are under way than a
 //! refused credential may have without being locked, and that refusals and requests to slow down are heard by all.
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     cloud::{
         CloudError, Meaning,
+        budget::{Allowance, Budget},
         error::failure,
         lanes::{Lane, Lanes},
         throttle::Throttle,
@@ -32,6 +33,7 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Entrance {
     guard: Guard,
+    budget: Arc<Budget>,
     lanes: Arc<Lanes>,
     place: Place,
     clock: Clock,
@@ -47,17 +49,39 @@ pub struct Turn {
 
 impl Entrance {
     /// `lanes` are those of the pair to its endpoint, [`MOST`](super::ledger::MOST) of them.
-    pub fn new(guard: Guard, lanes: Arc<Lanes>, place: Place, clock: Clock) -> Self {
+    pub fn new(
+        guard: Guard,
+        budget: Arc<Budget>,
+        lanes: Arc<Lanes>,
+        place: Place,
+        clock: Clock,
+    ) -> Self {
         Self {
             guard,
+            budget,
             lanes,
             place,
             clock,
         }
     }
 
+    /// The calls that may be made.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
     /// Waits for the turn of one more call, or says why there is none.
-    pub async fn enter(&self) -> Result<Turn, CloudError> {
+    pub async fn enter(&self, allowance: &Allowance) -> Result<Turn, CloudError> {
+        // Before the lanes: whoever waits for a call holds up nobody.
+        allowance.spend().await?;
+        let turn = self.pass().await;
+        if turn.is_err() {
+            allowance.put_back();
+        }
+        turn
+    }
+
+    async fn pass(&self) -> Result<Turn, CloudError> {
         let arrival = self.guard.arrive();
         for _ in 0..MOST_WAITS {
             let mut probe = None;
@@ -94,6 +118,7 @@ impl Entrance {
         let uptime = self.clock.now().uptime;
         self.place.throttle.heard(Some(error), uptime);
         match error.meaning {
+            Meaning::Throttled => self.budget.refused(),
             Meaning::Unauthenticated | Meaning::ClockSkew | Meaning::Locked => {
                 self.guard.refused(error);
             }

@@ -12,7 +12,8 @@ use tokio::sync::Mutex;
 
 use super::forms;
 use crate::cloud::{
-    CloudError, Meaning, error::table::Asked, observer::Operation, reads::Reads, wire,
+    CloudError, Meaning, budget::Allowance, error::table::Asked, observer::Operation, reads::Reads,
+    wire,
 };
 
 /// The life of a token whose answer doesn't say; the documented one is a day.
@@ -49,7 +50,7 @@ pub struct Fetched {
 pub struct NoToken {
     /// What went wrong.
     pub(super) error: CloudError,
-    /// Whether somebody else's request failed, for which this caller has waited.
+    /// Whether no request of this caller failed: it has waited for somebody else's, or in vain for its turn.
     pub(super) heard_of: bool,
 }
 
@@ -83,8 +84,8 @@ impl TokenSource {
         }
     }
 
-    /// The kept token, or a new one.
-    pub async fn get(&self) -> Result<Fetched, NoToken> {
+    /// The kept token, or a new one, which takes a call of its own.
+    pub async fn get(&self, allowance: &Allowance) -> Result<Fetched, NoToken> {
         let came = self.reads.clock.now().uptime;
         let mut kept = self.kept.lock().await;
         let now = self.reads.clock.now().uptime;
@@ -105,6 +106,10 @@ impl TokenSource {
                 heard_of: true,
             });
         }
+        allowance.spend().await.map_err(|error| NoToken {
+            error,
+            heard_of: true,
+        })?;
         match self.fetch().await {
             Ok((token, life)) => {
                 kept.serial += 1;

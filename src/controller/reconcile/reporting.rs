@@ -6,6 +6,7 @@ use super::{Finding, Pass};
 use crate::{
     controller::{events, journal::JournalError, read::Desired},
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
+    fleet::directory::sweep,
     plan::{Decision, facts::Observed, record::Record, step::Step, summary},
 };
 
@@ -26,7 +27,12 @@ impl Pass<'_> {
         }
         self.memory.failures = 0;
         let delay = match decision.step {
-            Step::Rest => self.context.resync,
+            // All resources of an instance come at the same time, and share the list.
+            Step::Rest => {
+                let uptime = self.context.clock.now().uptime;
+                let instance = &desired.subject.instance;
+                return Ok(Some(sweep::after(instance, uptime, self.context.resync)));
+            }
             Step::Keep(delay) | Step::Hold(_, delay) => delay.min(self.context.resync),
             Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => self.context.pace.poll_first,
         };

@@ -92,7 +92,7 @@ fn exactly_the_users_of_a_changed_secret_are_woken() {
     book.forget("b");
     book.note("a", resource("a"), Some(source("other")));
     assert!(read(&book, "keys", holds("6", "x"), 6).is_empty());
-    assert!(!book.uses(&source("keys")) && book.uses(&source("other")));
+    assert_eq!(book.due(at(0), at(0), GOOD_FOR), [source("other")]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
-    cloud::{Cloud, CloudError, Job, Line, Meaning, Proxy, ProxyStatus, TaskList},
+    cloud::{Cloud, CloudError, Job, Line, Meaning, Proxy, ProxyStatus, TaskList, Urgency},
     model::{InstanceId, JobId},
 };
 
@@ -171,6 +171,14 @@ impl Sky {
 }
 
 impl Cloud for Sky {
+    fn turn(&self, _: Urgency, _: u32) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
+        async { Ok(Arc::new(self.clone()) as Arc<dyn Cloud>) }.boxed()
+    }
+
+    fn book(&self, _: Urgency) -> Duration {
+        Duration::ZERO
+    }
+
     fn list_proxies<'a>(
         &'a self,
         _: &'a InstanceId,
@@ -183,6 +191,10 @@ impl Cloud for Sky {
     }
 
     fn tasks(&self, _: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+        async { self.state().tasks() }.boxed()
+    }
+
+    fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
         async { self.state().tasks() }.boxed()
     }
 

@@ -91,6 +91,9 @@ fn everything() -> Metrics {
             metrics.call_ended(operation, Some(meaning), Duration::from_secs(2));
         }
     }
+    for urgency in Urgency::iter() {
+        metrics.call_waited(urgency, Duration::from_secs(1));
+    }
     for answer in [
         Answer::Accepted(JobId::parse("9f2c1e").unwrap()),
         Answer::NothingToDo,
@@ -119,6 +122,7 @@ fn every_figure_has_its_name_and_type() {
         ("taurus_reconcile_seconds", "histogram"),
         ("taurus_cloud_calls", "counter"),
         ("taurus_cloud_call_seconds", "histogram"),
+        ("taurus_cloud_call_wait_seconds", "histogram"),
         ("taurus_changes", "counter"),
         ("taurus_change_seconds", "histogram"),
         ("taurus_change_requests", "counter"),

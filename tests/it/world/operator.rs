@@ -8,6 +8,7 @@ use taurus_port_operator::{
     chance::Chance,
     clock::{Clock, Shift},
     cloud::{
+        budget::CallLimit,
         connector::{Connector, Policy},
         endpoints::AllowList,
         names::Names,
@@ -37,6 +38,8 @@ pub struct Setup {
     pub meter: Arc<dyn Meter>,
     /// How long a call may take; that of the stories' pace where there is none.
     pub call_timeout: Option<Duration>,
+    /// How many calls it may make with one credential.
+    pub call_limit: CallLimit,
     /// Hosts that it may call beside the simulator's.
     pub hosts: Vec<String>,
     /// How it looks up the names of hosts.
@@ -63,6 +66,7 @@ impl Default for Setup {
             everywhere: false,
             meter: Arc::new(()),
             call_timeout: None,
+            call_limit: CallLimit::unfelt(),
             hosts: Vec::new(),
             names: Names::of_the_system(),
             authorities: Vec::new(),
@@ -178,6 +182,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         throttle_pause: pace.throttled,
         extra_authorities: setup.authorities.clone(),
         names: setup.names.clone(),
+        call_limit: setup.call_limit,
         calls_at_once: 8,
         clock,
         observer: Arc::new(()),

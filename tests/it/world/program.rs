@@ -11,6 +11,9 @@ use tokio::process::{Child, Command};
 
 use super::{DIVISOR, PATIENCE, World, plane};
 
+/// More than any story makes that is about something else.
+const CALLS_PER_MINUTE: &str = "1000000";
+
 /// A running program; it is killed with its story.
 pub struct Program {
     child: Child,
@@ -51,6 +54,7 @@ impl Program {
             .env("KUBECONFIG", &kubeconfig)
             .env("TAURUS_LOG_LEVEL", "debug")
             .env("TAURUS_PACE", DIVISOR.to_string())
+            .env("TAURUS_CALLS_PER_MINUTE", CALLS_PER_MINUTE)
             .envs(environment.iter().copied())
             .args([
                 "run",

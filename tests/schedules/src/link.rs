@@ -6,7 +6,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
 use taurus_port_operator::{
     cloud::{
-        ChangeAnswer, Cloud, CloudError, Job, Line, Meaning, Proxy, TaskList,
+        ChangeAnswer, Cloud, CloudError, Job, Line, Meaning, Proxy, TaskList, Urgency,
         auth::secret::Credential,
     },
     controller::{accounts::Connect, journal::Acknowledged, read::Subject},
@@ -54,6 +54,14 @@ impl Link {
 }
 
 impl Cloud for Link {
+    fn turn(&self, _: Urgency, _: u32) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
+        async { Ok(Arc::new(self.clone()) as Arc<dyn Cloud>) }.boxed()
+    }
+
+    fn book(&self, _: Urgency) -> Duration {
+        Duration::ZERO
+    }
+
     fn list_proxies<'a>(
         &'a self,
         instance: &'a InstanceId,
@@ -80,6 +88,10 @@ impl Cloud for Link {
     }
 
     fn tasks(&self, _: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+        self.read(Sky::tasks).boxed()
+    }
+
+    fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
         self.read(Sky::tasks).boxed()
     }
 

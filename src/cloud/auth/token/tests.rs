@@ -10,7 +10,13 @@ use futures::future::join_all;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::clock::{Clock, Shift};
+use crate::{
+    clock::{Clock, Shift},
+    cloud::{
+        budget::{Allowance, Budget, CallLimit, Urgency},
+        observer::CallObserver,
+    },
+};
 
 /// What IAM is asked for how often, and what it answers to the nth request.
 async fn iam<F, R>(
@@ -56,6 +62,11 @@ fn source(url: &str, clock: Clock) -> Arc<TokenSource> {
     ))
 }
 
+fn allowance() -> Arc<Allowance> {
+    let observer: Arc<dyn CallObserver> = Arc::new(());
+    Budget::new(CallLimit::unfelt(), Clock::start(), observer).open(Urgency::Job)
+}
+
 #[test]
 fn a_token_is_renewed_early_and_a_short_one_is_used_all_the_same() {
     const MINUTE: u64 = 60;
@@ -79,8 +90,8 @@ async fn a_thousand_callers_share_one_request() {
         token(number)
     };
     let (url, asked) = iam(slow).await;
-    let source = source(&url, Clock::start());
-    let tokens = join_all((0..1000).map(|_| source.get())).await;
+    let (source, allowance) = (source(&url, Clock::start()), allowance());
+    let tokens = join_all((0..1000).map(|_| source.get(&allowance))).await;
     for fetched in tokens {
         assert_eq!(fetched.unwrap().token.expose_secret(), "token-1");
     }
@@ -95,8 +106,8 @@ async fn a_thousand_callers_share_one_failure_and_only_one_of_them_has_it_first_
         (StatusCode::UNAUTHORIZED, body)
     })
     .await;
-    let source = source(&url, Clock::start());
-    let tokens = join_all((0..1000).map(|_| source.get())).await;
+    let (source, allowance) = (source(&url, Clock::start()), allowance());
+    let tokens = join_all((0..1000).map(|_| source.get(&allowance))).await;
     let mut first_hand = 0;
     for failed in tokens {
         let failed = failed.unwrap_err();
@@ -105,7 +116,7 @@ async fn a_thousand_callers_share_one_failure_and_only_one_of_them_has_it_first_
     }
     assert_eq!((asked.load(Ordering::SeqCst), first_hand), (1, 1));
     // Who comes later doesn't live on old news.
-    assert!(!source.get().await.unwrap_err().heard_of);
+    assert!(!source.get(&allowance).await.unwrap_err().heard_of);
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
@@ -113,10 +124,10 @@ async fn a_thousand_callers_share_one_failure_and_only_one_of_them_has_it_first_
 async fn a_token_is_renewed_before_it_ends() {
     let (url, asked) = iam(|number| async move { token(number) }).await;
     let shift = Shift::forever();
-    let source = source(&url, Clock::start().shifted(shift));
+    let (source, allowance) = (source(&url, Clock::start().shifted(shift)), allowance());
     for (passed, number) in [(0, 1), (19, 1), (1, 2), (19, 2), (1, 3)] {
         shift.pass(Duration::from_hours(passed));
-        let fetched = source.get().await.unwrap();
+        let fetched = source.get(&allowance).await.unwrap();
         assert_eq!(fetched.token.expose_secret(), &format!("token-{number}"));
     }
     assert_eq!(asked.load(Ordering::SeqCst), 3);
@@ -125,11 +136,11 @@ async fn a_token_is_renewed_before_it_ends() {
 #[tokio::test]
 async fn a_token_that_was_refused_to_many_at_once_is_fetched_anew_once() {
     let (url, asked) = iam(|number| async move { token(number) }).await;
-    let source = source(&url, Clock::start());
-    let first = source.get().await.unwrap();
+    let (source, allowance) = (source(&url, Clock::start()), allowance());
+    let first = source.get(&allowance).await.unwrap();
     let news = (0..16).filter(|_| source.forget(&first)).count();
     assert_eq!(news, 1);
-    let second = join_all((0..16).map(|_| source.get())).await;
+    let second = join_all((0..16).map(|_| source.get(&allowance))).await;
     for fetched in second {
         assert_eq!(fetched.unwrap().token.expose_secret(), "token-2");
     }

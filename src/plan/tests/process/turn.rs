@@ -14,12 +14,14 @@ use super::{
     CrashPoint, Halt, Process, RESYNC, Waiting,
 };
 use crate::{
+    clock::Clock,
     cloud::{Cloud, CloudError, Meaning},
     controller::{
-        look::{Depth, Viewpoint, look},
+        look::{Depth, Listing, Viewpoint, look},
         read::{Desired, read},
     },
     crd::{Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    fleet::directory::Directory,
     model::{ChangeId, JobId, Moment},
     pace::Pace,
     plan::{
@@ -58,9 +60,9 @@ impl Turn<'_> {
             return Ok(resync());
         }
         self.acknowledge(&desired, &record)?;
-        let (mut observed, mut decision) = self.find(&desired, Depth::Usual);
+        let (mut observed, mut decision) = self.find(&desired, false);
         if decision.step == Step::LookAtTasks {
-            (observed, decision) = self.find(&desired, Depth::Tasks);
+            (observed, decision) = self.find(&desired, true);
         }
         if let Step::Change(order) = decision.step {
             return self.act(desired, order, observed, &decision);
@@ -95,16 +97,17 @@ impl Turn<'_> {
         self.write(desired, &Observed::default(), &decision)
     }
 
-    fn find(&mut self, desired: &Desired, depth: Depth) -> (Observed, Decision) {
+    fn find(&mut self, desired: &Desired, closer: bool) -> (Observed, Decision) {
         let record = Record::of(&self.object);
         let now = self.now();
         let mut session = self.process.session.clone();
         session.turn_to(record.change.as_ref(), now);
         let cloud: Arc<dyn Cloud> = Arc::new(self.sky.clone());
+        let directory = Directory::new(Arc::clone(&cloud), Clock::start());
         let abandoned: BTreeSet<JobId> = desired.abandoned_job.iter().cloned().collect();
         let pace = Pace::real();
         let from = Viewpoint {
-            cloud: self.process.trouble.clone().map_or(Ok(cloud), Err),
+            directory: self.process.trouble.clone().map_or(Ok(&directory), Err),
             desired,
             record: &record,
             session: &session,
@@ -112,7 +115,12 @@ impl Turn<'_> {
             pace: &pace,
             now,
         };
-        let mut observed = block_on(look(&from, depth));
+        let depth = if closer {
+            Depth::Tasks(cloud.as_ref(), None)
+        } else {
+            Depth::Usual(Listing::Now)
+        };
+        let mut observed = block_on(look(&from, depth)).unwrap();
         observed.claimed_by_older = self.cluster.claimed;
         observed.instance_taken = self.cluster.orphan_until > self.sky.state().now;
         let left = self

@@ -1,0 +1,337 @@
+//! How many calls are made with one credential at one endpoint, and which go first.
+//!
+//! What the vendor publishes is a number of calls a minute and user, so every request draws on the budget of its credential,
+//! pages and tokens included. Promises that it is never exceeded, that a change never waits behind a job or a sweep, and
+//! that who gives up waiting leaves no trace.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use self::bucket::Bucket;
+use super::{CloudError, Meaning, observer::CallObserver};
+use crate::clock::{self, Clock};
+
+mod bucket;
+
+/// How many calls may be made in which time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallLimit {
+    /// The calls; at least [`CallLimit::LEAST`].
+    pub calls: u32,
+    /// The time.
+    pub per: Duration,
+}
+
+impl CallLimit {
+    /// With fewer calls a minute the look before a change would be too old when the change is sent.
+    pub const LEAST: u32 = 10;
+
+    /// No limit that anybody would feel: for clouds that only tests call.
+    pub const fn unfelt() -> Self {
+        Self {
+            calls: u32::MAX,
+            per: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How urgent a call is; the first is the most urgent.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr, strum::EnumIter,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Urgency {
+    /// A change is wanted.
+    Change,
+    /// A change is at work.
+    Job,
+    /// Whether all is still as it should be.
+    Sweep,
+}
+
+/// The calls of one credential at one endpoint.
+pub struct Budget {
+    limit: CallLimit,
+    clock: Clock,
+    observer: Arc<dyn CallObserver>,
+    state: Mutex<State>,
+    moved: Notify,
+}
+
+struct State {
+    bucket: Bucket,
+    /// Who waits, the next one first.
+    waiting: BTreeSet<(Urgency, u64)>,
+    came: u64,
+}
+
+/// Leave to make calls of one urgency, some of which are paid for. Those that were not made go back.
+#[derive(Debug)]
+pub struct Allowance {
+    budget: Arc<Budget>,
+    urgency: Urgency,
+    paid: AtomicU32,
+}
+
+/// A place among those who wait; it is left when this is dropped.
+struct Place<'a> {
+    budget: &'a Budget,
+    key: (Urgency, u64),
+}
+
+impl std::fmt::Debug for Budget {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Budget")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Budget {
+    /// An empty budget.
+    pub fn new(limit: CallLimit, clock: Clock, observer: Arc<dyn CallObserver>) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            clock,
+            observer,
+            state: Mutex::new(State {
+                bucket: Bucket::new(limit, clock.now().uptime),
+                waiting: BTreeSet::new(),
+                came: 0,
+            }),
+            moved: Notify::new(),
+        })
+    }
+
+    /// Leave for calls that are paid for one by one.
+    pub fn open(self: &Arc<Self>, urgency: Urgency) -> Arc<Allowance> {
+        Arc::new(Allowance {
+            budget: Arc::clone(self),
+            urgency,
+            paid: AtomicU32::new(0),
+        })
+    }
+
+    /// Leave for so many calls, once it is there; more are paid for one by one. Sweeps don't wait: whoever wants one
+    /// comes again ([`Self::book`]).
+    pub async fn allow(
+        self: &Arc<Self>,
+        urgency: Urgency,
+        calls: u32,
+    ) -> Result<Arc<Allowance>, CloudError> {
+        if urgency == Urgency::Sweep {
+            let place = self.place(urgency);
+            self.take(&place, calls).map_err(|_| self.used_up())?;
+        } else {
+            self.draw(urgency, calls).await?;
+        }
+        Ok(Arc::new(Allowance {
+            budget: Arc::clone(self),
+            urgency,
+            paid: AtomicU32::new(calls),
+        }))
+    }
+
+    /// Books a look: says how long it is until its time comes.
+    pub fn book(&self, urgency: Urgency) -> Duration {
+        let uptime = self.clock.now().uptime;
+        self.lock().bucket.book(urgency, uptime)
+    }
+
+    /// The other side has said that there were too many calls.
+    pub fn refused(&self) {
+        let uptime = self.clock.now().uptime;
+        self.lock().bucket.refused(uptime);
+    }
+
+    async fn draw(&self, urgency: Urgency, calls: u32) -> Result<(), CloudError> {
+        let began = self.clock.now();
+        let place = self.place(urgency);
+        let mut patience = std::pin::pin!(clock::pause(self.patience()));
+        loop {
+            let mut moved = std::pin::pin!(self.moved.notified());
+            // From here on nothing that moves is missed.
+            moved.as_mut().enable();
+            let wait = match self.take(&place, calls) {
+                Ok(()) => break,
+                Err(wait) => wait,
+            };
+            tokio::select! {
+                () = moved => {}
+                () = clock::pause(wait) => {}
+                () = &mut patience => return Err(self.used_up()),
+            }
+        }
+        let waited = self.clock.now().elapsed(began.uptime);
+        self.observer.call_waited(urgency, waited);
+        Ok(())
+    }
+
+    fn place(&self, urgency: Urgency) -> Place<'_> {
+        let mut state = self.lock();
+        state.came += 1;
+        let key = (urgency, state.came);
+        state.waiting.insert(key);
+        Place { budget: self, key }
+    }
+
+    /// Takes calls for who stands first; else says how long it takes at least.
+    fn take(&self, place: &Place<'_>, calls: u32) -> Result<(), Duration> {
+        let uptime = self.clock.now().uptime;
+        let mut state = self.lock();
+        if state.waiting.first() != Some(&place.key) {
+            return Err(self.limit.per);
+        }
+        // A timer may come a little early.
+        let least = Duration::from_millis(1);
+        state
+            .bucket
+            .take(calls, place.key.0, uptime)
+            .map_err(|wait| wait.max(least))
+    }
+
+    fn put_back(&self, urgency: Urgency, calls: u32) {
+        if calls > 0 {
+            self.lock().bucket.put_back(calls, urgency);
+            self.moved.notify_waiters();
+        }
+    }
+
+    /// As long as it takes to fill an empty bucket that was halved a few times.
+    fn patience(&self) -> Duration {
+        self.limit.per.saturating_mul(4)
+    }
+
+    fn used_up(&self) -> CloudError {
+        let text = format!(
+            "the calls of this credential are used up for now; --calls-per-minute allows {}",
+            self.limit.calls
+        );
+        CloudError::local(Meaning::Throttled, text)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.budget.lock().waiting.remove(&self.key);
+        self.budget.moved.notify_waiters();
+    }
+}
+
+impl Allowance {
+    /// Pays for one more call, and waits for it where none is paid for.
+    pub async fn spend(&self) -> Result<(), CloudError> {
+        let paid = self
+            .paid
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |paid| {
+                paid.checked_sub(1)
+            });
+        match paid {
+            Ok(_) => Ok(()),
+            // A sweep that has begun goes on: its further pages are waited for.
+            Err(_) => self.budget.draw(self.urgency, 1).await,
+        }
+    }
+
+    /// The call that was paid for was not made.
+    pub fn put_back(&self) {
+        self.paid.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The budget.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+}
+
+impl Drop for Allowance {
+    fn drop(&mut self) {
+        let unspent = self.paid.swap(0, Ordering::SeqCst);
+        self.budget.put_back(self.urgency, unspent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+
+    use super::*;
+
+    fn budget(calls: u32) -> Arc<Budget> {
+        let per = Duration::from_mins(1);
+        Budget::new(CallLimit { calls, per }, Clock::start(), Arc::new(()))
+    }
+
+    async fn pass(duration: Duration) {
+        clock::pause(duration).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_goes_before_jobs_and_sweeps_that_came_first() {
+        let budget = budget(60);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let wait = |urgency| {
+            let (budget, order) = (Arc::clone(&budget), Arc::clone(&order));
+            async move {
+                budget.draw(urgency, 1).await.unwrap();
+                order.lock().unwrap().push(urgency);
+            }
+        };
+        let come = [Urgency::Sweep, Urgency::Job, Urgency::Change, Urgency::Job];
+        join_all(come.map(wait)).await;
+        let sorted = [Urgency::Change, Urgency::Job, Urgency::Job, Urgency::Sweep];
+        assert_eq!(*order.lock().unwrap(), sorted);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sweep_is_told_to_come_again_and_a_change_finds_calls_at_once() {
+        let budget = budget(60);
+        pass(Duration::from_mins(2)).await;
+        let mut swept = 0;
+        while let Ok(allowance) = budget.allow(Urgency::Sweep, 1).await {
+            allowance.spend().await.unwrap();
+            swept += 1;
+        }
+        assert_eq!(swept, 5, "half of what is saved up");
+        let began = budget.clock.now();
+        budget.allow(Urgency::Change, 5).await.unwrap();
+        assert!(budget.clock.now().elapsed(began.uptime) < Duration::from_millis(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_spent_goes_back_and_who_gives_up_leaves_no_trace() {
+        let budget = budget(60);
+        pass(Duration::from_mins(2)).await;
+        let allowance = budget.allow(Urgency::Change, 5).await.unwrap();
+        allowance.spend().await.unwrap();
+        drop(allowance);
+        let nine = budget.allow(Urgency::Change, 9).await.unwrap();
+        let impatient = budget.allow(Urgency::Change, 9);
+        let result = tokio::time::timeout(Duration::from_secs(1), impatient).await;
+        assert!(result.is_err());
+        drop(nine);
+        budget.allow(Urgency::Change, 9).await.unwrap();
+        assert!(budget.lock().waiting.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever() {
+        let budget = budget(60);
+        let greedy = budget.allow(Urgency::Change, 1000).await.unwrap_err();
+        assert_eq!(greedy.meaning, Meaning::Throttled);
+        assert!(greedy.text.contains("--calls-per-minute"));
+    }
+}

@@ -1,0 +1,240 @@
+//! What the resources of one credential, project and place read together.
+//!
+//! Promises one list for all resources of an instance that want it at the same time, one walk over the task list for all
+//! that wait for one, and one list of running tasks in place of a poll for each job where there are many. Lists that are not
+//! urgent have their times, one after the other, so that a large fleet needs no more calls than there are. What one
+//! credential has read is never shown to a resource of another: each has a directory of its own.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use k8s_openapi::jiff::Timestamp;
+
+use self::shared_read::{Outcome, SharedRead};
+use crate::{
+    clock::Clock,
+    cloud::{Cloud, CloudError, Job, Meaning, Proxy, TaskList, Urgency},
+    model::{InstanceId, JobId},
+};
+
+mod jobs;
+mod shared_read;
+pub mod sweep;
+
+/// A list is kept for the other resources of its instance for so long.
+const KEPT: Duration = Duration::from_secs(30);
+
+/// The pages of three walks over the task list, as a rule: pending, running and recent tasks.
+pub const WALK: u32 = 3;
+
+/// The calls of a closer look at a change of which nothing is known.
+pub const CLOSER_LOOK: u32 = WALK + 1;
+
+/// The calls of a closer look and of the change that follows it.
+pub const CHANGE: u32 = CLOSER_LOOK + 1;
+
+/// What is read with one credential in one project.
+pub struct Directory {
+    cloud: Arc<dyn Cloud>,
+    clock: Clock,
+    instances: Mutex<Instances>,
+    tasks: SharedRead<TaskList>,
+    jobs: jobs::Jobs,
+}
+
+#[derive(Default)]
+struct Instances {
+    of: HashMap<InstanceId, Arc<Instance>>,
+    /// Those that were read, the oldest first.
+    read: VecDeque<(Duration, InstanceId)>,
+}
+
+#[derive(Default)]
+struct Instance {
+    list: SharedRead<Vec<Proxy>>,
+    turns: Mutex<Turns>,
+}
+
+/// When the next lists of an instance have their time, by uptime.
+#[derive(Debug, Default, Clone, Copy)]
+struct Turns {
+    look: Option<Duration>,
+    sweep: Option<Duration>,
+}
+
+impl Turns {
+    fn of(&mut self, urgency: Urgency) -> &mut Option<Duration> {
+        match urgency {
+            Urgency::Change | Urgency::Job => &mut self.look,
+            Urgency::Sweep => &mut self.sweep,
+        }
+    }
+}
+
+/// What came of asking for a list that has its time.
+#[derive(Debug)]
+pub enum InTurn {
+    /// It was read.
+    Read(Outcome<Vec<Proxy>>),
+    /// Its time comes after so long.
+    Later(Duration),
+}
+
+impl Directory {
+    /// The directory of a cloud.
+    pub fn new(cloud: Arc<dyn Cloud>, clock: Clock) -> Self {
+        Self {
+            cloud,
+            clock,
+            instances: Mutex::default(),
+            tasks: SharedRead::default(),
+            jobs: jobs::Jobs::default(),
+        }
+    }
+
+    /// The cloud for calls of this urgency, so many of which have been waited for.
+    pub async fn turn(&self, urgency: Urgency, calls: u32) -> Result<Arc<dyn Cloud>, CloudError> {
+        self.cloud.turn(urgency, calls).await
+    }
+
+    /// The proxies of an instance, in a list that is begun from now on. `turn` is a turn of this directory's cloud.
+    pub async fn proxies(&self, turn: &dyn Cloud, instance: &InstanceId) -> Outcome<Vec<Proxy>> {
+        let shared = self.instance(instance);
+        self.read(&shared, turn, instance).await
+    }
+
+    /// The proxies of an instance, in a list that is begun from now on, for a change that is at work.
+    pub async fn proxies_now(&self, instance: &InstanceId) -> Outcome<Vec<Proxy>> {
+        let turn = self.cloud.turn(Urgency::Job, 1).await?;
+        self.proxies(turn.as_ref(), instance).await
+    }
+
+    /// The proxies of an instance, in a list that was begun after `after`; one that is not there yet has its time.
+    pub async fn proxies_in_turn(
+        &self,
+        urgency: Urgency,
+        instance: &InstanceId,
+        after: Option<Duration>,
+    ) -> InTurn {
+        let shared = self.instance(instance);
+        let after = after.unwrap_or_default();
+        if let Some(list) = shared.list.since(after).await {
+            return InTurn::Read(Ok(list));
+        }
+        let wait = self.time_of(&shared, urgency);
+        if !wait.is_zero() {
+            return InTurn::Later(wait);
+        }
+        let turn = match self.cloud.turn(urgency, 1).await {
+            Ok(turn) => turn,
+            Err(error) if urgency == Urgency::Sweep && error.meaning == Meaning::Throttled => {
+                // More urgent calls have come between.
+                *shared.turns().of(urgency) = None;
+                return InTurn::Later(self.time_of(&shared, urgency).max(self.a_moment()));
+            }
+            Err(error) => return InTurn::Read(Err(error)),
+        };
+        // Somebody else may have read it while this one waited.
+        if let Some(list) = shared.list.since(after).await {
+            return InTurn::Read(Ok(list));
+        }
+        InTurn::Read(self.read(&shared, turn.as_ref(), instance).await)
+    }
+
+    /// The project's task list, in a walk that was begun after this uptime, or else is begun from now on.
+    pub async fn tasks(
+        &self,
+        turn: &dyn Cloud,
+        since: Timestamp,
+        after: Option<Duration>,
+    ) -> Outcome<TaskList> {
+        if let Some(after) = after
+            && let Some(list) = self.tasks.since(after).await
+        {
+            return Ok(list);
+        }
+        self.tasks
+            .fresh(|| self.uptime(), || turn.tasks(since))
+            .await
+    }
+
+    /// A job that is followed.
+    pub async fn job(&self, id: &JobId) -> Result<Job, CloudError> {
+        self.jobs.job(self.cloud.as_ref(), &self.clock, id).await
+    }
+
+    async fn read(
+        &self,
+        shared: &Instance,
+        turn: &dyn Cloud,
+        instance: &InstanceId,
+    ) -> Outcome<Vec<Proxy>> {
+        let outcome = shared
+            .list
+            .fresh(|| self.uptime(), || turn.list_proxies(instance))
+            .await;
+        *shared.turns() = Turns::default();
+        let uptime = self.uptime();
+        let mut instances = self.instances();
+        instances.read.push_back((uptime, instance.clone()));
+        instances.forget(uptime.saturating_sub(KEPT));
+        outcome
+    }
+
+    /// How long it is until the time of an instance's list, which is booked if it isn't.
+    fn time_of(&self, shared: &Instance, urgency: Urgency) -> Duration {
+        let uptime = self.uptime();
+        let mut turns = shared.turns();
+        let booked = turns.of(urgency);
+        let at = *booked.get_or_insert_with(|| uptime.saturating_add(self.cloud.book(urgency)));
+        at.saturating_sub(uptime)
+    }
+
+    /// Short, but longer than nothing: for who has to come again.
+    fn a_moment(&self) -> Duration {
+        Duration::from_millis(100)
+    }
+
+    fn instance(&self, instance: &InstanceId) -> Arc<Instance> {
+        let mut instances = self.instances();
+        Arc::clone(instances.of.entry(instance.clone()).or_default())
+    }
+
+    fn instances(&self) -> MutexGuard<'_, Instances> {
+        self.instances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn uptime(&self) -> Duration {
+        self.clock.now().uptime
+    }
+}
+
+impl Instance {
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Instances {
+    /// Lists are many and long: they are kept only for those who want them at the same time.
+    fn forget(&mut self, before: Duration) {
+        while let Some((at, _)) = self.read.front()
+            && *at < before
+            && let Some((_, instance)) = self.read.pop_front()
+        {
+            let idle = self.of.get(&instance).is_some_and(|shared| {
+                let turns = *shared.turns();
+                let booked = turns.look.is_some() || turns.sweep.is_some();
+                shared.list.forget(before) && !booked && Arc::strong_count(shared) == 1
+            });
+            if idle {
+                self.of.remove(&instance);
+            }
+        }
+    }
+}

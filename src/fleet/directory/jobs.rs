@@ -1,0 +1,85 @@
+//! Following jobs: one by one where they are few, by the list of running tasks where they are many.
+//!
+//! The list may lag, and tells no more than that a job runs. So what is not in it is asked for by its id, and a job's end is
+//! only ever learned that way.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::shared_read::SharedRead;
+use crate::{
+    clock::Clock,
+    cloud::{Cloud, CloudError, Job, TaskList, Urgency},
+    model::{JobId, JobState},
+};
+
+/// More jobs than these are followed by the list.
+const FEW: usize = 5;
+
+/// A job that was not asked for in this time is followed no longer.
+const FOLLOWED: Duration = Duration::from_secs(60);
+
+/// The jobs that are followed.
+#[derive(Debug, Default)]
+pub struct Jobs {
+    /// When each was asked for at last.
+    asked: Mutex<HashMap<JobId, Duration>>,
+    running: SharedRead<TaskList>,
+}
+
+impl Jobs {
+    /// What there is to say of a job.
+    pub async fn job(
+        &self,
+        cloud: &dyn Cloud,
+        clock: &Clock,
+        id: &JobId,
+    ) -> Result<Job, CloudError> {
+        let (asked_before, followed) = self.ask(id, clock.now().uptime);
+        if followed > FEW
+            && let Some(job) = self.listed(cloud, clock, id, asked_before).await
+        {
+            return Ok(job);
+        }
+        cloud.turn(Urgency::Job, 1).await?.job(id).await
+    }
+
+    /// Notes that a job is asked for: says when it was before, and how many are followed.
+    fn ask(&self, id: &JobId, uptime: Duration) -> (Duration, usize) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, at| uptime.saturating_sub(*at) < FOLLOWED);
+        let before = asked.insert(id.clone(), uptime);
+        (before.unwrap_or(uptime), asked.len())
+    }
+
+    /// The job as the list of running tasks shows it, if it does; in one that was begun since the job was asked for before.
+    async fn listed(
+        &self,
+        cloud: &dyn Cloud,
+        clock: &Clock,
+        id: &JobId,
+        since: Duration,
+    ) -> Option<Job> {
+        let list = match self.running.since(since).await {
+            Some(list) => list,
+            None => {
+                let turn = cloud.turn(Urgency::Job, 1).await.ok()?;
+                let uptime = || clock.now().uptime;
+                self.running.fresh(uptime, || turn.running()).await.ok()?
+            }
+        };
+        let task = list
+            .tasks
+            .iter()
+            .find(|task| task.job.as_ref() == Some(id))?;
+        matches!(task.state, JobState::Running(_)).then(|| Job {
+            state: task.state.clone(),
+            fail_reason: None,
+            ended: None,
+            cloud_time: list.cloud_time,
+        })
+    }
+}

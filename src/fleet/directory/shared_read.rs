@@ -1,0 +1,144 @@
+//! A read that all who want it at the same time make once.
+//!
+//! Promises that what a caller gets was begun after the caller came: who comes while a read is under way waits for the next
+//! one, and that one serves all who have come meanwhile. Whoever is cancelled harms nobody.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use tokio::sync::Mutex;
+
+use crate::cloud::CloudError;
+
+/// What a read gave.
+pub type Outcome<T> = Result<Arc<T>, CloudError>;
+
+/// A read.
+#[derive(Debug)]
+pub struct SharedRead<T> {
+    came: AtomicU64,
+    last: Mutex<Option<Last<T>>>,
+}
+
+/// The last read that has ended.
+#[derive(Debug)]
+struct Last<T> {
+    /// Who came up to this had come when it began.
+    serves: u64,
+    begun: Duration,
+    outcome: Outcome<T>,
+}
+
+impl<T> Default for SharedRead<T> {
+    fn default() -> Self {
+        Self {
+            came: AtomicU64::new(0),
+            last: Mutex::const_new(None),
+        }
+    }
+}
+
+impl<T: Send + Sync> SharedRead<T> {
+    /// What a read gives that begins after this was called.
+    pub async fn fresh<'a>(
+        &self,
+        uptime: impl Fn() -> Duration,
+        read: impl FnOnce() -> BoxFuture<'a, Result<T, CloudError>>,
+    ) -> Outcome<T> {
+        let number = self.came.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut last = self.last.lock().await;
+        if let Some(last) = last.as_ref().filter(|last| last.serves >= number) {
+            return last.outcome.clone();
+        }
+        let serves = self.came.load(Ordering::SeqCst);
+        let begun = uptime();
+        let outcome = read().await.map(Arc::new);
+        *last = Some(Last {
+            serves,
+            begun,
+            outcome: outcome.clone(),
+        });
+        outcome
+    }
+
+    /// What the last good read gave, if it began after `after`; waits for one that is under way.
+    pub async fn since(&self, after: Duration) -> Option<Arc<T>> {
+        let last = self.last.lock().await;
+        let last = last.as_ref().filter(|last| last.begun > after)?;
+        last.outcome.clone().ok()
+    }
+
+    /// Forgets what was read before `before`, unless it is in use. True if there is nothing left.
+    pub fn forget(&self, before: Duration) -> bool {
+        let Ok(mut last) = self.last.try_lock() else {
+            return false;
+        };
+        last.take_if(|last| last.begun < before);
+        last.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures::future::join_all;
+
+    use super::*;
+    use crate::{clock, cloud::Meaning};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_during_a_read_shares_the_next_one() {
+        let (shared, count) = (SharedRead::default(), AtomicUsize::new(0));
+        let read = |after: Duration| {
+            let (shared, count) = (&shared, &count);
+            async move {
+                clock::pause(after).await;
+                let reading = || -> BoxFuture<'_, _> {
+                    Box::pin(async {
+                        clock::pause(SECOND).await;
+                        Ok(count.fetch_add(1, Ordering::SeqCst) + 1)
+                    })
+                };
+                shared.fresh(|| Duration::ZERO, reading).await.unwrap()
+            }
+        };
+        let milliseconds = [0, 1, 300, 999, 1500].map(Duration::from_millis);
+        let got = join_all(milliseconds.map(read)).await;
+        let got: Vec<usize> = got.into_iter().map(|number| *number).collect();
+        assert_eq!(got, [1, 2, 2, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_shared_and_never_kept_for_later() {
+        let shared = SharedRead::<()>::default();
+        let error = || CloudError::local(Meaning::Transient, "no");
+        let failing = || -> BoxFuture<'_, _> { Box::pin(async { Err(error()) }) };
+        let outcome = shared.fresh(|| SECOND, failing).await;
+        assert_eq!(outcome, Err(error()));
+        assert_eq!(shared.since(Duration::ZERO).await, None);
+        let well = || -> BoxFuture<'_, _> { Box::pin(async { Ok(()) }) };
+        assert!(shared.fresh(|| 2 * SECOND, well).await.is_ok());
+        assert!(shared.since(SECOND).await.is_some());
+        assert!(shared.since(2 * SECOND).await.is_none());
+        assert!(!shared.forget(2 * SECOND) && shared.forget(3 * SECOND));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_cancelled_harms_nobody() {
+        let shared = SharedRead::default();
+        let for_ever = || -> BoxFuture<'_, _> { Box::pin(std::future::pending()) };
+        let hanging = shared.fresh(|| SECOND, for_ever);
+        assert!(tokio::time::timeout(SECOND, hanging).await.is_err());
+        let well = || -> BoxFuture<'_, _> { Box::pin(async { Ok(7) }) };
+        assert_eq!(*shared.fresh(|| SECOND, well).await.unwrap(), 7);
+    }
+}
