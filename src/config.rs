@@ -15,7 +15,9 @@ use crate::{
         authorities::AuthoritiesFault,
         defaults::{Defaults, DefaultsFault},
         endpoint::{Endpoint, EndpointFault},
+        limits::LimitsFault,
     },
+    fleet::limits::Limits,
     pace::Pace,
     telemetry::logs::{self, Format},
 };
@@ -23,6 +25,7 @@ use crate::{
 pub mod authorities;
 pub mod defaults;
 pub mod endpoint;
+pub mod limits;
 
 /// A shorter resync would spend the cloud's call quota on settled resources.
 const SHORTEST_RESYNC: Duration = Duration::from_secs(10);
@@ -36,6 +39,8 @@ pub struct Config {
     pub resync: Duration,
     /// How many reconciles run at once.
     pub concurrency: u16,
+    /// How many changes there may be over all resources.
+    pub limits: Limits,
     /// The hosts that may be called.
     pub allow: AllowList,
     /// Certificate authorities that are believed beside those of the machine.
@@ -88,6 +93,9 @@ pub enum ConfigError {
         "--concurrency (TAURUS_CONCURRENCY): {0:?} is not a count: give a number from 1 to 65535"
     )]
     Concurrency(String),
+    /// A limit of changes can't be used.
+    #[error(transparent)]
+    Limits(#[from] LimitsFault),
     /// An endpoint is not a host.
     #[error("--allowed-endpoint (TAURUS_ALLOWED_ENDPOINT): {0}")]
     Endpoint(#[from] EndpointFault),
@@ -164,6 +172,7 @@ impl Config {
             namespace: named(arguments.namespace.as_deref(), ConfigError::Namespace)?,
             resync: resync(&arguments.resync, divisor.unwrap_or(1))?,
             concurrency: concurrency(&arguments.concurrency)?,
+            limits: limits::read(arguments)?,
             allow: match divisor {
                 // The hosts of the region table are real ones, and real ones are never hurried.
                 Some(_) => allow.without_regions(),

@@ -1,4 +1,5 @@
 //! What the resources share.
 
 pub mod claims;
+pub mod limits;
 pub mod permits;

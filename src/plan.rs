@@ -153,7 +153,7 @@ fn idle(facts: &Facts<'_>) -> Step {
     if facts.observed.claimed_by_older && !observes {
         return Step::Hold(Cause::ProxyClaimed, facts.resync);
     }
-    if !facts.record.vetted || facts.session.doubted.is_some() {
+    if !facts.is_vetted() {
         return vet(facts, proxy);
     }
     if observes {
@@ -169,6 +169,19 @@ fn idle(facts: &Facts<'_>) -> Step {
             attempt: gates::next_attempt(facts),
         })
     })
+}
+
+/// Whether a change would follow if nothing were at work on the instance, as far as can be told without looking closer.
+pub fn is_change_due(facts: &Facts<'_>) -> bool {
+    let Seen::Known(Some(proxy)) = &facts.observed.proxy else {
+        return false;
+    };
+    let differs = proxy
+        .port
+        .is_some_and(|port| port != facts.desired.port.get());
+    let observes = facts.desired.policy == ManagementPolicy::Observe;
+    let held = gates::hold(facts, proxy);
+    differs && !observes && held.is_none_or(|step| step == Step::LookAtTasks)
 }
 
 /// An object that nobody has vouched for may be the successor of one that was deleted with a change at work; so may one

@@ -16,6 +16,7 @@ use crate::{
         read::{self, Desired},
     },
     crd::TaurusProxyPort,
+    fleet::permits::Asker,
     model::Moment,
     plan::{
         Decision,
@@ -87,12 +88,14 @@ impl<'a> Pass<'a> {
             Err(fault) => {
                 let status =
                     summary::invalid(self.object, fault.to_string(), self.context.clock.now());
+                self.context.permits.leave(&self.asker().uid);
                 self.write(status).await?;
                 return Ok(None);
             }
         };
         let record = Record::of(self.object);
         if desired.deleting && record.change.is_none() {
+            self.context.permits.leave(&self.asker().uid);
             return Ok(None);
         }
         self.memory.session.meet(&record, self.context.clock.now());
@@ -116,7 +119,7 @@ impl<'a> Pass<'a> {
         });
         let mut finding = self.find(&desired, &cloud, Depth::Usual).await?;
         if finding.decision.step == Step::LookAtTasks {
-            finding = self.look_closer(&desired, &cloud).await?;
+            finding = self.look_closer(&desired, &cloud, finding).await?;
         }
         if let (Step::Change(order), Ok(cloud)) = (finding.decision.step.clone(), &cloud) {
             finding = self.act(&desired, cloud, order, finding).await?;
@@ -124,12 +127,21 @@ impl<'a> Pass<'a> {
         self.finish(&desired, finding).await
     }
 
+    fn asker(&self) -> Asker {
+        Asker {
+            uid: self.object.uid().unwrap_or_default(),
+            namespace: self.object.namespace().unwrap_or_default(),
+            name: self.object.name_any(),
+        }
+    }
+
     /// A change on record holds its instance, also one from before this process.
     fn hold_instance(&mut self, desired: &Desired, record: &Record) {
         if record.change.is_none() {
             self.memory.permit = None;
         } else if self.memory.permit.is_none() {
-            self.memory.permit = self.context.permits.acquire(&desired.subject.instance);
+            let uid = self.asker().uid;
+            self.memory.permit = self.context.permits.resume(&uid, &desired.subject.instance);
         }
     }
 

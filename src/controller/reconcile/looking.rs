@@ -12,7 +12,7 @@ use crate::{
         look::{Depth, Viewpoint, look},
         read::Desired,
     },
-    fleet::claims::Standing,
+    fleet::{claims::Standing, limits::Refusal},
     plan::{
         self, Decision,
         facts::{Facts, Observed, Seen, Trouble},
@@ -55,7 +55,7 @@ impl Pass<'_> {
             Some(observed) => observed,
             None => looking.await,
         };
-        self.add_fleet(desired, &record, &mut observed);
+        self.add_fleet(desired, &mut observed);
         let record = Record::of(self.object);
         let decision = self.decide(desired, &record, &observed);
         Ok(Finding {
@@ -85,21 +85,75 @@ impl Pass<'_> {
         self.write(status).await
     }
 
-    /// The permit is taken before the task list is read: one look serves who held it before.
+    /// The permit is taken before the task list is read: one look serves who held it before. Who gets none doesn't look.
     pub(super) async fn look_closer(
         &mut self,
         desired: &Desired,
         cloud: &Result<Arc<dyn Cloud>, Trouble>,
+        finding: Finding,
     ) -> Result<Finding, JournalError> {
-        let record = Record::of(self.object);
-        if record.change.is_none() && self.memory.permit.is_none() {
-            self.memory.permit = self.context.permits.acquire(&desired.subject.instance);
+        if Record::of(self.object).change.is_some() {
+            return self.find(desired, cloud, Depth::Tasks).await;
+        }
+        let facts = self.facts(desired, &finding.decision.record, &finding.observed);
+        let (due, vetted) = (plan::is_change_due(&facts), facts.is_vetted());
+        if due
+            && let Some(refusal) = self.take_permit(desired)
+            && vetted
+        {
+            return Ok(self.refused(desired, finding, refusal));
         }
         let finding = self.find(desired, cloud, Depth::Tasks).await?;
-        Ok(finding)
+        let is_change = matches!(finding.decision.step, Step::Change(_));
+        if !is_change || self.memory.permit.is_some() {
+            return Ok(finding);
+        }
+        // It was looked whether it may ask at all, and it may.
+        match self.take_permit(desired) {
+            None => self.find(desired, cloud, Depth::Tasks).await,
+            Some(refusal) => Ok(self.refused(desired, finding, refusal)),
+        }
     }
 
-    fn add_fleet(&self, desired: &Desired, record: &Record, observed: &mut Observed) {
+    /// Takes the permit for a new change, or says why there is none.
+    fn take_permit(&mut self, desired: &Desired) -> Option<Refusal> {
+        if self.memory.permit.is_some() {
+            return None;
+        }
+        let permits = &self.context.permits;
+        match permits.acquire(&self.asker(), &desired.subject.instance) {
+            Ok(permit) => {
+                self.memory.permit = Some(permit);
+                None
+            }
+            Err(refusal) => Some(refusal),
+        }
+    }
+
+    /// What follows where there is no permit. What was seen stands; it is not taken in twice.
+    fn refused(&self, desired: &Desired, mut finding: Finding, refusal: Refusal) -> Finding {
+        match refusal {
+            Refusal::Instance => finding.observed.instance_taken = true,
+            Refusal::Limit(limit) => finding.observed.limit = Some(limit),
+        }
+        let record = Record::of(self.object);
+        finding.decision = plan::decide_again(&self.facts(desired, &record, &finding.observed));
+        finding
+    }
+
+    /// Who waits for a permit stays in the queue for it, and nobody else does.
+    pub(super) fn queue_up(&self, desired: &Desired, step: &Step) {
+        let asker = self.asker();
+        match step {
+            Step::Hold(Cause::WaitingForInstance, _) => {
+                self.context.permits.wait(&asker, &desired.subject.instance);
+            }
+            Step::Hold(Cause::WaitingForLimit(_), _) => {}
+            _ => self.context.permits.leave(&asker.uid),
+        }
+    }
+
+    fn add_fleet(&self, desired: &Desired, observed: &mut Observed) {
         let uid = self.object.uid().unwrap_or_default();
         let claims = &self.context.claims;
         match &observed.proxy {
@@ -114,13 +168,8 @@ impl Pass<'_> {
             Standing::Claimed => observed.claimed_by_older = true,
             Standing::Open(left) => observed.owner_open_for = Some(left),
         }
-        let others = self
-            .context
-            .claims
-            .is_changing(&desired.subject.instance, &uid);
-        let tasks_read = observed.tasks != Seen::NotRead;
-        let refused = record.change.is_none() && tasks_read && self.memory.permit.is_none();
-        observed.instance_taken = others || refused;
+        let instance = &desired.subject.instance;
+        observed.instance_taken = !self.context.permits.is_free(instance, &uid);
         observed.record_pruned = self.memory.record_pruned == Some(desired.generation);
     }
 

@@ -113,6 +113,14 @@ impl Turn<'_> {
             now,
         };
         let mut observed = block_on(look(&from, depth));
+        let now = self.sky.state().now;
+        let limit = self
+            .cluster
+            .limit
+            .as_ref()
+            .filter(|_| record.change.is_none());
+        let limit = limit.filter(|(until, _)| *until > now);
+        observed.limit = limit.map(|(_, limit)| limit.clone());
         observed.claimed_by_older = self.cluster.claimed;
         observed.instance_taken = self.cluster.orphan_until > self.sky.state().now;
         let left = self
