@@ -286,8 +286,21 @@ impl Turn<'_> {
             Step::Keep(delay) | Step::Hold(_, delay) => (*delay).min(resync()),
             Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => Pace::real().poll_first,
         };
+        let delay = delay.min(self.called_in(&decision.step));
         self.process.step = Some(decision.step);
         Ok(delay)
+    }
+
+    /// Who waits for a permit is woken when it may have one.
+    fn called_in(&self, step: &Step) -> Duration {
+        let until = match step {
+            Step::Hold(Cause::WaitingForInstance, _) => self.cluster.orphan_until,
+            Step::Hold(Cause::WaitingForLimit(_), _) => {
+                self.cluster.limit.as_ref().map_or(0, |(until, _)| *until)
+            }
+            _ => return Duration::MAX,
+        };
+        Duration::from_secs(until.saturating_sub(self.sky.state().now))
     }
 
     fn write(
