@@ -175,6 +175,9 @@ impl Context {
         if !self.leads() {
             return Some("this process no longer leads");
         }
+        if self.permits.is_halted() {
+            return Some("too many changes have failed meanwhile");
+        }
         let namespace = object.namespace().unwrap_or_default();
         let known = self
             .store

@@ -25,6 +25,8 @@ use crate::{
 mod failures;
 mod ledger;
 mod queue;
+mod recall;
+mod records;
 mod trace;
 mod window;
 
@@ -144,30 +146,17 @@ impl Permits {
             return;
         };
         let now = self.desk.clock.now();
-        self.with(|ledger| {
-            let mut begun = std::collections::BTreeMap::new();
-            let mut ended = Vec::new();
-            for trace in traces {
-                begun.extend(trace.change);
-                if let Some(last) = trace.last {
-                    begun.insert(last.id.clone(), last.started_at.0);
-                    let of = trace.target.map(|(_, failed)| failed);
-                    ended.extend(of.map(|of| (last.finished_at.0, last.id, last.outcome, of)));
-                }
-            }
-            for start in begun.into_values() {
-                ledger.recall_start(start, now);
-            }
-            ended.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
-            for (at, _, outcome, of) in ended {
-                ledger.ended(outcome, of, at, now);
-            }
-        });
+        self.with(|ledger| recall::recall(ledger, traces, now));
     }
 
     /// A change has ended, at this time of the wall clock.
     pub fn ended(&self, outcome: Outcome, of: Failed, at: Timestamp) {
         self.with(|ledger| ledger.ended(outcome, of, at, self.desk.clock.now()));
+    }
+
+    /// Whether no new change may begin, not even by who has its permit already.
+    pub fn is_halted(&self) -> bool {
+        self.figures().halted_until.is_some()
     }
 
     /// Where things stand.

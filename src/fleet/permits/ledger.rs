@@ -3,16 +3,14 @@
 //! Promises that of new changes never more than allowed are under way, that never more than allowed are begun within an hour,
 //! that none begins during a halt, and that whenever one may begin, one of those who wait and could begin was called.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
     failures::{Failed, Failures},
     queue::{Asker, Queue, Waiter},
+    records::Records,
     window::Window,
 };
 use crate::{
@@ -32,16 +30,6 @@ struct Holder {
     is_begun: bool,
 }
 
-/// A change on record, as the watch has told of it.
-#[derive(Debug)]
-struct Recorded {
-    id: String,
-    /// Where it can be read.
-    instance: Option<InstanceId>,
-    /// Uptime since which it is known.
-    since: Duration,
-}
-
 /// All that decides on permits.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -52,7 +40,7 @@ pub(super) struct Ledger {
     /// A change on record that nobody follows counts among those under way for this long.
     unheard: Duration,
     holders: BTreeMap<InstanceId, Holder>,
-    records: HashMap<String, Recorded>,
+    records: Records,
     window: Window,
     failures: Failures,
     queue: Queue,
@@ -85,7 +73,7 @@ impl Ledger {
             turn: pace.turn_within,
             unheard: pace.job_visible_within,
             holders: BTreeMap::new(),
-            records: HashMap::new(),
+            records: Records::default(),
             window: Window::default(),
             failures: Failures::default(),
             queue: Queue::default(),
@@ -174,30 +162,12 @@ impl Ledger {
         change: Option<(&str, Option<&InstanceId>)>,
         now: Moment,
     ) {
-        let Some((id, instance)) = change else {
-            self.records.remove(uid);
-            return;
-        };
-        let before = self.records.get(uid).filter(|record| record.id == id);
-        let record = Recorded {
-            id: id.to_owned(),
-            instance: instance.cloned(),
-            since: before.map_or(now.uptime, |record| record.since),
-        };
-        self.records.insert(uid.to_owned(), record);
+        self.records.note(uid, change, now);
     }
 
     /// Whether nobody but `uid` is at work on an instance.
     pub(super) fn is_free(&self, instance: &InstanceId, uid: &str) -> bool {
-        let held = self
-            .holders
-            .get(instance)
-            .is_some_and(|holder| holder.uid != uid);
-        let recorded = self
-            .records
-            .iter()
-            .any(|(other, record)| other != uid && record.instance.as_ref() == Some(instance));
-        !held && !recorded
+        is_free(&self.holders, &self.records, instance, uid)
     }
 
     /// Waits until the instance is free.
@@ -219,12 +189,10 @@ impl Ledger {
         let until = now.uptime.saturating_add(self.turn);
         let mut next = Vec::new();
         while !self.queue.is_empty() && self.limit("", self.queue.called(), now).is_none() {
-            // Taken out so that it can be asked with the rest at hand.
-            let mut queue = std::mem::take(&mut self.queue);
-            let called = queue.call(until, |waiter| {
-                self.is_free(&waiter.instance, &waiter.asker.uid)
+            let (holders, records) = (&self.holders, &self.records);
+            let called = self.queue.call(until, |waiter| {
+                is_free(holders, records, &waiter.instance, &waiter.asker.uid)
             });
-            self.queue = queue;
             match called {
                 Some(asker) => next.push(asker),
                 None => break,
@@ -239,10 +207,7 @@ impl Ledger {
         if self.queue.is_empty() {
             return None;
         }
-        let unheard = self
-            .records
-            .values()
-            .map(|record| record.since.saturating_add(self.unheard));
+        let unheard = self.records.ripe(self.unheard);
         let ends = [
             self.failures.until(now).map(|(until, _)| until),
             self.window.next(now).map(|(until, _)| until),
@@ -283,11 +248,9 @@ impl Ledger {
 
     fn under_way(&self, now: Moment) -> usize {
         let holders = self.holders.values().filter(|holder| holder.has_share);
-        let is_held = |uid: &String| self.holders.values().any(|holder| holder.uid == *uid);
-        let unheard = self
-            .records
-            .iter()
-            .filter(|(uid, record)| now.elapsed(record.since) < self.unheard && !is_held(uid));
+        let is_held = |uid: &str| self.holders.values().any(|holder| holder.uid == uid);
+        let unheard = self.records.younger_than(self.unheard, now);
+        let unheard = unheard.filter(|uid| !is_held(uid));
         holders.count() + unheard.count()
     }
 
@@ -299,4 +262,17 @@ impl Ledger {
         };
         self.holders.insert(instance.clone(), holder);
     }
+}
+
+/// Whether nobody but `uid` holds an instance or has a change on record there.
+fn is_free(
+    holders: &BTreeMap<InstanceId, Holder>,
+    records: &Records,
+    instance: &InstanceId,
+    uid: &str,
+) -> bool {
+    let held = holders
+        .get(instance)
+        .is_some_and(|holder| holder.uid != uid);
+    !held && !records.has_other(instance, uid)
 }

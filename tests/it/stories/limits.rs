@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use kube::{Api, api::PostParams};
-use taurus_port_operator::{clock::Shift, crd::TaurusProxyPort, fleet::limits::Limits};
+use taurus_port_operator::{
+    clock::Shift,
+    crd::{CredentialsReference, TaurusProxyPort},
+    fleet::limits::Limits,
+};
 use taurus_sim::{Fleet, JobPlan, JobView, Mode, sample};
 
 use crate::world::{
-    World, is_ready, job_of, message, operator::Setup, options, plane, program::Program, reason,
+    World, is_ready, job_id, job_of, message, operator::Setup, options, plane, program::Program,
+    reason,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -322,4 +327,36 @@ async fn one_of_another_namespace_does_not_wait_for_twenty() {
         "{place} went before it, {before} had begun"
     );
     world.stop_operator().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_nobody_may_follow_keeps_its_instance_and_holds_up_nobody_else() {
+    let mut world = world(1).await;
+    let limits = Limits {
+        concurrent: 1,
+        ..Limits::default()
+    };
+    operated(&mut world, &limits, 60).await;
+    world.want(3307).await;
+    world.until_change(1).await;
+    world
+        .until("following its job", |object| job_id(object).is_some())
+        .await;
+    let wrong = [("accessKey", sample::ACCESS_KEY), ("secretKey", "wrong")];
+    world.secret("keys", &wrong).await;
+    world
+        .until("its key is refused", |object| {
+            reason(object) == "CredentialsInvalid"
+        })
+        .await;
+    let mut other = world.numbered(0, 3307);
+    other.spec.credentials_ref = Some(CredentialsReference {
+        name: "user".to_owned(),
+    });
+    world.create(&other).await;
+    until_all_ready(&world, 1).await;
+    world.secret_in(&world.namespace, "keys").await;
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
 }
