@@ -98,7 +98,7 @@ mod tests {
 
     const HEX: &str = "0123456789abcdef0123456789abcdef";
 
-    fn guarded(port: Value, change: Value) -> Guarded {
+    fn guarded(port: &Value, change: &Value) -> Guarded {
         let object = json!({
             "apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": "TaurusProxyPort",
             "metadata": {"name": "orders", "namespace": "shop", "uid": "uid-1"},
@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn the_changes_of_a_resource_that_cannot_be_decoded_are_those_of_one_that_can() {
-        let decodable = guarded(json!(3307), change());
-        let undecodable = guarded(json!("a port"), change());
+        let decodable = guarded(&json!(3307), &change());
+        let undecodable = guarded(&json!("a port"), &change());
         assert!(decodable.0.is_ok() && undecodable.0.is_err());
         assert_eq!(decodable.trace(), undecodable.trace());
         let trace = undecodable.trace();
@@ -139,9 +139,9 @@ mod tests {
 
     #[test]
     fn a_change_that_cannot_be_read_was_begun_now() {
-        let trace = guarded(json!("a port"), json!({"id": 7})).trace();
+        let trace = guarded(&json!("a port"), &json!({"id": 7})).trace();
         assert_eq!(trace.change, Some((String::new(), Timestamp::MAX)));
-        assert_eq!(guarded(json!("a port"), Value::Null).trace().change, None);
+        assert_eq!(guarded(&json!("a port"), &Value::Null).trace().change, None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! limits allow.
 //!
 //! Permits are acquired, not observed: who holds one has all that it needs, and gives it back by dropping it when the change
-//! has ended. Who is refused is queued, and woken when its turn has come. The decisions are in [`ledger`]; here are the lock,
+//! has ended. Who is refused is queued, and woken when its turn has come. The decisions are in `ledger`; here are the lock,
 //! the clock and the bell.
 
 use std::{

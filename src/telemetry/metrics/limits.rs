@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use k8s_openapi::jiff::Timestamp;
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 
 use crate::fleet::permits::Permits;
@@ -36,8 +37,7 @@ impl Limits {
         self.begun.set(count(figures.begun));
         self.begun_limit.set(count(figures.most_begun));
         let until = figures.halted_until;
-        self.halted_until
-            .set(until.map_or(0, |until| until.as_second()));
+        self.halted_until.set(until.map_or(0, Timestamp::as_second));
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {

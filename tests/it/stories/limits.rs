@@ -27,10 +27,10 @@ async fn world(proxies: usize) -> World {
 }
 
 /// An operator with these limits, whose time can be moved; the neighbour has got its port already.
-async fn operated(world: &mut World, limits: &Limits, divisor: u32) -> &'static Shift {
+async fn operated(world: &mut World, limits: Limits, divisor: u32) -> &'static Shift {
     let shift = Shift::forever();
     let setup = Setup {
-        limits: limits.clone(),
+        limits,
         shift: Some(shift),
         divisor,
         ..Setup::default()
@@ -83,16 +83,19 @@ async fn until_say(
     world: &World,
     proxies: usize,
     count: usize,
-    word: &str,
+    expected: &str,
 ) -> Vec<TaurusProxyPort> {
     let saying = || {
         let latest = (0..proxies).filter_map(|number| {
             let versions = world.recorder.versions_of(&name(number));
-            versions.last().filter(|last| reason(last) == word).cloned()
+            versions
+                .last()
+                .filter(|last| reason(last) == expected)
+                .cloned()
         });
         latest.collect::<Vec<_>>()
     };
-    let what = format!("{count} say {word}");
+    let what = format!("{count} say {expected}");
     world.until_true(&what, || saying().len() >= count).await;
     saying()
 }
@@ -104,7 +107,7 @@ async fn of_twelve_proxies_three_at_a_time_are_changed_and_in_the_end_all() {
         concurrent: 3,
         ..Limits::default()
     };
-    operated(&mut world, &limits, 60).await;
+    operated(&mut world, limits, 60).await;
     create(&world, 0..12).await;
     let waiting = until_say(&world, 12, 9, "WaitingForBudget").await;
     for resource in &waiting {
@@ -139,7 +142,7 @@ async fn what_an_hour_allows_is_begun_and_the_rest_when_it_is_over() {
         ..Limits::default()
     };
     // The neighbour was the first of the hour.
-    let shift = operated(&mut world, &limits, 12).await;
+    let shift = operated(&mut world, limits, 12).await;
     create(&world, 0..6).await;
     let waiting = until_say(&world, 6, 4, "WaitingForBudget").await;
     let says = message(&waiting[0]);
@@ -165,7 +168,7 @@ async fn after_three_failures_in_a_row_nothing_begins_until_the_halt_is_over() {
         halt_for: HALT,
         ..Limits::default()
     };
-    let shift = operated(&mut world, &limits, 60).await;
+    let shift = operated(&mut world, limits, 60).await;
     world.sim.default_job(JobPlan::failing("no such port"));
     create(&world, 0..6).await;
     let halting = until_say(&world, 6, 6, "RolloutHalted");
@@ -223,7 +226,7 @@ async fn a_wrong_value_for_thirty_proxies_takes_down_few_of_them() {
         halt_for: Duration::from_hours(24),
         ..Limits::default()
     };
-    operated(&mut world, &limits, 60).await;
+    operated(&mut world, limits, 60).await;
     world.sim.default_job(JobPlan::failing("no such port"));
     create(&world, 0..30).await;
     let halting = until_say(&world, 30, 25, "RolloutHalted");
@@ -317,14 +320,14 @@ async fn one_of_another_namespace_does_not_wait_for_twenty() {
     let being_done = world.until_true_async("it is done", async || is_ready(&get().await));
     world.while_passing(being_done).await;
     let proxy = Fleet::numbered_proxy(20);
-    let place = jobs(&world)
+    let before_it = jobs(&world)
         .iter()
         .position(|job| job.proxy.as_deref() == Some(proxy.as_str()));
     // At most one of the many goes first: the one whose turn it was already.
-    let place = place.expect("it was changed");
+    let before_it = before_it.expect("it was changed");
     assert!(
-        place <= before + 1,
-        "{place} went before it, {before} had begun"
+        before_it <= before + 1,
+        "{before_it} went before it, {before} had begun"
     );
     world.stop_operator().await;
 }
@@ -336,7 +339,7 @@ async fn a_change_that_nobody_may_follow_keeps_its_instance_and_holds_up_nobody_
         concurrent: 1,
         ..Limits::default()
     };
-    operated(&mut world, &limits, 60).await;
+    operated(&mut world, limits, 60).await;
     world.want(3307).await;
     world.until_change(1).await;
     world

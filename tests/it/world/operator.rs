@@ -191,7 +191,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         chance: Chance::default(),
         resync: setup.resync,
         pace,
-        limits: setup.limits.clone(),
+        limits: setup.limits,
         connect: Arc::new(Connector::new(policy).unwrap()),
         defaults: setup.defaults.clone(),
         meter: Arc::clone(&setup.meter),
