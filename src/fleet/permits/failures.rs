@@ -8,7 +8,10 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::window::later;
-use crate::{fleet::claims::ProxyKey, fleet::limits::Limit, model::Moment};
+use crate::{
+    fleet::{claims::ProxyKey, limits::Limit},
+    model::Moment,
+};
 
 /// A proxy on which a change failed, and the resource that wanted it.
 #[derive(Debug, Clone, PartialEq, Eq)]
