@@ -53,6 +53,28 @@ pub struct RunArguments {
     #[arg(hide_env_values = true, default_value = "60")]
     pub calls_per_minute: String,
 
+    /// How many changes may be under way at once, over all resources, from 1 to 1000.
+    #[arg(long, env = "TAURUS_MAX_CONCURRENT_CHANGES", value_name = "COUNT")]
+    #[arg(hide_env_values = true, default_value = "5")]
+    pub max_concurrent_changes: String,
+
+    /// How many changes may be begun within an hour, over all resources, from 1 to 10000.
+    ///
+    /// Requests that the cloud refused, or that were not sent, don't count.
+    #[arg(long, env = "TAURUS_MAX_CHANGES_PER_HOUR", value_name = "COUNT")]
+    #[arg(hide_env_values = true, default_value = "60")]
+    pub max_changes_per_hour: String,
+
+    /// After how many failed changes in a row, on different proxies, no new change begins for a while, from 1 to 1000.
+    #[arg(long, env = "TAURUS_HALT_AFTER_FAILURES", value_name = "COUNT")]
+    #[arg(hide_env_values = true, default_value = "3")]
+    pub halt_after_failures: String,
+
+    /// For how long no new change begins then: a duration such as 30m or 2h, from 1m to 24h.
+    #[arg(long, env = "TAURUS_HALT_FOR", value_name = "DURATION")]
+    #[arg(hide_env_values = true, default_value = "30m")]
+    pub halt_for: String,
+
     /// Host that may be called beside those of the region table, as host (any port) or host:port; compared to the letter.
     ///
     /// May be given more than once; several in one value are separated by commas.

@@ -15,7 +15,9 @@ use crate::{
         authorities::AuthoritiesFault,
         defaults::{Defaults, DefaultsFault},
         endpoint::{Endpoint, EndpointFault},
+        limits::LimitsFault,
     },
+    fleet::limits::Limits,
     pace::Pace,
     telemetry::logs::{self, Format},
 };
@@ -23,6 +25,7 @@ use crate::{
 pub mod authorities;
 pub mod defaults;
 pub mod endpoint;
+pub mod limits;
 
 /// A shorter resync would spend the cloud's call quota on settled resources.
 const SHORTEST_RESYNC: Duration = Duration::from_secs(10);
@@ -38,6 +41,8 @@ pub struct Config {
     pub concurrency: u16,
     /// How many calls may be made with one credential at one endpoint.
     pub call_limit: CallLimit,
+    /// How many changes there may be over all resources.
+    pub limits: Limits,
     /// The hosts that may be called.
     pub allow: AllowList,
     /// Certificate authorities that are believed beside those of the machine.
@@ -96,6 +101,9 @@ pub enum ConfigError {
         least = CallLimit::LEAST
     )]
     CallsPerMinute(String),
+    /// A limit of changes can't be used.
+    #[error(transparent)]
+    Limits(#[from] LimitsFault),
     /// An endpoint is not a host.
     #[error("--allowed-endpoint (TAURUS_ALLOWED_ENDPOINT): {0}")]
     Endpoint(#[from] EndpointFault),
@@ -177,6 +185,7 @@ impl Config {
                 calls: calls_per_minute(&arguments.calls_per_minute)?,
                 per: pace.of_user(Duration::from_mins(1)),
             },
+            limits: limits::read(arguments)?,
             allow: match divisor {
                 // The hosts of the region table are real ones, and real ones are never hurried.
                 Some(_) => allow.without_regions(),

@@ -10,7 +10,6 @@ use std::{
 use futures::{FutureExt as _, Stream, StreamExt as _, channel::mpsc};
 use kube::{
     Api, Client, ResourceExt as _,
-    core::DeserializeGuard,
     runtime::{
         Controller, Predicate as _, WatchStreamExt as _,
         controller::{Action, Config},
@@ -39,6 +38,7 @@ pub mod act;
 pub mod context;
 mod delivered;
 mod events;
+mod guarded;
 pub mod journal;
 pub mod look;
 pub mod memory;
@@ -50,8 +50,7 @@ mod roll;
 pub mod secrets;
 pub mod work;
 
-/// A resource that may not be decodable: then its metadata and the fault are left.
-pub type Guarded = DeserializeGuard<TaurusProxyPort>;
+pub use guarded::Guarded;
 
 /// Where and how to run.
 pub struct Scope {
@@ -76,6 +75,7 @@ pub async fn run(
     let (store, writer) = reflector::store();
     let (wake, woken) = mpsc::unbounded();
     let context = Arc::new(Context::new(client.clone(), settings, store.clone(), wake));
+    let calling = Arc::clone(&context);
     let keeping = Arc::clone(&context);
     let keeper = Keeper {
         accounts: &keeping.accounts,
@@ -114,6 +114,7 @@ pub async fn run(
     tokio::select! {
         () = controller => {}
         () = keeper.keep() => {}
+        () = calling.call_in_time() => {}
     }
 }
 
@@ -135,6 +136,9 @@ pub fn calls(
             Ok(event) => {
                 for change in roll.take(event) {
                     tell(&context, change);
+                }
+                if matches!(event, watcher::Event::InitDone) {
+                    context.permits.recalled();
                 }
             }
             Err(error) => {
@@ -168,8 +172,10 @@ fn slim(object: &mut Guarded) {
 
 fn tell(context: &Arc<Context>, change: roll::Change) {
     match change {
-        roll::Change::Noted(uid, object) => {
+        roll::Change::Noted { object, trace } => {
+            let uid = trace.uid.clone();
             context.memories.exists(&uid);
+            context.permits.note(&trace);
             if let Some(object) = object {
                 context.claims.note(&object, context.clock.now().uptime);
                 note_credentials(context, &uid, &object);
@@ -181,6 +187,7 @@ fn tell(context: &Arc<Context>, change: roll::Change) {
         roll::Change::Gone(uid, last) => {
             context.claims.forget(&uid, context.clock.now().uptime);
             context.accounts.book().forget(&uid);
+            context.permits.forget(&uid);
             // In this order: whoever counts it meanwhile sees that it is gone, or is forgotten here.
             let memory = context.memories.gone(&uid);
             context.meter.forget(&uid);

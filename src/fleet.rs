@@ -2,4 +2,5 @@
 
 pub mod claims;
 pub mod directory;
+pub mod limits;
 pub mod permits;

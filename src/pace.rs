@@ -87,6 +87,10 @@ pub struct Pace {
     /// A resource takes over a proxy this long after its owner is gone, and an owner that was not looked for yet is waited for
     /// this long after a start.
     pub take_over: Duration,
+    /// Changes count for this long among those of which there may be so many an hour.
+    pub limits_hour: Duration,
+    /// Who waited for a permit and was called comes within this, or loses its place.
+    pub turn_within: Duration,
     /// A new generation is acknowledged after this if the look takes longer.
     pub interim_after: Duration,
 }
@@ -129,6 +133,8 @@ impl Pace {
             denied_check: minutes(15),
             blocked_check: minutes(60),
             take_over: minutes(2),
+            limits_hour: minutes(60),
+            turn_within: minutes(1),
             interim_after: seconds(5),
         }
     }
@@ -174,6 +180,8 @@ impl Pace {
             denied_check: fast(real.denied_check),
             blocked_check: fast(real.blocked_check),
             take_over: fast(real.take_over),
+            limits_hour: fast(real.limits_hour),
+            turn_within: fast(real.turn_within).max(seconds(5)),
             interim_after: fast(real.interim_after).max(Duration::from_millis(500)),
         }
     }

@@ -101,11 +101,6 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
     }
 }
 
-/// Whether a change is due if the proxy is as these facts say: then only the task list is missing.
-pub fn is_due(facts: &Facts<'_>) -> bool {
-    facts.record.change.is_none() && plan(facts) == Step::LookAtTasks
-}
-
 /// The end of a change is put on record before anything is done about the next one.
 fn one_by_one(facts: &Facts<'_>, step: Step) -> Step {
     let from = match &facts.observed.proxy {
@@ -158,7 +153,7 @@ fn idle(facts: &Facts<'_>) -> Step {
     if facts.observed.claimed_by_older && !observes {
         return Step::Hold(Cause::ProxyClaimed, facts.resync);
     }
-    if !facts.record.vetted || facts.session.doubted.is_some() {
+    if !facts.is_vetted() {
         return vet(facts, proxy);
     }
     if observes {
@@ -174,6 +169,19 @@ fn idle(facts: &Facts<'_>) -> Step {
             attempt: gates::next_attempt(facts),
         })
     })
+}
+
+/// Whether a change would follow if nothing were at work on the instance, as far as can be told without looking closer.
+pub fn is_change_due(facts: &Facts<'_>) -> bool {
+    let Seen::Known(Some(proxy)) = &facts.observed.proxy else {
+        return false;
+    };
+    let differs = proxy
+        .port
+        .is_some_and(|port| port != facts.desired.port.get());
+    let observes = facts.desired.policy == ManagementPolicy::Observe;
+    let held = gates::hold(facts, proxy);
+    differs && !observes && held.is_none_or(|step| step == Step::LookAtTasks)
 }
 
 /// An object that nobody has vouched for may be the successor of one that was deleted with a change at work; so may one

@@ -112,7 +112,11 @@ pub async fn change(
         namespace = object.namespace(), name = object.name_any(), change = %change.id,
         from = change.from, to = change.to, "asking the cloud for the change"
     );
-    match line.change_port(proof, permit).await {
+    let answer = line.change_port(proof, permit).await;
+    if !matches!(answer, ChangeAnswer::Refused(_) | ChangeAnswer::NotSent(_)) {
+        permit.begun();
+    }
+    match answer {
         ChangeAnswer::Accepted(job) => {
             let with_job =
                 crate::plan::settle::submitted(change.clone(), job.clone(), bench.clock.now());

@@ -32,7 +32,7 @@ use crate::{
         work::Work,
     },
     crd::TaurusProxyPort,
-    fleet::{claims::Claims, permits::Permits},
+    fleet::{claims::Claims, limits::Limits, permits::Permits},
     leader::Leadership,
     pace::Pace,
 };
@@ -48,6 +48,8 @@ pub struct Settings {
     pub chance: Chance,
     /// The durations.
     pub pace: Pace,
+    /// How many changes there may be over all resources.
+    pub limits: Limits,
     /// How often a settled resource is looked at.
     pub resync: Duration,
     /// Makes connections to the cloud.
@@ -96,6 +98,7 @@ impl Context {
             clock,
             chance,
             pace,
+            limits,
             resync,
             connect,
             defaults,
@@ -103,6 +106,13 @@ impl Context {
             leadership,
             work,
         } = settings;
+        let call = wake.clone();
+        let permits = Permits::new(limits, &pace, clock, move |asker| {
+            let resource = ObjectRef::new(&asker.name).within(&asker.namespace);
+            // Nobody listens any longer once the controller ends.
+            let _ = call.unbounded_send(resource);
+        });
+        meter.permits(&permits);
         let good_for = GoodFor {
             watched: pace.watch_retry,
             unwatched: pace.secret_sweep,
@@ -123,7 +133,7 @@ impl Context {
             recorder: Recorder::new(client.clone(), reporter),
             client,
             claims: Claims::default(),
-            permits: Permits::default(),
+            permits,
             memories: Memories::default(),
             leading_since: leadership.since(),
             leadership,
@@ -143,6 +153,11 @@ impl Context {
         self.draining.store(true, Ordering::SeqCst);
     }
 
+    /// Wakes those whose turn to change something comes by time alone. Never ends by itself.
+    pub async fn call_in_time(&self) {
+        self.permits.call_in_time().await;
+    }
+
     /// Whether this process may act now.
     pub(super) fn leads(&self) -> bool {
         self.leadership.time_left(self.clock.now()).is_some()
@@ -159,6 +174,9 @@ impl Context {
         }
         if !self.leads() {
             return Some("this process no longer leads");
+        }
+        if self.permits.is_halted() {
+            return Some("too many changes have failed meanwhile");
         }
         let namespace = object.namespace().unwrap_or_default();
         let known = self

@@ -38,7 +38,6 @@ mod tests {
     use futures::{FutureExt as _, StreamExt as _};
     use kube::{
         ResourceExt as _,
-        core::DeserializeGuard,
         runtime::{
             reflector,
             reflector::{ObjectRef, store},
@@ -54,7 +53,7 @@ mod tests {
             "metadata": {"name": name, "namespace": "shop", "uid": uid},
             "spec": {"projectID": "", "instanceID": "", "proxyID": "", "port": 3307}
         });
-        DeserializeGuard(Ok(serde_json::from_value(object).unwrap()))
+        Guarded(Ok(serde_json::from_value(object).unwrap()))
     }
 
     #[test]

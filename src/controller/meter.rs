@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     controller::act::Outcome,
     crd::{LastChange, TaurusProxyPort, TaurusProxyPortStatus},
+    fleet::permits::Permits,
 };
 
 /// How a reconcile ended.
@@ -30,6 +31,8 @@ pub trait Meter: Send + Sync {
     fn resource(&self, _object: &TaurusProxyPort, _status: &TaurusProxyPortStatus) {}
     /// A resource can't be read at all.
     fn undecodable(&self, _uid: &str) {}
+    /// Who hands out permits from now on, and can be asked how things stand.
+    fn permits(&self, _permits: &Permits) {}
     /// A resource is gone.
     fn forget(&self, _uid: &str) {}
 }

@@ -16,6 +16,7 @@ use crate::{
         read::{self, Desired},
     },
     crd::TaurusProxyPort,
+    fleet::permits::Asker,
     model::Moment,
     plan::{
         Decision,
@@ -27,6 +28,7 @@ use crate::{
 };
 
 mod acting;
+mod changing;
 mod looking;
 mod reporting;
 
@@ -87,12 +89,14 @@ impl<'a> Pass<'a> {
             Err(fault) => {
                 let status =
                     summary::invalid(self.object, fault.to_string(), self.context.clock.now());
+                self.context.permits.leave(&self.asker().uid);
                 self.write(status).await?;
                 return Ok(None);
             }
         };
         let record = Record::of(self.object);
         if desired.deleting && record.change.is_none() {
+            self.context.permits.leave(&self.asker().uid);
             return Ok(None);
         }
         self.memory.session.meet(&record, self.context.clock.now());
@@ -110,18 +114,29 @@ impl<'a> Pass<'a> {
                 self.context.clock.now(),
             )
             .await?;
-        let directory = opened.map(|opened| {
+        let way = opened.map(|opened| {
             self.memory.session.use_credential(opened.credential);
             opened.directory
         });
-        let finding = match self.find_due(&desired, &directory).await? {
+        let finding = match self.find_due(&desired, &way).await? {
             Some(finding) => finding,
-            None => match self.find_usual(&desired, &directory).await? {
-                Ok(finding) => finding,
-                Err(Later(wait)) => return self.put_off(&desired, wait).await,
-            },
+            None => {
+                let listing = self.listing(&desired, &record);
+                match self.find_usual(&desired, &way, listing).await? {
+                    Ok(finding) => finding,
+                    Err(Later(wait)) => return self.put_off(&desired, wait).await,
+                }
+            }
         };
         self.finish(&desired, finding).await
+    }
+
+    fn asker(&self) -> Asker {
+        Asker {
+            uid: self.object.uid().unwrap_or_default(),
+            namespace: self.object.namespace().unwrap_or_default(),
+            name: self.object.name_any(),
+        }
     }
 
     /// A change on record holds its instance, also one from before this process.
@@ -129,7 +144,8 @@ impl<'a> Pass<'a> {
         if record.change.is_none() {
             self.memory.permit = None;
         } else if self.memory.permit.is_none() {
-            self.memory.permit = self.context.permits.acquire(&desired.subject.instance);
+            let uid = self.asker().uid;
+            self.memory.permit = self.context.permits.resume(&uid, &desired.subject.instance);
         }
     }
 

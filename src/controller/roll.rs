@@ -6,13 +6,18 @@ use std::collections::{HashMap, HashSet};
 
 use kube::{ResourceExt as _, runtime::watcher::Event};
 
-use crate::{controller::Guarded, crd::TaurusProxyPort};
+use crate::{controller::Guarded, crd::TaurusProxyPort, fleet::permits::Trace};
 
 /// What a watch event means for the fleet.
 #[derive(Debug)]
 pub enum Change {
-    /// The resource exists as it now stands.
-    Noted(String, Option<Box<TaurusProxyPort>>),
+    /// The resource exists.
+    Noted {
+        /// As it now stands, if it can be read.
+        object: Option<Box<TaurusProxyPort>>,
+        /// What is stored of its changes.
+        trace: Box<Trace>,
+    },
     /// The resource is gone; as it last stood, if it could be read.
     Gone(String, Option<Box<TaurusProxyPort>>),
 }
@@ -59,9 +64,10 @@ impl Roll {
     }
 
     fn note(&mut self, uid: String, object: &Guarded) -> Change {
+        let trace = Box::new(object.trace());
         let object = object.0.as_ref().ok().cloned().map(Box::new);
-        self.known.insert(uid.clone(), object.clone());
-        Change::Noted(uid, object)
+        self.known.insert(uid, object.clone());
+        Change::Noted { object, trace }
     }
 
     fn strike(&mut self, uid: String, last: Option<Box<TaurusProxyPort>>) -> Change {
@@ -72,7 +78,6 @@ impl Roll {
 
 #[cfg(test)]
 mod tests {
-    use kube::core::DeserializeGuard;
     use serde_json::json;
 
     use super::*;
@@ -83,13 +88,13 @@ mod tests {
             "metadata": {"name": uid, "namespace": "shop", "uid": uid},
             "spec": {"projectID": "", "instanceID": "", "proxyID": "", "port": 3307}
         });
-        DeserializeGuard(Ok(serde_json::from_value(object).unwrap()))
+        Guarded(Ok(serde_json::from_value(object).unwrap()))
     }
 
     fn gone(changes: &[Change]) -> Vec<&str> {
         let gone = changes.iter().filter_map(|change| match change {
             Change::Gone(uid, Some(_)) => Some(uid.as_str()),
-            Change::Gone(..) | Change::Noted(..) => None,
+            Change::Gone(..) | Change::Noted { .. } => None,
         });
         gone.collect()
     }

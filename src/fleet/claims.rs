@@ -1,5 +1,4 @@
-//! What is known of all resources at once: who owns a proxy, on which instances a change is on record, which jobs were
-//! given up.
+//! What is known of all resources at once: who owns a proxy, and which jobs were given up.
 //!
 //! Fed from the watch of all resources. Two resources that name the same proxy would flip its port for ever; so the oldest
 //! whose own credentials can see the proxy owns it, and the others wait. Who can't see it claims nothing: else anybody could
@@ -52,7 +51,6 @@ struct Entry {
     contends: bool,
     /// Uptime since which it has been known to contend.
     since: Duration,
-    changing: bool,
     abandoned: Option<JobId>,
 }
 
@@ -186,30 +184,18 @@ impl Claims {
         }
     }
 
-    /// Whether another resource than `uid` has a change on record on this instance.
-    pub fn is_changing(&self, instance: &InstanceId, uid: &str) -> bool {
-        self.others(instance)
-            .iter()
-            .any(|(other, entry)| entry.changing && other != uid)
-    }
-
     /// Jobs that were given up on any resource of this instance.
     pub fn abandoned(&self, instance: &InstanceId) -> BTreeSet<JobId> {
-        self.others(instance)
-            .into_iter()
-            .filter_map(|(_, entry)| entry.abandoned)
+        let directory = self.directory();
+        let uids = directory.instances.get(instance).into_iter().flatten();
+        let entries = uids.filter_map(|uid| directory.entries.get(uid));
+        entries
+            .filter_map(|entry| entry.abandoned.clone())
             .collect()
     }
 
     fn directory(&self) -> MutexGuard<'_, Directory> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn others(&self, instance: &InstanceId) -> Vec<(String, Entry)> {
-        let directory = self.directory();
-        let uids = directory.instances.get(instance).into_iter().flatten();
-        uids.filter_map(|uid| Some((uid.clone(), directory.entries.get(uid)?.clone())))
-            .collect()
     }
 }
 
@@ -220,7 +206,6 @@ impl Entry {
             .creation_timestamp
             .as_ref()
             .map(|time| time.0);
-        let status = object.status.as_ref();
         Self {
             key: ProxyKey::of(&desired.subject),
             instance: desired.subject.instance.clone(),
@@ -228,9 +213,6 @@ impl Entry {
             name: name_of(object),
             contends: desired.policy != ManagementPolicy::Observe && !desired.deleting,
             since: uptime,
-            changing: status.is_some_and(|status| {
-                status.change.is_some() && status.subject_uid.as_deref() == Some(uid)
-            }),
             abandoned: desired.abandoned_job.clone(),
         }
     }

@@ -50,6 +50,13 @@ pub enum Reason {
     ProxyBusy,
     /// Another resource's change on the same instance goes first.
     WaitingForInstance,
+    /// As many changes are under way, or were begun within the last hour, as the operator allows over all resources; this
+    /// one waits for its turn.
+    #[strum(message = "see [limits.md](limits.md)")]
+    WaitingForBudget,
+    /// Too many changes in a row failed on different proxies, perhaps for a common cause: no new one begins for a while.
+    #[strum(message = "find out why they failed; see [limits.md](limits.md)")]
+    RolloutHalted,
     /// Another resource managed the same proxy until a short while ago, or, just after a start of the operator, may
     /// still turn out to; this one waits for two minutes.
     TakingOver,
@@ -165,6 +172,8 @@ impl Reason {
             | Self::BackingOff
             | Self::ProxyBusy
             | Self::WaitingForInstance
+            | Self::WaitingForBudget
+            | Self::RolloutHalted
             | Self::TakingOver
             | Self::Suspended
             | Self::CloudUnreachable

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     cloud::{CloudError, Job, Proxy, Task},
     controller::read::Desired,
+    fleet::limits::Limit,
     model::{JobId, Moment},
     pace::Pace,
     plan::{record::Record, session::Session},
@@ -51,6 +52,8 @@ pub struct Observed {
     pub owner_open_for: Option<Duration>,
     /// Whether another change of ours is at work on the instance.
     pub instance_taken: bool,
+    /// The limit over all resources for which a permit was refused.
+    pub limit: Option<Limit>,
     /// Whether the installed definition dropped the record of a change.
     pub record_pruned: bool,
 }
@@ -74,4 +77,11 @@ pub struct Facts<'a> {
     pub pace: &'a Pace,
     /// How often a settled resource is looked at.
     pub resync: Duration,
+}
+
+impl Facts<'_> {
+    /// Whether it is known that no change from before this object is at work.
+    pub fn is_vetted(&self) -> bool {
+        self.record.vetted && self.session.doubted.is_none()
+    }
 }

@@ -21,7 +21,7 @@ use crate::{
 type Gate = fn(&Facts<'_>, &Proxy) -> Option<Step>;
 
 /// All of them.
-const GATES: [Gate; 10] = [
+const GATES: [Gate; 11] = [
     deleting,
     suspended,
     policy,
@@ -31,6 +31,7 @@ const GATES: [Gate; 10] = [
     refusal,
     proxy_status,
     instance,
+    limit,
     tasks,
 ];
 
@@ -148,10 +149,15 @@ fn proxy_status(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
 
 /// Also asked before a resource is vetted: the change may be one of its predecessor.
 pub fn instance(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
-    facts.observed.instance_taken.then_some(Step::Hold(
-        Cause::WaitingForInstance,
-        facts.pace.transient.0,
-    ))
+    // It is woken when its turn has come.
+    let wait = Step::Hold(Cause::WaitingForInstance, facts.resync);
+    facts.observed.instance_taken.then_some(wait)
+}
+
+fn limit(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
+    let limit = facts.observed.limit.clone()?;
+    // It is woken when its turn has come.
+    Some(Step::Hold(Cause::WaitingForLimit(limit), facts.resync))
 }
 
 /// Also asked before a resource is vetted: an unfinished task may be a change from before it.

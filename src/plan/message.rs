@@ -5,8 +5,11 @@
 
 use std::fmt;
 
+use k8s_openapi::jiff::{Timestamp, ToSpan as _};
+
 use crate::{
     crd::{FailureCause, ManagementPolicy, REQUESTED_AT},
+    fleet::limits::Limit,
     model::Port,
     plan::{
         facts::Trouble,
@@ -96,6 +99,7 @@ pub fn of(cause: &Cause) -> Message {
         Cause::WaitingForInstance => {
             Message::plain("waiting for another change on the same instance")
         }
+        Cause::WaitingForLimit(limit) => reached(limit),
         Cause::Damped => {
             Message::plain("the port was changed elsewhere again; putting it right is put off")
         }
@@ -162,6 +166,44 @@ fn starting(order: Order) -> Message {
         "changing the port from {} to {}{doubt}",
         order.from, order.to
     ))
+}
+
+fn reached(limit: &Limit) -> Message {
+    match limit {
+        Limit::Concurrent { most } => Message::plain(format!(
+            "{} under way, the most that --max-concurrent-changes allows",
+            counted(*most, "change is", "changes are")
+        )),
+        // When the next one may begin changes with each that begins: it is said once.
+        Limit::Hourly { most, next } => Message::quoting(
+            format!(
+                "{} begun within an hour, the most that --max-changes-per-hour allows",
+                counted(*most, "change was", "changes were")
+            ),
+            format!("the next of those that wait may begin at {}", minute(*next)),
+        ),
+        Limit::Halted { failed, own, until } => {
+            let elsewhere = failed.saturating_sub(own.len());
+            let elsewhere = (elsewhere > 0).then(|| format!("{elsewhere} in other namespaces"));
+            let names: Vec<String> = own.iter().cloned().chain(elsewhere).collect();
+            Message::plain(format!(
+                "{} in a row failed on different proxies ({}): no new change begins until {}",
+                counted(*failed, "change", "changes"),
+                names.join(", "),
+                minute(*until)
+            ))
+        }
+    }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// A time of today, rounded up to the minute.
+fn minute(time: Timestamp) -> String {
+    let up = time.checked_add(59.seconds()).unwrap_or(time);
+    up.strftime("%H:%MZ").to_string()
 }
 
 fn ended(cause: FailureCause) -> &'static str {

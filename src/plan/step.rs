@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::{
     cloud::{CloudError, Meaning},
     crd::FailureCause,
-    model::{JobId, Port, Reason},
+    fleet::limits::Limit,
+    model::{Class, JobId, Port, Reason},
     plan::facts::Trouble,
 };
 
@@ -75,6 +76,8 @@ pub enum Cause {
     ProxyBusy(String),
     /// Another change of ours is at work on the instance.
     WaitingForInstance,
+    /// A limit over all resources is reached.
+    WaitingForLimit(Limit),
     /// A correction of drift is put off.
     Damped,
     /// The resource is suspended.
@@ -111,6 +114,26 @@ pub enum Cause {
     Blocked(Trouble),
 }
 
+impl Step {
+    /// Whether a change that is on record goes on, and so counts among those under way. One that is blocked or overdue, or of
+    /// which nothing was heard for a while, does not: nobody knows for how long.
+    pub fn goes_on(&self) -> bool {
+        match self {
+            Self::Hold(cause, _) => {
+                let reason = cause.reason();
+                let unheard = matches!(
+                    reason,
+                    Reason::CloudUnreachable | Reason::Throttled | Reason::MalformedAnswer
+                );
+                reason.class() != Class::Stalled && !unheard
+            }
+            Self::Rest | Self::Keep(_) | Self::LookAtTasks | Self::Advance(_) | Self::Change(_) => {
+                true
+            }
+        }
+    }
+}
+
 impl Cause {
     /// The reason that stands for it in the status.
     pub fn reason(&self) -> Reason {
@@ -122,6 +145,10 @@ impl Cause {
             Self::BackingOff(..) | Self::Damped => Reason::BackingOff,
             Self::ProxyBusy(_) => Reason::ProxyBusy,
             Self::WaitingForInstance => Reason::WaitingForInstance,
+            Self::WaitingForLimit(Limit::Halted { .. }) => Reason::RolloutHalted,
+            Self::WaitingForLimit(Limit::Concurrent { .. } | Limit::Hourly { .. }) => {
+                Reason::WaitingForBudget
+            }
             Self::Suspended | Self::Deleting => Reason::Suspended,
             Self::ConfirmingAbsence => Reason::ConfirmingAbsence,
             Self::GivenUp(cause, _) => given_up(*cause),

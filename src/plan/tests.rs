@@ -16,6 +16,7 @@ mod process;
 mod properties;
 mod reasons;
 mod schedule;
+mod shares;
 mod steps;
 mod trouble;
 mod world;

@@ -25,16 +25,19 @@ use crate::{
         meter::{Ending, Meter},
     },
     crd::{LastChange, Outcome, TaurusProxyPort, TaurusProxyPortStatus},
+    fleet::permits::Permits,
     leader::Leadership,
     telemetry::metrics::{
         labels::{
             AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel, UrgencyLabel,
         },
+        limits::Limits,
         resources::Resources,
     },
 };
 
 mod labels;
+mod limits;
 mod resources;
 
 /// What [`Metrics::text`] is (`Content-Type`).
@@ -65,6 +68,7 @@ pub struct Metrics {
     change_seconds: Histogram,
     change_requests: Family<AnswerLabel, Counter>,
     resources: Resources,
+    limits: Limits,
     leading: Gauge,
     leadership: OnceLock<(Arc<Leadership>, Clock)>,
 }
@@ -82,6 +86,7 @@ impl Default for Metrics {
             change_seconds: Histogram::new(CHANGE_SECONDS),
             change_requests: Family::default(),
             resources: Resources::default(),
+            limits: Limits::default(),
             leading: Gauge::default(),
             leadership: OnceLock::new(),
         };
@@ -98,6 +103,7 @@ impl Metrics {
             let leads = leadership.time_left(clock.now()).is_some();
             self.leading.set(leads.into());
         }
+        self.limits.refresh();
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
@@ -166,6 +172,7 @@ impl Metrics {
             "Requests to change a port, by what the cloud answered",
             self.change_requests.clone(),
         );
+        self.limits.register(registry);
         registry.register_collector(Box::new(self.resources.clone()));
     }
 }
@@ -200,6 +207,10 @@ impl Meter for Metrics {
 
     fn undecodable(&self, uid: &str) {
         self.resources.undecodable(uid);
+    }
+
+    fn permits(&self, permits: &Permits) {
+        self.limits.watch(permits);
     }
 
     fn forget(&self, uid: &str) {

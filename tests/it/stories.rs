@@ -28,6 +28,7 @@ mod helm;
 mod jobs;
 mod kstatus;
 mod leadership;
+mod limits;
 mod manifests;
 mod ownership;
 mod pace;

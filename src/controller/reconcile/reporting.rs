@@ -6,7 +6,7 @@ use super::{Finding, Pass};
 use crate::{
     controller::{events, journal::JournalError, read::Desired},
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
-    fleet::directory::sweep,
+    fleet::{directory::sweep, permits::Trace},
     plan::{Decision, facts::Observed, record::Record, step::Step, summary},
 };
 
@@ -24,7 +24,10 @@ impl Pass<'_> {
         self.write(status).await?;
         if decision.record.change.is_none() {
             self.memory.permit = None;
+        } else if let Some(permit) = &self.memory.permit {
+            permit.count(decision.step.goes_on());
         }
+        self.queue_up(desired, &decision.step);
         self.memory.failures = 0;
         let delay = match decision.step {
             // All resources of an instance come at the same time, and share the list.
@@ -64,6 +67,11 @@ impl Pass<'_> {
         if now.change.is_none_or(|other| other.id != change.id) {
             let last = now.last.filter(|last| last.id == change.id.as_str());
             self.context.meter.change_ended(last.as_ref());
+            let of = Trace::of(written).target;
+            if let (Some(last), Some((_, of))) = (last, of) {
+                let at = last.finished_at.0;
+                self.context.permits.ended(last.outcome, of, at);
+            }
         }
     }
 

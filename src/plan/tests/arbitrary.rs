@@ -14,6 +14,7 @@ use crate::{
         ChangeRecord, Corrections, FailureCause, FailureRecord, ManagementPolicy, Phase,
         TaurusProxyPortStatus,
     },
+    fleet::limits::Limit,
     model::{JobId, JobState, ProxyId},
     plan::facts::{Observed, Seen, Trouble},
 };
@@ -186,6 +187,7 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
             claimed_by_older: obstacle == 1,
             owner_open_for: (obstacle == 4).then_some(Duration::from_mins(1)),
             instance_taken: obstacle == 2,
+            limit: (obstacle == 5).then_some(Limit::Concurrent { most: 5 }),
             record_pruned: obstacle == 3,
         },
     )

@@ -78,7 +78,8 @@ fn is_allowed(desired: &Desired, record: &Record, observed: &Observed) -> bool {
     };
     let free = observed.tasks == Seen::Known(None)
         && !(observed.claimed_by_older || observed.instance_taken || observed.record_pruned)
-        && observed.owner_open_for.is_none();
+        && observed.owner_open_for.is_none()
+        && observed.limit.is_none();
     let differs = proxy.port.is_some_and(|port| port != desired.port.get());
     let usable = proxy.status == ProxyStatus::Active;
     let left_alone = desired.policy == ManagementPolicy::Observe

@@ -5,11 +5,12 @@
 use strum::IntoEnumIterator as _;
 
 use super::{
-    cloud::{Course, End, Fate, Mode, error},
+    cloud::{Course, End, Fate, Mode, error, wall},
     world::World,
 };
 use crate::{
     cloud::{Meaning, ProxyStatus},
+    fleet::limits::Limit,
     model::{Class, Reason},
     plan::facts::Trouble,
 };
@@ -122,6 +123,12 @@ fn way(reason: Reason) -> Way {
             world.cluster.orphan_until = world.now() + 160;
             world.want(3307);
             world.run(1);
+        }),
+        Reason::WaitingForBudget => limited(Limit::Concurrent { most: 5 }),
+        Reason::RolloutHalted => limited(Limit::Halted {
+            failed: 3,
+            own: vec!["orders".to_owned()],
+            until: wall(HOUR),
         }),
         Reason::TakingOver => to(|world| {
             world.cluster.owned_until = world.now() + 120;
@@ -249,6 +256,16 @@ fn failing(meaning: Meaning) -> Way {
     to(move |world| {
         world.sky.state().reads_fail = Some((world.now() + 2 * HOUR, meaning));
         world.run(HOUR);
+    })
+}
+
+/// No new change may begin for a while.
+fn limited(limit: Limit) -> Way {
+    to(move |world| {
+        world.cluster.limit = Some((world.now() + HOUR, limit.clone()));
+        world.want(3307);
+        world.run(30 * MINUTE);
+        assert_eq!(world.puts(), 0, "{limit:?}");
     })
 }
 

@@ -8,7 +8,10 @@ use super::{
     cloud::{Course, End, Fate, INSTANCE, MODES, Mode, PROXY, Sky, wall},
     process::{Halt, Process},
 };
-use crate::crd::{REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus};
+use crate::{
+    crd::{REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus},
+    fleet::limits::Limit,
+};
 
 /// The object as the API server has it.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(super) struct Cluster {
     pub(super) owned_until: u64,
     pub(super) pruned: bool,
     pub(super) claimed: bool,
+    /// A limit over all resources, until then.
+    pub(super) limit: Option<(u64, Limit)>,
 }
 
 /// A write from a stale view.
@@ -101,6 +106,7 @@ impl World {
                 owned_until: 0,
                 pruned: false,
                 claimed: false,
+                limit: None,
             },
             crew: vec![Process::new(0, 3600)],
         }

@@ -126,6 +126,8 @@ fn every_figure_has_its_name_and_type() {
         ("taurus_changes", "counter"),
         ("taurus_change_seconds", "histogram"),
         ("taurus_change_requests", "counter"),
+        ("taurus_changes_under_way", "gauge"),
+        ("taurus_rollout_halted_until_timestamp_seconds", "gauge"),
         ("taurus_resources", "gauge"),
         ("taurus_undecodable_resources", "gauge"),
     ] {

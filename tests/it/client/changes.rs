@@ -17,9 +17,13 @@ use taurus_port_operator::{
         ChangeRecord, CredentialsReference, Phase, TaurusProxyPort, TaurusProxyPortSpec,
         TaurusProxyPortStatus,
     },
-    fleet::permits::Permits,
+    fleet::{
+        limits::Limits,
+        permits::{Permit, Permits},
+    },
     leader::Leadership,
     model::{ChangeId, Port},
+    pace::Pace,
     plan::record::Change,
 };
 use taurus_sim::{Answer, Effect, Fault, Filter, JobPlan, Loss, Operation, sample};
@@ -122,8 +126,14 @@ impl Intents {
     }
 }
 
+/// A permit that nobody else wants.
+fn permit() -> Permit {
+    let permits = Permits::new(Limits::default(), &Pace::real(), Clock::start(), |_| ());
+    permits.resume("uid-1", &instance()).unwrap()
+}
+
 pub async fn change(cloud: &dyn Cloud, intents: &mut Intents) -> ChangeAnswer {
-    let permit = Permits::default().acquire(&instance()).unwrap();
+    let permit = permit();
     let line = cloud.open_line().await.unwrap();
     let proof = intents.acknowledged().await;
     line.change_port(proof, &permit).await
@@ -256,7 +266,7 @@ async fn a_connection_that_closed_before_anything_was_sent_proves_that_nothing_w
     let simulator = simulator().await;
     let mut intents = Intents::new().await;
     let cloud = connect(&simulator.url(), &KEYS);
-    let permit = Permits::default().acquire(&instance()).unwrap();
+    let permit = permit();
     let line = cloud.open_line().await.unwrap();
     let closing = async {
         // The simulator may have yet to take the connection in.

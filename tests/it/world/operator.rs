@@ -15,6 +15,7 @@ use taurus_port_operator::{
     },
     config::defaults::Defaults,
     controller::{self, Scope, context::Settings, meter::Meter},
+    fleet::limits::Limits,
     leader::Leadership,
     pace::Pace,
 };
@@ -32,6 +33,8 @@ pub struct Setup {
     pub gate: Gate,
     /// How often a settled resource is looked at.
     pub resync: Duration,
+    /// How many changes there may be over all resources.
+    pub limits: Limits,
     /// Whether it looks after all namespaces.
     pub everywhere: bool,
     /// Who counts.
@@ -63,6 +66,7 @@ impl Default for Setup {
             head_start: Duration::from_hours(1),
             gate: Gate::default(),
             resync: Duration::from_mins(10) / DIVISOR,
+            limits: Limits::default(),
             everywhere: false,
             meter: Arc::new(()),
             call_timeout: None,
@@ -192,6 +196,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         chance: Chance::default(),
         resync: setup.resync,
         pace,
+        limits: setup.limits,
         connect: Arc::new(Connector::new(policy).unwrap()),
         defaults: setup.defaults.clone(),
         meter: Arc::clone(&setup.meter),

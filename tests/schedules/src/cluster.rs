@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::Time};
-use kube::{ResourceExt as _, core::DeserializeGuard, runtime::watcher::Event};
+use kube::{ResourceExt as _, runtime::watcher::Event};
 use taurus_port_operator::{controller::Guarded, crd::TaurusProxyPort};
 use tokio::{
     sync::mpsc::UnboundedSender,
@@ -202,5 +202,5 @@ impl Cluster {
 }
 
 fn guarded(object: &TaurusProxyPort) -> Guarded {
-    DeserializeGuard(Ok(object.clone()))
+    Guarded(Ok(object.clone()))
 }

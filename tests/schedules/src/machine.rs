@@ -34,6 +34,7 @@ use taurus_port_operator::{
         context::{Context, Settings},
         meter::{Ending, Meter},
     },
+    fleet::limits::Limits,
     leader::{Elector, Leadership},
     pace::Pace,
 };
@@ -103,6 +104,7 @@ impl Machine {
                 clock,
                 chance: Chance::seeded(seed),
                 pace: Pace::real(),
+                limits: Limits::default(),
                 resync: RESYNC,
                 connect: Arc::new(Link {
                     shared: shared.clone(),
@@ -161,12 +163,13 @@ async fn control(
     let (sender, deliveries) = mpsc::unbounded_channel();
     shared.lock().cluster.watch(life.machine, sender);
     let (store, writer) = reflector::store();
-    // Secrets never change here: nobody is woken.
-    let (wake, _) = futures::channel::mpsc::unbounded();
+    // Secrets never change here: who is woken has its turn to change something.
+    let (wake, mut woken) = futures::channel::mpsc::unbounded::<ObjectRef<Guarded>>();
     let context = Arc::new(Context::new(client, settings, store.clone(), wake));
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
     let tell = move || drop(tell);
     let calls = controller::calls(events(deliveries), writer, Arc::clone(&context), tell);
+    let mut calling = Box::pin(context.call_in_time());
     let (mut calls, mut stop, mut told) = (Box::pin(calls), Box::pin(stop.fuse()), told.fuse());
     let mut synced = false;
     let stopping = Arc::new(AtomicBool::new(false));
@@ -185,6 +188,12 @@ async fn control(
             _ = &mut told, if !synced => synced = true,
             // As kube's runner does: nothing is reconciled before the first list is in the store.
             Some(()) = rounds.next(), if synced && !rounds.is_empty() => {}
+            Some(resource) = woken.next() => {
+                if let Some(bell) = bells.get(&resource.name) {
+                    bell.notify_one();
+                }
+            }
+            () = &mut calling => {}
             Some(Ok(call)) = calls.next(), if !stopping.load(Ordering::SeqCst) => {
                 let name = call.name_any();
                 let bell = bells.entry(name.clone()).or_insert_with(|| {

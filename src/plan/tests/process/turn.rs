@@ -121,6 +121,14 @@ impl Turn<'_> {
             Depth::Usual(Listing::Now)
         };
         let mut observed = block_on(look(&from, depth)).unwrap();
+        let now = self.sky.state().now;
+        let limit = self
+            .cluster
+            .limit
+            .as_ref()
+            .filter(|_| record.change.is_none());
+        let limit = limit.filter(|(until, _)| *until > now);
+        observed.limit = limit.map(|(_, limit)| limit.clone());
         observed.claimed_by_older = self.cluster.claimed;
         observed.instance_taken = self.cluster.orphan_until > self.sky.state().now;
         let left = self
@@ -286,8 +294,21 @@ impl Turn<'_> {
             Step::Keep(delay) | Step::Hold(_, delay) => (*delay).min(resync()),
             Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => Pace::real().poll_first,
         };
+        let delay = delay.min(self.called_in(&decision.step));
         self.process.step = Some(decision.step);
         Ok(delay)
+    }
+
+    /// Who waits for a permit is woken when it may have one.
+    fn called_in(&self, step: &Step) -> Duration {
+        let until = match step {
+            Step::Hold(Cause::WaitingForInstance, _) => self.cluster.orphan_until,
+            Step::Hold(Cause::WaitingForLimit(_), _) => {
+                self.cluster.limit.as_ref().map_or(0, |(until, _)| *until)
+            }
+            _ => return Duration::MAX,
+        };
+        Duration::from_secs(until.saturating_sub(self.sky.state().now))
     }
 
     fn write(

@@ -1,0 +1,226 @@
+//! From a change that is due to its request: the permit, the closer look, and the act.
+//!
+//! The permit is taken before the task list is read: one look serves who held it before. All calls are waited for before
+//! the first is made, so that the look is still fresh when the change is sent. Who gets no permit makes no call.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Finding, Pass, looking::Way};
+use crate::{
+    cloud::{CloudError, Proxy, ProxyStatus, Urgency},
+    controller::{
+        context::Context,
+        journal::JournalError,
+        look::{Depth, Later},
+        read::Desired,
+    },
+    fleet::{
+        directory::{self, Directory},
+        limits::Refusal,
+    },
+    plan::{
+        self,
+        facts::{Observed, Seen, Trouble},
+        record::Record,
+        step::{Cause, Step},
+    },
+};
+
+impl Pass<'_> {
+    /// What follows where a change is due by what is on record: the usual look would only cost time and a call. One that
+    /// waits for its permit is still looked at like a settled one; nothing, where no change is due.
+    pub(super) async fn find_due(
+        &mut self,
+        desired: &Desired,
+        way: &Way,
+    ) -> Result<Option<Finding>, JournalError> {
+        let Some(mut waiting) = self.on_record(desired) else {
+            return Ok(None);
+        };
+        if let (Step::LookAtTasks, Ok(directory)) = (&waiting.decision.step, way) {
+            match self.take_permit(desired) {
+                None => return self.look(desired, directory).await.map(Some),
+                Some(refusal) => waiting = self.refused(desired, waiting, refusal),
+            }
+        }
+        let (
+            Step::Hold(cause @ (Cause::WaitingForInstance | Cause::WaitingForLimit(_)), delay),
+            Ok(_),
+        ) = (waiting.decision.step.clone(), way)
+        else {
+            return Ok(None);
+        };
+        let now = self.context.clock.now().uptime;
+        let listed = self.memory.listed_at.get_or_insert(now);
+        if now.saturating_sub(*listed) < self.context.resync {
+            return Ok(Some(waiting));
+        }
+        match self.find_usual(desired, way, self.sweeping()).await? {
+            Ok(finding) => Ok(Some(finding)),
+            Err(Later(wait)) => {
+                waiting.decision.step = Step::Hold(cause, delay.min(wait));
+                Ok(Some(waiting))
+            }
+        }
+    }
+
+    /// What follows if the proxy is still as it was when it was read last, and has not the port that is wanted.
+    fn on_record(&self, desired: &Desired) -> Option<Finding> {
+        let record = Record::of(self.object);
+        let port = record.port.filter(|port| *port != desired.port.get())?;
+        if record.change.is_some() || !record.vetted {
+            return None;
+        }
+        let status = self.object.status.as_ref()?;
+        let proxy = Proxy {
+            id: desired.subject.proxy.clone(),
+            name: status.proxy_name.clone().unwrap_or_default(),
+            status: ProxyStatus::Active,
+            address: status.address.clone(),
+            port: Some(port),
+        };
+        let mut observed = Observed {
+            proxy: Seen::Known(Some(proxy)),
+            ..Observed::default()
+        };
+        self.add_fleet(desired, &mut observed);
+        // Nothing was seen: the session takes nothing in.
+        let decision = plan::decide_again(&self.facts(desired, &record, &observed));
+        Some(Finding {
+            observed,
+            decision,
+            looked_at: self.context.clock.now(),
+        })
+    }
+
+    /// Looks at the task list as well, and makes the change if that is what follows.
+    pub(super) async fn look_closer(
+        &mut self,
+        desired: &Desired,
+        directory: &Arc<Directory>,
+        finding: Finding,
+    ) -> Result<Finding, JournalError> {
+        if Record::of(self.object).change.is_some() {
+            return self.look(desired, directory).await;
+        }
+        let facts = self.facts(desired, &finding.decision.record, &finding.observed);
+        let (due, vetted) = (plan::is_change_due(&facts), facts.is_vetted());
+        if due
+            && let Some(refusal) = self.take_permit(desired)
+            && vetted
+        {
+            return Ok(self.refused(desired, finding, refusal));
+        }
+        let finding = self.look(desired, directory).await?;
+        let is_change = matches!(finding.decision.step, Step::Change(_));
+        if !is_change || self.memory.permit.is_some() {
+            return Ok(finding);
+        }
+        // It was looked whether it may ask at all, and it may.
+        match self.take_permit(desired) {
+            None => self.look(desired, directory).await,
+            Some(refusal) => Ok(self.refused(desired, finding, refusal)),
+        }
+    }
+
+    /// A closer look, and the change if that is what follows and its permit is there.
+    async fn look(
+        &mut self,
+        desired: &Desired,
+        directory: &Arc<Directory>,
+    ) -> Result<Finding, JournalError> {
+        let record = Record::of(self.object);
+        let (urgency, calls) = if record.change.is_none() {
+            (Urgency::Change, directory::CHANGE)
+        } else {
+            (Urgency::Job, directory::CLOSER_LOOK)
+        };
+        let turn = match directory.turn(urgency, calls).await {
+            Ok(turn) => turn,
+            Err(error) => return Ok(self.without_a_turn(desired, &record, error)),
+        };
+        let way = Ok(Arc::clone(directory));
+        let depth = Depth::Tasks(turn.as_ref(), self.tasks_known_since(&record));
+        let finding = match self.find(desired, &way, depth).await? {
+            Ok(finding) => finding,
+            // Only the usual look is put off.
+            Err(Later(_)) => return Err(JournalError::Conflict),
+        };
+        match finding.decision.step.clone() {
+            Step::Change(order) if self.memory.permit.is_some() => {
+                self.act(desired, &turn, order, finding).await
+            }
+            _ => Ok(finding),
+        }
+    }
+
+    /// Where many resources are new, one task list serves all that come soon after it. It must not be older than what such a
+    /// list has to show: that this process has led for long enough.
+    fn tasks_known_since(&self, record: &Record) -> Option<Duration> {
+        let new = !record.vetted && record.change.is_none();
+        let undoubted = self.memory.session.doubted.is_none();
+        let Context {
+            clock,
+            pace,
+            leading_since,
+            ..
+        } = self.context;
+        let lately = clock.now().uptime.saturating_sub(pace.proof_gap);
+        let proves_from = leading_since.saturating_add(pace.settle_window());
+        (new && undoubted).then_some(lately.max(proves_from))
+    }
+
+    /// The calls of a closer look can't be had: it is as if the task list could not be read.
+    fn without_a_turn(&mut self, desired: &Desired, record: &Record, error: CloudError) -> Finding {
+        let looked_at = self.context.clock.now();
+        let mut observed = Observed {
+            tasks: Seen::Unknown(Trouble::Cloud(error)),
+            ..Observed::default()
+        };
+        self.add_fleet(desired, &mut observed);
+        let decision = self.decide(desired, record, &observed);
+        Finding {
+            observed,
+            decision,
+            looked_at,
+        }
+    }
+
+    /// Takes the permit for a new change, or says why there is none.
+    fn take_permit(&mut self, desired: &Desired) -> Option<Refusal> {
+        if self.memory.permit.is_some() {
+            return None;
+        }
+        let permits = &self.context.permits;
+        match permits.acquire(&self.asker(), &desired.subject.instance) {
+            Ok(permit) => {
+                self.memory.permit = Some(permit);
+                None
+            }
+            Err(refusal) => Some(refusal),
+        }
+    }
+
+    /// What follows where there is no permit. What was seen stands; it is not taken in twice.
+    fn refused(&self, desired: &Desired, mut finding: Finding, refusal: Refusal) -> Finding {
+        match refusal {
+            Refusal::Instance => finding.observed.instance_taken = true,
+            Refusal::Limit(limit) => finding.observed.limit = Some(limit),
+        }
+        let record = Record::of(self.object);
+        finding.decision = plan::decide_again(&self.facts(desired, &record, &finding.observed));
+        finding
+    }
+
+    /// Who waits for a permit stays in the queue for it, and nobody else does.
+    pub(super) fn queue_up(&self, desired: &Desired, step: &Step) {
+        let asker = self.asker();
+        match step {
+            Step::Hold(Cause::WaitingForInstance, _) => {
+                self.context.permits.wait(&asker, &desired.subject.instance);
+            }
+            Step::Hold(Cause::WaitingForLimit(_), _) => {}
+            _ => self.context.permits.leave(&asker.uid),
+        }
+    }
+}

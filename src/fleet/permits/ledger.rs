@@ -1,0 +1,278 @@
+//! Who may begin a change: the decisions, without locks, clocks or anybody to be woken.
+//!
+//! Promises that of new changes never more than allowed are under way, that never more than allowed are begun within an hour,
+//! that none begins during a halt, and that whenever one may begin, one of those who wait and could begin was called.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::{
+    failures::{Failed, Failures},
+    queue::{Asker, Queue, Waiter},
+    records::Records,
+    window::Window,
+};
+use crate::{
+    crd::Outcome,
+    fleet::limits::{Limit, Limits, Refusal},
+    model::{InstanceId, Moment},
+    pace::Pace,
+};
+
+/// What is known of a permit that was given.
+#[derive(Debug)]
+struct Holder {
+    uid: String,
+    /// Whether it counts among the changes under way.
+    has_share: bool,
+    /// Whether its change counts among those of the hour already; until then room is kept for it.
+    is_begun: bool,
+}
+
+/// All that decides on permits.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    limits: Limits,
+    hour: Duration,
+    /// So long somebody who was called is waited for.
+    turn: Duration,
+    /// A change on record that nobody follows counts among those under way for this long.
+    unheard: Duration,
+    holders: BTreeMap<InstanceId, Holder>,
+    records: Records,
+    window: Window,
+    failures: Failures,
+    queue: Queue,
+}
+
+/// Where things stand, for who counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// Changes under way.
+    pub under_way: usize,
+    /// How many may be.
+    pub most_under_way: usize,
+    /// Changes that were begun within the last hour.
+    pub begun: usize,
+    /// How many may be.
+    pub most_begun: usize,
+    /// Until when no new one begins; nothing where there is no halt.
+    pub halted_until: Option<Timestamp>,
+}
+
+impl Ledger {
+    /// Bounds in the time of users; `pace` says how fast it runs.
+    pub(super) fn new(limits: Limits, pace: &Pace) -> Self {
+        Self {
+            limits: Limits {
+                halt_for: pace.of_user(limits.halt_for),
+                ..limits
+            },
+            hour: pace.limits_hour,
+            turn: pace.turn_within,
+            unheard: pace.job_visible_within,
+            holders: BTreeMap::new(),
+            records: Records::default(),
+            window: Window::default(),
+            failures: Failures::default(),
+            queue: Queue::default(),
+        }
+    }
+
+    /// Takes a permit, with all that it needs or nothing; who is refused waits from now on.
+    pub(super) fn acquire(
+        &mut self,
+        asker: &Asker,
+        instance: &InstanceId,
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let refusal = if self.is_free(instance, &asker.uid) {
+            let others = self
+                .queue
+                .called()
+                .saturating_sub(self.queue.is_called(&asker.uid).into());
+            self.limit(&asker.namespace, others, now)
+                .map(Refusal::Limit)
+        } else {
+            Some(Refusal::Instance)
+        };
+        if let Some(refusal) = refusal {
+            self.wait(asker, instance);
+            return Err(refusal);
+        }
+        self.queue.leave(&asker.uid);
+        self.hold(&asker.uid, instance, false);
+        Ok(())
+    }
+
+    /// Takes the permit of a change that is on record already: it is under way, whatever the limits say. Nothing if another
+    /// one has that instance.
+    pub(super) fn resume(&mut self, uid: &str, instance: &InstanceId) -> bool {
+        let free = !self.holders.contains_key(instance);
+        if free {
+            self.hold(uid, instance, true);
+        }
+        free
+    }
+
+    /// The permit of an instance is given back.
+    pub(super) fn release(&mut self, instance: &InstanceId) {
+        self.holders.remove(instance);
+    }
+
+    /// The change of this instance was begun.
+    pub(super) fn begun(&mut self, instance: &InstanceId, now: Moment) {
+        if let Some(holder) = self.holders.get_mut(instance)
+            && !std::mem::replace(&mut holder.is_begun, true)
+        {
+            self.window.add(now.wall, self.hour, now);
+        }
+    }
+
+    /// Whether the change of this instance counts among those under way: who can't go on keeps its instance alone.
+    pub(super) fn count(&mut self, instance: &InstanceId, under_way: bool) {
+        if let Some(holder) = self.holders.get_mut(instance) {
+            holder.has_share = under_way;
+        }
+    }
+
+    /// A change has ended.
+    pub(super) fn ended(&mut self, outcome: Outcome, of: Failed, at: Timestamp, now: Moment) {
+        match outcome {
+            Outcome::Succeeded => self.failures.succeeded(),
+            Outcome::Failed => {
+                let bounds = (self.limits.halt_after, self.limits.halt_for);
+                self.failures.failed(of, at, bounds, now);
+            }
+            // It never arrived: it says nothing of the next one.
+            Outcome::Void => {}
+        }
+    }
+
+    /// A change was begun at this time, before this process.
+    pub(super) fn recall_start(&mut self, begun: Timestamp, now: Moment) {
+        self.window.add(begun, self.hour, now);
+    }
+
+    /// The change that is on record of a resource: its id, and its instance where that can be read.
+    pub(super) fn note(
+        &mut self,
+        uid: &str,
+        change: Option<(&str, Option<&InstanceId>)>,
+        now: Moment,
+    ) {
+        self.records.note(uid, change, now);
+    }
+
+    /// Whether nobody but `uid` is at work on an instance.
+    pub(super) fn is_free(&self, instance: &InstanceId, uid: &str) -> bool {
+        is_free(&self.holders, &self.records, instance, uid)
+    }
+
+    /// Waits until the instance is free.
+    pub(super) fn wait(&mut self, asker: &Asker, instance: &InstanceId) {
+        self.queue.wait(Waiter {
+            asker: asker.clone(),
+            instance: instance.clone(),
+        });
+    }
+
+    /// No longer waits for anything.
+    pub(super) fn leave(&mut self, uid: &str) {
+        self.queue.leave(uid);
+    }
+
+    /// Whose turn it is now: as many as may begin, those included who were called already and have not come.
+    pub(super) fn call(&mut self, now: Moment) -> Vec<Asker> {
+        self.queue.expire(now.uptime);
+        let until = now.uptime.saturating_add(self.turn);
+        let mut next = Vec::new();
+        while !self.queue.is_empty() && self.limit("", self.queue.called(), now).is_none() {
+            let (holders, records) = (&self.holders, &self.records);
+            let called = self.queue.call(until, |waiter| {
+                is_free(holders, records, &waiter.instance, &waiter.asker.uid)
+            });
+            match called {
+                Some(asker) => next.push(asker),
+                None => break,
+            }
+        }
+        next
+    }
+
+    /// The uptime at which [`Self::call`] may have another answer though nothing happens until then; nothing while nobody
+    /// waits.
+    pub(super) fn next_call(&self, now: Moment) -> Option<Duration> {
+        if self.queue.is_empty() {
+            return None;
+        }
+        let unheard = self.records.ripe(self.unheard);
+        let ends = [
+            self.failures.until(now).map(|(until, _)| until),
+            self.window.next(now).map(|(until, _)| until),
+            self.queue.next_expiry(),
+        ];
+        let ends = ends.into_iter().flatten().chain(unheard);
+        ends.filter(|until| *until > now.uptime).min()
+    }
+
+    /// Where things stand.
+    pub(super) fn figures(&self, now: Moment) -> Figures {
+        Figures {
+            under_way: self.under_way(now),
+            most_under_way: self.limits.concurrent,
+            begun: self.window.count(now),
+            most_begun: self.limits.hourly,
+            halted_until: self.failures.until(now).map(|(_, wall)| wall),
+        }
+    }
+
+    /// The limit that keeps one more change from beginning, while so many others may begin before it.
+    fn limit(&self, namespace: &str, before: usize, now: Moment) -> Option<Limit> {
+        if let Some(halted) = self.failures.limit(namespace, now) {
+            return Some(halted);
+        }
+        let coming = self.holders.values().filter(|holder| !holder.is_begun);
+        let begun = self.window.count(now) + coming.count();
+        if begun + before >= self.limits.hourly {
+            return Some(Limit::Hourly {
+                most: self.limits.hourly,
+                next: self.window.next(now).map_or(now.wall, |(_, wall)| wall),
+            });
+        }
+        (self.under_way(now) + before >= self.limits.concurrent).then_some(Limit::Concurrent {
+            most: self.limits.concurrent,
+        })
+    }
+
+    fn under_way(&self, now: Moment) -> usize {
+        let holders = self.holders.values().filter(|holder| holder.has_share);
+        let is_held = |uid: &str| self.holders.values().any(|holder| holder.uid == uid);
+        let unheard = self.records.younger_than(self.unheard, now);
+        let unheard = unheard.filter(|uid| !is_held(uid));
+        holders.count() + unheard.count()
+    }
+
+    fn hold(&mut self, uid: &str, instance: &InstanceId, is_begun: bool) {
+        let holder = Holder {
+            uid: uid.to_owned(),
+            has_share: true,
+            is_begun,
+        };
+        self.holders.insert(instance.clone(), holder);
+    }
+}
+
+/// Whether nobody but `uid` holds an instance or has a change on record there.
+fn is_free(
+    holders: &BTreeMap<InstanceId, Holder>,
+    records: &Records,
+    instance: &InstanceId,
+    uid: &str,
+) -> bool {
+    let held = holders
+        .get(instance)
+        .is_some_and(|holder| holder.uid != uid);
+    !held && !records.has_other(instance, uid)
+}

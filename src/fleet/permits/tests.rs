@@ -1,0 +1,205 @@
+//! Permits: tables of the decisions, and properties over generated histories.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::{Asker, Failed, ledger::Ledger};
+use crate::{
+    crd::Outcome,
+    fleet::{
+        claims::ProxyKey,
+        limits::{Limit, Limits, Refusal},
+    },
+    model::{InstanceId, Moment, ProjectId, ProxyId},
+    pace::Pace,
+};
+
+mod failures;
+mod properties;
+mod turns;
+
+const HEX: &str = "0123456789abcdef0123456789abcdef";
+
+/// A moment so many seconds after the beginning, by both clocks.
+fn at(second: u64) -> Moment {
+    let wall = Timestamp::from_second(1_800_000_000 + i64::try_from(second).unwrap());
+    Moment::new(wall.unwrap(), Duration::from_secs(second))
+}
+
+fn instance(number: usize) -> InstanceId {
+    InstanceId::parse(&format!("{number:032x}in07")).unwrap()
+}
+
+/// The resource of this number, in this namespace, wants to change something on the instance of its number.
+fn asker(namespace: &str, number: usize) -> Asker {
+    Asker {
+        uid: number.to_string(),
+        namespace: namespace.to_owned(),
+        name: format!("proxy-{number}"),
+    }
+}
+
+/// The proxy of this number, of a resource in this namespace.
+fn proxy(namespace: &str, number: usize) -> Failed {
+    let subject = crate::controller::read::Subject {
+        region: Some("ap-southeast-3".to_owned()),
+        endpoint: None,
+        iam_endpoint: None,
+        project: ProjectId::parse(HEX).unwrap(),
+        instance: instance(number),
+        proxy: ProxyId::parse(&format!("{number:032x}po01")).unwrap(),
+    };
+    Failed {
+        proxy: ProxyKey::of(&subject),
+        namespace: namespace.to_owned(),
+        name: format!("proxy-{number}"),
+    }
+}
+
+fn ledger(concurrent: usize, hourly: usize) -> Ledger {
+    let limits = Limits {
+        concurrent,
+        hourly,
+        ..Limits::default()
+    };
+    Ledger::new(limits, &Pace::real())
+}
+
+/// The numbers of those who are called.
+fn called(ledger: &mut Ledger, second: u64) -> Vec<String> {
+    let called = ledger.call(at(second));
+    called.into_iter().map(|asker| asker.uid).collect()
+}
+
+impl Ledger {
+    fn ask(&mut self, number: usize, second: u64) -> Result<(), Refusal> {
+        self.acquire(&asker("shop", number), &instance(number), at(second))
+    }
+
+    /// Acquires and begins.
+    fn start(&mut self, number: usize, second: u64) {
+        self.ask(number, second).unwrap();
+        self.begun(&instance(number), at(second));
+    }
+
+    fn fails(&mut self, number: usize, second: u64) {
+        let now = at(second);
+        self.ended(Outcome::Failed, proxy("shop", number), now.wall, now);
+    }
+
+    fn count_at(&self, second: u64) -> usize {
+        self.figures(at(second)).under_way
+    }
+}
+
+#[test]
+fn an_instance_has_one_permit_and_gets_it_back() {
+    let mut ledger = ledger(5, 60);
+    ledger.ask(1, 0).unwrap();
+    let other = asker("shop", 2);
+    assert_eq!(
+        ledger.acquire(&other, &instance(1), at(0)),
+        Err(Refusal::Instance)
+    );
+    ledger.ask(3, 0).unwrap();
+    assert!(called(&mut ledger, 1).is_empty());
+    ledger.release(&instance(1));
+    assert_eq!(called(&mut ledger, 1), ["2"]);
+    assert_eq!(ledger.acquire(&other, &instance(1), at(1)), Ok(()));
+}
+
+#[test]
+fn a_change_on_record_of_another_resource_holds_its_instance() {
+    let mut ledger = ledger(5, 60);
+    ledger.note("9", Some(("c1", Some(&instance(1)))), at(0));
+    assert_eq!(ledger.ask(1, 0), Err(Refusal::Instance));
+    assert!(ledger.is_free(&instance(1), "9"));
+    ledger.note("9", None, at(300));
+    assert_eq!(called(&mut ledger, 300), ["1"]);
+}
+
+#[test]
+fn never_more_are_under_way_than_allowed() {
+    let mut ledger = ledger(2, 60);
+    ledger.start(1, 0);
+    ledger.start(2, 0);
+    let full = Refusal::Limit(Limit::Concurrent { most: 2 });
+    assert_eq!(ledger.ask(3, 0), Err(full));
+    ledger.release(&instance(1));
+    assert_eq!(called(&mut ledger, 1), ["3"]);
+    ledger.start(3, 1);
+    assert_eq!(ledger.count_at(1), 2);
+}
+
+#[test]
+fn who_is_blocked_keeps_its_instance_and_gives_its_share_to_others() {
+    let mut ledger = ledger(1, 60);
+    ledger.start(1, 0);
+    ledger.ask(2, 0).unwrap_err();
+    ledger.count(&instance(1), false);
+    assert_eq!(called(&mut ledger, 1), ["2"]);
+    ledger.start(2, 1);
+    let other = ledger.acquire(&asker("shop", 8), &instance(1), at(1));
+    assert_eq!(other, Err(Refusal::Instance));
+    // It goes on, and counts again, beyond the limit for new ones.
+    ledger.count(&instance(1), true);
+    assert_eq!(ledger.count_at(2), 2);
+    ledger.ask(3, 2).unwrap_err();
+    ledger.release(&instance(2));
+    assert!(called(&mut ledger, 3).is_empty());
+}
+
+#[test]
+fn never_more_are_begun_within_an_hour_than_allowed_and_a_refused_one_does_not_count() {
+    let mut ledger = ledger(5, 2);
+    ledger.start(1, 0);
+    ledger.release(&instance(1));
+    // Asked for and refused by the cloud.
+    ledger.ask(2, 10).unwrap();
+    ledger.release(&instance(2));
+    ledger.start(3, 20);
+    let next = at(3600).wall;
+    let full = Refusal::Limit(Limit::Hourly { most: 2, next });
+    assert_eq!(ledger.ask(4, 30), Err(full));
+    assert_eq!(ledger.next_call(at(30)), Some(at(3600).uptime));
+    assert!(called(&mut ledger, 3599).is_empty());
+    assert_eq!(called(&mut ledger, 3600), ["4"]);
+}
+
+#[test]
+fn room_in_the_hour_is_kept_for_who_has_a_permit() {
+    let mut ledger = ledger(5, 1);
+    ledger.ask(1, 0).unwrap();
+    assert!(matches!(
+        ledger.ask(2, 0),
+        Err(Refusal::Limit(Limit::Hourly { .. }))
+    ));
+}
+
+#[test]
+fn what_is_on_record_at_the_start_counts_until_it_is_followed_or_nobody_does_so_for_two_minutes() {
+    let mut ledger = ledger(2, 60);
+    // One that can't be decoded, and one that is taken up at once.
+    ledger.note("8", Some(("c8", None)), at(0));
+    ledger.note("9", Some(("c9", Some(&instance(9)))), at(0));
+    assert_eq!(ledger.count_at(0), 2);
+    assert!(ledger.resume("9", &instance(9)));
+    assert_eq!(ledger.count_at(0), 2);
+    ledger.ask(1, 1).unwrap_err();
+    assert_eq!(ledger.next_call(at(1)), Some(at(120).uptime));
+    assert!(called(&mut ledger, 119).is_empty());
+    assert_eq!(called(&mut ledger, 120), ["1"]);
+    assert_eq!(ledger.count_at(200), 1);
+}
+
+#[test]
+fn what_was_begun_before_the_start_counts_in_the_hour() {
+    let mut ledger = ledger(5, 2);
+    for begun in [0, 1800, 5000] {
+        ledger.recall_start(at(begun).wall, at(3700));
+    }
+    assert_eq!(ledger.figures(at(3700)).begun, 2);
+    assert!(ledger.ask(1, 3700).is_err());
+    assert_eq!(called(&mut ledger, 5400), ["1"]);
+}

@@ -1,0 +1,93 @@
+//! Failures in a row, and the halt.
+
+use super::*;
+
+fn halted(ledger: &Ledger, second: u64) -> bool {
+    ledger.figures(at(second)).halted_until.is_some()
+}
+
+#[test]
+fn exactly_three_failures_in_a_row_on_different_proxies_halt_for_half_an_hour() {
+    let mut ledger = ledger(5, 60);
+    ledger.fails(1, 0);
+    ledger.fails(2, 10);
+    ledger.fails(2, 20);
+    ledger.fails(1, 30);
+    assert!(!halted(&ledger, 30), "two proxies");
+    ledger.fails(3, 40);
+    assert_eq!(
+        ledger.ask(4, 50),
+        Err(Refusal::Limit(Limit::Halted {
+            failed: 3,
+            own: ["proxy-1", "proxy-2", "proxy-3"].map(str::to_owned).into(),
+            until: at(1840).wall,
+        }))
+    );
+    assert_eq!(ledger.next_call(at(50)), Some(at(1840).uptime));
+    assert!(called(&mut ledger, 1839).is_empty());
+    assert_eq!(called(&mut ledger, 1840), ["4"]);
+    ledger.fails(4, 1900);
+    assert!(!halted(&ledger, 1900), "a new row has begun");
+}
+
+#[test]
+fn one_that_succeeds_breaks_the_row_and_a_void_one_does_not() {
+    let mut ledger = ledger(5, 60);
+    for (number, outcome) in [
+        (1, Outcome::Failed),
+        (2, Outcome::Failed),
+        (3, Outcome::Succeeded),
+        (4, Outcome::Failed),
+        (5, Outcome::Void),
+        (6, Outcome::Failed),
+    ] {
+        ledger.ended(outcome, proxy("shop", number), at(0).wall, at(0));
+    }
+    assert!(!halted(&ledger, 0));
+    ledger.fails(7, 1);
+    assert!(halted(&ledger, 1));
+}
+
+#[test]
+fn who_was_under_way_when_the_halt_began_counts_for_the_next_row() {
+    let mut ledger = ledger(5, 60);
+    for number in 1..=5 {
+        ledger.fails(number, number.try_into().unwrap());
+    }
+    assert!(halted(&ledger, 1802) && !halted(&ledger, 1803));
+    ledger.fails(6, 2000);
+    assert!(halted(&ledger, 2000));
+}
+
+#[test]
+fn names_of_other_namespaces_are_told_to_nobody() {
+    let mut ledger = ledger(5, 60);
+    for (namespace, number) in [("shop", 1), ("bank", 2), ("bank", 3)] {
+        ledger.ended(Outcome::Failed, proxy(namespace, number), at(0).wall, at(0));
+    }
+    let mut told = |namespace: &str| match ledger.acquire(&asker(namespace, 9), &instance(9), at(1))
+    {
+        Err(Refusal::Limit(Limit::Halted { failed, own, .. })) => (failed, own.join(" ")),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told("shop"), (3, "proxy-1".to_owned()));
+    assert_eq!(told("bank"), (3, "proxy-2 proxy-3".to_owned()));
+    assert_eq!(told("else"), (3, String::new()));
+}
+
+#[test]
+fn a_halt_from_before_the_start_lasts_until_it_would_have_and_one_in_the_future_begins_now() {
+    for (ended, now, lasts_until) in [(0, 600, 1800), (90_000, 600, 2400)] {
+        let mut ledger = ledger(5, 60);
+        for number in 1..=3 {
+            ledger.ended(
+                Outcome::Failed,
+                proxy("shop", number),
+                at(ended).wall,
+                at(now),
+            );
+        }
+        assert!(halted(&ledger, lasts_until - 1), "{ended}");
+        assert!(!halted(&ledger, lasts_until), "{ended}");
+    }
+}
