@@ -21,5 +21,6 @@ mod field_cases;
 mod kept;
 mod reference;
 mod rules;
+mod soak;
 mod stories;
 mod world;
