@@ -73,7 +73,7 @@ MINUTES := 60
 RESOURCES := 200
 PROFILE := release
 soak: need-rust control-plane gitops-tools ## Everything goes wrong for an hour (MINUTES=60 RESOURCES=200, the plan of a run: SEED=7)
-	SOAK_MINUTES=$(MINUTES) SOAK_RESOURCES=$(RESOURCES) SOAK_SEED=$(SEED) \
+	RUST_LOG=$${RUST_LOG:-off} SOAK_MINUTES=$(MINUTES) SOAK_RESOURCES=$(RESOURCES) SOAK_SEED=$(SEED) \
 	  cargo test --profile $(PROFILE) --locked --test it -- --ignored --nocapture --test-threads=1 soak::
 
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)

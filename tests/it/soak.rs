@@ -52,6 +52,12 @@ use versions::Versions;
 /// By how much the operator's durations are divided: half an hour is 30 hours of the contract.
 const DIVISOR: u32 = 60;
 
+/// Ten minutes, divided: how often a settled resource is looked at.
+const RESYNC: Duration = Duration::from_secs(600 / DIVISOR as u64);
+
+/// Somebody leads within this after the one that led is gone, where nothing else goes wrong.
+const LED_WITHIN: Duration = Duration::from_secs(20);
+
 /// Where the Lease is, as `deploy/base` has it.
 const LEASE_NAMESPACE: &str = "taurus-system";
 
@@ -257,8 +263,7 @@ impl Stage {
             Event::Want(resource, port) => people.want(resource, port).await,
             Event::ToAndFro(resource, ports) => people.want_in_turn(resource, &ports).await,
             Event::Policy(resource, policy) => {
-                let policy = serde_json::to_value(policy).unwrap();
-                people.set_policy(resource, &policy).await;
+                people.set_policy(resource, policy).await;
             }
             Event::Suspend(resource, suspend) => people.suspend(resource, suspend).await,
             Event::Request(resource) => people.request(resource, &number.to_string()).await,
@@ -308,14 +313,7 @@ impl Stage {
     }
 
     async fn kill(&self, kill: Kill) {
-        let mut leader = None;
-        for replica in &self.replicas {
-            if replica.process().await.is_some_and(|(_, leads)| leads) {
-                leader = Some(replica);
-            }
-        }
-        // Nobody leads just now: the kill meets whoever may be about to.
-        let leader = leader.unwrap_or(&self.replicas[0]);
+        let leader = self.leader().await;
         let cause = |why: &str| self.hand_overs.cause(self.log.elapsed(), why);
         match kill {
             Kill::Leader => {
@@ -341,6 +339,20 @@ impl Stage {
                 standby.kill().await;
             }
         }
+    }
+
+    /// Who leads. While nobody does it is waited for; the first one where that takes too long.
+    async fn leader(&self) -> &Replica {
+        let began = Instant::now();
+        while began.elapsed() < LED_WITHIN {
+            for replica in &self.replicas {
+                if replica.process().await.is_some_and(|(_, leads)| leads) {
+                    return replica;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        &self.replicas[0]
     }
 
     fn note_end(&self) {
@@ -384,9 +396,9 @@ impl Stage {
             if is_ready(object) {
                 continue;
             }
-            let enforce = serde_json::to_value(ManagementPolicy::Enforce).unwrap();
             self.people.suspend(resource, false).await;
-            self.people.set_policy(resource, &enforce).await;
+            let enforce = ManagementPolicy::Enforce;
+            self.people.set_policy(resource, enforce).await;
             self.people.request(resource, "the end").await;
         }
     }

@@ -13,12 +13,14 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use taurus_port_operator::crd::{REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus};
+use taurus_port_operator::crd::{
+    ManagementPolicy, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus,
+};
 use taurus_sim::Control;
 
 use super::{
     fleet::Place,
-    ledger::Ledger,
+    ledger::{Edit, Ledger},
     plan::{PORTS, Recreation},
 };
 
@@ -46,22 +48,26 @@ impl People {
         (Api::namespaced(self.client.clone(), namespace), &place.name)
     }
 
-    /// Makes a resource; false if there is one.
+    /// Makes a resource; none if there is one.
     pub async fn create(&self, resource: usize, port: u16) -> Option<TaurusProxyPort> {
         let (api, _) = self.api(resource);
         let object = self.places[resource].resource(port, &self.endpoint);
-        self.ledger.wish(resource);
         self.edits.fetch_add(1, Ordering::Relaxed);
         match api.create(&PostParams::default(), &object).await {
-            Ok(made) => Some(made),
+            Ok(made) => {
+                self.ledger.edit(resource, Edit::Made(port));
+                Some(made)
+            }
             Err(Error::Api(refusal)) if refusal.is_already_exists() => None,
             Err(error) => panic!("a resource is not made: {error}"),
         }
     }
 
     pub async fn want(&self, resource: usize, port: u16) {
-        self.ledger.wish(resource);
-        self.edit(resource, json!({"spec": {"port": port}})).await;
+        let patch = json!({"spec": {"port": port}});
+        if self.patch(resource, patch).await {
+            self.ledger.edit(resource, Edit::Port(port));
+        }
     }
 
     pub async fn want_in_turn(&self, resource: usize, ports: &[u16]) {
@@ -71,31 +77,34 @@ impl People {
         }
     }
 
-    pub async fn set_policy(&self, resource: usize, policy: &Value) {
-        self.ledger.wish(resource);
-        let edit = json!({"spec": {"managementPolicy": policy}});
-        self.edit(resource, edit).await;
+    pub async fn set_policy(&self, resource: usize, policy: ManagementPolicy) {
+        let patch = json!({"spec": {"managementPolicy": policy}});
+        if self.patch(resource, patch).await {
+            self.ledger.edit(resource, Edit::Policy(policy));
+        }
     }
 
     pub async fn suspend(&self, resource: usize, suspend: bool) {
-        self.edit(resource, json!({"spec": {"suspend": suspend}}))
-            .await;
+        let patch = json!({"spec": {"suspend": suspend}});
+        if self.patch(resource, patch).await {
+            self.ledger.edit(resource, Edit::Suspend(suspend));
+        }
     }
 
     /// Asks for another try, in these words.
     pub async fn request(&self, resource: usize, value: &str) {
-        let edit = json!({"metadata": {"annotations": {REQUESTED_AT: value}}});
-        self.edit(resource, edit).await;
+        let patch = json!({"metadata": {"annotations": {REQUESTED_AT: value}}});
+        self.patch(resource, patch).await;
     }
 
-    /// Changes a resource, if there is one.
-    async fn edit(&self, resource: usize, patch: Value) {
+    /// Changes a resource; false if there is none.
+    async fn patch(&self, resource: usize, patch: Value) -> bool {
         let (api, name) = self.api(resource);
         let params = PatchParams::default();
         self.edits.fetch_add(1, Ordering::Relaxed);
         match api.patch(name, &params, &Patch::Merge(patch)).await {
-            Ok(_) => {}
-            Err(Error::Api(refusal)) if refusal.is_not_found() => {}
+            Ok(_) => true,
+            Err(Error::Api(refusal)) if refusal.is_not_found() => false,
             Err(error) => panic!("{name} is not edited: {error}"),
         }
     }

@@ -118,7 +118,7 @@ pub fn of(seed: u64, length: Duration, resources: usize) -> Vec<(Duration, Event
         kills: 0,
     };
     let mut plan = Vec::new();
-    let often = |seconds: u64| Duration::from_secs(seconds).min(length / 4);
+    let often = |seconds: u64| Duration::from_secs(seconds).min(length / 3);
     let lines: [(Duration, fn(&mut Maker) -> Event); 4] = [
         (Duration::from_millis(500), Maker::people),
         (often(4), Maker::cloud),

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{DIVISOR, LEASE_NAMESPACE, settings::Log};
+use super::{DIVISOR, LEASE_NAMESPACE, RESYNC, settings::Log};
 use crate::world::{plane, program::Program, relay::Relay};
 
 /// So long after trouble with the API server, or a freeze, a process may find that it has been deposed, and end.
@@ -25,6 +25,8 @@ pub struct Replica {
     pub relay: tokio::sync::Mutex<Relay>,
     program: tokio::sync::Mutex<Option<Program>>,
     facts: Mutex<Facts>,
+    /// Leads to the relay; its token is good for an hour, so each process gets another one.
+    kubeconfig: Value,
     endpoint: String,
     log: Arc<Log>,
     /// Where it logs.
@@ -51,9 +53,12 @@ impl Replica {
         let path = folder.join(format!("operator-{}.log", number + 1));
         // Each process of it adds to the file.
         std::fs::write(&path, "").unwrap();
+        let relay = Relay::start(plane::shared().await).await;
+        let kubeconfig = std::fs::read_to_string(relay.kubeconfig()).unwrap();
         Arc::new(Self {
             number,
-            relay: tokio::sync::Mutex::new(Relay::start(plane::shared().await).await),
+            kubeconfig: serde_json::from_str(&kubeconfig).unwrap(),
+            relay: tokio::sync::Mutex::new(relay),
             program: tokio::sync::Mutex::default(),
             facts: Mutex::default(),
             endpoint: endpoint.to_owned(),
@@ -81,19 +86,18 @@ impl Replica {
     }
 
     async fn start(&self) -> Program {
-        let kubeconfig = plane::operator_kubeconfig(plane::shared().await).await;
-        let fresh: Value = serde_json::from_str(&kubeconfig).unwrap();
-        let user = fresh["users"][0]["user"].clone();
-        // The relay may be away, or in trouble for a while; its address stays.
-        let kubeconfig = loop {
-            if let Ok(relay) = self.relay.try_lock() {
-                break relay.kubeconfig_with(|_, to| *to = user);
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        };
+        let kubeconfig = self.path.with_extension("kubeconfig");
+        let fresh = plane::operator_kubeconfig(plane::shared().await).await;
+        let fresh: Value = serde_json::from_str(&fresh).unwrap();
+        let mut through_relay = self.kubeconfig.clone();
+        through_relay["users"] = fresh["users"].clone();
+        std::fs::write(&kubeconfig, through_relay.to_string()).unwrap();
         let pace = DIVISOR.to_string();
-        let resync = format!("{}s", 600 / DIVISOR);
-        let environment = [("KUBECONFIG", kubeconfig.as_str()), ("TAURUS_PACE", &pace)];
+        let resync = format!("{}s", RESYNC.as_secs());
+        let environment = [
+            ("KUBECONFIG", kubeconfig.to_str().unwrap()),
+            ("TAURUS_PACE", &pace),
+        ];
         let flags = [
             "--leader-elect",
             "--lease-namespace",

@@ -64,11 +64,6 @@ impl Versions {
         Self { seen, task }
     }
 
-    /// How many there were.
-    pub fn count(&self) -> usize {
-        self.seen.lock().unwrap().all.len()
-    }
-
     /// How many times a status was written.
     pub fn writes(&self) -> usize {
         self.seen.lock().unwrap().writes

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use kube::api::DeleteParams;
-use taurus_sim::{Fleet, Mode, Options, sample};
+use taurus_sim::{Fleet, Mode, sample};
 
 use crate::world::{
-    World, is_ready,
+    World, is_ready, options,
     program::{Memory, Program},
     relay::{Call, Effect, Fault, Relay},
 };
@@ -30,8 +30,7 @@ async fn a14_waves_of_new_names_and_watches_begun_anew_leave_nothing_in_memory()
 /// Lets 25 waves of so many resources come and go, each for a proxy that was not there before.
 pub async fn waves(each: usize) {
     let fleet = Fleet::sample().numbered(WAVES * each);
-    let options = Options::default().mode(Mode::M2).fleet(fleet);
-    let world = World::without_operator(options).await;
+    let world = World::without_operator(options(Mode::M2).fleet(fleet)).await;
     let mut relay = Relay::start(world.plane).await;
     let kubeconfig = relay.kubeconfig();
     let environment = [
