@@ -2,14 +2,17 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use taurus_sim::Outcome;
 
-use super::{Stage, logs, memory, plan::Event, secrets::MARK};
+use super::{ledger::Reasons, logs, memory, plan::Event, secrets::MARK, stage::Stage};
 use crate::{
     rules,
     world::{plane, recorder, verdicts},
 };
+
+/// A job that a living process was told is in a status by then, also where the API server was away meanwhile.
+const RECORDED_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// The most lines that are shown of one kind of breach.
 const SHOWN: usize = 5;
@@ -29,14 +32,10 @@ impl Report {
     /// A row whose value has to be none, with what there is.
     fn none(&mut self, what: &str, found: &[String]) {
         self.row(what, found.len());
-        if let Some(first) = found.first() {
-            let more: Vec<&str> = found.iter().take(SHOWN).map(String::as_str).collect();
-            let text = if found.len() > 1 {
-                more.join("\n")
-            } else {
-                first.clone()
-            };
-            self.broken.push(format!("{what}: {}\n{text}", found.len()));
+        if !found.is_empty() {
+            let first: Vec<&str> = found.iter().take(SHOWN).map(String::as_str).collect();
+            let told = format!("{what}: {}\n{}", found.len(), first.join("\n"));
+            self.broken.push(told);
         }
     }
 
@@ -115,7 +114,7 @@ fn changes(report: &mut Report, stage: &Stage) {
             superfluous.push(format!("{}: {changes:?} for {reasons:?}", place.name));
         }
     }
-    let sum = |of: fn(&super::ledger::Reasons) -> usize| reasons.iter().map(of).sum::<usize>();
+    let sum = |of: fn(&Reasons) -> usize| reasons.iter().map(of).sum::<usize>();
     report.row("changes asked for", sent);
     report.row("  reasons in all", bound);
     report.row("  wishes of people", sum(|reasons| reasons.wishes));
@@ -155,7 +154,7 @@ fn lost_jobs(stage: &Stage) -> (Vec<String>, usize) {
             && change.faults.is_empty();
         let soon_after = |at: &Timestamp| {
             let passed = at.duration_since(change.at);
-            !passed.is_negative() && passed < super::RECORDED_WITHIN
+            !passed.is_negative() && passed < RECORDED_WITHIN
         };
         let killed = ends.iter().any(soon_after);
         let of_it = |proxy: &String| Some(proxy) == change.proxy.as_ref();

@@ -70,9 +70,9 @@ pub async fn waves(each: usize) {
     assert!(grown <= MOST_GROWTH, "memory grows: {after:?}");
     let files = |memory: &Memory| memory.files;
     let later = after[WARM..].iter().map(files);
-    let (least, most) = (later.clone().min().unwrap(), later.max().unwrap());
+    let (fewest, most) = (later.clone().min().unwrap(), later.max().unwrap());
     assert!(
-        most - least <= FILES_IN_PASSING,
+        most - fewest <= FILES_IN_PASSING,
         "files stay open: {after:?}"
     );
     drop(program);
