@@ -128,7 +128,7 @@ fn changes(report: &mut Report, stage: &Stage) {
     );
     let (lost, excused) = lost_jobs(stage);
     report.row(
-        "jobs whose process was killed before it could record them",
+        "  whose answer was lost, or process or resource ended",
         excused,
     );
     report.none("jobs lost", &lost);
