@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use taurus_sim::Outcome;
+use taurus_sim::{Effect, Outcome};
 
 use super::{ledger::Reasons, logs, memory, plan::Event, secrets::MARK, stage::Stage};
 use crate::{
@@ -149,9 +149,12 @@ fn lost_jobs(stage: &Stage) -> (Vec<String>, usize) {
         else {
             continue;
         };
-        let heard = change.outcome == Outcome::Answered
-            && change.chaos.is_empty()
-            && change.faults.is_empty();
+        let answer = change.answer.as_ref();
+        let told = answer.is_some_and(|answer| answer.body.contains(job.as_str()));
+        // Of one that comes slowly nobody knows whether it was waited for.
+        let slow = |effect: &Effect| matches!(effect, Effect::SlowBody { .. });
+        let slowly = change.chaos.iter().any(slow);
+        let heard = told && !slowly && change.outcome == Outcome::Answered;
         let soon_after = |at: &Timestamp| {
             let passed = at.duration_since(change.at);
             !passed.is_negative() && passed < RECORDED_WITHIN
