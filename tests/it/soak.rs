@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{stories::churn, world::is_ready};
+use crate::stories::churn;
 
 mod book;
 mod end;
@@ -61,23 +61,9 @@ async fn everything_goes_wrong_for_a_long_time_and_every_promise_holds() {
     stage.play(&plan).await;
     stage.log.say("all faults end");
     trouble::end(&stage.sim);
-    let mut restless = stage
-        .come_to_rest("by itself", |judge, objects| judge.restless(objects))
-        .await;
+    let mut restless = stage.come_to_rest("by itself", false).await;
     stage.help().await;
-    restless.extend(
-        stage
-            .come_to_rest("with a person's help", |judge, objects| {
-                let ready = objects.iter().filter(|object| is_ready(object));
-                let waiting = objects.len() - ready.count();
-                if waiting == 0 {
-                    judge.restless(objects)
-                } else {
-                    vec![format!("{waiting} are not Ready")]
-                }
-            })
-            .await,
-    );
+    restless.extend(stage.come_to_rest("with a person's help", true).await);
     let disturbed = stage.keep_quiet().await;
     running.shutdown().await;
     for replica in &stage.replicas {

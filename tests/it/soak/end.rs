@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use taurus_port_operator::crd::{ManagementPolicy, TaurusProxyPort};
+use kube::ResourceExt as _;
+use taurus_port_operator::crd::ManagementPolicy;
 use tokio::time::Instant;
 
 use super::{
@@ -19,18 +20,16 @@ const REST_WITHIN: Duration = Duration::from_mins(5);
 const QUIET: Duration = Duration::from_mins(3);
 
 impl Stage {
-    /// Waits until nothing is restless; what still is, is told.
-    pub async fn come_to_rest(
-        &self,
-        how: &str,
-        restless: impl Fn(&Judge<'_>, &[TaurusProxyPort]) -> Vec<String>,
-    ) -> Vec<String> {
+    /// Waits until nothing is restless, and all is Ready where it is to be; what still is not, is told.
+    pub async fn come_to_rest(&self, how: &str, ready: bool) -> Vec<String> {
         let began = Instant::now();
         loop {
             let objects = rest::objects(&self.client).await;
             let people = &self.people;
             let judge = Judge::new(&people.places, &self.sim, &people.ledger, &self.book);
-            let still = restless(&judge, &objects);
+            let mut still = judge.restless(&objects);
+            let unready = objects.iter().filter(|object| ready && !is_ready(object));
+            still.extend(unready.map(|object| format!("{} is not Ready", object.name_any())));
             if still.is_empty() || began.elapsed() > REST_WITHIN {
                 self.log.say(&format!(
                     "at rest {how} after {:?}, but for {still:?}",

@@ -1,6 +1,6 @@
 //! What the processes need over time: memory and open files.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use crate::world::program::Memory;
 
@@ -42,7 +42,7 @@ pub fn curve(samples: &[Sample], length: Duration) -> (Vec<String>, Vec<String>)
                 .map(|sample| sample.memory.peak)
                 .max()
                 .unwrap_or_default();
-            cells += &format!(" | {resident:>22} | {peak:>6} | {files:>11}");
+            write!(cells, " | {resident:>22} | {peak:>6} | {files:>11}").unwrap();
         }
         rows.push(cells);
     }
@@ -117,7 +117,7 @@ fn to_f64(count: usize) -> f64 {
 
 #[test]
 fn a_curve_that_grows_is_told_from_a_flat_one() {
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let samples = |growth: u64| -> Vec<Sample> {
         let sample = |nth: u64| Sample {
             at: Duration::from_secs(nth * 10),

@@ -119,7 +119,7 @@ pub fn of(seed: u64, length: Duration, resources: usize) -> Vec<(Duration, Event
     };
     let mut plan = Vec::new();
     let often = |seconds: u64| Duration::from_secs(seconds).min(length / 3);
-    let lines: [(Duration, fn(&mut Maker) -> Event); 4] = [
+    let lines: [(Duration, Make); 4] = [
         (Duration::from_millis(500), Maker::people),
         (often(4), Maker::cloud),
         (often(20), Maker::api_server),
@@ -138,6 +138,9 @@ pub fn of(seed: u64, length: Duration, resources: usize) -> Vec<(Duration, Event
     plan.sort_by_key(|(at, _)| *at);
     plan
 }
+
+/// Makes an event of its kind.
+type Make = fn(&mut Maker) -> Event;
 
 struct Maker {
     random: SmallRng,
@@ -271,7 +274,7 @@ impl Maker {
 
 #[test]
 fn a_seed_is_one_plan_and_another_seed_another() {
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let told = |seed| format!("{:?}", of(seed, hour, 200));
     assert_eq!(told(1), told(1));
     assert_ne!(told(1), told(2));

@@ -14,10 +14,10 @@ use super::{DIVISOR, LEASE_NAMESPACE, RESYNC, settings::Log};
 use crate::world::{plane, program::Program, relay::Relay};
 
 /// So long after trouble with the API server, or a freeze, a process may find that it has been deposed, and end.
-const AFTERMATH: Duration = Duration::from_secs(60);
+const AFTERMATH: Duration = Duration::from_mins(1);
 
 /// A pod that is asked to end is killed after this.
-pub const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 
 /// One of the two.
 pub struct Replica {
