@@ -7,6 +7,9 @@ use crate::world::program::Memory;
 /// No larger than this may the last third's mean be, in relation to that of the third before.
 const FLAT: f64 = 1.2;
 
+/// In a shorter run most samples are of processes that have just started, and each third has other ones.
+const SHORTEST: Duration = Duration::from_mins(10);
+
 /// Fewer samples in a third than this say nothing.
 const LEAST: usize = 10;
 
@@ -78,7 +81,7 @@ fn thirds(samples: &[Sample], length: Duration, value: fn(&Sample) -> u64) -> (S
         within.map(value).collect()
     };
     let (middle, last) = (of(1), of(2));
-    if middle.len().min(last.len()) < LEAST {
+    if length < SHORTEST || middle.len().min(last.len()) < LEAST {
         return ("too short a run to tell".to_owned(), true);
     }
     let (middle, last) = (mean(&middle), mean(&last));
@@ -133,5 +136,7 @@ fn a_curve_that_grows_is_told_from_a_flat_one() {
     };
     assert_eq!(curve(&samples(1), hour).1, Vec::<String>::new());
     assert_eq!(curve(&samples(100), hour).1.len(), 1);
+    let minute = Duration::from_mins(1);
+    assert_eq!(curve(&samples(100), minute).1, Vec::<String>::new());
     assert!(curve(&samples(1), hour).0.len() > ROWS);
 }
