@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-versions model schedules check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python
+.PHONY: help demo test test-versions model schedules soak check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -67,6 +67,14 @@ schedules: need-rust ## Play schedules of crashes and faults by the million (SCH
 	cargo build --locked --profile fast -p taurus-schedules
 	@$${CARGO_TARGET_DIR:-target}/fast/taurus-schedules $(if $(SEED),--seed $(SEED),\
 	  --count $(SCHEDULES) --threads $(THREADS) --progress $${CARGO_TARGET_DIR:-target}/fast/progress-$(SCHEDULES)-$(THREADS))
+
+# In a release build, since it looks at memory; another profile is for trying the soak itself.
+MINUTES := 60
+RESOURCES := 200
+PROFILE := release
+soak: need-rust control-plane gitops-tools ## Everything goes wrong for an hour (MINUTES=60 RESOURCES=200, the plan of a run: SEED=7)
+	RUST_LOG=$${RUST_LOG:-off} SOAK_MINUTES=$(MINUTES) SOAK_RESOURCES=$(RESOURCES) SOAK_SEED=$(SEED) \
+	  cargo test --profile $(PROFILE) --locked --test it -- --ignored --nocapture --test-threads=1 soak::
 
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build

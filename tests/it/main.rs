@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::allow_attributes,
@@ -21,5 +22,6 @@ mod field_cases;
 mod kept;
 mod reference;
 mod rules;
+mod soak;
 mod stories;
 mod world;

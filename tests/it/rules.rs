@@ -6,7 +6,7 @@ use taurus_sim::{Entry, Operation};
 mod verdicts;
 mod versions;
 
-pub use verdicts::of_verdicts;
+pub use verdicts::{of_verdicts, wrong_verdicts};
 pub use versions::{Version, of_versions};
 
 /// Checks that nothing but the product's calls was ever made, whatever the story was (E32).

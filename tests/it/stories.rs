@@ -6,6 +6,7 @@ mod api_outages;
 mod bulkheads;
 mod changes;
 mod chaos;
+pub mod churn;
 mod cloud_answers;
 mod cloud_credentials;
 mod cloud_endpoints;

@@ -17,10 +17,8 @@ const SUSPENDED: [&str; 3] = ["Suspended", "WaitingForApproval", "WaitingForWind
 
 /// Checks the verdicts on versions, in the order in which a watch delivered them.
 pub fn of_verdicts(versions: &[Version], verdicts: &[Verdict]) {
-    assert_eq!(versions.len(), verdicts.len(), "one for each version");
-    for (version, verdict) in versions.iter().zip(verdicts) {
-        of_one(&version.object, verdict);
-    }
+    let wrong = wrong_verdicts(versions, verdicts);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let mut of_neighbour = versions
         .iter()
         .zip(verdicts)
@@ -33,13 +31,22 @@ pub fn of_verdicts(versions: &[Version], verdicts: &[Verdict]) {
     );
 }
 
-fn of_one(object: &TaurusProxyPort, verdict: &Verdict) {
-    let shown = || format!("{verdict:?}: {object:#?}");
+/// The verdicts that are not as expected, in a text each.
+pub fn wrong_verdicts(versions: &[Version], verdicts: &[Verdict]) -> Vec<String> {
+    assert_eq!(versions.len(), verdicts.len(), "one for each version");
+    let pairs = versions.iter().zip(verdicts);
+    pairs
+        .filter_map(|(version, verdict)| wrong(&version.object, verdict))
+        .collect()
+}
+
+/// What is wrong with a verdict.
+fn wrong(object: &TaurusProxyPort, verdict: &Verdict) -> Option<String> {
     let (kstatus, health) = expected(object);
-    assert_eq!(verdict.health(), health, "Argo CD: {}", shown());
-    if let Some(kstatus) = kstatus {
-        assert_eq!(verdict.kstatus.status, kstatus, "kstatus: {}", shown());
-    }
+    let right = verdict.health() == health
+        && kstatus.is_none_or(|kstatus| verdict.kstatus.status == kstatus);
+    let wanted = || format!("expected {kstatus:?}, {health:?}; {verdict:?}: {object:#?}");
+    (!right).then(wanted)
 }
 
 /// kstatus takes an object for done of which nobody has said anything yet: it has nothing else to go by.

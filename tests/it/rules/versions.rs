@@ -34,13 +34,20 @@ pub fn of_versions(versions: &[Version], secrets: &[&str]) {
         "a story without a version shows nothing"
     );
     let mut last: HashMap<String, &TaurusProxyPort> = HashMap::new();
-    let there = versions.iter().filter(|version| !version.deleted);
-    for version in there.filter(|version| !is_restored(&version.object)) {
+    for version in versions.iter().filter(|version| !version.deleted) {
         let object = &version.object;
+        let uid = object.uid().unwrap();
+        if is_restored(object) {
+            // It has taken the place of what was said before: what is said next goes on from there.
+            if last.get(&uid).is_some_and(|last| last.status.is_some()) {
+                last.remove(&uid);
+            }
+            continue;
+        }
         if let Some(status) = &object.status {
             of_one(object, status, version, secrets);
         }
-        if let Some(before) = last.insert(object.uid().unwrap(), object) {
+        if let Some(before) = last.insert(uid, object) {
             of_two(before, object);
         }
     }
@@ -301,6 +308,22 @@ mod tests {
     #[test]
     fn the_checker_passes_what_is_right() {
         assert!(check(&[Value::Null, unready(NOON), ready(LATER)]));
+    }
+
+    #[test]
+    fn a_status_from_a_backup_is_where_the_next_one_goes_on() {
+        let mut restored = unready(NOON);
+        restored["subjectUID"] = json!("another");
+        let mut after = unready(NOON);
+        after["address"] = json!("10.0.0.1");
+        let history = [Value::Null, unready(LATER), restored, after.clone()];
+        assert!(check(&history));
+        assert!(!check(&[Value::Null, unready(LATER), after]));
+        let ready_at_once = [Value::Null, history[2].clone(), ready(LATER)];
+        assert!(
+            !check(&ready_at_once),
+            "Ready is not the first that is said"
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The operator as its program, with the command line and the signals that a pod would give it.
 
 use std::{
-    fs::File,
-    path::PathBuf,
+    fs::{self, File},
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
 };
 
@@ -14,11 +14,41 @@ use super::{DIVISOR, PATIENCE, World, plane};
 /// More than any story makes that is about something else.
 const CALLS_PER_MINUTE: &str = "1000000";
 
+/// What a process needs at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Resident memory, in KiB.
+    pub resident: u64,
+    /// The most that the process has had of it.
+    pub peak: u64,
+    /// Open file descriptors.
+    pub files: u64,
+}
+
+impl Memory {
+    /// Of a process by its id; none if it has ended.
+    pub fn of(process: u32) -> Option<Self> {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().strip_suffix(" kB")?.parse().ok()
+        };
+        let files = fs::read_dir(format!("/proc/{process}/fd")).ok()?.count();
+        Some(Self {
+            resident: number("VmRSS:")?,
+            peak: number("VmHWM:")?,
+            files: files.try_into().ok()?,
+        })
+    }
+}
+
 /// A running program; it is killed with its story.
 pub struct Program {
     child: Child,
     admin: String,
-    folder: tempfile::TempDir,
+    log: PathBuf,
+    /// What goes with it.
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Program {
@@ -45,38 +75,54 @@ impl Program {
         plane::allow_leases(world.plane, &world.namespace).await;
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
-        std::fs::write(&kubeconfig, plane::operator_kubeconfig(world.plane).await).unwrap();
+        fs::write(&kubeconfig, plane::operator_kubeconfig(world.plane).await).unwrap();
+        let pace = DIVISOR.to_string();
+        let mut given = vec![
+            ("KUBECONFIG", kubeconfig.to_str().unwrap()),
+            ("TAURUS_LOG_LEVEL", "debug"),
+            ("TAURUS_PACE", &pace),
+            ("TAURUS_CALLS_PER_MINUTE", CALLS_PER_MINUTE),
+        ];
+        given.extend(environment);
+        let namespace = world.namespace.as_str();
+        let mut arguments = vec!["--namespace", namespace, "--lease-namespace", namespace];
+        arguments.extend(["--resync", "2s"]);
+        arguments.extend(flags);
+        let endpoint = world.sim.address().to_string();
+        let log = folder.path().join("log");
+        Self {
+            _folder: Some(folder),
+            ..Self::launch(&endpoint, &log, &given, &arguments)
+        }
+    }
+
+    /// Starts it for a cloud at this address, with nothing given that a story would want: what it logs is added to a file.
+    pub fn launch(
+        endpoint: &str,
+        log: &Path,
+        environment: &[(&str, &str)],
+        flags: &[&str],
+    ) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let admin = listener.local_addr().unwrap().to_string();
         drop(listener);
-        let endpoint = world.sim.address().to_string();
+        let into = File::options().create(true).append(true).open(log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_taurus-port-operator"))
-            .env("KUBECONFIG", &kubeconfig)
-            .env("TAURUS_LOG_LEVEL", "debug")
-            .env("TAURUS_PACE", DIVISOR.to_string())
-            .env("TAURUS_CALLS_PER_MINUTE", CALLS_PER_MINUTE)
             .envs(environment.iter().copied())
-            .args([
-                "run",
-                "--namespace",
-                &world.namespace,
-                "--log-format",
-                "json",
-            ])
-            .args(["--allow-http", "--allowed-endpoint", &endpoint])
-            .args(["--resync", "2s"])
+            .args(["run", "--log-format", "json"])
+            .args(["--allow-http", "--allowed-endpoint", endpoint])
             .args(["--admin-address", &admin])
-            .args(["--lease-namespace", &world.namespace])
             .args(flags)
             .stdin(Stdio::null())
-            .stderr(File::create(folder.path().join("log")).unwrap())
+            .stderr(into)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
         Self {
             child,
             admin,
-            folder,
+            log: log.to_owned(),
+            _folder: None,
         }
     }
 
@@ -98,22 +144,36 @@ impl Program {
             .collect()
     }
 
+    /// Asks the admin server for a path; none where it doesn't answer.
+    pub fn ask(&self, path: &str) -> impl Future<Output = Option<(u16, String)>> + use<> {
+        let url = format!("http://{}{path}", self.admin);
+        async move {
+            let http = reqwest::Client::builder().no_proxy().build().unwrap();
+            let answer = http.get(&url).send().await.ok()?;
+            let status = answer.status().as_u16();
+            Some((status, answer.text().await.ok()?))
+        }
+    }
+
     /// Waits until a path of the admin server answers with this status; gives the body.
     pub async fn until_answer(&self, path: &str, status: u16) -> String {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("http://{}{path}", self.admin);
         let asking = async {
             loop {
-                if let Ok(answer) = http.get(&url).send().await
-                    && answer.status().as_u16() == status
+                if let Some((answered, text)) = self.ask(path).await
+                    && answered == status
                 {
-                    return answer.text().await.unwrap();
+                    return text;
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, asking).await;
         in_time.unwrap_or_else(|_| panic!("{path} is not {status}; the log:\n{}", self.log()))
+    }
+
+    /// The process; none once it has been seen to have ended.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Sends a signal.
@@ -131,16 +191,17 @@ impl Program {
 
     /// The most memory that it has had so far, in KiB.
     pub fn peak_memory(&self) -> u64 {
+        self.memory().peak
+    }
+
+    /// What it needs now.
+    pub fn memory(&self) -> Memory {
         let id = self.child.id().expect("it runs");
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        number.unwrap().parse().unwrap()
+        Memory::of(id).expect("it runs")
     }
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        let path: PathBuf = self.folder.path().join("log");
-        std::fs::read_to_string(path).unwrap_or_default()
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 }

@@ -1,6 +1,9 @@
 //! Records every version of every resource of a namespace that a watch delivers, with what the cloud had been asked by then.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
 
 use futures::{StreamExt as _, future::ready};
 use kube::{
@@ -13,7 +16,7 @@ use kube::{
 };
 use serde_json::Value;
 use taurus_port_operator::crd::TaurusProxyPort;
-use taurus_sim::Control;
+use taurus_sim::{Control, Entry, Filter, Operation, Outcome};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::PATIENCE;
@@ -40,6 +43,8 @@ impl Recorder {
         let (told, news) = watch::channel(0);
         let (begun, beginning) = tokio::sync::oneshot::channel();
         let seen = Arc::clone(&versions);
+        let mut known = HashSet::new();
+        let mut lists = Lists::new(cloud);
         let task = tokio::spawn(async move {
             let mut begun = Some(begun);
             let watching = watcher::watcher(api, watcher::Config::default()).default_backoff();
@@ -59,10 +64,10 @@ impl Recorder {
                         return ready(());
                     };
                     object.metadata.managed_fields = None;
-                    let mut seen = seen.lock().unwrap();
-                    if deleted || !seen.iter().any(|version| is_same(&version.object, &object)) {
-                        let listed = listed(&cloud);
-                        seen.push(Version {
+                    let version = (object.uid(), object.resource_version());
+                    if deleted || known.insert(version) {
+                        let listed = lists.of(&object.spec.proxy_id);
+                        seen.lock().unwrap().push(Version {
                             object,
                             deleted,
                             listed,
@@ -143,26 +148,50 @@ pub fn objects(versions: &[Version]) -> Vec<Value> {
         .collect()
 }
 
-fn is_same(one: &TaurusProxyPort, other: &TaurusProxyPort) -> bool {
-    one.metadata.uid == other.metadata.uid
-        && one.metadata.resource_version == other.metadata.resource_version
+/// What the lists have shown so far.
+struct Lists {
+    cloud: Control,
+    /// All requests up to this one have been answered and are read.
+    read: u64,
+    shown: HashSet<(String, u16)>,
 }
 
-/// What the lists have shown so far.
-fn listed(cloud: &Control) -> Vec<(String, u16)> {
-    let lists = cloud.entries(&taurus_sim::Filter::on(taurus_sim::Operation::List));
-    let mut shown = Vec::new();
-    for answer in lists.iter().filter_map(|entry| entry.answer.as_ref()) {
-        let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-        let rows = body["proxy_list"].as_array().cloned().unwrap_or_default();
-        for row in rows {
-            let proxy = &row["proxy"];
-            let pair = proxy["pool_id"]
-                .as_str()
-                .map(str::to_owned)
-                .zip(proxy["port"].as_u64());
-            shown.extend(pair.and_then(|(id, port)| Some((id, u16::try_from(port).ok()?))));
+impl Lists {
+    fn new(cloud: Control) -> Self {
+        Self {
+            cloud,
+            read: 0,
+            shown: HashSet::new(),
         }
     }
-    shown
+
+    /// The ports that were shown of a proxy.
+    fn of(&mut self, proxy: &str) -> Vec<(String, u16)> {
+        let mut all_answered = true;
+        for entry in self.cloud.entries(&Filter::all().since(self.read)) {
+            all_answered &= entry.outcome != Outcome::Open;
+            if all_answered {
+                self.read = entry.number;
+            }
+            self.shown.extend(ports_shown(&entry));
+        }
+        let of_it = |(id, _): &&(String, u16)| id.eq_ignore_ascii_case(proxy);
+        self.shown.iter().filter(of_it).cloned().collect()
+    }
+}
+
+/// The proxies that the answer to a request shows, if that was a list, with their ports.
+pub fn ports_shown(entry: &Entry) -> Vec<(String, u16)> {
+    let answer = entry.answer.as_ref();
+    let Some(answer) = answer.filter(|_| entry.operation == Operation::List) else {
+        return Vec::new();
+    };
+    let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    let rows = body["proxy_list"].as_array().cloned().unwrap_or_default();
+    let pair = |row: Value| {
+        let proxy = &row["proxy"];
+        let port = proxy["port"].as_u64()?.try_into().ok()?;
+        Some((proxy["pool_id"].as_str()?.to_owned(), port))
+    };
+    rows.into_iter().filter_map(pair).collect()
 }
