@@ -119,6 +119,11 @@ impl Program {
         assert!(sent.unwrap().success());
     }
 
+    /// Ends it as a crash does: between any two steps.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// Waits for its end.
     pub async fn ended(&mut self) -> ExitStatus {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;

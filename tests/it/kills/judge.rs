@@ -1,0 +1,88 @@
+//! What must hold of the changes, whenever the process was killed.
+
+use taurus_sim::{Entry, Filter, Operation, Outcome, sample};
+
+use super::{
+    case::{Moment, Side},
+    play::Kill,
+    story::Story,
+};
+use crate::world::World;
+
+/// How many changes the cloud accepted beyond those that the story takes.
+pub fn repeated(world: &World, story: Story) -> usize {
+    world.accepted().len().saturating_sub(story.changes().len())
+}
+
+/// Checks all but the number of changes, which is [`repeated`].
+pub fn of_kills(world: &World, story: Story, kills: &[Kill]) {
+    let entries = world
+        .sim
+        .entries(&Filter::on(Operation::Change).proxy(sample::PROXY));
+    let told = lines(&entries, kills);
+    let (accepted, others): (Vec<_>, Vec<_>) =
+        entries.iter().partition(|entry| entry.job_id.is_some());
+    let ports: Vec<_> = accepted.iter().filter_map(|entry| entry.port()).collect();
+    if ports.len() == story.changes().len() {
+        assert_eq!(
+            ports,
+            story.changes(),
+            "each is made once, in order: {told}"
+        );
+    }
+    // A request is made again only if the one before never reached the cloud.
+    for entry in &others {
+        let lost = matches!(entry.outcome, Outcome::Silent | Outcome::Incomplete);
+        assert!(lost && !entry.work_done, "a needless request: {told}");
+    }
+    let before =
+        |kill: &&Kill| kill.point.side == Side::Cloud && kill.point.moment == Moment::Before;
+    let lost = kills.iter().filter(before).count();
+    assert!(others.len() <= lost, "each of them ended a process: {told}");
+    never_two_at_once(world, &told);
+    for entry in accepted {
+        on_record(world, entry, kills, &told);
+    }
+}
+
+/// A change that is at work is waited for, also where the cloud would take a second one.
+fn never_two_at_once(world: &World, told: &str) {
+    let jobs = world.sim.jobs();
+    for pair in jobs.windows(2) {
+        let ends = pair[0].ends.expect("jobs end");
+        assert!(
+            ends <= pair[1].accepted,
+            "two changes at once: {jobs:#?}\n{told}"
+        );
+    }
+}
+
+/// A job that the process was told is on record, unless the process died of the very next thing that it did.
+fn on_record(world: &World, change: &Entry, kills: &[Kill], told: &str) {
+    let id = change.job_id.as_ref();
+    let versions = world.recorder.objects();
+    let mut statuses = versions
+        .iter()
+        .filter_map(|version| version.status.as_ref());
+    let recorded = statuses.any(|status| {
+        let running = status
+            .change
+            .as_ref()
+            .and_then(|change| change.job_id.as_ref());
+        let last = status
+            .last_change
+            .as_ref()
+            .and_then(|last| last.job_id.as_ref());
+        running == id || last == id
+    });
+    let died_of_it = kills.iter().any(|kill| kill.requests == change.number);
+    assert!(
+        recorded || died_of_it,
+        "a job that is not on record: {told}"
+    );
+}
+
+fn lines(entries: &[Entry], kills: &[Kill]) -> String {
+    let lines: Vec<_> = entries.iter().map(Entry::to_string).collect();
+    format!("{lines:#?}, kills: {kills:?}")
+}
