@@ -23,7 +23,7 @@ use case::Case;
 use story::Story;
 
 /// How many worlds there are at once: they mostly wait.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_survives_a_kill_at_each_request() {
@@ -35,7 +35,7 @@ async fn an_edit_survives_a_kill_at_each_request() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: make kills"]
 async fn every_story_survives_kills() {
-    let at_once = setting("KILLS_AT_ONCE").unwrap_or(2 * AT_ONCE);
+    let at_once = setting("KILLS_AT_ONCE").unwrap_or(AT_ONCE);
     let all = Story::ALL.map(|story| Mode::ALL.map(|mode| (story, mode)));
     let all = all.as_flattened();
     let totals = if let Some(case) = setting::<Case>("KILL") {

@@ -47,12 +47,8 @@ pub async fn play(case: &Case) -> Told {
         world.until_ready(sample::PORT).await;
     }
     let begun = target.requests();
-    target.perform(case.story, &case.points).await;
+    let ended = target.perform(case.story, &case.points).await;
     let kills = target.kills;
-    let requests = [
-        relay.seen().iter().filter(|seen| counts(seen)).count() - begun[0],
-        world.sim.count(&Filter::all()) - begun[1],
-    ];
     drop(target.program);
     if std::env::var_os("KILLS_TOLD").is_some() {
         for seen in relay.seen() {
@@ -68,7 +64,7 @@ pub async fn play(case: &Case) -> Told {
         kills: kills.len(),
         changes: world.accepted().len(),
         repeated: judge::repeated(&world, case.story),
-        requests,
+        requests: [ended[0] - begun[0], ended[1] - begun[1]],
     }
 }
 
@@ -83,6 +79,18 @@ struct Target<'a> {
     kubeconfig: String,
     program: Option<Program>,
     kills: Vec<Kill>,
+}
+
+/// A story, and a look at what it has come to.
+async fn to_its_end(world: &World, story: Story) {
+    story.tell(world).await;
+    stays(world, story).await;
+}
+
+/// Waits for one more look at the cloud, which finds all in place.
+async fn stays(world: &World, story: Story) {
+    world.until_more(Operation::List, 1).await;
+    story.until_told(world).await;
 }
 
 /// A point that lies in wait.
@@ -108,32 +116,28 @@ impl Target<'_> {
         [of_api, self.world.sim.count(&Filter::all())]
     }
 
-    /// Tells the story, while the process is killed and started again at each point. A process that was started after the
-    /// port had come into place is waited for as well.
-    async fn perform(&mut self, story: Story, points: &[Point]) {
-        let world = self.world;
-        let mut telling = Box::pin(story.tell(world));
+    /// Tells the story, while the process is killed and started again at each point; gives the requests by the end of it.
+    async fn perform(&mut self, story: Story, points: &[Point]) -> [usize; 2] {
+        let mut telling = Box::pin(to_its_end(self.world, story));
         let mut told = false;
         for point in points {
             let trap = self.set(*point);
             if self.program.is_none() {
                 self.start().await;
             }
-            let struck = tokio::select! {
-                () = self.until_struck(&trap) => true,
-                () = &mut telling, if !told => { told = true; false }
-            };
-            if !struck {
+            tokio::select! {
+                () = self.until_struck(&trap) => {}
+                () = &mut telling => told = true,
+            }
+            if told {
                 self.remove(&trap);
                 break;
             }
             self.program.take().expect("it runs").kill().await;
             self.remove(&trap);
             let requests = self.world.sim.journal().len() as u64;
-            self.kills.push(Kill {
-                point: *point,
-                requests,
-            });
+            let point = *point;
+            self.kills.push(Kill { point, requests });
         }
         if self.program.is_none() {
             self.start().await;
@@ -141,13 +145,12 @@ impl Target<'_> {
         if !told {
             telling.await;
         }
-        self.until_it_stays(story).await;
-    }
-
-    /// Waits until a process that lives has looked once more, with all in place.
-    async fn until_it_stays(&self, story: Story) {
-        self.world.until_more(Operation::List, 1).await;
-        story.until_told(self.world).await;
+        let requests = self.requests();
+        if !self.kills.is_empty() {
+            // The process that lives now may have begun when the story was over.
+            stays(self.world, story).await;
+        }
+        requests
     }
 
     fn set(&self, point: Point) -> Trap {

@@ -14,7 +14,6 @@ use super::{DIVISOR, PATIENCE, World, plane};
 /// A running program; it is killed with its story.
 pub struct Program {
     child: Child,
-    admin: String,
     folder: tempfile::TempDir,
 }
 
@@ -43,9 +42,6 @@ impl Program {
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
         std::fs::write(&kubeconfig, plane::operator_kubeconfig(world.plane).await).unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let admin = listener.local_addr().unwrap().to_string();
-        drop(listener);
         let endpoint = world.sim.address().to_string();
         let child = Command::new(env!("CARGO_BIN_EXE_taurus-port-operator"))
             .env("KUBECONFIG", &kubeconfig)
@@ -61,7 +57,7 @@ impl Program {
             ])
             .args(["--allow-http", "--allowed-endpoint", &endpoint])
             .args(["--resync", "2s"])
-            .args(["--admin-address", &admin])
+            .args(["--admin-address", "127.0.0.1:0"])
             .args(["--lease-namespace", &world.namespace])
             .args(flags)
             .stdin(Stdio::null())
@@ -69,11 +65,7 @@ impl Program {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Self {
-            child,
-            admin,
-            folder,
-        }
+        Self { child, folder }
     }
 
     /// Whether it has not ended.
@@ -97,10 +89,10 @@ impl Program {
     /// Waits until a path of the admin server answers with this status; gives the body.
     pub async fn until_answer(&self, path: &str, status: u16) -> String {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("http://{}{path}", self.admin);
         let asking = async {
             loop {
-                if let Ok(answer) = http.get(&url).send().await
+                let admin = self.admin().unwrap_or_default();
+                if let Ok(answer) = http.get(format!("http://{admin}{path}")).send().await
                     && answer.status().as_u16() == status
                 {
                     return answer.text().await.unwrap();
@@ -110,6 +102,14 @@ impl Program {
         };
         let in_time = tokio::time::timeout(PATIENCE, asking).await;
         in_time.unwrap_or_else(|_| panic!("{path} is not {status}; the log:\n{}", self.log()))
+    }
+
+    /// Where its admin server listens: the system chose the port, and the first line of the log tells it.
+    fn admin(&self) -> Option<String> {
+        let log = self.log();
+        let line = log.lines().find(|line| line.contains(r#""admin":"#))?;
+        let line: Value = serde_json::from_str(line).ok()?;
+        line["admin"].as_str().map(str::to_owned)
     }
 
     /// Sends a signal.
