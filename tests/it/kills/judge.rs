@@ -40,7 +40,8 @@ pub fn of_kills(world: &World, story: Story, kills: &[Kill]) {
     let lost = kills.iter().filter(before).count();
     assert!(others.len() <= lost, "each of them ended a process: {told}");
     never_two_at_once(world, &told);
-    for entry in accepted {
+    // A record goes with its resource.
+    for entry in accepted.iter().filter(|_| story != Story::Recreate) {
         on_record(world, entry, kills, &told);
     }
 }

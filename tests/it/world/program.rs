@@ -2,19 +2,29 @@
 
 use std::{
     fs::File,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
 };
 
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::{DIVISOR, PATIENCE, World, plane};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_taurus-port-operator");
+
+/// Puts the files of a ServiceAccount (`$1`) where pods find them, in a file system of its own, and becomes the program.
+const IN_POD: &str = "mount -t tmpfs none /var/run
+    mkdir -p /var/run/secrets/kubernetes.io
+    cp -r \"$1\" /var/run/secrets/kubernetes.io/serviceaccount
+    shift
+    exec \"$@\"";
+
 /// A running program; it is killed with its story.
 pub struct Program {
     child: Child,
-    folder: tempfile::TempDir,
+    folder: TempDir,
 }
 
 impl Program {
@@ -38,16 +48,34 @@ impl Program {
 
     /// As [`Self::start_with`], without waiting for anything.
     pub async fn begin(world: &World, environment: &[(&str, &str)], flags: &[&str]) -> Self {
-        plane::allow_leases(world.plane, &world.namespace).await;
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
         std::fs::write(&kubeconfig, plane::operator_kubeconfig(world.plane).await).unwrap();
-        let endpoint = world.sim.address().to_string();
-        let child = Command::new(env!("CARGO_BIN_EXE_taurus-port-operator"))
+        let mut command = command(PROGRAM);
+        command
             .env("KUBECONFIG", &kubeconfig)
-            .env("TAURUS_LOG_LEVEL", "debug")
-            .env("TAURUS_PACE", DIVISOR.to_string())
-            .envs(environment.iter().copied())
+            .envs(environment.iter().copied());
+        Self::spawn(world, folder, command, flags).await
+    }
+
+    /// As in a pod: the cluster is that of the environment, and the files of `account` stand where pods find those of their
+    /// ServiceAccount. Relies on `unshare`, for a file system of its own.
+    pub async fn begin_in_pod(world: &World, environment: &[(&str, &str)], account: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = command("unshare");
+        command
+            .args(["--map-root-user", "--mount", "sh", "-ec", IN_POD, "sh"])
+            .args([account, Path::new(PROGRAM)])
+            .env_remove("KUBECONFIG")
+            .env("HOME", folder.path())
+            .envs(environment.iter().copied());
+        Self::spawn(world, folder, command, &[]).await
+    }
+
+    async fn spawn(world: &World, folder: TempDir, mut command: Command, flags: &[&str]) -> Self {
+        plane::allow_leases(world.plane, &world.namespace).await;
+        let endpoint = world.sim.address().to_string();
+        let child = command
             .args([
                 "run",
                 "--namespace",
@@ -144,4 +172,13 @@ impl Program {
         let path: PathBuf = self.folder.path().join("log");
         std::fs::read_to_string(path).unwrap_or_default()
     }
+}
+
+/// A command with the environment that programs of stories have, for more to be added.
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env("TAURUS_LOG_LEVEL", "debug")
+        .env("TAURUS_PACE", DIVISOR.to_string());
+    command
 }
