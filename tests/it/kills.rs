@@ -19,19 +19,20 @@ use std::{env, str::FromStr};
 
 use taurus_sim::Mode;
 
-use case::Case;
+use case::{Case, Moment};
 use story::Story;
 
 /// How many worlds there are at once: they mostly wait.
 const AT_ONCE: usize = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_edit_survives_a_kill_at_each_request() {
+async fn an_edit_survives_a_kill_after_each_request() {
     let plans = [(Story::Edit, Mode::M1)];
-    walk::every_request(&plans, AT_ONCE).await.hold();
+    let after = [Moment::After];
+    walk::every_request(&plans, &after, AT_ONCE).await.hold();
 }
 
-/// `make kills`: every request of every story in every mode; or so many by chance, of one or two kills each; or one.
+/// `make kills`: every request of every story in every mode; or so many runs by chance, of one or two kills each; or one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: make kills"]
 async fn every_story_survives_kills() {
@@ -44,7 +45,7 @@ async fn every_story_survives_kills() {
         let seed = setting("SEED").unwrap_or(1);
         walk::by_chance(all, count, seed, at_once).await
     } else {
-        walk::every_request(all, at_once).await
+        walk::every_request(all, &Moment::ALL, at_once).await
     };
     totals.hold();
 }

@@ -3,11 +3,11 @@
 use taurus_sim::{Entry, Filter, Operation, Outcome, sample};
 
 use super::{
-    case::{Moment, Side},
+    case::{Moment, Point, Side},
     play::Kill,
     story::Story,
 };
-use crate::world::World;
+use crate::world::{World, relay::Relay};
 
 /// How many changes the cloud accepted beyond those that the story takes.
 pub fn repeated(world: &World, story: Story) -> usize {
@@ -15,11 +15,11 @@ pub fn repeated(world: &World, story: Story) -> usize {
 }
 
 /// Checks all but the number of changes, which is [`repeated`].
-pub fn of_kills(world: &World, story: Story, kills: &[Kill]) {
+pub fn of_kills(world: &World, relay: &Relay, story: Story, kills: &[Kill]) {
     let entries = world
         .sim
         .entries(&Filter::on(Operation::Change).proxy(sample::PROXY));
-    let told = lines(&entries, kills);
+    let told = lines(world, relay, kills);
     let (accepted, others): (Vec<_>, Vec<_>) =
         entries.iter().partition(|entry| entry.job_id.is_some());
     let ports: Vec<_> = accepted.iter().filter_map(|entry| entry.port()).collect();
@@ -35,8 +35,10 @@ pub fn of_kills(world: &World, story: Story, kills: &[Kill]) {
         let lost = matches!(entry.outcome, Outcome::Silent | Outcome::Incomplete);
         assert!(lost && !entry.work_done, "a needless request: {told}");
     }
-    let before =
-        |kill: &&Kill| kill.point.side == Side::Cloud && kill.point.moment == Moment::Before;
+    let before = |kill: &&Kill| {
+        let Point { side, moment, .. } = kill.point;
+        side == Side::Cloud && moment == Moment::Before
+    };
     let lost = kills.iter().filter(before).count();
     assert!(others.len() <= lost, "each of them ended a process: {told}");
     never_two_at_once(world, &told);
@@ -58,7 +60,7 @@ fn never_two_at_once(world: &World, told: &str) {
     }
 }
 
-/// A job that the process was told is on record, unless the process died of the very next thing that it did.
+/// A job that a process was told is on record, unless the process died of the very next thing that it did.
 fn on_record(world: &World, change: &Entry, kills: &[Kill], told: &str) {
     let id = change.job_id.as_ref();
     let versions = world.recorder.objects();
@@ -66,15 +68,10 @@ fn on_record(world: &World, change: &Entry, kills: &[Kill], told: &str) {
         .iter()
         .filter_map(|version| version.status.as_ref());
     let recorded = statuses.any(|status| {
-        let running = status
-            .change
-            .as_ref()
-            .and_then(|change| change.job_id.as_ref());
-        let last = status
-            .last_change
-            .as_ref()
-            .and_then(|last| last.job_id.as_ref());
-        running == id || last == id
+        let running = status.change.as_ref();
+        let running = running.and_then(|change| change.job_id.as_ref());
+        let last = status.last_change.as_ref();
+        running == id || last.and_then(|last| last.job_id.as_ref()) == id
     });
     let died_of_it = kills.iter().any(|kill| kill.requests == change.number);
     assert!(
@@ -83,7 +80,23 @@ fn on_record(world: &World, change: &Entry, kills: &[Kill], told: &str) {
     );
 }
 
-fn lines(entries: &[Entry], kills: &[Kill]) -> String {
-    let lines: Vec<_> = entries.iter().map(Entry::to_string).collect();
-    format!("{lines:#?}, kills: {kills:?}")
+/// All that was asked of either side, and what killed processes said.
+fn lines(world: &World, relay: &Relay, kills: &[Kill]) -> String {
+    let mut lines: Vec<_> = world
+        .sim
+        .journal()
+        .iter()
+        .map(|entry| format!("{:?} {entry}", entry.after))
+        .collect();
+    for seen in relay.seen() {
+        lines.push(format!("{} {:?}", seen.line, seen.answer));
+    }
+    for kill in kills {
+        lines.push(format!(
+            "killed at {:?} after {} requests:",
+            kill.point, kill.requests
+        ));
+        lines.push(kill.log.clone());
+    }
+    lines.join("\n")
 }

@@ -22,11 +22,13 @@ use crate::world::{
 const NEVER: Duration = Duration::from_hours(1);
 
 /// A kill that was made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Kill {
     pub point: Point,
     /// How many requests the cloud had seen when the next process began.
     pub requests: u64,
+    /// What the process had logged.
+    pub log: String,
 }
 
 /// Plays it, and judges what has come of it. Panics where a promise was broken.
@@ -50,15 +52,7 @@ pub async fn play(case: &Case) -> Told {
     let ended = target.perform(case.story, &case.points).await;
     let kills = target.kills;
     drop(target.program);
-    if std::env::var_os("KILLS_TOLD").is_some() {
-        for seen in relay.seen() {
-            eprintln!("{:?} {} {:?}", seen.call, seen.line, seen.answer);
-        }
-        for e in world.sim.journal() {
-            eprintln!("{:?} {e}", e.after);
-        }
-    }
-    judge::of_kills(&world, case.story, &kills);
+    judge::of_kills(&world, &relay, case.story, &kills);
     world.judge(NAME).await;
     Told {
         kills: kills.len(),
@@ -133,11 +127,17 @@ impl Target<'_> {
                 self.remove(&trap);
                 break;
             }
-            self.program.take().expect("it runs").kill().await;
+            let program = self.program.take().expect("it runs");
+            let log = program.log();
+            program.kill().await;
             self.remove(&trap);
             let requests = self.world.sim.journal().len() as u64;
             let point = *point;
-            self.kills.push(Kill { point, requests });
+            self.kills.push(Kill {
+                point,
+                requests,
+                log,
+            });
         }
         if self.program.is_none() {
             self.start().await;

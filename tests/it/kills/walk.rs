@@ -23,18 +23,18 @@ const DRAWN: usize = 30;
 /// Stories with their modes.
 type Plans<'a> = &'a [(Story, Mode)];
 
-/// Kills at every request of these stories, in both moments.
+/// Kills at every request of these stories, in these moments.
 ///
 /// They are told without a kill first, which counts the requests. Another run may make more: it goes on until a run is not
 /// killed any more.
-pub async fn every_request(plans: Plans<'_>, at_once: usize) -> Totals {
+pub async fn every_request(plans: Plans<'_>, moments: &[Moment], at_once: usize) -> Totals {
     let calm = plans.iter().map(|plan| case(*plan, Vec::new()));
     let (mut totals, counted) = run(calm.collect(), at_once).await;
     let mut within = Vec::new();
     let mut beyond = Vec::new();
     for (Case { story, mode, .. }, told) in counted {
         for (side, last) in Side::ALL.into_iter().zip(told.requests) {
-            for moment in Moment::ALL {
+            for &moment in moments {
                 let at = |nth| case((story, mode), vec![Point { side, nth, moment }]);
                 within.extend((1..=last).map(at));
                 beyond.push(at(last + 1));
