@@ -22,8 +22,8 @@ use taurus_sim::Mode;
 use case::{Case, Moment};
 use story::Story;
 
-/// How many worlds there are at once: they mostly wait.
-const AT_ONCE: usize = 32;
+/// How many worlds there are at once, where `KILLS_AT_ONCE` says nothing else: they mostly wait.
+const AT_ONCE: usize = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_survives_a_kill_after_each_request() {

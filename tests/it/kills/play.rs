@@ -51,7 +51,10 @@ pub async fn play(case: &Case) -> Told {
     let begun = target.requests();
     let ended = target.perform(case.story, &case.points).await;
     let kills = target.kills;
-    drop(target.program);
+    if let Some(program) = target.program {
+        // Its end is waited for: another world may get the ports of this one.
+        program.kill().await;
+    }
     judge::of_kills(&world, &relay, case.story, &kills);
     world.judge(NAME).await;
     Told {
