@@ -7,6 +7,11 @@
 //! What counts as a request: all that the simulator is asked, and all that the API server is asked but watches. A watch
 //! does nothing, and there are as many as connections break. There is no Lease: who takes over, and when, is told in
 //! `stories/leadership.rs`. Requests that repeat themselves end, because a run ends once the port is in place.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "progress, for whoever waits for it"
+)]
 
 mod case;
 mod judge;

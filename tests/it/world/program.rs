@@ -14,7 +14,7 @@ use super::{DIVISOR, PATIENCE, World, plane};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_taurus-port-operator");
 
-/// Puts the files of a ServiceAccount (`$1`) where pods find them, in a file system of its own, and becomes the program.
+/// Puts the files of a service account (`$1`) where pods find them, in a file system of its own, and becomes the program.
 const IN_POD: &str = "mount -t tmpfs none /var/run
     mkdir -p /var/run/secrets/kubernetes.io
     cp -r \"$1\" /var/run/secrets/kubernetes.io/serviceaccount
@@ -59,7 +59,7 @@ impl Program {
     }
 
     /// As in a pod: the cluster is that of the environment, and the files of `account` stand where pods find those of their
-    /// ServiceAccount. Relies on `unshare`, for a file system of its own.
+    /// service account. Relies on `unshare`, for a file system of its own.
     pub async fn begin_in_pod(world: &World, environment: &[(&str, &str)], account: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = command("unshare");
