@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-versions model schedules soak check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python
+.PHONY: help demo test test-versions model schedules kills soak check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -67,6 +67,10 @@ schedules: need-rust ## Play schedules of crashes and faults by the million (SCH
 	cargo build --locked --profile fast -p taurus-schedules
 	@$${CARGO_TARGET_DIR:-target}/fast/taurus-schedules $(if $(SEED),--seed $(SEED),\
 	  --count $(SCHEDULES) --threads $(THREADS) --progress $${CARGO_TARGET_DIR:-target}/fast/progress-$(SCHEDULES)-$(THREADS))
+
+# RUST_LOG: kube's client has a line for each connection that a killed process leaves behind.
+kills: need-rust control-plane gitops-tools ## Kill the operator at each request of its stories (KILLS=1000 SEED=7 for so many by chance, or one: KILL='edit m3 cloud 7 after')
+	RUST_LOG=$${RUST_LOG:-off} cargo test --locked --test it -- --ignored --exact kills::every_story_survives_kills --nocapture
 
 # In a release build, since it looks at memory; another profile is for trying the soak itself.
 MINUTES := 60

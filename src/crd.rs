@@ -10,6 +10,7 @@ pub mod printed;
 mod rules;
 pub mod spec;
 pub mod status;
+mod words;
 
 pub use spec::{CredentialsReference, ManagementPolicy, TaurusProxyPort, TaurusProxyPortSpec};
 pub use status::{

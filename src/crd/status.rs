@@ -8,6 +8,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::words::known_or_default;
+
 /// Status of a proxy's port.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct TaurusProxyPortStatus {
@@ -94,11 +96,26 @@ pub struct TaurusProxyPortStatus {
 }
 
 /// How far a change has come. It only ever moves on.
+///
+/// A word of a later release is read as [`Self::Intended`]: a job that is on record is followed, and without one the outcome
+/// is unknown.
 #[derive(
-    Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
 )]
 pub enum Phase {
     /// On record, perhaps sent; without a job id its outcome is unknown.
+    #[default]
     Intended,
     /// Accepted by the cloud with a job id.
     Submitted,
@@ -120,6 +137,7 @@ pub struct ChangeRecord {
     /// Generation that asked for it.
     pub generation: i64,
     /// How far it has come.
+    #[serde(deserialize_with = "known_or_default")]
     pub phase: Phase,
     /// Which attempt at this port it is, from 1.
     pub attempt: i32,
@@ -138,14 +156,15 @@ pub struct ChangeRecord {
     pub submitted_at: Option<Time>,
 }
 
-/// How a change ended.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// How a change ended. A word of a later release is read as [`Self::Void`].
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The port was seen in place.
     Succeeded,
     /// The job failed, or its port was never seen.
     Failed,
     /// It never reached the cloud, as far as can be known.
+    #[default]
     Void,
 }
 
@@ -164,6 +183,7 @@ pub struct LastChange {
     #[serde(rename = "jobID", default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
     /// How it ended.
+    #[serde(deserialize_with = "known_or_default")]
     pub outcome: Outcome,
     /// When the intent was recorded.
     #[serde(rename = "startedAt")]
@@ -176,14 +196,15 @@ pub struct LastChange {
     pub message: Option<String>,
 }
 
-/// Why the last attempt at a port did not succeed.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why the last attempt at a port did not succeed. A word of a later release is read as [`Self::OutcomeUnknown`].
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum FailureCause {
     /// The job failed or was cancelled.
     JobFailed,
     /// The job was completed but the port never changed.
     VerificationFailed,
     /// Nobody can say whether the request arrived; nothing came of it.
+    #[default]
     OutcomeUnknown,
     /// The service refuses this port.
     PortRejected,
@@ -206,6 +227,7 @@ pub struct FailureRecord {
     #[serde(rename = "lastAt")]
     pub last_at: Time,
     /// Why the last of them did not succeed.
+    #[serde(deserialize_with = "known_or_default")]
     pub cause: FailureCause,
     /// Another port was wanted since: the entry is forgotten an hour after its last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -20,6 +20,7 @@ mod contract;
 mod docs;
 mod field_cases;
 mod kept;
+mod kills;
 mod reference;
 mod rules;
 mod soak;

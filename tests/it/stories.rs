@@ -34,6 +34,7 @@ mod manifests;
 mod ownership;
 mod pace;
 mod policies;
+mod releases;
 mod restarts;
 mod restores;
 mod rotation;

@@ -8,26 +8,26 @@ use taurus_port_operator::crd::TaurusProxyPort;
 
 use super::Version;
 use crate::world::{
-    NEIGHBOUR, condition, is_ready, reason,
+    condition, is_ready, reason,
     verdicts::{Health, Kstatus, Verdict},
 };
 
 /// Reasons that Argo CD shows as suspended.
 const SUSPENDED: [&str; 3] = ["Suspended", "WaitingForApproval", "WaitingForWindow"];
 
-/// Checks the verdicts on versions, in the order in which a watch delivered them.
-pub fn of_verdicts(versions: &[Version], verdicts: &[Verdict]) {
+/// Checks the verdicts on versions, in the order in which a watch delivered them. The resource called `done` ended well.
+pub fn of_verdicts(versions: &[Version], verdicts: &[Verdict], done: &str) {
     let wrong = wrong_verdicts(versions, verdicts);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let mut of_neighbour = versions
+    let mut of_it = versions
         .iter()
         .zip(verdicts)
-        .filter(|(version, _)| version.object.name_any() == NEIGHBOUR);
-    let last = of_neighbour.next_back().map(|(_, verdict)| verdict);
+        .filter(|(version, _)| version.object.name_any() == done);
+    let last = of_it.next_back().map(|(_, verdict)| verdict);
     assert!(
         last.is_some_and(|verdict| verdict.kstatus.status == Kstatus::Current
             && verdict.health() == Health::Healthy),
-        "who waits for the neighbour sees the end of it: {last:?}"
+        "who waits for {done} sees the end of it: {last:?}"
     );
 }
 
@@ -77,7 +77,7 @@ mod tests {
     use taurus_sim::sample;
 
     use super::*;
-    use crate::world::verdicts::Said;
+    use crate::world::{NEIGHBOUR, verdicts::Said};
 
     /// A version of the neighbour with these conditions True, of generation 2 as far as `judged`.
     fn version(conditions: &[(&str, &str)], judged: i64) -> Version {
@@ -122,7 +122,7 @@ mod tests {
             .iter()
             .map(|(_, kstatus, health)| said(*kstatus, *health))
             .collect();
-        std::panic::catch_unwind(|| of_verdicts(&versions, &verdicts)).is_ok()
+        std::panic::catch_unwind(|| of_verdicts(&versions, &verdicts, NEIGHBOUR)).is_ok()
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What may stand between the operator and the cloud: TLS with a certificate of one's own, and a proxy for https.
 
 use std::{
-    net::{SocketAddr, TcpListener as Listener},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener as Listener},
     sync::{Arc, Mutex},
 };
 
@@ -90,12 +90,17 @@ impl Drop for Front {
 impl Front {
     /// Speaks TLS on a port of its own, and hands on what it hears to `behind`.
     pub fn with_tls(identity: Identity, behind: SocketAddr) -> Self {
+        Self::with_tls_at(Ipv4Addr::LOCALHOST.into(), identity, behind)
+    }
+
+    /// As [`Self::with_tls`], at this address of the machine.
+    pub fn with_tls_at(at: IpAddr, identity: Identity, behind: SocketAddr) -> Self {
         let config = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(identity.chain, identity.key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Self::serve(move |stream| {
+        Self::serve_at(at, move |stream| {
             let acceptor = acceptor.clone();
             async move {
                 // Who doesn't like the certificate goes away.
@@ -121,7 +126,14 @@ impl Front {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = Listener::bind("127.0.0.1:0").unwrap();
+        Self::serve_at(Ipv4Addr::LOCALHOST.into(), handle)
+    }
+
+    fn serve_at<F>(at: IpAddr, handle: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = Listener::bind((at, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         Self::serve_on(TcpListener::from_std(listener).unwrap(), handle)
     }

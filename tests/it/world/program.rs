@@ -2,17 +2,22 @@
 
 use std::{
     fs::{self, File},
+    io::{Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
 };
 
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::{DIVISOR, PATIENCE, World, plane};
 
 /// More than any story makes that is about something else.
 const CALLS_PER_MINUTE: &str = "1000000";
+
+/// The line that names the admin server is among the first ones, which are not longer than this, in bytes.
+const FIRST_LINES: u64 = 64 * 1024;
 
 /// What a process needs at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -42,13 +47,23 @@ impl Memory {
     }
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_taurus-port-operator");
+
+/// Puts the files of a service account (`$1`) where pods find them, in a file system of its own, and becomes the program.
+const IN_POD: &str = "mount -t tmpfs none /var/run
+    mkdir -p /var/run/secrets/kubernetes.io
+    cp -r \"$1\" /var/run/secrets/kubernetes.io/serviceaccount
+    shift
+    exec \"$@\"";
+
 /// A running program; it is killed with its story.
 pub struct Program {
     child: Child,
-    admin: String,
     log: PathBuf,
+    /// Where its own lines begin in the log.
+    begins: u64,
     /// What goes with it.
-    _folder: Option<tempfile::TempDir>,
+    _folder: Option<TempDir>,
 }
 
 impl Program {
@@ -72,28 +87,28 @@ impl Program {
 
     /// As [`Self::start_with`], without waiting for anything.
     pub async fn begin(world: &World, environment: &[(&str, &str)], flags: &[&str]) -> Self {
-        plane::allow_leases(world.plane, &world.namespace).await;
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
         fs::write(&kubeconfig, plane::operator_kubeconfig(world.plane).await).unwrap();
-        let pace = DIVISOR.to_string();
-        let mut given = vec![
-            ("KUBECONFIG", kubeconfig.to_str().unwrap()),
-            ("TAURUS_LOG_LEVEL", "debug"),
-            ("TAURUS_PACE", &pace),
-            ("TAURUS_CALLS_PER_MINUTE", CALLS_PER_MINUTE),
-        ];
-        given.extend(environment);
-        let namespace = world.namespace.as_str();
-        let mut arguments = vec!["--namespace", namespace, "--lease-namespace", namespace];
-        arguments.extend(["--resync", "2s"]);
-        arguments.extend(flags);
-        let endpoint = world.sim.address().to_string();
-        let log = folder.path().join("log");
-        Self {
-            _folder: Some(folder),
-            ..Self::launch(&endpoint, &log, &given, &arguments)
-        }
+        let mut command = command(PROGRAM);
+        command
+            .env("KUBECONFIG", &kubeconfig)
+            .envs(environment.iter().copied());
+        Self::for_story(world, folder, command, flags).await
+    }
+
+    /// As in a pod: the cluster is that of the environment, and the files of `account` stand where pods find those of their
+    /// service account. Relies on `unshare`, for a file system of its own.
+    pub async fn begin_in_pod(world: &World, environment: &[(&str, &str)], account: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = command("unshare");
+        command
+            .args(["--map-root-user", "--mount", "sh", "-ec", IN_POD, "sh"])
+            .args([account, Path::new(PROGRAM)])
+            .env_remove("KUBECONFIG")
+            .env("HOME", folder.path())
+            .envs(environment.iter().copied());
+        Self::for_story(world, folder, command, &[]).await
     }
 
     /// Starts it for a cloud at this address, with nothing given that a story would want: what it logs is added to a file.
@@ -103,16 +118,38 @@ impl Program {
         environment: &[(&str, &str)],
         flags: &[&str],
     ) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let admin = listener.local_addr().unwrap().to_string();
-        drop(listener);
+        let mut command = Command::new(PROGRAM);
+        command.envs(environment.iter().copied()).arg("run");
+        Self::spawn(command.args(flags), endpoint, log)
+    }
+
+    async fn for_story(
+        world: &World,
+        folder: TempDir,
+        mut command: Command,
+        flags: &[&str],
+    ) -> Self {
+        plane::allow_leases(world.plane, &world.namespace).await;
+        let namespace = world.namespace.as_str();
+        command
+            .args(["run", "--namespace", namespace])
+            .args(["--lease-namespace", namespace])
+            .args(["--resync", "2s"])
+            .args(flags);
+        let (endpoint, log) = (world.sim.address().to_string(), folder.path().join("log"));
+        Self {
+            _folder: Some(folder),
+            ..Self::spawn(&mut command, &endpoint, &log)
+        }
+    }
+
+    fn spawn(command: &mut Command, endpoint: &str, log: &Path) -> Self {
         let into = File::options().create(true).append(true).open(log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_taurus-port-operator"))
-            .envs(environment.iter().copied())
-            .args(["run", "--log-format", "json"])
+        let begins = into.metadata().unwrap().len();
+        let child = command
+            .args(["--log-format", "json"])
             .args(["--allow-http", "--allowed-endpoint", endpoint])
-            .args(["--admin-address", &admin])
-            .args(flags)
+            .args(["--admin-address", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stderr(into)
             .kill_on_drop(true)
@@ -120,8 +157,8 @@ impl Program {
             .unwrap();
         Self {
             child,
-            admin,
             log: log.to_owned(),
+            begins,
             _folder: None,
         }
     }
@@ -146,8 +183,9 @@ impl Program {
 
     /// Asks the admin server for a path; none where it doesn't answer.
     pub fn ask(&self, path: &str) -> impl Future<Output = Option<(u16, String)>> + use<> {
-        let url = format!("http://{}{path}", self.admin);
+        let url = self.admin().map(|admin| format!("http://{admin}{path}"));
         async move {
+            let url = url?;
             let http = reqwest::Client::builder().no_proxy().build().unwrap();
             let answer = http.get(&url).send().await.ok()?;
             let status = answer.status().as_u16();
@@ -176,11 +214,28 @@ impl Program {
         self.child.id()
     }
 
+    /// Where its admin server listens: the system chose the port, and the first line of the log tells it.
+    fn admin(&self) -> Option<String> {
+        let mut log = File::open(&self.log).ok()?;
+        log.seek(SeekFrom::Start(self.begins)).ok()?;
+        let mut first = Vec::new();
+        log.take(FIRST_LINES).read_to_end(&mut first).ok()?;
+        let first = String::from_utf8_lossy(&first);
+        let line = first.lines().find(|line| line.contains(r#""admin":"#))?;
+        let line: Value = serde_json::from_str(line).ok()?;
+        line["admin"].as_str().map(str::to_owned)
+    }
+
     /// Sends a signal.
     pub async fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs").to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().await;
         assert!(sent.unwrap().success());
+    }
+
+    /// Ends it as a crash does: between any two steps.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
     }
 
     /// Waits for its end.
@@ -204,4 +259,14 @@ impl Program {
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
+}
+
+/// A command with the environment that programs of stories have, for more to be added.
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env("TAURUS_LOG_LEVEL", "debug")
+        .env("TAURUS_PACE", DIVISOR.to_string())
+        .env("TAURUS_CALLS_PER_MINUTE", CALLS_PER_MINUTE);
+    command
 }

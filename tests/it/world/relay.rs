@@ -69,7 +69,16 @@ struct Injected {
     fault: Fault,
     met: usize,
     acted: usize,
+    held: watch::Sender<usize>,
     removed: watch::Sender<bool>,
+}
+
+/// What one request has to suffer.
+struct Lot {
+    effect: Effect,
+    /// Counts the requests that the fault holds, or has held.
+    held: watch::Sender<usize>,
+    removed: watch::Receiver<bool>,
 }
 
 /// The proxy; it ends with its story.
@@ -166,6 +175,7 @@ impl Relay {
             fault,
             met: 0,
             acted: 0,
+            held: watch::Sender::new(0),
             removed: watch::Sender::new(false),
         };
         self.shared.faults.lock().unwrap().push(injected);
@@ -177,6 +187,16 @@ impl Relay {
         let faults = self.shared.faults.lock().unwrap();
         let fault = faults.iter().find(|fault| fault.id == id);
         fault.expect("it was not removed").acted
+    }
+
+    /// Waits, for as long as it takes, until a fault holds a request: of one that is held after its work, the work is done.
+    pub async fn until_held(&self, id: FaultId) {
+        let mut held = {
+            let faults = self.shared.faults.lock().unwrap();
+            let fault = faults.iter().find(|fault| fault.id == id);
+            fault.expect("it was not removed").held.subscribe()
+        };
+        held.wait_for(|held| *held > 0).await.expect("it is there");
     }
 
     /// Ends a fault, and how often it took effect is told. Requests that it held are cut off; a watch that began under it
@@ -264,10 +284,9 @@ async fn answer(
 ) -> Result<Response<RelayBody>, Cut> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
-    let (number, fault) = shared.note(&head, &String::from_utf8_lossy(&body));
-    let (effect, removed) = fault.unzip();
+    let (number, lot) = shared.note(&head, &String::from_utf8_lossy(&body));
     let hand_on = || shared.hand_on(head, Body::from(body.to_vec()));
-    let answer = match effect {
+    let answer = match lot.as_ref().map(|lot| lot.effect.clone()) {
         None => hand_on().await.map(answer::whole),
         Some(Effect::Answer(prepared)) => Ok(prepared.response()),
         Some(Effect::Expire) => Ok(answer::expired()),
@@ -283,8 +302,9 @@ async fn answer(
             if stage == Stage::After {
                 hand_on().await?;
             }
-            if let Some(mut removed) = removed {
-                let _ = removed.wait_for(|removed| *removed).await;
+            if let Some(mut lot) = lot {
+                lot.held.send_modify(|held| *held += 1);
+                let _ = lot.removed.wait_for(|removed| *removed).await;
             }
             Err(Cut)
         }
@@ -296,7 +316,7 @@ async fn answer(
 
 impl Shared {
     /// Notes a request; gives its number, and the fault that is its lot.
-    fn note(&self, head: &Parts, body: &str) -> (usize, Option<(Effect, watch::Receiver<bool>)>) {
+    fn note(&self, head: &Parts, body: &str) -> (usize, Option<Lot>) {
         let call = Call::of(head);
         let target = head.uri.path_and_query().map_or("", |it| it.as_str());
         let token = head.headers.get(AUTHORIZATION);
@@ -317,7 +337,11 @@ impl Shared {
                 injected.met += 1;
                 if injected.fault.takes(injected.met) {
                     injected.acted += 1;
-                    lot = Some((injected.fault.effect.clone(), injected.removed.subscribe()));
+                    lot = Some(Lot {
+                        effect: injected.fault.effect.clone(),
+                        held: injected.held.clone(),
+                        removed: injected.removed.subscribe(),
+                    });
                 }
             }
         }

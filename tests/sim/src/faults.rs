@@ -43,6 +43,8 @@ pub(crate) struct Faults {
 struct Rule {
     id: FaultId,
     fault: Fault,
+    /// How many requests it has let pass.
+    skipped: u32,
     /// How often it was applied.
     applied: u32,
     /// Changes when the requests that it holds shall go on; closed when the rule is removed.
@@ -74,6 +76,7 @@ impl Faults {
         self.rules.push(Rule {
             id,
             fault,
+            skipped: 0,
             applied: 0,
             releases: watch::Sender::new(0),
         });
@@ -90,6 +93,10 @@ impl Faults {
         let mut picked = Vec::new();
         for rule in &mut self.rules {
             if rule.left() == Some(0) || !rule.fault.matches.fits(request) {
+                continue;
+            }
+            if rule.skipped < rule.fault.skip {
+                rule.skipped += 1;
                 continue;
             }
             rule.applied += 1;
@@ -191,6 +198,18 @@ mod tests {
                 .collect::<Vec<_>>(),
             [None, Some(0), Some(0)]
         );
+    }
+
+    #[test]
+    fn a_rule_lets_as_many_pass_as_it_says() {
+        let mut faults = Faults::default();
+        let effect = Effect::Latency(Duration::from_secs(1));
+        faults.add(Fault::on(Operation::Change, effect).nth(3));
+        let change = request(Operation::Change, "x");
+        let list = request(Operation::List, "x");
+        let requests = [&change, &list, &change, &change, &change];
+        let picks = requests.map(|request| ids(&faults.pick(request)));
+        assert_eq!(picks, [vec![], vec![], vec![], vec![1], vec![]]);
     }
 
     #[test]

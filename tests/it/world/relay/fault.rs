@@ -30,10 +30,18 @@ pub enum Effect {
     Silence(Stage),
 }
 
+/// Which requests a fault is about.
+#[derive(Debug, Clone)]
+enum Calls {
+    All,
+    Only(Vec<Call>),
+    AllBut(Vec<Call>),
+}
+
 /// What goes wrong.
 #[derive(Debug, Clone)]
 pub struct Fault {
-    calls: Option<Vec<Call>>,
+    calls: Calls,
     skip: usize,
     times: usize,
     pub(super) effect: Effect,
@@ -43,7 +51,7 @@ impl Fault {
     /// Whatever is asked.
     pub fn on_all(effect: Effect) -> Self {
         Self {
-            calls: None,
+            calls: Calls::All,
             skip: 0,
             times: usize::MAX,
             effect,
@@ -53,7 +61,15 @@ impl Fault {
     /// Every request of these kinds.
     pub fn on(calls: &[Call], effect: Effect) -> Self {
         Self {
-            calls: Some(calls.to_vec()),
+            calls: Calls::Only(calls.to_vec()),
+            ..Self::on_all(effect)
+        }
+    }
+
+    /// Every request of another kind than these.
+    pub fn on_all_but(calls: &[Call], effect: Effect) -> Self {
+        Self {
+            calls: Calls::AllBut(calls.to_vec()),
             ..Self::on_all(effect)
         }
     }
@@ -73,7 +89,11 @@ impl Fault {
     }
 
     pub(super) fn is_about(&self, call: &Call) -> bool {
-        self.calls.as_ref().is_none_or(|calls| calls.contains(call))
+        match &self.calls {
+            Calls::All => true,
+            Calls::Only(calls) => calls.contains(call),
+            Calls::AllBut(calls) => !calls.contains(call),
+        }
     }
 
     /// Whether it strikes the request that it meets as this one, counted from 1.

@@ -12,6 +12,9 @@ pub struct Fault {
     /// Which requests; every one without conditions.
     #[serde(default, rename = "match")]
     pub matches: Matcher,
+    /// How many of them are let pass first.
+    #[serde(default)]
+    pub skip: u32,
     /// How many of them; without a number all.
     #[serde(default)]
     pub times: Option<u32>,
@@ -65,6 +68,7 @@ impl Fault {
     pub fn everywhere(effect: Effect) -> Self {
         Self {
             matches: Matcher::default(),
+            skip: 0,
             times: None,
             effect,
         }
@@ -77,6 +81,7 @@ impl Fault {
                 operation: Some(operation),
                 ..Matcher::default()
             },
+            skip: 0,
             times: None,
             effect,
         }
@@ -95,6 +100,15 @@ impl Fault {
     #[must_use]
     pub fn once(self) -> Self {
         self.times(1)
+    }
+
+    /// Happens to the `nth` such request only, counted from 1.
+    #[must_use]
+    pub fn nth(self, nth: u32) -> Self {
+        Self {
+            skip: nth.saturating_sub(1),
+            ..self.once()
+        }
     }
 
     /// Only where it is about this instance.

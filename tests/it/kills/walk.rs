@@ -1,0 +1,126 @@
+//! Many cases, many at once: all that there are, or some by chance.
+
+use std::any::Any;
+
+use futures::{StreamExt as _, stream};
+use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng, seq::IndexedRandom as _};
+use taurus_sim::Mode;
+use tokio::time::Instant;
+
+use super::{
+    case::{Case, Moment, Point, Side},
+    play::play,
+    story::Story,
+    totals::{Told, Totals},
+};
+
+/// A line of progress after so many runs.
+const STRIDE: usize = 50;
+
+/// By chance, a request is drawn among so many; where a story has fewer, its process lives on.
+const DRAWN: usize = 30;
+
+/// Stories with their modes.
+type Plans<'a> = &'a [(Story, Mode)];
+
+/// Kills at every request of these stories, in these moments.
+///
+/// They are told without a kill first, which counts the requests. Another run may make more: it goes on until a run is not
+/// killed any more.
+pub async fn every_request(plans: Plans<'_>, moments: &[Moment], at_once: usize) -> Totals {
+    let calm = plans.iter().map(|plan| case(*plan, Vec::new()));
+    let (mut totals, counted) = run(calm.collect(), at_once).await;
+    let mut within = Vec::new();
+    let mut beyond = Vec::new();
+    for (Case { story, mode, .. }, told) in counted {
+        for (side, last) in Side::ALL.into_iter().zip(told.requests) {
+            for &moment in moments {
+                let at = |nth| case((story, mode), vec![Point { side, nth, moment }]);
+                within.extend((1..=last).map(at));
+                beyond.push(at(last + 1));
+            }
+        }
+    }
+    totals.join(run(within, at_once).await.0);
+    while !beyond.is_empty() {
+        let (more, told) = run(beyond, at_once).await;
+        totals.join(more);
+        let killed = told.into_iter().filter(|(_, told)| told.kills > 0);
+        beyond = killed.map(|(case, _)| one_further(case)).collect();
+    }
+    totals
+}
+
+/// Kills by chance, in so many runs, at one or two requests of each.
+pub async fn by_chance(plans: Plans<'_>, count: usize, seed: u64, at_once: usize) -> Totals {
+    let mut random = SmallRng::seed_from_u64(seed);
+    let cases = (0..count).map(|_| {
+        let plan = *plans.choose(&mut random).expect("there are stories");
+        let points = random.random_range(1..=2);
+        case(plan, (0..points).map(|_| point(&mut random)).collect())
+    });
+    run(cases.collect(), at_once).await.0
+}
+
+/// This one.
+pub async fn one(case: Case) -> Totals {
+    run(vec![case], 1).await.0
+}
+
+fn point(random: &mut SmallRng) -> Point {
+    Point {
+        side: *Side::ALL.choose(random).expect("there are two"),
+        nth: random.random_range(1..=DRAWN),
+        moment: *Moment::ALL.choose(random).expect("there are two"),
+    }
+}
+
+fn case((story, mode): (Story, Mode), points: Vec<Point>) -> Case {
+    Case {
+        story,
+        mode,
+        points,
+    }
+}
+
+fn one_further(mut case: Case) -> Case {
+    for point in &mut case.points {
+        point.nth += 1;
+    }
+    case
+}
+
+/// Runs them, and gives what has come of those that were told to their end.
+async fn run(cases: Vec<Case>, at_once: usize) -> (Totals, Vec<(Case, Told)>) {
+    let begun = Instant::now();
+    let all = cases.len();
+    let mut totals = Totals::default();
+    let mut ended = Vec::new();
+    let mut playing = stream::iter(cases)
+        .map(|case| async {
+            let of_it = case.clone();
+            let playing = tokio::spawn(async move { play(&of_it).await });
+            let told = playing.await.map_err(|error| message(error.into_panic()));
+            (case, told)
+        })
+        .buffer_unordered(at_once);
+    while let Some((case, told)) = playing.next().await {
+        totals.add(&case, &told);
+        totals.took = begun.elapsed();
+        if totals.runs().is_multiple_of(STRIDE) || totals.runs() == all {
+            println!("{} of {all}: {totals}", totals.runs());
+        }
+        ended.extend(told.ok().map(|told| (case, told)));
+    }
+    (totals, ended)
+}
+
+/// What a panic says.
+fn message(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic
+            .downcast_ref::<&str>()
+            .map_or_else(String::new, ToString::to_string),
+    }
+}
