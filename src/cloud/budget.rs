@@ -130,7 +130,8 @@ impl Budget {
     ) -> Result<Arc<Allowance>, CloudError> {
         if urgency == Urgency::Sweep {
             let place = self.place(urgency);
-            self.take(&place, calls).map_err(|_| self.used_up())?;
+            self.take(&place, calls)
+                .map_err(|wait| self.used_up(wait))?;
         } else {
             self.draw(urgency, calls).await?;
         }
@@ -168,7 +169,7 @@ impl Budget {
             tokio::select! {
                 () = moved => {}
                 () = clock::pause(wait) => {}
-                () = &mut patience => return Err(self.used_up()),
+                () = &mut patience => return Err(self.used_up(wait)),
             }
         }
         let waited = self.clock.now().elapsed(began.uptime);
@@ -189,7 +190,7 @@ impl Budget {
         let uptime = self.clock.now().uptime;
         let mut state = self.lock();
         if state.waiting.first() != Some(&place.key) {
-            return Err(self.limit.per);
+            return Err(self.limit.per / 60);
         }
         // A timer may come a little early.
         let least = Duration::from_millis(1);
@@ -211,12 +212,15 @@ impl Budget {
         self.limit.per.saturating_mul(4)
     }
 
-    fn used_up(&self) -> CloudError {
+    fn used_up(&self, wait: Duration) -> CloudError {
         let text = format!(
             "the calls of this credential are used up for now; --calls-per-minute allows {}",
             self.limit.calls
         );
-        CloudError::local(Meaning::Throttled, text)
+        CloudError {
+            retry_after: Some(wait),
+            ..CloudError::local(Meaning::Throttled, text)
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -27,6 +27,9 @@ pub mod sweep;
 /// A list is kept for the other resources of its instance for so long.
 const KEPT: Duration = Duration::from_secs(30);
 
+/// Short, but longer than nothing: for who has to come again.
+const A_MOMENT: Duration = Duration::from_millis(20);
+
 /// The pages of three walks over the task list, as a rule: pending, running and recent tasks.
 pub const WALK: u32 = 3;
 
@@ -131,9 +134,10 @@ impl Directory {
         let turn = match self.cloud.turn(urgency, 1).await {
             Ok(turn) => turn,
             Err(error) if urgency == Urgency::Sweep && error.meaning == Meaning::Throttled => {
-                // More urgent calls have come between.
-                *shared.turns().of(urgency) = None;
-                return InTurn::Later(self.time_of(&shared, urgency).max(self.a_moment()));
+                // More urgent calls have come between: it keeps its place and is put off a little.
+                let wait = error.retry_after.unwrap_or_default().max(A_MOMENT);
+                *shared.turns().of(urgency) = Some(self.uptime().saturating_add(wait));
+                return InTurn::Later(wait);
             }
             Err(error) => return InTurn::Read(Err(error)),
         };
@@ -191,11 +195,6 @@ impl Directory {
         let booked = turns.of(urgency);
         let at = *booked.get_or_insert_with(|| uptime.saturating_add(self.cloud.book(urgency)));
         at.saturating_sub(uptime)
-    }
-
-    /// Short, but longer than nothing: for who has to come again.
-    fn a_moment(&self) -> Duration {
-        Duration::from_millis(100)
     }
 
     fn instance(&self, instance: &InstanceId) -> Arc<Instance> {

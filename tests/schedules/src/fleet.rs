@@ -23,7 +23,7 @@ use taurus_port_operator::{
     },
     controller::{accounts::Connect, context::Settings, journal::Acknowledged, read::Subject},
     crd::{CredentialsReference, TaurusProxyPort, TaurusProxyPortSpec},
-    fleet::permits::Permit,
+    fleet::{limits::Limits, permits::Permit},
     leader::Leadership,
     model::{InstanceId, JobId, JobState, ProxyId},
     pace::Pace,
@@ -87,7 +87,9 @@ impl Fleet {
     pub fn new(instances: usize, on_each: usize, port: u16) -> Self {
         let sky = Sky::new(Mode::Hidden, port);
         let random = SmallRng::seed_from_u64(7);
-        let shared = Shared::new(World::new(random, None, sky, false, false));
+        let mut world = World::new(random, None, sky, false, false);
+        world.most_calls = u64::MAX;
+        let shared = Shared::new(world);
         for number in 0..instances * on_each {
             let now = shared.lock().now();
             let object = resource(number, number / on_each, port);
@@ -131,6 +133,7 @@ impl Fleet {
             }),
             defaults: None,
             meter: Arc::new(()),
+            limits: Limits::default(),
             leadership: Arc::new(Leadership::alone()),
             work: Arc::default(),
         };
@@ -162,6 +165,13 @@ impl Fleet {
             .all()
             .filter(|object| is_ready(object))
             .count()
+    }
+
+    /// What is said of a resource.
+    pub fn said(&self, number: usize) -> String {
+        let world = self.shared.lock();
+        let object = world.cluster.get(&name(number));
+        format!("{:#?}", object.map(|object| &object.status))
     }
 
     /// The versions of all resources, in the order of their names.

@@ -18,6 +18,7 @@ mod checks;
 mod cluster;
 mod fake;
 mod flaw;
+mod fleet;
 mod life;
 mod link;
 mod machine;
@@ -33,6 +34,7 @@ mod world;
 
 pub use fake::Fake;
 pub use flaw::Flaw;
+pub use fleet::{Call, Fleet, Kind};
 pub use play::{Verdict, play, play_with, told};
 pub use schedule::Schedule;
 

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::world::Shared;
 
 /// More calls than any schedule needs: who makes them never comes to rest.
-const MOST_CALLS: u64 = 60_000;
+pub const MOST_CALLS: u64 = 60_000;
 
 /// One process.
 #[derive(Debug)]
@@ -78,10 +78,10 @@ impl Life {
         let wait = {
             let mut world = shared.lock();
             world.calls += u64::from(counts);
-            if world.calls == MOST_CALLS {
+            if world.calls == world.most_calls {
                 world.broken("it never comes to rest: too many calls".to_owned());
             }
-            if world.calls >= MOST_CALLS {
+            if world.calls >= world.most_calls {
                 self.end();
             }
             Duration::from_millis(world.random.random_range(1..40))

@@ -153,7 +153,7 @@ impl Meter for Witness {
 }
 
 /// Reconciles until it is to stop, and then until what is at work has ended.
-async fn control(
+pub async fn control(
     shared: &Shared,
     life: &Arc<Life>,
     client: Client,

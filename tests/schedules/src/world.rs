@@ -6,7 +6,14 @@ use jiff::Timestamp;
 use rand::rngs::SmallRng;
 use tokio::time::{Duration, Instant};
 
-use crate::{checks::Book, cluster::Cluster, flaw::Flaw, life::Life, server::Trouble, sky::Sky};
+use crate::{
+    checks::Book,
+    cluster::Cluster,
+    flaw::Flaw,
+    life::{Life, MOST_CALLS},
+    server::Trouble,
+    sky::Sky,
+};
 
 /// What all clocks show at the beginning.
 pub const DAWN: i64 = 1_800_000_000;
@@ -23,6 +30,8 @@ pub struct World {
     pub sky: Sky,
     pub book: Book,
     pub calls: u64,
+    /// Who makes more never comes to rest.
+    pub most_calls: u64,
     /// The process that runs on each machine.
     pub lives: [Option<Arc<Life>>; 2],
     /// Between each machine and the API server.
@@ -65,6 +74,7 @@ impl World {
             sky,
             book: Book::default(),
             calls: 0,
+            most_calls: MOST_CALLS,
             lives: [None, None],
             trouble: <[Trouble; 2]>::default(),
             election,

@@ -63,7 +63,8 @@ async fn no_minute_sees_more_calls_than_are_allowed_and_a_change_waits_for_no_sw
             sleep(MINUTE).await;
             let calls = fleet.calls();
             let change = calls.iter().find(|call| call.kind == Kind::Change(proxy));
-            waits.push(change.expect("it is made within a minute").at - asked);
+            let change = change.unwrap_or_else(|| panic!("not made: {}", fleet.said(proxy)));
+            waits.push(change.at - asked);
         }
     }
     let calls = fleet.calls().split_off(before);
@@ -92,15 +93,16 @@ async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
     const INSTANCES: usize = 2_500;
     let mut fleet = settled(INSTANCES, 4).await;
     // As many as it takes to look at each instance every ten minutes.
-    fleet.start(limit(450), Duration::ZERO);
+    fleet.start(limit(600), Duration::ZERO);
     sleep(HOUR).await;
     let (versions, requests, before) = (fleet.versions(), fleet.requests(), fleet.calls().len());
     let hours = 12;
     sleep(hours * HOUR).await;
     assert_eq!(fleet.versions(), versions, "nothing is written");
-    // The Secret is read anew once a minute.
-    let secrets = u64::from(hours) * 60;
-    assert!(fleet.requests() - requests <= secrets + 1);
+    // The Secret is read anew once a minute, by all who come at that moment.
+    let secrets = u64::from(hours) * 60 * 4;
+    let asked = fleet.requests() - requests;
+    assert!(asked <= secrets, "{asked} requests to the API server");
     let calls = fleet.calls().split_off(before);
     assert!(calls.iter().all(|call| matches!(call.kind, Kind::List(_))));
     let sweeps = hours as usize * 6;
@@ -108,6 +110,7 @@ async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
     assert!(calls.len() <= most, "{} calls, {most} at most", calls.len());
     let lists = lists(&calls);
     let fewest = (0..INSTANCES).map(|instance| lists.get(&instance).copied().unwrap_or(0));
-    assert!(fewest.min().unwrap() >= sweeps - 1);
-    assert!(most_in_a_minute(&calls) <= 450);
+    let fewest = fewest.min().unwrap();
+    assert!(fewest >= sweeps - 1, "{fewest} lists of an instance");
+    assert!(most_in_a_minute(&calls) <= 600);
 }
