@@ -14,10 +14,12 @@
     reason = "the machinery of tests"
 )]
 
+mod answers;
 mod checks;
 mod cluster;
 mod fake;
 mod flaw;
+mod keys;
 mod life;
 mod link;
 mod machine;

@@ -44,7 +44,7 @@ use crate::{
     flaw::Flaw,
     life::Life,
     link::Link,
-    server::server,
+    server::client,
     world::{Shared, wall},
 };
 
@@ -80,6 +80,9 @@ impl Machine {
                 world.random.random_range(500..20_000)
             };
             tokio::time::sleep(Duration::from_millis(pause)).await;
+            if self.shared.lock().retired == Some(self.number) {
+                return;
+            }
         }
     }
 
@@ -98,7 +101,7 @@ impl Machine {
             let clock = Clock::with_head_start(head_start)
                 .from_dawn(wall(now))
                 .shifted(shift);
-            let client = Client::new(server(shared.clone(), Arc::clone(&life)), "ops");
+            let client = client(shared.clone(), Arc::clone(&life));
             let settings = |leadership| Settings {
                 clock,
                 chance: Chance::seeded(seed),
@@ -107,6 +110,7 @@ impl Machine {
                 connect: Arc::new(Link {
                     shared: shared.clone(),
                     life: Arc::clone(&life),
+                    access_key: "".into(),
                 }),
                 defaults: None,
                 meter: Arc::new(Witness(shared.clone())),
@@ -161,8 +165,7 @@ async fn control(
     let (sender, deliveries) = mpsc::unbounded_channel();
     shared.lock().cluster.watch(life.machine, sender);
     let (store, writer) = reflector::store();
-    // Secrets never change here: nobody is woken.
-    let (wake, _) = futures::channel::mpsc::unbounded();
+    let (wake, mut woken) = futures::channel::mpsc::unbounded();
     let context = Arc::new(Context::new(client, settings, store.clone(), wake));
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
     let tell = move || drop(tell);
@@ -185,6 +188,12 @@ async fn control(
             _ = &mut told, if !synced => synced = true,
             // As kube's runner does: nothing is reconciled before the first list is in the store.
             Some(()) = rounds.next(), if synced && !rounds.is_empty() => {}
+            // Another resource has found their Secret changed.
+            Some(resource) = woken.next() => {
+                if let Some(bell) = bells.get(&resource.name) {
+                    bell.notify_one();
+                }
+            }
             Some(Ok(call)) = calls.next(), if !stopping.load(Ordering::SeqCst) => {
                 let name = call.name_any();
                 let bell = bells.entry(name.clone()).or_insert_with(|| {

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use rand::rngs::SmallRng;
 use tokio::time::{Duration, Instant};
 
-use crate::{checks::Book, cluster::Cluster, flaw::Flaw, life::Life, server::Trouble, sky::Sky};
+use crate::{
+    checks::Book, cluster::Cluster, flaw::Flaw, keys::Keys, life::Life, server::Trouble, sky::Sky,
+};
 
 /// What all clocks show at the beginning.
 pub const DAWN: i64 = 1_800_000_000;
@@ -21,6 +23,7 @@ pub struct World {
     pub flaw: Option<Flaw>,
     pub cluster: Cluster,
     pub sky: Sky,
+    pub keys: Keys,
     pub book: Book,
     pub calls: u64,
     /// The process that runs on each machine.
@@ -29,6 +32,10 @@ pub struct World {
     pub trouble: [Trouble; 2],
     /// Whether operators campaign for a lease.
     pub election: bool,
+    /// Whether the API server takes its time with calls for the lease.
+    pub slow_leases: bool,
+    /// The machine that nothing is started on any more.
+    pub retired: Option<usize>,
     /// What was broken.
     pub breaches: Vec<String>,
     /// What happened, where somebody wants to know.
@@ -63,11 +70,14 @@ impl World {
             flaw,
             cluster: Cluster::default(),
             sky,
+            keys: Keys::default(),
             book: Book::default(),
             calls: 0,
             lives: [None, None],
             trouble: <[Trouble; 2]>::default(),
             election,
+            slow_leases: false,
+            retired: None,
             breaches: Vec::new(),
             trace: traced.then(Vec::new),
         }
