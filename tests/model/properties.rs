@@ -85,7 +85,7 @@ fn with_faults() -> Properties {
             },
         ),
         Property::sometimes(
-            "two operators have decided on a change at once",
+            "a change is decided on by two operators at once",
             |_: &Protocol, state: &State| {
                 let deciding = |at: &At| matches!(at, At::Ordered { .. } | At::Acknowledged { .. });
                 let mut crew = state.crew.iter();
