@@ -121,7 +121,7 @@ impl Acknowledged {
         self.port
     }
 
-    /// When the acknowledgement was read.
+    /// When the write of the intent began: it is on record since then at the earliest, and was acknowledged later.
     pub fn at(&self) -> Moment {
         self.at
     }
@@ -158,7 +158,7 @@ impl Journal {
     /// meanwhile: then the intent has to be withdrawn.
     ///
     /// kube's client repeats writes that were answered with 429, 503 or 504, so a conflict can stem from our own first
-    /// try; the change's id tells.
+    /// try; the change's id tells. The proof dates from before that try: whoever finds the record later counts from there.
     pub async fn intend(
         &self,
         object: &TaurusProxyPort,
@@ -166,6 +166,7 @@ impl Journal {
         change: &Change,
         target: Target<'_>,
     ) -> Result<(TaurusProxyPort, Option<Acknowledged>), JournalError> {
+        let began = self.clock.now();
         let written = match self.replace_as_leader(object, status).await {
             Ok(written) => written,
             Err(error @ (JournalError::Gone | JournalError::NotLeading)) => return Err(error),
@@ -192,7 +193,7 @@ impl Journal {
             instance: target.instance.clone(),
             proxy: target.proxy.clone(),
             port: target.port,
-            at: self.clock.now(),
+            at: began,
         };
         Ok((written, Some(proof)))
     }

@@ -39,7 +39,13 @@ pub fn follow(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
             // Where it has just ended, the list may not show it yet.
             let longest = facts.change_timeout().saturating_add(facts.pace.list_lag);
             let job_over = job.is_none() || given_up || facts.now.elapsed(last_seen) >= longest;
-            unresolved(facts, change, watch, job_over)
+            // So it may be with one that was given up, whose end nobody told.
+            let gap = if given_up {
+                facts.pace.list_lag.max(facts.pace.proof_gap)
+            } else {
+                facts.pace.proof_gap
+            };
+            unresolved(facts, change, watch, job_over, gap)
         }
     }
 }
@@ -86,8 +92,15 @@ fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step 
     }
 }
 
-/// A change of unknown outcome, or whose job's record is gone.
-fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, job_over: bool) -> Step {
+/// A change of unknown outcome, or whose job's record is gone or no longer believed. It came to nothing if the port before is
+/// seen over `gap`.
+fn unresolved(
+    facts: &Facts<'_>,
+    change: &Change,
+    watch: &Watch,
+    job_over: bool,
+    gap: Duration,
+) -> Step {
     let pace = facts.pace;
     let watched = facts.now.elapsed(watch.since);
     if watched < pace.settle_window() {
@@ -127,12 +140,7 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, job_over: bool)
         Some(port) if port != change.from && job_over => Step::Advance(Progress::Succeeded(port)),
         Some(port) if port != change.from => Step::Hold(Cause::OutcomeUnknown, pace.poll_longest),
         Some(_) if proxy.status != ProxyStatus::Active => not_active(facts, proxy, stuck),
-        Some(_)
-            if job_over
-                && watch
-                    .untouched
-                    .is_some_and(|seen| seen.confirmed(pace.proof_gap)) =>
-        {
+        Some(_) if job_over && watch.untouched.is_some_and(|seen| seen.confirmed(gap)) => {
             Step::Advance(Progress::Void(
                 "the cloud shows no job and the port before".to_owned(),
             ))

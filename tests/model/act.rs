@@ -19,7 +19,7 @@ use crate::{
     protocol::Protocol,
     rules::Rule,
     sky::{Answer, Transit},
-    state::{At, State},
+    state::{At, Lease, State},
     turn::{Desk, Mishap, look_before},
 };
 
@@ -196,13 +196,20 @@ impl Protocol {
             }
         }
         // A successor may have seen the change to its end, and a later one too: then there is no place for the id any more.
-        if !found && desk.state.crew[1].is_none() {
+        let seen_to_its_end = desk.state.crew[1].is_some() && !desk.state.sky.works_on(id);
+        if !found && !seen_to_its_end {
             desk.state.broken = Some(Rule::JobLost);
         }
-        if object != desk.object {
+        let written = object != desk.object;
+        if written {
             desk.state.replace(Some(who), object);
         }
-        desk.operator().at = At::Idle;
+        let leads = desk.operator().lease == Lease::Held;
+        desk.operator().at = if written && !leads {
+            At::Kept
+        } else {
+            At::Idle
+        };
         Some(desk.close())
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     act::Fate,
     sky::{Blind, End},
+    state::State,
     turn::Mishap,
 };
 
@@ -34,7 +35,7 @@ pub enum Event {
     Crash(usize),
     /// A second process starts; the first still believes that it leads.
     TakeOver,
-    /// The first process learns that it leads no longer.
+    /// The first process learns that it leads no longer, before its term is over.
     Depose,
     /// A job ends, and the list lags behind it or not.
     End { index: usize, end: End, lags: bool },
@@ -84,8 +85,8 @@ impl Nonsense {
 }
 
 impl Event {
-    /// Whether it is one of the bounded faults.
-    pub fn is_fault(self) -> bool {
+    /// Whether it is one of the bounded faults. That who was taken over from begins from an old view goes with the take-over.
+    pub fn is_fault(self, state: &State) -> bool {
         match self {
             Self::Tick | Self::Want(_) | Self::Depose | Self::Keep(_) => false,
             Self::Drift(_)
@@ -95,11 +96,11 @@ impl Event {
             | Self::Erase(_) => true,
             Self::End { end, .. } => end != End::Moves,
             Self::Look {
+                who,
                 stale,
                 blind,
                 mishap,
-                ..
-            } => stale || blind.is_some() || mishap.is_some(),
+            } => stale && !state.is_cut_off(who) || blind.is_some() || mishap.is_some(),
             Self::Intend(_, mishap) | Self::Withdraw(_, mishap) | Self::Receive(_, mishap) => {
                 mishap.is_some()
             }

@@ -18,10 +18,11 @@ use taurus_port_operator::{
 use crate::{
     event::Nonsense,
     planner::Planner,
-    protocol::{
-        Bounds, INTENT_FIRST, LOOK_FIRST, NO_JOB_LOST, NOT_FOR_NOTHING, NOT_GIVEN_UP, ONE_AT_WORK,
-        Protocol, READY_IS_PROVEN, STATUS,
+    properties::{
+        INTENT_FIRST, LOOK_FIRST, NO_JOB_LOST, NOT_FOR_NOTHING, NOT_GIVEN_UP, ONE_AT_WORK,
+        READY_IS_PROVEN, STATUS,
     },
+    protocol::{Bounds, Protocol},
     sky::{Mode, proxy},
 };
 
@@ -54,6 +55,7 @@ fn bounds(edits: u8, faults: u8) -> Bounds {
         modes: vec![Mode::Doubling],
         edits,
         faults,
+        jumps: false,
         nonsense: None,
     }
 }

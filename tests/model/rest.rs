@@ -14,7 +14,7 @@ use crate::{
     paper::Truth,
     protocol::Protocol,
     sky::End,
-    state::{At, State},
+    state::{At, Lease, State},
     turn::Desk,
 };
 
@@ -84,8 +84,8 @@ impl Protocol {
                 state = next;
             }
         }
-        if state.crew[1].is_some() || state.crew[0].as_ref().is_some_and(|old| old.deposed) {
-            state.crew[0] = None;
+        for place in &mut state.crew {
+            place.take_if(|operator| operator.lease != Lease::Held);
         }
         state.broken = None;
         state.credit = i8::MAX / 2;
@@ -95,7 +95,7 @@ impl Protocol {
     /// What an operator has begun goes on.
     fn finish(&self, state: &State, who: usize) -> Option<State> {
         match &state.crew[who].as_ref()?.at {
-            At::Idle => None,
+            At::Idle | At::Kept => None,
             At::Ordered { .. } => self.intend(state, who, None),
             At::Acknowledged { .. } => self
                 .withdraw(state, who, None)

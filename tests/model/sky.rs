@@ -150,6 +150,12 @@ impl Sky {
         in_time || !self.transit.is_empty()
     }
 
+    /// Whether the job of this change is at work and not overdue.
+    pub fn works_on(&self, change: u8) -> bool {
+        let mut own = self.works.iter().filter(|work| work.change == change);
+        own.any(|work| work.runs() && work.age < clock::CHANGE_TIMEOUT)
+    }
+
     /// A request arrives.
     pub fn accept(&mut self, request: Transit) -> Answer {
         let busy = self.works.iter().any(Work::runs);

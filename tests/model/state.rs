@@ -1,5 +1,7 @@
 //! A state of the model, and the one form in which states that don't differ are the same.
 
+use std::borrow::Cow;
+
 use crate::{
     clock,
     memory::Memory,
@@ -33,6 +35,19 @@ pub enum At {
     Asked { intent: Intent, answer: Answer },
     /// It holds the id of a job that could not be written yet.
     Holding { change: u8 },
+    /// It has written that id and leads no longer: it ends before anything else happens.
+    Kept,
+}
+
+/// Whether an operator leads, as far as it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lease {
+    /// It does.
+    Held,
+    /// Another one has begun, which it does not know: it goes on until its term is over, which takes less than a tick.
+    Lost,
+    /// It knows that it does not: all it may still do is to write a job id that it is told or holds.
+    Over,
 }
 
 /// A process of the operator.
@@ -44,8 +59,7 @@ pub struct Operator {
     /// What it works on, if that is no longer what the API server has.
     pub view: Option<Object>,
     pub at: At,
-    /// It knows that it leads no longer.
-    pub deposed: bool,
+    pub lease: Lease,
     /// The change that it has seen on record, and for how many ticks: counted apart from what the planner remembers.
     pub watched: Option<(u8, u8)>,
 }
@@ -79,7 +93,7 @@ impl Operator {
             led,
             view: None,
             at: At::Idle,
-            deposed: false,
+            lease: Lease::Held,
             watched: None,
         }
     }
@@ -115,7 +129,16 @@ impl Operator {
             At::Acknowledged { intent, .. } | At::Asked { intent, .. } => {
                 clock::shift(&mut intent.intended, by);
             }
-            At::Idle | At::Holding { .. } => {}
+            At::Idle | At::Holding { .. } | At::Kept => {}
+        }
+    }
+
+    /// Whether it is done once its lease is over.
+    fn has_no_job_to_write(&self) -> bool {
+        match &self.at {
+            At::Holding { .. } | At::Kept => false,
+            At::Asked { answer, .. } => *answer != Answer::Accepted,
+            At::Idle | At::Ordered { .. } | At::Acknowledged { .. } => true,
         }
     }
 
@@ -136,7 +159,7 @@ impl Operator {
             }
             At::Acknowledged { intent, .. } | At::Asked { intent, .. } => visit(&mut intent.id),
             At::Holding { change } => visit(change),
-            At::Idle => {}
+            At::Idle | At::Kept => {}
         }
     }
 }
@@ -155,8 +178,40 @@ impl State {
         }
     }
 
-    /// Time passes, by all clocks.
+    /// Whether this operator does not lead any more and does not know it.
+    pub fn is_cut_off(&self, who: usize) -> bool {
+        let operator = self.crew.get(who).and_then(Option::as_ref);
+        operator.is_some_and(|operator| operator.lease == Lease::Lost)
+    }
+
+    /// Whoever does not lead any more learns of it.
+    pub fn depose(&mut self) {
+        for place in &mut self.crew {
+            if let Some(operator) = place
+                && operator.lease == Lease::Lost
+            {
+                operator.lease = Lease::Over;
+            }
+            place.take_if(|one| one.lease == Lease::Over && one.has_no_job_to_write());
+        }
+    }
+
+    /// The state without operators that have nothing more to do.
+    pub fn without_ended(&self) -> Cow<'_, Self> {
+        let is_over = |operator: &Operator| operator.at == At::Kept;
+        if !self.crew.iter().flatten().any(is_over) {
+            return Cow::Borrowed(self);
+        }
+        let mut state = self.clone();
+        for place in &mut state.crew {
+            place.take_if(|operator| is_over(operator));
+        }
+        Cow::Owned(state)
+    }
+
+    /// Time passes, by all clocks. Who did not know that it leads no longer finds its term over.
     pub fn tick(&mut self) {
+        self.depose();
         self.sky.tick();
         if let Some(paper) = &mut self.object.status {
             paper.shift(1);
@@ -183,15 +238,16 @@ impl State {
     /// The same state as all that differ from it only in what nobody can tell.
     pub fn canonical(mut self) -> Self {
         let quiet = self.faults == 0;
-        let [old, new] = &mut self.crew;
-        let cut_off = quiet && new.is_some();
-        old.take_if(|old| old.at == At::Idle && (old.deposed || cut_off));
+        for place in &mut self.crew {
+            place.take_if(|one| one.lease == Lease::Over && one.at == At::Idle);
+        }
         for operator in self.crew.iter_mut().flatten() {
             let idle = operator.at == At::Idle;
-            // Without a fault, an operator that starts over sees what there is.
+            // Without a fault, an operator that leads and starts over sees what there is.
+            let sees = quiet && operator.lease == Lease::Held;
             operator
                 .view
-                .take_if(|view| idle && (quiet || *view == self.object));
+                .take_if(|view| idle && (sees || *view == self.object));
         }
         let needed = self.changes_on_record();
         self.sky.forget(|change| needed.contains(&change));
@@ -224,7 +280,7 @@ impl State {
             .filter_map(|paper| paper.change.as_ref())
             .map(|change| change.id);
         let held = crew.filter_map(|operator| match &operator.at {
-            At::Idle => None,
+            At::Idle | At::Kept => None,
             At::Holding { change } => Some(*change),
             At::Ordered { intent, .. }
             | At::Acknowledged { intent, .. }

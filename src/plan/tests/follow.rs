@@ -151,7 +151,8 @@ fn a_job_that_was_given_up_holds_nothing_up_any_longer() {
         world.run(2 * HOUR);
         assert_eq!(world.condition("Stalled"), "True/JobOverdue");
         world.annotate(ABANDON_JOB, "job-1");
-        world.run(MINUTE);
+        let ended = world.run_until(3 * MINUTE, |world| world.said().change.is_none());
+        assert_eq!(ended.is_none(), changing);
         if changing {
             assert_eq!(world.reason(), "ProxyUnhealthy", "the proxy says so");
         } else {
@@ -163,6 +164,23 @@ fn a_job_that_was_given_up_holds_nothing_up_any_longer() {
             };
             assert_eq!(last.outcome, outcome);
         }
+    }
+}
+
+#[test]
+fn a_job_that_was_given_up_may_have_ended_just_now_while_the_list_lags() {
+    for mode in [Mode::Hidden, Mode::Doubling] {
+        let mut world = World::settled(mode, 3306);
+        world.takes(FOREVER, End::Moves);
+        world.want(3307);
+        world.run(2 * HOUR);
+        // It has ended after all, though its record says that it runs.
+        world.sky.state().lag = 110;
+        world.sky.state().drift(3307);
+        world.annotate(ABANDON_JOB, "job-1");
+        world.run(10 * MINUTE);
+        assert!(world.is_ready(), "{mode:?}");
+        assert_eq!(world.puts(), 1, "{mode:?}");
     }
 }
 

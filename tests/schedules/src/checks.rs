@@ -62,8 +62,8 @@ impl World {
         }
     }
 
-    /// A process has replaced a status; `before` is what stood there.
-    pub fn status_written(&mut self, before: &TaurusProxyPort, life: &Life) {
+    /// A process has replaced a status; `before` is what stood there, `leads` whether it led when it wrote.
+    pub fn status_written(&mut self, before: &TaurusProxyPort, life: &Life, leads: bool) {
         let Some(object) = self.cluster.get(&before.name_any()) else {
             return;
         };
@@ -84,7 +84,7 @@ impl World {
             .flatten()
             .any(|job| !self.book.saved.contains(job));
         self.book.saved.extend(jobs.into_iter().flatten());
-        if self.election && !learned && self.cluster.holder() != Some(&life.identity) {
+        if !learned && !leads {
             self.broken(format!(
                 "{} writes a status and does not lead",
                 life.identity
@@ -143,7 +143,7 @@ impl World {
         if let Some(fault) = fault {
             self.broken(format!("a change is sent {fault}"));
         }
-        if self.election && self.cluster.holder() != Some(&life.identity) {
+        if !self.leads(life) {
             self.broken(format!(
                 "{} sends a change and does not lead",
                 life.identity

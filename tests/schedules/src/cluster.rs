@@ -3,7 +3,7 @@
 //! Promises what the real one promises: a version for every write, a generation for every new spec, a refusal of a write
 //! from another version, and no new version where nothing changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::Time};
@@ -25,6 +25,10 @@ pub struct Cluster {
     born: u64,
     objects: BTreeMap<String, Stored>,
     pub lease: Option<Lease>,
+    /// The same, as it is answered.
+    pub lease_bytes: Bytes,
+    /// Names of the events that were published.
+    pub events: BTreeSet<String>,
     watches: Vec<Watch>,
     /// For how long each machine's watch delivers later than it should.
     pub lag: [Duration; 2],

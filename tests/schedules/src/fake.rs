@@ -6,7 +6,7 @@ use taurus_port_operator::crd::TaurusProxyPort;
 
 use crate::{
     life::Life,
-    server::server,
+    server::client,
     sky::{Mode, Sky},
     world::{Shared, World},
 };
@@ -26,7 +26,7 @@ impl Fake {
     /// A client of it.
     pub fn client(&self) -> Client {
         let life = Life::new(0, "somebody".to_owned());
-        Client::new(server(self.0.clone(), life), "ops")
+        client(self.0.clone(), life)
     }
 
     /// Somebody creates a resource.

@@ -11,7 +11,6 @@ use std::{
 
 use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
-use kube::Client;
 use rand::{SeedableRng as _, rngs::SmallRng};
 use taurus_port_operator::{
     chance::Chance,
@@ -34,7 +33,7 @@ use crate::{
     NAMESPACE,
     life::Life,
     machine::{RESYNC, control},
-    server::server,
+    server,
     sky::{Mode, Sky},
     world::{Shared, World, wall},
 };
@@ -120,7 +119,7 @@ impl Fleet {
         self.process = Some(Arc::clone(&life));
         let now = self.shared.lock().now();
         let clock = Clock::with_head_start(head_start).from_dawn(wall(now));
-        let client = Client::new(server(self.shared.clone(), Arc::clone(&life)), "ops");
+        let client = server::client(self.shared.clone(), Arc::clone(&life));
         let settings = Settings {
             clock,
             chance: Chance::seeded(self.processes as u64),

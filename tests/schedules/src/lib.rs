@@ -14,11 +14,13 @@
     reason = "the machinery of tests"
 )]
 
+mod answers;
 mod checks;
 mod cluster;
 mod fake;
 mod flaw;
 mod fleet;
+mod keys;
 mod life;
 mod link;
 mod machine;

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
 use taurus_port_operator::{
     cloud::{
         ChangeAnswer, Cloud, CloudError, Job, Line, Meaning, Proxy, TaskList, Urgency,
@@ -29,11 +30,19 @@ const CALL_TIMEOUT: u64 = 30_000;
 pub struct Link {
     pub shared: Shared,
     pub life: Arc<Life>,
+    /// What it signs with.
+    pub access_key: Arc<str>,
 }
 
 impl Connect for Link {
-    fn connect(&self, _: &Subject, _: Credential) -> Result<Arc<dyn Cloud>, CloudError> {
-        Ok(Arc::new(self.clone()))
+    fn connect(&self, _: &Subject, credential: Credential) -> Result<Arc<dyn Cloud>, CloudError> {
+        let Credential::AccessKey { access_key, .. } = credential else {
+            return Err(error(Meaning::Unauthenticated));
+        };
+        Ok(Arc::new(Self {
+            access_key: access_key.expose_secret().into(),
+            ..self.clone()
+        }))
     }
 }
 
@@ -47,7 +56,11 @@ impl Link {
             if takes > 0 {
                 tokio::time::sleep(Duration::from_millis(takes)).await;
             }
-            read(&self.shared.lock().sky).map_err(error)
+            let world = self.shared.lock();
+            if !world.keys.accepts(&self.access_key, world.now()) {
+                return Err(error(Meaning::Unauthenticated));
+            }
+            read(&world.sky).map_err(error)
         };
         self.life.call(&self.shared, true, reading).await
     }
@@ -141,8 +154,14 @@ impl Link {
         let (fate, repeats) = {
             let mut world = self.shared.lock();
             let repeats = world.flaw == Some(Flaw::Repeats);
+            let accepted = world.keys.accepts(&self.access_key, world.now());
             let sky = &mut world.sky;
             let fate = sky.fates.pop_front().unwrap_or(Fate::Served(0));
+            let fate = if accepted {
+                fate
+            } else {
+                Fate::Refused(Meaning::Unauthenticated)
+            };
             sky.tally[proxy].requests += usize::from(fate != Fate::NotSent);
             sky.tally[proxy].fruitless +=
                 usize::from(matches!(fate, Fate::Refused(_) | Fate::Lost(_)));

@@ -45,7 +45,7 @@ use crate::{
     flaw::Flaw,
     life::Life,
     link::Link,
-    server::server,
+    server::client,
     world::{Shared, wall},
 };
 
@@ -81,6 +81,9 @@ impl Machine {
                 world.random.random_range(500..20_000)
             };
             tokio::time::sleep(Duration::from_millis(pause)).await;
+            if self.shared.lock().retired == Some(self.number) {
+                return;
+            }
         }
     }
 
@@ -99,7 +102,7 @@ impl Machine {
             let clock = Clock::with_head_start(head_start)
                 .from_dawn(wall(now))
                 .shifted(shift);
-            let client = Client::new(server(shared.clone(), Arc::clone(&life)), "ops");
+            let client = client(shared.clone(), Arc::clone(&life));
             let settings = |leadership| Settings {
                 clock,
                 chance: Chance::seeded(seed),
@@ -109,6 +112,7 @@ impl Machine {
                 connect: Arc::new(Link {
                     shared: shared.clone(),
                     life: Arc::clone(&life),
+                    access_key: "".into(),
                 }),
                 defaults: None,
                 meter: Arc::new(Witness(shared.clone())),
@@ -163,7 +167,6 @@ pub async fn control(
     let (sender, deliveries) = mpsc::unbounded_channel();
     shared.lock().cluster.watch(life.machine, sender);
     let (store, writer) = reflector::store();
-    // Secrets never change here: who is woken has its turn to change something.
     let (wake, mut woken) = futures::channel::mpsc::unbounded::<ObjectRef<Guarded>>();
     let context = Arc::new(Context::new(client, settings, store.clone(), wake));
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
@@ -188,6 +191,7 @@ pub async fn control(
             _ = &mut told, if !synced => synced = true,
             // As kube's runner does: nothing is reconciled before the first list is in the store.
             Some(()) = rounds.next(), if synced && !rounds.is_empty() => {}
+            // Another resource has found their Secret changed, or its turn to change something has come.
             Some(resource) = woken.next() => {
                 if let Some(bell) = bells.get(&resource.name) {
                     bell.notify_one();

@@ -20,6 +20,10 @@ use std::{
 use clap::Parser;
 use taurus_schedules::{Schedule, Verdict, play, told};
 
+/// Most of what a schedule does is to make small values and to drop them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Progress is kept after so many schedules of a shard.
 const STRIDE: u64 = 1000;
 

@@ -1,6 +1,9 @@
 //! Plays a schedule from its beginning to the rest after its end, and says what was broken.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use rand::{SeedableRng as _, rngs::SmallRng};
 use taurus_port_operator::clock::Shift;
@@ -8,6 +11,7 @@ use tokio::time::Duration;
 
 use crate::{
     flaw::Flaw,
+    life::Life,
     machine::{Machine, RESYNC},
     rules,
     schedule::{PORTS, Schedule},
@@ -18,6 +22,8 @@ use crate::{
 
 /// Everything rests after this at the latest: corrections of drift are counted for a day.
 const LONGEST_REST: Duration = Duration::from_hours(27);
+/// Who leads is settled by then, once all faults have ended.
+const HAND_OVER: Duration = Duration::from_mins(2);
 /// How often it is looked whether everything rests.
 const GLANCE: Duration = Duration::from_mins(1);
 /// No text of a status may show these.
@@ -69,7 +75,9 @@ async fn whole(schedule: &Schedule, seed: u64, flaw: Option<Flaw>, traced: bool)
     let sky = Sky::new(schedule.mode, PORTS[0]);
     let both_lead = flaw == Some(Flaw::BothLead);
     let election = schedule.election || both_lead;
-    let shared = Shared::new(World::new(random, flaw, sky, election, traced));
+    let mut world = World::new(random, flaw, sky, election, traced);
+    world.slow_leases = schedule.slow_leases;
+    let shared = Shared::new(world);
     let shifts = SHIFTS.with(|shifts| *shifts);
     for shift in shifts {
         shift.set_wall(0);
@@ -97,6 +105,10 @@ async fn whole(schedule: &Schedule, seed: u64, flaw: Option<Flaw>, traced: bool)
         script.happen(event);
     }
     script.heal();
+    tokio::time::sleep(HAND_OVER).await;
+    if operators == 2 && !both_lead {
+        shared.lock().retire_standby();
+    }
     come_to_rest(&shared).await;
     judge(&shared, &script)
 }
@@ -172,6 +184,16 @@ fn judge(shared: &Shared, script: &Script) -> Verdict {
 }
 
 impl World {
+    /// Ends the operator that only waits, and would for hours ask for the lease and do nothing else.
+    fn retire_standby(&mut self) {
+        let waits = |life: &Arc<Life>| self.cluster.holder() != Some(&life.identity);
+        let standby = self.lives.iter().flatten().find(|life| waits(life));
+        if let Some(life) = standby.cloned() {
+            self.retired = Some(life.machine);
+            life.end();
+        }
+    }
+
     fn requests(&self) -> usize {
         self.sky.tally.iter().map(|tally| tally.requests).sum()
     }

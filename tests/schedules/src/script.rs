@@ -4,17 +4,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use taurus_port_operator::{
     clock::Shift,
-    crd::{CredentialsReference, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortSpec},
+    crd::{REQUESTED_AT, TaurusProxyPort},
 };
 use tokio::time::Duration;
 
-use crate::{
-    NAMESPACE,
-    schedule::Event,
-    server::Trouble,
-    sky::PROXIES,
-    world::{Shared, World},
-};
+use crate::{schedule::Event, server::Trouble, sky::PROXIES, world::Shared};
+
+mod people;
+
+use people::{abandon, new};
 
 /// How many requests people have given reasons for, of each proxy.
 pub type Wishes = [usize; PROXIES.len()];
@@ -81,6 +79,11 @@ impl Script {
                         .insert("team".to_owned(), value.to_string());
                 });
             }
+            Event::Abandon(resource, right) => {
+                let stuck = world.stuck_job(self.resources[*resource].0);
+                let job = stuck.filter(|_| *right).unwrap_or("job-0".to_owned());
+                world.edit(*resource, |object| abandon(object, job));
+            }
             Event::Delete(resource) => {
                 if !world.left_no_trace()
                     && world.cluster.delete(&name_of(*resource), now).is_some()
@@ -89,17 +92,8 @@ impl Script {
                 }
             }
             Event::Recreate(resource, with_status) => {
-                if world.left_no_trace() {
-                    return;
-                }
-                let (proxy, port) = self.resources[*resource];
-                let deleted = world.cluster.delete(&name_of(*resource), now);
-                let mut object = deleted.unwrap_or_else(|| new(*resource, proxy, port));
-                if !with_status {
-                    object.status = None;
-                }
                 drop(world);
-                self.create(*resource, object);
+                self.recreate(*resource, *with_status);
             }
             Event::Drift(proxy, port) => world.sky.drift(*proxy, *port),
             Event::NextFate(fate) => world.sky.fates.push_back(*fate),
@@ -112,6 +106,11 @@ impl Script {
             Event::ListLag(lag) => world.sky.lag = *lag,
             Event::ReadsTake(long) => world.sky.read_takes = *long,
             Event::Erase => world.erase(),
+            Event::Rotate(grace) => world.keys.rotate(now + grace),
+            Event::Spoil(fault, long) => world.keys.spoil(*fault, now + long),
+            Event::Refuses(machine, calls, code) => {
+                world.trouble[*machine].refusals = (*calls, *code);
+            }
             Event::WriteFails(machine, fault) => world.trouble[*machine].writes.push_back(*fault),
             Event::Silent(machine, long) => world.trouble[*machine].silent_until = now + long,
             Event::Failing(machine, long) => world.trouble[*machine].failing_until = now + long,
@@ -119,15 +118,8 @@ impl Script {
                 world.cluster.lag[*machine] = Duration::from_millis(*lag);
             }
             Event::WatchDown(machine, long) => {
-                world.cluster.down_until[*machine] = now + long;
                 drop(world);
-                let long = Duration::from_millis(*long);
-                tokio::spawn(async move {
-                    tokio::time::sleep(long).await;
-                    let mut world = shared.lock();
-                    let now = world.now();
-                    world.cluster.mend_watches(now);
-                });
+                self.take_watch_down(*machine, *long);
             }
             Event::Crash(machine) => {
                 if let Some(life) = &world.lives[*machine] {
@@ -141,6 +133,35 @@ impl Script {
             }
             Event::Clock(machine, seconds) => self.shifts[*machine].set_wall(*seconds),
         }
+    }
+
+    fn recreate(&mut self, resource: usize, with_status: bool) {
+        let deleted = {
+            let mut world = self.shared.lock();
+            if world.left_no_trace() {
+                return;
+            }
+            let now = world.now();
+            world.cluster.delete(&name_of(resource), now)
+        };
+        let (proxy, port) = self.resources[resource];
+        let mut object = deleted.unwrap_or_else(|| new(resource, proxy, port));
+        if !with_status {
+            object.status = None;
+        }
+        self.create(resource, object);
+    }
+
+    fn take_watch_down(&self, machine: usize, long: u64) {
+        let shared = self.shared.clone();
+        let mut world = self.shared.lock();
+        world.cluster.down_until[machine] = world.now() + long;
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(long)).await;
+            let mut world = shared.lock();
+            let now = world.now();
+            world.cluster.mend_watches(now);
+        });
     }
 
     fn create(&mut self, number: usize, object: TaurusProxyPort) {
@@ -172,10 +193,13 @@ impl Script {
         world.cluster.down_until = [now; 2];
         world.cluster.lag = [Duration::ZERO; 2];
         world.cluster.mend_watches(now);
+        world.keys.heal();
+        world.abandon_what_is_stuck();
         let sky = &mut world.sky;
         (sky.reads_fail, sky.tasks_fail, sky.status) = (None, None, None);
         sky.fates.clear();
         sky.courses.clear();
+        sky.loosen();
         sky.read_takes = 0;
         sky.gone_until = [now; PROXIES.len()];
         sky.foreign_until = [now; 2];
@@ -183,59 +207,4 @@ impl Script {
             life.end_at(0, false);
         }
     }
-}
-
-impl World {
-    fn edit(&mut self, resource: usize, change: impl FnOnce(&mut TaurusProxyPort)) -> bool {
-        let (name, now) = (name_of(resource), self.now());
-        let edited = self.cluster.edit(&name, now, change);
-        if edited {
-            self.stored(&name);
-        }
-        edited
-    }
-
-    /// The record of a job at work was deleted: without a status there is nothing left to see of it.
-    fn left_no_trace(&self) -> bool {
-        self.sky.open().any(|work| work.erased)
-    }
-
-    /// A job's record is deleted only when its id is on record, in a status that is no copy.
-    fn erase(&mut self) {
-        let own = self.cluster.all().filter(|object| {
-            let status = object.status.as_ref();
-            status.is_some_and(|status| status.subject_uid == object.metadata.uid)
-        });
-        let changes =
-            own.filter_map(|object| object.status.as_ref()?.change.as_ref()?.job_id.clone());
-        let recorded: Vec<String> = changes.collect();
-        if let Some(work) = self.sky.works.last_mut()
-            && recorded.iter().any(|job| job == work.id.as_str())
-        {
-            work.erased = true;
-        }
-    }
-}
-
-fn new(number: usize, proxy: usize, port: u16) -> TaurusProxyPort {
-    let mut object = TaurusProxyPort::new(
-        &name_of(number),
-        TaurusProxyPortSpec {
-            region: Some("ap-southeast-3".to_owned()),
-            project_id: "0".repeat(32),
-            instance_id: PROXIES[proxy].1.to_owned(),
-            proxy_id: PROXIES[proxy].0.to_owned(),
-            port: port.into(),
-            credentials_ref: Some(CredentialsReference {
-                name: "keys".to_owned(),
-            }),
-            endpoint: None,
-            iam_endpoint: None,
-            management_policy: None,
-            suspend: None,
-            change_timeout: None,
-        },
-    );
-    object.metadata.namespace = Some(NAMESPACE.to_owned());
-    object
 }

@@ -1,7 +1,8 @@
-//! The API server in memory: the few verbs that the operator uses, with the faults that a schedule asks for.
+//! The API server as one process reaches it, with the faults that a schedule asks for on the way.
 
 use std::{
     collections::VecDeque,
+    io,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -9,24 +10,27 @@ use std::{
 
 use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use k8s_openapi::{
-    ByteString,
-    api::{coordination::v1::Lease, core::v1::Secret},
+use http::{Method, Request, Uri};
+use http_body_util::BodyExt as _;
+use kube::{
+    Client,
+    client::{Body, retry::RetryPolicy},
 };
-use kube::client::Body;
-use serde_json::json;
-use taurus_port_operator::crd::TaurusProxyPort;
+use tokio::time::Sleep;
+use tower::{
+    BoxError,
+    retry::{Policy, Retry},
+};
 use tower_service::Service;
 
 use crate::{
-    NAMESPACE,
-    cluster::{Cluster, Refusal},
-    flaw::Flaw,
+    answers::{self, Answer},
     life::Life,
     world::{Shared, World},
 };
+
+/// By how much calls for the lease are served late where that is slow: the campaign gives up after four seconds.
+const SLOWNESS: Duration = Duration::from_millis(3_500);
 
 /// What goes wrong with a write of a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,42 +39,56 @@ pub enum WriteFault {
     Lost,
     /// It is written, and the answer gets lost.
     AnswerLost,
-    /// It is written, and the client's own repetition of it is refused.
+    /// It is written, and the answer says that the server is not available: the client repeats it.
     Repeated,
     /// Somebody else writes a label right before.
     Overtaken,
+    /// The connection breaks, and it arrives so many milliseconds later.
+    Late(u64),
 }
 
 /// What goes wrong between a machine and the API server.
 #[derive(Debug, Default)]
 pub struct Trouble {
     pub writes: VecDeque<WriteFault>,
+    /// So many calls are answered with this status code.
+    pub refusals: (u32, u16),
     /// Nothing is answered until then, in milliseconds.
     pub silent_until: u64,
     /// Everything is refused until then, in milliseconds.
     pub failing_until: u64,
 }
 
-/// The API server as one process reaches it.
+/// A client for this process, which repeats calls as kube's does.
+pub fn client(shared: Shared, life: Arc<Life>) -> Client {
+    let patience = Patience {
+        kube: RetryPolicy::server_retry(),
+        tries: 0,
+    };
+    Client::new(Retry::new(patience, Server { shared, life }), "ops")
+}
+
+/// The API server for this process.
 #[derive(Clone)]
-pub struct Server {
+struct Server {
     shared: Shared,
     life: Arc<Life>,
 }
 
-/// The API server for this process.
-pub fn server(shared: Shared, life: Arc<Life>) -> Server {
-    Server { shared, life }
+/// A call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub method: Method,
+    pub uri: Uri,
+    pub body: Bytes,
 }
-
-type Answer = Response<Full<Bytes>>;
 
 impl Service<Request<Body>> for Server {
     type Response = Answer;
-    type Error = std::io::Error;
-    type Future = BoxFuture<'static, Result<Answer, Self::Error>>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Answer, BoxError>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
@@ -78,179 +96,136 @@ impl Service<Request<Body>> for Server {
         let Self { shared, life } = self.clone();
         async move {
             let (head, body) = request.into_parts();
-            let body = body
-                .collect()
-                .await
-                .map_err(std::io::Error::other)?
-                .to_bytes();
-            let serving =
-                async { serve(&shared, &life, &head.method, head.uri.path(), &body).await };
-            let counts = !head.uri.path().starts_with("/apis/coordination.k8s.io");
-            life.call(&shared, counts, serving).await
+            let body = body.collect().await?.to_bytes();
+            let call = Call {
+                method: head.method,
+                uri: head.uri,
+                body,
+            };
+            let counts = !call.is_for_lease();
+            let serving = async {
+                if call.is_for_lease() && shared.lock().slow_leases {
+                    tokio::time::sleep(SLOWNESS).await;
+                }
+                serve(&shared, &life, &call).await
+            };
+            Ok(life.call(&shared, counts, serving).await?)
         }
         .boxed()
     }
 }
 
-async fn serve(
-    shared: &Shared,
-    life: &Life,
-    method: &Method,
-    path: &str,
-    body: &Bytes,
-) -> Result<Answer, std::io::Error> {
+impl Call {
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    fn is_for_lease(&self) -> bool {
+        self.path().starts_with("/apis/coordination.k8s.io")
+    }
+
+    fn writes_status(&self) -> bool {
+        self.method == Method::PUT && self.path().ends_with("/status")
+    }
+}
+
+async fn serve(shared: &Shared, life: &Arc<Life>, call: &Call) -> io::Result<Answer> {
+    let reset = || Err(io::Error::other("connection reset"));
     let (silence, fault) = {
         let mut world = shared.lock();
         let now = world.now();
-        let writes = *method == Method::PUT && path.ends_with("/status");
         let trouble = &mut world.trouble[life.machine];
         if trouble.failing_until > now {
-            return Err(std::io::Error::other("connection refused"));
+            return Err(io::Error::other("connection refused"));
         }
-        let fault = trouble.writes.pop_front_if(|_| writes);
+        if let (left @ 1.., code) = &mut trouble.refusals {
+            *left -= 1;
+            return Ok(answers::unavailable(*code));
+        }
+        let fault = trouble.writes.pop_front_if(|_| call.writes_status());
         (trouble.silent_until.saturating_sub(now), fault)
     };
     if silence > 0 {
         tokio::time::sleep(Duration::from_millis(silence)).await;
-        return Err(std::io::Error::other("connection reset"));
-    }
-    if fault == Some(WriteFault::Lost) {
-        return Err(std::io::Error::other("connection reset"));
+        return reset();
     }
     let mut world = shared.lock();
-    if fault == Some(WriteFault::Overtaken) {
-        let now = world.now();
-        let name = path.rsplit('/').nth(1).unwrap_or_default().to_owned();
-        let label = format!("{now}");
-        if world.cluster.edit(&name, now, |object| {
-            let labels = object.metadata.labels.get_or_insert_default();
-            labels.insert("touched".to_owned(), label);
-        }) {
-            world.stored(&name);
-        }
-    }
-    let answer = world.answer(life, method, path, body);
+    let leads = world.leads(life);
     match fault {
-        Some(WriteFault::AnswerLost) => Err(std::io::Error::other("connection reset")),
-        Some(WriteFault::Repeated) if answer.status().is_success() => {
-            Ok(refused(Refusal::Conflict))
+        Some(WriteFault::Lost) => return reset(),
+        Some(WriteFault::Late(after)) => {
+            tokio::spawn(arrive(
+                shared.clone(),
+                Arc::clone(life),
+                call.clone(),
+                leads,
+                after,
+            ));
+            return reset();
         }
+        Some(WriteFault::Overtaken) => world.overtake(call),
+        Some(WriteFault::AnswerLost | WriteFault::Repeated) | None => {}
+    }
+    let answer = world.answer(life, leads, call);
+    match fault {
+        Some(WriteFault::AnswerLost) => reset(),
+        Some(WriteFault::Repeated) => Ok(answers::unavailable(503)),
         _ => Ok(answer),
     }
 }
 
+/// A write takes effect when nobody waits for it any more. Whether its process led counts from when it was sent.
+async fn arrive(shared: Shared, life: Arc<Life>, call: Call, leads: bool, after: u64) {
+    tokio::time::sleep(Duration::from_millis(after)).await;
+    let mut world = shared.lock();
+    world.say(|| format!("a write of {} arrives late", life.identity));
+    world.answer(&life, leads, &call);
+}
+
 impl World {
-    fn answer(&mut self, life: &Life, method: &Method, path: &str, body: &Bytes) -> Answer {
-        let parts: Vec<&str> = path.split('/').skip(1).collect();
-        match (method, parts.as_slice()) {
-            (&Method::GET, [.., "taurusproxyports", name]) => match self.cluster.bytes(name) {
-                Some(bytes) => ok(bytes),
-                None => refused(Refusal::NotFound),
-            },
-            (&Method::PUT, [.., "taurusproxyports", name, "status"]) => {
-                self.replace_status(life, name, body)
-            }
-            (&Method::GET, ["api", "v1", "namespaces", _, "secrets", "keys"]) => secret(),
-            (&Method::POST | &Method::PATCH, ["apis", "events.k8s.io", ..]) => ok(body.clone()),
-            (_, ["apis", "coordination.k8s.io", ..]) => self.cluster.campaign(life, method, body),
-            _ => refused(Refusal::NotFound),
-        }
+    /// Whether a process may write: it holds the lease, where there is one.
+    pub fn leads(&self, life: &Life) -> bool {
+        !self.election || self.cluster.holder() == Some(&life.identity)
     }
 
-    fn replace_status(&mut self, life: &Life, name: &str, body: &Bytes) -> Answer {
+    /// Somebody else touches the resource that a call is about.
+    fn overtake(&mut self, call: &Call) {
         let now = self.now();
-        let Ok(mut sent) = serde_json::from_slice::<TaurusProxyPort>(body) else {
-            return status(StatusCode::BAD_REQUEST, "BadRequest");
-        };
-        let Some(before) = self.cluster.get(name).cloned() else {
-            return refused(Refusal::NotFound);
-        };
-        if self.flaw == Some(Flaw::ForgetsJobs)
-            && let Some(change) = sent
-                .status
-                .as_mut()
-                .and_then(|status| status.change.as_mut())
-        {
-            change.job_id = None;
-        }
-        let compares = self.flaw != Some(Flaw::NoComparison);
-        match self.cluster.replace_status(name, &sent, compares, now) {
-            Ok(()) => {
-                self.status_written(&before, life);
-                ok(self.cluster.bytes(name).unwrap_or_default())
-            }
-            Err(refusal) => {
-                self.say(|| format!("{} may not write {name}: {refusal:?}", life.identity));
-                refused(refusal)
-            }
+        let name = call.path().rsplit('/').nth(1).unwrap_or_default();
+        if self.cluster.edit(name, now, |object| {
+            let labels = object.metadata.labels.get_or_insert_default();
+            labels.insert("touched".to_owned(), now.to_string());
+        }) {
+            self.stored(name);
         }
     }
 }
 
-impl Cluster {
-    /// Who holds the lease.
-    pub fn holder(&self) -> Option<&String> {
-        self.lease.as_ref()?.spec.as_ref()?.holder_identity.as_ref()
+/// kube's rules of what is repeated and how often. Its pauses are chance of the machine's, so these are of our own: no story
+/// could be played twice with them.
+#[derive(Clone)]
+struct Patience {
+    kube: RetryPolicy,
+    tries: u32,
+}
+
+impl Policy<Request<Body>, Answer, BoxError> for Patience {
+    type Future = Sleep;
+
+    fn retry(
+        &mut self,
+        request: &mut Request<Body>,
+        result: &mut Result<Answer, BoxError>,
+    ) -> Option<Sleep> {
+        drop(self.kube.retry(request, result)?);
+        self.tries += 1;
+        let pause = Duration::from_millis(5 << self.tries);
+        let asked = result.as_ref().ok().and_then(answers::retry_after);
+        Some(tokio::time::sleep(pause.max(asked.unwrap_or_default())))
     }
 
-    fn campaign(&mut self, _: &Life, method: &Method, body: &Bytes) -> Answer {
-        let sent = serde_json::from_slice::<Lease>(body);
-        let stands = self
-            .lease
-            .as_ref()
-            .and_then(|lease| lease.metadata.resource_version.clone());
-        match (method, sent, &self.lease) {
-            (&Method::GET, _, Some(lease)) => {
-                return ok(serde_json::to_vec(lease).unwrap_or_default().into());
-            }
-            (&Method::POST, Ok(_), Some(_)) => {
-                return status(StatusCode::CONFLICT, "AlreadyExists");
-            }
-            (&Method::PUT, Ok(lease), Some(_)) if lease.metadata.resource_version != stands => {
-                return refused(Refusal::Conflict);
-            }
-            (&Method::PUT, Ok(lease), Some(_)) | (&Method::POST, Ok(lease), None) => {
-                self.lease = Some(lease);
-            }
-            _ => return refused(Refusal::NotFound),
-        }
-        let version = self.next_version();
-        let lease = self.lease.as_mut().expect("it was put there");
-        lease.metadata.resource_version = Some(version);
-        ok(serde_json::to_vec(lease).unwrap_or_default().into())
+    fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
+        // Named in full: kube's policy serves answers of any kind.
+        Policy::<_, Answer, BoxError>::clone_request(&mut self.kube, request)
     }
-}
-
-fn secret() -> Answer {
-    let value = |text: &str| ByteString(text.as_bytes().to_vec());
-    let data =
-        [("accessKey", "AK"), ("secretKey", "SK")].map(|(key, text)| (key.to_owned(), value(text)));
-    let mut secret = Secret {
-        data: Some(data.into()),
-        ..Secret::default()
-    };
-    secret.metadata.name = Some("keys".to_owned());
-    secret.metadata.namespace = Some(NAMESPACE.to_owned());
-    ok(serde_json::to_vec(&secret).unwrap_or_default().into())
-}
-
-fn ok(bytes: Bytes) -> Answer {
-    Response::new(Full::new(bytes))
-}
-
-fn refused(refusal: Refusal) -> Answer {
-    match refusal {
-        Refusal::Conflict => status(StatusCode::CONFLICT, "Conflict"),
-        Refusal::NotFound => status(StatusCode::NOT_FOUND, "NotFound"),
-    }
-}
-
-fn status(code: StatusCode, reason: &str) -> Answer {
-    let body = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": reason, "reason": reason, "code": code.as_u16(),
-    });
-    let mut answer = ok(body.to_string().into());
-    *answer.status_mut() = code;
-    answer
 }

@@ -9,11 +9,14 @@
 use std::collections::VecDeque;
 
 use taurus_port_operator::{
-    cloud::{Job, Meaning, Proxy, ProxyStatus, Task, TaskList},
-    model::{InstanceId, JobId, JobState, ProxyId},
+    cloud::{Meaning, ProxyStatus},
+    model::JobId,
 };
 
-use crate::world::wall;
+mod jobs;
+mod shown;
+
+pub use jobs::{Course, End, Work};
 
 /// The instances and the proxies on them; the number of a proxy is its place.
 pub const PROXIES: [(&str, &str); 3] = [
@@ -44,22 +47,6 @@ pub enum Mode {
     Hasty,
 }
 
-/// How the next accepted change goes; times in milliseconds.
-#[derive(Debug, Clone, Copy)]
-pub struct Course {
-    pub visible_after: u64,
-    pub takes: u64,
-    pub end: End,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    Moves,
-    Fails,
-    /// Completed, but the port stays as it was.
-    Lies,
-}
-
 /// What becomes of the next request to change a port; times in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -70,18 +57,6 @@ pub enum Fate {
     NotSent,
     /// The connection breaks after half a minute; the request arrives after so long, or never.
     Lost(Option<u64>),
-}
-
-/// A job.
-#[derive(Debug, Clone)]
-pub struct Work {
-    pub id: JobId,
-    pub proxy: usize,
-    to: u16,
-    accepted: u64,
-    course: Course,
-    pub ended: bool,
-    pub erased: bool,
 }
 
 /// The answer to a request that has arrived.
@@ -186,6 +161,13 @@ impl Sky {
         self.works.iter().filter(|work| !work.ended)
     }
 
+    /// No job gets stuck any more.
+    pub fn loosen(&mut self) {
+        for work in self.works.iter_mut().filter(|work| !work.ended) {
+            work.course.sticks = false;
+        }
+    }
+
     /// The port that a proxy really has.
     pub fn port(&self, proxy: usize) -> u16 {
         self.ports[proxy]
@@ -228,6 +210,7 @@ impl Sky {
             visible_after: 3_000,
             takes: 40_000,
             end: End::Moves,
+            sticks: false,
         };
         let course = self.courses.pop_front().unwrap_or(usual);
         self.tally[proxy].fruitless += usize::from(course.end != End::Moves);
@@ -265,115 +248,5 @@ impl Sky {
     fn set(&mut self, proxy: usize, at: u64, port: u16) {
         self.ports[proxy] = port;
         self.history[proxy].push((at, port));
-    }
-
-    /// What the list shows: the truth of some time ago, but what it shows early it shows at once.
-    fn shown(&self, proxy: usize) -> u16 {
-        let work = self.open().filter(|work| work.proxy == proxy).last();
-        if let (Mode::Hasty, Some(work)) = (self.mode, work) {
-            return work.to;
-        }
-        let then = self.now.saturating_sub(self.lag);
-        let history = &self.history[proxy];
-        let old = history.iter().rev().find(|(at, _)| *at <= then);
-        old.unwrap_or(&history[0]).1
-    }
-
-    pub fn proxies(&self, instance: &InstanceId) -> Result<Vec<Proxy>, Meaning> {
-        self.fails(self.reads_fail)?;
-        let on_it = |number: &usize| PROXIES[*number].1 == instance.as_str();
-        let there = (0..PROXIES.len())
-            .filter(on_it)
-            .filter(|number| self.gone_until[*number] <= self.now);
-        Ok(there.map(|number| self.proxy(number)).collect())
-    }
-
-    fn proxy(&self, number: usize) -> Proxy {
-        let at_work = self.open().any(|work| work.proxy == number);
-        let status = match &self.status {
-            Some(status) => status.clone(),
-            None if self.mode == Mode::Changing && at_work => {
-                ProxyStatus::Changing("CHANGING PROXY PORT".to_owned())
-            }
-            None => ProxyStatus::Active,
-        };
-        Proxy {
-            id: ProxyId::parse(PROXIES[number].0).unwrap(),
-            name: format!("proxy-{number}"),
-            status,
-            address: Some("192.0.2.7".to_owned()),
-            port: Some(self.shown(number)),
-        }
-    }
-
-    pub fn job(&self, id: &JobId) -> Result<Job, Meaning> {
-        self.fails(self.reads_fail)?;
-        let mut visible = self.works.iter().filter(|work| work.visible(self.now));
-        let work = visible
-            .find(|work| work.id == *id)
-            .ok_or(Meaning::NotFound)?;
-        let failed = work.course.end == End::Fails && work.ended;
-        Ok(Job {
-            state: work.state(),
-            fail_reason: failed.then(|| "disk is on fire".to_owned()),
-            ended: work.ended.then(|| wall(work.ends())),
-            cloud_time: Some(wall(self.now)),
-        })
-    }
-
-    pub fn tasks(&self) -> Result<TaskList, Meaning> {
-        self.fails(self.reads_fail)?;
-        self.fails(self.tasks_fail)?;
-        let ours = self
-            .works
-            .iter()
-            .filter(|work| work.visible(self.now))
-            .map(|work| Task {
-                job: Some(work.id.clone()),
-                instance: InstanceId::parse(PROXIES[work.proxy].1).ok(),
-                state: work.state(),
-                created: Some(wall(work.accepted)),
-                ended: work.ended.then(|| wall(work.ends())),
-            });
-        let busy = [0, 2]
-            .into_iter()
-            .filter(|proxy| self.foreign_until[instance_of(*proxy)] > self.now);
-        let foreign = busy.map(|proxy| Task {
-            job: JobId::parse("backup"),
-            instance: InstanceId::parse(PROXIES[proxy].1).ok(),
-            state: JobState::Running("Running".to_owned()),
-            created: Some(wall(self.now)),
-            ended: None,
-        });
-        Ok(TaskList {
-            tasks: ours.chain(foreign).collect(),
-            cloud_time: Some(wall(self.now)),
-        })
-    }
-
-    fn fails(&self, failing: Option<(u64, Meaning)>) -> Result<(), Meaning> {
-        match failing {
-            Some((until, meaning)) if until > self.now => Err(meaning),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Work {
-    fn ends(&self) -> u64 {
-        self.accepted.saturating_add(self.course.takes)
-    }
-
-    fn visible(&self, now: u64) -> bool {
-        !self.erased && self.accepted + self.course.visible_after <= now
-    }
-
-    fn state(&self) -> JobState {
-        let word = match (self.ended, self.course.end) {
-            (false, _) => "Running",
-            (true, End::Fails) => "Failed",
-            (true, End::Moves | End::Lies) => "Completed",
-        };
-        JobState::from_word(Some(word))
     }
 }

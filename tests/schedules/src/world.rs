@@ -10,6 +10,7 @@ use crate::{
     checks::Book,
     cluster::Cluster,
     flaw::Flaw,
+    keys::Keys,
     life::{Life, MOST_CALLS},
     server::Trouble,
     sky::Sky,
@@ -28,6 +29,7 @@ pub struct World {
     pub flaw: Option<Flaw>,
     pub cluster: Cluster,
     pub sky: Sky,
+    pub keys: Keys,
     pub book: Book,
     pub calls: u64,
     /// Who makes more never comes to rest.
@@ -38,6 +40,10 @@ pub struct World {
     pub trouble: [Trouble; 2],
     /// Whether operators campaign for a lease.
     pub election: bool,
+    /// Whether the API server takes its time with calls for the lease.
+    pub slow_leases: bool,
+    /// The machine that nothing is started on any more.
+    pub retired: Option<usize>,
     /// What was broken.
     pub breaches: Vec<String>,
     /// What happened, where somebody wants to know.
@@ -72,12 +78,15 @@ impl World {
             flaw,
             cluster: Cluster::default(),
             sky,
+            keys: Keys::default(),
             book: Book::default(),
             calls: 0,
             most_calls: MOST_CALLS,
             lives: [None, None],
             trouble: <[Trouble; 2]>::default(),
             election,
+            slow_leases: false,
+            retired: None,
             breaches: Vec::new(),
             trace: traced.then(Vec::new),
         }

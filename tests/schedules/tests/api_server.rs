@@ -2,6 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::allow_attributes,
     reason = "helpers of tests"
 )]
@@ -9,12 +10,16 @@
 use std::time::Duration;
 
 use k8s_openapi::{
-    api::{coordination::v1::Lease, core::v1::Namespace},
+    api::{
+        coordination::v1::Lease,
+        core::v1::{Namespace, Secret},
+        events::v1::Event,
+    },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api, Client, ResourceExt as _,
-    api::{DeleteParams, PostParams},
+    Api, Client, Resource as _, ResourceExt as _,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
     runtime::{conditions::is_crd_established, wait::await_condition},
 };
 use serde_json::{Value, json};
@@ -134,7 +139,7 @@ fn refusal(error: &kube::Error) -> String {
     }
 }
 
-async fn about_resources(client: Client, people: People) -> Vec<String> {
+async fn about_resources(client: Client, people: &People) -> Vec<String> {
     let api = Api::namespaced(client, NAMESPACE);
     let mut talk = Talk {
         api,
@@ -167,6 +172,64 @@ async fn about_resources(client: Client, people: People) -> Vec<String> {
     of_another.metadata.uid.clone_from(&fourth.metadata.uid);
     talk.write(&of_another, 3309).await;
     talk.lines
+}
+
+/// Fields that the definition does not have are dropped.
+async fn about_unknown_fields(client: Client, people: &People) -> Vec<String> {
+    people.create().await;
+    let api: Api<TaurusProxyPort> = Api::namespaced(client.clone(), NAMESPACE);
+    let mut sent = serde_json::to_value(api.get(NAME).await.unwrap()).unwrap();
+    sent["spec"]["colour"] = json!("blue");
+    sent["status"] = json!({"port": 3306, "observedGeneration": 1, "colour": "blue"});
+    let kind = TaurusProxyPort::url_path(&(), Some(NAMESPACE));
+    let request = http::Request::put(format!("{kind}/{NAME}/status"))
+        .header("Content-Type", "application/json")
+        .body(serde_json::to_vec(&sent).unwrap())
+        .unwrap();
+    let written: Value = client.request(request).await.unwrap();
+    people.delete().await;
+    vec![written["spec"].to_string(), written["status"].to_string()]
+}
+
+async fn about_events(client: Client) -> Vec<String> {
+    let api: Api<Event> = Api::namespaced(client, NAMESPACE);
+    let event = |name: &str, series: Value| -> Event {
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "namespace": NAMESPACE}, "series": series,
+            "action": "Reconcile", "reason": "Settled", "note": "in order", "type": "Normal",
+            "reportingController": "operator", "reportingInstance": "operator",
+            "eventTime": "2026-01-01T00:00:00.000000Z",
+            "regarding": {"kind": "TaurusProxyPort", "namespace": NAMESPACE, "name": NAME},
+        }))
+        .unwrap()
+    };
+    let twice = json!({"count": 2, "lastObservedTime": "2026-01-01T00:00:01.000000Z"});
+    let (params, patching) = (PostParams::default(), PatchParams::default());
+    let counted = event("first", twice.clone());
+    let stranger = event("second", twice);
+    let results = [
+        api.create(&params, &event("first", Value::Null)).await,
+        api.create(&params, &event("first", Value::Null)).await,
+        api.patch("first", &patching, &Patch::Merge(&counted)).await,
+        api.patch("second", &patching, &Patch::Merge(&stranger))
+            .await,
+    ];
+    let said = |result: kube::Result<Event>| match result {
+        Ok(event) => format!("{}, {:?}", event.name_any(), event.series),
+        Err(error) => refusal(&error),
+    };
+    results.map(said).to_vec()
+}
+
+async fn about_secrets(client: Client) -> Vec<String> {
+    let api: Api<Secret> = Api::namespaced(client, NAMESPACE);
+    let said = |result: kube::Result<Option<Secret>>| match result {
+        Ok(secret) => format!("{:?}", secret.map(|secret| secret.data)),
+        Err(error) => refusal(&error),
+    };
+    [api.get_opt("keys").await, api.get_opt("others").await]
+        .map(said)
+        .to_vec()
 }
 
 async fn about_leases(client: Client) -> Vec<String> {
@@ -223,6 +286,10 @@ async fn real() -> (ControlPlane, Client) {
         let namespace = serde_json::from_value(value).unwrap();
         namespaces.create(&params, &namespace).await.unwrap();
     }
+    let value = json!({"metadata": {"name": "keys"}, "stringData": {"accessKey": "AK-1", "secretKey": "SK-1"}});
+    let secret: Secret = serde_json::from_value(value).unwrap();
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
+    secrets.create(&params, &secret).await.unwrap();
     (plane, client)
 }
 
@@ -231,10 +298,26 @@ async fn the_api_server_in_memory_says_what_the_real_one_says() {
     let (_plane, client) = real().await;
     let fake = Fake::default();
     let of_fake = fake.client();
-    let people = People::Real(Box::new(Api::namespaced(client.clone(), NAMESPACE)));
+    let (fake, people) = (
+        People::OfFake(fake),
+        People::Real(Box::new(Api::namespaced(client.clone(), NAMESPACE))),
+    );
     assert_eq!(
-        about_resources(of_fake.clone(), People::OfFake(fake)).await,
-        about_resources(client.clone(), people).await,
+        about_resources(of_fake.clone(), &fake).await,
+        about_resources(client.clone(), &people).await,
+    );
+    fake.delete().await;
+    people.delete().await;
+    let pruned = about_unknown_fields(client.clone(), &people).await;
+    assert!(!pruned.concat().contains("colour"), "{pruned:?}");
+    assert_eq!(about_unknown_fields(of_fake.clone(), &fake).await, pruned);
+    assert_eq!(
+        about_events(of_fake.clone()).await,
+        about_events(client.clone()).await
+    );
+    assert_eq!(
+        about_secrets(of_fake.clone()).await,
+        about_secrets(client.clone()).await
     );
     assert_eq!(about_leases(of_fake).await, about_leases(client).await);
 }

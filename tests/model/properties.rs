@@ -1,0 +1,103 @@
+//! What must hold in every state, and what must come up in some.
+
+use stateright::Property;
+use taurus_port_operator::crd::Outcome;
+
+use crate::{
+    protocol::Protocol,
+    rules::Rule,
+    state::{At, State},
+};
+
+pub const ONE_AT_WORK: &str = "no two changes of ours at work";
+pub const INTENT_FIRST: &str = "no request without its intent on record";
+pub const LOOK_FIRST: &str = "no request without a look that succeeded";
+pub const NOT_FOR_NOTHING: &str = "no request for nothing";
+pub const NO_JOB_LOST: &str = "no job id is lost";
+pub const NOT_GIVEN_UP: &str = "no change is given up while it may be at work";
+pub const READY_IS_PROVEN: &str = "ready only when verified";
+pub const STATUS: &str = "the rules of status";
+pub const REST: &str = "it comes to rest";
+
+type Properties = Vec<Property<Protocol>>;
+
+/// All that is asked for within the bounds of the model.
+pub fn of(model: &Protocol) -> Properties {
+    let bounds = &model.bounds;
+    let mut all = always();
+    if bounds.nonsense.is_none() {
+        all.push(Property::always(REST, |model: &Protocol, state: &State| {
+            state.broken.is_some() || model.comes_to_rest(state)
+        }));
+        all.push(Property::sometimes(
+            "a change succeeds",
+            |_: &Protocol, state: &State| ended(state, Outcome::Succeeded),
+        ));
+    }
+    if bounds.faults > 0 {
+        all.extend(with_faults());
+    }
+    all
+}
+
+fn always() -> Properties {
+    vec![
+        Property::always(ONE_AT_WORK, |_: &Protocol, state: &State| {
+            state.broken != Some(Rule::TwoAtWork)
+        }),
+        Property::always(INTENT_FIRST, |_: &Protocol, state: &State| {
+            state.broken != Some(Rule::PutWithoutIntent)
+        }),
+        Property::always(LOOK_FIRST, |_: &Protocol, state: &State| {
+            state.broken != Some(Rule::PutUnseen)
+        }),
+        Property::always(NOT_FOR_NOTHING, |_: &Protocol, state: &State| {
+            state.broken != Some(Rule::PutForNothing)
+        }),
+        Property::always(NO_JOB_LOST, |_: &Protocol, state: &State| {
+            state.broken != Some(Rule::JobLost)
+        }),
+        Property::always(NOT_GIVEN_UP, |_: &Protocol, state: &State| {
+            state.broken != Some(Rule::GivenUpEarly)
+        }),
+        Property::always(READY_IS_PROVEN, |_: &Protocol, state: &State| {
+            state.broken != Some(Rule::ReadyUnproven)
+        }),
+        Property::always(STATUS, |_: &Protocol, state: &State| {
+            !matches!(state.broken, Some(Rule::Status(_)))
+        }),
+    ]
+}
+
+fn with_faults() -> Properties {
+    vec![
+        Property::sometimes("a change fails", |_: &Protocol, state: &State| {
+            ended(state, Outcome::Failed)
+        }),
+        Property::sometimes("a change turns out void", |_: &Protocol, state: &State| {
+            ended(state, Outcome::Void)
+        }),
+        Property::sometimes(
+            "a deposed operator writes the job id that it holds",
+            |_: &Protocol, state: &State| {
+                let mut crew = state.crew.iter().flatten();
+                crew.any(|operator| operator.at == At::Kept)
+            },
+        ),
+        Property::sometimes(
+            "a change is decided on by two operators at once",
+            |_: &Protocol, state: &State| {
+                let deciding = |at: &At| matches!(at, At::Ordered { .. } | At::Acknowledged { .. });
+                let mut crew = state.crew.iter();
+                crew.all(|one| one.as_ref().is_some_and(|one| deciding(&one.at)))
+            },
+        ),
+    ]
+}
+
+/// Whether the last change ended so.
+fn ended(state: &State, outcome: Outcome) -> bool {
+    let paper = state.object.status.as_ref();
+    let last = paper.and_then(|paper| paper.last.as_ref());
+    last.is_some_and(|last| last.outcome == outcome)
+}

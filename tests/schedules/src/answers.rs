@@ -1,0 +1,166 @@
+//! What the API server in memory answers: the few verbs that the operator uses.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header::RETRY_AFTER};
+use http_body_util::Full;
+use k8s_openapi::api::{coordination::v1::Lease, events::v1::Event};
+use kube::{ResourceExt as _, core::PartialObjectMeta};
+use serde_json::json;
+use taurus_port_operator::crd::TaurusProxyPort;
+
+use crate::{
+    cluster::{Cluster, Refusal},
+    flaw::Flaw,
+    keys,
+    life::Life,
+    server::Call,
+    world::World,
+};
+
+/// An answer of the API server.
+pub type Answer = Response<Full<Bytes>>;
+
+impl World {
+    /// Serves a call of a process that leads or does not.
+    pub fn answer(&mut self, life: &Life, leads: bool, call: &Call) -> Answer {
+        let parts: Vec<&str> = call.path().split('/').skip(1).collect();
+        let body = &call.body;
+        match (&call.method, parts.as_slice()) {
+            (&Method::GET, [.., "taurusproxyports", name]) => match self.cluster.bytes(name) {
+                Some(bytes) => ok(bytes),
+                None => refused(Refusal::NotFound),
+            },
+            (&Method::PUT, [.., "taurusproxyports", name, "status"]) => {
+                self.replace_status(life, leads, name, body)
+            }
+            (&Method::GET, ["api", "v1", "namespaces", _, "secrets", keys::NAME]) => {
+                match self.keys.secret(self.now()) {
+                    Some(bytes) => ok(bytes),
+                    None => refused(Refusal::NotFound),
+                }
+            }
+            (method, ["apis", "events.k8s.io", .., last]) => {
+                self.cluster.note_event(method, last, body)
+            }
+            (method, ["apis", "coordination.k8s.io", ..]) => self.cluster.campaign(method, body),
+            _ => refused(Refusal::NotFound),
+        }
+    }
+
+    /// A status is replaced, or not.
+    fn replace_status(&mut self, life: &Life, leads: bool, name: &str, body: &Bytes) -> Answer {
+        let now = self.now();
+        let Ok(mut sent) = serde_json::from_slice::<TaurusProxyPort>(body) else {
+            return status(StatusCode::BAD_REQUEST, "BadRequest");
+        };
+        let Some(before) = self.cluster.get(name).cloned() else {
+            return refused(Refusal::NotFound);
+        };
+        if self.flaw == Some(Flaw::ForgetsJobs)
+            && let Some(change) = sent
+                .status
+                .as_mut()
+                .and_then(|status| status.change.as_mut())
+        {
+            change.job_id = None;
+        }
+        let compares = self.flaw != Some(Flaw::NoComparison);
+        match self.cluster.replace_status(name, &sent, compares, now) {
+            Ok(()) => {
+                self.status_written(&before, life, leads);
+                ok(self.cluster.bytes(name).unwrap_or_default())
+            }
+            Err(refusal) => {
+                self.say(|| format!("{} may not write {name}: {refusal:?}", life.identity));
+                refused(refusal)
+            }
+        }
+    }
+}
+
+impl Cluster {
+    /// An event is created, or counted up.
+    fn note_event(&mut self, method: &Method, last: &str, body: &Bytes) -> Answer {
+        let Ok(event) = serde_json::from_slice::<PartialObjectMeta<Event>>(body) else {
+            return status(StatusCode::BAD_REQUEST, "BadRequest");
+        };
+        match *method {
+            Method::POST if self.events.insert(event.name_any()) => ok(body.clone()),
+            Method::POST => status(StatusCode::CONFLICT, "AlreadyExists"),
+            Method::PATCH if self.events.contains(last) => ok(body.clone()),
+            _ => refused(Refusal::NotFound),
+        }
+    }
+
+    /// Who holds the lease.
+    pub fn holder(&self) -> Option<&String> {
+        self.lease.as_ref()?.spec.as_ref()?.holder_identity.as_ref()
+    }
+
+    fn campaign(&mut self, method: &Method, body: &Bytes) -> Answer {
+        if *method == Method::GET && self.lease.is_some() {
+            return ok(self.lease_bytes.clone());
+        }
+        let sent = serde_json::from_slice::<Lease>(body);
+        let stands = self
+            .lease
+            .as_ref()
+            .and_then(|lease| lease.metadata.resource_version.clone());
+        match (method, sent, &self.lease) {
+            (&Method::POST, Ok(_), Some(_)) => {
+                return status(StatusCode::CONFLICT, "AlreadyExists");
+            }
+            (&Method::PUT, Ok(lease), Some(_)) if lease.metadata.resource_version != stands => {
+                return refused(Refusal::Conflict);
+            }
+            (&Method::PUT, Ok(lease), Some(_)) | (&Method::POST, Ok(lease), None) => {
+                self.lease = Some(lease);
+            }
+            _ => return refused(Refusal::NotFound),
+        }
+        let version = self.next_version();
+        let lease = self.lease.as_mut().expect("it was put there");
+        lease.metadata.resource_version = Some(version);
+        self.lease_bytes = serde_json::to_vec(lease).unwrap_or_default().into();
+        ok(self.lease_bytes.clone())
+    }
+}
+
+fn ok(bytes: Bytes) -> Answer {
+    Response::new(Full::new(bytes))
+}
+
+fn refused(refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::Conflict => status(StatusCode::CONFLICT, "Conflict"),
+        Refusal::NotFound => status(StatusCode::NOT_FOUND, "NotFound"),
+    }
+}
+
+/// Too many requests, or not available; the client is asked to come again in a second.
+pub fn unavailable(code: u16) -> Answer {
+    let code = StatusCode::from_u16(code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let mut answer = status(code, "Unavailable");
+    let second = HeaderValue::from_static("1");
+    answer.headers_mut().insert(RETRY_AFTER, second);
+    answer
+}
+
+/// After how long an answer asks to come again.
+pub fn retry_after(answer: &Answer) -> Option<Duration> {
+    let asked = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    asked.parse().ok().map(Duration::from_secs)
+}
+
+/// A failure, as the API server words it.
+fn status(code: StatusCode, reason: &str) -> Answer {
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": reason, "reason": reason, "code": code.as_u16(),
+    });
+    let mut answer = ok(body.to_string().into());
+    *answer.status_mut() = code;
+    answer
+}

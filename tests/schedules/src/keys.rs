@@ -1,0 +1,89 @@
+//! The Secret with the credentials, and which of them the cloud accepts.
+//!
+//! Promises that what the Secret holds after all is accepted again at the latest when all faults have ended.
+
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::NAMESPACE;
+
+/// Name of the Secret.
+pub const NAME: &str = "keys";
+
+/// What is wrong with the Secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is deleted.
+    Gone,
+    /// It lacks a key.
+    Incomplete,
+    /// It holds a pair that the cloud does not know.
+    Unknown,
+}
+
+/// The Secret and the cloud's view of it; times in milliseconds.
+#[derive(Debug)]
+pub struct Keys {
+    /// The number of the pair that was issued last.
+    pair: u32,
+    /// Until when the pairs before it are accepted.
+    old_until: u64,
+    fault: Option<(Fault, u64)>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            pair: 1,
+            old_until: 0,
+            fault: None,
+        }
+    }
+}
+
+impl Keys {
+    /// A new pair is issued and put into the Secret; those before it are accepted until then.
+    pub fn rotate(&mut self, old_until: u64) {
+        self.pair += 1;
+        self.old_until = old_until;
+    }
+
+    /// Something is wrong with the Secret until then.
+    pub fn spoil(&mut self, fault: Fault, until: u64) {
+        self.fault = Some((fault, until));
+    }
+
+    /// All is well.
+    pub fn heal(&mut self) {
+        self.fault = None;
+    }
+
+    /// Whether the cloud accepts this access key.
+    pub fn accepts(&self, access_key: &str, now: u64) -> bool {
+        let pair = access_key.strip_prefix("AK-");
+        let pair = pair.and_then(|pair| pair.parse().ok());
+        pair.is_some_and(|pair: u32| pair == self.pair || pair < self.pair && now < self.old_until)
+    }
+
+    /// The Secret as the API server has it; nothing, if there is none.
+    pub fn secret(&self, now: u64) -> Option<Bytes> {
+        let fault = self.fault.filter(|(_, until)| now < *until);
+        let fault = fault.map(|(fault, _)| fault);
+        // "AK-n" and "SK-n" in base64, as a Secret holds them.
+        let encoded = |text: String| k8s_openapi::ByteString(text.into_bytes());
+        let access_key = match fault {
+            Some(Fault::Gone) => return None,
+            Some(Fault::Unknown) => "AK-unknown".to_owned(),
+            Some(Fault::Incomplete) | None => format!("AK-{}", self.pair),
+        };
+        let mut data = json!({"accessKey": encoded(access_key)});
+        if fault != Some(Fault::Incomplete) {
+            data["secretKey"] = json!(encoded(format!("SK-{}", self.pair)));
+        }
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "data": data,
+            "metadata": {"name": NAME, "namespace": NAMESPACE, "resourceVersion": format!("{}{fault:?}", self.pair)},
+        });
+        Some(secret.to_string().into())
+    }
+}

@@ -1,0 +1,103 @@
+//! What people do to resources, and to the records of jobs.
+
+use kube::ResourceExt as _;
+use taurus_port_operator::crd::{
+    ABANDON_JOB, CredentialsReference, TaurusProxyPort, TaurusProxyPortSpec,
+};
+
+use super::name_of;
+use crate::{
+    NAMESPACE, keys,
+    schedule::MOST_RESOURCES,
+    sky::{PROXIES, instance_of},
+    world::World,
+};
+
+impl World {
+    /// People edit a resource, if it is there.
+    pub(super) fn edit(
+        &mut self,
+        resource: usize,
+        change: impl FnOnce(&mut TaurusProxyPort),
+    ) -> bool {
+        let (name, now) = (name_of(resource), self.now());
+        let edited = self.cluster.edit(&name, now, change);
+        if edited {
+            self.stored(&name);
+        }
+        edited
+    }
+
+    /// A job on the instance of this proxy that is over, though its record says that it runs.
+    pub(super) fn stuck_job(&self, proxy: usize) -> Option<String> {
+        let mut works = self.sky.works.iter();
+        let stuck =
+            works.find(|work| work.is_stuck() && instance_of(work.proxy) == instance_of(proxy));
+        stuck.map(|work| work.id.as_str().to_owned())
+    }
+
+    /// Whoever has a resource on an instance with a stuck job says that it does nothing any more.
+    pub(super) fn abandon_what_is_stuck(&mut self) {
+        for resource in 0..MOST_RESOURCES {
+            let object = self.cluster.get(&name_of(resource));
+            let proxy = object.and_then(|object| {
+                PROXIES
+                    .iter()
+                    .position(|(id, _)| *id == object.spec.proxy_id)
+            });
+            if let Some(job) = proxy.and_then(|proxy| self.stuck_job(proxy)) {
+                self.edit(resource, |object| abandon(object, job));
+            }
+        }
+    }
+
+    /// The record of a job at work was deleted: without a status there is nothing left to see of it.
+    pub(super) fn left_no_trace(&self) -> bool {
+        self.sky.open().any(|work| work.erased)
+    }
+
+    /// A job's record is deleted only when its id is on record, in a status that is no copy.
+    pub(super) fn erase(&mut self) {
+        let own = self.cluster.all().filter(|object| {
+            let status = object.status.as_ref();
+            status.is_some_and(|status| status.subject_uid == object.metadata.uid)
+        });
+        let changes =
+            own.filter_map(|object| object.status.as_ref()?.change.as_ref()?.job_id.clone());
+        let recorded: Vec<String> = changes.collect();
+        if let Some(work) = self.sky.works.last_mut()
+            && recorded.iter().any(|job| job == work.id.as_str())
+        {
+            work.erased = true;
+        }
+    }
+}
+
+/// Somebody vouches that a job does nothing any more.
+pub(super) fn abandon(object: &mut TaurusProxyPort, job: String) {
+    object.annotations_mut().insert(ABANDON_JOB.to_owned(), job);
+}
+
+/// A resource as people make it.
+pub(super) fn new(number: usize, proxy: usize, port: u16) -> TaurusProxyPort {
+    let mut object = TaurusProxyPort::new(
+        &name_of(number),
+        TaurusProxyPortSpec {
+            region: Some("ap-southeast-3".to_owned()),
+            project_id: "0".repeat(32),
+            instance_id: PROXIES[proxy].1.to_owned(),
+            proxy_id: PROXIES[proxy].0.to_owned(),
+            port: port.into(),
+            credentials_ref: Some(CredentialsReference {
+                name: keys::NAME.to_owned(),
+            }),
+            endpoint: None,
+            iam_endpoint: None,
+            management_policy: None,
+            suspend: None,
+            change_timeout: None,
+        },
+    );
+    object.metadata.namespace = Some(NAMESPACE.to_owned());
+    object
+}

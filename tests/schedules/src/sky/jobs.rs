@@ -1,0 +1,63 @@
+//! A job: how it goes, and what its record says.
+
+use taurus_port_operator::model::{JobId, JobState};
+
+/// How the next accepted change goes; times in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Course {
+    pub visible_after: u64,
+    pub takes: u64,
+    pub end: End,
+    /// It ends, but its record says for ever that it runs.
+    pub sticks: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Moves,
+    Fails,
+    /// Completed, but the port stays as it was.
+    Lies,
+}
+
+/// A job.
+#[derive(Debug, Clone)]
+pub struct Work {
+    pub id: JobId,
+    pub proxy: usize,
+    pub(super) to: u16,
+    pub(super) accepted: u64,
+    pub(super) course: Course,
+    pub ended: bool,
+    pub erased: bool,
+}
+
+impl Work {
+    pub(super) fn ends(&self) -> u64 {
+        self.accepted.saturating_add(self.course.takes)
+    }
+
+    /// When it ended, as far as its record says.
+    pub(super) fn ends_on_record(&self) -> Option<u64> {
+        (self.ended && !self.course.sticks).then(|| self.ends())
+    }
+
+    pub(super) fn visible(&self, now: u64) -> bool {
+        !self.erased && self.accepted + self.course.visible_after <= now
+    }
+
+    /// Whether it is over, though its record says that it runs.
+    pub fn is_stuck(&self) -> bool {
+        self.ended && self.course.sticks && !self.erased
+    }
+
+    pub(super) fn state(&self) -> JobState {
+        let word = match (self.ended, self.course.end) {
+            (false, _) => "Running",
+            (true, _) if self.course.sticks => "Running",
+            (true, End::Fails) => "Failed",
+            (true, End::Moves | End::Lies) => "Completed",
+        };
+        JobState::from_word(Some(word))
+    }
+}
