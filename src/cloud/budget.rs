@@ -38,7 +38,7 @@ impl CallLimit {
     pub const fn unfelt() -> Self {
         Self {
             calls: u32::MAX,
-            per: Duration::from_secs(60),
+            per: Duration::from_millis(1),
         }
     }
 }

@@ -24,7 +24,7 @@ use std::{env, str::FromStr};
 
 use taurus_sim::Mode;
 
-use case::{Case, Moment};
+use case::Case;
 use story::Story;
 
 /// How many worlds there are at once, where `KILLS_AT_ONCE` says nothing else: they mostly wait.
@@ -33,8 +33,7 @@ const AT_ONCE: usize = 16;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_survives_a_kill_after_each_request() {
     let plans = [(Story::Edit, Mode::M1)];
-    let after = [Moment::After];
-    walk::every_request(&plans, &after, AT_ONCE).await.hold();
+    walk::every_request(&plans, false, AT_ONCE).await.hold();
 }
 
 /// `make kills`: every request of every story in every mode; or so many runs by chance, of one or two kills each; or one.
@@ -50,7 +49,7 @@ async fn every_story_survives_kills() {
         let seed = setting("SEED").unwrap_or(1);
         walk::by_chance(all, count, seed, at_once).await
     } else {
-        walk::every_request(all, &Moment::ALL, at_once).await
+        walk::every_request(all, true, at_once).await
     };
     totals.hold();
 }

@@ -25,6 +25,8 @@ const NEVER: Duration = Duration::from_hours(1);
 #[derive(Debug)]
 pub struct Kill {
     pub point: Point,
+    /// Whether the request could have no effect.
+    pub reads: bool,
     /// How many requests the cloud had seen when the next process began.
     pub requests: u64,
     /// What the process had logged.
@@ -59,6 +61,7 @@ pub async fn play(case: &Case) -> Told {
     world.judge(NAME).await;
     Told {
         kills: kills.len(),
+        only_reads: !kills.is_empty() && kills.iter().all(|kill| kill.reads),
         changes: world.accepted().len(),
         repeated: judge::repeated(&world, case.story),
         requests: [ended[0] - begun[0], ended[1] - begun[1]],
@@ -118,6 +121,7 @@ impl Target<'_> {
         let mut telling = Box::pin(to_its_end(self.world, story));
         let mut told = false;
         for point in points {
+            let [of_api, _] = self.requests();
             let trap = self.set(*point);
             if self.program.is_none() {
                 self.start().await;
@@ -133,11 +137,13 @@ impl Target<'_> {
             let program = self.program.take().expect("it runs");
             let log = program.log();
             program.kill().await;
+            let reads = self.reads(&trap, of_api + point.nth);
             self.remove(&trap);
             let requests = self.world.sim.journal().len() as u64;
             let point = *point;
             self.kills.push(Kill {
                 point,
+                reads,
                 requests,
                 log,
             });
@@ -197,6 +203,22 @@ impl Target<'_> {
                         .then_some(())
                 });
                 struck.await.expect("stories end earlier");
+            }
+        }
+    }
+
+    /// Whether what was struck only reads: a request to the API server by its number, or one to the cloud.
+    fn reads(&self, trap: &Trap, number: usize) -> bool {
+        match trap {
+            Trap::Api(_) => {
+                let seen = self.relay.seen();
+                let struck = seen.iter().filter(|seen| counts(seen)).nth(number - 1);
+                struck.is_some_and(|seen| seen.line.starts_with("GET "))
+            }
+            Trap::Cloud(id) => {
+                let entries = self.world.sim.entries(&Filter::all());
+                let struck = entries.iter().find(|entry| entry.faults.contains(id));
+                struck.is_some_and(|entry| entry.operation != Operation::Change)
             }
         }
     }

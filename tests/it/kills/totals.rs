@@ -9,6 +9,8 @@ use super::case::Case;
 pub struct Told {
     /// How often its process was killed; less often than asked for where the story ended earlier.
     pub kills: usize,
+    /// Whether all of them struck requests that have no effect.
+    pub only_reads: bool,
     /// How many changes the cloud accepted.
     pub changes: usize,
     /// How many of them were not due.

@@ -23,30 +23,37 @@ const DRAWN: usize = 30;
 /// Stories with their modes.
 type Plans<'a> = &'a [(Story, Mode)];
 
-/// Kills at every request of these stories, in these moments.
+/// Kills at every request of these stories, after its effect and, if `before` and it can have one, before it.
 ///
 /// They are told without a kill first, which counts the requests. Another run may make more: it goes on until a run is not
 /// killed any more.
-pub async fn every_request(plans: Plans<'_>, moments: &[Moment], at_once: usize) -> Totals {
+pub async fn every_request(plans: Plans<'_>, before: bool, at_once: usize) -> Totals {
     let calm = plans.iter().map(|plan| case(*plan, Vec::new()));
     let (mut totals, counted) = run(calm.collect(), at_once).await;
-    let mut within = Vec::new();
-    let mut beyond = Vec::new();
+    let mut cases = Vec::new();
     for (Case { story, mode, .. }, told) in counted {
         for (side, last) in Side::ALL.into_iter().zip(told.requests) {
-            for &moment in moments {
-                let at = |nth| case((story, mode), vec![Point { side, nth, moment }]);
-                within.extend((1..=last).map(at));
-                beyond.push(at(last + 1));
-            }
+            let moment = Moment::After;
+            let at = |nth| case((story, mode), vec![Point { side, nth, moment }]);
+            cases.extend((1..=last + 1).map(at));
         }
     }
-    totals.join(run(within, at_once).await.0);
-    while !beyond.is_empty() {
-        let (more, told) = run(beyond, at_once).await;
+    let (mut killed, mut with_effect) = (cases.clone(), Vec::new());
+    while !killed.is_empty() {
+        let (more, told) = run(killed, at_once).await;
         totals.join(more);
-        let killed = told.into_iter().filter(|(_, told)| told.kills > 0);
-        beyond = killed.map(|(case, _)| one_further(case)).collect();
+        let told = told.into_iter().filter(|(_, told)| told.kills > 0);
+        let told: Vec<(Case, Told)> = told.collect();
+        let effective = told.iter().filter(|(_, told)| !told.only_reads);
+        with_effect.extend(effective.map(|(case, _)| case.clone()));
+        // Of those that were killed, the ones beyond which nobody has looked yet.
+        let further = told.into_iter().map(|(case, _)| one_further(case));
+        killed = further.filter(|case| !cases.contains(case)).collect();
+        cases.extend(killed.iter().cloned());
+    }
+    if before {
+        let cases = with_effect.into_iter().map(before_its_effect).collect();
+        totals.join(run(cases, at_once).await.0);
     }
     totals
 }
@@ -86,6 +93,13 @@ fn case((story, mode): (Story, Mode), points: Vec<Point>) -> Case {
 fn one_further(mut case: Case) -> Case {
     for point in &mut case.points {
         point.nth += 1;
+    }
+    case
+}
+
+fn before_its_effect(mut case: Case) -> Case {
+    for point in &mut case.points {
+        point.moment = Moment::Before;
     }
     case
 }

@@ -247,7 +247,9 @@ async fn a_program_that_is_killed_is_followed_by_one_that_knows_what_is_under_wa
     world.until_neighbour_is_ready().await;
     create(&world, 0..6).await;
     until_say(&world, 6, 4, "WaitingForBudget").await;
-    assert_eq!(jobs(&world).len(), 2);
+    world
+        .until_true("two are begun", || jobs(&world).len() == 2)
+        .await;
     drop(program);
 
     let program = Program::start_with(&world, &environment, &flags).await;

@@ -66,7 +66,12 @@ impl Default for Setup {
             head_start: Duration::from_hours(1),
             gate: Gate::default(),
             resync: Duration::from_mins(10) / DIVISOR,
-            limits: Limits::default(),
+            // No story meets these that is about something else.
+            limits: Limits {
+                concurrent: 1000,
+                hourly: 10_000,
+                ..Limits::default()
+            },
             everywhere: false,
             meter: Arc::new(()),
             call_timeout: None,

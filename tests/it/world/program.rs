@@ -13,8 +13,12 @@ use tokio::process::{Child, Command};
 
 use super::{DIVISOR, PATIENCE, World, plane};
 
-/// More than any story makes that is about something else.
-const CALLS_PER_MINUTE: &str = "1000000";
+/// Limits that no story meets that is about something else; flags go before them.
+const LIMITS: [(&str, &str); 3] = [
+    ("TAURUS_CALLS_PER_MINUTE", "1000000"),
+    ("TAURUS_MAX_CONCURRENT_CHANGES", "1000"),
+    ("TAURUS_MAX_CHANGES_PER_HOUR", "10000"),
+];
 
 /// The line that names the admin server is among the first ones, which are not longer than this, in bytes.
 const FIRST_LINES: u64 = 64 * 1024;
@@ -267,6 +271,6 @@ fn command(program: &str) -> Command {
     command
         .env("TAURUS_LOG_LEVEL", "debug")
         .env("TAURUS_PACE", DIVISOR.to_string())
-        .env("TAURUS_CALLS_PER_MINUTE", CALLS_PER_MINUTE);
+        .envs(LIMITS);
     command
 }
