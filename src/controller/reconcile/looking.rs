@@ -67,14 +67,19 @@ impl Pass<'_> {
         Listing::InTurn(Urgency::Sweep, self.memory.listed_at)
     }
 
-    /// The list of proxies has its time later: until then nothing is known that is not on record.
+    /// The list of proxies has its time later: until then nothing is known that is not on record. A new generation is
+    /// acknowledged if that takes long.
     pub(super) async fn put_off(
         &mut self,
         desired: &Desired,
         wait: Duration,
     ) -> Result<Option<Duration>, JournalError> {
         let record = Record::of(self.object);
-        if record.generation != Some(desired.generation) {
+        let now = self.context.clock.now().uptime;
+        let asked = *self.memory.asked_at.get_or_insert(now);
+        let takes = now.saturating_sub(asked).saturating_add(wait);
+        if record.generation != Some(desired.generation) && takes >= self.context.pace.interim_after
+        {
             self.report_interim(desired, &record).await?;
         }
         // All resources of an instance come at the same time, and share the list.
