@@ -1,34 +1,22 @@
 //! A large fleet under a budget of calls: the operator from its watch to its calls, over thousands of proxies whose cloud does
 //! nothing but count, in virtual time.
-//!
-//! The cloud draws on the operator's own budget as its HTTP client does: one call a request. What it counts is what it is
-//! asked, when it is asked.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use futures::{FutureExt as _, future::BoxFuture};
-use jiff::Timestamp;
 use rand::{SeedableRng as _, rngs::SmallRng};
 use taurus_port_operator::{
     chance::Chance,
     clock::Clock,
-    cloud::{
-        ChangeAnswer, Cloud, CloudError, Job, Line, Meaning, Proxy, ProxyStatus, TaskList, Urgency,
-        auth::secret::Credential,
-        budget::{Allowance, Budget, CallLimit},
-    },
-    controller::{accounts::Connect, context::Settings, journal::Acknowledged, read::Subject},
+    cloud::budget::{Budget, CallLimit},
+    controller::context::Settings,
     crd::{CredentialsReference, TaurusProxyPort, TaurusProxyPortSpec},
-    fleet::{limits::Limits, permits::Permit},
+    fleet::limits::Limits,
     leader::Leadership,
-    model::{InstanceId, JobId, JobState, ProxyId},
     pace::Pace,
 };
-use tokio::time::{Duration, Instant};
+use tokio::time::Duration;
 
+use self::cloud::{Counted, Gateway};
 use crate::{
     NAMESPACE,
     life::Life,
@@ -38,32 +26,9 @@ use crate::{
     world::{Shared, World, wall},
 };
 
-/// How long a request takes.
-const ROUND_TRIP: Duration = Duration::from_millis(50);
-/// How long a change takes.
-const JOB: Duration = Duration::from_secs(40);
+mod cloud;
 
-/// What is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The list of an instance, by its number.
-    List(usize),
-    /// A walk over the task list.
-    Tasks,
-    /// A job.
-    Job,
-    /// A change of a proxy, by its number.
-    Change(usize),
-}
-
-/// A call that has arrived.
-#[derive(Debug, Clone, Copy)]
-pub struct Call {
-    /// Since the beginning.
-    pub at: Duration,
-    /// What was called.
-    pub kind: Kind,
-}
+pub use cloud::{Call, Kind};
 
 /// The fleet.
 pub struct Fleet {
@@ -73,12 +38,15 @@ pub struct Fleet {
     processes: usize,
 }
 
-struct Counted {
-    began: Instant,
-    on_each: usize,
-    ports: Vec<u16>,
-    jobs: HashMap<JobId, (usize, u16, Instant)>,
-    calls: Vec<Call>,
+/// What a process is started with.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// How many calls it may make.
+    pub calls: CallLimit,
+    /// How many changes it may make.
+    pub changes: Limits,
+    /// For how long it pretends to have run.
+    pub head_start: Duration,
 }
 
 impl Fleet {
@@ -94,13 +62,7 @@ impl Fleet {
             let object = resource(number, number / on_each, port);
             shared.lock().cluster.create(object, now);
         }
-        let cloud = Counted {
-            began: Instant::now(),
-            on_each,
-            ports: vec![port; instances * on_each],
-            jobs: HashMap::new(),
-            calls: Vec::new(),
-        };
+        let cloud = Counted::new(instances, on_each, port);
         Self {
             shared,
             cloud: Arc::new(Mutex::new(cloud)),
@@ -109,8 +71,8 @@ impl Fleet {
         }
     }
 
-    /// Starts a process; the one before is killed. It pretends to have run for `head_start`.
-    pub fn start(&mut self, limit: CallLimit, head_start: Duration) {
+    /// Starts a process; the one before is killed.
+    pub fn start(&mut self, terms: Terms) {
         if let Some(before) = self.process.take() {
             before.end();
         }
@@ -118,7 +80,7 @@ impl Fleet {
         let life = Life::new(0, format!("process-{}", self.processes));
         self.process = Some(Arc::clone(&life));
         let now = self.shared.lock().now();
-        let clock = Clock::with_head_start(head_start).from_dawn(wall(now));
+        let clock = Clock::with_head_start(terms.head_start).from_dawn(wall(now));
         let client = server::client(self.shared.clone(), Arc::clone(&life));
         let settings = Settings {
             clock,
@@ -127,12 +89,12 @@ impl Fleet {
             resync: RESYNC,
             connect: Arc::new(Gateway {
                 cloud: Arc::clone(&self.cloud),
-                budget: Budget::new(limit, clock, Arc::new(())),
+                budget: Budget::new(terms.calls, clock, Arc::new(())),
                 life: Arc::clone(&life),
             }),
             defaults: None,
             meter: Arc::new(()),
-            limits: Limits::default(),
+            limits: terms.changes,
             leadership: Arc::new(Leadership::alone()),
             work: Arc::default(),
         };
@@ -154,6 +116,16 @@ impl Fleet {
             .cluster
             .edit(&name(number), now, |object| object.spec.port = port.into());
         assert!(edited);
+    }
+
+    /// From now on changes take so long.
+    pub fn let_jobs_take(&self, duration: Duration) {
+        self.counted().job_takes = duration;
+    }
+
+    /// From now on the list of an instance is refused.
+    pub fn refuse(&self, instance: usize) {
+        self.counted().refused = Some(instance);
     }
 
     /// How many resources are Ready with the port that is wanted.
@@ -209,178 +181,6 @@ fn is_ready(object: &TaurusProxyPort) -> bool {
             .any(|condition| condition.type_ == "Ready" && condition.status == "True");
         ready && status.observed_generation == object.metadata.generation
     })
-}
-
-/// The way of one process to the cloud.
-struct Gateway {
-    cloud: Arc<Mutex<Counted>>,
-    budget: Arc<Budget>,
-    life: Arc<Life>,
-}
-
-impl Connect for Gateway {
-    fn connect(&self, _: &Subject, _: Credential) -> Result<Arc<dyn Cloud>, CloudError> {
-        Ok(Arc::new(Account {
-            cloud: Arc::clone(&self.cloud),
-            allowance: self.budget.open(Urgency::Job),
-            life: Arc::clone(&self.life),
-        }))
-    }
-}
-
-#[derive(Clone)]
-struct Account {
-    cloud: Arc<Mutex<Counted>>,
-    allowance: Arc<Allowance>,
-    life: Arc<Life>,
-}
-
-impl Account {
-    async fn call<T>(
-        &self,
-        kind: Kind,
-        answer: impl FnOnce(&mut Counted) -> T,
-    ) -> Result<T, CloudError> {
-        self.allowance.spend().await?;
-        if !self.life.is_alive() {
-            std::future::pending::<()>().await;
-        }
-        let answer = {
-            let mut counted = self.cloud.lock().unwrap();
-            counted.arrive(kind);
-            answer(&mut counted)
-        };
-        tokio::time::sleep(ROUND_TRIP).await;
-        Ok(answer)
-    }
-
-    async fn walk(&self, walks: usize) -> Result<TaskList, CloudError> {
-        for _ in 0..walks {
-            self.call(Kind::Tasks, |_| ()).await?;
-        }
-        Ok(TaskList::default())
-    }
-}
-
-impl Counted {
-    fn arrive(&mut self, kind: Kind) {
-        let at = self.began.elapsed();
-        self.calls.push(Call { at, kind });
-        let ended: Vec<(usize, u16)> = self
-            .jobs
-            .values()
-            .filter(|(.., ends)| *ends <= Instant::now())
-            .map(|(proxy, port, _)| (*proxy, *port))
-            .collect();
-        for (proxy, port) in ended {
-            self.ports[proxy] = port;
-        }
-    }
-}
-
-impl Cloud for Account {
-    fn turn(
-        &self,
-        urgency: Urgency,
-        calls: u32,
-    ) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
-        async move {
-            let allowance = self.allowance.budget().allow(urgency, calls).await?;
-            let turn = Self {
-                allowance,
-                ..self.clone()
-            };
-            Ok(Arc::new(turn) as Arc<dyn Cloud>)
-        }
-        .boxed()
-    }
-
-    fn book(&self, urgency: Urgency) -> Duration {
-        self.allowance.budget().book(urgency)
-    }
-
-    fn list_proxies<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
-        let number = usize::from_str_radix(&instance.as_str()[..32], 16).unwrap();
-        self.call(Kind::List(number), move |counted| {
-            let on_it = number * counted.on_each..(number + 1) * counted.on_each;
-            on_it
-                .map(|proxy| shown(proxy, counted.ports[proxy]))
-                .collect()
-        })
-        .boxed()
-    }
-
-    fn job<'a>(&'a self, id: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>> {
-        async {
-            let ends = self
-                .call(Kind::Job, |counted| counted.jobs.get(id).map(|job| job.2))
-                .await?;
-            let ends = ends.ok_or_else(|| CloudError::local(Meaning::NotFound, "no such job"))?;
-            let word = if ends <= Instant::now() {
-                "Completed"
-            } else {
-                "Running"
-            };
-            Ok(Job {
-                state: JobState::from_word(Some(word)),
-                fail_reason: None,
-                ended: None,
-                cloud_time: None,
-            })
-        }
-        .boxed()
-    }
-
-    fn tasks(&self, _: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
-        self.walk(3).boxed()
-    }
-
-    fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
-        self.walk(1).boxed()
-    }
-
-    fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
-        async { Ok(Box::new(self.clone()) as Box<dyn Line>) }.boxed()
-    }
-}
-
-impl Line for Account {
-    fn change_port(
-        self: Box<Self>,
-        intent: Acknowledged,
-        _: &Permit,
-    ) -> BoxFuture<'_, ChangeAnswer> {
-        async move {
-            let proxy = usize::from_str_radix(&intent.proxy().as_str()[..32], 16).unwrap();
-            let port = intent.port().get();
-            let accepted = self
-                .call(Kind::Change(proxy), |counted| {
-                    let id = JobId::parse(&format!("job-{}", counted.jobs.len())).unwrap();
-                    let ends = Instant::now() + JOB;
-                    counted.jobs.insert(id.clone(), (proxy, port, ends));
-                    id
-                })
-                .await;
-            match accepted {
-                Ok(id) => ChangeAnswer::Accepted(id),
-                Err(error) => ChangeAnswer::NotSent(error),
-            }
-        }
-        .boxed()
-    }
-}
-
-fn shown(number: usize, port: u16) -> Proxy {
-    Proxy {
-        id: ProxyId::parse(&format!("{number:032x}po01")).unwrap(),
-        name: format!("proxy-{number}"),
-        status: ProxyStatus::Active,
-        address: Some("192.0.2.7".to_owned()),
-        port: Some(port),
-    }
 }
 
 fn name(number: usize) -> String {

@@ -36,7 +36,7 @@ mod world;
 
 pub use fake::Fake;
 pub use flaw::Flaw;
-pub use fleet::{Call, Fleet, Kind};
+pub use fleet::{Call, Fleet, Kind, Terms};
 pub use play::{Verdict, play, play_with, told};
 pub use schedule::Schedule;
 

@@ -2,21 +2,30 @@
 
 use std::collections::HashMap;
 
-use taurus_port_operator::cloud::budget::CallLimit;
-use taurus_schedules::{Call, Fleet, Kind};
+use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
+use taurus_schedules::{Call, Fleet, Kind, Terms};
 use tokio::time::{Duration, sleep};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-fn limit(calls: u32) -> CallLimit {
-    CallLimit { calls, per: MINUTE }
+/// A process as it is shipped, but for so many calls a minute.
+fn process(calls: u32) -> Terms {
+    Terms {
+        calls: CallLimit { calls, per: MINUTE },
+        changes: Limits::default(),
+        head_start: Duration::ZERO,
+    }
 }
 
 /// A fleet that has come to rest under a process without a limit that anybody would feel.
 async fn settled(instances: usize, on_each: usize) -> Fleet {
     let mut fleet = Fleet::new(instances, on_each, 3306);
-    fleet.start(CallLimit::unfelt(), HOUR);
+    fleet.start(Terms {
+        calls: CallLimit::unfelt(),
+        head_start: HOUR,
+        ..process(0)
+    });
     while fleet.ready() < instances * on_each {
         sleep(MINUTE).await;
         assert!(fleet.now() < HOUR, "{} are ready", fleet.ready());
@@ -47,41 +56,50 @@ fn lists(calls: &[Call]) -> HashMap<usize, usize> {
     lists
 }
 
+fn changes(calls: &[Call]) -> usize {
+    let changes = calls
+        .iter()
+        .filter(|call| matches!(call.kind, Kind::Change(_)));
+    changes.count()
+}
+
+/// How long it took from now until a proxy was changed; within a minute.
+async fn change(fleet: &Fleet, proxy: usize) -> Duration {
+    let asked = fleet.now();
+    fleet.want(proxy, 3307);
+    sleep(MINUTE).await;
+    let calls = fleet.calls();
+    let change = calls.iter().find(|call| call.kind == Kind::Change(proxy));
+    let change = change.unwrap_or_else(|| panic!("not made: {}", fleet.said(proxy)));
+    change.at - asked
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_minute_sees_more_calls_than_are_allowed_and_a_change_waits_for_no_sweep() {
     const INSTANCES: usize = 5_000;
     let mut fleet = settled(INSTANCES, 2).await;
     let before = fleet.calls().len();
     let mut waits = Vec::new();
-    for process in 0..3 {
+    for number in 0..3 {
         // Each one begins where another has just spent what there was.
-        fleet.start(limit(60), Duration::ZERO);
+        fleet.start(process(60));
         for edit in 0..3 {
             sleep(HOUR).await;
-            let (proxy, asked) = (process * 1_000 + edit * 10, fleet.now());
-            fleet.want(proxy, 3307);
-            sleep(MINUTE).await;
-            let calls = fleet.calls();
-            let change = calls.iter().find(|call| call.kind == Kind::Change(proxy));
-            let change = change.unwrap_or_else(|| panic!("not made: {}", fleet.said(proxy)));
-            waits.push(change.at - asked);
+            waits.push(change(&fleet, number * 1_000 + edit * 10).await);
         }
     }
     let calls = fleet.calls().split_off(before);
-    assert!(
-        most_in_a_minute(&calls) <= 60,
-        "{}",
-        most_in_a_minute(&calls)
-    );
+    let most = most_in_a_minute(&calls);
+    assert!(most <= 60, "{most}");
     let longest = waits.iter().max().unwrap();
     assert!(*longest < Duration::from_secs(3), "{waits:?}");
     assert_eq!(fleet.ready(), 2 * INSTANCES);
 
     // Of 50 calls a minute that come, seven tenths are for sweeps; of those none is left unused.
-    let last_hours = 3 * 60;
-    let since = fleet.now() - last_hours * MINUTE;
+    let minutes = 3 * 60;
+    let since = fleet.now() - minutes * MINUTE;
     let swept = calls.iter().filter(|call| call.at >= since).count();
-    let most = 35 * last_hours as usize;
+    let most = 35 * minutes as usize;
     assert!(
         (most * 9 / 10..most + 60).contains(&swept),
         "{swept} of {most}"
@@ -93,7 +111,7 @@ async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
     const INSTANCES: usize = 2_500;
     let mut fleet = settled(INSTANCES, 4).await;
     // As many as it takes to look at each instance every ten minutes.
-    fleet.start(limit(600), Duration::ZERO);
+    fleet.start(process(600));
     sleep(HOUR).await;
     let (versions, requests, before) = (fleet.versions(), fleet.requests(), fleet.calls().len());
     let hours = 12;
@@ -113,4 +131,86 @@ async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
     let fewest = fewest.min().unwrap();
     assert!(fewest >= sweeps - 1, "{fewest} lists of an instance");
     assert!(most_in_a_minute(&calls) <= 600);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b18_a_large_settled_fleet_survives_restarts_without_a_write_or_a_storm() {
+    const INSTANCES: usize = 1_000;
+    let mut fleet = settled(INSTANCES, 2).await;
+    let (versions, before) = (fleet.versions(), fleet.calls().len());
+    for _ in 0..3 {
+        fleet.start(process(240));
+        sleep(10 * MINUTE).await;
+    }
+    assert_eq!(fleet.versions(), versions, "nothing is written");
+    let calls = fleet.calls().split_off(before);
+    assert_eq!(changes(&calls), 0);
+    assert!(most_in_a_minute(&calls) <= 240);
+    let since = fleet.now() - 10 * MINUTE;
+    let last: Vec<Call> = calls.into_iter().filter(|call| call.at >= since).collect();
+    assert_eq!(
+        lists(&last).len(),
+        INSTANCES,
+        "all were looked at within ten minutes"
+    );
+    let mut seconds = HashMap::new();
+    for call in &last {
+        *seconds.entry(call.at.as_secs()).or_insert(0) += 1;
+    }
+    let busiest = seconds.values().max().unwrap();
+    assert!(*busiest <= 25, "{busiest} calls in one second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b35_one_instance_that_is_refused_for_ever_costs_a_large_fleet_next_to_nothing() {
+    const INSTANCES: usize = 1_000;
+    let mut fleet = settled(INSTANCES, 1).await;
+    fleet.start(process(240));
+    sleep(HOUR).await;
+    fleet.refuse(7);
+    let before = fleet.calls().len();
+    sleep(2 * HOUR).await;
+    assert!(change(&fleet, 8).await < Duration::from_secs(3));
+    let lists = lists(&fleet.calls().split_off(before));
+    assert!(
+        lists[&7] <= 2 * 20,
+        "{} lists of what is refused",
+        lists[&7]
+    );
+    let others = (0..INSTANCES).filter(|instance| *instance != 7);
+    let fewest = others.map(|instance| lists[&instance]).min().unwrap();
+    assert!(fewest >= 11, "{fewest} lists of another one in two hours");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a13_a_thousand_running_jobs_hold_nobody_up() {
+    const INSTANCES: usize = 1_001;
+    let mut fleet = settled(INSTANCES, 1).await;
+    fleet.let_jobs_take(25 * MINUTE);
+    let most = 600;
+    fleet.start(Terms {
+        changes: Limits {
+            concurrent: 1_100,
+            hourly: 2_000,
+            ..Limits::default()
+        },
+        ..process(most)
+    });
+    sleep(10 * MINUTE).await;
+    for proxy in 0..1_000 {
+        fleet.want(proxy, 3307);
+    }
+    sleep(20 * MINUTE).await;
+    let begun = fleet.calls();
+    assert_eq!(changes(&begun), 1_000);
+    // All of them run: now the last one wants another port.
+    let took = change(&fleet, 1_000).await;
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let polls = fleet.calls().split_off(begun.len());
+    let single = polls.iter().filter(|call| call.kind == Kind::Job).count();
+    assert!(single < 100, "{single} polls of single jobs in a minute");
+    sleep(40 * MINUTE).await;
+    let calls = fleet.calls();
+    assert_eq!((changes(&calls), fleet.ready()), (1_001, INSTANCES));
+    assert!(most_in_a_minute(&calls[begun.len()..]) <= most as usize);
 }
