@@ -118,15 +118,13 @@ impl<'a> Pass<'a> {
             self.memory.session.use_credential(opened.credential);
             opened.directory
         });
-        let finding = match self.find_due(&desired, &way).await? {
-            Some(finding) => finding,
-            None => {
-                let listing = self.listing(&desired, &record);
-                match self.find_usual(&desired, &way, listing).await? {
-                    Ok(finding) => finding,
-                    Err(Later(wait)) => return self.put_off(&desired, wait).await,
-                }
-            }
+        if let Some(finding) = self.find_due(&desired, &way).await? {
+            return self.finish(&desired, finding).await;
+        }
+        let listing = self.listing(&desired, &record);
+        let finding = match self.find_usual(&desired, &way, listing).await? {
+            Ok(finding) => finding,
+            Err(Later(wait)) => return self.put_off(&desired, wait).await,
         };
         self.finish(&desired, finding).await
     }

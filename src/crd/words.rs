@@ -22,7 +22,7 @@ mod tests {
     use super::super::status::{FailureCause, Outcome, Phase, TaurusProxyPortStatus};
 
     fn status(
-        phase: Value,
+        phase: &Value,
         outcome: &str,
         cause: &str,
     ) -> serde_json::Result<TaurusProxyPortStatus> {
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn known_words_are_read_as_they_are() {
-        let read = status(json!("Verifying"), "Failed", "PortRejected").unwrap();
+        let read = status(&json!("Verifying"), "Failed", "PortRejected").unwrap();
         let known = (
             Phase::Verifying,
             Outcome::Failed,
@@ -58,13 +58,13 @@ mod tests {
 
     #[test]
     fn words_of_a_later_release_are_read_as_what_promises_least() {
-        let read = status(json!("Draining"), "Superseded", "NodeLost").unwrap();
+        let read = status(&json!("Draining"), "Superseded", "NodeLost").unwrap();
         let least = (Phase::Intended, Outcome::Void, FailureCause::OutcomeUnknown);
         assert_eq!(words(read), least);
     }
 
     #[test]
     fn what_is_no_word_is_refused() {
-        assert!(status(json!(1), "Failed", "JobFailed").is_err());
+        assert!(status(&json!(1), "Failed", "JobFailed").is_err());
     }
 }

@@ -214,7 +214,7 @@ mod tests {
         ) {
             // What a sweep asks for at once is a single call.
             let count = if urgency == Urgency::Sweep { 1 } else { count };
-            let mut now = Duration::from_secs(600);
+            let mut now = Duration::from_mins(10);
             let mut bucket = Bucket::new(limit(calls), Duration::ZERO);
             let _ = bucket.take(spent, Urgency::Change, now);
             for _ in 0..refusals {
@@ -249,14 +249,10 @@ mod tests {
     #[test]
     fn looks_are_booked_one_after_the_other_and_a_few_at_once_after_a_quiet_time() {
         let mut bucket = Bucket::new(limit(60), Duration::ZERO);
-        let start: Vec<u64> = (0..4)
-            .map(|_| bucket.book(Urgency::Sweep, Duration::ZERO).as_millis() as u64)
-            .collect();
+        let mut book = |urgency, uptime| bucket.book(urgency, uptime).as_millis();
+        let start = [(); 4].map(|()| book(Urgency::Sweep, Duration::ZERO));
         assert_eq!(start, [0, 1714, 3428, 5142], "a start is no quiet time");
-        let later = Duration::from_mins(10);
-        let after_quiet: Vec<u64> = (0..8)
-            .map(|_| bucket.book(Urgency::Change, later).as_millis() as u64)
-            .collect();
+        let after_quiet = [(); 8].map(|()| book(Urgency::Change, Duration::from_mins(10)));
         assert_eq!(after_quiet, [0, 0, 0, 0, 0, 0, 1714, 3428]);
     }
 
@@ -284,7 +280,7 @@ mod tests {
             bucket.refused(Duration::from_mins(minute));
         }
         let wait = bucket
-            .take(5, Urgency::Change, Duration::from_mins(60))
+            .take(5, Urgency::Change, Duration::from_hours(1))
             .unwrap_err();
         assert!(wait < Duration::from_mins(10), "{wait:?}");
     }

@@ -141,14 +141,14 @@ impl Pass<'_> {
         };
         let way = Ok(Arc::clone(directory));
         let depth = Depth::Tasks(turn.as_ref(), self.tasks_known_since(&record));
-        let finding = match self.find(desired, &way, depth).await? {
+        let finding = match Box::pin(self.find(desired, &way, depth)).await? {
             Ok(finding) => finding,
             // Only the usual look is put off.
             Err(Later(_)) => return Err(JournalError::Conflict),
         };
         match finding.decision.step.clone() {
             Step::Change(order) if self.memory.permit.is_some() => {
-                self.act(desired, &turn, order, finding).await
+                Box::pin(self.act(desired, &turn, order, finding)).await
             }
             _ => Ok(finding),
         }

@@ -33,7 +33,8 @@ impl Pass<'_> {
         way: &Way,
         listing: Listing,
     ) -> Result<Result<Finding, Later>, JournalError> {
-        let finding = match self.find(desired, way, Depth::Usual(listing)).await? {
+        let usual = Box::pin(self.find(desired, way, Depth::Usual(listing)));
+        let finding = match usual.await? {
             Ok(finding) => finding,
             later => return Ok(later),
         };

@@ -20,7 +20,7 @@ use crate::{
 const FEW: usize = 5;
 
 /// A job that was not asked for in this time is followed no longer.
-const FOLLOWED: Duration = Duration::from_secs(60);
+const FOLLOWED: Duration = Duration::from_mins(1);
 
 /// The jobs that are followed.
 #[derive(Debug, Default)]
@@ -63,13 +63,12 @@ impl Jobs {
         id: &JobId,
         since: Duration,
     ) -> Option<Job> {
-        let list = match self.running.since(since).await {
-            Some(list) => list,
-            None => {
-                let turn = cloud.turn(Urgency::Job, 1).await.ok()?;
-                let uptime = || clock.now().uptime;
-                self.running.fresh(uptime, || turn.running()).await.ok()?
-            }
+        let list = if let Some(list) = self.running.since(since).await {
+            list
+        } else {
+            let turn = cloud.turn(Urgency::Job, 1).await.ok()?;
+            let uptime = || clock.now().uptime;
+            self.running.fresh(uptime, || turn.running()).await.ok()?
         };
         let task = list
             .tasks

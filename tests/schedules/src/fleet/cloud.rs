@@ -115,9 +115,9 @@ impl Counted {
     }
 
     fn job(&self, id: &JobId) -> Result<Job, CloudError> {
-        let work = self.jobs.get(id);
-        let work = work.ok_or_else(|| CloudError::local(Meaning::NotFound, "no such job"))?;
-        let word = if work.ends <= Instant::now() {
+        let found = self.jobs.get(id);
+        let found = found.ok_or_else(|| CloudError::local(Meaning::NotFound, "no such job"))?;
+        let word = if found.ends <= Instant::now() {
             "Completed"
         } else {
             "Running"
