@@ -21,11 +21,10 @@ const OVERLAYS: [&str; 4] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_overlay_is_applied_twice_and_the_second_time_nothing_differs() {
-    let plane = plane::empty().await;
+    let plane = plane::bare().await;
     restricted_namespace(plane, "shop");
     for overlay in OVERLAYS {
         unwarned(plane::kubectl(plane, &[&APPLY[..], &[overlay]].concat()));
-        plane::established(plane).await;
         let before = versions(plane, overlay);
         let diff = plane::kubectl(plane, &["diff", "--server-side", "-k", overlay]);
         assert_eq!(printed(diff), "", "{overlay}");
@@ -48,7 +47,7 @@ fn versions(plane: &ControlPlane, overlay: &str) -> Vec<(Value, Value)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pod_of_the_deployment_is_admitted_where_the_restricted_standard_is_enforced() {
-    let plane = plane::with("deploy/base").await;
+    let plane = plane::shared().await;
     let deployment = one(&kustomized(plane, "deploy/base"), "Deployment").clone();
     let good = pod(&deployment);
     unwarned(apply(plane, std::slice::from_ref(&good)));

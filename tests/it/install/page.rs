@@ -2,51 +2,46 @@
 
 use std::path::Path;
 
+use super::manifests::unwarned;
 use crate::world::{
     plane,
     shell::{blocks, kubeconfig, run},
-    tools::{printed, root},
+    tools::root,
 };
 
 const PAGE: &str = include_str!("../../../docs/install.md");
 
-/// Runs those blocks of a chapter's, in order, that mention a program or file of an installation.
-async fn follow(chapters: &[&str]) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documented_commands_work_one_chapter_after_the_other() {
     let plane = plane::empty().await;
     let kubeconfig = kubeconfig(plane, "default");
-    for chapter in chapters {
-        let (_, text) = PAGE.split_once(&format!("\n## {chapter}\n")).expect(chapter);
+    let by_helm = ["With Helm", "Upgrade", "Remove it: Helm"];
+    let by_kustomize = [
+        "With kustomize",
+        "A single namespace",
+        "Policies",
+        "Remove it: kustomize",
+    ];
+    for chapter in by_helm.iter().chain(&by_kustomize) {
+        let (_, text) = PAGE
+            .split_once(&format!("\n## {chapter}\n"))
+            .expect(chapter);
         let text = text.split("\n## ").next().unwrap();
-        let mut commands = 0;
+        assert!(blocks(text).count() > 0, "{chapter} has commands");
         for block in blocks(text) {
-            let output = run(plane, block, &kubeconfig).await;
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(!said.contains("arning"), "{chapter}: {block}{said}");
-            printed(output);
-            commands += 1;
+            unwarned(run(plane, block, &kubeconfig).await);
         }
-        assert!(commands > 0, "{chapter} has commands");
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_documented_commands_for_kustomize_work() {
-    follow(&["With kustomize", "Policies", "Remove it: kustomize"]).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_documented_commands_for_helm_work() {
-    follow(&["With Helm", "Upgrade", "Remove it: Helm"]).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_documented_commands_for_a_single_namespace_work() {
-    follow(&["A single namespace"]).await;
+    let chapters = by_helm.len() + by_kustomize.len();
+    assert_eq!(PAGE.matches("\n## ").count(), chapters, "all are tried");
 }
 
 #[test]
 fn every_file_that_the_page_names_is_there() {
-    let links = PAGE.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let links = PAGE
+        .split("](")
+        .skip(1)
+        .map(|rest| rest.split(')').next().unwrap());
     let mut files = 0;
     for link in links.filter(|link| !link.starts_with("https://")) {
         let file = link.split('#').next().unwrap();

@@ -39,7 +39,11 @@ async fn with_policies() -> &'static ControlPlane {
     let doubtful = json!({"port": 33060});
     // Some time before the policies, so that those of them that look at what changes have something to look at.
     let old = json!({"port": 3306});
-    assert!(apply(plane, &[resource("others", "old", &old)]).status.success());
+    assert!(
+        apply(plane, &[resource("others", "old", &old)])
+            .status
+            .success()
+    );
     let policies = ["apply", "--server-side", "-k", "deploy/policies"];
     printed(plane::kubectl(plane, &policies));
     let at_work = async {
@@ -99,24 +103,39 @@ async fn the_samples_allow_refuse_and_warn_in_plain_words() {
     }
 
     // Ports.
-    let said = refusal(&apply(plane, &[resource("shop", "no", &json!({"port": 3306}))]));
+    let said = refusal(&apply(
+        plane,
+        &[resource("shop", "no", &json!({"port": 3306}))],
+    ));
     assert!(said.contains("spec.port must not be 3306"), "{said}");
     let moved = apply(plane, &[resource("shop", "one", &json!({"port": 3306}))]);
     assert!(refusal(&moved).contains("spec.port must not be 3306"));
     let warned = apply(plane, &[resource("shop", "one", &json!({"port": 33060}))]);
     assert!(warned.status.success(), "{warned:?}");
     let said = String::from_utf8_lossy(&warned.stderr);
-    assert!(said.contains("Warning") && said.contains("33060 is reserved"), "{said}");
+    assert!(
+        said.contains("Warning") && said.contains("33060 is reserved"),
+        "{said}"
+    );
 
     // What was there before is left alone, except for a new port.
-    for spec in [json!({"port": 3306, "suspend": true}), json!({"port": 3307})] {
+    for spec in [
+        json!({"port": 3306, "suspend": true}),
+        json!({"port": 3307}),
+    ] {
         let applied = apply(plane, &[resource("others", "old", &spec)]);
         assert!(applied.status.success(), "{applied:?}");
         assert!(applied.stderr.is_empty(), "{applied:?}");
     }
 
     // Without the list, nobody is allowed anything.
-    let list = ["delete", "configmap", "taurus-projects", "-n", "taurus-system"];
+    let list = [
+        "delete",
+        "configmap",
+        "taurus-projects",
+        "-n",
+        "taurus-system",
+    ];
     printed(plane::kubectl(plane, &list));
     let refused = async {
         while try_out(plane, &resource("shop", "x", &json!({}))).is_empty() {

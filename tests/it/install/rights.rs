@@ -98,7 +98,10 @@ async fn each_right_of_the_base_is_used_and_none_is_missing() {
     account.judge();
     for log in logs {
         assert!(!log.contains("the watch of Secrets failed"), "{log}");
-        assert!(log.contains("those in use are read again and again"), "{log}");
+        assert!(
+            log.contains("those in use are read again and again"),
+            "{log}"
+        );
     }
     world.finish().await;
 }
@@ -110,7 +113,8 @@ async fn each_right_of_the_component_that_watches_secrets_is_used_and_none_is_mi
     copy_into(folder.path(), "crds");
     let overlay = folder.path().join("deploy/overlays/watching");
     std::fs::create_dir(&overlay).unwrap();
-    let kustomization = json!({"resources": ["../../base"], "components": ["../../components/watch-secrets"]});
+    let kustomization =
+        json!({"resources": ["../../base"], "components": ["../../components/watch-secrets"]});
     write(
         &overlay.join("kustomization.yaml"),
         &kustomization.to_string(),

@@ -16,29 +16,71 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
         (json!({"image": {"repository": ""}}), "/image/repository"),
         (json!({"image": {"digest": "sha256:abc"}}), "/image/digest"),
         (json!({"image": {"tag": 1.0}}), "/image/tag"),
-        (json!({"image": {"pullPolicy": "always"}}), "/image/pullPolicy"),
+        (
+            json!({"image": {"pullPolicy": "always"}}),
+            "/image/pullPolicy",
+        ),
         (json!({"flags": {"resync": "5min"}}), "/flags/resync"),
-        (json!({"flags": {"concurrency": "16"}}), "/flags/concurrency"),
-        (json!({"flags": {"concurrency": 70000}}), "/flags/concurrency"),
-        (json!({"flags": {"calls-per-minute": 9}}), "/flags/calls-per-minute"),
-        (json!({"flags": {"allowed-endpoint": "one.example.com"}}), "/flags/allowed-endpoint"),
-        (json!({"flags": {"allowed-endpoint": ["https://one.example.com"]}}), "/flags/allowed-endpoint/0"),
+        (
+            json!({"flags": {"concurrency": "16"}}),
+            "/flags/concurrency",
+        ),
+        (
+            json!({"flags": {"concurrency": 70000}}),
+            "/flags/concurrency",
+        ),
+        (
+            json!({"flags": {"calls-per-minute": 9}}),
+            "/flags/calls-per-minute",
+        ),
+        (
+            json!({"flags": {"allowed-endpoint": "one.example.com"}}),
+            "/flags/allowed-endpoint",
+        ),
+        (
+            json!({"flags": {"allowed-endpoint": ["https://one.example.com"]}}),
+            "/flags/allowed-endpoint/0",
+        ),
         (json!({"flags": {"allow-http": "yes"}}), "/flags/allow-http"),
         (json!({"flags": {"log-format": "xml"}}), "/flags/log-format"),
-        (json!({"flags": {"maxConcurrentChanges": 5}}), "'maxConcurrentChanges'"),
+        (
+            json!({"flags": {"maxConcurrentChanges": 5}}),
+            "'maxConcurrentChanges'",
+        ),
         (json!({"flags": {"leader-elect": false}}), "'leader-elect'"),
         (json!({"secrets": {"names": ["Upper"]}}), "/secrets/names/0"),
-        (json!({"secrets": {"names": ["one"], "watch": true}}), "/secrets/names"),
+        (
+            json!({"secrets": {"names": ["one"], "watch": true}}),
+            "/secrets/names",
+        ),
         (json!({"singleNamespace": "shop"}), "/singleNamespace"),
-        (json!({"defaultCredentials": {"secretName": "keys"}}), "/defaultCredentials/namespaces"),
-        (json!({"defaultCredentials": {"namespaces": ["shop"]}}), "/defaultCredentials/namespaces"),
-        (json!({"extraEnv": [{"name": "TAURUS_RESYNC", "value": "1h"}]}), "/extraEnv/0/name"),
+        (
+            json!({"defaultCredentials": {"secretName": "keys"}}),
+            "/defaultCredentials/namespaces",
+        ),
+        (
+            json!({"defaultCredentials": {"namespaces": ["shop"]}}),
+            "/defaultCredentials/namespaces",
+        ),
+        (
+            json!({"extraEnv": [{"name": "TAURUS_RESYNC", "value": "1h"}]}),
+            "/extraEnv/0/name",
+        ),
         (json!({"extraEnv": {"HTTPS_PROXY": "x"}}), "/extraEnv"),
         (json!({"tolerations": {}}), "/tolerations"),
         (json!({"nodeSelector": {"gpu": true}}), "/nodeSelector/gpu"),
-        (json!({"podDisruptionBudget": {"maxUnavailable": "half"}}), "/podDisruptionBudget/maxUnavailable"),
-        (json!({"networkPolicy": {"extraEgress": [443]}}), "/networkPolicy/extraEgress/0"),
-        (json!({"serviceMonitor": {"enabled": "true"}}), "/serviceMonitor/enabled"),
+        (
+            json!({"podDisruptionBudget": {"maxUnavailable": "half"}}),
+            "/podDisruptionBudget/maxUnavailable",
+        ),
+        (
+            json!({"networkPolicy": {"extraEgress": [443]}}),
+            "/networkPolicy/extraEgress/0",
+        ),
+        (
+            json!({"serviceMonitor": {"enabled": "true"}}),
+            "/serviceMonitor/enabled",
+        ),
         (json!({"service": {"port": 0}}), "/service/port"),
         (json!({"crds": {"install": "keep"}}), "/crds/install"),
     ];
@@ -78,6 +120,10 @@ fn the_schema_knows_each_flag_of_the_operator_and_no_other() {
     for flag in run.get_arguments().filter(|flag| !flag.is_hide_set()) {
         let long = flag.get_long().unwrap().to_uppercase().replace('-', "_");
         let environment = flag.get_env().unwrap().to_str().unwrap();
-        assert_eq!(environment, format!("TAURUS_{long}"), "as the chart names it");
+        assert_eq!(
+            environment,
+            format!("TAURUS_{long}"),
+            "as the chart names it"
+        );
     }
 }

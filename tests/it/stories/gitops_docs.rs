@@ -23,7 +23,9 @@ async fn c02_the_documented_commands_wait_for_the_new_port_also_those_for_older_
         let port = 4000 + round;
         world.want_now(port).await;
         let block = waits[usize::from(round) % waits.len()];
-        let output = world.while_passing(run(world.plane, block, &kubeconfig)).await;
+        let output = world
+            .while_passing(run(world.plane, block, &kubeconfig))
+            .await;
         assert!(output.status.success(), "{output:?}");
         let there = world.sim.proxy(sample::PROXY).unwrap().actual_port;
         assert_eq!(there, port, "round {round}: {output:?}");
@@ -42,7 +44,9 @@ async fn c04_both_ways_to_install_the_health_script_add_it_and_leave_the_rest_al
     let before = "tests/fixtures/argocd/argocd-cm.yaml";
     kubectl(&["create", "namespace", "argocd"]);
     kubectl(&["apply", "-n", "argocd", "-f", before]);
-    let install = blocks(DOCS).find(|block| block.contains("argocd-cm")).unwrap();
+    let install = blocks(DOCS)
+        .find(|block| block.contains("argocd-cm"))
+        .unwrap();
     let output = run(world.plane, install, &kubeconfig(world.plane, "default")).await;
     assert!(output.status.success(), "{output:?}");
     let installed = kubectl(&[
