@@ -13,7 +13,7 @@ use super::{
 };
 use crate::world::{
     NAME, World, has_change, job_id, job_of, options, plane,
-    tools::{copy_into, helm, printed, root},
+    tools::{copy_into, helm, printed, refusal, root},
 };
 
 const RELEASE: &str = "taurus";
@@ -128,8 +128,27 @@ async fn uninstalling_keeps_the_resources_and_without_an_operator_they_can_be_de
     let plane = plane::empty().await;
     let folder = tempfile::tempdir().unwrap();
     let on = |arguments: &[&str]| run(helm_on(plane, folder.path(), NAMESPACE, arguments));
-    on(&["install", RELEASE, CHART, "--create-namespace"]);
+    // The definition is there already: the release takes it over only where it is told to.
+    printed(plane::kubectl(
+        plane,
+        &["apply", "--server-side", "-k", "crds"],
+    ));
     plane::established(plane).await;
+    let install = ["install", RELEASE, CHART, "--create-namespace"];
+    let refused = helm_on(plane, folder.path(), NAMESPACE, &install).output();
+    let said = refusal(&refused.unwrap());
+    assert!(
+        said.contains("taurusproxyports.taurusdb.huaweicloud.com"),
+        "{said}"
+    );
+    on(&[
+        "upgrade",
+        "--install",
+        RELEASE,
+        CHART,
+        "--create-namespace",
+        "--take-ownership",
+    ]);
     let world = World::on(plane, options(Mode::M2)).await;
     let release = deployment(plane, folder.path(), NAMESPACE, RELEASE);
     let kubeconfig = kubeconfig_of(plane, &release, folder.path()).await;
@@ -151,6 +170,13 @@ async fn uninstalling_keeps_the_resources_and_without_an_operator_they_can_be_de
         ],
     );
     assert_eq!(printed(left), "", "nothing else is kept");
+    let lease = plane::kubectl(plane, &["get", "lease", "-o", "name", "-n", NAMESPACE]);
+    let name = "lease.coordination.k8s.io/taurus-taurus-port-operator\n";
+    assert_eq!(
+        printed(lease),
+        name,
+        "but what the operator itself has made"
+    );
 
     // The same release takes the definition back, and the change is followed.
     on(&["install", RELEASE, CHART]);
