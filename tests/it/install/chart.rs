@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, process::Output};
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use taurus_controlplane::ControlPlane;
 
@@ -87,184 +88,13 @@ fn forget_instance(value: &mut Value) {
     }
 }
 
-/// Values, and what comes of them in the object of a kind.
-fn matrix() -> Vec<(Value, &'static str, String, Value)> {
-    let deployment = "Deployment";
-    let at = str::to_owned;
-    let in_spec = |path: &str| format!("/spec/template/spec{path}");
-    let container = |path: &str| in_spec(&format!("/containers/0{path}"));
-    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
-    let toleration = json!([{"key": "db", "operator": "Exists"}]);
-    let term = json!({"key": "db", "operator": "Exists"});
-    let required = json!({"nodeSelectorTerms": [{"matchExpressions": [term]}]});
-    let affinity =
-        json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}});
-    let proxy = json!({"ports": [{"port": 3128, "protocol": "TCP"}]});
-    let credentials = json!({"secretName": "keys", "namespaces": ["shop", "billing"], "projects": ["0".repeat(32)]});
-    vec![
-        (
-            json!({"replicaCount": 3}),
-            deployment,
-            at("/spec/replicas"),
-            json!(3),
-        ),
-        (
-            json!({"image": {"repository": "registry.example.com:5000/taurus", "tag": "1.2"}}),
-            deployment,
-            container("/image"),
-            json!("registry.example.com:5000/taurus:1.2"),
-        ),
-        (
-            json!({"image": {"repository": "example.com/taurus", "digest": digest, "pullPolicy": "Always"}}),
-            deployment,
-            container("/image"),
-            json!(format!("example.com/taurus@{digest}")),
-        ),
-        (
-            json!({"imagePullSecrets": [{"name": "pull"}]}),
-            deployment,
-            in_spec("/imagePullSecrets/0/name"),
-            json!("pull"),
-        ),
-        (
-            json!({"flags": {"calls-per-minute": 1_000_000}}),
-            deployment,
-            container("/env/1/value"),
-            json!("1000000"),
-        ),
-        (
-            json!({"flags": {"allowed-endpoint": ["one.example.com", "two.example.com:8443"]}}),
-            deployment,
-            container("/env/1/value"),
-            json!("one.example.com,two.example.com:8443"),
-        ),
-        (
-            json!({"defaultCredentials": credentials}),
-            deployment,
-            in_spec("/securityContext/fsGroup"),
-            json!(65532),
-        ),
-        (
-            json!({"defaultCredentials": credentials}),
-            deployment,
-            container("/env/3/value"),
-            json!("shop,billing"),
-        ),
-        (
-            json!({"extraCA": {"configMap": "ca"}}),
-            deployment,
-            container("/env/2/value"),
-            json!("/var/run/taurus/ca/ca.crt"),
-        ),
-        (
-            json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}]}),
-            deployment,
-            container("/env/2/name"),
-            json!("HTTPS_PROXY"),
-        ),
-        (
-            json!({"resources": {"limits": {"memory": "1Gi"}}}),
-            deployment,
-            container("/resources/limits/memory"),
-            json!("1Gi"),
-        ),
-        (
-            json!({"nodeSelector": {"disk": "ssd"}}),
-            deployment,
-            in_spec("/nodeSelector/disk"),
-            json!("ssd"),
-        ),
-        (
-            json!({"tolerations": toleration}),
-            deployment,
-            in_spec("/tolerations"),
-            toleration,
-        ),
-        (
-            json!({"affinity": affinity}),
-            deployment,
-            in_spec("/affinity"),
-            affinity,
-        ),
-        (
-            json!({"topologySpreadConstraints": []}),
-            deployment,
-            in_spec("/topologySpreadConstraints"),
-            json!([]),
-        ),
-        (
-            json!({"podLabels": {"team": "db"}}),
-            deployment,
-            at("/spec/template/metadata/labels/team"),
-            json!("db"),
-        ),
-        (
-            json!({"podAnnotations": {"a": "b"}}),
-            deployment,
-            at("/spec/template/metadata/annotations/a"),
-            json!("b"),
-        ),
-        (
-            json!({"fullnameOverride": "ports"}),
-            deployment,
-            at("/metadata/name"),
-            json!("ports"),
-        ),
-        (
-            json!({"nameOverride": "ports"}),
-            deployment,
-            container("/env/0/name"),
-            json!("TAURUS_LEASE_NAME"),
-        ),
-        (
-            json!({"commonLabels": {"team": "db"}}),
-            "Service",
-            at("/metadata/labels/team"),
-            json!("db"),
-        ),
-        (
-            json!({"service": {"port": 9090}}),
-            "Service",
-            at("/spec/ports/0/port"),
-            json!(9090),
-        ),
-        (
-            json!({"podDisruptionBudget": {"maxUnavailable": "50%"}}),
-            "PodDisruptionBudget",
-            at("/spec/maxUnavailable"),
-            json!("50%"),
-        ),
-        (
-            json!({"networkPolicy": {"extraEgress": [proxy]}}),
-            "NetworkPolicy",
-            at("/spec/egress/2"),
-            proxy,
-        ),
-        (
-            json!({"serviceAccount": {"annotations": {"a": "b"}}}),
-            "ServiceAccount",
-            at("/metadata/annotations/a"),
-            json!("b"),
-        ),
-        (
-            json!({"serviceAccount": {"create": false, "name": "theirs"}}),
-            deployment,
-            in_spec("/serviceAccountName"),
-            json!("theirs"),
-        ),
-        (
-            json!({"secrets": {"watch": true}}),
-            "ClusterRole",
-            at("/rules/3/verbs"),
-            json!(["list", "watch"]),
-        ),
-        (
-            json!({"secrets": {"names": ["one", "two"]}}),
-            "ClusterRole",
-            at("/rules/2/resourceNames"),
-            json!(["one", "two"]),
-        ),
-    ]
+/// Values, and what comes of them at one place of the object of a kind.
+#[derive(Debug, Deserialize)]
+struct Case {
+    values: Value,
+    kind: String,
+    at: String,
+    is: Value,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -272,16 +102,20 @@ async fn values_reach_their_objects_and_an_api_server_takes_these_without_a_warn
     let plane = plane::bare().await;
     let namespace = "values-of-the-chart";
     restricted_namespace(plane, namespace);
-    for (number, (mut values, kind, path, expected)) in matrix().into_iter().enumerate() {
+    let cases = include_str!("../../fixtures/helm/values.yaml");
+    let cases: Vec<Case> = serde_saphyr::from_str(cases).unwrap();
+    assert!(cases.len() > 20, "{cases:?}");
+    for (number, mut case) in cases.into_iter().enumerate() {
         // The one of this control plane is not this test's.
-        values["crds"] = json!({"install": false});
-        let objects = rendered(&format!("r{number}"), namespace, &values);
-        let object = one(&objects, kind);
-        assert_eq!(
-            object.pointer(&path),
-            Some(&expected),
-            "{values}: {object:#}"
-        );
+        case.values["crds"] = json!({"install": false});
+        let release = format!("r{number}");
+        let objects = rendered(&release, namespace, &case.values);
+        let place = one(&objects, &case.kind).pointer(&case.at).cloned();
+        let text = place.unwrap_or_default().to_string();
+        let lease = format!("{release}-taurus-port-operator");
+        let text = text.replace(&lease, "lease-of-the-release");
+        let is: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(is, case.is, "{} {}", case.kind, case.at);
         accepted(plane, &objects);
     }
 }

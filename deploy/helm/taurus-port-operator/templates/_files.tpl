@@ -50,7 +50,7 @@
 - name: default-credentials
   secret:
     secretName: {{ . }}
-    defaultMode: 0440
+    defaultMode: 288 # 0440, which not every reader of YAML takes for octal
 {{- end }}
 {{- with .Values.extraCA.configMap }}
 - name: extra-ca
