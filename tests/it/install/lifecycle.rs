@@ -1,6 +1,9 @@
 //! A release of Helm from its installation to its end: upgrades with a job in flight, and what is left behind.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use kube::api::{DeleteParams, ListParams};
 use serde_json::Value;
@@ -228,7 +231,8 @@ async fn c19_the_operator_and_its_resources_are_removed_at_once_and_none_stays_b
         }
 
         // Uninstalling ends the pods, too.
-        let mut uninstalling = on(&["uninstall", RELEASE]).spawn().unwrap();
+        let mut uninstalling = on(&["uninstall", RELEASE]);
+        let mut uninstalling = uninstalling.stdout(Stdio::null()).spawn().unwrap();
         program.signal("TERM").await;
         let (all, params) = (ListParams::default(), DeleteParams::default());
         world.api().delete_collection(&params, &all).await.unwrap();
