@@ -110,8 +110,8 @@ async fn values_reach_their_objects_and_an_api_server_takes_these_without_a_warn
         case.values["crds"] = json!({"install": false});
         let release = format!("r{number}");
         let objects = rendered(&release, namespace, &case.values);
-        let place = one(&objects, &case.kind).pointer(&case.at).cloned();
-        let text = place.unwrap_or_default().to_string();
+        let found = one(&objects, &case.kind).pointer(&case.at).cloned();
+        let text = found.unwrap_or_default().to_string();
         let lease = format!("{release}-taurus-port-operator");
         let text = text.replace(&lease, "lease-of-the-release");
         let is: Value = serde_json::from_str(&text).unwrap();

@@ -59,8 +59,8 @@ impl Right {
             let kind = object["kind"].as_str().unwrap();
             ["Role", "ClusterRole"].contains(&kind)
         });
-        let rules = roles.flat_map(|role| role["rules"].as_array().unwrap());
-        rules.flat_map(Self::of_rule).collect()
+        let each = roles.flat_map(|role| role["rules"].as_array().unwrap());
+        each.flat_map(Self::of_rule).collect()
     }
 
     fn of_rule(rule: &Value) -> Vec<Self> {
