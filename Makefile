@@ -16,13 +16,15 @@ export TAURUS_CACHE := $(CACHE)
 export INSTA_UPDATE := no
 
 CRD := crds/taurusproxyports.taurusdb.huaweicloud.com.yaml
+# Helm reads no file outside its chart.
+CRD_OF_CHART := deploy/helm/taurus-port-operator/files/$(notdir $(CRD))
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 CARGO_FUZZ_VERSION := 0.13.2
 CARGO_FUZZ := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
 
-# Admission, definitions, what kubectl shows and compares, and a main story of each kind.
-VERSIONED := admission:: definitions:: gitops:: stories::shown:: a10_ b05_ c09_ c10_
+# Admission, definitions, what kubectl shows, compares and installs, and a main story of each kind.
+VERSIONED := admission:: definitions:: gitops:: install::kustomize:: install::policies:: stories::shown:: a10_ b05_ c09_ c10_
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +91,7 @@ gitops-tools: ## Build the GitOps tools that tests judge, render and apply with,
 crds: need-rust ## Write the custom resource definition anew from the types
 	cargo run --locked --quiet -- crd > $(CRD).new
 	mv $(CRD).new $(CRD)
+	cp $(CRD) $(CRD_OF_CHART)
 
 docs: need-rust ## Write the reference and the table of field cases anew
 	WRITE_DOCS=1 cargo test --locked --test it -- field_cases:: reference::

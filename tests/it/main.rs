@@ -19,6 +19,7 @@ mod client;
 mod contract;
 mod docs;
 mod field_cases;
+mod install;
 mod kept;
 mod kills;
 mod reference;

@@ -20,6 +20,7 @@ pub mod plane;
 pub mod program;
 pub mod recorder;
 pub mod relay;
+pub mod shell;
 mod told;
 pub mod tools;
 pub mod verdicts;

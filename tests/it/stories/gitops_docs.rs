@@ -1,10 +1,11 @@
 //! The commands of `docs/gitops.md`, as they stand there.
 
-use std::process::Output;
-
 use taurus_sim::{Mode, sample};
 
-use crate::world::{World, job_of, options, plane};
+use crate::world::{
+    World, job_of, options, plane,
+    shell::{blocks, kubeconfig, run},
+};
 
 const DOCS: &str = include_str!("../../../docs/gitops.md");
 
@@ -13,16 +14,18 @@ async fn c02_the_documented_commands_wait_for_the_new_port_also_those_for_older_
     let world = World::start(options(Mode::M2).job(job_of(1))).await;
     world.want(3307).await;
     world.until_ready(3307).await;
-    let waits: Vec<&str> = blocks()
+    let waits: Vec<&str> = blocks(DOCS)
         .filter(|block| block.contains("kubectl wait"))
         .collect();
     assert_eq!(waits.len(), 2);
-    let kubeconfig = kubeconfig(&world, &world.namespace);
+    let kubeconfig = kubeconfig(world.plane, &world.namespace);
     for round in 0..20_u16 {
         let port = 4000 + round;
         world.want_now(port).await;
         let block = waits[usize::from(round) % waits.len()];
-        let output = world.while_passing(run(&world, block, &kubeconfig)).await;
+        let output = world
+            .while_passing(run(world.plane, block, &kubeconfig))
+            .await;
         assert!(output.status.success(), "{output:?}");
         let there = world.sim.proxy(sample::PROXY).unwrap().actual_port;
         assert_eq!(there, port, "round {round}: {output:?}");
@@ -41,8 +44,10 @@ async fn c04_both_ways_to_install_the_health_script_add_it_and_leave_the_rest_al
     let before = "tests/fixtures/argocd/argocd-cm.yaml";
     kubectl(&["create", "namespace", "argocd"]);
     kubectl(&["apply", "-n", "argocd", "-f", before]);
-    let install = blocks().find(|block| block.contains("argocd-cm")).unwrap();
-    let output = run(&world, install, &kubeconfig(&world, "default")).await;
+    let install = blocks(DOCS)
+        .find(|block| block.contains("argocd-cm"))
+        .unwrap();
+    let output = run(world.plane, install, &kubeconfig(world.plane, "default")).await;
     assert!(output.status.success(), "{output:?}");
     let installed = kubectl(&[
         "get",
@@ -66,45 +71,4 @@ async fn c04_both_ways_to_install_the_health_script_add_it_and_leave_the_rest_al
         include_str!("../../../deploy/argocd/health.lua")
     );
     world.finish().await;
-}
-
-/// The blocks of commands.
-fn blocks() -> impl Iterator<Item = &'static str> {
-    DOCS.split("```sh\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-}
-
-/// A kubeconfig in which this namespace is the one that is meant where none is named.
-fn kubeconfig(world: &World, namespace: &str) -> tempfile::NamedTempFile {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::copy(world.plane.kubeconfig(), file.path()).unwrap();
-    let path = format!("--kubeconfig={}", file.path().display());
-    let set = [
-        "config",
-        "set-context",
-        "--current",
-        &format!("--namespace={namespace}"),
-        &path,
-    ];
-    assert!(plane::kubectl(world.plane, &set).status.success());
-    file
-}
-
-/// Runs commands as somebody types them, from the root of the repository.
-async fn run(world: &World, commands: &str, kubeconfig: &tempfile::NamedTempFile) -> Output {
-    let tools = world.plane.kubectl().parent().unwrap();
-    let path = format!(
-        "{}:{}",
-        tools.display(),
-        std::env::var("PATH").unwrap_or_default()
-    );
-    tokio::process::Command::new("bash")
-        .args(["-euo", "pipefail", "-c", commands])
-        .env("PATH", path)
-        .env("KUBECONFIG", kubeconfig.path())
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .await
-        .unwrap()
 }

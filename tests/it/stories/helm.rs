@@ -1,16 +1,13 @@
 //! Manifests that Helm renders, from the chart of `deploy/examples`.
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-};
+use std::{path::Path, process::Output};
 
 use serde_json::json;
 use taurus_sim::{Mode, sample};
 
 use crate::world::{
     World, options,
-    tools::{copy_into, printed, refusal, tool},
+    tools::{copy_into, helm, printed, refusal},
 };
 
 const CHART: &str = "deploy/examples/helm/proxy-port";
@@ -109,12 +106,8 @@ fn chart(port: Option<&str>) -> tempfile::TempDir {
 
 /// `helm template`, with the values that lie beside the chart.
 fn template(folder: &Path, flags: &[&str]) -> Output {
-    let home = folder.join("helm");
-    Command::new(tool("helm"))
+    helm(folder)
         .current_dir(folder)
-        .env("HELM_CONFIG_HOME", &home)
-        .env("HELM_CACHE_HOME", &home)
-        .env("HELM_DATA_HOME", &home)
         .args(["template", "orders", CHART, "-f", "values.json"])
         .args(flags)
         .output()

@@ -29,20 +29,39 @@ use tokio::sync::OnceCell;
 use super::PATIENCE;
 
 static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+static BARE: OnceCell<ControlPlane> = OnceCell::const_new();
 static LOOSENED: OnceCell<ControlPlane> = OnceCell::const_new();
 
 /// The control plane of all stories; the definition, the rights and the Deployment of `deploy/base` are applied to it by
 /// kubectl.
 pub async fn shared() -> &'static ControlPlane {
     SHARED
-        .get_or_init(|| async {
-            let plane = started().await;
-            let applied = kubectl(&plane, &["apply", "--server-side", "-k", "deploy/base"]);
-            assert!(applied.status.success(), "{applied:?}");
-            established(&plane).await;
-            plane
-        })
+        .get_or_init(|| with_kustomization("deploy/base"))
         .await
+}
+
+/// A control plane with the definition and nothing else, for those who install: what they do there lies in namespaces of
+/// their own, or harms nobody.
+pub async fn bare() -> &'static ControlPlane {
+    BARE.get_or_init(|| with_kustomization("crds")).await
+}
+
+/// A control plane of its own for a story, onto which kubectl has applied this kustomization.
+pub async fn with(kustomization: &str) -> &'static ControlPlane {
+    Box::leak(Box::new(with_kustomization(kustomization).await))
+}
+
+/// A control plane of its own for a story that begins with nothing.
+pub async fn empty() -> &'static ControlPlane {
+    Box::leak(Box::new(started().await))
+}
+
+async fn with_kustomization(path: &str) -> ControlPlane {
+    let plane = started().await;
+    let applied = kubectl(&plane, &["apply", "--server-side", "-k", path]);
+    assert!(applied.status.success(), "{applied:?}");
+    established(&plane).await;
+    plane
 }
 
 /// A control plane whose definition of the resource has lost its rules, as that of a careless upgrade.
@@ -98,7 +117,8 @@ pub fn prepare() {
     });
 }
 
-async fn established(plane: &ControlPlane) {
+/// Waits until the definition is served.
+pub async fn established(plane: &ControlPlane) {
     let definitions: Api<CustomResourceDefinition> = Api::all(plane.client().await.unwrap());
     let name = "taurusproxyports.taurusdb.huaweicloud.com";
     let established = await_condition(definitions, name, is_crd_established());

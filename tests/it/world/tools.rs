@@ -26,6 +26,17 @@ pub fn tool(name: &str) -> PathBuf {
     PathBuf::from(String::from_utf8(built.stdout).unwrap().trim())
 }
 
+/// Helm, with all that it keeps in this folder.
+pub fn helm(folder: &Path) -> Command {
+    let home = folder.join("helm");
+    let mut helm = Command::new(tool("helm"));
+    helm.current_dir(root())
+        .env("HELM_CONFIG_HOME", &home)
+        .env("HELM_CACHE_HOME", &home)
+        .env("HELM_DATA_HOME", &home);
+    helm
+}
+
 /// Copies a file or folder of the repository into another folder, under the same path.
 pub fn copy_into(folder: &Path, path: &str) {
     let to = folder.join(path);

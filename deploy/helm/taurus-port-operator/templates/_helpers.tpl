@@ -1,0 +1,78 @@
+{{- define "taurus-port-operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- /* A release that is called like the chart names its objects so, and not twice. */ -}}
+{{- define "taurus-port-operator.fullname" -}}
+{{- $name := include "taurus-port-operator.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "taurus-port-operator.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "taurus-port-operator.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "taurus-port-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "taurus-port-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "taurus-port-operator.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "taurus-port-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: taurus-port-operator
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "taurus-port-operator.metadata" -}}
+name: {{ include "taurus-port-operator.fullname" . }}
+namespace: {{ .Release.Namespace }}
+labels:
+  {{- include "taurus-port-operator.labels" . | nindent 2 }}
+{{- end -}}
+
+{{- define "taurus-port-operator.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The environment name of each flag; lists are separated by commas. */ -}}
+{{- define "taurus-port-operator.flags" -}}
+{{- range $flag, $value := .Values.flags }}
+- name: TAURUS_{{ $flag | upper | replace "-" "_" }}
+  {{- if kindIs "slice" $value }}
+  value: {{ join "," $value | quote }}
+  {{- else if kindIs "float64" $value }}
+  {{- /* Helm has no integers: large ones would be written with an exponent. */}}
+  value: {{ int64 $value | quote }}
+  {{- else }}
+  value: {{ $value | quote }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* The roles' subject. */ -}}
+{{- define "taurus-port-operator.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "taurus-port-operator.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}

@@ -1,0 +1,14 @@
+//! Installing: what `deploy` holds, applied to real API servers by kubectl and Helm, and the program that runs as the
+//! Deployment says, with the rights that came with it.
+//!
+//! There is no kubelet and no controller manager: a process of the test stands in for the pods.
+
+mod chart;
+mod kustomize;
+mod lifecycle;
+mod manifests;
+mod page;
+mod policies;
+mod request;
+mod rights;
+mod values;

@@ -1,0 +1,146 @@
+//! The samples of admission policies, on an API server that has them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use taurus_controlplane::ControlPlane;
+use taurus_sim::sample;
+
+use super::manifests::apply;
+use crate::world::{
+    PATIENCE, plane,
+    tools::{printed, refusal},
+};
+
+/// The project and the instance that the sample names.
+const PROJECT: &str = "0483b6b16e954cb88930a360d2c4e663";
+const INSTANCE: &str = "e80a4b6f13c2457d9ab05c7712f4d3e6in07";
+
+fn resource(namespace: &str, name: &str, spec: &Value) -> Value {
+    let mut resource = json!({
+        "apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": "TaurusProxyPort",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "region": "ap-southeast-1", "projectID": PROJECT, "instanceID": INSTANCE, "proxyID": sample::PROXY,
+            "port": 3307, "credentialsRef": {"name": "taurus-credentials"},
+        },
+    });
+    let fields = resource["spec"].as_object_mut().unwrap();
+    fields.extend(spec.as_object().unwrap().clone());
+    resource
+}
+
+/// A control plane with the policies, which are at work: an API server takes them up after a moment.
+async fn with_policies() -> &'static ControlPlane {
+    let plane = plane::with("deploy/base").await;
+    for namespace in ["shop", "billing", "others"] {
+        printed(plane::kubectl(plane, &["create", "namespace", namespace]));
+    }
+    let doubtful = json!({"port": 33060});
+    // Some time before the policies, so that those of them that look at what changes have something to look at.
+    let old = json!({"port": 3306});
+    assert!(
+        apply(plane, &[resource("others", "old", &old)])
+            .status
+            .success()
+    );
+    let policies = ["apply", "--server-side", "-k", "deploy/policies"];
+    printed(plane::kubectl(plane, &policies));
+    let at_work = async {
+        loop {
+            let tried = [
+                try_out(plane, &resource("others", "x", &json!({}))),
+                try_out(plane, &resource("shop", "x", &old)),
+                try_out(plane, &resource("shop", "x", &doubtful)),
+            ];
+            if tried.iter().all(|said| !said.is_empty()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, at_work).await.unwrap();
+    plane
+}
+
+/// What kubectl says on standard error of a resource that is only tried.
+fn try_out(plane: &ControlPlane, resource: &Value) -> String {
+    let mut file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
+    std::io::Write::write_all(&mut file, resource.to_string().as_bytes()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let flags = ["apply", "--server-side", "--dry-run=server", "-f", path];
+    let output = plane::kubectl(plane, &flags);
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_samples_allow_refuse_and_warn_in_plain_words() {
+    let plane = with_policies().await;
+
+    // Which namespace may name what: a project as a whole, one instance, nothing.
+    let other_instance = json!({"instanceID": sample::OTHER_INSTANCE});
+    let upper = json!({"projectID": PROJECT.to_uppercase()});
+    for (namespace, name, spec) in [
+        ("shop", "one", &json!({})),
+        ("shop", "two", &other_instance),
+        ("shop", "three", &upper),
+        ("billing", "one", &json!({})),
+    ] {
+        let applied = apply(plane, &[resource(namespace, name, spec)]);
+        assert!(applied.status.success(), "{namespace}: {applied:?}");
+        assert!(applied.stderr.is_empty(), "{namespace}: {applied:?}");
+    }
+    let other_project = json!({"projectID": "1".repeat(32)});
+    for (namespace, spec) in [
+        ("shop", &other_project),
+        ("billing", &other_instance),
+        ("others", &json!({})),
+    ] {
+        let said = refusal(&apply(plane, &[resource(namespace, "no", spec)]));
+        let plain = format!("namespace {namespace} may not name instance ");
+        assert!(said.contains(&plain), "{said}");
+        assert!(said.contains("the ConfigMap taurus-projects"), "{said}");
+    }
+
+    // Ports.
+    let said = refusal(&apply(
+        plane,
+        &[resource("shop", "no", &json!({"port": 3306}))],
+    ));
+    assert!(said.contains("spec.port must not be 3306"), "{said}");
+    let moved = apply(plane, &[resource("shop", "one", &json!({"port": 3306}))]);
+    assert!(refusal(&moved).contains("spec.port must not be 3306"));
+    let warned = apply(plane, &[resource("shop", "one", &json!({"port": 33060}))]);
+    assert!(warned.status.success(), "{warned:?}");
+    let said = String::from_utf8_lossy(&warned.stderr);
+    assert!(
+        said.contains("Warning") && said.contains("33060 is reserved"),
+        "{said}"
+    );
+
+    // What was there before is left alone, except for a new port.
+    for spec in [
+        json!({"port": 3306, "suspend": true}),
+        json!({"port": 3307}),
+    ] {
+        let applied = apply(plane, &[resource("others", "old", &spec)]);
+        assert!(applied.status.success(), "{applied:?}");
+        assert!(applied.stderr.is_empty(), "{applied:?}");
+    }
+
+    // Without the list, nobody is allowed anything.
+    let list = [
+        "delete",
+        "configmap",
+        "taurus-projects",
+        "-n",
+        "taurus-system",
+    ];
+    printed(plane::kubectl(plane, &list));
+    let refused = async {
+        while try_out(plane, &resource("shop", "x", &json!({}))).is_empty() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+}

@@ -1,0 +1,162 @@
+//! Least rights, by proof: the program runs with the shipped ones alone, nothing is refused, and no right is left over.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use taurus_sim::Mode;
+
+use super::{
+    manifests::{deployed, kubeconfig_of, kustomized, one},
+    request::Right,
+};
+use crate::world::{
+    World, options, plane,
+    program::Program,
+    relay::{Call, Effect, Fault, Relay},
+    tools::{copy_into, printed},
+};
+
+/// An account with the rights of a Deployment, and a record of what it asks the API server for.
+struct Account {
+    relay: Relay,
+    folder: tempfile::TempDir,
+    kubeconfig: String,
+    deployment: Value,
+    granted: Vec<Right>,
+}
+
+impl Account {
+    async fn of(world: &World, objects: &[Value]) -> Self {
+        let deployment = one(objects, "Deployment").clone();
+        let folder = tempfile::tempdir().unwrap();
+        let relay = Relay::start(world.plane).await;
+        let own = kubeconfig_of(world.plane, &deployment, folder.path()).await;
+        let own: Value = serde_json::from_str(&std::fs::read_to_string(own).unwrap()).unwrap();
+        let kubeconfig = relay.kubeconfig_with(|_, user| *user = own["users"][0]["user"].clone());
+        Self {
+            relay,
+            folder,
+            kubeconfig,
+            deployment,
+            granted: Right::granted_by(objects),
+        }
+    }
+
+    async fn program(&self, world: &World, log: &str) -> Program {
+        let log = self.folder.path().join(log);
+        deployed(world, &self.deployment, &self.kubeconfig, &log).await
+    }
+
+    /// What was asked for is granted, and what is granted was asked for.
+    fn judge(&self) {
+        let seen = self.relay.seen();
+        for request in &seen {
+            assert_ne!(request.answer, Some(403), "{request:?}");
+        }
+        let needed: Vec<Right> = seen
+            .iter()
+            .filter_map(|request| Right::needed_by(&request.line))
+            .collect();
+        let used = |right: &&Right| needed.iter().any(|needed| right.covers(needed));
+        let unused: Vec<_> = self.granted.iter().filter(|right| !used(right)).collect();
+        assert_eq!(unused, Vec::<&Right>::new(), "rights that nobody needs");
+        let granted = |needed: &&Right| self.granted.iter().any(|right| right.covers(needed));
+        let missing: Vec<_> = needed.iter().filter(|needed| !granted(needed)).collect();
+        assert_eq!(missing, Vec::<&Right>::new(), "rights that are missing");
+    }
+}
+
+/// All that an operator has to do with the API server: a lease that is waited for and taken over, changes, a status that
+/// somebody else wrote first, and an event that is told again. Gives the logs.
+async fn everything(world: &World, account: &Account) -> [String; 2] {
+    let mut first = account.program(world, "first").await;
+    let second = account.program(world, "second").await;
+    world.want(3307).await;
+    world.until_ready(3307).await;
+    let stale = Fault::on(&[Call::status()], Effect::refuse(409)).first(1);
+    account.relay.inject(stale);
+    world.want_now(3308).await;
+    world.until_ready(3308).await;
+    for port in [3307, 3308] {
+        world.want_now(port).await;
+        world.until_ready(port).await;
+    }
+    first.signal("TERM").await;
+    assert!(first.ended().await.success());
+    world.want_now(3309).await;
+    world.until_ready(3309).await;
+    assert_eq!(world.asked_for(), [3307, 3308, 3307, 3308, 3309]);
+    [first.log(), second.log()]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_right_of_the_base_is_used_and_none_is_missing() {
+    let plane = plane::with("deploy/base").await;
+    let world = World::on(plane, options(Mode::M2)).await;
+    let account = Account::of(&world, &kustomized(plane, "deploy/base")).await;
+    let logs = everything(&world, &account).await;
+    account.judge();
+    for log in logs {
+        assert!(!log.contains("the watch of Secrets failed"), "{log}");
+        assert!(
+            log.contains("those in use are read again and again"),
+            "{log}"
+        );
+    }
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_right_of_the_component_that_watches_secrets_is_used_and_none_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_into(folder.path(), "deploy");
+    copy_into(folder.path(), "crds");
+    let overlay = folder.path().join("deploy/overlays/watching");
+    std::fs::create_dir(&overlay).unwrap();
+    let kustomization =
+        json!({"resources": ["../../base"], "components": ["../../components/watch-secrets"]});
+    write(
+        &overlay.join("kustomization.yaml"),
+        &kustomization.to_string(),
+    );
+    let overlay = overlay.to_str().unwrap();
+    let plane = plane::with(overlay).await;
+    let world = World::on(plane, options(Mode::M2)).await;
+    let account = Account::of(&world, &kustomized(plane, overlay)).await;
+    everything(&world, &account).await;
+    account.judge();
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_right_in_a_single_namespace_is_used_and_none_is_missing() {
+    let plane = plane::shared().await;
+    let world = World::on(plane, options(Mode::M2)).await;
+    let folder = tempfile::tempdir().unwrap();
+    copy_into(folder.path(), "deploy");
+    copy_into(folder.path(), "crds");
+    let overlay = folder.path().join("deploy/overlays/single-namespace");
+    // As the overlay's own comments ask for.
+    for (file, from, to) in [
+        ("kustomization.yaml", "shop", world.namespace.as_str()),
+        ("rbac.yaml", "[taurus-credentials]", "[keys, user]"),
+    ] {
+        let path = overlay.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        write(&path, &text.replace(from, to));
+    }
+    let overlay = overlay.to_str().unwrap();
+    printed(plane::kubectl(
+        plane,
+        &["apply", "--server-side", "-k", overlay],
+    ));
+    let account = Account::of(&world, &kustomized(plane, overlay)).await;
+    everything(&world, &account).await;
+    account.judge();
+    world.finish().await;
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+}
