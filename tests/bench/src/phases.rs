@@ -7,14 +7,8 @@ use taurus_controlplane::ControlPlane;
 use taurus_sim::{Filter, Operation, Simulator};
 
 use crate::{
-    Result, cluster, edits,
-    fleet::Plan,
-    observer::Observer,
-    process::Process,
-    report::Figures,
-    round_trips::RoundTrips,
-    settings::Settings,
-    subject::Subject,
+    Result, cluster, edits, fleet::Plan, observer::Observer, process::Process, report::Figures,
+    round_trips::RoundTrips, settings::Settings, subject::Subject,
 };
 
 /// Where the wanted port is moved to.
