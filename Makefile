@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-versions model schedules kills soak check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python
+.PHONY: help demo test test-versions model schedules kills soak bench check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python need-valgrind
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -82,6 +82,15 @@ soak: need-rust control-plane gitops-tools ## Everything goes wrong for an hour 
 	RUST_LOG=$${RUST_LOG:-off} SOAK_MINUTES=$(MINUTES) SOAK_RESOURCES=$(RESOURCES) SOAK_SEED=$(SEED) \
 	  cargo test --profile $(PROFILE) --locked --test it -- --ignored --nocapture --test-threads=1 soak::
 
+# The operator as it is shipped; what measures it is built apart, lest it change what the operator is built with.
+bench: export RESOURCES := 1000,10000
+bench: need-rust need-valgrind control-plane ## What the operator costs (RESOURCES=1000,10000 PER_INSTANCE=1; another one beside it: BASELINE='command')
+	cargo build --release --locked
+	cargo build --profile fast --locked -p taurus-bench
+	cargo bench --profile fast --locked --bench instructions
+	@target=$${CARGO_TARGET_DIR:-target}; \
+	  OPERATOR=$${OPERATOR:-$$target/release/taurus-port-operator} $$target/fast/taurus-bench
+
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build
 
@@ -114,6 +123,9 @@ need-rust:
 
 need-cpp:
 	@command -v c++ > /dev/null || { echo "A C++ compiler (c++) is missing: libFuzzer is built with it. Install g++ or clang." >&2; exit 1; }
+
+need-valgrind:
+	@command -v valgrind > /dev/null || { echo "Valgrind is missing: instructions are counted with it. Install valgrind." >&2; exit 1; }
 
 need-python:
 	@command -v python3 > /dev/null || { echo "Python 3 is missing: the vendor's own client, which the simulator is tried with, is \

@@ -9,7 +9,7 @@ use std::{
 
 use futures::{FutureExt as _, Stream, StreamExt as _, channel::mpsc};
 use kube::{
-    Api, Client, ResourceExt as _,
+    Api, Client, Resource as _, ResourceExt as _,
     runtime::{
         Controller, Predicate as _, WatchStreamExt as _,
         controller::{Action, Config},
@@ -126,7 +126,8 @@ pub fn calls(
     context: Arc<Context>,
     synced: impl FnOnce() + Send + 'static,
 ) -> impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
-    let mut roll = Roll::default();
+    let store = context.store.clone();
+    let mut roll = Roll::of(store.clone());
     let mut synced = Some(synced);
     let watched_by = predicates::generation
         .combine(predicates::annotations)
@@ -154,7 +155,7 @@ pub fn calls(
                 synced();
             }
         })
-        .flat_map(delivered::in_store())
+        .flat_map(delivered::in_store(store))
         .predicate_filter(watched_by, PredicateConfig::default())
 }
 
@@ -170,18 +171,25 @@ fn slim(object: &mut Guarded) {
     }
 }
 
-fn tell(context: &Arc<Context>, change: roll::Change) {
+fn tell(context: &Arc<Context>, change: roll::Change<'_>) {
     match change {
-        roll::Change::Noted { object, trace } => {
-            let uid = trace.uid.clone();
-            context.memories.exists(&uid);
+        roll::Change::Noted(object) => {
+            let trace = object.trace();
+            let version = object
+                .meta()
+                .resource_version
+                .as_deref()
+                .unwrap_or_default();
+            context.memories.exists(&trace.uid, version);
             context.permits.note(&trace);
-            if let Some(object) = object {
-                context.claims.note(&object, context.clock.now().uptime);
-                note_credentials(context, &uid, &object);
+            if let Ok(object) = &object.0 {
+                context.claims.note(object, context.clock.now().uptime);
+                note_credentials(context, &trace.uid, object);
             } else {
-                context.claims.forget(&uid, context.clock.now().uptime);
-                context.accounts.book().forget(&uid);
+                context
+                    .claims
+                    .forget(&trace.uid, context.clock.now().uptime);
+                context.accounts.book().forget(&trace.uid);
             }
         }
         roll::Change::Gone(uid, last) => {

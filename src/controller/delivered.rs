@@ -3,34 +3,45 @@
 //! A list comes in pieces, and the store takes it over when it is whole. Who looked earlier would find what stood there
 //! before, perhaps an object that was deleted while the watch was down, and nobody would call for its successor again.
 
-use futures::stream;
-use kube::runtime::watcher::{Error, Event};
+use std::sync::Arc;
+
+use futures::{
+    future::Either,
+    stream::{self, Iter, Once},
+};
+use kube::runtime::{
+    reflector::Store,
+    watcher::{Error, Event},
+};
 
 use crate::controller::Guarded;
 
-/// Objects that were delivered at once.
-type Delivered = stream::Iter<std::vec::IntoIter<Result<Guarded, Error>>>;
+type Item = Result<Guarded, Error>;
 
-/// Makes objects of events that the store has taken in.
-pub(super) fn in_store() -> impl FnMut(Result<Event<Guarded>, Error>) -> Delivered {
-    let mut listed = Vec::new();
-    move |event| {
-        let objects = match event {
-            Ok(Event::Init) => {
-                listed.clear();
-                Vec::new()
-            }
-            Ok(Event::InitApply(object)) => {
-                listed.push(Ok(object));
-                Vec::new()
-            }
-            Ok(Event::InitDone) => std::mem::take(&mut listed),
-            Ok(Event::Apply(object)) => vec![Ok(object)],
-            Ok(Event::Delete(_)) => Vec::new(),
-            Err(error) => vec![Err(error)],
-        };
-        stream::iter(objects)
+/// A whole list, of which each object is copied when its turn comes.
+type Listed = std::iter::Map<std::vec::IntoIter<Arc<Guarded>>, fn(Arc<Guarded>) -> Item>;
+
+/// Objects that were delivered at once.
+type Delivered = Either<Iter<Listed>, Once<std::future::Ready<Item>>>;
+
+/// Makes objects of events that this store has taken in. A list is what the store holds when it is whole: it is not kept a
+/// second time.
+pub(super) fn in_store(
+    store: Store<Guarded>,
+) -> impl FnMut(Result<Event<Guarded>, Error>) -> Delivered {
+    let copy: fn(Arc<Guarded>) -> Item = |object| Ok(Arc::unwrap_or_clone(object));
+    let all =
+        move |objects: Vec<Arc<Guarded>>| Either::Left(stream::iter(objects.into_iter().map(copy)));
+    move |event| match event {
+        Ok(Event::InitDone) => all(store.state()),
+        Ok(Event::Init | Event::InitApply(_) | Event::Delete(_)) => all(Vec::new()),
+        Ok(Event::Apply(object)) => one(Ok(object)),
+        Err(error) => one(Err(error)),
     }
+}
+
+fn one(item: Item) -> Delivered {
+    Either::Right(stream::once(std::future::ready(item)))
 }
 
 #[cfg(test)]
@@ -71,7 +82,7 @@ mod tests {
             Event::InitDone,
         ];
         let events = stream::iter(events.map(Ok));
-        let mut calls = Box::pin(reflector(writer, events).flat_map(in_store()));
+        let mut calls = Box::pin(reflector(writer, events).flat_map(in_store(store.clone())));
         let mut called = Vec::new();
         while let Some(Some(Ok(call))) = calls.next().now_or_never() {
             let reference = ObjectRef::new(&call.name_any()).within("shop");
@@ -79,6 +90,8 @@ mod tests {
             assert_eq!(found.uid(), call.uid());
             called.extend(call.uid());
         }
+        // What stands in one list comes in any order.
+        called[2..].sort_unstable();
         assert_eq!(called, ["1", "2", "3", "4"]);
     }
 }

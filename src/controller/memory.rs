@@ -69,6 +69,13 @@ impl Memory {
         });
     }
 
+    /// The watch has delivered this version: an own write that made it is no longer kept.
+    fn delivered(&mut self, version: &str) {
+        let is_latest =
+            |own: &mut OwnWrite| own.latest.metadata.resource_version.as_deref() == Some(version);
+        self.own.take_if(is_latest);
+    }
+
     /// A write was refused or its outcome is unknown: the next reconcile begins with a fresh read.
     pub fn doubt(&mut self) {
         self.must_fetch = true;
@@ -93,9 +100,15 @@ struct Shelf {
 }
 
 impl Memories {
-    /// A resource exists.
-    pub fn exists(&self, uid: &str) {
-        self.lock().alive.insert(uid.to_owned());
+    /// A resource exists, and the watch has delivered this version of it.
+    pub fn exists(&self, uid: &str, version: &str) {
+        let mut stored = self.lock();
+        if !stored.alive.contains(uid) {
+            stored.alive.insert(uid.to_owned());
+        }
+        if let Some(memory) = stored.of.get_mut(uid) {
+            memory.delivered(version);
+        }
     }
 
     /// Whether a resource exists, as far as the watch has told.
@@ -184,9 +197,23 @@ mod tests {
     }
 
     #[test]
+    fn an_own_write_is_not_kept_once_the_watch_has_delivered_it() {
+        let memories = Memories::default();
+        memories.exists("u", "10");
+        let mut memory = memories.take("u");
+        memory.replaced(&version("10"), &version("11"));
+        memories.put("u", memory);
+        let keeps = || memories.lock().of["u"].own.is_some();
+        memories.exists("u", "10");
+        assert!(keeps(), "the watch lags");
+        memories.exists("u", "11");
+        assert!(!keeps());
+    }
+
+    #[test]
     fn failures_are_counted_only_for_what_exists() {
         let memories = Memories::default();
-        memories.exists("u");
+        memories.exists("u", "1");
         assert_eq!([(); 3].map(|()| memories.count_failure("u")), [1, 2, 3]);
         memories.gone("u");
         assert_eq!([(); 3].map(|()| memories.count_failure("u")), [1, 1, 1]);
@@ -199,11 +226,11 @@ mod tests {
     #[test]
     fn the_memory_of_a_deleted_resource_is_given_away_once() {
         let memories = Memories::default();
-        memories.exists("u");
+        memories.exists("u", "1");
         let memory = memories.take("u");
         assert!(memories.gone("u").is_none(), "a reconcile has it");
         assert!(memories.put("u", memory).is_some());
-        memories.exists("u");
+        memories.exists("u", "1");
         assert!(memories.put("u", Memory::default()).is_none());
         assert!(memories.gone("u").is_some());
         assert!(memories.gone("u").is_none());

@@ -1,83 +1,91 @@
 //! The roll of the resources that exist, kept from the watch.
 //!
-//! A watch that begins anew delivers what there is and says nothing of what was deleted meanwhile; the roll tells.
+//! A watch that begins anew delivers what there is and says nothing of what was deleted meanwhile; the roll tells. Relies on
+//! being told of each event before the store takes it in: what the store still has is what there was before.
 
-use std::collections::{HashMap, HashSet};
+use std::{collections::HashSet, sync::Arc};
 
-use kube::{ResourceExt as _, runtime::watcher::Event};
+use kube::{
+    ResourceExt as _,
+    runtime::{
+        reflector::{ObjectRef, Store},
+        watcher::Event,
+    },
+};
 
-use crate::{controller::Guarded, crd::TaurusProxyPort, fleet::permits::Trace};
+use crate::{controller::Guarded, crd::TaurusProxyPort};
 
 /// What a watch event means for the fleet.
 #[derive(Debug)]
-pub enum Change {
-    /// The resource exists.
-    Noted {
-        /// As it now stands, if it can be read.
-        object: Option<Box<TaurusProxyPort>>,
-        /// What is stored of its changes.
-        trace: Box<Trace>,
-    },
+pub enum Change<'event> {
+    /// The resource exists, as it now stands.
+    Noted(&'event Guarded),
     /// The resource is gone; as it last stood, if it could be read.
     Gone(String, Option<Box<TaurusProxyPort>>),
 }
 
 /// The roll.
-#[derive(Debug, Default)]
 pub struct Roll {
-    /// Names of the resources, to tell a deleted one from its successor of the same name.
-    known: HashMap<String, Option<Box<TaurusProxyPort>>>,
+    known: Store<Guarded>,
     listed: Option<HashSet<String>>,
 }
 
 impl Roll {
+    /// A roll over what is in this store.
+    pub fn of(known: Store<Guarded>) -> Self {
+        Self {
+            known,
+            listed: None,
+        }
+    }
+
     /// Takes in an event and says what it means.
-    pub fn take(&mut self, event: &Event<Guarded>) -> Vec<Change> {
+    pub fn take<'event>(&mut self, event: &'event Event<Guarded>) -> Vec<Change<'event>> {
         match event {
             Event::Init => {
                 self.listed = Some(HashSet::new());
                 Vec::new()
             }
             Event::InitApply(object) => {
-                let uid = object.uid().unwrap_or_default();
                 if let Some(listed) = &mut self.listed {
-                    listed.insert(uid.clone());
+                    listed.insert(object.uid().unwrap_or_default());
                 }
-                vec![self.note(uid, object)]
+                vec![Change::Noted(object)]
             }
-            Event::Apply(object) => vec![self.note(object.uid().unwrap_or_default(), object)],
+            Event::Apply(object) => {
+                let gone = self.namesake(object).map(|other| gone(&other));
+                gone.into_iter().chain([Change::Noted(object)]).collect()
+            }
             Event::InitDone => {
                 let listed = self.listed.take().unwrap_or_default();
-                let gone: Vec<String> = self
-                    .known
-                    .keys()
-                    .filter(|uid| !listed.contains(*uid))
-                    .cloned()
-                    .collect();
-                gone.into_iter().map(|uid| self.strike(uid, None)).collect()
+                let known = self.known.state();
+                let is_listed =
+                    |object: &Guarded| object.uid().is_some_and(|uid| listed.contains(&uid));
+                let missing = known.iter().filter(|object| !is_listed(object));
+                missing.map(|object| gone(object)).collect()
             }
-            Event::Delete(object) => {
-                let last = object.0.as_ref().ok().cloned().map(Box::new);
-                vec![self.strike(object.uid().unwrap_or_default(), last)]
-            }
+            Event::Delete(object) => vec![gone(object)],
         }
     }
 
-    fn note(&mut self, uid: String, object: &Guarded) -> Change {
-        let trace = Box::new(object.trace());
-        let object = object.0.as_ref().ok().cloned().map(Box::new);
-        self.known.insert(uid, object.clone());
-        Change::Noted { object, trace }
+    /// Another resource of the same name, of which nobody has told that it is gone.
+    fn namesake(&self, object: &Guarded) -> Option<Arc<Guarded>> {
+        let known = self.known.get(&ObjectRef::from_obj(object))?;
+        (known.uid() != object.uid()).then_some(known)
     }
+}
 
-    fn strike(&mut self, uid: String, last: Option<Box<TaurusProxyPort>>) -> Change {
-        let known = self.known.remove(&uid).flatten();
-        Change::Gone(uid, last.or(known))
-    }
+fn gone(object: &Guarded) -> Change<'static> {
+    let last = object.0.as_ref().ok().cloned().map(Box::new);
+    Change::Gone(object.uid().unwrap_or_default(), last)
 }
 
 #[cfg(test)]
 mod tests {
+    use kube::{
+        Resource as _,
+        runtime::reflector::{self, store::Writer},
+    };
     use serde_json::json;
 
     use super::*;
@@ -91,40 +99,59 @@ mod tests {
         Guarded(Ok(serde_json::from_value(object).unwrap()))
     }
 
-    fn gone(changes: &[Change]) -> Vec<&str> {
-        let gone = changes.iter().filter_map(|change| match change {
-            Change::Gone(uid, Some(_)) => Some(uid.as_str()),
-            Change::Gone(..) | Change::Noted { .. } => None,
+    /// What an event tells of resources that are gone; the store takes it in afterwards, as in the controller.
+    fn gone(roll: &mut Roll, writer: &mut Writer<Guarded>, event: Event<Guarded>) -> Vec<String> {
+        let changes = roll.take(&event).into_iter();
+        let gone = changes.filter_map(|change| match change {
+            Change::Gone(uid, Some(_)) => Some(uid),
+            Change::Gone(..) | Change::Noted(_) => None,
         });
-        gone.collect()
+        let mut gone: Vec<String> = gone.collect();
+        writer.apply_watcher_event(&event);
+        gone.sort_unstable();
+        gone
     }
 
     #[test]
     fn what_a_new_list_lacks_is_gone() {
-        let mut roll = Roll::default();
+        let (store, mut writer) = reflector::store();
+        let mut roll = Roll::of(store);
         for event in [
             Event::Init,
             Event::InitApply(object("a")),
             Event::InitApply(object("b")),
             Event::InitDone,
+            Event::Apply(object("c")),
+            Event::Init,
+            Event::InitApply(object("b")),
         ] {
-            assert!(gone(&roll.take(&event)).is_empty());
+            assert!(gone(&mut roll, &mut writer, event).is_empty());
         }
-        roll.take(&Event::Apply(object("c")));
-        roll.take(&Event::Init);
-        roll.take(&Event::InitApply(object("b")));
-        let changes = roll.take(&Event::InitDone);
-        let mut gone = gone(&changes);
-        gone.sort_unstable();
-        assert_eq!(gone, ["a", "c"]);
+        assert_eq!(gone(&mut roll, &mut writer, Event::InitDone), ["a", "c"]);
     }
 
     #[test]
     fn a_deleted_resource_is_gone_once() {
-        let mut roll = Roll::default();
-        roll.take(&Event::Apply(object("a")));
-        assert_eq!(gone(&roll.take(&Event::Delete(object("a")))), ["a"]);
-        roll.take(&Event::Init);
-        assert!(gone(&roll.take(&Event::InitDone)).is_empty());
+        let (store, mut writer) = reflector::store();
+        let mut roll = Roll::of(store);
+        assert!(gone(&mut roll, &mut writer, Event::Apply(object("a"))).is_empty());
+        assert_eq!(
+            gone(&mut roll, &mut writer, Event::Delete(object("a"))),
+            ["a"]
+        );
+        assert!(gone(&mut roll, &mut writer, Event::Init).is_empty());
+        assert!(gone(&mut roll, &mut writer, Event::InitDone).is_empty());
+    }
+
+    #[test]
+    fn a_resource_is_gone_when_its_successor_is_there() {
+        let (store, mut writer) = reflector::store();
+        let mut roll = Roll::of(store);
+        let mut successor = object("a");
+        successor.meta_mut().uid = Some("b".to_owned());
+        for event in [Event::Init, Event::InitDone, Event::Apply(object("a"))] {
+            assert!(gone(&mut roll, &mut writer, event).is_empty());
+        }
+        assert_eq!(gone(&mut roll, &mut writer, Event::Apply(successor)), ["a"]);
     }
 }
