@@ -57,6 +57,9 @@ pub enum Urgency {
     Sweep,
 }
 
+/// Nobody gives up earlier.
+const LEAST_PATIENCE: Duration = Duration::from_secs(10);
+
 /// The calls of one credential at one endpoint.
 pub struct Budget {
     limit: CallLimit,
@@ -207,9 +210,10 @@ impl Budget {
         }
     }
 
-    /// As long as it takes to fill an empty bucket that was halved a few times.
+    /// As long as it takes to fill an empty bucket that was halved a few times; where that is next to nothing, long enough
+    /// for a machine that is busy.
     fn patience(&self) -> Duration {
-        self.limit.per.saturating_mul(4)
+        self.limit.per.saturating_mul(4).max(LEAST_PATIENCE)
     }
 
     fn used_up(&self, wait: Duration) -> CloudError {
