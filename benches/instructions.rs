@@ -41,7 +41,7 @@ const PAGE: &str = include_str!("../tests/fixtures/api/proxies.json");
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
-    let now = Moment::new("2026-03-02T12:00:00Z".parse()?, Duration::from_secs(3600));
+    let now = Moment::new("2026-03-02T12:00:00Z".parse()?, Duration::from_hours(1));
     let settled = Settled::new(now)?;
     let parts = settled.parts(now)?;
     if let [_, count, name] = arguments.as_slice()
@@ -123,7 +123,7 @@ impl Settled {
             now,
             leading_for: now.uptime,
             pace: &self.pace,
-            resync: Duration::from_secs(600),
+            resync: Duration::from_mins(10),
         })
     }
 

@@ -100,14 +100,14 @@ mod tests {
     }
 
     /// What an event tells of resources that are gone; the store takes it in afterwards, as in the controller.
-    fn gone(roll: &mut Roll, writer: &mut Writer<Guarded>, event: Event<Guarded>) -> Vec<String> {
-        let changes = roll.take(&event).into_iter();
+    fn gone(roll: &mut Roll, writer: &mut Writer<Guarded>, event: &Event<Guarded>) -> Vec<String> {
+        let changes = roll.take(event).into_iter();
         let gone = changes.filter_map(|change| match change {
             Change::Gone(uid, Some(_)) => Some(uid),
             Change::Gone(..) | Change::Noted(_) => None,
         });
         let mut gone: Vec<String> = gone.collect();
-        writer.apply_watcher_event(&event);
+        writer.apply_watcher_event(event);
         gone.sort_unstable();
         gone
     }
@@ -125,22 +125,22 @@ mod tests {
             Event::Init,
             Event::InitApply(object("b")),
         ] {
-            assert!(gone(&mut roll, &mut writer, event).is_empty());
+            assert!(gone(&mut roll, &mut writer, &event).is_empty());
         }
-        assert_eq!(gone(&mut roll, &mut writer, Event::InitDone), ["a", "c"]);
+        assert_eq!(gone(&mut roll, &mut writer, &Event::InitDone), ["a", "c"]);
     }
 
     #[test]
     fn a_deleted_resource_is_gone_once() {
         let (store, mut writer) = reflector::store();
         let mut roll = Roll::of(store);
-        assert!(gone(&mut roll, &mut writer, Event::Apply(object("a"))).is_empty());
+        assert!(gone(&mut roll, &mut writer, &Event::Apply(object("a"))).is_empty());
         assert_eq!(
-            gone(&mut roll, &mut writer, Event::Delete(object("a"))),
+            gone(&mut roll, &mut writer, &Event::Delete(object("a"))),
             ["a"]
         );
-        assert!(gone(&mut roll, &mut writer, Event::Init).is_empty());
-        assert!(gone(&mut roll, &mut writer, Event::InitDone).is_empty());
+        assert!(gone(&mut roll, &mut writer, &Event::Init).is_empty());
+        assert!(gone(&mut roll, &mut writer, &Event::InitDone).is_empty());
     }
 
     #[test]
@@ -150,8 +150,11 @@ mod tests {
         let mut successor = object("a");
         successor.meta_mut().uid = Some("b".to_owned());
         for event in [Event::Init, Event::InitDone, Event::Apply(object("a"))] {
-            assert!(gone(&mut roll, &mut writer, event).is_empty());
+            assert!(gone(&mut roll, &mut writer, &event).is_empty());
         }
-        assert_eq!(gone(&mut roll, &mut writer, Event::Apply(successor)), ["a"]);
+        assert_eq!(
+            gone(&mut roll, &mut writer, &Event::Apply(successor)),
+            ["a"]
+        );
     }
 }
