@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long a change may take that nothing stands in the way of.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// After this, an operator has written what it writes about a change.
 const REST: Duration = Duration::from_secs(3);

@@ -15,10 +15,10 @@ use crate::{
 const OTHER_PORT: u16 = 3307;
 
 /// How often settled resources are looked at where that is not what is measured.
-const RESYNC: Duration = Duration::from_secs(600);
+const RESYNC: Duration = Duration::from_mins(10);
 
 /// How long all resources together may take.
-const PATIENCE: Duration = Duration::from_secs(1200);
+const PATIENCE: Duration = Duration::from_mins(20);
 
 /// After a start with settled resources, an operator has looked at all of them within this.
 const FIRST_LOOKS: Duration = Duration::from_secs(20);

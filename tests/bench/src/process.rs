@@ -14,7 +14,7 @@ use crate::Result;
 const TICKS_A_SECOND: f64 = 100.0;
 
 /// How long an operator may take until it is ready, and until it has ended.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A running operator; the kernel ends it when this process ends, however that is.
 pub struct Process {

@@ -100,9 +100,10 @@ mod tests {
     #[test]
     fn percentiles_are_times_that_were_measured() {
         let mut times: Vec<Duration> = (1..=200).rev().map(Duration::from_millis).collect();
-        assert_eq!(median(&mut times).round(), 100.0);
-        assert_eq!(percentile(&mut times, 99).round(), 198.0);
-        assert_eq!(median(&mut []), 0.0);
+        let about = |value: f64, wanted: f64| (value - wanted).abs() <= 0.5;
+        assert!(about(median(&mut times), 100.0));
+        assert!(about(percentile(&mut times, 99), 198.0));
+        assert!(about(median(&mut []), 0.0));
     }
 
     #[test]

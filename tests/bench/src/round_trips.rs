@@ -53,7 +53,7 @@ impl RoundTrips {
         let project = format!("{cloud}/v3/{}", spare.project);
         let instance = format!("{project}/instances/{}", spare.instance);
         let http = plain()?;
-        let hour_ago = jiff::Timestamp::now() - Duration::from_secs(3600);
+        let hour_ago = jiff::Timestamp::now() - Duration::from_hours(1);
         let since = hour_ago.strftime("%Y-%m-%dT%H:%M:%S%%2B0000");
         let tasks = format!("limit=50&offset=0&status=Running&start_time={since}");
         let tasks = http.get(format!("{project}/immediate-jobs?{tasks}"));

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use crate::world::program::Memory;
 
-/// No larger than this may the last third's mean be, in relation to that of the third before.
+/// No larger than this may the last third's median be, in relation to that of the third before.
 const FLAT: f64 = 1.2;
 
 /// In a shorter run most samples are of processes that have just started, and each third has other ones.
@@ -84,11 +84,12 @@ fn thirds(samples: &[Sample], length: Duration, value: fn(&Sample) -> u64) -> (S
     if length < SHORTEST || middle.len().min(last.len()) < LEAST {
         return ("too short a run to tell".to_owned(), true);
     }
-    let (middle, last) = (mean(&middle), mean(&last));
+    // Of the one that waits, some samples are of one that has just led.
+    let (middle, last) = (median(middle), median(last));
     let flat = last <= FLAT * middle;
     let verdict = if flat { "flat" } else { "NOT FLAT" };
     (
-        format!("mean of the last third {last:.0}, of the middle third {middle:.0}: {verdict}"),
+        format!("median of the last third {last:.0}, of the middle third {middle:.0}: {verdict}"),
         flat,
     )
 }
@@ -106,6 +107,12 @@ fn spread(values: impl Iterator<Item = u64>) -> String {
         return "-".to_owned();
     };
     format!("{least}/{:.0}/{most}", mean(&values))
+}
+
+fn median(mut values: Vec<u64>) -> f64 {
+    values.sort_unstable();
+    let middle = values.len() / 2;
+    mean(&values[middle..=middle])
 }
 
 fn mean(values: &[u64]) -> f64 {
