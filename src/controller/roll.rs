@@ -13,7 +13,10 @@ use kube::{
     },
 };
 
-use crate::{controller::Guarded, crd::TaurusProxyPort};
+use crate::{
+    controller::{Guarded, delivered::in_order},
+    crd::TaurusProxyPort,
+};
 
 /// What a watch event means for the fleet.
 #[derive(Debug)]
@@ -58,7 +61,7 @@ impl Roll {
             }
             Event::InitDone => {
                 let listed = self.listed.take().unwrap_or_default();
-                let known = self.known.state();
+                let known = in_order(self.known.state());
                 let is_listed =
                     |object: &Guarded| object.uid().is_some_and(|uid| listed.contains(&uid));
                 let missing = known.iter().filter(|object| !is_listed(object));

@@ -185,8 +185,8 @@ async fn b35_one_instance_that_is_refused_for_ever_costs_a_large_fleet_next_to_n
 async fn a13_a_thousand_running_jobs_hold_nobody_up() {
     const INSTANCES: usize = 1_001;
     let mut fleet = settled(INSTANCES, 1).await;
-    fleet.let_jobs_take(25 * MINUTE);
-    let most = 600;
+    fleet.let_jobs_take(50 * MINUTE);
+    let most = 1_200;
     fleet.start(Terms {
         changes: Limits {
             concurrent: 1_100,
@@ -199,7 +199,8 @@ async fn a13_a_thousand_running_jobs_hold_nobody_up() {
     for proxy in 0..1_000 {
         fleet.want(proxy, 3307);
     }
-    sleep(20 * MINUTE).await;
+    // A task list of so many pages is read before each of them.
+    sleep(45 * MINUTE).await;
     let begun = fleet.calls();
     assert_eq!(changes(&begun), 1_000);
     // All of them run: now the last one wants another port.
@@ -208,7 +209,7 @@ async fn a13_a_thousand_running_jobs_hold_nobody_up() {
     let polls = fleet.calls().split_off(begun.len());
     let single = polls.iter().filter(|call| call.kind == Kind::Job).count();
     assert!(single < 100, "{single} polls of single jobs in a minute");
-    sleep(40 * MINUTE).await;
+    sleep(HOUR).await;
     let calls = fleet.calls();
     assert_eq!((changes(&calls), fleet.ready()), (1_001, INSTANCES));
     assert!(most_in_a_minute(&calls[begun.len()..]) <= most as usize);
