@@ -116,11 +116,7 @@ async fn tasks_of(
     turn: &dyn Cloud,
     after: Option<Duration>,
 ) -> Seen<Option<crate::cloud::Task>> {
-    let since = from
-        .now
-        .wall
-        .checked_sub(from.pace.tasks_look_back)
-        .unwrap_or(from.now.wall);
+    let since = tasks::read_since(from.now, from.pace);
     seen(directory.tasks(turn, since, after).await).find(|list| {
         tasks::unfinished(
             &list,

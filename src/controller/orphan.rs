@@ -65,10 +65,7 @@ async fn has_ended(
 }
 
 async fn is_idle(context: &Context, directory: &Directory, desired: &Desired, now: Moment) -> bool {
-    let since = now
-        .wall
-        .checked_sub(context.pace.tasks_look_back)
-        .unwrap_or(now.wall);
+    let since = tasks::read_since(now, &context.pace);
     let instance = &desired.subject.instance;
     let abandoned = context.claims.abandoned(instance);
     let Ok(turn) = directory.turn(Urgency::Job, directory::WALK).await else {

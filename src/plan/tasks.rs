@@ -13,6 +13,12 @@ use crate::{
     pace::Pace,
 };
 
+/// Since when tasks are read that may have ended meanwhile.
+pub fn read_since(now: Moment, pace: &Pace) -> Timestamp {
+    let since = now.wall.checked_sub(pace.tasks_look_back);
+    since.unwrap_or(now.wall)
+}
+
 /// The first task that counts as unfinished on `instance`, if there is one.
 ///
 /// Ages are judged by the cloud's own time where its answer has one. A pending task that is older than

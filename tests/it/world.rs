@@ -11,7 +11,7 @@ use taurus_sim::{Entry, Filter, JobPlan, Mode, Operation, Options, Simulator, sa
 
 use crate::rules;
 
-mod applying;
+pub mod applying;
 pub mod flux;
 pub mod front;
 pub mod gate;

@@ -1,7 +1,8 @@
 //! Who may call now: what all calls of one credential have to pass.
 //!
-//! Promises that every call is paid for, that a credential that was not believed yet makes one call at a time, that no more calls are under way than a
-//! refused credential may have without being locked, and that refusals and requests to slow down are heard by all.
+//! Promises that every call is paid for, that a credential that was not believed yet makes one call at a time, that no more
+//! calls are under way than a refused credential may have without being locked, and that refusals and requests to slow down
+//! are heard by all.
 
 use std::sync::Arc;
 

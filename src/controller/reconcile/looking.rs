@@ -77,7 +77,7 @@ impl Pass<'_> {
     ) -> Result<Option<Duration>, JournalError> {
         let record = Record::of(self.object);
         let now = self.context.clock.now().uptime;
-        let asked = *self.memory.asked_at.get_or_insert(now);
+        let asked = self.memory.asked_at.unwrap_or(now);
         let takes = now.saturating_sub(asked).saturating_add(wait);
         if record.generation != Some(desired.generation) && takes >= self.context.pace.interim_after
         {

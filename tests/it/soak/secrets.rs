@@ -1,7 +1,6 @@
 //! The credentials of a run, one in each namespace: three access keys, and a user with a password.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,15 +8,16 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client,
-    api::{ObjectMeta, Patch, PatchParams},
+    api::{Patch, PatchParams},
 };
 use serde_json::json;
 use taurus_sim::{Control, sample};
 
 use super::fleet::{NAMESPACES, SECRET};
+use crate::world::applying::write_secret;
 
 /// A replaced key is good for this long: longer than any Secret goes unread.
 const OLD_KEY_STAYS: Duration = Duration::from_secs(45);
@@ -59,14 +59,14 @@ impl Secrets {
                 ("password", &secret),
                 ("domainName", domain),
             ];
-            self.write(namespace, &data).await;
+            write_secret(&self.api(namespace), SECRET, &data).await;
             return;
         }
         let key = |turn: usize| format!("SOAKKEY{namespace}N{turn}");
         let current = key(turn);
         self.cloud.set_access_key(&current, &secret);
         let data = [("accessKey", current.as_str()), ("secretKey", &secret)];
-        self.write(namespace, &data).await;
+        write_secret(&self.api(namespace), SECRET, &data).await;
         if let Some(before) = turn.checked_sub(1) {
             let (cloud, before) = (self.cloud.clone(), key(before));
             tokio::spawn(async move {
@@ -87,24 +87,5 @@ impl Secrets {
 
     fn api(&self, namespace: usize) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &self.namespaces[namespace])
-    }
-
-    async fn write(&self, namespace: usize, pairs: &[(&str, &str)]) {
-        let data: BTreeMap<String, ByteString> = pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), ByteString((*value).into())))
-            .collect();
-        let secret = Secret {
-            metadata: ObjectMeta {
-                name: Some(SECRET.to_owned()),
-                ..ObjectMeta::default()
-            },
-            data: Some(data),
-            ..Secret::default()
-        };
-        let params = PatchParams::apply("soak").force();
-        let secrets = self.api(namespace);
-        let written = secrets.patch(SECRET, &params, &Patch::Apply(&secret)).await;
-        written.unwrap();
     }
 }

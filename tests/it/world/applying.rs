@@ -15,6 +15,27 @@ use taurus_sim::{Fleet, sample};
 
 use super::{NAME, WANTED, World};
 
+/// Applies a Secret with these pairs, whatever it held before.
+pub async fn write_secret(secrets: &Api<Secret>, name: &str, pairs: &[(&str, &str)]) {
+    let data: BTreeMap<String, ByteString> = pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), ByteString((*value).into())))
+        .collect();
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        data: Some(data),
+        ..Secret::default()
+    };
+    let params = PatchParams::apply("story").force();
+    secrets
+        .patch(name, &params, &Patch::Apply(&secret))
+        .await
+        .unwrap();
+}
+
 impl World {
     pub fn api(&self) -> Api<TaurusProxyPort> {
         Api::namespaced(self.client.clone(), &self.namespace)
@@ -72,7 +93,7 @@ impl World {
     }
 
     pub async fn secret(&self, name: &str, pairs: &[(&str, &str)]) {
-        self.write_secret(&self.namespace, name, pairs).await;
+        write_secret(&self.secrets(&self.namespace), name, pairs).await;
     }
 
     /// The sample's key, in another namespace; gives the Secret's name.
@@ -81,29 +102,12 @@ impl World {
             ("accessKey", sample::ACCESS_KEY),
             ("secretKey", sample::SECRET_KEY),
         ];
-        self.write_secret(namespace, name, &pairs).await;
+        write_secret(&self.secrets(namespace), name, &pairs).await;
         name.to_owned()
     }
 
-    async fn write_secret(&self, namespace: &str, name: &str, pairs: &[(&str, &str)]) {
-        let data: BTreeMap<String, ByteString> = pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), ByteString((*value).into())))
-            .collect();
-        let secret = Secret {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                ..ObjectMeta::default()
-            },
-            data: Some(data),
-            ..Secret::default()
-        };
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let params = PatchParams::apply("story").force();
-        secrets
-            .patch(name, &params, &Patch::Apply(&secret))
-            .await
-            .unwrap();
+    fn secrets(&self, namespace: &str) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), namespace)
     }
 
     pub async fn create(&self, resource: &TaurusProxyPort) -> TaurusProxyPort {

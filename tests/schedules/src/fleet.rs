@@ -9,7 +9,7 @@ use taurus_port_operator::{
     clock::Clock,
     cloud::budget::{Budget, CallLimit},
     controller::context::Settings,
-    crd::{CredentialsReference, TaurusProxyPort, TaurusProxyPortSpec},
+    crd::TaurusProxyPort,
     fleet::limits::Limits,
     leader::Leadership,
     pace::Pace,
@@ -18,9 +18,9 @@ use tokio::time::Duration;
 
 use self::cloud::{Counted, Gateway};
 use crate::{
-    NAMESPACE,
     life::Life,
     machine::{RESYNC, control},
+    resource::resource,
     server,
     sky::{Mode, Sky},
     world::{Shared, World, wall},
@@ -59,7 +59,9 @@ impl Fleet {
         let shared = Shared::new(world);
         for number in 0..instances * on_each {
             let now = shared.lock().now();
-            let object = resource(number, number / on_each, port);
+            let instance = format!("{:032x}in07", number / on_each);
+            let proxy = format!("{number:032x}po01");
+            let object = resource(&name(number), &instance, &proxy, port);
             shared.lock().cluster.create(object, now);
         }
         let cloud = Counted::new(instances, on_each, port);
@@ -185,27 +187,4 @@ fn is_ready(object: &TaurusProxyPort) -> bool {
 
 fn name(number: usize) -> String {
     format!("proxy-{number:06}")
-}
-
-fn resource(number: usize, instance: usize, port: u16) -> TaurusProxyPort {
-    let mut object = TaurusProxyPort::new(
-        &name(number),
-        TaurusProxyPortSpec {
-            region: Some("ap-southeast-3".to_owned()),
-            project_id: "0".repeat(32),
-            instance_id: format!("{instance:032x}in07"),
-            proxy_id: format!("{number:032x}po01"),
-            port: port.into(),
-            credentials_ref: Some(CredentialsReference {
-                name: "keys".to_owned(),
-            }),
-            endpoint: None,
-            iam_endpoint: None,
-            management_policy: None,
-            suspend: None,
-            change_timeout: None,
-        },
-    );
-    object.metadata.namespace = Some(NAMESPACE.to_owned());
-    object
 }

@@ -25,6 +25,7 @@ mod life;
 mod link;
 mod machine;
 mod play;
+mod resource;
 mod rest;
 #[path = "../../it/rules/versions.rs"]
 mod rules;

@@ -1,13 +1,11 @@
 //! What people do to resources, and to the records of jobs.
 
 use kube::ResourceExt as _;
-use taurus_port_operator::crd::{
-    ABANDON_JOB, CredentialsReference, TaurusProxyPort, TaurusProxyPortSpec,
-};
+use taurus_port_operator::crd::{ABANDON_JOB, TaurusProxyPort};
 
 use super::name_of;
 use crate::{
-    NAMESPACE, keys,
+    resource::resource,
     schedule::MOST_RESOURCES,
     sky::{PROXIES, instance_of},
     world::World,
@@ -80,24 +78,6 @@ pub(super) fn abandon(object: &mut TaurusProxyPort, job: String) {
 
 /// A resource as people make it.
 pub(super) fn new(number: usize, proxy: usize, port: u16) -> TaurusProxyPort {
-    let mut object = TaurusProxyPort::new(
-        &name_of(number),
-        TaurusProxyPortSpec {
-            region: Some("ap-southeast-3".to_owned()),
-            project_id: "0".repeat(32),
-            instance_id: PROXIES[proxy].1.to_owned(),
-            proxy_id: PROXIES[proxy].0.to_owned(),
-            port: port.into(),
-            credentials_ref: Some(CredentialsReference {
-                name: keys::NAME.to_owned(),
-            }),
-            endpoint: None,
-            iam_endpoint: None,
-            management_policy: None,
-            suspend: None,
-            change_timeout: None,
-        },
-    );
-    object.metadata.namespace = Some(NAMESPACE.to_owned());
-    object
+    let (proxy, instance) = PROXIES[proxy];
+    resource(&name_of(number), instance, proxy, port)
 }
