@@ -32,7 +32,7 @@ help: ## This list
 demo: need-rust control-plane ## The operator at work against a simulated cloud, on this machine
 	@echo "Building the operator and the simulator (the first time: 2 to 4 minutes)."
 	cargo build --locked --workspace --bins --example demo
-	@target/debug/examples/demo
+	@$${CARGO_TARGET_DIR:-target}/debug/examples/demo
 
 test: need-rust need-python control-plane gitops-tools ## All tests that there are
 	# Stories mostly wait for each other's servers: more of them at once than there are processors.
