@@ -1,12 +1,6 @@
 //! What all reconciles share.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::channel::mpsc::UnboundedSender;
 use kube::{
@@ -17,6 +11,8 @@ use kube::{
     },
 };
 
+use tokio::sync::watch;
+
 use crate::{
     chance::Chance,
     clock::Clock,
@@ -24,7 +20,7 @@ use crate::{
     controller::{
         Guarded,
         accounts::{Accounts, Connect},
-        journal::Journal,
+        journal::{Journal, JournalError},
         memory::Memories,
         meter::Meter,
         read::Desired,
@@ -82,7 +78,7 @@ pub struct Context {
     pub(super) store: Store<Guarded>,
     pub(super) leadership: Arc<Leadership>,
     pub(super) work: Arc<Work>,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
 }
 
 impl Context {
@@ -138,7 +134,7 @@ impl Context {
             leading_since: leadership.since(),
             leadership,
             work,
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
             clock,
             chance,
             pace,
@@ -150,7 +146,20 @@ impl Context {
 
     /// From now on no change is started; what is at work is recorded.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::SeqCst);
+        self.draining.send_replace(true);
+    }
+
+    /// What reading gives, unless the operator is stopping: then nothing is waited for that changes nothing.
+    pub(super) async fn unless_draining<T>(
+        &self,
+        reading: impl Future<Output = T>,
+    ) -> Result<T, JournalError> {
+        let mut draining = self.draining.subscribe();
+        tokio::select! {
+            biased;
+            read = reading => Ok(read),
+            _ = draining.wait_for(|draining| *draining) => Err(JournalError::Stopping),
+        }
     }
 
     /// Wakes those whose turn to change something comes by time alone. Never ends by itself.
@@ -169,7 +178,7 @@ impl Context {
         object: &TaurusProxyPort,
         desired: &Desired,
     ) -> Option<&'static str> {
-        if self.draining.load(Ordering::SeqCst) {
+        if *self.draining.borrow() {
             return Some("the operator is stopping");
         }
         if !self.leads() {

@@ -71,6 +71,9 @@ pub enum JournalError {
     /// Another process leads, or may do so by now: this one writes nothing any more.
     #[error("this process does not lead, or its lease has run out")]
     NotLeading,
+    /// The operator is stopping, and what was read for a decision is not waited for.
+    #[error("the operator is stopping")]
+    Stopping,
     /// The API server did not answer in time; the write may have been made.
     #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
     TimedOut,

@@ -135,7 +135,8 @@ impl Pass<'_> {
         } else {
             (Urgency::Job, directory::CLOSER_LOOK)
         };
-        let turn = match directory.turn(urgency, calls).await {
+        let waiting = directory.turn(urgency, calls);
+        let turn = match self.context.unless_draining(waiting).await? {
             Ok(turn) => turn,
             Err(error) => return Ok(self.without_a_turn(desired, &record, error)),
         };

@@ -110,15 +110,14 @@ impl Pass<'_> {
             now: looked_at,
         };
         let mut looking = std::pin::pin!(look(&from, depth));
-        let soon = tokio::time::timeout(pace.interim_after, &mut looking)
-            .await
-            .ok();
+        let soon = tokio::time::timeout(pace.interim_after, &mut looking);
+        let soon = self.context.unless_draining(soon).await?.ok();
         if soon.is_none() && record.generation != Some(desired.generation) {
             self.report_interim(desired, &record).await?;
         }
         let seen = match soon {
             Some(seen) => seen,
-            None => looking.await,
+            None => self.context.unless_draining(looking).await?,
         };
         let mut observed = match seen {
             Ok(observed) => observed,

@@ -1,5 +1,7 @@
 //! Processes that end where it hurts most.
 
+use std::time::Duration;
+
 use taurus_port_operator::crd::Phase;
 use taurus_sim::{Effect, Fault, Filter, Loss, Mode, Operation, sample};
 
@@ -94,6 +96,29 @@ async fn restored(mode: Mode) {
     world.until_ready(3307).await;
     assert_eq!(world.accepted(), [3307]);
     assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_is_told_to_end_waits_for_nothing_that_it_only_reads() {
+    let mut world = World::without_operator(options(Mode::M2)).await;
+    // A call may take six seconds.
+    let mut program = Program::start_slow(&world, 5).await;
+    world.until_neighbour_is_ready().await;
+    let silent = Fault::on(Operation::List, Effect::black_hole()).instance(sample::INSTANCE);
+    let silent = world.sim.inject(silent);
+    world.want(3307).await;
+    world.until_more(Operation::List, 1).await;
+    let told = tokio::time::Instant::now();
+    program.signal("TERM").await;
+    let status = program.ended().await;
+    assert_eq!(status.code(), Some(0), "{}", program.log());
+    let took = told.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert!(world.asked_for().is_empty());
+    world.sim.remove_fault(silent).unwrap();
+    world.start_fresh_operator().await;
+    world.until_ready(3307).await;
     world.finish().await;
 }
 
