@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng, seq::SliceRandom as _};
 
 /// Chance; that of the machine unless it is seeded.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +43,14 @@ impl Chance {
             None => rand::random_range(1.0..1.1),
         };
         delay.max(SHORTEST).mul_f64(factor)
+    }
+
+    /// Puts them into any order.
+    pub fn shuffle<T>(&self, all: &mut [T]) {
+        match &self.0 {
+            Some(seeded) => all.shuffle(&mut Self::locked(seeded)),
+            None => all.shuffle(&mut rand::rng()),
+        }
     }
 
     fn locked(seeded: &Mutex<SmallRng>) -> std::sync::MutexGuard<'_, SmallRng> {

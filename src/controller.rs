@@ -1,23 +1,18 @@
 //! The reconciler: the stages that do I/O, and the watch that calls for them.
 //!
-//! Relies on kube's controller for one reconcile of a resource at a time. Promises that one resource harms no other: what
+//! Relies on the queue for one reconcile of a resource at a time. Promises that one resource harms no other: what
 //! can't be decoded is counted and passed over, a panic is caught, and errors of Kubernetes back off by resource.
 
-use std::{
-    convert::Infallible, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
-};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures::{FutureExt as _, Stream, StreamExt as _, channel::mpsc};
+use futures::{
+    FutureExt as _, Stream, StreamExt as _,
+    channel::mpsc::{self, UnboundedReceiver},
+    stream,
+};
 use kube::{
     Api, Client, Resource as _, ResourceExt as _,
-    runtime::{
-        Controller, Predicate as _, WatchStreamExt as _,
-        controller::{Action, Config},
-        predicates,
-        reflector::{self, ObjectRef},
-        utils::PredicateConfig,
-        watcher,
-    },
+    runtime::{WatchStreamExt as _, watcher},
 };
 
 use crate::{
@@ -25,18 +20,17 @@ use crate::{
         context::{Context, Settings},
         journal::JournalError,
         meter::Ending,
-        roll::Roll,
         secrets::keeper::Keeper,
     },
     crd::TaurusProxyPort,
     leader,
+    model::{ResourceName, Uid},
     plan::{backoff, record::Record},
 };
 
 pub mod accounts;
 pub mod act;
 pub mod context;
-mod delivered;
 mod events;
 mod guarded;
 pub mod journal;
@@ -44,13 +38,14 @@ pub mod look;
 pub mod memory;
 pub mod meter;
 mod orphan;
+pub mod queue;
 pub mod read;
 pub mod reconcile;
-mod roll;
+pub mod roster;
 pub mod secrets;
 pub mod work;
 
-pub use guarded::Guarded;
+pub use guarded::{Guarded, Undecodable};
 
 /// Where and how to run.
 pub struct Scope {
@@ -72,10 +67,8 @@ pub async fn run(
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
-    let (store, writer) = reflector::store();
     let (wake, woken) = mpsc::unbounded();
-    let context = Arc::new(Context::new(client.clone(), settings, store.clone(), wake));
-    let calling = Arc::clone(&context);
+    let context = Arc::new(Context::new(client.clone(), settings, wake));
     let keeping = Arc::clone(&context);
     let keeper = Keeper {
         accounts: &keeping.accounts,
@@ -84,115 +77,89 @@ pub async fn run(
         clock: keeping.clock,
         pace: &keeping.pace,
     };
-    let events = watcher(api, watcher::Config::default())
-        .default_backoff()
-        .modify(slim);
-    let stream = calls(events, writer, Arc::clone(&context), synced);
-    let draining = Arc::clone(&context);
-    let config = Config::default().concurrency(scope.concurrency);
-    let controller = Controller::for_stream(stream, store)
-        .with_config(config)
-        .reconcile_on(woken)
-        .graceful_shutdown_on(async move {
-            stop.await;
-            draining.drain();
-        })
-        .run(
-            |object, context| async move {
-                let delay = attend(&object, &context).await;
-                Ok(delay.map_or_else(Action::await_change, Action::requeue))
-            },
-            |_, error: &Infallible, _| match *error {},
-            context,
-        )
-        .for_each(|result| async move {
-            match result {
-                Ok((object, action)) => tracing::trace!(%object, ?action, "reconciled"),
-                Err(error) => tracing::debug!(%error, "not reconciled"),
-            }
-        });
+    let events = watcher(api, watcher::Config::default()).default_backoff();
     tokio::select! {
-        () = controller => {}
+        () = attend_all(context, events, synced, woken, scope.concurrency, stop) => {}
         () = keeper.keep() => {}
-        () = calling.call_in_time() => {}
     }
 }
 
-/// The resources that call for a reconcile, out of what the watch delivers: the store and the fleet are told of each, and
-/// only what people change calls.
-pub fn calls(
-    events: impl Stream<Item = Result<watcher::Event<Guarded>, watcher::Error>> + Send + 'static,
-    writer: reflector::store::Writer<Guarded>,
+/// Attends to the resources of which `events` tells, whenever they call for it, are due or are `woken`, until `stop` is done and
+/// what was begun has ended.
+pub async fn attend_all(
     context: Arc<Context>,
-    synced: impl FnOnce() + Send + 'static,
-) -> impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
-    let store = context.store.clone();
-    let mut roll = Roll::of(store.clone());
-    let mut synced = Some(synced);
-    let watched_by = predicates::generation
-        .combine(predicates::annotations)
-        .combine(predicates::finalizers);
-    events
-        .inspect(move |event| match event {
-            Ok(event) => {
-                for change in roll.take(event) {
-                    tell(&context, change);
-                }
-                if matches!(event, watcher::Event::InitDone) {
-                    context.permits.recalled();
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the watch of TaurusProxyPorts failed; it is begun anew");
-            }
-        })
-        .reflect(writer)
-        .inspect(move |event| {
-            // The store's own wait wakes one waiter only, and that is kube's controller.
-            if matches!(event, Ok(watcher::Event::InitDone))
-                && let Some(synced) = synced.take()
-            {
-                synced();
-            }
-        })
-        .flat_map(delivered::in_store(store))
-        .predicate_filter(watched_by, PredicateConfig::default())
-}
-
-/// Drops what is never read and makes up most of an object's size.
-fn slim(object: &mut Guarded) {
-    let metadata = match &mut object.0 {
-        Ok(object) => &mut object.metadata,
-        Err(invalid) => &mut invalid.metadata,
+    events: impl Stream<Item = Result<watcher::Event<Guarded>, watcher::Error>> + Send,
+    synced: impl FnOnce() + Send,
+    woken: UnboundedReceiver<ResourceName>,
+    concurrency: u16,
+    stop: impl Future<Output = ()>,
+) {
+    let calls = stream::select(calls(events, Arc::clone(&context), synced), woken);
+    let stopped = async {
+        stop.await;
+        context.drain();
     };
-    metadata.managed_fields = None;
-    if let Some(annotations) = &mut metadata.annotations {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    let attend = |name| {
+        let context = Arc::clone(&context);
+        async move { attend(&name, &context).await }
+    };
+    tokio::select! {
+        () = queue::attend_all(calls, concurrency.into(), stopped, attend) => {}
+        () = context.call_in_time() => {}
+        () = context.tidy() => {}
     }
 }
 
-fn tell(context: &Arc<Context>, change: roll::Change<'_>) {
+/// The resources that call for a reconcile, out of what the watch delivers: roster and fleet are told of each, and only what
+/// people change calls.
+fn calls(
+    events: impl Stream<Item = Result<watcher::Event<Guarded>, watcher::Error>> + Send,
+    context: Arc<Context>,
+    synced: impl FnOnce() + Send,
+) -> impl Stream<Item = ResourceName> + Send {
+    let mut synced = Some(synced);
+    let called = move |event| match event {
+        Ok(event) => {
+            let is_whole = matches!(event, watcher::Event::InitDone);
+            let mut news = context.roster.take(event);
+            for change in news.changes {
+                tell(&context, change);
+            }
+            if is_whole {
+                context.permits.recalled();
+                if let Some(synced) = synced.take() {
+                    synced();
+                }
+                // In the order of the list, one namespace with a slow cloud would have all turns for itself.
+                context.chance.shuffle(&mut news.calls);
+            }
+            stream::iter(news.calls)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the watch of TaurusProxyPorts failed; it is begun anew");
+            stream::iter(Vec::new())
+        }
+    };
+    events.map(called).flatten()
+}
+
+fn tell(context: &Arc<Context>, change: roster::Change) {
     match change {
-        roll::Change::Noted(object) => {
-            let trace = object.trace();
-            let version = object
-                .meta()
-                .resource_version
-                .as_deref()
-                .unwrap_or_default();
-            context.memories.exists(&trace.uid, version);
-            context.permits.note(&trace);
+        roster::Change::Noted(uid, name, object) => {
+            let version = object.meta().resource_version.as_deref();
+            context.memories.exists(&uid, version.unwrap_or_default());
+            context.permits.note(&object.trace());
             if let Ok(object) = &object.0 {
-                context.claims.note(object, context.clock.now().uptime);
-                note_credentials(context, &trace.uid, object);
-            } else {
                 context
                     .claims
-                    .forget(&trace.uid, context.clock.now().uptime);
-                context.accounts.book().forget(&trace.uid);
+                    .note(object, &uid, &name, context.clock.now().uptime);
+                note_credentials(context, &uid, &name, object);
+            } else {
+                context.claims.forget(&uid, context.clock.now().uptime);
+                context.accounts.book().forget(&uid);
             }
         }
-        roll::Change::Gone(uid, last) => {
+        roster::Change::Gone(uid, last) => {
             context.claims.forget(&uid, context.clock.now().uptime);
             context.accounts.book().forget(&uid);
             context.permits.forget(&uid);
@@ -200,18 +167,19 @@ fn tell(context: &Arc<Context>, change: roll::Change<'_>) {
             let memory = context.memories.gone(&uid);
             context.meter.forget(&uid);
             if let (Some(memory), Some(last)) = (memory, last) {
-                hand_over(context, &last, memory);
+                hand_over(context, &last, *memory);
             }
         }
     }
 }
 
-fn note_credentials(context: &Context, uid: &str, object: &TaurusProxyPort) {
-    let namespace = object.namespace().unwrap_or_default();
+fn note_credentials(context: &Context, uid: &Uid, name: &ResourceName, object: &TaurusProxyPort) {
     let desired = read::read(object).ok();
-    let source = desired.and_then(|desired| context.accounts.source(&namespace, &desired).ok());
-    let resource = ObjectRef::new(&object.name_any()).within(&namespace);
-    context.accounts.book().note(uid, resource, source);
+    let source = desired.and_then(|desired| {
+        let source = context.accounts.source(name.namespace(), &desired);
+        source.ok()
+    });
+    context.accounts.book().note(uid, name, source);
 }
 
 /// A deleted resource with a change at work is followed to its end.
@@ -229,11 +197,12 @@ fn hand_over(context: &Arc<Context>, object: &TaurusProxyPort, mut memory: memor
     );
 }
 
-/// Reconciles a resource as the store has it, and says when to look again; nothing if only a change of it calls for that.
+/// Reconciles a resource as the roster has it, and says when to look again; nothing if only a change of it calls for that.
 /// There must be only one at a time of each resource.
-pub async fn attend(object: &Guarded, context: &Arc<Context>) -> Option<Duration> {
+async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration> {
     let began = context.clock.now();
-    let object = match &object.0 {
+    let object = context.roster.get(name)?.0;
+    let object = match &object {
         Ok(object) => object,
         Err(invalid) => {
             tracing::warn!(
@@ -264,7 +233,7 @@ pub async fn attend(object: &Guarded, context: &Arc<Context>) -> Option<Duration
     drop(working);
     let panics = memory.failures;
     if let Some(memory) = context.memories.put(&uid, memory) {
-        hand_over(context, object, memory);
+        hand_over(context, object, *memory);
     }
     uncount_if_gone(context, &uid);
     let (ending, delay) = match result {

@@ -5,12 +5,14 @@
 
 pub mod ids;
 pub mod job;
+pub mod name;
 pub mod port;
 pub mod reason;
 pub mod time;
 
 pub use ids::{ChangeId, IdError, InstanceId, JobId, ProjectId, ProxyId};
 pub use job::JobState;
+pub use name::{ResourceName, Uid};
 pub use port::{Port, PortError};
 pub use reason::{Class, Reason};
 pub use time::Moment;

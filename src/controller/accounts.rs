@@ -11,7 +11,7 @@ use std::{
 
 use futures::channel::mpsc::UnboundedSender;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, Client, runtime::reflector::ObjectRef};
+use kube::{Api, Client};
 
 use crate::{
     clock::Clock,
@@ -21,13 +21,12 @@ use crate::{
     },
     config::defaults::Defaults,
     controller::{
-        Guarded,
         journal::{JournalError, bounded},
         read::{Desired, Subject},
         secrets::{Book, Dated, GoodFor, Reading, Source},
     },
     fleet::directory::Directory,
-    model::Moment,
+    model::{Moment, ResourceName},
     plan::facts::Trouble,
 };
 
@@ -49,7 +48,7 @@ pub struct Accounts {
     defaults: Option<Defaults>,
     good_for: GoodFor,
     book: Book,
-    wake: UnboundedSender<ObjectRef<Guarded>>,
+    wake: UnboundedSender<ResourceName>,
     kept: Mutex<HashMap<Key, Account>>,
 }
 
@@ -86,7 +85,7 @@ impl Accounts {
         connect: Arc<dyn Connect>,
         defaults: Option<Defaults>,
         good_for: GoodFor,
-        wake: UnboundedSender<ObjectRef<Guarded>>,
+        wake: UnboundedSender<ResourceName>,
     ) -> Self {
         Self {
             client,
@@ -221,6 +220,14 @@ impl Accounts {
                 Err(unreadable())
             }
             Err(_) => Err(unreadable()),
+        }
+    }
+
+    /// Forgets what was read for others and is of no use to them any more.
+    pub fn tidy(&self) {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        for account in kept.values() {
+            account.directory.tidy();
         }
     }
 

@@ -5,31 +5,29 @@ use std::{future::Future, sync::Arc, time::Duration};
 use futures::channel::mpsc::UnboundedSender;
 use kube::{
     Client, ResourceExt as _,
-    runtime::{
-        events::{Recorder, Reporter},
-        reflector::{ObjectRef, Store},
-    },
+    runtime::events::{Recorder, Reporter},
 };
 
 use tokio::sync::watch;
 
 use crate::{
     chance::Chance,
-    clock::Clock,
+    clock::{self, Clock},
     config::defaults::Defaults,
     controller::{
-        Guarded,
         accounts::{Accounts, Connect},
         journal::{Journal, JournalError},
         memory::Memories,
         meter::Meter,
         read::Desired,
+        roster::Roster,
         secrets::GoodFor,
         work::Work,
     },
     crd::TaurusProxyPort,
-    fleet::{claims::Claims, limits::Limits, permits::Permits},
+    fleet::{claims::Claims, directory, limits::Limits, permits::Permits},
     leader::Leadership,
+    model::ResourceName,
     pace::Pace,
 };
 
@@ -75,21 +73,16 @@ pub struct Context {
     pub(super) recorder: Recorder,
     pub(super) client: Client,
     pub(super) meter: Arc<dyn Meter>,
-    pub(super) store: Store<Guarded>,
+    pub(super) roster: Roster,
     pub(super) leadership: Arc<Leadership>,
     pub(super) work: Arc<Work>,
     draining: watch::Sender<bool>,
 }
 
 impl Context {
-    /// A context over `client`, with the store that the watch fills.
+    /// A context over `client`, with a roster that the watch fills.
     /// Resources that have to look anew for another reason than a change of their own are sent to `wake`.
-    pub fn new(
-        client: Client,
-        settings: Settings,
-        store: Store<Guarded>,
-        wake: UnboundedSender<ObjectRef<Guarded>>,
-    ) -> Self {
+    pub fn new(client: Client, settings: Settings, wake: UnboundedSender<ResourceName>) -> Self {
         let Settings {
             clock,
             chance,
@@ -104,7 +97,7 @@ impl Context {
         } = settings;
         let call = wake.clone();
         let permits = Permits::new(limits, &pace, clock, move |asker| {
-            let resource = ObjectRef::new(&asker.name).within(&asker.namespace);
+            let resource = ResourceName::new(&asker.namespace, &asker.name);
             // Nobody listens any longer once the controller ends.
             let _ = call.unbounded_send(resource);
         });
@@ -140,7 +133,7 @@ impl Context {
             pace,
             resync,
             meter,
-            store,
+            roster: Roster::default(),
         }
     }
 
@@ -167,6 +160,14 @@ impl Context {
         self.permits.call_in_time().await;
     }
 
+    /// Forgets now and then what was read and is of no use any more. Never ends by itself.
+    pub async fn tidy(&self) {
+        loop {
+            clock::pause(directory::KEPT).await;
+            self.accounts.tidy();
+        }
+    }
+
     /// Whether this process may act now.
     pub(super) fn leads(&self) -> bool {
         self.leadership.time_left(self.clock.now()).is_some()
@@ -188,10 +189,9 @@ impl Context {
             return Some("too many changes have failed meanwhile");
         }
         let namespace = object.namespace().unwrap_or_default();
-        let known = self
-            .store
-            .get(&ObjectRef::new(&object.name_any()).within(&namespace));
-        let Some(known) = known.as_deref().and_then(|guarded| guarded.0.as_ref().ok()) else {
+        let name = ResourceName::new(&namespace, &object.name_any());
+        let known = self.roster.get(&name);
+        let Some(known) = known.and_then(|guarded| guarded.0.ok()) else {
             return Some("the resource is gone");
         };
         if known.uid() != object.uid() || known.metadata.deletion_timestamp.is_some() {

@@ -4,14 +4,14 @@
 //! deleted meanwhile is not put back but handed to whoever follows changes of deleted resources.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use kube::ResourceExt as _;
 
-use crate::{crd::TaurusProxyPort, fleet::permits::Permit, plan::session::Session};
+use crate::{crd::TaurusProxyPort, fleet::permits::Permit, model::Uid, plan::session::Session};
 
 /// What is kept of one resource.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub struct Memory {
     pub listed_at: Option<Duration>,
     /// How often in a row Kubernetes failed.
     pub failures: u32,
-    own: Option<OwnWrite>,
+    own: Option<Box<OwnWrite>>,
     must_fetch: bool,
 }
 
@@ -63,16 +63,17 @@ impl Memory {
         if before.resource_version() != after.resource_version() {
             superseded.extend(before.resource_version());
         }
-        self.own = Some(OwnWrite {
+        self.own = Some(Box::new(OwnWrite {
             latest: after.clone(),
             superseded,
-        });
+        }));
     }
 
     /// The watch has delivered this version: an own write that made it is no longer kept.
     fn delivered(&mut self, version: &str) {
-        let is_latest =
-            |own: &mut OwnWrite| own.latest.metadata.resource_version.as_deref() == Some(version);
+        let is_latest = |own: &mut Box<OwnWrite>| {
+            own.latest.metadata.resource_version.as_deref() == Some(version)
+        };
         self.own.take_if(is_latest);
     }
 
@@ -93,60 +94,59 @@ pub struct Memories {
     inner: Mutex<Shelf>,
 }
 
-#[derive(Debug, Default)]
-struct Shelf {
-    alive: HashSet<String>,
-    of: HashMap<String, Memory>,
-}
+/// Of each resource that exists its memory, unless it has none or a reconcile has it.
+type Shelf = HashMap<Uid, Option<Box<Memory>>>;
 
 impl Memories {
     /// A resource exists, and the watch has delivered this version of it.
-    pub fn exists(&self, uid: &str, version: &str) {
-        let mut stored = self.lock();
-        if !stored.alive.contains(uid) {
-            stored.alive.insert(uid.to_owned());
-        }
-        if let Some(memory) = stored.of.get_mut(uid) {
-            memory.delivered(version);
+    pub fn exists(&self, uid: &Uid, version: &str) {
+        match self.lock().entry(uid.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(None);
+            }
+            Entry::Occupied(mut place) => {
+                if let Some(memory) = place.get_mut() {
+                    memory.delivered(version);
+                }
+            }
         }
     }
 
     /// Whether a resource exists, as far as the watch has told.
     pub fn knows(&self, uid: &str) -> bool {
-        self.lock().alive.contains(uid)
+        self.lock().contains_key(uid)
     }
 
     /// Takes the memory of a resource out; a new one if there is none.
-    pub fn take(&self, uid: &str) -> Memory {
-        self.lock().of.remove(uid).unwrap_or_default()
+    pub fn take(&self, uid: &str) -> Box<Memory> {
+        let kept = self.lock().get_mut(uid).and_then(Option::take);
+        kept.unwrap_or_default()
     }
 
     /// Puts a memory back; gives it back if the resource was deleted meanwhile.
-    pub fn put(&self, uid: &str, kept: Memory) -> Option<Memory> {
-        let mut stored = self.lock();
-        if stored.alive.contains(uid) {
-            stored.of.insert(uid.to_owned(), kept);
-            None
-        } else {
-            Some(kept)
+    pub fn put(&self, uid: &str, kept: Box<Memory>) -> Option<Box<Memory>> {
+        match self.lock().get_mut(uid) {
+            Some(place) => {
+                *place = Some(kept);
+                None
+            }
+            None => Some(kept),
         }
     }
 
     /// A resource was deleted; gives its memory, unless a reconcile has it.
-    pub fn gone(&self, uid: &str) -> Option<Memory> {
-        let mut stored = self.lock();
-        stored.alive.remove(uid);
-        stored.of.remove(uid)
+    pub fn gone(&self, uid: &str) -> Option<Box<Memory>> {
+        self.lock().remove(uid).flatten()
     }
 
     /// Counts a failure of Kubernetes itself for a resource, and says how many there were in a row. Nothing is kept of a
     /// resource that is gone.
     pub fn count_failure(&self, uid: &str) -> u32 {
         let mut stored = self.lock();
-        if !stored.alive.contains(uid) {
+        let Some(place) = stored.get_mut(uid) else {
             return 1;
-        }
-        let kept = stored.of.entry(uid.to_owned()).or_default();
+        };
+        let kept = place.get_or_insert_default();
         kept.failures = kept.failures.saturating_add(1);
         kept.doubt();
         kept.failures
@@ -199,21 +199,21 @@ mod tests {
     #[test]
     fn an_own_write_is_not_kept_once_the_watch_has_delivered_it() {
         let memories = Memories::default();
-        memories.exists("u", "10");
+        memories.exists(&"u".into(), "10");
         let mut memory = memories.take("u");
         memory.replaced(&version("10"), &version("11"));
         memories.put("u", memory);
-        let keeps = || memories.lock().of["u"].own.is_some();
-        memories.exists("u", "10");
+        let keeps = || memories.lock()["u"].as_ref().unwrap().own.is_some();
+        memories.exists(&"u".into(), "10");
         assert!(keeps(), "the watch lags");
-        memories.exists("u", "11");
+        memories.exists(&"u".into(), "11");
         assert!(!keeps());
     }
 
     #[test]
     fn failures_are_counted_only_for_what_exists() {
         let memories = Memories::default();
-        memories.exists("u", "1");
+        memories.exists(&"u".into(), "1");
         assert_eq!([(); 3].map(|()| memories.count_failure("u")), [1, 2, 3]);
         memories.gone("u");
         assert_eq!([(); 3].map(|()| memories.count_failure("u")), [1, 1, 1]);
@@ -226,12 +226,12 @@ mod tests {
     #[test]
     fn the_memory_of_a_deleted_resource_is_given_away_once() {
         let memories = Memories::default();
-        memories.exists("u", "1");
+        memories.exists(&"u".into(), "1");
         let memory = memories.take("u");
         assert!(memories.gone("u").is_none(), "a reconcile has it");
         assert!(memories.put("u", memory).is_some());
-        memories.exists("u", "1");
-        assert!(memories.put("u", Memory::default()).is_none());
+        memories.exists(&"u".into(), "1");
+        assert!(memories.put("u", Box::default()).is_none());
         assert!(memories.gone("u").is_some());
         assert!(memories.gone("u").is_none());
     }

@@ -6,13 +6,16 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use kube::runtime::{reflector::ObjectRef, watcher::Event};
+use kube::runtime::watcher::Event;
 
-use crate::{cloud::auth::fingerprint::Fingerprint, controller::Guarded};
+use crate::{
+    cloud::auth::fingerprint::Fingerprint,
+    model::{ResourceName, Uid},
+};
 
 pub mod keeper;
 
@@ -56,9 +59,8 @@ pub struct Book {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// By the uid of the resource.
-    users: HashMap<String, (Source, ObjectRef<Guarded>)>,
-    sources: HashMap<Source, Kept>,
+    users: HashMap<Uid, (Arc<Source>, ResourceName)>,
+    sources: HashMap<Arc<Source>, Kept>,
     watched: bool,
     /// Sources in use that a list which is being read has shown so far.
     listed: Option<HashSet<Source>>,
@@ -89,15 +91,17 @@ pub struct GoodFor {
 
 impl Book {
     /// A resource uses a source; nothing if it uses none.
-    pub fn note(&self, uid: &str, resource: ObjectRef<Guarded>, source: Option<Source>) {
+    pub fn note(&self, uid: &Uid, resource: &ResourceName, source: Option<Source>) {
         let mut book = self.lock();
-        if book.users.get(uid).map(|(source, _)| source) == source.as_ref() {
+        if book.users.get(uid).map(|(source, _)| source.as_ref()) == source.as_ref() {
             return;
         }
         book.strike(uid);
         if let Some(source) = source {
-            book.sources.entry(source.clone()).or_default().users += 1;
-            book.users.insert(uid.to_owned(), (source, resource));
+            let known = book.sources.get_key_value(&source);
+            let source = known.map_or_else(|| Arc::new(source), |(known, _)| Arc::clone(known));
+            book.sources.entry(Arc::clone(&source)).or_default().users += 1;
+            book.users.insert(uid.clone(), (source, resource.clone()));
         }
     }
 
@@ -132,7 +136,7 @@ impl Book {
             let age = uptime.saturating_sub(*at);
             age.saturating_add(ahead) >= book.good_for(source, good_for)
         });
-        due.map(|(source, _)| source.clone()).collect()
+        due.map(|(source, _)| Source::clone(source)).collect()
     }
 
     /// A reading begins.
@@ -149,7 +153,7 @@ impl Book {
         dated: Dated,
         uptime: Duration,
         reader: Option<&str>,
-    ) -> Vec<ObjectRef<Guarded>> {
+    ) -> Vec<ResourceName> {
         let mut book = self.lock();
         let Some(kept) = book.sources.get_mut(source) else {
             return Vec::new();
@@ -164,7 +168,7 @@ impl Book {
         }
         let users = book.users.iter();
         users
-            .filter(|(uid, (used, _))| used == source && Some(uid.as_str()) != reader)
+            .filter(|(uid, (used, _))| **used == *source && Some(&***uid) != reader)
             .map(|(_, (_, resource))| resource.clone())
             .collect()
     }
@@ -191,9 +195,9 @@ impl Book {
                 let listed = book.listed.take().unwrap_or_default();
                 book.watched = true;
                 let unlisted = book.sources.keys().filter(|source| {
-                    matches!(source, Source::Secret { .. }) && !listed.contains(*source)
+                    matches!(***source, Source::Secret { .. }) && !listed.contains(&***source)
                 });
-                let unlisted: Vec<Source> = unlisted.cloned().collect();
+                let unlisted: Vec<Source> = unlisted.map(|source| Source::clone(source)).collect();
                 unlisted
                     .into_iter()
                     .flat_map(|source| book.hear(source, None))

@@ -5,7 +5,7 @@
 //! keep others from their proxies.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,15 +14,15 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::{
-    controller::read::{self, Desired, Subject},
+    controller::read::{self, Subject},
     crd::{ManagementPolicy, TaurusProxyPort},
-    model::{InstanceId, JobId, ProjectId, ProxyId},
+    model::{InstanceId, JobId, ProjectId, ProxyId, ResourceName, Uid},
 };
 
 /// A proxy in one place of the cloud.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProxyKey {
-    place: String,
+    place: Arc<str>,
     project: ProjectId,
     proxy: ProxyId,
 }
@@ -34,7 +34,8 @@ impl ProxyKey {
         Self {
             place: place
                 .map(|place| place.trim_end_matches('/').to_ascii_lowercase())
-                .unwrap_or_default(),
+                .unwrap_or_default()
+                .into(),
             project: subject.project.clone(),
             proxy: subject.proxy.clone(),
         }
@@ -42,15 +43,16 @@ impl ProxyKey {
 }
 
 /// One resource, as far as the others are concerned.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Entry {
-    key: ProxyKey,
+    key: Arc<ProxyKey>,
     instance: InstanceId,
-    seniority: (Timestamp, String),
-    name: (String, String),
+    created: Timestamp,
+    name: ResourceName,
     contends: bool,
     /// Uptime since which it has been known to contend.
     since: Duration,
+    proof: Proof,
     abandoned: Option<JobId>,
 }
 
@@ -84,7 +86,7 @@ const LATE_KEPT: Duration = Duration::from_hours(1);
 #[derive(Debug, Clone)]
 struct Late {
     at: Duration,
-    name: (String, String),
+    name: ResourceName,
 }
 
 /// The directory; cheap to clone.
@@ -93,35 +95,46 @@ pub struct Claims {
     inner: Arc<Mutex<Directory>>,
 }
 
+/// Nearly every proxy and many an instance have one resource: what they have is found in one order of all.
 #[derive(Debug, Default)]
 struct Directory {
-    entries: HashMap<String, Entry>,
-    proofs: HashMap<String, Proof>,
-    contenders: HashMap<ProxyKey, BTreeSet<(Timestamp, String)>>,
-    late: HashMap<ProxyKey, Late>,
-    instances: HashMap<InstanceId, BTreeSet<String>>,
+    entries: HashMap<Uid, Box<Entry>>,
+    /// Who contends for which proxy, the oldest first.
+    contenders: BTreeSet<(Arc<ProxyKey>, Timestamp, Uid)>,
+    late: HashMap<Arc<ProxyKey>, Late>,
+    instances: BTreeSet<(InstanceId, Uid)>,
+    /// Places are few.
+    places: HashSet<Arc<str>>,
 }
 
 impl Claims {
     /// Takes in a resource as it now stands, at this uptime. One whose spec can't be read claims nothing.
-    pub fn note(&self, object: &TaurusProxyPort, uptime: Duration) {
-        let Some(uid) = object.uid() else { return };
-        let entry = read::read(object)
-            .ok()
-            .map(|desired| Entry::of(object, &desired, &uid, uptime));
+    pub fn note(&self, object: &TaurusProxyPort, uid: &Uid, name: &ResourceName, uptime: Duration) {
+        let desired = read::read(object).ok();
         let mut directory = self.directory();
-        let before = directory.owner_of_entry(&uid);
-        let contended = directory.entries.get(&uid).filter(|entry| entry.contends);
-        let contended = contended.map(|entry| entry.since);
-        directory.remove(&uid);
-        if has_seen_its_proxy(object) {
-            directory.proofs.insert(uid.clone(), Proof::Given);
+        let before = directory.owner_of_entry(uid);
+        let known = directory.remove(uid);
+        if let Some(desired) = desired {
+            let known = known.as_ref();
+            let contended = known
+                .filter(|known| known.contends)
+                .map(|known| known.since);
+            let proof = known.map(|known| known.proof).unwrap_or_default();
+            let seen = has_seen_its_proxy(object);
+            let key = directory.shared(ProxyKey::of(&desired.subject));
+            let entry = Entry {
+                key,
+                created: created(object),
+                name: name.clone(),
+                contends: desired.policy != ManagementPolicy::Observe && !desired.deleting,
+                since: contended.unwrap_or(uptime),
+                proof: if seen { Proof::Given } else { proof },
+                instance: desired.subject.instance,
+                abandoned: desired.abandoned_job,
+            };
+            directory.insert(uid, entry);
         }
-        if let Some(mut entry) = entry {
-            entry.since = contended.unwrap_or(uptime);
-            directory.insert(uid.clone(), entry);
-        }
-        directory.note_end(before, &uid, uptime);
+        directory.note_end(before, uid, uptime);
     }
 
     /// Forgets a deleted resource, at this uptime.
@@ -129,18 +142,19 @@ impl Claims {
         let mut directory = self.directory();
         let before = directory.owner_of_entry(uid);
         directory.remove(uid);
-        directory.proofs.remove(uid);
         directory.note_end(before, uid, uptime);
     }
 
     /// The proxy of a resource was looked for with its own credentials.
     pub fn looked(&self, uid: &str, seen: bool) {
         let mut directory = self.directory();
-        let proof = directory.proofs.entry(uid.to_owned()).or_default();
+        let Some(entry) = directory.entries.get_mut(uid) else {
+            return;
+        };
         if seen {
-            *proof = Proof::Given;
-        } else if *proof == Proof::Open {
-            *proof = Proof::Failed;
+            entry.proof = Proof::Given;
+        } else if entry.proof == Proof::Open {
+            entry.proof = Proof::Failed;
         }
     }
 
@@ -153,27 +167,31 @@ impl Claims {
         patience: Duration,
     ) -> Standing {
         let directory = self.directory();
-        let key = ProxyKey::of(subject);
+        let key = Arc::new(ProxyKey::of(subject));
         let uid = object.uid().unwrap_or_default();
-        let own = directory.entries.get(&uid).map(|entry| &entry.seniority);
-        let contenders = directory.contenders.get(&key).into_iter().flatten();
-        let older = contenders.take_while(|other| own.is_none_or(|own| *other < own));
+        let own = directory.entries.get(uid.as_str());
+        let is_older = |created: Timestamp, other: &str| {
+            own.is_none_or(|own| (created, other) < (own.created, uid.as_str()))
+        };
+        let contenders = directory.contenders_for(&key);
+        let older = contenders.take_while(|(_, created, other)| is_older(*created, other));
         let mut open = Duration::ZERO;
-        for (_, other) in older {
-            match directory.proofs.get(other).copied().unwrap_or_default() {
+        for (_, _, other) in older {
+            let Some(other) = directory.entries.get(other) else {
+                continue;
+            };
+            match other.proof {
                 Proof::Given => return Standing::Claimed,
                 Proof::Open => {
-                    let since = directory
-                        .entries
-                        .get(other)
-                        .map_or(uptime, |other| other.since);
-                    open = open.max(patience.saturating_sub(uptime.saturating_sub(since)));
+                    let waited = uptime.saturating_sub(other.since);
+                    open = open.max(patience.saturating_sub(waited));
                 }
                 Proof::Failed => {}
             }
         }
         if let Some(late) = directory.late.get(&key) {
-            let same = late.name == name_of(object);
+            let namespace = object.namespace().unwrap_or_default();
+            let same = late.name == ResourceName::new(&namespace, &object.name_any());
             let left = patience.saturating_sub(uptime.saturating_sub(late.at));
             open = open.max(if same { Duration::ZERO } else { left });
         }
@@ -187,8 +205,10 @@ impl Claims {
     /// Jobs that were given up on any resource of this instance.
     pub fn abandoned(&self, instance: &InstanceId) -> BTreeSet<JobId> {
         let directory = self.directory();
-        let uids = directory.instances.get(instance).into_iter().flatten();
-        let entries = uids.filter_map(|uid| directory.entries.get(uid));
+        let first = (instance.clone(), Uid::from(""));
+        let of_instance = directory.instances.range(first..);
+        let of_instance = of_instance.take_while(|(other, _)| other == instance);
+        let entries = of_instance.filter_map(|(_, uid)| directory.entries.get(uid));
         entries
             .filter_map(|entry| entry.abandoned.clone())
             .collect()
@@ -199,27 +219,9 @@ impl Claims {
     }
 }
 
-impl Entry {
-    fn of(object: &TaurusProxyPort, desired: &Desired, uid: &str, uptime: Duration) -> Self {
-        let created = object
-            .metadata
-            .creation_timestamp
-            .as_ref()
-            .map(|time| time.0);
-        Self {
-            key: ProxyKey::of(&desired.subject),
-            instance: desired.subject.instance.clone(),
-            seniority: (created.unwrap_or(Timestamp::MAX), uid.to_owned()),
-            name: name_of(object),
-            contends: desired.policy != ManagementPolicy::Observe && !desired.deleting,
-            since: uptime,
-            abandoned: desired.abandoned_job.clone(),
-        }
-    }
-}
-
-fn name_of(object: &TaurusProxyPort) -> (String, String) {
-    (object.namespace().unwrap_or_default(), object.name_any())
+fn created(object: &TaurusProxyPort) -> Timestamp {
+    let created = object.metadata.creation_timestamp.as_ref();
+    created.map_or(Timestamp::MAX, |time| time.0)
 }
 
 /// A port on record, in a status of this very object, was read with its credentials.
@@ -229,19 +231,32 @@ fn has_seen_its_proxy(object: &TaurusProxyPort) -> bool {
 }
 
 impl Directory {
+    /// Who contends for a proxy, the oldest first.
+    fn contenders_for<'a>(
+        &'a self,
+        key: &'a Arc<ProxyKey>,
+    ) -> impl Iterator<Item = &'a (Arc<ProxyKey>, Timestamp, Uid)> {
+        let first = (Arc::clone(key), Timestamp::MIN, Uid::from(""));
+        let contenders = self.contenders.range(first..);
+        contenders.take_while(move |(other, _, _)| other == key)
+    }
+
     /// The proxy that a resource owns, with its name.
-    fn owner_of_entry(&self, uid: &str) -> Option<(ProxyKey, (String, String))> {
+    fn owner_of_entry(&self, uid: &str) -> Option<(Arc<ProxyKey>, ResourceName)> {
         let entry = self.entries.get(uid)?;
-        let given = |uid: &String| self.proofs.get(uid) == Some(&Proof::Given);
-        let mut contenders = self.contenders.get(&entry.key)?.iter();
-        let owner = contenders.find(|(_, other)| given(other))?;
-        (owner.1 == uid).then(|| (entry.key.clone(), entry.name.clone()))
+        let given = |uid: &Uid| {
+            let other = self.entries.get(uid);
+            other.is_some_and(|other| other.proof == Proof::Given)
+        };
+        let mut contenders = self.contenders_for(&entry.key);
+        let (_, _, owner) = contenders.find(|(_, _, other)| given(other))?;
+        (**owner == *uid).then(|| (Arc::clone(&entry.key), entry.name.clone()))
     }
 
     /// Notes that who owned a proxy no longer contends for it.
     fn note_end(
         &mut self,
-        before: Option<(ProxyKey, (String, String))>,
+        before: Option<(Arc<ProxyKey>, ResourceName)>,
         uid: &str,
         uptime: Duration,
     ) {
@@ -253,36 +268,32 @@ impl Directory {
         }
     }
 
-    fn insert(&mut self, uid: String, entry: Entry) {
-        if entry.contends {
-            self.contenders
-                .entry(entry.key.clone())
-                .or_default()
-                .insert(entry.seniority.clone());
+    /// A key that shares the text of its place with all others there.
+    fn shared(&mut self, mut key: ProxyKey) -> Arc<ProxyKey> {
+        if let Some(place) = self.places.get(&key.place) {
+            key.place = Arc::clone(place);
+        } else {
+            self.places.retain(|place| Arc::strong_count(place) > 1);
+            self.places.insert(Arc::clone(&key.place));
         }
-        self.instances
-            .entry(entry.instance.clone())
-            .or_default()
-            .insert(uid.clone());
-        self.entries.insert(uid, entry);
+        Arc::new(key)
     }
 
-    fn remove(&mut self, uid: &str) {
-        let Some(entry) = self.entries.remove(uid) else {
-            return;
-        };
-        if let Some(contenders) = self.contenders.get_mut(&entry.key) {
-            contenders.remove(&entry.seniority);
-            if contenders.is_empty() {
-                self.contenders.remove(&entry.key);
-            }
+    fn insert(&mut self, uid: &Uid, entry: Entry) {
+        if entry.contends {
+            self.contenders
+                .insert((Arc::clone(&entry.key), entry.created, uid.clone()));
         }
-        if let Some(uids) = self.instances.get_mut(&entry.instance) {
-            uids.remove(uid);
-            if uids.is_empty() {
-                self.instances.remove(&entry.instance);
-            }
-        }
+        self.instances.insert((entry.instance.clone(), uid.clone()));
+        self.entries.insert(uid.clone(), Box::new(entry));
+    }
+
+    fn remove(&mut self, uid: &str) -> Option<Box<Entry>> {
+        let (uid, entry) = self.entries.remove_entry(uid)?;
+        let contender = (Arc::clone(&entry.key), entry.created, uid.clone());
+        self.contenders.remove(&contender);
+        self.instances.remove(&(entry.instance.clone(), uid));
+        Some(entry)
     }
 }
 

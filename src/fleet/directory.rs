@@ -25,7 +25,7 @@ mod shared_read;
 pub mod sweep;
 
 /// A list is kept for the other resources of its instance for so long.
-const KEPT: Duration = Duration::from_secs(30);
+pub const KEPT: Duration = Duration::from_secs(30);
 
 /// Short, but longer than nothing: for who has to come again.
 const A_MOMENT: Duration = Duration::from_millis(20);
@@ -181,11 +181,17 @@ impl Directory {
             .fresh(|| self.uptime(), || turn.list_proxies(instance))
             .await;
         *shared.turns() = Turns::default();
-        let uptime = self.uptime();
-        let mut instances = self.instances();
-        instances.read.push_back((uptime, instance.clone()));
-        instances.forget(uptime.saturating_sub(KEPT));
+        self.instances()
+            .read
+            .push_back((self.uptime(), instance.clone()));
+        self.tidy();
         outcome
+    }
+
+    /// Forgets the lists that nobody else can want any more.
+    pub fn tidy(&self) {
+        let before = self.uptime().saturating_sub(KEPT);
+        self.instances().forget(before);
     }
 
     /// How long it is until the time of an instance's list, which is booked if it isn't.
@@ -234,6 +240,10 @@ impl Instances {
             if idle {
                 self.of.remove(&instance);
             }
+        }
+        // There are as many as instances when all were read at once, as at the start.
+        if self.read.is_empty() {
+            self.read.shrink_to_fit();
         }
     }
 }

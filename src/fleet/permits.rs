@@ -122,7 +122,9 @@ impl Permits {
 
     /// Takes in what the watch tells of a resource. What comes before [`Self::recalled`] is from before this process.
     pub fn note(&self, trace: &Trace) {
-        if let Some(recalled) = &mut *self.recalling() {
+        if let Some(recalled) = &mut *self.recalling()
+            && (trace.change.is_some() || trace.last.is_some())
+        {
             recalled.push(trace.clone());
         }
         let change = trace.change.as_ref().map(|(id, _)| {

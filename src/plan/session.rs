@@ -65,11 +65,11 @@ pub struct Refusal {
     pub count: u32,
 }
 
-/// What this process remembers.
+/// What this process remembers. Of a settled resource it is little: the rest is apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Session {
     /// Of the change on record.
-    pub watch: Option<Watch>,
+    pub watch: Option<Box<Watch>>,
     /// The proxy was missing from the list, or the instance was not found.
     pub missing: Option<Sighting>,
     /// Reads of the job or of the list of proxies failed.
@@ -81,7 +81,7 @@ pub struct Session {
     /// Uptime at which the record turned out to be restored, or a watched change to be taken from it by somebody else.
     pub doubted: Option<Duration>,
     /// The last change that was refused or not sent.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<Box<Refusal>>,
     /// The credential that was used at last.
     pub credential: Option<Fingerprint>,
 }
@@ -91,7 +91,7 @@ impl Session {
     pub fn turn_to(&mut self, change: Option<&Change>, now: Moment) {
         let same = self.watch.as_ref().map(|watch| &watch.id) == change.map(|change| &change.id);
         if !same {
-            self.watch = change.map(|change| Watch::new(change.id.clone(), now));
+            self.watch = change.map(|change| Box::new(Watch::new(change.id.clone(), now)));
         }
         if let (Some(watch), Some(change)) = (&mut self.watch, change)
             && change.job.is_some()
@@ -176,12 +176,12 @@ impl Session {
         wait: Duration,
         now: Moment,
     ) {
-        self.refusal = Some(Refusal {
+        self.refusal = Some(Box::new(Refusal {
             error,
             port,
             until: now.uptime.saturating_add(wait),
             count,
-        });
+        }));
     }
 
     fn note_failures(&mut self, observed: &Observed, now: Moment) {

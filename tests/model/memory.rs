@@ -68,19 +68,19 @@ pub fn refusal(busy: bool) -> CloudError {
 impl Memory {
     pub fn of(session: &Session) -> Self {
         Self {
-            watch: session.watch.as_ref().map(Watched::of),
+            watch: session.watch.as_deref().map(Watched::of),
             doubted: session
                 .doubted
                 .map(|since| clock::age(since).min(clock::SETTLE_WINDOW)),
-            refusal: session.refusal.as_ref().and_then(Refused::of),
+            refusal: session.refusal.as_deref().and_then(Refused::of),
         }
     }
 
     pub fn session(&self) -> Session {
         Session {
-            watch: self.watch.as_ref().map(Watched::watch),
+            watch: self.watch.as_ref().map(Watched::watch).map(Box::new),
             doubted: self.doubted.map(clock::uptime),
-            refusal: self.refusal.as_ref().map(Refused::refusal),
+            refusal: self.refusal.as_ref().map(Refused::refusal).map(Box::new),
             ..Session::default()
         }
     }

@@ -14,8 +14,8 @@ fn source(name: &str) -> Source {
     }
 }
 
-fn resource(name: &str) -> ObjectRef<Guarded> {
-    ObjectRef::new(name).within("shop")
+fn resource(name: &str) -> ResourceName {
+    ResourceName::new("shop", name)
 }
 
 fn at(second: u64) -> Duration {
@@ -44,7 +44,7 @@ fn absent() -> Dated {
 fn book(users: &[(&str, &str)]) -> Book {
     let book = Book::default();
     for (uid, secret) in users {
-        book.note(uid, resource(uid), Some(source(secret)));
+        book.note(&Uid::from(*uid), &resource(uid), Some(source(secret)));
     }
     book
 }
@@ -53,7 +53,10 @@ fn book(users: &[(&str, &str)]) -> Book {
 fn read(book: &Book, name: &str, dated: Dated, second: u64) -> Vec<String> {
     let begun = book.begin(&source(name));
     let woken = book.end(&source(name), begun, dated, at(second), None);
-    let mut woken: Vec<String> = woken.into_iter().map(|resource| resource.name).collect();
+    let mut woken: Vec<String> = woken
+        .into_iter()
+        .map(|resource| resource.name().to_owned())
+        .collect();
     woken.sort();
     woken
 }
@@ -90,7 +93,7 @@ fn exactly_the_users_of_a_changed_secret_are_woken() {
     let woken = book.end(&source("keys"), begun, holds("5", "z"), at(5), Some("a"));
     assert_eq!(woken, [resource("b")]);
     book.forget("b");
-    book.note("a", resource("a"), Some(source("other")));
+    book.note(&"a".into(), &resource("a"), Some(source("other")));
     assert!(read(&book, "keys", holds("6", "x"), 6).is_empty());
     assert_eq!(book.due(at(0), at(0), GOOD_FOR), [source("other")]);
 }
@@ -163,7 +166,7 @@ fn readings_are_due_before_they_are_out_of_date() {
 #[test]
 fn default_credentials_are_read_each_minute_whatever_is_watched() {
     let book = Book::default();
-    book.note("a", resource("a"), Some(Source::Default));
+    book.note(&"a".into(), &resource("a"), Some(Source::Default));
     let begun = book.begin(&Source::Default);
     book.end(&Source::Default, begun, holds("", "x"), at(0), None);
     assert!(list(&book, &[]).is_empty(), "they are in no list");

@@ -27,6 +27,12 @@ fn subject(object: &TaurusProxyPort) -> Subject {
     read::read(object).unwrap().subject
 }
 
+fn note(claims: &Claims, object: &TaurusProxyPort, uptime: Duration) {
+    let uid = Uid::from(object.uid().unwrap().as_str());
+    let name = ResourceName::new(&object.namespace().unwrap(), &object.name_any());
+    claims.note(object, &uid, &name, uptime);
+}
+
 const PATIENCE: Duration = Duration::from_mins(2);
 
 fn standing(claims: &Claims, object: &TaurusProxyPort, second: u64) -> Standing {
@@ -45,9 +51,9 @@ fn the_oldest_that_can_see_the_proxy_owns_it() {
     let young = object("a", 200, |value| {
         value["spec"]["proxyID"] = json!(format!("{}po01", HEX.to_uppercase()));
     });
-    claims.note(&young, at(0));
+    note(&claims, &young, at(0));
     assert_eq!(standing(&claims, &young, 0), Standing::Owner);
-    claims.note(&old, at(0));
+    note(&claims, &old, at(0));
     claims.looked("b", true);
     assert_eq!(
         standing(&claims, &young, 500),
@@ -67,8 +73,8 @@ fn the_oldest_that_can_see_the_proxy_owns_it() {
 fn an_older_one_is_waited_for_until_it_was_tried_or_the_process_is_two_minutes_old() {
     let claims = Claims::default();
     let (old, young) = (object("b", 100, |_| ()), object("a", 200, |_| ()));
-    claims.note(&old, at(0));
-    claims.note(&young, at(0));
+    note(&claims, &old, at(0));
+    note(&claims, &young, at(0));
     assert_eq!(standing(&claims, &young, 30), Standing::Open(at(90)));
     assert_eq!(standing(&claims, &young, 120), Standing::Owner);
     claims.looked("b", false);
@@ -83,15 +89,15 @@ fn an_older_one_is_waited_for_until_it_was_tried_or_the_process_is_two_minutes_o
 fn a_port_on_record_is_proof_only_for_the_object_that_it_was_written_for() {
     let claims = Claims::default();
     let young = object("a", 200, |_| ());
-    claims.note(&young, at(0));
+    note(&claims, &young, at(0));
     let with = |uid: &str| {
         object("b", 100, |value| {
             value["status"] = json!({"subjectUID": uid, "port": 3306});
         })
     };
-    claims.note(&with("x"), at(0));
+    note(&claims, &with("x"), at(0));
     assert_eq!(standing(&claims, &young, 500), Standing::Owner);
-    claims.note(&with("b"), at(0));
+    note(&claims, &with("b"), at(0));
     assert_eq!(standing(&claims, &young, 500), Standing::Claimed);
 }
 
@@ -100,11 +106,11 @@ fn the_two_minutes_begin_when_the_older_one_is_first_heard_of() {
     // By a process that is no longer young: it may have waited for long, or both have just been made.
     let claims = Claims::default();
     let (old, young) = (object("old", 1, |_| ()), object("young", 2, |_| ()));
-    claims.note(&young, at(5000));
-    claims.note(&old, at(5000));
+    note(&claims, &young, at(5000));
+    note(&claims, &old, at(5000));
     let waits = standing(&claims, &young, 5030);
     assert_eq!(waits, Standing::Open(at(90)));
-    claims.note(&old, at(5060));
+    note(&claims, &old, at(5060));
     assert_eq!(
         standing(&claims, &young, 5090),
         Standing::Open(at(30)),
@@ -117,8 +123,8 @@ fn the_two_minutes_begin_when_the_older_one_is_first_heard_of() {
 fn who_is_gone_is_waited_for_but_not_by_a_resource_of_the_same_name() {
     let claims = Claims::default();
     let (old, young) = (object("b", 100, |_| ()), object("a", 200, |_| ()));
-    claims.note(&old, at(0));
-    claims.note(&young, at(0));
+    note(&claims, &old, at(0));
+    note(&claims, &young, at(0));
     claims.looked("b", true);
     claims.forget("b", at(1000));
     assert_eq!(standing(&claims, &young, 1030), Standing::Open(at(90)));
@@ -136,13 +142,13 @@ fn who_only_observes_claims_nothing_and_who_turns_to_it_lets_go() {
         })
     };
     let young = object("a", 200, |_| ());
-    claims.note(&observing(), at(0));
+    note(&claims, &observing(), at(0));
     claims.looked("b", true);
-    claims.note(&young, at(0));
+    note(&claims, &young, at(0));
     assert_eq!(standing(&claims, &young, 500), Standing::Owner);
-    claims.note(&object("b", 100, |_| ()), at(500));
+    note(&claims, &object("b", 100, |_| ()), at(500));
     assert_eq!(standing(&claims, &young, 500), Standing::Claimed);
-    claims.note(&observing(), at(600));
+    note(&claims, &observing(), at(600));
     assert_eq!(standing(&claims, &young, 600), Standing::Open(PATIENCE));
 }
 
@@ -153,8 +159,8 @@ fn abandoned_jobs_are_known_by_instance() {
         value["metadata"]["annotations"] = json!({crate::crd::ABANDON_JOB: "job-9"});
     });
     let instance = subject(&one).instance;
-    claims.note(&one, at(0));
+    note(&claims, &one, at(0));
     assert_eq!(claims.abandoned(&instance).len(), 1);
-    claims.note(&object("a", 100, |_| ()), at(0));
+    note(&claims, &object("a", 100, |_| ()), at(0));
     assert!(claims.abandoned(&instance).is_empty());
 }

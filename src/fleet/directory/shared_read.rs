@@ -23,7 +23,7 @@ pub type Outcome<T> = Result<Arc<T>, CloudError>;
 #[derive(Debug)]
 pub struct SharedRead<T> {
     came: AtomicU64,
-    last: Mutex<Option<Last<T>>>,
+    last: Mutex<Option<Box<Last<T>>>>,
 }
 
 /// The last read that has ended.
@@ -59,11 +59,11 @@ impl<T: Send + Sync> SharedRead<T> {
         let serves = self.came.load(Ordering::SeqCst);
         let begun = uptime();
         let outcome = read().await.map(Arc::new);
-        *last = Some(Last {
+        *last = Some(Box::new(Last {
             serves,
             begun,
             outcome: outcome.clone(),
-        });
+        }));
         outcome
     }
 

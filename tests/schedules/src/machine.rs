@@ -1,30 +1,11 @@
 //! A machine that runs the operator, and starts it anew whenever it has ended.
 //!
-//! The process is put together as the shipped one is: the campaign for the lease, then the reflector, the fleet and the
-//! reconciler. In place of kube's runner stands a loop that is the same each time: kube's picks among resources that are due
-//! at once by the order of a hash table, so no schedule could be played twice.
+//! The process is put together as the shipped one is: the campaign for the lease, then roster, fleet, queue and reconciler.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use futures::{
-    FutureExt as _, Stream, StreamExt as _,
-    future::{Either, pending},
-    stream::FuturesUnordered,
-};
-use kube::{
-    Client, ResourceExt as _,
-    runtime::{
-        reflector::{self, ObjectRef, Store},
-        watcher,
-    },
-};
+use futures::{FutureExt as _, Stream, future::pending};
+use kube::{Client, runtime::watcher};
 use rand::RngExt as _;
 use taurus_port_operator::{
     chance::Chance,
@@ -38,7 +19,7 @@ use taurus_port_operator::{
     leader::{Elector, Leadership},
     pace::Pace,
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::{
     cluster::Delivery,
@@ -51,6 +32,9 @@ use crate::{
 
 /// How often a settled resource is looked at.
 pub const RESYNC: Duration = Duration::from_mins(10);
+
+/// How many reconciles run at once; more than there are resources, or as many as are shipped with.
+const CONCURRENCY: u16 = 64;
 
 /// A machine.
 pub struct Machine {
@@ -166,80 +150,10 @@ pub async fn control(
 ) {
     let (sender, deliveries) = mpsc::unbounded_channel();
     shared.lock().cluster.watch(life.machine, sender);
-    let (store, writer) = reflector::store();
-    let (wake, mut woken) = futures::channel::mpsc::unbounded::<ObjectRef<Guarded>>();
-    let context = Arc::new(Context::new(client, settings, store.clone(), wake));
-    let (tell, told) = tokio::sync::oneshot::channel::<()>();
-    let tell = move || drop(tell);
-    let calls = controller::calls(events(deliveries), writer, Arc::clone(&context), tell);
-    let mut calling = Box::pin(context.call_in_time());
-    let (mut calls, mut stop, mut told) = (Box::pin(calls), Box::pin(stop.fuse()), told.fuse());
-    let mut synced = false;
-    let stopping = Arc::new(AtomicBool::new(false));
-    let mut bells: BTreeMap<String, Arc<Notify>> = BTreeMap::new();
-    let mut rounds = FuturesUnordered::new();
-    while !(stopping.load(Ordering::SeqCst) && (rounds.is_empty() || !synced)) {
-        tokio::select! {
-            biased;
-            () = &mut stop => {
-                context.drain();
-                stopping.store(true, Ordering::SeqCst);
-                for bell in bells.values() {
-                    bell.notify_one();
-                }
-            }
-            _ = &mut told, if !synced => synced = true,
-            // As kube's runner does: nothing is reconciled before the first list is in the store.
-            Some(()) = rounds.next(), if synced && !rounds.is_empty() => {}
-            // Another resource has found their Secret changed, or its turn to change something has come.
-            Some(resource) = woken.next() => {
-                if let Some(bell) = bells.get(&resource.name) {
-                    bell.notify_one();
-                }
-            }
-            () = &mut calling => {}
-            Some(Ok(call)) = calls.next(), if !stopping.load(Ordering::SeqCst) => {
-                let name = call.name_any();
-                let bell = bells.entry(name.clone()).or_insert_with(|| {
-                    let bell = Arc::new(Notify::new());
-                    let resource = ObjectRef::new(&name).within(crate::NAMESPACE);
-                    let (store, context) = (store.clone(), Arc::clone(&context));
-                    rounds.push(attend(resource, Arc::clone(&bell), store, context, Arc::clone(&stopping)));
-                    bell
-                });
-                bell.notify_one();
-            }
-        }
-    }
-}
-
-/// Looks after one resource: when it is called for, and when that is due.
-async fn attend(
-    resource: ObjectRef<Guarded>,
-    bell: Arc<Notify>,
-    store: Store<Guarded>,
-    context: Arc<Context>,
-    stopping: Arc<AtomicBool>,
-) {
-    let mut delay = None;
-    loop {
-        let due = match delay {
-            Some(delay) => Either::Left(tokio::time::sleep(delay)),
-            None => Either::Right(pending()),
-        };
-        tokio::select! {
-            biased;
-            () = bell.notified() => {}
-            () = due => {}
-        }
-        if stopping.load(Ordering::SeqCst) {
-            return;
-        }
-        delay = match store.get(&resource) {
-            Some(object) => controller::attend(&object, &context).await,
-            None => None,
-        };
-    }
+    let (wake, woken) = futures::channel::mpsc::unbounded();
+    let context = Arc::new(Context::new(client, settings, wake));
+    let events = events(deliveries);
+    controller::attend_all(context, events, || (), woken, CONCURRENCY, stop).await;
 }
 
 /// What a watch delivers, each event when it is due.

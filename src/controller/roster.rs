@@ -1,0 +1,215 @@
+//! The roster of the resources that exist, kept from the watch, each of them packed.
+//!
+//! Says of each event which resources there are now, which are gone, and which call for a reconcile: those that are new, and
+//! those whose generation or annotations are others. A list comes in pieces and calls when it is whole: whoever decides on one of
+//! its resources knows of all others. What it no longer holds is gone, though nobody has told.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use kube::{Resource as _, ResourceExt as _, runtime::watcher::Event};
+
+use crate::{
+    controller::{Guarded, Undecodable},
+    crd::TaurusProxyPort,
+    model::{ResourceName, Uid},
+};
+
+mod packed;
+
+use packed::{Packed, slim};
+
+/// What an event means for the fleet.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// The resource exists, as it now stands.
+    Noted(Uid, ResourceName, Box<Guarded>),
+    /// The resource is gone; as it last stood, if it could be read.
+    Gone(Uid, Option<Box<TaurusProxyPort>>),
+}
+
+/// What follows from an event.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// What it means for the fleet, in this order.
+    pub(super) changes: Vec<Change>,
+    /// Who calls for a reconcile.
+    pub(super) calls: Vec<ResourceName>,
+}
+
+/// The resources that exist.
+#[derive(Debug, Default)]
+pub struct Roster {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    of: HashMap<ResourceName, Entry>,
+    /// The number of the last list that was begun.
+    list: u32,
+    /// Who calls for a reconcile in lists of which none is whole yet.
+    calls: Vec<ResourceName>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    uid: Uid,
+    /// The last list that held it.
+    list: u32,
+    /// Stands for what calls for a reconcile if it becomes another.
+    called_by: u64,
+    kept: Kept,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Whole(Packed),
+    Undecodable(Box<Undecodable>),
+}
+
+impl Roster {
+    /// A resource as it stands.
+    pub fn get(&self, name: &ResourceName) -> Option<Guarded> {
+        self.lock().of.get(name).and_then(|entry| entry.unpack())
+    }
+
+    /// Takes in an event and says what follows.
+    pub(super) fn take(&self, event: Event<Guarded>) -> News {
+        let mut inner = self.lock();
+        match event {
+            Event::Init => {
+                // A list that was given up had taken in what it held: who called in it calls in the next one.
+                inner.list = inner.list.wrapping_add(1);
+                News::default()
+            }
+            Event::InitApply(object) => {
+                let mut news = inner.put(object);
+                inner.calls.append(&mut news.calls);
+                news
+            }
+            Event::Apply(object) => inner.put(object),
+            Event::InitDone => News {
+                changes: inner.unlisted(),
+                calls: std::mem::take(&mut inner.calls),
+            },
+            Event::Delete(object) => News {
+                changes: vec![inner.remove(object)],
+                calls: Vec::new(),
+            },
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn put(&mut self, mut object: Guarded) -> News {
+        slim(object.meta_mut());
+        let mut changes = Vec::new();
+        let name = name_of(&object);
+        let uid = object.meta().uid.as_deref().unwrap_or_default();
+        let (name, before) = match self.of.remove_entry(&name) {
+            Some((name, before)) => (name, Some(before)),
+            None => (name, None),
+        };
+        // Another resource of the same name, of which nobody has told that it is gone.
+        let (same, other) = match before {
+            Some(before) if *before.uid == *uid => (Some(before), None),
+            other => (None, other),
+        };
+        changes.extend(other.map(Entry::gone));
+        let called_by = called_by(&object);
+        let calls = same.as_ref().is_none_or(|same| same.called_by != called_by);
+        let uid = same.map_or_else(|| Uid::from(uid), |same| same.uid);
+        let entry = Entry {
+            uid: uid.clone(),
+            list: self.list,
+            called_by,
+            kept: Kept::of(&object),
+        };
+        self.of.insert(name.clone(), entry);
+        let calls = calls.then(|| name.clone()).into_iter().collect();
+        changes.push(Change::Noted(uid, name, Box::new(object)));
+        News { changes, calls }
+    }
+
+    /// What the list that is whole now did not hold.
+    fn unlisted(&mut self) -> Vec<Change> {
+        let list = self.list;
+        let gone = self.of.extract_if(|_, entry| entry.list != list);
+        let mut gone: Vec<(ResourceName, Entry)> = gone.collect();
+        // What follows from that shall not depend on the order of a hash table.
+        gone.sort_by(|(one, _), (other, _)| one.cmp(other));
+        gone.into_iter().map(|(_, entry)| entry.gone()).collect()
+    }
+
+    fn remove(&mut self, mut object: Guarded) -> Change {
+        slim(object.meta_mut());
+        let name = name_of(&object);
+        let uid = object.uid().unwrap_or_default();
+        if self.of.get(&name).is_some_and(|entry| *entry.uid == *uid) {
+            self.of.remove(&name);
+        }
+        Change::Gone(Uid::from(uid.as_str()), object.0.ok().map(Box::new))
+    }
+}
+
+impl Entry {
+    fn unpack(&self) -> Option<Guarded> {
+        match &self.kept {
+            Kept::Whole(packed) => match packed.unpack() {
+                Ok(object) => Some(Guarded(Ok(object))),
+                Err(error) => {
+                    tracing::error!(uid = %self.uid, %error, "what was kept of a resource can't be read");
+                    None
+                }
+            },
+            Kept::Undecodable(undecodable) => Some(Guarded(Err(undecodable.clone()))),
+        }
+    }
+
+    fn gone(self) -> Change {
+        let last = self.unpack().and_then(|object| object.0.ok());
+        Change::Gone(self.uid, last.map(Box::new))
+    }
+}
+
+impl Kept {
+    fn of(object: &Guarded) -> Self {
+        let error = match &object.0 {
+            Ok(object) => match Packed::of(object) {
+                Ok(packed) => return Self::Whole(packed),
+                Err(error) => error.to_string(),
+            },
+            Err(undecodable) => return Self::Undecodable(undecodable.clone()),
+        };
+        Self::Undecodable(Box::new(Undecodable {
+            metadata: object.meta().clone(),
+            error,
+            trace: object.trace(),
+        }))
+    }
+}
+
+fn name_of(object: &Guarded) -> ResourceName {
+    let metadata = object.meta();
+    let [namespace, name] =
+        [&metadata.namespace, &metadata.name].map(|part| part.as_deref().unwrap_or_default());
+    ResourceName::new(namespace, name)
+}
+
+fn called_by(object: &Guarded) -> u64 {
+    let metadata = object.meta();
+    let mut hasher = DefaultHasher::new();
+    (&metadata.generation, &metadata.annotations).hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;
