@@ -37,7 +37,10 @@ impl Guarded {
 
 impl<'de> Deserialize<'de> for Guarded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
+        let mut value = Value::deserialize(deserializer)?;
+        // Nobody reads who manages which field, and it is most of an object.
+        let metadata = value.get_mut("metadata").and_then(Value::as_object_mut);
+        metadata.and_then(|metadata| metadata.remove("managedFields"));
         let error = match TaurusProxyPort::deserialize(&value) {
             Ok(object) => return Ok(Self(Ok(object))),
             Err(error) => error.to_string(),

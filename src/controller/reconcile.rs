@@ -1,6 +1,6 @@
 //! One reconcile: read, look, plan, act, settle, report.
 //!
-//! Relies on kube's controller for there being only one reconcile of a resource at a time. Promises at most one write to
+//! Relies on the queue for there being only one reconcile of a resource at a time. Promises at most one write to
 //! the cloud, and a status write only if something differs. `Err` means that Kubernetes itself failed.
 
 use std::time::Duration;

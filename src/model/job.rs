@@ -22,6 +22,15 @@ impl JobState {
     /// The longest word that is kept for people to read, in characters.
     const MAX_WORD: usize = 40;
 
+    /// The word for a job that has not ended, as people read it.
+    pub fn word(&self) -> Option<&str> {
+        match self {
+            Self::Pending => Some("Pending"),
+            Self::Running(word) => Some(word),
+            Self::Completed | Self::Failed(_) | Self::Unauthorized => None,
+        }
+    }
+
     /// Reads a status word; letter case and blanks around it do not matter.
     pub fn from_word(word: Option<&str>) -> Self {
         let word = word.unwrap_or_default().trim();

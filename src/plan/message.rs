@@ -10,7 +10,7 @@ use k8s_openapi::jiff::{Timestamp, ToSpan as _};
 use crate::{
     crd::{FailureCause, ManagementPolicy, REQUESTED_AT},
     fleet::limits::Limit,
-    model::Port,
+    model::{JobId, Port},
     plan::{
         facts::Trouble,
         step::{Cause, Order},
@@ -75,10 +75,7 @@ pub fn in_order(policy: ManagementPolicy, wanted: Port, actual: Option<u16>) -> 
 pub fn of(cause: &Cause) -> Message {
     match cause {
         Cause::Starting(order) => starting(*order),
-        Cause::JobRunning(job, None) => Message::plain(format!("job {job} was accepted")),
-        Cause::JobRunning(job, Some(word)) => {
-            Message::quoting(format!("job {job} is at work"), word)
-        }
+        Cause::JobRunning(job, word) => at_work(job, word.as_deref()),
         Cause::Verifying => {
             Message::plain("the job is done; waiting for the list of proxies to show the port")
         }
@@ -154,6 +151,14 @@ pub fn of(cause: &Cause) -> Message {
         Cause::SpecInvalid(fault) => Message::plain(fault.clone()),
         Cause::Blocked(trouble) => blocked(trouble),
     }
+}
+
+/// Said when the job is accepted, and again when it is first seen running: the same, lest that cost a write. Any other word
+/// of the cloud is shown.
+fn at_work(job: &JobId, word: Option<&str>) -> Message {
+    let word = word.filter(|word| !word.eq_ignore_ascii_case("running"));
+    let word = word.map_or_else(String::new, |word| format!(" ({word})"));
+    Message::plain(format!("job {job} is at work{word}"))
 }
 
 fn starting(order: Order) -> Message {

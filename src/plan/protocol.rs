@@ -57,8 +57,7 @@ fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step 
         watch.polls,
     );
     // What was said of a job that was seen at work stands when it can't be read for once.
-    let said = watch.job_seen.map(|_| String::new());
-    let meanwhile = Cause::JobRunning(job.clone(), said);
+    let meanwhile = Cause::JobRunning(job.clone(), watch.job_word.clone());
     let seen = match &facts.observed.job {
         Seen::Known(seen) => seen,
         Seen::Unknown(trouble) if !trouble.is_not_found() => {
@@ -82,13 +81,7 @@ fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step 
         _ if overdue(facts, change) => {
             Step::Hold(Cause::JobOverdue(Some(job.clone())), facts.pace.stuck_poll)
         }
-        JobState::Pending => Step::Hold(
-            Cause::JobRunning(job.clone(), Some("Pending".to_owned())),
-            again,
-        ),
-        JobState::Running(word) => {
-            Step::Hold(Cause::JobRunning(job.clone(), Some(word.clone())), again)
-        }
+        JobState::Pending | JobState::Running(_) => Step::Hold(meanwhile, again),
     }
 }
 

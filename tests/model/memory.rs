@@ -122,6 +122,8 @@ impl Watched {
             since: clock::uptime(self.since),
             job_known: self.known.map(clock::uptime),
             job_seen: self.seen.map(clock::uptime),
+            // Only said, never decided on.
+            job_word: None,
             job_missing: self.missing.map(Sight::sighting),
             target_seen: self.target.map(Sight::sighting),
             untouched: self.untouched.map(Sight::sighting),

@@ -11,7 +11,8 @@ use crate::{
         read::Desired,
     },
     crd::TaurusProxyPort,
-    model::{ChangeId, Moment},
+    model::{ChangeId, JobId, Moment},
+    pace::Pace,
     plan::{
         self, Decision, backoff,
         record::{Change, Record},
@@ -36,15 +37,21 @@ impl Pass<'_> {
         let id = ChangeId::from_bits(self.context.chance.bits());
         let change = act::intended(id, &order, desired, self.context.clock.now());
         let object = self.object.clone();
+        let pace = &self.context.pace;
         let objection = || self.context.objection(&object, desired);
         let status = |object: &TaurusProxyPort, change: &Change| {
             let record = Record {
                 change: Some(change.clone()),
                 ..finding.decision.record.clone()
             };
+            let step = change
+                .job
+                .clone()
+                .map_or_else(|| finding.decision.step.clone(), |job| following(job, pace));
             let decision = Decision {
                 record,
-                ..finding.decision.clone()
+                session: finding.decision.session.clone(),
+                step,
             };
             summary::status(
                 object,
@@ -114,12 +121,8 @@ impl Pass<'_> {
         let mut record = Record::of(self.object);
         self.context.meter.change_answered(&outcome);
         match outcome {
-            Outcome::Accepted(_) => {
-                let step = Step::Change(Order {
-                    from: change.from,
-                    to: desired.port,
-                    attempt: change.attempt,
-                });
+            Outcome::Accepted(job) => {
+                let step = following(job, &self.context.pace);
                 let decision = Decision {
                     record,
                     session: self.memory.session.clone(),
@@ -183,4 +186,9 @@ impl Pass<'_> {
         }
         self.memory.session.refused(error, port, count, wait, now);
     }
+}
+
+/// What follows when a job was accepted; said with the job id, so that it takes no write of its own.
+fn following(job: JobId, pace: &Pace) -> Step {
+    Step::Hold(Cause::JobRunning(job, None), pace.poll_first)
 }

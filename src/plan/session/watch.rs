@@ -25,6 +25,8 @@ pub struct Watch {
     pub job_known: Option<Duration>,
     /// Uptime at which its job was last visible.
     pub job_seen: Option<Duration>,
+    /// The word of the cloud for what the job was doing then.
+    pub job_word: Option<String>,
     /// The job was not found, though it must be visible by now.
     pub job_missing: Option<Sighting>,
     /// The wanted port was seen.
@@ -46,6 +48,7 @@ impl Watch {
             since: now.uptime,
             job_known: None,
             job_seen: None,
+            job_word: None,
             job_missing: None,
             target_seen: None,
             untouched: None,
@@ -66,6 +69,7 @@ impl Watch {
             Seen::Known(job) => {
                 self.polls = self.polls.saturating_add(1);
                 self.job_seen = Some(now.uptime);
+                self.job_word = job.state.word().map(str::to_owned);
                 self.job_missing = None;
                 if job.state == JobState::Completed {
                     let cloud_now = job.cloud_time.unwrap_or(now.wall);

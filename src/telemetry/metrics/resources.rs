@@ -14,14 +14,23 @@ use prometheus_client::{
 
 use crate::{crd::TaurusProxyPortStatus, model::Reason};
 
-/// The resources by UID.
+/// The resources by UID; there may be many, so that little is kept of each.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Resources(Arc<Mutex<HashMap<String, Said>>>);
+pub(super) struct Resources(Arc<Mutex<HashMap<Box<str>, Said>>>);
 
 #[derive(Debug, Clone, Copy)]
 enum Said {
-    Status(StateLabels),
+    Status(State, Option<Reason>),
     Undecodable,
+}
+
+/// Which condition is True.
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Ready,
+    Reconciling,
+    Stalled,
+    Unknown,
 }
 
 /// The one condition of Ready, Reconciling and Stalled that is True, and its reason.
@@ -33,19 +42,19 @@ struct StateLabels {
 
 impl Resources {
     pub(super) fn said(&self, uid: &str, status: &TaurusProxyPortStatus) {
-        let labels = StateLabels::of(status);
-        self.lock().insert(uid.to_owned(), Said::Status(labels));
+        let (state, reason) = said_by(status);
+        self.lock().insert(uid.into(), Said::Status(state, reason));
     }
 
     pub(super) fn undecodable(&self, uid: &str) {
-        self.lock().insert(uid.to_owned(), Said::Undecodable);
+        self.lock().insert(uid.into(), Said::Undecodable);
     }
 
     pub(super) fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Said>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Said>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -54,7 +63,10 @@ impl Resources {
         let mut undecodable = 0;
         for said in self.lock().values() {
             match said {
-                Said::Status(labels) => *by_state.entry(*labels).or_default() += 1,
+                Said::Status(state, reason) => {
+                    let labels = StateLabels::of(*state, *reason);
+                    *by_state.entry(labels).or_default() += 1;
+                }
                 Said::Undecodable => undecodable += 1,
             }
         }
@@ -63,21 +75,31 @@ impl Resources {
 }
 
 impl StateLabels {
-    fn of(status: &TaurusProxyPortStatus) -> Self {
-        const STATES: [(&str, &str); 3] = [
-            ("Ready", "ready"),
-            ("Reconciling", "reconciling"),
-            ("Stalled", "stalled"),
-        ];
-        let found = status.conditions.iter().find_map(|condition| {
-            let (_, state) = STATES.iter().find(|(name, _)| *name == condition.type_)?;
-            (condition.status == "True").then_some((*state, condition.reason.as_str()))
-        });
-        let (state, reason) = found.unwrap_or(("unknown", ""));
-        // The text in the status may be somebody else's; a label is one of ours.
-        let reason = reason.parse::<Reason>().map_or("unknown", Reason::name);
-        Self { state, reason }
+    fn of(state: State, reason: Option<Reason>) -> Self {
+        Self {
+            state: match state {
+                State::Ready => "ready",
+                State::Reconciling => "reconciling",
+                State::Stalled => "stalled",
+                State::Unknown => "unknown",
+            },
+            reason: reason.map_or("unknown", Reason::name),
+        }
     }
+}
+
+fn said_by(status: &TaurusProxyPortStatus) -> (State, Option<Reason>) {
+    let found = status.conditions.iter().find_map(|condition| {
+        let state = match condition.type_.as_str() {
+            "Ready" => State::Ready,
+            "Reconciling" => State::Reconciling,
+            "Stalled" => State::Stalled,
+            _ => return None,
+        };
+        // The text in the status may be somebody else's; a label is one of ours.
+        (condition.status == "True").then(|| (state, condition.reason.parse().ok()))
+    });
+    found.unwrap_or((State::Unknown, None))
 }
 
 impl Collector for Resources {
