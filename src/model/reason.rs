@@ -50,8 +50,8 @@ pub enum Reason {
     ProxyBusy,
     /// Another resource's change on the same instance goes first.
     WaitingForInstance,
-    /// As many changes are under way, or were begun within the last hour, as the operator allows over all resources; this
-    /// one waits for its turn.
+    /// As many changes are under way, or were begun within the last hour, as the operator allows over all resources, or as many
+    /// calls of the cloud are made; this one waits for its turn.
     #[strum(message = "see [limits.md](limits.md)")]
     WaitingForBudget,
     /// Too many changes in a row failed on different proxies, perhaps for a common cause: no new one begins for a while.

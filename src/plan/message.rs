@@ -83,6 +83,9 @@ pub fn of(cause: &Cause) -> Message {
             "whether the last change was begun is not known yet; watching the task list and the port before anything else",
         ),
         Cause::Looking => Message::plain("the cloud takes long to answer"),
+        Cause::WaitingForCalls => Message::plain(
+            "waiting to be looked at: more calls of the cloud are wanted than --calls-per-minute allows",
+        ),
         Cause::Newcomer => Message::plain(
             "making sure that no change from before this resource is still at work on the proxy",
         ),

@@ -70,6 +70,8 @@ pub enum Cause {
     Newcomer,
     /// The cloud takes long to answer.
     Looking,
+    /// More calls of the cloud are wanted than may be made; a look has its time later.
+    WaitingForCalls,
     /// An attempt did not succeed; the next follows.
     BackingOff(FailureCause, Option<String>),
     /// Somebody else's operation is at work.
@@ -146,9 +148,8 @@ impl Cause {
             Self::ProxyBusy(_) => Reason::ProxyBusy,
             Self::WaitingForInstance => Reason::WaitingForInstance,
             Self::WaitingForLimit(Limit::Halted { .. }) => Reason::RolloutHalted,
-            Self::WaitingForLimit(Limit::Concurrent { .. } | Limit::Hourly { .. }) => {
-                Reason::WaitingForBudget
-            }
+            Self::WaitingForLimit(Limit::Concurrent { .. } | Limit::Hourly { .. })
+            | Self::WaitingForCalls => Reason::WaitingForBudget,
             Self::Suspended | Self::Deleting => Reason::Suspended,
             Self::ConfirmingAbsence => Reason::ConfirmingAbsence,
             Self::GivenUp(cause, _) => given_up(*cause),

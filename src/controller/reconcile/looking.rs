@@ -81,7 +81,8 @@ impl Pass<'_> {
         let takes = now.saturating_sub(asked).saturating_add(wait);
         if record.generation != Some(desired.generation) && takes >= self.context.pace.interim_after
         {
-            self.report_interim(desired, &record).await?;
+            self.report_interim(desired, &record, Cause::WaitingForCalls)
+                .await?;
         }
         // All resources of an instance come at the same time, and share the list.
         Ok(Some(wait))
@@ -113,7 +114,8 @@ impl Pass<'_> {
         let soon = tokio::time::timeout(pace.interim_after, &mut looking);
         let soon = self.context.unless_draining(soon).await?.ok();
         if soon.is_none() && record.generation != Some(desired.generation) {
-            self.report_interim(desired, &record).await?;
+            self.report_interim(desired, &record, Cause::Looking)
+                .await?;
         }
         let seen = match soon {
             Some(seen) => seen,
@@ -138,12 +140,13 @@ impl Pass<'_> {
         &mut self,
         desired: &Desired,
         record: &Record,
+        cause: Cause,
     ) -> Result<(), JournalError> {
         let same_port = record.ready && record.port == Some(desired.port.get());
         let step = if same_port {
             Step::Keep(Duration::ZERO)
         } else {
-            Step::Hold(Cause::Looking, Duration::ZERO)
+            Step::Hold(cause, Duration::ZERO)
         };
         let decision = Decision {
             record: record.clone(),
