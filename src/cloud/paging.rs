@@ -53,8 +53,9 @@ impl<T> Rows<T> {
         self.rows.len() > before
     }
 
-    /// The rows.
-    pub fn into_values(self) -> Vec<T> {
+    /// The rows, without room for more: they may be kept for a while.
+    pub fn into_values(mut self) -> Vec<T> {
+        self.rows.shrink_to_fit();
         self.rows
     }
 }

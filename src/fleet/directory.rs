@@ -25,7 +25,7 @@ mod shared_read;
 pub mod sweep;
 
 /// A list is kept for the other resources of its instance for so long.
-pub const KEPT: Duration = Duration::from_secs(30);
+pub const KEPT: Duration = Duration::from_secs(10);
 
 /// Short, but longer than nothing: for who has to come again.
 const A_MOMENT: Duration = Duration::from_millis(20);
