@@ -47,6 +47,9 @@ pub mod work;
 
 pub use guarded::{Guarded, Undecodable};
 
+/// How many resources are listed at once: what a page takes in memory, decoded, is what a process keeps of ten times as many.
+const PAGE: u32 = 100;
+
 /// Where and how to run.
 pub struct Scope {
     /// The only namespace to look at; all where there is none.
@@ -77,7 +80,8 @@ pub async fn run(
         clock: keeping.clock,
         pace: &keeping.pace,
     };
-    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let pages = watcher::Config::default().page_size(PAGE);
+    let events = watcher(api, pages).default_backoff();
     tokio::select! {
         () = attend_all(context, events, synced, woken, scope.concurrency, stop) => {}
         () = keeper.keep() => {}

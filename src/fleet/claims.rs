@@ -202,6 +202,14 @@ impl Claims {
         }
     }
 
+    /// Whether several resources are on this instance.
+    pub fn share(&self, instance: &InstanceId) -> bool {
+        let directory = self.directory();
+        let first = (instance.clone(), Uid::from(""));
+        let of_instance = directory.instances.range(first..).take(2);
+        of_instance.filter(|(other, _)| other == instance).count() == 2
+    }
+
     /// Jobs that were given up on any resource of this instance.
     pub fn abandoned(&self, instance: &InstanceId) -> BTreeSet<JobId> {
         let directory = self.directory();

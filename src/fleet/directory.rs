@@ -188,6 +188,14 @@ impl Directory {
         outcome
     }
 
+    /// Nobody else wants the list of this instance: it is not kept.
+    pub fn forget(&self, instance: &InstanceId) {
+        let instances = self.instances();
+        if let Some(shared) = instances.of.get(instance) {
+            shared.list.forget(Duration::MAX);
+        }
+    }
+
     /// Forgets the lists that nobody else can want any more.
     pub fn tidy(&self) {
         let before = self.uptime().saturating_sub(KEPT);

@@ -121,6 +121,12 @@ impl Pass<'_> {
             Some(seen) => seen,
             None => self.context.unless_draining(looking).await?,
         };
+        let instance = &desired.subject.instance;
+        if let Ok(directory) = way
+            && !self.context.claims.share(instance)
+        {
+            directory.forget(instance);
+        }
         let mut observed = match seen {
             Ok(observed) => observed,
             Err(later) => return Ok(Err(later)),

@@ -164,3 +164,25 @@ fn abandoned_jobs_are_known_by_instance() {
     note(&claims, &object("a", 100, |_| ()), at(0));
     assert!(claims.abandoned(&instance).is_empty());
 }
+
+#[test]
+fn an_instance_is_shared_by_two() {
+    let claims = Claims::default();
+    let with = |uid: &str, instance: char| {
+        object(uid, 100, |value| {
+            value["spec"]["instanceID"] =
+                json!(format!("{}in07", String::from(instance).repeat(32)));
+        })
+    };
+    let [one, other] = [with("a", '1'), with("b", '1')];
+    let instance = subject(&one).instance;
+    note(&claims, &with("z", '2'), at(0));
+    assert!(!claims.share(&instance));
+    note(&claims, &one, at(0));
+    note(&claims, &one, at(1));
+    assert!(!claims.share(&instance));
+    note(&claims, &other, at(0));
+    assert!(claims.share(&instance));
+    claims.forget("a", at(2));
+    assert!(!claims.share(&instance));
+}
