@@ -19,6 +19,7 @@ use kube::{
         watcher,
     },
 };
+use tracing::Instrument as _;
 
 use crate::{
     controller::{
@@ -31,6 +32,7 @@ use crate::{
     crd::TaurusProxyPort,
     leader,
     plan::{backoff, record::Record},
+    telemetry::traces,
 };
 
 pub mod accounts;
@@ -255,8 +257,13 @@ pub async fn attend(object: &Guarded, context: &Arc<Context>) -> Option<Duration
     let working = context.work.begin(began);
     let uid = object.uid().unwrap_or_default();
     let mut memory = context.memories.take(&uid);
+    let span = traces::reconcile(object);
     let reconciling = Box::pin(reconcile::reconcile(context, object, &mut memory));
+    let reconciling = reconciling.instrument(span.clone());
     let result = AssertUnwindSafe(reconciling).catch_unwind().await;
+    if !matches!(result, Ok(Ok(_))) {
+        traces::failed(&span);
+    }
     if result.is_err() {
         memory.doubt();
         memory.failures = memory.failures.saturating_add(1);
@@ -272,6 +279,7 @@ pub async fn attend(object: &Guarded, context: &Arc<Context>) -> Option<Duration
         Ok(Err(error)) => (Ending::Failed, Some(retry_after(object, &error, context))),
         Err(_) => {
             tracing::error!(
+                namespace = object.namespace(),
                 name = object.name_any(),
                 "a reconcile panicked; it is tried again later"
             );
@@ -302,6 +310,9 @@ fn retry_after(object: &TaurusProxyPort, error: &JournalError, context: &Context
         JournalError::NotLeading => leader::TRY_EVERY,
         _ => backoff::doubling(context.pace.transient, failures),
     };
-    tracing::warn!(name = object.name_any(), %error, ?delay, "not reconciled; tried again later");
+    tracing::warn!(
+        namespace = object.namespace(), name = object.name_any(), %error, ?delay,
+        "not reconciled; tried again later"
+    );
     context.chance.jittered(delay)
 }
