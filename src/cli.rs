@@ -150,10 +150,10 @@ pub struct RunArguments {
     #[arg(hide_env_values = true, default_value = "info")]
     pub log_level: String,
 
-    /// Address of an OpenTelemetry collector that traces are sent to by OTLP over HTTP, such as http://collector:4318; without
-    /// it, that of OTEL_EXPORTER_OTLP_ENDPOINT, and none where that is unset, too.
+    /// Address of an OpenTelemetry collector that traces are sent to by OTLP over HTTP, mostly at its port 4318.
     ///
-    /// /v1/traces is added. Headers, attributes and sampling are those of the usual OTEL_ variables.
+    /// Without it, it is the one that the environment names for all programs (`OTEL_EXPORTER_OTLP_ENDPOINT`); where that is unset,
+    /// too, nothing is traced. The path of traces is added. Headers, attributes and sampling are those of that environment as well.
     #[arg(long, env = "TAURUS_OTLP_ENDPOINT", value_name = "URL")]
     #[arg(hide_env_values = true)]
     pub otlp_endpoint: Option<String>,

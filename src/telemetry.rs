@@ -33,5 +33,8 @@ pub enum TelemetryError {
 pub fn start(settings: Settings) -> Result<Option<Traces>, TelemetryError> {
     let traces = settings.collector.as_deref().map(Traces::to).transpose()?;
     logs::start(settings.logs, traces.as_ref())?;
+    if let Some(collector) = settings.collector {
+        tracing::info!(collector, "traces are sent");
+    }
     Ok(traces)
 }

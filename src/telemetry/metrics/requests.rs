@@ -66,9 +66,8 @@ impl Request {
     /// By method and path. Relies on the paths being those of resources.
     pub fn of(method: &Method, path: &str) -> Self {
         let path: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let rest = match path.as_slice() {
-            ["api", _, rest @ ..] | ["apis", _, _, rest @ ..] => rest,
-            _ => return Self::Other,
+        let (["api", _, rest @ ..] | ["apis", _, _, rest @ ..]) = path.as_slice() else {
+            return Self::Other;
         };
         let (kind, named, subresource) = match rest {
             ["namespaces", _, kind, rest @ ..] | [kind, rest @ ..] => {
@@ -130,9 +129,14 @@ impl Default for Requests {
             count: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
         };
-        // An alert sees a step from 0 to 1, not a figure out of nowhere.
-        for answer in Answer::iter() {
-            drop(requests.counter(Request::WriteStatus, answer));
+        // An alert sees a step from 0 to 1, not a figure out of nowhere; and there are as many series from the start as there
+        // can be.
+        for request in Request::iter() {
+            for answer in Answer::iter() {
+                drop(requests.counter(request, answer));
+            }
+            let request = request.into();
+            drop(requests.seconds.get_or_create(&RequestLabel { request }));
         }
         requests
     }

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use crate::{
     install::{
         chart::template,
-        manifests::{kustomized, one, parse},
+        manifests::{kustomized, one, parse, unwarned},
     },
     world::{
         plane,
+        shell::{blocks, kubeconfig, run},
         tools::{copy_into, printed, root},
     },
 };
@@ -126,4 +127,25 @@ fn the_chart_hands_the_dashboard_to_grafana() {
         .iter()
         .all(|it| it["kind"] != "ConfigMap" && it["kind"] != "PrometheusRule");
     assert!(off, "both are off unless asked for");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documented_commands_work_and_every_file_that_the_pages_name_is_there() {
+    let plane = plane::bare().await;
+    let kubeconfig = kubeconfig(plane, "default");
+    let pages = ["monitoring.md", "metrics.md", "logs.md"];
+    let texts = pages.map(|page| fs::read_to_string(root().join("docs").join(page)).unwrap());
+    let mut count = 0;
+    for block in texts.iter().flat_map(|text| blocks(text)) {
+        unwarned(run(plane, block, &kubeconfig).await);
+        count += 1;
+    }
+    assert!(count > 0);
+    let links = texts.iter().flat_map(|text| text.split("](").skip(1));
+    for link in links.map(|rest| rest.split([')', '#']).next().unwrap()) {
+        assert!(
+            link.is_empty() || root().join("docs").join(link).exists(),
+            "{link}"
+        );
+    }
 }
