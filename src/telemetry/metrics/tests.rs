@@ -132,8 +132,8 @@ fn families(text: &str) -> BTreeSet<(String, String, String)> {
         .lines()
         .filter_map(|line| line.strip_prefix("# UNIT ")?.split_once(' '))
         .collect();
-    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    types
+    let declared = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    declared
         .map(|line| {
             let (name, type_) = line.split_once(' ').unwrap();
             let unit = units.get(name).copied().unwrap_or_default();

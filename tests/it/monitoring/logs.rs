@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
-use taurus_sim::{Answer, Effect, Fault, Mode, Operation};
+use taurus_sim::{Answer, Effect, Fault, Mode, Operation, sample};
 
 use crate::world::{World, options, program::Program, tools::root};
 
@@ -100,7 +100,7 @@ async fn every_field_of_the_programs_lines_has_a_row_and_each_decision_its_line(
         Operation::Change,
         Effect::respond(Answer::error(500, "DBS.108000", "no")),
     );
-    world.sim.inject(fault.once());
+    world.sim.inject(fault.instance(sample::INSTANCE).once());
     let mut program = Program::start(&world).await;
     world.want(3307).await;
     world.until_change(2).await;

@@ -68,7 +68,7 @@ async fn a_change_can_be_followed_in_traces_and_no_secret_is_in_them() {
         Operation::Change,
         Effect::respond(Answer::error(500, "DBS.108000", &echo)),
     );
-    world.sim.inject(fault.once());
+    world.sim.inject(fault.instance(sample::INSTANCE).once());
     let program = Program::start_with(
         &world,
         &[
@@ -107,14 +107,33 @@ async fn a_change_can_be_followed_in_traces_and_no_secret_is_in_them() {
         .await;
 
     let spans = collector.spans();
+    the_request_is_below_its_reconcile(&spans, &world.namespace, &change.id, &job);
+    only_names_and_ids(&spans);
+    no_secret_was_sent(&collector);
+    assert!(
+        collector
+            .header("x-tenant")
+            .iter()
+            .all(|tenant| tenant == "shop")
+    );
+    assert!(
+        !program.log().contains("traces are not taken"),
+        "{}",
+        program.log()
+    );
+    world.finish().await;
+}
+
+/// With the job that it was answered with; beside it are the looks before, and the writes of the intent and of the job id.
+fn the_request_is_below_its_reconcile(spans: &[Span], namespace: &str, change: &str, job: &str) {
     // The request for the change: below the reconcile that made it, with the job that it was answered with.
-    let requests = named(&spans, "change_port");
+    let requests = named(spans, "change_port");
     let request = requests
         .iter()
-        .find(|span| is(span, "taurus.job.id", &job))
+        .find(|span| is(span, "taurus.job.id", job))
         .expect("the request");
     assert!(
-        is(request, "taurus.change.id", &change.id) && is(request, "taurus.meaning", "success"),
+        is(request, "taurus.change.id", change) && is(request, "taurus.meaning", "success"),
         "{request:?}"
     );
     let reconcile = spans
@@ -126,10 +145,10 @@ async fn a_change_can_be_followed_in_traces_and_no_secret_is_in_them() {
         ("reconcile", &request.trace)
     );
     for (attribute, value) in [
-        ("k8s.namespace.name", world.namespace.as_str()),
+        ("k8s.namespace.name", namespace),
         ("taurus.resource.name", NAME),
-        ("taurus.change.id", &change.id),
-        ("taurus.job.id", &job),
+        ("taurus.change.id", change),
+        ("taurus.job.id", job),
         ("taurus.state", "Reconciling"),
         ("taurus.reason", "JobRunning"),
         ("service.name", "taurus-port-operator"),
@@ -161,20 +180,25 @@ async fn a_change_can_be_followed_in_traces_and_no_secret_is_in_them() {
         "the polls"
     );
     // The answer that was lost: its kind is told, its text is not.
-    let lost = named(&spans, "change_port")
+    let lost = named(spans, "change_port")
         .into_iter()
         .find(|span| span.failed)
         .expect("the failure");
     assert!(is(lost, "taurus.code", "DBS.108000"), "{lost:?}");
     assert!(is(lost, "http.response.status_code", "500"), "{lost:?}");
+}
 
+fn only_names_and_ids(spans: &[Span]) {
     let known = BTreeSet::from(ATTRIBUTES);
-    for span in &spans {
+    for span in spans {
         assert!(span.took < PATIENCE, "{span:?}");
         for attribute in span.attributes.keys() {
             assert!(known.contains(attribute.as_str()), "{attribute}: {span:?}");
         }
     }
+}
+
+fn no_secret_was_sent(collector: &Collector) {
     let raw = collector.raw();
     for secret in SECRETS {
         let found = raw
@@ -182,18 +206,6 @@ async fn a_change_can_be_followed_in_traces_and_no_secret_is_in_them() {
             .any(|window| window == secret.as_bytes());
         assert!(!found, "{secret} was sent to the collector");
     }
-    assert!(
-        collector
-            .header("x-tenant")
-            .iter()
-            .all(|tenant| tenant == "shop")
-    );
-    assert!(
-        !program.log().contains("traces are not taken"),
-        "{}",
-        program.log()
-    );
-    world.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
