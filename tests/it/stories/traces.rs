@@ -261,6 +261,7 @@ async fn a_collector_that_is_away_or_never_answers_disturbs_nothing() {
             .count();
         assert_eq!(told, 1, "once: {}", program.log());
         assert_eq!(world.asked_for(), [3307]);
+        world.until_neighbour_is_ready().await;
         let asked = Instant::now();
         program.signal("TERM").await;
         assert!(program.ended().await.success(), "{}", program.log());
