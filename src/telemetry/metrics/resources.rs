@@ -22,12 +22,12 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub(super) struct Resources(Arc<Mutex<Ledger>>);
 
-/// By UID.
+/// By UID; there may be many, so that little is kept of each.
 #[derive(Debug, Default)]
 struct Ledger {
-    said: HashMap<String, Said>,
+    said: HashMap<Box<str>, Said>,
     /// Few of them at a time.
-    changes: HashMap<String, Change>,
+    changes: HashMap<Box<str>, Change>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +47,17 @@ struct Count {
 
 #[derive(Debug, Clone, Copy)]
 enum Said {
-    Status(StateLabels),
+    Status(State, Option<Reason>),
     Undecodable,
+}
+
+/// Which condition is True.
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Ready,
+    Reconciling,
+    Stalled,
+    Unknown,
 }
 
 /// The one condition of Ready, Reconciling and Stalled that is True, and its reason.
@@ -65,12 +74,12 @@ struct PhaseLabel {
 
 impl Resources {
     pub(super) fn said(&self, uid: &str, status: &TaurusProxyPortStatus) {
-        let labels = StateLabels::of(status);
+        let (state, reason) = said_by(status);
         let mut ledger = self.lock();
-        ledger.said.insert(uid.to_owned(), Said::Status(labels));
+        ledger.said.insert(uid.into(), Said::Status(state, reason));
         match &status.change {
             Some(change) => {
-                ledger.changes.insert(uid.to_owned(), Change::of(change));
+                ledger.changes.insert(uid.into(), Change::of(change));
             }
             None => {
                 ledger.changes.remove(uid);
@@ -80,7 +89,7 @@ impl Resources {
 
     pub(super) fn undecodable(&self, uid: &str) {
         let mut ledger = self.lock();
-        ledger.said.insert(uid.to_owned(), Said::Undecodable);
+        ledger.said.insert(uid.into(), Said::Undecodable);
         ledger.changes.remove(uid);
     }
 
@@ -102,7 +111,10 @@ impl Resources {
         let ledger = self.lock();
         for said in ledger.said.values() {
             match said {
-                Said::Status(labels) => *count.by_state.entry(*labels).or_default() += 1,
+                Said::Status(state, reason) => {
+                    let labels = StateLabels::of(*state, *reason);
+                    *count.by_state.entry(labels).or_default() += 1;
+                }
                 Said::Undecodable => count.undecodable += 1,
             }
         }
@@ -125,20 +137,16 @@ impl Change {
 }
 
 impl StateLabels {
-    fn of(status: &TaurusProxyPortStatus) -> Self {
-        const STATES: [(&str, &str); 3] = [
-            ("Ready", "ready"),
-            ("Reconciling", "reconciling"),
-            ("Stalled", "stalled"),
-        ];
-        let found = status.conditions.iter().find_map(|condition| {
-            let (_, state) = STATES.iter().find(|(name, _)| *name == condition.type_)?;
-            (condition.status == "True").then_some((*state, condition.reason.as_str()))
-        });
-        let (state, reason) = found.unwrap_or(("unknown", ""));
-        // The text in the status may be somebody else's; a label is one of ours.
-        let reason = reason.parse::<Reason>().map_or("unknown", Reason::name);
-        Self { state, reason }
+    fn of(state: State, reason: Option<Reason>) -> Self {
+        Self {
+            state: match state {
+                State::Ready => "ready",
+                State::Reconciling => "reconciling",
+                State::Stalled => "stalled",
+                State::Unknown => "unknown",
+            },
+            reason: reason.map_or("unknown", Reason::name),
+        }
     }
 }
 
@@ -151,6 +159,20 @@ impl PhaseLabel {
         };
         Self { phase }
     }
+}
+
+fn said_by(status: &TaurusProxyPortStatus) -> (State, Option<Reason>) {
+    let found = status.conditions.iter().find_map(|condition| {
+        let state = match condition.type_.as_str() {
+            "Ready" => State::Ready,
+            "Reconciling" => State::Reconciling,
+            "Stalled" => State::Stalled,
+            _ => return None,
+        };
+        // The text in the status may be somebody else's; a label is one of ours.
+        (condition.status == "True").then(|| (state, condition.reason.parse().ok()))
+    });
+    found.unwrap_or((State::Unknown, None))
 }
 
 impl Collector for Resources {
