@@ -102,8 +102,8 @@ crds: need-rust ## Write the custom resource definition anew from the types
 	mv $(CRD).new $(CRD)
 	cp $(CRD) $(CRD_OF_CHART)
 
-docs: need-rust ## Write the reference and the table of field cases anew
-	WRITE_DOCS=1 cargo test --locked --test it -- field_cases:: reference::
+docs: need-rust ## Write the reference, the pages of metrics and logs, the copies of the alert rules and the table of field cases anew
+	WRITE_DOCS=1 cargo test --locked --test it -- field_cases:: reference:: monitoring::pages::
 
 # With the flags of tests/gitops/build, so that what was built for the tests isn't built again.
 check-go:

@@ -150,6 +150,24 @@ pub struct RunArguments {
     #[arg(hide_env_values = true, default_value = "info")]
     pub log_level: String,
 
+    /// Address of an OpenTelemetry collector that traces are sent to by OTLP over HTTP, mostly at its port 4318.
+    ///
+    /// Without it, it is the one that the environment names for all programs (`OTEL_EXPORTER_OTLP_ENDPOINT`); where that is unset,
+    /// too, nothing is traced. The path of traces is added. Headers, attributes and sampling are those of that environment as well.
+    #[arg(long, env = "TAURUS_OTLP_ENDPOINT", value_name = "URL")]
+    #[arg(hide_env_values = true)]
+    pub otlp_endpoint: Option<String>,
+
+    /// As OpenTelemetry has it for all programs.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", hide = true)]
+    #[arg(hide_env_values = true)]
+    pub otel_exporter_otlp_traces_endpoint: Option<String>,
+
+    /// As OpenTelemetry has it for all programs.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide = true)]
+    #[arg(hide_env_values = true)]
+    pub otel_exporter_otlp_endpoint: Option<String>,
+
     /// Divide the durations of the change protocol, for demonstrations; only where all allowed endpoints are loopback.
     #[arg(long, env = "TAURUS_PACE", value_name = "DIVISOR", hide = true)]
     #[arg(hide_env_values = true)]

@@ -13,16 +13,21 @@ use crate::{
     cloud::{budget::CallLimit, endpoints::AllowList},
     config::{
         authorities::AuthoritiesFault,
+        collector::CollectorFault,
         defaults::{Defaults, DefaultsFault},
         endpoint::{Endpoint, EndpointFault},
         limits::LimitsFault,
     },
     fleet::limits::Limits,
     pace::Pace,
-    telemetry::logs::{self, Format},
+    telemetry::{
+        self,
+        logs::{self, Format},
+    },
 };
 
 pub mod authorities;
+pub mod collector;
 pub mod defaults;
 pub mod endpoint;
 pub mod limits;
@@ -55,8 +60,8 @@ pub struct Config {
     pub election: Option<Election>,
     /// Where the admin server listens.
     pub admin_address: SocketAddr,
-    /// How and what is logged.
-    pub logs: logs::Settings,
+    /// What is told, and how.
+    pub telemetry: telemetry::Settings,
 }
 
 /// Which lease the processes of this operator elect their leader by.
@@ -154,6 +159,9 @@ pub enum ConfigError {
          info,kube=debug"
     )]
     LogLevel(String),
+    /// The collector of traces can't be sent to.
+    #[error(transparent)]
+    Collector(#[from] CollectorFault),
     /// The pace is no divisor.
     #[error("--pace (TAURUS_PACE): {0:?} is not a divisor: give a whole number from 1")]
     Pace(String),
@@ -200,9 +208,12 @@ impl Config {
             pace,
             election: election(arguments)?,
             admin_address: parsed(&arguments.admin_address, ConfigError::AdminAddress)?,
-            logs: logs::Settings {
-                format: parsed::<Format>(&arguments.log_format, ConfigError::LogFormat)?,
-                filter: filter(&arguments.log_level)?,
+            telemetry: telemetry::Settings {
+                logs: logs::Settings {
+                    format: parsed::<Format>(&arguments.log_format, ConfigError::LogFormat)?,
+                    filter: filter(&arguments.log_level)?,
+                },
+                collector: collector::read(arguments)?,
             },
         })
     }

@@ -14,6 +14,7 @@ use kube::{
     Api, Client, Resource as _, ResourceExt as _,
     runtime::{WatchStreamExt as _, watcher},
 };
+use tracing::Instrument as _;
 
 use crate::{
     controller::{
@@ -26,6 +27,7 @@ use crate::{
     leader,
     model::{ResourceName, Uid},
     plan::{backoff, record::Record},
+    telemetry::traces,
 };
 
 pub mod accounts;
@@ -228,8 +230,13 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     let working = context.work.begin(began);
     let uid = object.uid().unwrap_or_default();
     let mut memory = context.memories.take(&uid);
+    let span = traces::reconcile(object);
     let reconciling = Box::pin(reconcile::reconcile(context, object, &mut memory));
+    let reconciling = reconciling.instrument(span.clone());
     let result = AssertUnwindSafe(reconciling).catch_unwind().await;
+    if !matches!(result, Ok(Ok(_))) {
+        traces::failed(&span);
+    }
     if result.is_err() {
         memory.doubt();
         memory.failures = memory.failures.saturating_add(1);
@@ -245,6 +252,7 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
         Ok(Err(error)) => (Ending::Failed, Some(retry_after(object, &error, context))),
         Err(_) => {
             tracing::error!(
+                namespace = object.namespace(),
                 name = object.name_any(),
                 "a reconcile panicked; it is tried again later"
             );
@@ -275,6 +283,9 @@ fn retry_after(object: &TaurusProxyPort, error: &JournalError, context: &Context
         JournalError::NotLeading => leader::TRY_EVERY,
         _ => backoff::doubling(context.pace.transient, failures),
     };
-    tracing::warn!(name = object.name_any(), %error, ?delay, "not reconciled; tried again later");
+    tracing::warn!(
+        namespace = object.namespace(), name = object.name_any(), %error, ?delay,
+        "not reconciled; tried again later"
+    );
     context.chance.jittered(delay)
 }

@@ -4,7 +4,6 @@ use std::{future::pending, io, sync::Arc};
 
 use futures::FutureExt as _;
 use tokio::{runtime, select, sync::oneshot};
-use tracing::subscriber::SetGlobalDefaultError;
 
 use crate::{
     admin::{
@@ -24,10 +23,14 @@ use crate::{
     leader::{Elector, Leadership},
     run::cluster::{Cluster, ClusterError},
     shutdown::{self, Shutdown, ShutdownError},
-    telemetry::{logs, metrics::Metrics},
+    telemetry::{
+        self, TelemetryError,
+        metrics::{Metrics, Watched},
+    },
 };
 
 mod cluster;
+mod counted;
 mod token;
 mod watched;
 
@@ -37,9 +40,9 @@ pub enum RunError {
     /// A setting can't be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Something else logs already.
-    #[error("logging can't be set up: {0}")]
-    Logs(#[from] SetGlobalDefaultError),
+    /// There can be no log, or no traces.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// There can be no threads or timers.
     #[error("the runtime can't be started: {0}")]
     Runtime(io::Error),
@@ -94,12 +97,13 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         pace,
         election,
         admin_address,
-        logs,
+        telemetry: told,
     } = config;
-    logs::start(logs)?;
+    let _traces = telemetry::start(told)?;
     let clock = Clock::start();
     let metrics = Arc::new(Metrics::default());
     let cluster = Cluster::infer(namespace, clock).await?;
+    let cluster = cluster.counted(Arc::clone(&metrics), clock);
     let connector = Connector::new(Policy {
         allow,
         call_timeout: pace.call_timeout,
@@ -127,7 +131,6 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let leadership = elector
         .as_ref()
         .map_or_else(|| Arc::new(Leadership::alone()), Elector::leadership);
-    metrics.watch(Arc::clone(&leadership), clock);
     let work = Work {
         scope: Scope {
             namespace: cluster.namespace().map(str::to_owned),
@@ -149,6 +152,14 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
             work: Arc::default(),
         },
     };
+    metrics.watch(Watched {
+        leadership: Arc::clone(&work.settings.leadership),
+        readiness: Arc::clone(&work.readiness),
+        heartbeat: Arc::clone(&work.heartbeat),
+        work: Arc::clone(&work.settings.work),
+        clock,
+        calls_per_minute: call_limit.calls,
+    });
     let admin = Admin {
         liveness: Arc::new(work.liveness()),
         readiness: Arc::clone(&work.readiness),

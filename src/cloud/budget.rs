@@ -134,7 +134,7 @@ impl Budget {
         if urgency == Urgency::Sweep {
             let place = self.place(urgency);
             self.take(&place, calls)
-                .map_err(|wait| self.used_up(wait))?;
+                .map_err(|wait| self.used_up(urgency, wait))?;
         } else {
             self.draw(urgency, calls).await?;
         }
@@ -172,7 +172,7 @@ impl Budget {
             tokio::select! {
                 () = moved => {}
                 () = clock::pause(wait) => {}
-                () = &mut patience => return Err(self.used_up(wait)),
+                () = &mut patience => return Err(self.used_up(urgency, wait)),
             }
         }
         let waited = self.clock.now().elapsed(began.uptime);
@@ -216,7 +216,8 @@ impl Budget {
         self.limit.per.saturating_mul(4).max(LEAST_PATIENCE)
     }
 
-    fn used_up(&self, wait: Duration) -> CloudError {
+    fn used_up(&self, urgency: Urgency, wait: Duration) -> CloudError {
+        self.observer.call_put_off(urgency);
         let text = format!(
             "the calls of this credential are used up for now; --calls-per-minute allows {}",
             self.limit.calls
@@ -252,6 +253,11 @@ impl Allowance {
             // A sweep that has begun goes on: its further pages are waited for.
             Err(_) => self.budget.draw(self.urgency, 1).await,
         }
+    }
+
+    /// The call that was paid for is made now.
+    pub fn made(&self) {
+        self.budget.observer.call_made(self.urgency);
     }
 
     /// The call that was paid for was not made.

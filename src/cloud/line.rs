@@ -17,6 +17,7 @@ use hyper_util::client::{
 };
 use rustls::ClientConfig;
 use tower_service::Service as _;
+use tracing::Instrument as _;
 
 use super::{
     ChangeAnswer, CloudError, Line, Meaning,
@@ -29,7 +30,9 @@ use super::{
     request::Request,
     wire::{self, ChangeReceipt},
 };
-use crate::{clock::Clock, controller::journal::Acknowledged, fleet::permits::Permit};
+use crate::{
+    clock::Clock, controller::journal::Acknowledged, fleet::permits::Permit, telemetry::traces,
+};
 
 /// Opens connections.
 #[derive(Debug)]
@@ -173,7 +176,8 @@ impl HttpLine {
             Ok(outgoing) => outgoing,
             Err(error) => return ChangeAnswer::NotSent(error),
         };
-        let exchange = exchange(&mut self.sender, outgoing);
+        let span = traces::call(Operation::ChangePort, Some(intent.change_id().as_str()));
+        let exchange = exchange(&mut self.sender, outgoing).instrument(span.clone());
         let exchanged = tokio::time::timeout(self.timeout, exchange).await;
         let now = self.clock.now();
         let answer = match exchanged {
@@ -183,12 +187,18 @@ impl HttpLine {
             Ok(Ok(answer)) => self.judge(&request, &answer),
         };
         drop(self.connection);
-        let meaning = match &answer {
-            ChangeAnswer::Accepted(_) | ChangeAnswer::NothingToDo => None,
+        let error = match &answer {
+            ChangeAnswer::Accepted(job) => {
+                traces::job(&span, job.as_str());
+                None
+            }
+            ChangeAnswer::NothingToDo => None,
             ChangeAnswer::Refused(error)
             | ChangeAnswer::NotSent(error)
-            | ChangeAnswer::Unknown(error) => Some(error.meaning),
+            | ChangeAnswer::Unknown(error) => Some(error),
         };
+        traces::called(&span, error);
+        let meaning = error.map(|error| error.meaning);
         let took = now.elapsed(began.uptime);
         self.observer
             .call_ended(Operation::ChangePort, meaning, took);

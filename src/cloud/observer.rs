@@ -26,6 +26,10 @@ pub enum Operation {
 pub trait CallObserver: Send + Sync {
     /// A call has ended: with an error of this meaning, or well where there is none.
     fn call_ended(&self, _operation: Operation, _meaning: Option<Meaning>, _took: Duration) {}
+    /// A call of this urgency is being made.
+    fn call_made(&self, _urgency: Urgency) {}
+    /// Calls of this urgency were not to be had in time.
+    fn call_put_off(&self, _urgency: Urgency) {}
     /// Calls of this urgency were waited for, until the budget had them.
     fn call_waited(&self, _urgency: Urgency, _took: Duration) {}
 }

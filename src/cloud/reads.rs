@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
+use tracing::Instrument as _;
 
 use super::{
     CloudError,
     error::{answer::Answer, failure},
     observer::{CallObserver, Operation},
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, telemetry::traces};
 
 /// The longest body that is read, in bytes; the longest documented answers have some hundred thousand.
 pub(super) const LONGEST_BODY: usize = 4 * 1024 * 1024;
@@ -42,10 +43,14 @@ impl Reads {
         read: impl FnOnce(Answer, Timestamp) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
         let began = self.clock.now().uptime;
-        let answered = answer(request.timeout(self.timeout)).await;
+        let span = traces::call(operation, None);
+        let answering = answer(request.timeout(self.timeout));
+        let answered = answering.instrument(span.clone()).await;
         let now = self.clock.now();
         let result = answered.and_then(|answer| read(answer, now.wall));
-        let meaning = result.as_ref().err().map(|error| error.meaning);
+        let error = result.as_ref().err();
+        traces::called(&span, error);
+        let meaning = error.map(|error| error.meaning);
         self.observer
             .call_ended(operation, meaning, now.elapsed(began));
         result

@@ -41,8 +41,8 @@ fn without_flags_the_defaults_hold() {
     assert_eq!(lease.lease, "taurus-port-operator");
     assert_eq!(lease.namespace, None, "its own");
     assert_eq!(config.pace, Pace::real());
-    assert_eq!(config.logs.format, Format::Text);
-    assert_eq!(config.logs.filter.to_string(), "info");
+    assert_eq!(config.telemetry.logs.format, Format::Text);
+    assert_eq!(config.telemetry.logs.filter.to_string(), "info");
     let region = "https://gaussdb.cn-north-4.myhuaweicloud.com";
     assert!(config.allow.check(region).is_ok());
     assert!(config.allow.check("http://127.0.0.1:9000").is_err());
@@ -74,7 +74,7 @@ fn what_is_given_is_taken() {
         assert!(config.allow.check(address).is_ok(), "{address}");
     }
     assert_eq!(config.admin_address.to_string(), "[::]:9090");
-    assert_eq!(config.logs.format, Format::Json);
+    assert_eq!(config.telemetry.logs.format, Format::Json);
 }
 
 #[test]

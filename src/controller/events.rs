@@ -7,7 +7,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::MicroTime,
 };
 use kube::{
-    Api, Client, Resource as _,
+    Api, Client, Resource as _, ResourceExt as _,
     api::{ObjectMeta, PostParams},
     runtime::events::{Event, EventType},
 };
@@ -43,6 +43,7 @@ pub(super) fn transition(context: &Context, before: &TaurusProxyPort, after: &Ta
     let class = reason
         .parse::<Reason>()
         .map_or(Class::Detail, Reason::class);
+    log(before, after, reason, message, class);
     let event = Event {
         type_: if class == Class::Stalled {
             EventType::Warning
@@ -74,6 +75,33 @@ pub(super) fn transition(context: &Context, before: &TaurusProxyPort, after: &Ta
             Err(_) => tracing::debug!("an event was not published in time"),
         }
     });
+}
+
+/// One line for what was decided.
+fn log(
+    before: &TaurusProxyPort,
+    after: &TaurusProxyPort,
+    reason: &str,
+    detail: &str,
+    class: Class,
+) {
+    let before = before.status.as_ref().and_then(main_reason);
+    let was = before.map(|(reason, _)| reason);
+    let (namespace, name) = (after.namespace(), after.name_any());
+    let status = after.status.as_ref();
+    let change = status.and_then(|status| status.change.as_ref());
+    let job = change.and_then(|change| change.job_id.as_deref());
+    let change = change.map(|change| change.id.as_str());
+    if class == Class::Stalled {
+        tracing::warn!(namespace, name, reason, was, change, job, detail, "stalled");
+    } else {
+        let state = if class == Class::Ready {
+            "ready"
+        } else {
+            "reconciling"
+        };
+        tracing::info!(namespace, name, reason, was, change, job, detail, "{state}");
+    }
 }
 
 fn after_long_name(reference: &ObjectReference) -> bool {

@@ -232,7 +232,10 @@ impl Journal {
             .retry(backoff)
             .when(|error| !matches!(error, JournalError::Gone | JournalError::Superseded))
             .notify(|error, wait| {
-                tracing::warn!(%error, ?wait, change = %id, %job, "the job id is not on record yet");
+                tracing::warn!(
+                    namespace = object.namespace(), name = object.name_any(), change = %id, %job, %error, ?wait,
+                    "the job id is not on record yet"
+                );
             })
             .await
     }

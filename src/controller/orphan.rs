@@ -23,7 +23,7 @@ pub(super) fn adopt(
     memory: Memory,
 ) {
     tokio::spawn(async move {
-        tracing::info!(change = %change.id, "following the change of a deleted resource");
+        tracing::info!(namespace, change = %change.id, "following the change of a deleted resource");
         let begun = context.clock.now();
         let longest = context
             .pace
@@ -37,7 +37,7 @@ pub(super) fn adopt(
                 break;
             }
         }
-        tracing::info!(change = %change.id, "the change of a deleted resource is no longer followed");
+        tracing::info!(namespace, change = %change.id, "the change of a deleted resource is no longer followed");
         drop(memory);
     });
 }

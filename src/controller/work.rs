@@ -60,6 +60,11 @@ impl Work {
             .map_or(Duration::ZERO, |began| now.elapsed(*began))
     }
 
+    /// How many job ids are not on record yet.
+    pub fn unsaved_jobs(&self) -> usize {
+        self.ledger().unsaved
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

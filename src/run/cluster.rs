@@ -3,14 +3,16 @@
 //! What is missing there may come later (the API server restarts, the CRD is installed after the operator), so it is waited
 //! for and said, not a reason to end.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use http::{HeaderValue, header::USER_AGENT};
 use kube::{Api, Client, Config, api::ListParams};
 
-use super::token;
-use crate::{admin::readiness::Readiness, clock::Clock, crd::TaurusProxyPort};
+use super::{counted, token};
+use crate::{
+    admin::readiness::Readiness, clock::Clock, crd::TaurusProxyPort, telemetry::metrics::Metrics,
+};
 
 const AGENT: &str = concat!("taurus-port-operator/", env!("CARGO_PKG_VERSION"));
 /// An API server is near; a connection that takes longer won't come.
@@ -89,6 +91,15 @@ impl Cluster {
             address,
             namespace,
         })
+    }
+
+    /// The same with requests that are counted.
+    #[must_use]
+    pub fn counted(self, metrics: Arc<Metrics>, clock: Clock) -> Self {
+        Self {
+            client: counted::client(self.client, metrics, clock),
+            ..self
+        }
     }
 
     /// The client of its API.

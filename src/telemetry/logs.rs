@@ -11,7 +11,10 @@ use tracing_subscriber::{
     filter::{FilterExt as _, filter_fn},
     fmt::{self, MakeWriter},
     layer::SubscriberExt as _,
+    registry::LookupSpan,
 };
+
+use super::traces::{self, Traces};
 
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
@@ -32,13 +35,22 @@ pub struct Settings {
     pub filter: EnvFilter,
 }
 
-/// From now on everything in this process logs to standard error. Fails if something else was set up before.
-pub fn start(settings: Settings) -> Result<(), SetGlobalDefaultError> {
+/// From now on everything in this process logs to standard error, and its spans go to `traces`, if there are any. Fails if
+/// something else was set up before.
+pub fn start(settings: Settings, traces: Option<&Traces>) -> Result<(), SetGlobalDefaultError> {
     let in_colour = io::stderr().is_terminal();
-    tracing::subscriber::set_global_default(subscriber(settings, in_colour, io::stderr))
+    let lines = subscriber(settings, in_colour, io::stderr);
+    match traces {
+        Some(traces) => tracing::subscriber::set_global_default(lines.with(traces.layer())),
+        None => tracing::subscriber::set_global_default(lines),
+    }
 }
 
-fn subscriber<W>(settings: Settings, in_colour: bool, writer: W) -> impl Subscriber + Send + Sync
+fn subscriber<W>(
+    settings: Settings,
+    in_colour: bool,
+    writer: W,
+) -> impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -53,7 +65,8 @@ where
     };
     let filter = settings
         .filter
-        .and(filter_fn(holds_no_answer).and(filter_fn(is_not_said_twice)));
+        .and(filter_fn(holds_no_answer).and(filter_fn(is_not_said_twice)))
+        .and(filter_fn(|metadata| !traces::is_sent(metadata)));
     tracing_subscriber::registry().with(lines.with_filter(filter))
 }
 

@@ -2,20 +2,15 @@
 //!
 //! Promises that labels are bounded: their values come from enums of this program, never from a resource or an answer.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use prometheus_client::{
     encoding::text,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
 
 use crate::{
-    clock::Clock,
     cloud::{
         Meaning, Urgency,
         observer::{CallObserver, Operation},
@@ -26,19 +21,27 @@ use crate::{
     },
     crd::{LastChange, Outcome, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::permits::Permits,
-    leader::Leadership,
     telemetry::metrics::{
         labels::{
             AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel, UrgencyLabel,
         },
         limits::Limits,
+        process::Process,
+        requests::{Request, Requests},
         resources::Resources,
+        state::State,
     },
 };
 
+pub mod catalogue;
 mod labels;
 mod limits;
+mod process;
+pub mod requests;
 mod resources;
+mod state;
+
+pub use state::Watched;
 
 /// What [`Metrics::text`] is (`Content-Type`).
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -63,32 +66,36 @@ pub struct Metrics {
     reconcile_seconds: Histogram,
     cloud_calls: Family<CallLabels, Counter>,
     cloud_call_seconds: Histograms<OperationLabel>,
+    cloud_calls_made: Family<UrgencyLabel, Counter>,
     cloud_call_wait_seconds: Histograms<UrgencyLabel>,
+    cloud_calls_put_off: Family<UrgencyLabel, Counter>,
     changes: Family<OutcomeLabel, Counter>,
     change_seconds: Histogram,
     change_requests: Family<AnswerLabel, Counter>,
     resources: Resources,
     limits: Limits,
-    leading: Gauge,
-    leadership: OnceLock<(Arc<Leadership>, Clock)>,
+    requests: Requests,
+    state: State,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("taurus"),
+            registry: Registry::default(),
             reconciles: Family::default(),
             reconcile_seconds: Histogram::new(CALL_SECONDS),
             cloud_calls: Family::default(),
             cloud_call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
+            cloud_calls_made: Family::default(),
             cloud_call_wait_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
+            cloud_calls_put_off: Family::default(),
             changes: Family::default(),
             change_seconds: Histogram::new(CHANGE_SECONDS),
             change_requests: Family::default(),
             resources: Resources::default(),
             limits: Limits::default(),
-            leading: Gauge::default(),
-            leadership: OnceLock::new(),
+            requests: Requests::default(),
+            state: State::default(),
         };
         metrics.begin_at_zero();
         metrics.register();
@@ -99,20 +106,21 @@ impl Default for Metrics {
 impl Metrics {
     /// Everything, as [`CONTENT_TYPE`].
     pub fn text(&self) -> Result<String, fmt::Error> {
-        if let Some((leadership, clock)) = self.leadership.get() {
-            let leads = leadership.time_left(clock.now()).is_some();
-            self.leading.set(leads.into());
-        }
+        self.state.refresh();
         self.limits.refresh();
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
 
-    /// From now on it is told whether this process leads.
-    pub fn watch(&self, leadership: Arc<Leadership>, clock: Clock) {
-        // There is one leadership a process; a second one changes nothing.
-        let _ = self.leadership.set((leadership, clock));
+    /// From now on it is told how these stand.
+    pub fn watch(&self, watched: Watched) {
+        self.state.watch(watched);
+    }
+
+    /// A request to the API server has ended.
+    pub fn asked_api_server(&self, request: Request, answer: requests::Answer, took: Duration) {
+        self.requests.ended(request, answer, took);
     }
 
     /// The first failure of a kind is a step from 0 to 1, which an alert sees, not a figure out of nowhere.
@@ -123,57 +131,34 @@ impl Metrics {
         for outcome in [Outcome::Succeeded, Outcome::Failed, Outcome::Void] {
             drop(self.changes.get_or_create(&OutcomeLabel::of(outcome)));
         }
+        for urgency in [Urgency::Change, Urgency::Job, Urgency::Sweep] {
+            let urgency = urgency.into();
+            drop(
+                self.cloud_calls_put_off
+                    .get_or_create(&UrgencyLabel { urgency }),
+            );
+        }
     }
 
     fn register(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
-            "leading",
-            "Whether this process holds the lease, or is the only one",
-            self.leading.clone(),
-        );
-        registry.register(
-            "reconciles",
-            "Reconciles by how they ended",
-            self.reconciles.clone(),
-        );
-        registry.register(
-            "reconcile_seconds",
-            "How long reconciles took",
-            self.reconcile_seconds.clone(),
-        );
-        registry.register(
-            "cloud_calls",
-            "Calls of the cloud by operation and by what came of them",
-            self.cloud_calls.clone(),
-        );
-        registry.register(
-            "cloud_call_seconds",
-            "How long calls of the cloud took",
-            self.cloud_call_seconds.clone(),
-        );
-        registry.register(
-            "cloud_call_wait_seconds",
-            "How long calls of the cloud were waited for because of --calls-per-minute, by urgency",
-            self.cloud_call_wait_seconds.clone(),
-        );
-        registry.register(
-            "changes",
-            "Changes that have ended, by outcome",
-            self.changes.clone(),
-        );
-        registry.register(
-            "change_seconds",
-            "How long changes took, from their intent to the end that was seen",
-            self.change_seconds.clone(),
-        );
-        registry.register(
-            "change_requests",
-            "Requests to change a port, by what the cloud answered",
-            self.change_requests.clone(),
-        );
-        self.limits.register(registry);
-        registry.register_collector(Box::new(self.resources.clone()));
+        let all = &mut self.registry;
+        all.sub_registry_with_prefix("process")
+            .register_collector(Box::new(Process));
+        let ours = all.sub_registry_with_prefix("taurus");
+        self.state.register(ours);
+        catalogue::RECONCILES.register(ours, self.reconciles.clone());
+        catalogue::RECONCILE_SECONDS.register(ours, self.reconcile_seconds.clone());
+        ours.register_collector(Box::new(self.resources.clone()));
+        catalogue::CHANGES.register(ours, self.changes.clone());
+        catalogue::CHANGE_SECONDS.register(ours, self.change_seconds.clone());
+        catalogue::CHANGE_REQUESTS.register(ours, self.change_requests.clone());
+        self.limits.register(ours);
+        catalogue::CLOUD_CALLS.register(ours, self.cloud_calls.clone());
+        catalogue::CLOUD_CALL_SECONDS.register(ours, self.cloud_call_seconds.clone());
+        catalogue::CLOUD_CALLS_MADE.register(ours, self.cloud_calls_made.clone());
+        catalogue::CLOUD_CALL_WAIT_SECONDS.register(ours, self.cloud_call_wait_seconds.clone());
+        catalogue::CLOUD_CALLS_PUT_OFF.register(ours, self.cloud_calls_put_off.clone());
+        self.requests.register(ours);
     }
 }
 
@@ -228,6 +213,20 @@ impl CallObserver for Metrics {
         self.cloud_call_seconds
             .get_or_create(&OperationLabel { operation })
             .observe(took.as_secs_f64());
+    }
+
+    fn call_made(&self, urgency: Urgency) {
+        let urgency = urgency.into();
+        self.cloud_calls_made
+            .get_or_create(&UrgencyLabel { urgency })
+            .inc();
+    }
+
+    fn call_put_off(&self, urgency: Urgency) {
+        let urgency = urgency.into();
+        self.cloud_calls_put_off
+            .get_or_create(&UrgencyLabel { urgency })
+            .inc();
     }
 
     fn call_waited(&self, urgency: Urgency, took: Duration) {

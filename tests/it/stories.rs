@@ -43,5 +43,6 @@ mod settled;
 mod shown;
 mod status_writes;
 mod templating;
+mod traces;
 mod watches;
 mod waves;

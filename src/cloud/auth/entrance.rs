@@ -76,7 +76,9 @@ impl Entrance {
         // Before the lanes: whoever waits for a call holds up nobody.
         allowance.spend().await?;
         let turn = self.pass().await;
-        if turn.is_err() {
+        if turn.is_ok() {
+            allowance.made();
+        } else {
             allowance.put_back();
         }
         turn

@@ -110,6 +110,7 @@ impl TokenSource {
             error,
             heard_of: true,
         })?;
+        allowance.made();
         match self.fetch().await {
             Ok((token, life)) => {
                 kept.serial += 1;

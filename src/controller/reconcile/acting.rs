@@ -11,6 +11,7 @@ use crate::{
         read::Desired,
     },
     crd::TaurusProxyPort,
+    fleet::permits::Asker,
     model::{ChangeId, JobId, Moment},
     pace::Pace,
     plan::{
@@ -147,14 +148,20 @@ impl Pass<'_> {
                 };
             }
             Outcome::Unknown(error) => {
-                tracing::warn!(change = %change.id, %error, "whether the change was begun is not known");
+                let Asker {
+                    namespace, name, ..
+                } = self.asker();
+                tracing::warn!(namespace, name, change = %change.id, %error, "whether the change was begun is not known");
             }
             Outcome::Refused(error) | Outcome::NotSent(error) => {
                 record.change = None;
                 self.refuse(&mut record, change.to, error, now);
             }
             Outcome::Withdrawn(why) => {
-                tracing::info!(change = %change.id, why, "the change was withdrawn");
+                let Asker {
+                    namespace, name, ..
+                } = self.asker();
+                tracing::info!(namespace, name, change = %change.id, why, "the change was withdrawn");
                 record.change = None;
                 let error = CloudError::local(Meaning::Transient, format!("withdrawn: {why}"));
                 self.refuse(&mut record, change.to, error, now);

@@ -8,6 +8,7 @@ use crate::{
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{directory::sweep, permits::Trace},
     plan::{Decision, facts::Observed, record::Record, step::Step, summary},
+    telemetry::traces,
 };
 
 impl Pass<'_> {
@@ -87,6 +88,7 @@ impl Pass<'_> {
     fn count_resource(&self) {
         if let Some(status) = &self.object.status {
             self.context.meter.resource(self.object, status);
+            traces::said(status);
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use k8s_openapi::jiff::Timestamp;
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 
+use super::catalogue;
 use crate::fleet::permits::Permits;
 
 /// The gauges of the limits; all zero while this process does not work.
@@ -41,34 +42,14 @@ impl Limits {
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
-        for (name, help, gauge) in [
-            (
-                "changes_under_way",
-                "Changes that count among those under way",
-                &self.under_way,
-            ),
-            (
-                "changes_under_way_limit",
-                "How many changes may be under way at once",
-                &self.under_way_limit,
-            ),
-            (
-                "changes_begun_last_hour",
-                "Changes that were begun within the last hour, as far as is known",
-                &self.begun,
-            ),
-            (
-                "changes_begun_last_hour_limit",
-                "How many changes may be begun within an hour",
-                &self.begun_limit,
-            ),
-            (
-                "rollout_halted_until_timestamp_seconds",
-                "Until when no new change begins, in Unix time; 0 where there is no halt",
-                &self.halted_until,
-            ),
+        for (figure, gauge) in [
+            (catalogue::CHANGES_UNDER_WAY, &self.under_way),
+            (catalogue::CHANGES_UNDER_WAY_LIMIT, &self.under_way_limit),
+            (catalogue::CHANGES_BEGUN, &self.begun),
+            (catalogue::CHANGES_BEGUN_LIMIT, &self.begun_limit),
+            (catalogue::HALTED_UNTIL, &self.halted_until),
         ] {
-            registry.register(name, help, gauge.clone());
+            figure.register(registry, gauge.clone());
         }
     }
 }

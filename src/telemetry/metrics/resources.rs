@@ -9,14 +9,41 @@ use std::{
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _},
-    metrics::{MetricType, gauge::ConstGauge},
+    metrics::gauge::ConstGauge,
 };
 
-use crate::{crd::TaurusProxyPortStatus, model::Reason};
+use super::catalogue;
+use crate::{
+    crd::{ChangeRecord, Phase, TaurusProxyPortStatus},
+    model::Reason,
+};
 
-/// The resources by UID; there may be many, so that little is kept of each.
+/// What is said of resources.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Resources(Arc<Mutex<HashMap<Box<str>, Said>>>);
+pub(super) struct Resources(Arc<Mutex<Ledger>>);
+
+/// By UID; there may be many, so that little is kept of each.
+#[derive(Debug, Default)]
+struct Ledger {
+    said: HashMap<Box<str>, Said>,
+    /// Few of them at a time.
+    changes: HashMap<Box<str>, Change>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    phase: Phase,
+    intended_at: i64,
+}
+
+/// What is counted of all of them.
+#[derive(Debug, Default)]
+struct Count {
+    by_state: BTreeMap<StateLabels, i64>,
+    undecodable: i64,
+    by_phase: BTreeMap<Phase, i64>,
+    oldest_change: i64,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Said {
@@ -40,37 +67,72 @@ struct StateLabels {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PhaseLabel {
+    phase: &'static str,
+}
+
 impl Resources {
     pub(super) fn said(&self, uid: &str, status: &TaurusProxyPortStatus) {
         let (state, reason) = said_by(status);
-        self.lock().insert(uid.into(), Said::Status(state, reason));
+        let mut ledger = self.lock();
+        ledger.said.insert(uid.into(), Said::Status(state, reason));
+        match &status.change {
+            Some(change) => {
+                ledger.changes.insert(uid.into(), Change::of(change));
+            }
+            None => {
+                ledger.changes.remove(uid);
+            }
+        }
     }
 
     pub(super) fn undecodable(&self, uid: &str) {
-        self.lock().insert(uid.into(), Said::Undecodable);
+        let mut ledger = self.lock();
+        ledger.said.insert(uid.into(), Said::Undecodable);
+        ledger.changes.remove(uid);
     }
 
     pub(super) fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
+        let mut ledger = self.lock();
+        ledger.said.remove(uid);
+        ledger.changes.remove(uid);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Said>> {
+    fn lock(&self) -> MutexGuard<'_, Ledger> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn counted(&self) -> (BTreeMap<StateLabels, i64>, i64) {
-        let mut by_state = BTreeMap::new();
-        let mut undecodable = 0;
-        for said in self.lock().values() {
+    fn counted(&self) -> Count {
+        let mut count = Count::default();
+        for phase in [Phase::Intended, Phase::Submitted, Phase::Verifying] {
+            count.by_phase.insert(phase, 0);
+        }
+        let ledger = self.lock();
+        for said in ledger.said.values() {
             match said {
                 Said::Status(state, reason) => {
                     let labels = StateLabels::of(*state, *reason);
-                    *by_state.entry(labels).or_default() += 1;
+                    *count.by_state.entry(labels).or_default() += 1;
                 }
-                Said::Undecodable => undecodable += 1,
+                Said::Undecodable => count.undecodable += 1,
             }
         }
-        (by_state, undecodable)
+        for change in ledger.changes.values() {
+            *count.by_phase.entry(change.phase).or_default() += 1;
+        }
+        let oldest = ledger.changes.values().map(|change| change.intended_at);
+        count.oldest_change = oldest.min().unwrap_or_default();
+        count
+    }
+}
+
+impl Change {
+    fn of(change: &ChangeRecord) -> Self {
+        Self {
+            phase: change.phase,
+            intended_at: change.intended_at.0.as_second(),
+        }
     }
 }
 
@@ -85,6 +147,17 @@ impl StateLabels {
             },
             reason: reason.map_or("unknown", Reason::name),
         }
+    }
+}
+
+impl PhaseLabel {
+    fn of(phase: Phase) -> Self {
+        let phase = match phase {
+            Phase::Intended => "intended",
+            Phase::Submitted => "submitted",
+            Phase::Verifying => "verifying",
+        };
+        Self { phase }
     }
 }
 
@@ -104,22 +177,19 @@ fn said_by(status: &TaurusProxyPortStatus) -> (State, Option<Reason>) {
 
 impl Collector for Resources {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (by_state, undecodable) = self.counted();
-        let mut states = encoder.encode_descriptor(
-            "resources",
-            "Resources by the condition of Ready, Reconciling and Stalled that is True, and its reason.",
-            None,
-            MetricType::Gauge,
-        )?;
-        for (labels, count) in by_state {
+        let count = self.counted();
+        let mut states = catalogue::RESOURCES.begin(&mut encoder)?;
+        for (labels, count) in count.by_state {
             ConstGauge::new(count).encode(states.encode_family(&labels)?)?;
         }
-        let others = encoder.encode_descriptor(
-            "undecodable_resources",
-            "Resources that can't be decoded and are passed over.",
-            None,
-            MetricType::Gauge,
-        )?;
-        ConstGauge::new(undecodable).encode(others)
+        let others = catalogue::UNDECODABLE_RESOURCES.begin(&mut encoder)?;
+        ConstGauge::new(count.undecodable).encode(others)?;
+        let mut phases = catalogue::CHANGES_IN_PROGRESS.begin(&mut encoder)?;
+        for (phase, count) in count.by_phase {
+            let label = PhaseLabel::of(phase);
+            ConstGauge::new(count).encode(phases.encode_family(&label)?)?;
+        }
+        let oldest = catalogue::OLDEST_CHANGE.begin(&mut encoder)?;
+        ConstGauge::new(count.oldest_change).encode(oldest)
     }
 }

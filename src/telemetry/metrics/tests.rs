@@ -1,14 +1,18 @@
-//! The figures: bounded labels, nothing counted twice, and documented.
+//! The figures: bounded labels, nothing counted twice, and in the catalogue.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 
-use super::*;
+use super::{
+    catalogue::{FIGURES, Figure, Kind, Values},
+    *,
+};
 use crate::{cloud::CloudError, model::JobId};
-
-const DOCUMENT: &str = include_str!("../../../docs/configuration.md");
 
 fn object(uid: &str) -> TaurusProxyPort {
     let object = json!({
@@ -64,7 +68,8 @@ fn samples(metrics: &Metrics) -> BTreeMap<String, String> {
     samples
         .map(|line| {
             let (series, value) = line.rsplit_once(' ').unwrap();
-            assert!(series.starts_with("taurus_"), "{line}");
+            let ours = series.starts_with("taurus_") || series.starts_with("process_");
+            assert!(ours, "{line}");
             assert!(value.parse::<f64>().is_ok(), "{line}");
             (series.to_owned(), value.to_owned())
         })
@@ -74,7 +79,7 @@ fn samples(metrics: &Metrics) -> BTreeMap<String, String> {
 fn resources(metrics: &Metrics) -> Vec<String> {
     samples(metrics)
         .into_iter()
-        .filter(|(series, _)| series.contains("resources"))
+        .filter(|(series, _)| series.contains("resources") && !series.contains("watch_resources"))
         .map(|(series, value)| format!("{series} {value}"))
         .collect()
 }
@@ -92,7 +97,14 @@ fn everything() -> Metrics {
         }
     }
     for urgency in Urgency::iter() {
+        metrics.call_made(urgency);
         metrics.call_waited(urgency, Duration::from_secs(1));
+        metrics.call_put_off(urgency);
+    }
+    for request in Request::iter() {
+        for answer in requests::Answer::iter() {
+            metrics.asked_api_server(request, answer, Duration::from_millis(3));
+        }
     }
     for answer in [
         Answer::Accepted(JobId::parse("9f2c1e").unwrap()),
@@ -114,42 +126,107 @@ fn everything() -> Metrics {
     metrics
 }
 
+/// The families of a text: name, type and unit.
+fn families(text: &str) -> BTreeSet<(String, String, String)> {
+    let units: BTreeMap<&str, &str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# UNIT ")?.split_once(' '))
+        .collect();
+    let declared = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    declared
+        .map(|line| {
+            let (name, type_) = line.split_once(' ').unwrap();
+            let unit = units.get(name).copied().unwrap_or_default();
+            (name.to_owned(), type_.to_owned(), unit.to_owned())
+        })
+        .collect()
+}
+
+/// Its name as the lines of type and unit have it.
+fn family(figure: &Figure) -> String {
+    let name = figure.name();
+    let suffix = match figure.kind {
+        Kind::Counter => "_total",
+        Kind::Info => "_info",
+        Kind::Gauge | Kind::Histogram => "",
+    };
+    name.strip_suffix(suffix).unwrap().to_owned()
+}
+
 #[test]
-fn every_figure_has_its_name_and_type() {
+fn the_figures_are_those_of_the_catalogue() {
     let text = everything().text().unwrap();
-    for (name, type_) in [
-        ("taurus_reconciles", "counter"),
-        ("taurus_reconcile_seconds", "histogram"),
-        ("taurus_cloud_calls", "counter"),
-        ("taurus_cloud_call_seconds", "histogram"),
-        ("taurus_cloud_call_wait_seconds", "histogram"),
-        ("taurus_changes", "counter"),
-        ("taurus_change_seconds", "histogram"),
-        ("taurus_change_requests", "counter"),
-        ("taurus_changes_under_way", "gauge"),
-        ("taurus_rollout_halted_until_timestamp_seconds", "gauge"),
-        ("taurus_resources", "gauge"),
-        ("taurus_undecodable_resources", "gauge"),
-    ] {
-        assert!(text.contains(&format!("# HELP {name} ")), "{name}");
-        assert!(text.contains(&format!("# TYPE {name} {type_}\n")), "{name}");
+    let listed = FIGURES.iter().map(|figure| {
+        let unit = figure.unit.map_or("", Into::into);
+        (family(figure), figure.kind.to_string(), unit.to_owned())
+    });
+    assert_eq!(families(&text), listed.collect());
+    for figure in FIGURES {
+        let help = format!("# HELP {} {}.\n", family(figure), figure.meaning);
+        assert_eq!(text.matches(&help).count(), 1, "{help}{text}");
+        assert!(figure.meaning.len() > 15, "{figure:?}");
+        assert!(
+            figure.advice.len() > 15 && figure.advice.ends_with('.'),
+            "{figure:?}"
+        );
     }
 }
 
 #[test]
-fn the_documented_figures_are_those_that_there_are() {
-    let text = everything().text().unwrap();
-    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let real = types.map(|line| match line.split_once(' ').unwrap() {
-        (name, "counter") => format!("`{name}_total`"),
-        (name, _) => format!("`{name}`"),
-    });
-    let rows = DOCUMENT
-        .lines()
-        .filter(|line| line.starts_with("| `taurus_"));
-    let documented = rows.map(|line| line.split('|').nth(1).unwrap().trim().to_owned());
-    let sorted = |names: Vec<String>| names.into_iter().collect::<std::collections::BTreeSet<_>>();
-    assert_eq!(sorted(documented.collect()), sorted(real.collect()));
+fn labels_and_their_values_are_those_of_the_catalogue() {
+    for series in samples(&everything()).keys() {
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let figure = FIGURES.iter().find(|figure| {
+            let suffixes: &[&str] = match figure.kind {
+                Kind::Histogram => &["_bucket", "_sum", "_count"],
+                Kind::Counter | Kind::Gauge | Kind::Info => &[""],
+            };
+            suffixes
+                .iter()
+                .any(|suffix| format!("{}{suffix}", figure.name()) == name)
+        });
+        let figure = figure.unwrap_or_else(|| panic!("{series} is not in the catalogue"));
+        let mut seen = BTreeSet::new();
+        for label in labels
+            .trim_end_matches('}')
+            .split(',')
+            .filter(|it| !it.is_empty())
+        {
+            let (label, value) = label.split_once('=').unwrap();
+            if label == "le" && figure.kind == Kind::Histogram {
+                continue;
+            }
+            let listed = figure.labels.iter().find(|listed| listed.name == label);
+            let listed = listed.unwrap_or_else(|| panic!("{series}: {label} is not listed"));
+            if let Values::Words(words) = listed.values {
+                assert!(words().contains(&value.trim_matches('"')), "{series}");
+            }
+            seen.insert(label);
+        }
+        let listed: BTreeSet<&str> = figure.labels.iter().map(|label| label.name).collect();
+        assert_eq!(seen, listed, "{series}");
+    }
+}
+
+/// However large the fleet is.
+#[test]
+fn there_are_never_more_series_than_the_catalogue_allows() {
+    let of = |figure: &Figure| {
+        let values = figure.labels.iter().map(|label| match label.values {
+            Values::Words(words) => words().len(),
+            Values::OneOfProcess(_) => 1,
+        });
+        let series: usize = values.product();
+        // A histogram has a series for each bound, and three more.
+        series
+            * if figure.kind == Kind::Histogram {
+                15
+            } else {
+                1
+            }
+    };
+    let most: usize = FIGURES.iter().map(of).sum();
+    assert!(most < 1_000, "{most}");
 }
 
 #[test]
@@ -164,6 +241,11 @@ fn what_happens_is_counted_where_it_belongs() {
         ),
         (
             "taurus_cloud_calls_total{operation=\"change_port\",meaning=\"busy\"}",
+            "1",
+        ),
+        ("taurus_cloud_calls_put_off_total{urgency=\"sweep\"}", "1"),
+        (
+            "taurus_api_requests_total{request=\"write_status\",result=\"conflict\"}",
             "1",
         ),
         (
@@ -222,6 +304,79 @@ fn a_resource_counts_once_and_moves_between_states() {
     assert_eq!(resources(&metrics), ["taurus_undecodable_resources 1"]);
     metrics.resource(&object, &TaurusProxyPortStatus::default());
     assert_eq!(resources(&metrics), one("unknown", "unknown"));
+}
+
+#[test]
+fn changes_in_progress_are_counted_and_the_oldest_tells_its_age() {
+    let metrics = Metrics::default();
+    let with_change = |phase: &str, at: &str| {
+        let change = json!({
+            "id": "c0ffee", "fromPort": 3306, "toPort": 3307, "generation": 1, "phase": phase, "attempt": 1,
+            "intendedAt": at
+        });
+        let mut status = status("Reconciling", "JobRunning");
+        status.change = Some(serde_json::from_value(change).unwrap());
+        status
+    };
+    let count = |phase: &str| {
+        let series = format!("taurus_changes_in_progress{{phase=\"{phase}\"}}");
+        samples(&metrics)[&series].clone()
+    };
+    let oldest = || samples(&metrics)["taurus_oldest_change_intended_timestamp_seconds"].clone();
+    assert_eq!(
+        (count("submitted"), oldest()),
+        ("0".to_owned(), "0".to_owned())
+    );
+    metrics.resource(
+        &object("uid-a"),
+        &with_change("Submitted", "2026-01-01T00:00:10Z"),
+    );
+    metrics.resource(
+        &object("uid-b"),
+        &with_change("Intended", "2026-01-01T00:00:00Z"),
+    );
+    assert_eq!(
+        (count("submitted"), count("intended")),
+        ("1".to_owned(), "1".to_owned())
+    );
+    assert_eq!(oldest(), "1767225600");
+    metrics.resource(&object("uid-b"), &status("Ready", "Settled"));
+    assert_eq!(
+        (count("intended"), oldest()),
+        ("0".to_owned(), "1767225610".to_owned())
+    );
+    metrics.forget("uid-a");
+    assert_eq!(
+        (count("submitted"), oldest()),
+        ("0".to_owned(), "0".to_owned())
+    );
+}
+
+#[test]
+fn the_process_tells_of_itself() {
+    let metrics = Metrics::default();
+    metrics.watch(Watched {
+        leadership: Arc::new(crate::leader::Leadership::alone()),
+        readiness: Arc::default(),
+        heartbeat: Arc::default(),
+        work: Arc::default(),
+        clock: crate::clock::Clock::start(),
+        calls_per_minute: 42,
+    });
+    let samples = samples(&metrics);
+    let value = |series: &str| samples[series].parse::<f64>().unwrap();
+    assert!(value("process_resident_memory_bytes") > 1e6);
+    assert!(value("process_cpu_seconds_total") >= 0.0);
+    assert!(value("process_start_time_seconds") > 1.7e9);
+    assert!(value("process_open_fds") >= 1.0);
+    assert_eq!(samples["taurus_leading"], "1");
+    assert_eq!(samples["taurus_ready"], "0");
+    assert_eq!(samples["taurus_calls_per_minute_limit"], "42");
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        samples[&format!("taurus_build_info{{version=\"{version}\"}}")],
+        "1"
+    );
 }
 
 #[test]

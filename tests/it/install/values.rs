@@ -67,6 +67,14 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
             "/extraEnv/0/name",
         ),
         (json!({"extraEnv": {"HTTPS_PROXY": "x"}}), "/extraEnv"),
+        (
+            json!({"prometheusRule": {"runbooks": "runbooks/operations.md"}}),
+            "/prometheusRule/runbooks",
+        ),
+        (
+            json!({"dashboard": {"labels": {"grafana_dashboard": 1}}}),
+            "/dashboard/labels/grafana_dashboard",
+        ),
         (json!({"tolerations": {}}), "/tolerations"),
         (json!({"nodeSelector": {"gpu": true}}), "/nodeSelector/gpu"),
         (

@@ -1,0 +1,156 @@
+//! The list itself.
+
+use super::{
+    Figure, Kind, Label, Unit, Values, answers, meanings, operations, reasons, requests, urgencies,
+    words,
+};
+
+const ENDING: Label = words("ending", || vec!["done", "failed", "panicked"]);
+const OPERATION: Label = words("operation", operations);
+const MEANING: Label = words("meaning", meanings);
+const URGENCY: Label = words("urgency", urgencies);
+const OUTCOME: Label = words("outcome", || vec!["succeeded", "failed", "void"]);
+const ANSWER: Label = words("answer", || {
+    vec![
+        "accepted",
+        "nothing_to_do",
+        "refused",
+        "not_sent",
+        "unknown",
+        "withdrawn",
+    ]
+});
+const STATE: Label = words("state", || {
+    vec!["ready", "reconciling", "stalled", "unknown"]
+});
+const REASON: Label = words("reason", reasons);
+const PHASE: Label = words("phase", || vec!["intended", "submitted", "verifying"]);
+const REQUEST: Label = words("request", requests);
+const RESULT: Label = words("result", answers);
+const VERSION: Label = Label {
+    name: "version",
+    values: Values::OneOfProcess("the program's version"),
+};
+
+macro_rules! figures {
+    ($($constant:ident: $prefix:ident $stem:literal, $kind:ident, $unit:ident, [$($label:ident),*], $meaning:literal, $advice:literal;)*) => {
+        $(pub(in crate::telemetry::metrics) const $constant: Figure = Figure {
+            stem: $stem,
+            of_any_process: figures!(@prefix $prefix),
+            kind: Kind::$kind,
+            unit: figures!(@unit $unit),
+            labels: &[$($label),*],
+            meaning: $meaning,
+            advice: $advice,
+        };)*
+
+        /// All figures, in the order in which the docs have them.
+        pub const FIGURES: &[Figure] = &[$($constant),*];
+    };
+    (@prefix taurus) => { false };
+    (@prefix process) => { true };
+    (@unit none) => { None };
+    (@unit $unit:ident) => { Some(Unit::$unit) };
+}
+
+figures! {
+    BUILD: taurus "build", Info, none, [VERSION],
+        "Which program this is",
+        "Join it to other figures to see when a version came, and alert on its absence: then no operator is scraped at all.";
+    LEADING: taurus "leading", Gauge, none, [],
+        "Whether this process works: it holds the lease, or there is no election",
+        "The sum over all replicas is 1. Zero for longer than a take-over (17 s) means that nothing is done; two means that two run without election.";
+    READY: taurus "ready", Gauge, none, [],
+        "Whether /readyz answers with 200: all resources were read, or another process leads and this one would take over",
+        "Where it is 0 for minutes, ask /readyz or read the log: both name what is missing.";
+    WATCH_SILENCE: taurus "watch_silence", Gauge, Seconds, [],
+        "For how long nothing was heard of the watch of resources; 0 where there is none, as in a process that waits",
+        "Bookmarks come each minute. More than a few minutes mean that edits are not noticed.";
+    LONGEST_RECONCILE: taurus "longest_reconcile", Gauge, Seconds, [],
+        "For how long the longest of the reconciles at work has been at it",
+        "All calls are bounded: more than some minutes mean that one hangs. At half an hour /livez has the process restarted.";
+    UNSAVED_JOBS: taurus "unsaved_jobs", Gauge, none, [],
+        "Job ids that the cloud has answered with and that are not on record yet, as the API server doesn't take them",
+        "Don't restart the process while it is above 0, and see to the API server: it is tried again until it succeeds.";
+    RECONCILES: taurus "reconciles", Counter, none, [ENDING],
+        "Reconciles by how they ended; failed means that Kubernetes failed",
+        "Panics are faults of the operator: report them with the log. Failures that last have their cause in the log and in `taurus_api_requests_total`.";
+    RECONCILE_SECONDS: taurus "reconcile", Histogram, Seconds, [],
+        "How long reconciles took",
+        "Mostly waits for the cloud; compare with `taurus_cloud_call_seconds` and `taurus_cloud_call_wait_seconds`.";
+    RESOURCES: taurus "resources", Gauge, none, [STATE, REASON],
+        "Resources by the condition of Ready, Reconciling and Stalled that is True, and its reason",
+        "The state of the fleet. `kubectl get tpp -A` has the names; what to do about a reason: [reference.md](reference.md#reasons).";
+    UNDECODABLE_RESOURCES: taurus "undecodable_resources", Gauge, none, [],
+        "Resources that can't be decoded and are passed over until they change",
+        "The log names them. Mostly somebody loosened the definition: install the one of this release.";
+    CHANGES_IN_PROGRESS: taurus "changes_in_progress", Gauge, none, [PHASE],
+        "Changes on record that have not ended, by how far they have come",
+        "Each one is, or may be, cutting connections. Many in `intended` mean that their outcome is not known.";
+    OLDEST_CHANGE: taurus "oldest_change_intended_timestamp", Gauge, Seconds, [],
+        "When the oldest of the changes in progress was put on record, in Unix time; 0 where there is none",
+        "`time() -` this is the age of the change that is stuck the longest.";
+    CHANGES: taurus "changes", Counter, none, [OUTCOME],
+        "Changes that have ended, by outcome; void ones never reached the cloud, as far as can be known",
+        "The rate of failures, and how many changes there are at all: each cuts the connections of a proxy.";
+    CHANGE_SECONDS: taurus "change", Histogram, Seconds, [],
+        "How long changes took, whatever their outcome, from the record of the intent to the end that was seen",
+        "What to expect of the next change. A rise is the cloud's.";
+    CHANGE_REQUESTS: taurus "change_requests", Counter, none, [ANSWER],
+        "Requests to change a port, by what came of them; a withdrawn one was never sent, as something had changed in the last moment",
+        "Refused: see the reasons of the resources. Unknown: answers get lost on the way to the cloud.";
+    CHANGES_UNDER_WAY: taurus "changes_under_way", Gauge, none, [],
+        "Changes that count among those under way, over all resources",
+        "At its limit others wait with WaitingForBudget; see [limits.md](limits.md).";
+    CHANGES_UNDER_WAY_LIMIT: taurus "changes_under_way_limit", Gauge, none, [],
+        "How many changes may be under way at once: --max-concurrent-changes",
+        "To be drawn beside `taurus_changes_under_way`.";
+    CHANGES_BEGUN: taurus "changes_begun_last_hour", Gauge, none, [],
+        "Changes that were begun within the last hour; after a restart, as many as the records tell of",
+        "At its limit others wait with WaitingForBudget until the hour is over.";
+    CHANGES_BEGUN_LIMIT: taurus "changes_begun_last_hour_limit", Gauge, none, [],
+        "How many changes may be begun within an hour: --max-changes-per-hour",
+        "To be drawn beside `taurus_changes_begun_last_hour`.";
+    HALTED_UNTIL: taurus "rollout_halted_until_timestamp", Gauge, Seconds, [],
+        "Until when no new change begins after failures in a row, in Unix time; 0 where there is no halt",
+        "Find out what the failed changes have in common before the time comes; see [limits.md](limits.md).";
+    CLOUD_CALLS: taurus "cloud_calls", Counter, none, [OPERATION, MEANING],
+        "Calls of the cloud by operation and by what came of them: success, or what the error means",
+        "The rate of anything but `success` and `busy` is trouble: `throttled`, `unauthenticated` and `denied` need a person, `transient` passes.";
+    CLOUD_CALL_SECONDS: taurus "cloud_call", Histogram, Seconds, [OPERATION],
+        "How long calls of the cloud took",
+        "Calls end after 30 s at the latest. Near that the cloud, or the way there, is in trouble.";
+    CLOUD_CALLS_MADE: taurus "cloud_calls_by_urgency", Counter, none, [URGENCY],
+        "Calls of the cloud by what they were made for",
+        "What the calls are spent on. Against `taurus_calls_per_minute_limit` times the number of credentials it tells how much room there is.";
+    CLOUD_CALL_WAIT_SECONDS: taurus "cloud_call_wait", Histogram, Seconds, [URGENCY],
+        "How long calls of the cloud were waited for because of --calls-per-minute, by urgency",
+        "Waits of changes and jobs are delays that people notice. Raise --calls-per-minute if the cloud grants more, or --resync.";
+    CLOUD_CALLS_PUT_OFF: taurus "cloud_calls_put_off", Counter, none, [URGENCY],
+        "Looks and changes that were put off since no call was to be had in time",
+        "For sweeps it only means that a large fleet is looked at less often. For changes and jobs the budget is used up: see `taurus_cloud_call_wait_seconds`.";
+    CALLS_PER_MINUTE_LIMIT: taurus "calls_per_minute_limit", Gauge, none, [],
+        "How many calls a minute may be made with one credential at one endpoint: --calls-per-minute",
+        "To be drawn beside the rates of calls.";
+    API_REQUESTS: taurus "api_requests", Counter, none, [REQUEST, RESULT],
+        "Requests to the Kubernetes API server, by what they were for and what came of them",
+        "Conflicts of status writes are normal where people edit. `denied` means that rights are missing; `failed`, `unreachable` and `given_up` that the API server is in trouble.";
+    API_REQUEST_SECONDS: taurus "api_request", Histogram, Seconds, [REQUEST],
+        "How long the API server took to answer; for a watch, to begin to",
+        "Status writes that take seconds delay every change.";
+    RESIDENT_MEMORY: process "resident_memory", Gauge, Bytes, [],
+        "Resident memory of this process",
+        "Against the limit of the pod; how much a fleet needs: [sizing.md](sizing.md).";
+    CPU_SECONDS: process "cpu", Counter, Seconds, [],
+        "Time that this process has had on processors",
+        "Its rate is the number of processors in use.";
+    START_TIME: process "start_time", Gauge, Seconds, [],
+        "When this process started, in Unix time",
+        "A change of it is a restart.";
+    OPEN_FILES: process "open_fds", Gauge, none, [],
+        "Open file descriptors of this process",
+        "Grows with connections; should stand still at rest.";
+    THREADS: process "threads", Gauge, none, [],
+        "Threads of this process",
+        "Should stand still.";
+}

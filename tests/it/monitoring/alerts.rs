@@ -1,0 +1,625 @@
+//! The alert rules: promtool plays each where it has to fire and where it has not, and they say where help is.
+
+use std::{collections::BTreeSet, fs};
+
+use serde_json::{Value, json};
+
+use super::{pages::rules, promtool::promtool, queries};
+use crate::world::tools::{printed, root};
+
+/// What a scrape puts on each series of the replica that works.
+const SCRAPE: &str = r#"namespace="taurus-system",job="taurus-port-operator",instance="a""#;
+
+/// The series of an operator that is well: one replica works, another waits. Values come each minute, for four hours.
+const WELL: &[(&str, &str)] = &[
+    (r#"taurus_build_info{version="0.1.0"}"#, "1x240"),
+    ("taurus_leading{}", "1x240"),
+    (r#"taurus_leading{instance="b"}"#, "0x240"),
+    ("taurus_ready{}", "1x240"),
+    (r#"taurus_ready{instance="b"}"#, "1x240"),
+    ("taurus_watch_silence_seconds{}", "20x240"),
+    ("process_start_time_seconds{}", "1000x240"),
+    ("taurus_longest_reconcile_seconds{}", "3x240"),
+    ("taurus_unsaved_jobs{}", "0x240"),
+    (r#"taurus_reconciles_total{ending="done"}"#, "0+60x240"),
+    (r#"taurus_reconciles_total{ending="failed"}"#, "0+1x240"),
+    (r#"taurus_reconciles_total{ending="panicked"}"#, "0x240"),
+    (
+        r#"taurus_api_requests_total{request="write_status",result="ok"}"#,
+        "0+9x240",
+    ),
+    (
+        r#"taurus_api_requests_total{request="write_status",result="conflict"}"#,
+        "0+1x240",
+    ),
+    (
+        r#"taurus_api_requests_total{request="write_status",result="failed"}"#,
+        "0x240",
+    ),
+    (
+        r#"taurus_api_requests_total{request="watch_secrets",result="denied"}"#,
+        "0+1x240",
+    ),
+    ("taurus_oldest_change_intended_timestamp_seconds{}", "0x240"),
+    ("taurus_rollout_halted_until_timestamp_seconds{}", "0x240"),
+    (
+        r#"taurus_resources{state="ready",reason="Settled"}"#,
+        "100x240",
+    ),
+    ("taurus_undecodable_resources{}", "0x240"),
+    (
+        r#"taurus_cloud_calls_total{operation="list_proxies",meaning="success"}"#,
+        "0+40x240",
+    ),
+    (
+        r#"taurus_cloud_calls_total{operation="change_port",meaning="busy"}"#,
+        "0+1x240",
+    ),
+    (
+        r#"taurus_cloud_calls_put_off_total{urgency="sweep"}"#,
+        "0+5x240",
+    ),
+    (
+        r#"taurus_cloud_calls_put_off_total{urgency="change"}"#,
+        "0x240",
+    ),
+    (
+        r#"taurus_cloud_call_wait_seconds_bucket{urgency="change",le="0.1"}"#,
+        "0+2x240",
+    ),
+    (
+        r#"taurus_cloud_call_wait_seconds_bucket{urgency="change",le="30.0"}"#,
+        "0+2x240",
+    ),
+    (
+        r#"taurus_cloud_call_wait_seconds_bucket{urgency="change",le="+Inf"}"#,
+        "0+2x240",
+    ),
+];
+
+/// What differs from an operator that is well, and which alerts fire at this minute because of it.
+struct Case {
+    minute: u32,
+    differs: &'static [(&'static str, &'static str)],
+    fires: &'static [&'static str],
+}
+
+const fn case(
+    minute: u32,
+    differs: &'static [(&'static str, &'static str)],
+    fires: &'static [&'static str],
+) -> Case {
+    Case {
+        minute,
+        differs,
+        fires,
+    }
+}
+
+/// Where a figure becomes bad in minute 60: first it is too early, or harmless, then the alert fires.
+const CASES: &[Case] = &[
+    case(200, &[], &[]),
+    // No operator at all; one that is away for a moment.
+    case(
+        59,
+        &[(r#"taurus_build_info{version="0.1.0"}"#, "1x60 _x180")],
+        &[],
+    ),
+    case(
+        75,
+        &[(r#"taurus_build_info{version="0.1.0"}"#, "1x60 _x180")],
+        &["TaurusOperatorAbsent"],
+    ),
+    case(
+        65,
+        &[(r#"taurus_build_info{version="0.1.0"}"#, "1x60 _ _ 1x178")],
+        &[],
+    ),
+    // Nobody leads; a take-over.
+    case(
+        64,
+        &[("taurus_leading{}", "1x60 0x180")],
+        &["TaurusOperatorNotLeading"],
+    ),
+    case(
+        64,
+        &[
+            ("taurus_leading{}", "1x60 0x180"),
+            (r#"taurus_leading{instance="b"}"#, "0x61 1x179"),
+        ],
+        &[],
+    ),
+    // Two lead; two that were scraped at different moments of a take-over.
+    case(
+        64,
+        &[(r#"taurus_leading{instance="b"}"#, "0x60 1x180")],
+        &["TaurusOperatorTwoLeading"],
+    ),
+    case(
+        62,
+        &[(r#"taurus_leading{instance="b"}"#, "0x60 1 0x179")],
+        &[],
+    ),
+    // Another operator, of another namespace, is none of these.
+    case(64, &[(r#"taurus_leading{namespace="shop"}"#, "1x240")], &[]),
+    case(
+        80,
+        &[("taurus_ready{}", "1x60 0x180")],
+        &["TaurusOperatorNotReady"],
+    ),
+    case(66, &[("taurus_ready{}", "1x60 0x5 1x175")], &[]),
+    case(
+        75,
+        &[("taurus_watch_silence_seconds{}", "20x60 400x180")],
+        &["TaurusOperatorWatchSilent"],
+    ),
+    case(
+        75,
+        &[("taurus_watch_silence_seconds{}", "20x60 200x180")],
+        &[],
+    ),
+    case(
+        70,
+        &[(
+            "process_start_time_seconds{}",
+            "1000x60 1001 1002 1003 1004 1005x176",
+        )],
+        &["TaurusOperatorRestarting"],
+    ),
+    case(
+        70,
+        &[("process_start_time_seconds{}", "1000x60 1001x180")],
+        &[],
+    ),
+    // Some other program restarts.
+    case(
+        70,
+        &[(
+            r#"process_start_time_seconds{job="other"}"#,
+            "1000x60 1001 1002 1003 1004 1005x176",
+        )],
+        &[],
+    ),
+    case(
+        65,
+        &[(
+            r#"taurus_reconciles_total{ending="panicked"}"#,
+            "0x60 1x180",
+        )],
+        &["TaurusOperatorReconcilePanicked"],
+    ),
+    case(
+        90,
+        &[(
+            r#"taurus_reconciles_total{ending="panicked"}"#,
+            "0x60 1x180",
+        )],
+        &[],
+    ),
+    case(
+        100,
+        &[(
+            r#"taurus_reconciles_total{ending="failed"}"#,
+            "0x60 0+60x180",
+        )],
+        &["TaurusOperatorReconcilesFailing"],
+    ),
+    case(
+        100,
+        &[(r#"taurus_reconciles_total{ending="failed"}"#, "0+5x240")],
+        &[],
+    ),
+    case(
+        70,
+        &[("taurus_longest_reconcile_seconds{}", "3x60 700x180")],
+        &["TaurusOperatorReconcileHanging"],
+    ),
+    case(
+        70,
+        &[("taurus_longest_reconcile_seconds{}", "3x60 290x180")],
+        &[],
+    ),
+    case(
+        90,
+        &[(
+            r#"taurus_api_requests_total{request="write_status",result="failed"}"#,
+            "0x60 0+3x180",
+        )],
+        &["TaurusOperatorStatusWritesFailing"],
+    ),
+    // A short outage.
+    case(
+        90,
+        &[(
+            r#"taurus_api_requests_total{request="write_status",result="failed"}"#,
+            "0x60 3x180",
+        )],
+        &[],
+    ),
+    case(
+        90,
+        &[(
+            r#"taurus_api_requests_total{request="write_event",result="denied"}"#,
+            "0+1x240",
+        )],
+        &["TaurusOperatorRightsMissing"],
+    ),
+    // Secrets that may not be read are the resources' trouble, and those that may not be watched are as they should be.
+    case(
+        90,
+        &[(
+            r#"taurus_api_requests_total{request="read_secret",result="denied"}"#,
+            "0+1x240",
+        )],
+        &[],
+    ),
+    case(
+        65,
+        &[("taurus_unsaved_jobs{}", "0x60 1x180")],
+        &["TaurusJobIdNotRecorded"],
+    ),
+    case(65, &[("taurus_unsaved_jobs{}", "0x60 1 0x179")], &[]),
+    // promtool's time begins at 0: the change of second 60 is two hours old in minute 121.
+    case(
+        130,
+        &[(
+            "taurus_oldest_change_intended_timestamp_seconds{}",
+            "60x240",
+        )],
+        &["TaurusChangeStuck"],
+    ),
+    case(
+        110,
+        &[(
+            "taurus_oldest_change_intended_timestamp_seconds{}",
+            "60x240",
+        )],
+        &[],
+    ),
+    case(
+        70,
+        &[(
+            r#"taurus_resources{state="stalled",reason="JobOverdue"}"#,
+            "1x240",
+        )],
+        &["TaurusJobOverdue"],
+    ),
+    case(
+        200,
+        &[(
+            r#"taurus_resources{state="reconciling",reason="JobRunning"}"#,
+            "5x240",
+        )],
+        &[],
+    ),
+    case(
+        70,
+        &[(
+            "taurus_rollout_halted_until_timestamp_seconds{}",
+            "0x60 5400x180",
+        )],
+        &["TaurusRolloutHalted"],
+    ),
+    case(
+        100,
+        &[(
+            "taurus_rollout_halted_until_timestamp_seconds{}",
+            "0x60 5400x180",
+        )],
+        &[],
+    ),
+    case(
+        70,
+        &[(
+            r#"taurus_resources{state="stalled",reason="DriftContested"}"#,
+            "1x240",
+        )],
+        &["TaurusDriftContested"],
+    ),
+    case(
+        70,
+        &[(
+            r#"taurus_resources{state="reconciling",reason="BackingOff"}"#,
+            "1x240",
+        )],
+        &[],
+    ),
+    case(
+        70,
+        &[(
+            r#"taurus_resources{state="stalled",reason="CredentialsLocked"}"#,
+            "1x240",
+        )],
+        &["TaurusCredentialsFailing"],
+    ),
+    // A Secret that comes a little after its resource.
+    case(
+        63,
+        &[(
+            r#"taurus_resources{state="stalled",reason="CredentialsMissing"}"#,
+            "_x60 1x180",
+        )],
+        &[],
+    ),
+    case(
+        70,
+        &[(
+            r#"taurus_resources{state="stalled",reason="PermissionDenied"}"#,
+            "3x240",
+        )],
+        &["TaurusPermissionDenied"],
+    ),
+    case(
+        63,
+        &[(
+            r#"taurus_resources{state="stalled",reason="PermissionDenied"}"#,
+            "_x60 3x180",
+        )],
+        &[],
+    ),
+    case(
+        70,
+        &[(
+            r#"taurus_resources{state="stalled",reason="PortRejected"}"#,
+            "1x240",
+        )],
+        &["TaurusResourcesStalled"],
+    ),
+    case(
+        85,
+        &[(
+            r#"taurus_resources{state="stalled",reason="PortRejected"}"#,
+            "_x60 1x180",
+        )],
+        &[],
+    ),
+    case(
+        200,
+        &[(
+            r#"taurus_resources{state="reconciling",reason="Suspended"}"#,
+            "9x240",
+        )],
+        &[],
+    ),
+    case(
+        70,
+        &[("taurus_undecodable_resources{}", "0x60 1x180")],
+        &["TaurusResourcesUndecodable"],
+    ),
+    case(
+        64,
+        &[("taurus_undecodable_resources{}", "0x60 1x2 0x178")],
+        &[],
+    ),
+    case(
+        80,
+        &[(
+            r#"taurus_resources{state="reconciling",reason="CloudUnreachable"}"#,
+            "_x60 9x180",
+        )],
+        &["TaurusCloudUnreachable"],
+    ),
+    case(
+        70,
+        &[(
+            r#"taurus_resources{state="reconciling",reason="CloudUnreachable"}"#,
+            "_x60 9x180",
+        )],
+        &[],
+    ),
+    case(
+        90,
+        &[(
+            r#"taurus_cloud_calls_total{operation="job",meaning="throttled"}"#,
+            "0x60 0+2x180",
+        )],
+        &["TaurusCloudThrottled"],
+    ),
+    // Once, and the budget shrinks.
+    case(
+        90,
+        &[(
+            r#"taurus_cloud_calls_total{operation="job",meaning="throttled"}"#,
+            "0x60 2x180",
+        )],
+        &[],
+    ),
+    case(
+        75,
+        &[(
+            r#"taurus_cloud_calls_put_off_total{urgency="change"}"#,
+            "0x60 0+1x180",
+        )],
+        &["TaurusCallBudgetExhausted"],
+    ),
+    case(
+        100,
+        &[(
+            r#"taurus_cloud_call_wait_seconds_bucket{urgency="change",le="0.1"}"#,
+            "0x240",
+        )],
+        &["TaurusCallBudgetExhausted"],
+    ),
+    // A large fleet is looked at less often than --resync says.
+    case(
+        75,
+        &[(
+            r#"taurus_cloud_calls_put_off_total{urgency="sweep"}"#,
+            "0+60x240",
+        )],
+        &[],
+    ),
+];
+
+/// A series with what the scrape puts on it, unless it brings its own.
+fn scraped(series: &str) -> String {
+    let (name, labels) = series.trim_end_matches('}').split_once('{').unwrap();
+    let mut labels: Vec<&str> = labels.split(',').filter(|it| !it.is_empty()).collect();
+    for label in SCRAPE.split(',') {
+        let (key, _) = label.split_once('=').unwrap();
+        if !labels.iter().any(|own| own.starts_with(&format!("{key}="))) {
+            labels.push(label);
+        }
+    }
+    format!("{name}{{{}}}", labels.join(","))
+}
+
+fn played(case: &Case) -> Value {
+    let usual = WELL
+        .iter()
+        .filter(|(series, _)| !case.differs.iter().any(|(other, _)| other == series));
+    let series: Vec<Value> = usual
+        .chain(case.differs)
+        .map(|(series, values)| json!({"series": scraped(series), "values": values}))
+        .collect();
+    let firing: Vec<Value> = case
+        .fires
+        .iter()
+        .map(|alert| json!({"labels": format!("{{alertname=\"{alert}\"}}"), "value": 1}))
+        .collect();
+    json!({
+        "name": format!("{:?} in minute {}", case.differs, case.minute),
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": [{
+            "expr": "group by (alertname) (ALERTS{alertstate=\"firing\"})",
+            "eval_time": format!("{}m", case.minute),
+            "exp_samples": firing,
+        }],
+    })
+}
+
+/// The alerts of the plain file.
+fn alerts() -> Vec<Value> {
+    let rules: Value = serde_saphyr::from_str(&rules()).unwrap();
+    let groups = rules["groups"].as_array().unwrap().iter();
+    groups
+        .flat_map(|group| group["rules"].as_array().unwrap().clone())
+        .collect()
+}
+
+#[test]
+fn every_alert_fires_where_it_must_and_not_for_its_harmless_neighbour() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules.yaml"), rules()).unwrap();
+    let tests: Vec<Value> = CASES.iter().map(played).collect();
+    let file = json!({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests});
+    fs::write(folder.path().join("tests.yaml"), file.to_string()).unwrap();
+    printed(promtool(folder.path(), &["test", "rules", "tests.yaml"]));
+    let played: BTreeSet<&str> = CASES.iter().flat_map(|case| case.fires).copied().collect();
+    let listed = alerts();
+    let listed: BTreeSet<&str> = listed
+        .iter()
+        .map(|it| it["alert"].as_str().unwrap())
+        .collect();
+    assert_eq!(played, listed, "each has a case");
+    let quiet = CASES.iter().filter(|case| case.fires.is_empty()).count();
+    assert!(
+        quiet >= listed.len(),
+        "{quiet} cases in which nothing fires"
+    );
+}
+
+/// The player judges: an alert that is expected and doesn't fire is a failure.
+#[test]
+fn an_alert_that_does_not_fire_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules.yaml"), rules()).unwrap();
+    let wrong = case(200, &[], &["TaurusJobOverdue"]);
+    let file = json!({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [played(&wrong)]});
+    fs::write(folder.path().join("tests.yaml"), file.to_string()).unwrap();
+    let output = promtool(folder.path(), &["test", "rules", "tests.yaml"]);
+    assert!(!output.status.success(), "{output:?}");
+}
+
+#[test]
+fn the_rules_are_sound_and_name_what_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules.yaml"), rules()).unwrap();
+    let said = printed(promtool(
+        folder.path(),
+        &["check", "rules", "--lint=all", "--lint-fatal", "rules.yaml"],
+    ));
+    assert!(
+        said.contains(&format!("SUCCESS: {} rules found", alerts().len())),
+        "{said}"
+    );
+    for alert in alerts() {
+        let none: [&str; 0] = [];
+        assert_eq!(
+            queries::faults(alert["expr"].as_str().unwrap()),
+            none,
+            "{alert}"
+        );
+        assert!(
+            ["critical", "warning"].contains(&alert["labels"]["severity"].as_str().unwrap()),
+            "{alert}"
+        );
+    }
+}
+
+#[test]
+fn every_alert_says_what_is_wrong_and_where_help_is() {
+    let page = fs::read_to_string(root().join("docs/operations.md")).unwrap_or_default();
+    for alert in alerts() {
+        let name = alert["alert"].as_str().unwrap();
+        let text = |key: &str| alert["annotations"][key].as_str().unwrap_or_default();
+        assert!(
+            text("summary").len() > 20 && !text("summary").ends_with('.'),
+            "{alert}"
+        );
+        assert!(
+            text("description").len() > 60 && text("description").ends_with('.'),
+            "{alert}"
+        );
+        let anchor = format!("alert-{}", name.to_lowercase());
+        assert_eq!(text("runbook_url"), format!("docs/operations.md#{anchor}"));
+        let headings = page.lines().filter(|line| line.starts_with('#'));
+        let anchors = headings.map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            title.replace(' ', "-").replace(['`', ':'], "")
+        });
+        let mut anchors = anchors.filter(|it| *it == anchor);
+        assert!(
+            page.is_empty() || anchors.next().is_some(),
+            "the page lacks {anchor}"
+        );
+    }
+}
+
+/// What people read: times, durations and names are filled in.
+#[test]
+fn the_texts_are_filled_in() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules.yaml"), rules()).unwrap();
+    let halted = case(
+        70,
+        &[(
+            "taurus_rollout_halted_until_timestamp_seconds{}",
+            "0x60 5400x180",
+        )],
+        &[],
+    );
+    let mut test = played(&halted);
+    let fields = test.as_object_mut().unwrap();
+    fields.remove("promql_expr_test");
+    fields.insert(
+        "alert_rule_test".to_owned(),
+        json!([{
+            "alertname": "TaurusRolloutHalted", "eval_time": "70m",
+            "exp_alerts": [{
+                "exp_labels": {"namespace": "taurus-system", "job": "taurus-port-operator", "severity": "warning"},
+                "exp_annotations": {
+                    "summary": "No new change begins until 1970-01-01 01:30:00 +0000 UTC",
+                    "description": "Several changes in a row have failed on different proxies, so the operator \
+                        taurus-port-operator in taurus-system begins no new one until 1970-01-01 01:30:00 +0000 UTC. Find out \
+                        what they have in common before it goes on.",
+                    "runbook_url": "docs/operations.md#alert-taurusrollouthalted",
+                },
+            }],
+        }]),
+    );
+    let file = json!({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]});
+    fs::write(folder.path().join("tests.yaml"), file.to_string()).unwrap();
+    printed(promtool(folder.path(), &["test", "rules", "tests.yaml"]));
+}
