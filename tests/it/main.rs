@@ -22,6 +22,7 @@ mod field_cases;
 mod install;
 mod kept;
 mod kills;
+mod pages;
 mod reference;
 mod rules;
 mod soak;
