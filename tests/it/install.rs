@@ -4,9 +4,10 @@
 //! There is no kubelet and no controller manager: a process of the test stands in for the pods.
 
 mod chart;
+mod controllers;
 mod kustomize;
 mod lifecycle;
-mod manifests;
+pub mod manifests;
 mod page;
 mod policies;
 mod request;

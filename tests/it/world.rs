@@ -12,6 +12,7 @@ use taurus_sim::{Entry, Filter, JobPlan, Mode, Operation, Options, Simulator, sa
 use crate::rules;
 
 pub mod applying;
+pub mod controllers;
 pub mod flux;
 pub mod front;
 pub mod gate;
