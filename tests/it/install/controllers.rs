@@ -92,6 +92,12 @@ async fn an_update_takes_no_pod_away_before_the_new_one_is_ready(world: &World) 
     world
         .until_true("one more pod", || replicas(plane) == [1, 2])
         .await;
+    let undo = ["-n", "taurus-system", "rollout", "undo", name];
+    unwarned(plane::kubectl(plane, &undo));
+    // Without a kubelet no pod is ever ready, so none is taken away; but the template is that of before.
+    let deployments = objects(plane, "deployments");
+    let container = &deployments[0]["spec"]["template"]["spec"]["containers"][0];
+    assert_ne!(container["image"], image.trim_start_matches("operator="));
 }
 
 async fn a_careless_template_gets_no_pod(world: &World, deployment: &Value) {
