@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-versions model schedules kills soak bench check fuzz control-plane gitops-tools crds docs check-go need-rust need-cpp need-python need-valgrind
+.PHONY: help demo test test-versions model schedules kills soak bench check fuzz control-plane controllers gitops-tools crds docs check-go need-rust need-cpp need-python need-valgrind
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -34,7 +34,7 @@ demo: need-rust control-plane ## The operator at work against a simulated cloud,
 	cargo build --locked --workspace --bins --example demo
 	@$${CARGO_TARGET_DIR:-target}/debug/examples/demo
 
-test: need-rust need-python control-plane gitops-tools ## All tests that there are
+test: need-rust need-python control-plane controllers gitops-tools ## All tests that there are
 	# Stories mostly wait for each other's servers: more of them at once than there are processors.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --workspace --locked
 	python3 tests/sdk/run.py
@@ -93,6 +93,9 @@ bench: need-rust need-valgrind control-plane ## What the operator costs (RESOURC
 
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build
+
+controllers: ## Build kube-controller-manager for the stories that need it, once (about 3 minutes)
+	@tests/controlplane/build kube-controller-manager > /dev/null
 
 gitops-tools: ## Build the GitOps tools that tests judge, render and apply with, once (about 5 minutes)
 	@for module in tests/gitops/*/go.mod; do tests/gitops/build "$$(basename "$$(dirname "$$module")")" > /dev/null; done

@@ -125,7 +125,7 @@ pub enum Reason {
     #[strum(message = "wait, and find out who fails to sign in")]
     CredentialsLocked,
     /// The credential may not do this.
-    #[strum(message = "grant the actions of [credentials.md](credentials.md)")]
+    #[strum(message = "grant the actions of [iam.md](iam.md)")]
     PermissionDenied,
     /// The host is not one that may be called.
     #[strum(message = "`--allowed-endpoint`, or correct `spec.endpoint`")]

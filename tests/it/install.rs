@@ -1,9 +1,10 @@
 //! Installing: what `deploy` holds, applied to real API servers by kubectl and Helm, and the program that runs as the
 //! Deployment says, with the rights that came with it.
 //!
-//! There is no kubelet and no controller manager: a process of the test stands in for the pods.
+//! There is no kubelet, and but for one story no controller manager: a process of the test stands in for the pods.
 
 pub mod chart;
+mod controllers;
 mod kustomize;
 mod lifecycle;
 pub mod manifests;

@@ -23,6 +23,7 @@ mod install;
 mod kept;
 mod kills;
 mod monitoring;
+mod pages;
 mod reference;
 mod rules;
 mod soak;

@@ -101,6 +101,39 @@ fn the_assets_of_the_environment_win_and_are_checked() {
 }
 
 #[test]
+fn the_controllers_are_built_when_they_are_asked_for_and_the_others_are_left_alone() {
+    let (cache, programs) = (tempfile::tempdir().unwrap(), with_go());
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["etcd", "kube-apiserver", "kubectl"] {
+        program(folder.path(), name);
+    }
+    // Where the assets of the environment lack it, and where they have it.
+    for expected in [
+        cache.path().join("controlplane/v1.37.2"),
+        folder.path().to_owned(),
+    ] {
+        let output = script(
+            &[
+                ("TAURUS_CACHE", cache.path().to_str().unwrap()),
+                ("KUBEBUILDER_ASSETS", folder.path().to_str().unwrap()),
+                ("PATH", programs.path().to_str().unwrap()),
+            ],
+            &["kube-controller-manager"],
+        );
+        assert!(output.status.success(), "{}", said(&output));
+        let path = expected.join("kube-controller-manager");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout).trim(),
+            path.to_str().unwrap()
+        );
+        assert!(path.exists());
+        program(folder.path(), "kube-controller-manager");
+    }
+    let built = fs::read_to_string(cache.path().join("built")).unwrap();
+    assert_eq!(built.lines().count(), 1, "{built}");
+}
+
+#[test]
 fn a_missing_go_is_named_with_the_two_ways_out() {
     let (cache, programs) = (tempfile::tempdir().unwrap(), without_go());
     let output = script(

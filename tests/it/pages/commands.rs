@@ -1,0 +1,173 @@
+//! The commands of the pages, run as somebody types them: those of `docs/operations.md` one by one, and the way from the
+//! front page to the removal.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use taurus_controlplane::ControlPlane;
+use taurus_sim::{Mode, sample};
+use tempfile::{NamedTempFile, TempDir};
+
+use super::Page;
+use crate::{
+    install::manifests::{deployed, kubeconfig_of, kustomized, one},
+    world::{
+        PATIENCE, World, job_of, options, plane,
+        program::Program,
+        shell::{blocks, kubeconfig, run},
+        tools::{printed, root},
+    },
+};
+
+const OVERLAY: &str = "deploy/overlays/cluster-wide";
+
+/// Somebody at a shell, in a folder of their own that has what a clone of the repository has.
+struct Person {
+    plane: &'static ControlPlane,
+    kubeconfig: NamedTempFile,
+    folder: TempDir,
+}
+
+impl Person {
+    fn at(plane: &'static ControlPlane, namespace: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["crds", "deploy"] {
+            std::os::unix::fs::symlink(root().join(name), folder.path().join(name)).unwrap();
+        }
+        Self {
+            plane,
+            kubeconfig: kubeconfig(plane, namespace),
+            folder,
+        }
+    }
+
+    /// Types one block, and gives what it prints.
+    async fn types(&self, block: &str) -> String {
+        let (key, secret) = (sample::ACCESS_KEY, sample::SECRET_KEY);
+        let folder = self.folder.path().display();
+        let commands = format!("cd {folder}; export ACCESS_KEY={key} SECRET_KEY={secret}\n{block}");
+        let typing = run(self.plane, &commands, &self.kubeconfig);
+        let output = tokio::time::timeout(PATIENCE, typing).await.expect(block);
+        assert!(output.status.success(), "{block}\n{output:?}");
+        printed(output)
+    }
+}
+
+/// The manifest of the front page, for the simulator: its project, and its address in place of the region.
+fn manifest(page: &Page, world: &World) -> String {
+    let (_, rest) = page.text.split_once("```yaml\n").unwrap();
+    let mut resource: Value = serde_saphyr::from_str(rest.split("```").next().unwrap()).unwrap();
+    let spec = resource["spec"].as_object_mut().unwrap();
+    spec.remove("region").unwrap();
+    spec.insert("endpoint".to_owned(), world.sim.url().into());
+    spec.insert("projectID".to_owned(), sample::PROJECT.into());
+    spec.insert("managementPolicy".to_owned(), "Observe".into());
+    resource.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_command_of_the_page_on_operations_works() {
+    let plane = plane::with("deploy/base").await;
+    let mut world = World::without_neighbour(plane, options(Mode::M2).job(job_of(1))).await;
+    let pairs = [
+        ("accessKey", sample::ACCESS_KEY),
+        ("secretKey", sample::SECRET_KEY),
+    ];
+    world.secret("taurus-credentials", &pairs).await;
+    world
+        .create(&world.resource_with(3307, "taurus-credentials"))
+        .await;
+    world.start_operator().await;
+    world.until_ready(3307).await;
+
+    let page = Page::read("docs/operations.md");
+    let person = Person::at(plane, &world.namespace);
+    let mut count = 0;
+    for block in blocks(&page.text) {
+        if block.contains("create secret") && !block.contains("replace") {
+            printed(world.kubectl(&["delete", "secret", "taurus-credentials"]));
+        }
+        world.while_passing(person.types(block)).await;
+        count += 1;
+    }
+    assert!(count > 50, "{count}");
+    let without = page.text.matches("```bash\n").count();
+    assert_eq!(without, 2, "those that need a pod, as the page says");
+    assert!(person.folder.path().join("taurus-report/log").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_way_from_the_front_page_to_the_removal() {
+    let plane = plane::empty().await;
+    let front = Page::read("README.md");
+    let [install, observe, change] = &blocks(front.section(2, "Use it")).collect::<Vec<_>>()[..]
+    else {
+        panic!("three blocks")
+    };
+    Person::at(plane, "default").types(install).await;
+    let world = World::without_neighbour(plane, options(Mode::M3).job(job_of(20))).await;
+    let person = Person::at(plane, &world.namespace);
+    std::fs::write(
+        person.folder.path().join("orders.yaml"),
+        manifest(&front, &world),
+    )
+    .unwrap();
+    let old = pod(&world, person.folder.path(), "old").await;
+
+    let shown = world.while_passing(person.types(observe)).await;
+    assert!(
+        shown.contains("Observed") && shown.contains("port 3307 would be set"),
+        "{shown}"
+    );
+    assert!(world.asked_for().is_empty());
+    world.while_passing(person.types(change)).await;
+    assert_eq!(world.asked_for(), [3307, 3308]);
+
+    // Another release comes while a job runs: its pod is ready before the old one is told to end.
+    let operations = Page::read("docs/operations.md");
+    let upgrade = Page::read("docs/upgrade.md");
+    let back = blocks(operations.section(3, "Roll back")).next().unwrap();
+    person.types(back).await;
+    world
+        .until("its job is on record", |object| {
+            crate::world::job_id(object).is_some()
+        })
+        .await;
+    for block in blocks(upgrade.section(2, "Upgrade: kustomize")) {
+        person.types(block).await;
+    }
+    let new = pod(&world, person.folder.path(), "new").await;
+    let mut old = old;
+    old.signal("TERM").await;
+    assert!(old.ended().await.success(), "{}", old.log());
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307, 3308, 3307], "each once");
+
+    // What is removed takes no resource along, and nothing in the cloud.
+    for block in blocks(upgrade.section(2, "Remove it: kustomize")) {
+        person.types(block).await;
+    }
+    new.kill().await;
+    assert_eq!(world.get().await.spec.port, 3307);
+    let remove = blocks(upgrade.section(2, "Remove it: Helm"))
+        .nth(1)
+        .unwrap();
+    person.types(remove).await;
+    assert!(
+        world
+            .api()
+            .list(&kube::api::ListParams::default())
+            .await
+            .is_err()
+    );
+    assert_eq!(world.sim.proxy(sample::PROXY).unwrap().actual_port, 3307);
+    assert_eq!(world.asked_for().len(), 3);
+}
+
+/// A process that stands in for the pod, which nobody runs here.
+async fn pod(world: &World, folder: &Path, name: &str) -> Program {
+    let deployment = one(&kustomized(world.plane, OVERLAY), "Deployment").clone();
+    assert_eq!(deployment["spec"]["replicas"], json!(1));
+    let kubeconfig = kubeconfig_of(world.plane, &deployment, folder).await;
+    deployed(world, &deployment, &kubeconfig, &folder.join(name)).await
+}

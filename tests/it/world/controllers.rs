@@ -1,0 +1,48 @@
+//! The controllers that a real cluster has beside its API server: kube-controller-manager.
+//!
+//! Relies on Go where it was not built before; `make test` builds it first. There is still no scheduler and no kubelet:
+//! pods are made, and stay Pending.
+
+use std::{
+    fs::File,
+    process::{Child, Command, Stdio},
+};
+
+use taurus_controlplane::ControlPlane;
+
+use super::tools::{printed, root};
+
+/// Those that make pods of a Deployment and see to their eviction, and those that empty a namespace.
+const WANTED: &str = "deployment-controller,replicaset-controller,disruption-controller,\
+    namespace-controller,garbage-collector-controller";
+
+/// The running controllers; they end with the story, also where it fails.
+pub struct Controllers(Child);
+
+impl Controllers {
+    /// Starts them, as an administrator. What they log lies in the folder of the control plane.
+    pub fn start(plane: &ControlPlane) -> Self {
+        let mut build = Command::new(root().join("tests/controlplane/build"));
+        build.arg("kube-controller-manager");
+        let program = printed(build.output().unwrap());
+        let log = File::create(plane.folder().join("kube-controller-manager.log")).unwrap();
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", program.trim()])
+            .arg(format!("--kubeconfig={}", plane.kubeconfig().display()))
+            .arg(format!("--controllers={WANTED}"))
+            .args(["--leader-elect=false", "--secure-port=0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Controllers {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
