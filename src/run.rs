@@ -25,6 +25,7 @@ use crate::{
     run::cluster::{Cluster, ClusterError},
     shutdown::{self, Shutdown, ShutdownError},
     telemetry::{logs, metrics::Metrics},
+    version,
 };
 
 mod cluster;
@@ -114,7 +115,11 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     })?;
     let bound = Bound::new(admin_address).await?;
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
+        version = version::RELEASE,
+        commit = version::COMMIT,
+        date = version::date(),
+        profile = version::PROFILE,
+        target = version::TARGET,
         admin = %bound.address(),
         cluster = %cluster.address(),
         namespace = cluster.namespace().unwrap_or("(all)"),

@@ -1,6 +1,6 @@
 //! Figures for Prometheus, in the OpenMetrics text format.
 //!
-//! Promises that labels are bounded: their values come from enums of this program, never from a resource or an answer.
+//! Promises that labels are bounded: their values come from enums of this program or were built into it, never from a resource or an answer.
 
 use std::{
     fmt,
@@ -10,7 +10,7 @@ use std::{
 
 use prometheus_client::{
     encoding::text,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
 
@@ -34,6 +34,7 @@ use crate::{
         limits::Limits,
         resources::Resources,
     },
+    version,
 };
 
 mod labels;
@@ -127,6 +128,12 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
+        let build = [
+            ("version", version::RELEASE),
+            ("commit", version::COMMIT),
+            ("target", version::TARGET),
+        ];
+        registry.register("build", "Which program this is", Info::new(build));
         registry.register(
             "leading",
             "Whether this process holds the lease, or is the only one",

@@ -118,6 +118,7 @@ fn everything() -> Metrics {
 fn every_figure_has_its_name_and_type() {
     let text = everything().text().unwrap();
     for (name, type_) in [
+        ("taurus_build", "info"),
         ("taurus_reconciles", "counter"),
         ("taurus_reconcile_seconds", "histogram"),
         ("taurus_cloud_calls", "counter"),
@@ -142,6 +143,7 @@ fn the_documented_figures_are_those_that_there_are() {
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let real = types.map(|line| match line.split_once(' ').unwrap() {
         (name, "counter") => format!("`{name}_total`"),
+        (name, "info") => format!("`{name}_info`"),
         (name, _) => format!("`{name}`"),
     });
     let rows = DOCUMENT
@@ -186,6 +188,18 @@ fn what_happens_is_counted_where_it_belongs() {
         let sample = samples.get(series).map(String::as_str);
         assert_eq!(sample, Some(value), "{series}: {samples:#?}");
     }
+}
+
+#[test]
+fn it_is_told_which_program_this_is() {
+    let labels = format!(
+        "version=\"{}\",commit=\"{}\",target=\"{}\"",
+        version::RELEASE,
+        version::COMMIT,
+        version::TARGET
+    );
+    let series = format!("taurus_build_info{{{labels}}}");
+    assert_eq!(samples(&Metrics::default())[&series], "1");
 }
 
 #[test]

@@ -1,0 +1,3 @@
+//! What a program says of itself.
+
+mod origin;
