@@ -9,10 +9,22 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::world::tools::{printed, root};
+use crate::world::{
+    program,
+    tools::{printed, root},
+};
 
 /// Where a pod's certificate authorities are in the image.
 pub const AUTHORITIES: &str = "etc/ssl/certs/ca-certificates.crt";
+
+/// The user of the Dockerfile.
+const USER: &str = "65532:65532";
+
+/// Makes a folder (`$1`) the whole of what can be read, and nothing of it can be written to.
+const ALONE: &str = "mount --bind \"$1\" \"$1\"
+    mount -o remount,bind,ro \"$1\"
+    root=$1
+    shift";
 
 /// A root file system.
 pub struct Image {
@@ -48,6 +60,28 @@ impl Image {
         Some(image)
     }
 
+    /// What runs its program in it as a pod would: with no other files, none of them writable, no privileges to gain, and an
+    /// environment of its own. Only root can become the user of the image.
+    pub fn command(&self) -> tokio::process::Command {
+        let user = if is_root() {
+            format!("--userspec={USER} --groups=")
+        } else {
+            String::new()
+        };
+        let become_it = format!("exec setpriv --no-new-privs chroot {user} \"$root\"");
+        let script = format!("{ALONE}\n{become_it} /taurus-port-operator \"$@\"");
+        let mut command = program::command("unshare");
+        // This machine's authorities, home and proxies are none of a pod's.
+        for (variable, _) in std::env::vars().filter(|(name, _)| name != "PATH") {
+            command.env_remove(variable);
+        }
+        command
+            .args(namespace())
+            .args(["sh", "-ec", &script, "sh"])
+            .arg(self.path());
+        command
+    }
+
     /// Where it lies.
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("root")
@@ -68,6 +102,15 @@ impl Image {
         files.sort();
         files
     }
+
+    /// Puts a file there, as an engine does with those that it mounts.
+    pub fn put(&self, path: &str, text: &str) {
+        let path = self.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // The ones of the image can't be written to.
+        let _ = fs::remove_file(&path);
+        fs::write(path, text).unwrap();
+    }
 }
 
 /// How to get a file system of one's own: whoever isn't root becomes the root of nothing else.
@@ -80,7 +123,7 @@ pub fn namespace() -> &'static [&'static str] {
 }
 
 /// Whether this process may become the user of the image.
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
