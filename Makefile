@@ -102,7 +102,7 @@ ARCH_FLAG := $(if $(ARCH),--arch $(ARCH))
 IMAGE := taurus-port-operator:$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DIST := $${CARGO_TARGET_DIR:-target}/dist
 
-image: ## Build the image with docker or podman (IMAGE=registry/name:tag ARCH=arm64)
+image: ## Build the image with docker, podman or buildah (IMAGE=registry/name:tag ARCH=arm64)
 	@build/image $(IMAGE) $(ARCH_FLAG)
 
 image-root: need-rust ## Lay out the files of the image without an engine, in target/dist/image (ARCH=arm64)
@@ -115,7 +115,7 @@ lint-image: $(HADOLINT) ## Look for what is unwise in the Dockerfile
 sbom: need-rust $(CARGO_CYCLONEDX) ## Write the bill of materials of the image, in target/dist (ARCH=arm64)
 	@build/sbom $(DIST) $(ARCH_FLAG)
 
-# In a profile that is built soonest, before the tests begin: they have deadlines, and a build takes the processors.
+# In the profile that is built soonest (2 minutes), and before the tests begin: they have deadlines, and a build takes the processors.
 static-for-tests: need-rust
 	@lacks=$$(build/static --need); if [[ -z $$lacks ]]; then build/static --profile dev > /dev/null; \
 	else printf 'The image will not be tried, for want of:\n%s\n' "$$lacks"; fi
