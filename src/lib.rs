@@ -18,3 +18,4 @@ pub mod plan;
 pub mod run;
 pub mod shutdown;
 pub mod telemetry;
+pub mod version;

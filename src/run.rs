@@ -27,6 +27,7 @@ use crate::{
         self, TelemetryError,
         metrics::{Metrics, Watched},
     },
+    version,
 };
 
 mod cluster;
@@ -118,7 +119,11 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     })?;
     let bound = Bound::new(admin_address).await?;
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
+        version = version::RELEASE,
+        commit = version::COMMIT,
+        date = version::date(),
+        profile = version::PROFILE,
+        built_for = version::TARGET,
         admin = %bound.address(),
         cluster = %cluster.address(),
         namespace = cluster.namespace().unwrap_or("(all)"),

@@ -19,6 +19,7 @@ mod client;
 mod contract;
 mod docs;
 mod field_cases;
+mod image;
 mod install;
 mod kept;
 mod kills;

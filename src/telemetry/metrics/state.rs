@@ -17,6 +17,7 @@ use crate::{
     clock::Clock,
     controller::work::Work,
     leader::Leadership,
+    version,
 };
 
 /// What is asked.
@@ -51,6 +52,8 @@ pub(super) struct State {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Version {
     version: &'static str,
+    commit: &'static str,
+    target: &'static str,
 }
 
 impl State {
@@ -82,7 +85,9 @@ impl State {
 
     pub(super) fn register(&self, registry: &mut Registry) {
         let version = Version {
-            version: env!("CARGO_PKG_VERSION"),
+            version: version::RELEASE,
+            commit: version::COMMIT,
+            target: version::TARGET,
         };
         catalogue::BUILD.register(registry, Info::new(version));
         for (figure, gauge) in [

@@ -115,6 +115,11 @@ impl Program {
         Self::for_story(world, folder, command, &[]).await
     }
 
+    /// As [`Self::begin`], where a command (made by [`command`]) becomes the program.
+    pub async fn begin_as(world: &World, command: Command, flags: &[&str]) -> Self {
+        Self::for_story(world, tempfile::tempdir().unwrap(), command, flags).await
+    }
+
     /// Starts it for a cloud at this address, with nothing given that a story would want: what it logs is added to a file.
     pub fn launch(
         endpoint: &str,
@@ -266,7 +271,7 @@ impl Program {
 }
 
 /// A command with the environment that programs of stories have, for more to be added.
-fn command(program: &str) -> Command {
+pub fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     command
         .env("TAURUS_LOG_LEVEL", "debug")

@@ -31,6 +31,14 @@ const VERSION: Label = Label {
     name: "version",
     values: Values::OneOfProcess("the program's version"),
 };
+const COMMIT: Label = Label {
+    name: "commit",
+    values: Values::OneOfProcess("the commit that it was built from"),
+};
+const TARGET: Label = Label {
+    name: "target",
+    values: Values::OneOfProcess("the machine that it was built for"),
+};
 
 macro_rules! figures {
     ($($constant:ident: $prefix:ident $stem:literal, $kind:ident, $unit:ident, [$($label:ident),*], $meaning:literal, $advice:literal;)*) => {
@@ -54,7 +62,7 @@ macro_rules! figures {
 }
 
 figures! {
-    BUILD: taurus "build", Info, none, [VERSION],
+    BUILD: taurus "build", Info, none, [VERSION, COMMIT, TARGET],
         "Which program this is",
         "Join it to other figures to see when a version came, and alert on its absence: then no operator is scraped at all.";
     LEADING: taurus "leading", Gauge, none, [],
