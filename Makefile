@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-versions model schedules kills soak bench check fuzz control-plane controllers gitops-tools crds docs \
+.PHONY: help demo test test-versions model schedules fleets kills soak bench check fuzz control-plane controllers gitops-tools crds docs \
   image image-root lint-image sbom static-for-tests check-go need-rust need-cpp need-python need-valgrind
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
@@ -74,6 +74,9 @@ schedules: need-rust ## Play schedules of crashes and faults by the million (SCH
 	cargo build --locked --profile fast -p taurus-schedules
 	@$${CARGO_TARGET_DIR:-target}/fast/taurus-schedules $(if $(SEED),--seed $(SEED),\
 	  --count $(SCHEDULES) --threads $(THREADS) --progress $${CARGO_TARGET_DIR:-target}/fast/progress-$(SCHEDULES)-$(THREADS))
+
+fleets: need-rust ## Let 10,000 resources rest for two days, restart, be refused, all in virtual time
+	cargo test --profile fast --locked -p taurus-schedules --test fleet
 
 # RUST_LOG: kube's client has a line for each connection that a killed process leaves behind.
 kills: need-rust control-plane gitops-tools ## Kill the operator at each request of its stories (KILLS=1000 SEED=7 for so many by chance, or one: KILL='edit m3 cloud 7 after')

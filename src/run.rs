@@ -263,7 +263,14 @@ impl Work {
             }
             stopping.stopping();
         };
-        controller::run(client, self.scope, self.settings, synced, stopped).await;
+        Box::pin(controller::run(
+            client,
+            self.scope,
+            self.settings,
+            synced,
+            stopped,
+        ))
+        .await;
         if shutdown.was_asked() {
             tracing::info!("stopped");
             Ok(())

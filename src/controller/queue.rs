@@ -114,11 +114,9 @@ impl Agenda {
 mod tests {
     use std::{cell::RefCell, rc::Rc};
 
-    use futures::channel::mpsc;
-    use tokio::time::Instant;
-
     use super::*;
-    use crate::clock;
+    use crate::clock::{self, Clock};
+    use futures::channel::mpsc;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -136,21 +134,22 @@ mod tests {
         takes: Duration,
         delay: Option<Duration>,
     ) -> Turns {
-        let began = Instant::now();
+        let clock = Clock::start();
+        let second = || clock.now().uptime.as_secs();
         let turns = Rc::new(RefCell::new(Turns::new()));
         let (sender, receiver) = mpsc::unbounded();
         let calling = async {
-            for (second, call) in calls {
-                tokio::time::sleep_until(began + Duration::from_secs(*second)).await;
+            for (at, call) in calls {
+                clock::pause(Duration::from_secs(*at - second())).await;
                 sender.unbounded_send(name(call)).unwrap();
             }
         };
         let attend = |name: ResourceName| {
             let turns = Rc::clone(&turns);
             async move {
-                let start = began.elapsed().as_secs();
+                let start = second();
                 clock::pause(takes).await;
-                let turn = (name.name().to_owned(), start, began.elapsed().as_secs());
+                let turn = (name.name().to_owned(), start, second());
                 turns.borrow_mut().push(turn);
                 delay
             }

@@ -74,7 +74,7 @@ enum Kept {
 impl Roster {
     /// A resource as it stands.
     pub fn get(&self, name: &ResourceName) -> Option<Guarded> {
-        self.lock().of.get(name).and_then(|entry| entry.unpack())
+        self.lock().of.get(name).and_then(Entry::unpack)
     }
 
     /// Takes in an event and says what follows.

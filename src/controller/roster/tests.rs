@@ -79,7 +79,7 @@ fn what_a_new_list_lacks_is_gone_and_what_it_holds_unchanged_does_not_call() {
     let [_, gone, calls] = take_all(&roster, events);
     assert_eq!((gone, calls.concat()), (vec![], "abc".to_owned()));
     let changed = resource("b", "b", |object| {
-        object["metadata"]["generation"] = json!(2)
+        object["metadata"]["generation"] = json!(2);
     });
     let events = [
         Event::Init,

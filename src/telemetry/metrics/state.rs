@@ -50,7 +50,7 @@ pub(super) struct State {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Version {
+struct Build {
     version: &'static str,
     commit: &'static str,
     target: &'static str,
@@ -84,12 +84,12 @@ impl State {
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
-        let version = Version {
+        let build = Build {
             version: version::RELEASE,
             commit: version::COMMIT,
             target: version::TARGET,
         };
-        catalogue::BUILD.register(registry, Info::new(version));
+        catalogue::BUILD.register(registry, Info::new(build));
         for (figure, gauge) in [
             (catalogue::LEADING, &self.leading),
             (catalogue::READY, &self.ready),

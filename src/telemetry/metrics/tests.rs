@@ -12,7 +12,7 @@ use super::{
     catalogue::{FIGURES, Figure, Kind, Values},
     *,
 };
-use crate::{cloud::CloudError, model::JobId};
+use crate::{cloud::CloudError, model::JobId, version};
 
 fn object(uid: &str) -> TaurusProxyPort {
     let object = json!({
@@ -372,11 +372,9 @@ fn the_process_tells_of_itself() {
     assert_eq!(samples["taurus_leading"], "1");
     assert_eq!(samples["taurus_ready"], "0");
     assert_eq!(samples["taurus_calls_per_minute_limit"], "42");
-    let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(
-        samples[&format!("taurus_build_info{{version=\"{version}\"}}")],
-        "1"
-    );
+    let [release, commit, target] = [version::RELEASE, version::COMMIT, version::TARGET];
+    let labels = format!("version=\"{release}\",commit=\"{commit}\",target=\"{target}\"");
+    assert_eq!(samples[&format!("taurus_build_info{{{labels}}}")], "1");
 }
 
 #[test]
