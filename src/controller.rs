@@ -8,7 +8,7 @@ use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures::{
     FutureExt as _, Stream, StreamExt as _,
     channel::mpsc::{self, UnboundedReceiver},
-    stream,
+    future, stream,
 };
 use kube::{
     Api, Client, Resource as _, ResourceExt as _,
@@ -140,14 +140,17 @@ fn calls(
                 // In the order of the list, one namespace with a slow cloud would have all turns for itself.
                 context.chance.shuffle(&mut news.calls);
             }
-            stream::iter(news.calls)
+            stream::iter(news.calls.into_iter().map(Ok).collect::<Vec<_>>())
         }
         Err(error) => {
             tracing::warn!(%error, "the watch of TaurusProxyPorts failed; it is begun anew");
-            stream::iter(Vec::new())
+            stream::iter(vec![Err(error)])
         }
     };
-    events.map(called).flatten()
+    // The watch forgets its pauses with the first event of a list, and then fails again at once: only a call ends these.
+    let calls = events.map(called).flatten();
+    let calls = calls.backoff(watcher::DefaultBackoff::default());
+    calls.filter_map(|call| future::ready(call.ok()))
 }
 
 fn tell(context: &Arc<Context>, change: roster::Change) {

@@ -11,13 +11,17 @@ use std::{
 };
 
 use futures::{Stream, StreamExt as _, stream::FuturesUnordered};
-use tokio_util::time::{DelayQueue, delay_queue::Key};
+use tokio_util::{
+    task::AbortOnDropHandle,
+    time::{DelayQueue, delay_queue::Key},
+};
 
 use crate::model::ResourceName;
 
 /// Attends to the resources that `calls` names, to `concurrency` of them at once, until `stop` is done and all turns that were
-/// begun have ended. A turn gives the delay after which the next one is due; nothing if only a call leads to one.
-pub async fn attend_all<T: Future<Output = Option<Duration>>>(
+/// begun have ended. A turn gives the delay after which the next one is due; nothing if only a call leads to one. Each is a task
+/// of its own, so that none holds up another, and ends with this future where that is dropped. One that panics gives nothing.
+pub async fn attend_all<T: Future<Output = Option<Duration>> + Send + 'static>(
     calls: impl Stream<Item = ResourceName>,
     concurrency: usize,
     stop: impl Future<Output = ()>,
@@ -32,7 +36,7 @@ pub async fn attend_all<T: Future<Output = Option<Duration>>>(
             && let Some(name) = agenda.next(&attended)
         {
             attended.insert(name.clone());
-            let turn = attend(name.clone());
+            let turn = AbortOnDropHandle::new(tokio::spawn(attend(name.clone())));
             turns.push(async { (name, turn.await) });
         }
         tokio::select! {
@@ -40,7 +44,7 @@ pub async fn attend_all<T: Future<Output = Option<Duration>>>(
             () = &mut stop => break,
             Some((name, delay)) = turns.next() => {
                 attended.remove(&name);
-                if let Some(delay) = delay {
+                if let Ok(Some(delay)) = delay {
                     agenda.put_off(name, delay);
                 }
             }
@@ -112,7 +116,7 @@ impl Agenda {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, rc::Rc};
+    use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::clock::{self, Clock};
@@ -135,8 +139,8 @@ mod tests {
         delay: Option<Duration>,
     ) -> Turns {
         let clock = Clock::start();
-        let second = || clock.now().uptime.as_secs();
-        let turns = Rc::new(RefCell::new(Turns::new()));
+        let second = move || clock.now().uptime.as_secs();
+        let turns = Arc::new(Mutex::new(Turns::new()));
         let (sender, receiver) = mpsc::unbounded();
         let calling = async {
             for (at, call) in calls {
@@ -145,18 +149,19 @@ mod tests {
             }
         };
         let attend = |name: ResourceName| {
-            let turns = Rc::clone(&turns);
+            let turns = Arc::clone(&turns);
             async move {
                 let start = second();
                 clock::pause(takes).await;
                 let turn = (name.name().to_owned(), start, second());
-                turns.borrow_mut().push(turn);
+                turns.lock().unwrap().push(turn);
                 delay
             }
         };
         let all = attend_all(receiver, concurrency, clock::pause(100 * SECOND), attend);
         futures::join!(calling, all);
-        turns.take()
+        let turns = turns.lock().unwrap();
+        turns.clone()
     }
 
     fn turn(name: &str, start: u64, end: u64) -> (String, u64, u64) {
@@ -217,5 +222,44 @@ mod tests {
             .collect();
         let taken = turns(&calls, 64, Duration::ZERO, Some(60 * SECOND)).await;
         assert_eq!(taken.len(), 2000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_end_with_who_attends() {
+        let (sender, receiver) = mpsc::unbounded();
+        sender.unbounded_send(name("a")).unwrap();
+        let held = Arc::new(());
+        let attend = |_| {
+            let held = Arc::clone(&held);
+            async move {
+                std::future::pending::<()>().await;
+                drop(held);
+                None
+            }
+        };
+        let for_ever = std::future::pending();
+        let all = attend_all(receiver, 1, for_ever, attend);
+        assert!(tokio::time::timeout(SECOND, all).await.is_err());
+        tokio::task::yield_now().await;
+        assert_eq!(Arc::strong_count(&held), 1, "the turn is gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_panics_ends_nobody_elses() {
+        let (sender, receiver) = mpsc::unbounded();
+        for call in ["a", "b"] {
+            sender.unbounded_send(name(call)).unwrap();
+        }
+        let attended = Arc::new(Mutex::new(Vec::new()));
+        let attend = |name: ResourceName| {
+            let attended = Arc::clone(&attended);
+            async move {
+                assert_eq!(name.name(), "b", "the first one panics");
+                attended.lock().unwrap().push(name);
+                None
+            }
+        };
+        attend_all(receiver, 1, clock::pause(SECOND), attend).await;
+        assert_eq!(*attended.lock().unwrap(), [name("b")]);
     }
 }

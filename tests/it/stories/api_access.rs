@@ -49,7 +49,7 @@ async fn a04_lists_that_are_refused_at_the_start_are_tried_again_until_the_opera
         program.until_answer("/readyz", 200).await;
         let lists = relay.seen_of(&Call::List);
         let mut read = lists.iter().filter(|list| list.answer == Some(200));
-        let whole = read.find(|list| list.line.contains("limit=500"));
+        let whole = read.find(|list| list.line.contains("limit=100"));
         assert!(whole.is_some(), "all are read before: {lists:?}");
         world.want(3307).await;
         world.until_ready(3307).await;

@@ -49,7 +49,7 @@ async fn at_every_write(mode: Mode, effect: Effect) {
         asked.push(port);
         assert_eq!(world.asked_for(), asked, "write {nth}: {effect:?}");
         if relay.remove(fault) == 0 {
-            assert!(nth > 5, "a change takes more than {nth} writes");
+            assert!(nth > 4, "a change takes more than {nth} writes");
             break;
         }
         world.delete().await;
