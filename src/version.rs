@@ -1,6 +1,6 @@
 //! Which program this is: release, commit, date of the source, profile and target, for whoever runs or watches it.
 //!
-//! Relies on `build.rs`, which leaves empty what it doesn't know; here that is told as [`UNKNOWN`].
+//! Relies on `build.rs`, which leaves empty what it doesn't know; here that is told as unknown.
 
 use std::sync::LazyLock;
 
