@@ -75,7 +75,7 @@ schedules: need-rust ## Play schedules of crashes and faults by the million (SCH
 	@$${CARGO_TARGET_DIR:-target}/fast/taurus-schedules $(if $(SEED),--seed $(SEED),\
 	  --count $(SCHEDULES) --threads $(THREADS) --progress $${CARGO_TARGET_DIR:-target}/fast/progress-$(SCHEDULES)-$(THREADS))
 
-fleets: need-rust ## Let 10,000 resources rest for two days, restart, be refused, all in virtual time
+fleets: need-rust ## Let 10,000 resources rest for half a day, restart, be refused, all in virtual time
 	cargo test --profile fast --locked -p taurus-schedules --test fleet
 
 # RUST_LOG: kube's client has a line for each connection that a killed process leaves behind.

@@ -113,8 +113,8 @@ async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
     fleet.start(process(600));
     sleep(HOUR).await;
     let (versions, requests, before) = (fleet.versions(), fleet.requests(), fleet.calls().len());
-    // Two days are played by `make fleets`.
-    let hours = if cfg!(debug_assertions) { 3 } else { 48 };
+    // Half a day is played by `make fleets`.
+    let hours = if cfg!(debug_assertions) { 3 } else { 12 };
     sleep(hours * HOUR).await;
     assert_eq!(fleet.versions(), versions, "nothing is written");
     // The Secret is read anew once a minute, by all who come at that moment.
