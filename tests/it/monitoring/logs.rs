@@ -106,6 +106,7 @@ async fn every_field_of_the_programs_lines_has_a_row_and_each_decision_its_line(
     world.until_change(2).await;
     world.pass(90);
     world.until_ready(3307).await;
+    world.until_neighbour_is_ready().await;
     program.signal("TERM").await;
     assert!(program.ended().await.success());
     let ours = |line: &Value| {
