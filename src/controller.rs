@@ -40,7 +40,7 @@ pub mod look;
 pub mod memory;
 pub mod meter;
 mod orphan;
-pub mod queue;
+mod queue;
 pub mod read;
 pub mod reconcile;
 pub mod roster;

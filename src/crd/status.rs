@@ -95,6 +95,19 @@ pub struct TaurusProxyPortStatus {
     pub conditions: Vec<Condition>,
 }
 
+impl TaurusProxyPortStatus {
+    /// The condition of Ready, Reconciling and Stalled that is True; there is exactly one in what this operator wrote.
+    pub fn main_condition(&self) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| {
+            let is_main = matches!(
+                condition.type_.as_str(),
+                "Ready" | "Reconciling" | "Stalled"
+            );
+            is_main && condition.status == "True"
+        })
+    }
+}
+
 /// How far a change has come. It only ever moves on.
 ///
 /// A word of a later release is read as [`Self::Intended`]: a job that is on record is followed, and without one the outcome

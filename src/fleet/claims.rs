@@ -205,18 +205,14 @@ impl Claims {
     /// Whether several resources are on this instance.
     pub fn share(&self, instance: &InstanceId) -> bool {
         let directory = self.directory();
-        let first = (instance.clone(), Uid::from(""));
-        let of_instance = directory.instances.range(first..).take(2);
-        of_instance.filter(|(other, _)| other == instance).count() == 2
+        directory.on_instance(instance).nth(1).is_some()
     }
 
     /// Jobs that were given up on any resource of this instance.
     pub fn abandoned(&self, instance: &InstanceId) -> BTreeSet<JobId> {
         let directory = self.directory();
-        let first = (instance.clone(), Uid::from(""));
-        let of_instance = directory.instances.range(first..);
-        let of_instance = of_instance.take_while(|(other, _)| other == instance);
-        let entries = of_instance.filter_map(|(_, uid)| directory.entries.get(uid));
+        let uids = directory.on_instance(instance);
+        let entries = uids.filter_map(|uid| directory.entries.get(uid));
         entries
             .filter_map(|entry| entry.abandoned.clone())
             .collect()
@@ -247,6 +243,14 @@ impl Directory {
         let first = (Arc::clone(key), Timestamp::MIN, Uid::from(""));
         let contenders = self.contenders.range(first..);
         contenders.take_while(move |(other, _, _)| other == key)
+    }
+
+    /// The resources on an instance.
+    fn on_instance<'a>(&'a self, instance: &'a InstanceId) -> impl Iterator<Item = &'a Uid> {
+        let first = (instance.clone(), Uid::from(""));
+        let from_there = self.instances.range(first..);
+        let on_it = from_there.take_while(move |(other, _)| other == instance);
+        on_it.map(|(_, uid)| uid)
     }
 
     /// The proxy that a resource owns, with its name.

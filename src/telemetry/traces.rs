@@ -25,6 +25,7 @@ use crate::{
     cloud::{CloudError, Meaning, observer::Operation},
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     telemetry::metrics::requests::{Answer, Request},
+    version,
 };
 
 /// All spans that are sent have this target, and no line of log has it.
@@ -103,7 +104,7 @@ fn resource() -> Resource {
     let named = service.is_some_and(|name| !name.to_string().starts_with("unknown_service"));
     let builder = Resource::builder().with_attribute(opentelemetry::KeyValue::new(
         "service.version",
-        env!("CARGO_PKG_VERSION"),
+        version::RELEASE,
     ));
     if named {
         builder.build()
@@ -169,16 +170,9 @@ pub fn said(status: &TaurusProxyPortStatus) {
     if !span.metadata().is_some_and(is_sent) {
         return;
     }
-    let main = ["Ready", "Reconciling", "Stalled"]
-        .into_iter()
-        .find_map(|state| {
-            let mut conditions = status.conditions.iter();
-            let condition = conditions.find(|it| it.type_ == state && it.status == "True")?;
-            Some((state, condition.reason.as_str()))
-        });
-    if let Some((state, reason)) = main {
-        span.record("taurus.state", state);
-        span.record("taurus.reason", reason);
+    if let Some(main) = status.main_condition() {
+        span.record("taurus.state", main.type_.as_str());
+        span.record("taurus.reason", main.reason.as_str());
     }
     if let Some(change) = &status.change {
         span.record("taurus.change.id", change.id.as_str());

@@ -162,17 +162,16 @@ impl PhaseLabel {
 }
 
 fn said_by(status: &TaurusProxyPortStatus) -> (State, Option<Reason>) {
-    let found = status.conditions.iter().find_map(|condition| {
-        let state = match condition.type_.as_str() {
-            "Ready" => State::Ready,
-            "Reconciling" => State::Reconciling,
-            "Stalled" => State::Stalled,
-            _ => return None,
-        };
-        // The text in the status may be somebody else's; a label is one of ours.
-        (condition.status == "True").then(|| (state, condition.reason.parse().ok()))
-    });
-    found.unwrap_or((State::Unknown, None))
+    let Some(main) = status.main_condition() else {
+        return (State::Unknown, None);
+    };
+    let state = match main.type_.as_str() {
+        "Ready" => State::Ready,
+        "Reconciling" => State::Reconciling,
+        _ => State::Stalled,
+    };
+    // The text in the status may be somebody else's; a label is one of ours.
+    (state, main.reason.parse().ok())
 }
 
 impl Collector for Resources {
