@@ -207,7 +207,7 @@ fn unread(facts: &Facts<'_>) -> Step {
 }
 
 fn absent(facts: &Facts<'_>) -> Step {
-    match facts.session.missing {
+    match &facts.session.missing {
         Some(seen) if seen.confirmed(facts.pace.missing_gap) => Step::Hold(
             Cause::ProxyNotFound,
             facts.pace.denied_check.min(facts.resync),

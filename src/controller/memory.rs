@@ -18,8 +18,8 @@ use crate::{crd::TaurusProxyPort, fleet::permits::Permit, model::Uid, plan::sess
 pub struct Memory {
     /// What decisions rest on.
     pub session: Session,
-    /// The permit of the change on record.
-    pub permit: Option<Permit>,
+    /// The permit of the change on record. Few have one at a time.
+    pub permit: Option<Box<Permit>>,
     /// The installed definition dropped the record of a change; asked again when the resource changes.
     pub record_pruned: Option<i64>,
     /// Uptime since when a list of proxies is waited for.

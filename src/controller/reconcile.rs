@@ -143,7 +143,8 @@ impl<'a> Pass<'a> {
             self.memory.permit = None;
         } else if self.memory.permit.is_none() {
             let uid = self.asker().uid;
-            self.memory.permit = self.context.permits.resume(&uid, &desired.subject.instance);
+            let permit = self.context.permits.resume(&uid, &desired.subject.instance);
+            self.memory.permit = permit.map(Box::new);
         }
     }
 

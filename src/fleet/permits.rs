@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod failures;
+mod holders;
 mod ledger;
 mod queue;
 mod recall;

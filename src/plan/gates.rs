@@ -180,7 +180,7 @@ pub fn tasks(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
 }
 
 fn busy_wait(facts: &Facts<'_>) -> Duration {
-    let count = facts.session.busy.map_or(1, |seen| seen.count);
+    let count = facts.session.busy.as_deref().map_or(1, |seen| seen.count);
     backoff::doubling(facts.pace.busy, count)
 }
 

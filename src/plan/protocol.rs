@@ -107,7 +107,7 @@ fn unresolved(
         }
         (Seen::NotRead, _) => return Step::LookAtTasks,
         (Seen::Unknown(trouble), _) => {
-            let failing = facts.session.tasks_failing;
+            let failing = facts.session.tasks_failing.as_deref();
             return trouble::during_change(facts, trouble, failing, Cause::OutcomeUnknown);
         }
         (Seen::Known(task), _) => task,
@@ -183,12 +183,13 @@ fn found<'a>(facts: &Facts<'a>, meanwhile: Cause) -> Result<&'a Proxy, Step> {
 
 /// The job or the list of proxies can't be read.
 fn troubled(facts: &Facts<'_>, trouble: &Trouble, meanwhile: Cause) -> Step {
-    trouble::during_change(facts, trouble, facts.session.failing, meanwhile)
+    let failing = facts.session.failing.as_deref();
+    trouble::during_change(facts, trouble, failing, meanwhile)
 }
 
 /// During a change a proxy is believed gone only after long.
 fn missing(facts: &Facts<'_>, meanwhile: Cause) -> Step {
-    match facts.session.missing {
+    match &facts.session.missing {
         Some(seen) if seen.confirmed(facts.pace.missing_during_change) => {
             Step::Advance(Progress::Void("the proxy is no longer there".to_owned()))
         }

@@ -30,6 +30,12 @@ pub struct Sighting {
 }
 
 impl Sighting {
+    /// Adds one to what was seen before, where little is kept of what was not.
+    fn note(seen: &mut Option<Box<Self>>, now: Moment) {
+        let before = seen.take().map(|seen| *seen);
+        *seen = Some(Box::new(Self::add(before, now)));
+    }
+
     /// Adds one to what was seen before.
     fn add(before: Option<Self>, now: Moment) -> Self {
         match before {
@@ -71,13 +77,13 @@ pub struct Session {
     /// Of the change on record.
     pub watch: Option<Box<Watch>>,
     /// The proxy was missing from the list, or the instance was not found.
-    pub missing: Option<Sighting>,
+    pub missing: Option<Box<Sighting>>,
     /// Reads of the job or of the list of proxies failed.
-    pub failing: Option<Sighting>,
+    pub failing: Option<Box<Sighting>>,
     /// Reads of the task list failed.
-    pub tasks_failing: Option<Sighting>,
+    pub tasks_failing: Option<Box<Sighting>>,
     /// Somebody else's operation was at work.
-    pub busy: Option<Sighting>,
+    pub busy: Option<Box<Sighting>>,
     /// Uptime at which the record turned out to be restored, or a watched change to be taken from it by somebody else.
     pub doubted: Option<Duration>,
     /// The last change that was refused or not sent.
@@ -186,7 +192,7 @@ impl Session {
 
     fn note_failures(&mut self, observed: &Observed, now: Moment) {
         match &observed.tasks {
-            Seen::Unknown(_) => self.tasks_failing = Some(Sighting::add(self.tasks_failing, now)),
+            Seen::Unknown(_) => Sighting::note(&mut self.tasks_failing, now),
             Seen::Known(_) => self.tasks_failing = None,
             Seen::NotRead => {}
         }
@@ -198,7 +204,7 @@ impl Session {
         let read =
             matches!(observed.proxy, Seen::Known(_)) || matches!(observed.job, Seen::Known(_));
         if failed {
-            self.failing = Some(Sighting::add(self.failing, now));
+            Sighting::note(&mut self.failing, now);
         } else if read {
             self.failing = None;
         }
@@ -206,9 +212,9 @@ impl Session {
 
     fn note_absence(&mut self, observed: &Observed, now: Moment) {
         match &observed.proxy {
-            Seen::Known(None) => self.missing = Some(Sighting::add(self.missing, now)),
+            Seen::Known(None) => Sighting::note(&mut self.missing, now),
             Seen::Unknown(trouble) if trouble.is_not_found() => {
-                self.missing = Some(Sighting::add(self.missing, now));
+                Sighting::note(&mut self.missing, now);
             }
             Seen::Known(Some(_)) => self.missing = None,
             Seen::NotRead | Seen::Unknown(_) => {}
@@ -219,7 +225,7 @@ impl Session {
         let changing = matches!(&observed.proxy, Seen::Known(Some(proxy))
             if matches!(proxy.status, ProxyStatus::Changing(_)));
         if changing || matches!(observed.tasks, Seen::Known(Some(_))) {
-            self.busy = Some(Sighting::add(self.busy, now));
+            Sighting::note(&mut self.busy, now);
         } else if observed.tasks == Seen::Known(None) {
             self.busy = None;
         }

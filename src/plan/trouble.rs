@@ -21,13 +21,14 @@ const PATIENCE_IN_RESYNCS: u32 = 2;
 
 /// While no change is on record.
 pub fn while_idle(facts: &Facts<'_>, trouble: &Trouble) -> Step {
-    let (cause, delay) = judge(facts, trouble, facts.session.failing);
+    let (cause, delay) = judge(facts, trouble, facts.session.failing.as_deref());
     let passing = cause.reason().class() == Class::Reconciling;
     // The first failure begins the count: the third resync in a row has failed when two periods are over.
     let patience = facts.resync.saturating_mul(PATIENCE_IN_RESYNCS);
     let failing = facts
         .session
         .failing
+        .as_deref()
         .map_or(Duration::ZERO, |seen| seen.last.saturating_sub(seen.first));
     if passing && facts.is_settled() && failing < patience {
         Step::Keep(delay)
@@ -38,7 +39,7 @@ pub fn while_idle(facts: &Facts<'_>, trouble: &Trouble) -> Step {
 
 /// While no change is on record but one is due, and the task list can't be read.
 pub fn with_tasks(facts: &Facts<'_>, trouble: &Trouble) -> Step {
-    let (cause, delay) = judge(facts, trouble, facts.session.tasks_failing);
+    let (cause, delay) = judge(facts, trouble, facts.session.tasks_failing.as_deref());
     Step::Hold(cause, delay)
 }
 
@@ -47,7 +48,7 @@ pub fn with_tasks(facts: &Facts<'_>, trouble: &Trouble) -> Step {
 pub fn during_change(
     facts: &Facts<'_>,
     trouble: &Trouble,
-    failing: Option<Sighting>,
+    failing: Option<&Sighting>,
     meanwhile: Cause,
 ) -> Step {
     let (cause, delay) = judge(facts, trouble, failing);
@@ -72,7 +73,7 @@ pub fn unreadable_port() -> Trouble {
 }
 
 /// The cause for people and the wait before the next look.
-fn judge(facts: &Facts<'_>, trouble: &Trouble, failing: Option<Sighting>) -> (Cause, Duration) {
+fn judge(facts: &Facts<'_>, trouble: &Trouble, failing: Option<&Sighting>) -> (Cause, Duration) {
     match trouble {
         Trouble::CredentialsMissing(_) | Trouble::CredentialsInvalid(_) => {
             (Cause::Blocked(trouble.clone()), facts.pace.secret_check)
@@ -83,7 +84,7 @@ fn judge(facts: &Facts<'_>, trouble: &Trouble, failing: Option<Sighting>) -> (Ca
         }
         Trouble::Cloud(error) => {
             let count = failing.map_or(1, |seen| seen.count);
-            let missing = facts.session.missing;
+            let missing = facts.session.missing.as_deref();
             let confirmed = missing.is_some_and(|seen| seen.confirmed(facts.pace.missing_gap));
             of_error(facts, error, count, confirmed)
         }

@@ -195,7 +195,7 @@ impl Pass<'_> {
         let permits = &self.context.permits;
         match permits.acquire(&self.asker(), &desired.subject.instance) {
             Ok(permit) => {
-                self.memory.permit = Some(permit);
+                self.memory.permit = Some(Box::new(permit));
                 None
             }
             Err(refusal) => Some(refusal),

@@ -3,12 +3,13 @@
 //! Promises that of new changes never more than allowed are under way, that never more than allowed are begun within an hour,
 //! that none begins during a halt, and that whenever one may begin, one of those who wait and could begin was called.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
     failures::{Failed, Failures},
+    holders::Holders,
     queue::{Asker, Queue, Waiter},
     records::Records,
     window::Window,
@@ -20,16 +21,6 @@ use crate::{
     pace::Pace,
 };
 
-/// What is known of a permit that was given.
-#[derive(Debug)]
-struct Holder {
-    uid: String,
-    /// Whether it counts among the changes under way.
-    has_share: bool,
-    /// Whether its change counts among those of the hour already; until then room is kept for it.
-    is_begun: bool,
-}
-
 /// All that decides on permits.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -39,7 +30,7 @@ pub(super) struct Ledger {
     turn: Duration,
     /// A change on record that nobody follows counts among those under way for this long.
     unheard: Duration,
-    holders: BTreeMap<InstanceId, Holder>,
+    holders: Holders,
     records: Records,
     window: Window,
     failures: Failures,
@@ -72,7 +63,7 @@ impl Ledger {
             hour: pace.limits_hour,
             turn: pace.turn_within,
             unheard: pace.job_visible_within,
-            holders: BTreeMap::new(),
+            holders: Holders::default(),
             records: Records::default(),
             window: Window::default(),
             failures: Failures::default(),
@@ -109,7 +100,7 @@ impl Ledger {
     /// Takes the permit of a change that is on record already: it is under way, whatever the limits say. Nothing if another
     /// one has that instance.
     pub(super) fn resume(&mut self, uid: &str, instance: &InstanceId) -> bool {
-        let free = !self.holders.contains_key(instance);
+        let free = self.holders.of(instance).is_none();
         if free {
             self.hold(uid, instance, true);
         }
@@ -118,23 +109,22 @@ impl Ledger {
 
     /// The permit of an instance is given back.
     pub(super) fn release(&mut self, instance: &InstanceId) {
-        self.holders.remove(instance);
+        if let Some(uid) = self.holders.release(instance) {
+            self.records.follow(&uid, self.holders.has(&uid));
+            self.queue.freed(instance);
+        }
     }
 
     /// The change of this instance was begun.
     pub(super) fn begun(&mut self, instance: &InstanceId, now: Moment) {
-        if let Some(holder) = self.holders.get_mut(instance)
-            && !std::mem::replace(&mut holder.is_begun, true)
-        {
+        if self.holders.begin(instance) {
             self.window.add(now.wall, self.hour, now);
         }
     }
 
     /// Whether the change of this instance counts among those under way: who can't go on keeps its instance alone.
     pub(super) fn count(&mut self, instance: &InstanceId, under_way: bool) {
-        if let Some(holder) = self.holders.get_mut(instance) {
-            holder.has_share = under_way;
-        }
+        self.holders.count(instance, under_way);
     }
 
     /// A change has ended.
@@ -162,7 +152,10 @@ impl Ledger {
         change: Option<(&str, Option<&InstanceId>)>,
         now: Moment,
     ) {
-        self.records.note(uid, change, now);
+        let is_followed = self.holders.has(uid);
+        if let Some(left) = self.records.note(uid, change, is_followed, now) {
+            self.queue.freed(&left);
+        }
     }
 
     /// Whether nobody but `uid` is at work on an instance.
@@ -207,13 +200,13 @@ impl Ledger {
         if self.queue.is_empty() {
             return None;
         }
-        let unheard = self.records.ripe(self.unheard);
         let ends = [
+            self.records.ripe(self.unheard, now),
             self.failures.until(now).map(|(until, _)| until),
             self.window.next(now).map(|(until, _)| until),
             self.queue.next_expiry(),
         ];
-        let ends = ends.into_iter().flatten().chain(unheard);
+        let ends = ends.into_iter().flatten();
         ends.filter(|until| *until > now.uptime).min()
     }
 
@@ -233,8 +226,7 @@ impl Ledger {
         if let Some(halted) = self.failures.limit(namespace, now) {
             return Some(halted);
         }
-        let coming = self.holders.values().filter(|holder| !holder.is_begun);
-        let begun = self.window.count(now) + coming.count();
+        let begun = self.window.count(now) + self.holders.coming();
         if begun + before >= self.limits.hourly {
             return Some(Limit::Hourly {
                 most: self.limits.hourly,
@@ -247,32 +239,22 @@ impl Ledger {
     }
 
     fn under_way(&self, now: Moment) -> usize {
-        let holders = self.holders.values().filter(|holder| holder.has_share);
-        let is_held = |uid: &str| self.holders.values().any(|holder| holder.uid == uid);
-        let unheard = self.records.younger_than(self.unheard, now);
-        let unheard = unheard.filter(|uid| !is_held(uid));
-        holders.count() + unheard.count()
+        self.holders.shares() + self.records.unheard(self.unheard, now)
     }
 
     fn hold(&mut self, uid: &str, instance: &InstanceId, is_begun: bool) {
-        let holder = Holder {
-            uid: uid.to_owned(),
-            has_share: true,
-            is_begun,
-        };
-        self.holders.insert(instance.clone(), holder);
+        self.holders.hold(uid, instance, is_begun);
+        self.records.follow(uid, true);
     }
 }
 
 /// Whether nobody but `uid` holds an instance or has a change on record there.
 fn is_free(
-    holders: &BTreeMap<InstanceId, Holder>,
+    holders: &Holders,
     records: &Records,
     instance: &InstanceId,
     uid: &str,
 ) -> bool {
-    let held = holders
-        .get(instance)
-        .is_some_and(|holder| holder.uid != uid);
+    let held = holders.of(instance).is_some_and(|holder| holder != uid);
     !held && !records.has_other(instance, uid)
 }

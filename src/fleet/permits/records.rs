@@ -1,9 +1,17 @@
 //! The changes on record, as the watch has told of them: those from before this process too, and those of resources that
 //! can't be decoded.
+//!
+//! Promises that no question takes longer the more of them there are, but for those that nobody follows.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use crate::model::{InstanceId, Moment};
+
+/// The least that time can pass.
+const A_TICK: Duration = Duration::from_nanos(1);
 
 /// A change on record.
 #[derive(Debug)]
@@ -19,52 +27,91 @@ struct Recorded {
 #[derive(Debug, Default)]
 pub(super) struct Records {
     of: HashMap<String, Recorded>,
+    /// Whose are on each instance; hardly ever more than one.
+    on: HashMap<InstanceId, Vec<String>>,
+    /// Those that nobody follows, the oldest first.
+    unheard: BTreeSet<(Duration, String)>,
 }
 
 impl Records {
-    /// The change that is on record of a resource: its id, and its instance where that can be read.
+    /// The change that is on record of a resource: its id, and its instance where that can be read. `is_followed` says whether
+    /// the resource holds a permit. Gives the instance that is no longer on record of it.
     pub(super) fn note(
         &mut self,
         uid: &str,
         change: Option<(&str, Option<&InstanceId>)>,
+        is_followed: bool,
         now: Moment,
-    ) {
-        let Some((id, instance)) = change else {
-            self.of.remove(uid);
-            return;
-        };
-        let before = self.of.get(uid).filter(|record| record.id == id);
-        let record = Recorded {
-            id: id.to_owned(),
-            instance: instance.cloned(),
-            since: before.map_or(now.uptime, |record| record.since),
-        };
-        self.of.insert(uid.to_owned(), record);
+    ) -> Option<InstanceId> {
+        let before = self.remove(uid);
+        if let Some((id, instance)) = change {
+            let same = before.as_ref().filter(|record| record.id == id);
+            let record = Recorded {
+                id: id.to_owned(),
+                instance: instance.cloned(),
+                since: same.map_or(now.uptime, |record| record.since),
+            };
+            if let Some(instance) = instance {
+                let on = self.on.entry(instance.clone()).or_default();
+                on.push(uid.to_owned());
+            }
+            self.of.insert(uid.to_owned(), record);
+            self.follow(uid, is_followed);
+        }
+        let left = before.and_then(|before| before.instance);
+        left.filter(|left| change.is_none_or(|(_, instance)| instance != Some(left)))
+    }
+
+    /// Whether the change of a resource is followed from now on.
+    pub(super) fn follow(&mut self, uid: &str, is_followed: bool) {
+        if let Some(record) = self.of.get(uid) {
+            let entry = (record.since, uid.to_owned());
+            if is_followed {
+                self.unheard.remove(&entry);
+            } else {
+                self.unheard.insert(entry);
+            }
+        }
     }
 
     /// Whether another resource than `uid` has one on this instance.
     pub(super) fn has_other(&self, instance: &InstanceId, uid: &str) -> bool {
-        self.of
-            .iter()
-            .any(|(other, record)| other != uid && record.instance.as_ref() == Some(instance))
+        let on = self.on.get(instance);
+        on.is_some_and(|on| on.iter().any(|other| other != uid))
     }
 
-    /// Resources whose change is known for less than `patience`.
-    pub(super) fn younger_than(
+    /// How many that nobody follows are known for less than `patience`.
+    pub(super) fn unheard(&self, patience: Duration, now: Moment) -> usize {
+        self.younger_than(patience, now).count()
+    }
+
+    /// The uptime at which the next of them is known for so long.
+    pub(super) fn ripe(&self, patience: Duration, now: Moment) -> Option<Duration> {
+        let (since, _) = self.younger_than(patience, now).next()?;
+        Some(since.saturating_add(patience))
+    }
+
+    fn younger_than(
         &self,
         patience: Duration,
         now: Moment,
-    ) -> impl Iterator<Item = &str> {
-        self.of
-            .iter()
-            .filter(move |(_, record)| now.elapsed(record.since) < patience)
-            .map(|(uid, _)| uid.as_str())
+    ) -> impl Iterator<Item = &(Duration, String)> {
+        let ripe = now.uptime.checked_sub(patience);
+        let first = ripe.map_or(Duration::ZERO, |ripe| ripe.saturating_add(A_TICK));
+        self.unheard.range((first, String::new())..)
     }
 
-    /// Uptimes at which each becomes as old as `patience`.
-    pub(super) fn ripe(&self, patience: Duration) -> impl Iterator<Item = Duration> {
-        self.of
-            .values()
-            .map(move |record| record.since.saturating_add(patience))
+    fn remove(&mut self, uid: &str) -> Option<Recorded> {
+        let record = self.of.remove(uid)?;
+        self.unheard.remove(&(record.since, uid.to_owned()));
+        if let Some(instance) = &record.instance
+            && let Some(on) = self.on.get_mut(instance)
+        {
+            on.retain(|other| other != uid);
+            if on.is_empty() {
+                self.on.remove(instance);
+            }
+        }
+        Some(record)
     }
 }

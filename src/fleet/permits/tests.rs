@@ -17,6 +17,7 @@ use crate::{
 
 mod failures;
 mod properties;
+mod shared;
 mod turns;
 
 const HEX: &str = "0123456789abcdef0123456789abcdef";

@@ -27,7 +27,7 @@ pub(super) struct Window {
 impl Window {
     /// Adds a change that was begun at this time, if that lies within `hour`.
     pub(super) fn add(&mut self, begun: Timestamp, hour: Duration, now: Moment) {
-        self.starts.retain(|start| start.until > now.uptime);
+        self.starts.drain(..self.left(now));
         let left = hour.saturating_sub(now.since(begun));
         if left.is_zero() {
             return;
@@ -44,20 +44,19 @@ impl Window {
 
     /// How many count.
     pub(super) fn count(&self, now: Moment) -> usize {
-        self.counting(now).count()
+        self.starts.len() - self.left(now)
     }
 
     /// When the first of them leaves, by uptime and by the wall clock.
     pub(super) fn next(&self, now: Moment) -> Option<(Duration, Timestamp)> {
-        self.counting(now)
-            .next()
-            .map(|start| (start.until, start.wall))
+        let next = self.starts.get(self.left(now));
+        next.map(|start| (start.until, start.wall))
     }
 
-    fn counting(&self, now: Moment) -> impl Iterator<Item = &Start> {
+    /// How many of them no longer count.
+    fn left(&self, now: Moment) -> usize {
         self.starts
-            .iter()
-            .filter(move |start| start.until > now.uptime)
+            .partition_point(|start| start.until <= now.uptime)
     }
 }
 

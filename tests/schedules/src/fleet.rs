@@ -1,13 +1,13 @@
-//! A large fleet under a budget of calls: the operator from its watch to its calls, over thousands of proxies whose cloud does
-//! nothing but count, in virtual time.
+//! A large fleet under a budget of calls: the operator from its watch to the simulator of the cloud, over thousands of proxies,
+//! in virtual time.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use rand::{SeedableRng as _, rngs::SmallRng};
 use taurus_port_operator::{
     chance::Chance,
     clock::Clock,
-    cloud::budget::{Budget, CallLimit},
+    cloud::budget::CallLimit,
     controller::context::Settings,
     crd::TaurusProxyPort,
     fleet::limits::Limits,
@@ -16,24 +16,24 @@ use taurus_port_operator::{
 };
 use tokio::time::Duration;
 
-use self::cloud::{Counted, Gateway};
+use self::cloud::Cloud;
 use crate::{
     life::Life,
     machine::{RESYNC, control},
     resource::resource,
     server,
     sky::{Mode, Sky},
-    world::{Shared, World, wall},
+    world::{Shared, World},
 };
 
 mod cloud;
 
-pub use cloud::{Call, Kind};
+pub use cloud::Call;
 
 /// The fleet.
 pub struct Fleet {
     shared: Shared,
-    cloud: Arc<Mutex<Counted>>,
+    cloud: Cloud,
     process: Option<Arc<Life>>,
     processes: usize,
 }
@@ -51,23 +51,25 @@ pub struct Terms {
 
 impl Fleet {
     /// So many instances with so many proxies on each, all with the port that is wanted.
-    pub fn new(instances: usize, on_each: usize, port: u16) -> Self {
+    pub async fn new(instances: usize, on_each: usize, port: u16) -> Self {
+        let cloud = Cloud::start(instances, on_each, port).await;
         let sky = Sky::new(Mode::Hidden, port);
         let random = SmallRng::seed_from_u64(7);
         let mut world = World::new(random, None, sky, false, false);
         world.most_calls = u64::MAX;
+        world.keys.hold_a_token(cloud::TOKEN);
         let shared = Shared::new(world);
         for number in 0..instances * on_each {
             let now = shared.lock().now();
             let instance = format!("{:032x}in07", number / on_each);
             let proxy = format!("{number:032x}po01");
-            let object = resource(&name(number), &instance, &proxy, port);
+            let mut object = resource(&name(number), &instance, &proxy, port);
+            object.spec.endpoint = Some(cloud.url());
             shared.lock().cluster.create(object, now);
         }
-        let cloud = Counted::new(instances, on_each, port);
         Self {
             shared,
-            cloud: Arc::new(Mutex::new(cloud)),
+            cloud,
             process: None,
             processes: 0,
         }
@@ -75,25 +77,18 @@ impl Fleet {
 
     /// Starts a process; the one before is killed.
     pub fn start(&mut self, terms: Terms) {
-        if let Some(before) = self.process.take() {
-            before.end();
-        }
+        self.stop();
         self.processes += 1;
         let life = Life::new(0, format!("process-{}", self.processes));
         self.process = Some(Arc::clone(&life));
-        let now = self.shared.lock().now();
-        let clock = Clock::with_head_start(terms.head_start).from_dawn(wall(now));
+        let clock = Clock::with_head_start(terms.head_start).from_dawn(self.cloud.now());
         let client = server::client(self.shared.clone(), Arc::clone(&life));
         let settings = Settings {
             clock,
             chance: Chance::seeded(self.processes as u64),
             pace: Pace::real(),
             resync: RESYNC,
-            connect: Arc::new(Gateway {
-                cloud: Arc::clone(&self.cloud),
-                budget: Budget::new(terms.calls, clock, Arc::new(())),
-                life: Arc::clone(&life),
-            }),
+            connect: Arc::new(self.cloud.connector(terms.calls, clock)),
             defaults: None,
             meter: Arc::new(()),
             limits: terms.changes,
@@ -110,6 +105,13 @@ impl Fleet {
         });
     }
 
+    /// Kills the process, if there is one.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.end();
+        }
+    }
+
     /// A person wants another port.
     pub fn want(&self, number: usize, port: u16) {
         let mut world = self.shared.lock();
@@ -122,12 +124,12 @@ impl Fleet {
 
     /// From now on changes take so long.
     pub fn let_jobs_take(&self, duration: Duration) {
-        self.counted().job_takes = duration;
+        self.cloud.let_jobs_take(duration);
     }
 
     /// From now on the list of an instance is refused.
     pub fn refuse(&self, instance: usize) {
-        self.counted().refused = Some(instance);
+        self.cloud.refuse(instance);
     }
 
     /// How many resources are Ready with the port that is wanted.
@@ -161,16 +163,17 @@ impl Fleet {
 
     /// The calls of the cloud so far.
     pub fn calls(&self) -> Vec<Call> {
-        self.counted().calls.clone()
+        self.cloud.calls()
+    }
+
+    /// Forgets the calls of the cloud so far.
+    pub fn forget_calls(&self) {
+        self.cloud.forget_calls();
     }
 
     /// Since the beginning.
     pub fn now(&self) -> Duration {
-        self.counted().began.elapsed()
-    }
-
-    fn counted(&self) -> MutexGuard<'_, Counted> {
-        self.cloud.lock().unwrap()
+        self.cloud.elapsed()
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Keys {
     /// Until when the pairs before it are accepted.
     old_until: u64,
     fault: Option<(Fault, u64)>,
+    /// What it holds in place of pairs.
+    token: Option<&'static str>,
 }
 
 impl Default for Keys {
@@ -37,6 +39,7 @@ impl Default for Keys {
             pair: 1,
             old_until: 0,
             fault: None,
+            token: None,
         }
     }
 }
@@ -46,6 +49,11 @@ impl Keys {
     pub fn rotate(&mut self, old_until: u64) {
         self.pair += 1;
         self.old_until = old_until;
+    }
+
+    /// From now on it holds a token in place of pairs.
+    pub fn hold_a_token(&mut self, token: &'static str) {
+        self.token = Some(token);
     }
 
     /// Something is wrong with the Secret until then.
@@ -79,6 +87,9 @@ impl Keys {
         let mut data = json!({"accessKey": encoded(access_key)});
         if fault != Some(Fault::Incomplete) {
             data["secretKey"] = json!(encoded(format!("SK-{}", self.pair)));
+        }
+        if let Some(token) = self.token {
+            data = json!({"token": encoded(token.to_owned())});
         }
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "data": data,

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
-use taurus_schedules::{Call, Fleet, Kind, Terms};
+use taurus_schedules::{Call, Fleet, Terms};
+use taurus_sim::Operation;
 use tokio::time::{Duration, sleep};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -20,7 +21,7 @@ fn process(calls: u32) -> Terms {
 
 /// A fleet that has come to rest under a process without a limit that anybody would feel.
 async fn settled(instances: usize, on_each: usize) -> Fleet {
-    let mut fleet = Fleet::new(instances, on_each, 3306);
+    let mut fleet = Fleet::new(instances, on_each, 3306).await;
     fleet.start(Terms {
         calls: CallLimit::unfelt(),
         head_start: HOUR,
@@ -48,7 +49,7 @@ fn most_in_a_minute(calls: &[Call]) -> usize {
 fn lists(calls: &[Call]) -> HashMap<usize, usize> {
     let mut lists = HashMap::new();
     for call in calls {
-        if let Kind::List(instance) = call.kind {
+        if let (Operation::List, Some(instance)) = (call.operation, call.of) {
             *lists.entry(instance).or_default() += 1;
         }
     }
@@ -58,7 +59,7 @@ fn lists(calls: &[Call]) -> HashMap<usize, usize> {
 fn changes(calls: &[Call]) -> usize {
     let changes = calls
         .iter()
-        .filter(|call| matches!(call.kind, Kind::Change(_)));
+        .filter(|call| call.operation == Operation::Change);
     changes.count()
 }
 
@@ -68,12 +69,14 @@ async fn change(fleet: &Fleet, proxy: usize) -> Duration {
     fleet.want(proxy, 3307);
     sleep(MINUTE).await;
     let calls = fleet.calls();
-    let change = calls.iter().find(|call| call.kind == Kind::Change(proxy));
+    let is_it = |call: &&Call| call.operation == Operation::Change && call.of == Some(proxy);
+    let change = calls.iter().find(is_it);
     assert!(change.is_some(), "not made: {}", fleet.said(proxy));
     change.map_or(Duration::MAX, |call| call.at.saturating_sub(asked))
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(debug_assertions, ignore = "takes minutes where nothing is optimised: make fleets")]
 async fn no_minute_sees_more_calls_than_are_allowed_and_a_change_waits_for_no_sweep() {
     const INSTANCES: usize = 5_000;
     let mut fleet = settled(INSTANCES, 2).await;
@@ -106,6 +109,7 @@ async fn no_minute_sees_more_calls_than_are_allowed_and_a_change_waits_for_no_sw
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(debug_assertions, ignore = "takes minutes where nothing is optimised: make fleets")]
 async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
     const INSTANCES: usize = 2_500;
     let mut fleet = settled(INSTANCES, 4).await;
@@ -113,8 +117,7 @@ async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
     fleet.start(process(600));
     sleep(HOUR).await;
     let (versions, requests, before) = (fleet.versions(), fleet.requests(), fleet.calls().len());
-    // Half a day is played by `make fleets`.
-    let hours = if cfg!(debug_assertions) { 3 } else { 12 };
+    let hours = 12;
     sleep(hours * HOUR).await;
     assert_eq!(fleet.versions(), versions, "nothing is written");
     // The Secret is read anew once a minute, by all who come at that moment.
@@ -122,7 +125,7 @@ async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
     let asked = fleet.requests() - requests;
     assert!(asked <= secrets, "{asked} requests to the API server");
     let calls = fleet.calls().split_off(before);
-    assert!(calls.iter().all(|call| matches!(call.kind, Kind::List(_))));
+    assert!(calls.iter().all(|call| call.operation == Operation::List));
     let sweeps = hours as usize * 6;
     let most = INSTANCES * sweeps * 105 / 100;
     assert!(calls.len() <= most, "{} calls, {most} at most", calls.len());
@@ -134,6 +137,7 @@ async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(debug_assertions, ignore = "takes minutes where nothing is optimised: make fleets")]
 async fn b18_a_large_settled_fleet_survives_restarts_without_a_write_or_a_storm() {
     const INSTANCES: usize = 1_000;
     let mut fleet = settled(INSTANCES, 2).await;
@@ -162,6 +166,7 @@ async fn b18_a_large_settled_fleet_survives_restarts_without_a_write_or_a_storm(
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(debug_assertions, ignore = "takes minutes where nothing is optimised: make fleets")]
 async fn b35_one_instance_that_is_refused_for_ever_costs_a_large_fleet_next_to_nothing() {
     const INSTANCES: usize = 1_000;
     let mut fleet = settled(INSTANCES, 1).await;
@@ -183,6 +188,7 @@ async fn b35_one_instance_that_is_refused_for_ever_costs_a_large_fleet_next_to_n
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(debug_assertions, ignore = "takes minutes where nothing is optimised: make fleets")]
 async fn a13_a_thousand_running_jobs_hold_nobody_up() {
     const INSTANCES: usize = 1_001;
     let mut fleet = settled(INSTANCES, 1).await;
@@ -208,7 +214,7 @@ async fn a13_a_thousand_running_jobs_hold_nobody_up() {
     let took = change(&fleet, 1_000).await;
     assert!(took < Duration::from_secs(20), "{took:?}");
     let polls = fleet.calls().split_off(begun.len());
-    let single = polls.iter().filter(|call| call.kind == Kind::Job).count();
+    let single = polls.iter().filter(|call| call.operation == Operation::Job).count();
     assert!(single < 100, "{single} polls of single jobs in a minute");
     sleep(HOUR).await;
     let calls = fleet.calls();

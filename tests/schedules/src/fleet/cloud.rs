@@ -1,279 +1,162 @@
-//! The cloud of a fleet: it does what it is asked for and counts. It draws on the operator's own budget as its HTTP client does:
-//! one call a request.
+//! The cloud of a fleet: the simulator, reached with the client that is shipped, over real connections.
+//!
+//! Relies on the paused clock of the runtime: jobs, pauses and the journal's times go by it, as everything else does.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
-use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
 use taurus_port_operator::{
+    clock::Clock,
     cloud::{
-        ChangeAnswer, Cloud, CloudError, Job, Line, Meaning, Proxy, ProxyStatus, Task, TaskList,
-        Urgency,
-        auth::secret::Credential,
-        budget::{Allowance, Budget},
+        budget::CallLimit,
+        connector::{Connector, Policy},
+        endpoints::AllowList,
+        names::Names,
     },
-    controller::{accounts::Connect, journal::Acknowledged, read::Subject},
-    fleet::permits::Permit,
-    model::{InstanceId, JobId, JobState, ProxyId},
+    pace::Pace,
 };
-use tokio::time::{Duration, Instant};
+use taurus_sim::{
+    Accounts, Effect, Entry, Fault, Fleet, JobPlan, Operation, Options, Simulator, Stage,
+};
+use tokio::time::Duration;
 
-use crate::life::Life;
-
-/// How long a request takes.
+/// How late each answer is.
 const ROUND_TRIP: Duration = Duration::from_millis(50);
-/// How many tasks a page holds.
-const A_PAGE: usize = 50;
+/// How many calls are under way at once, at most: as many as in the shipped operator.
+const AT_ONCE: usize = 32;
+/// What a process calls with. A signature would not do: its age is judged by the machine's clock, which is not virtual.
+pub const TOKEN: &str = "a token of the fleet";
 
-/// What is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The list of an instance, by its number.
-    List(usize),
-    /// A page of the task list.
-    Tasks,
-    /// A job.
-    Job,
-    /// A change of a proxy, by its number.
-    Change(usize),
-}
-
-/// A call that has arrived.
+/// A request that has arrived at the cloud.
 #[derive(Debug, Clone, Copy)]
 pub struct Call {
     /// Since the beginning.
     pub at: Duration,
     /// What was called.
-    pub kind: Kind,
+    pub operation: Operation,
+    /// The number of the instance of a list, and of the proxy of a change.
+    pub of: Option<usize>,
 }
 
-/// A cloud that counts.
-pub struct Counted {
-    pub began: Instant,
-    on_each: usize,
-    ports: Vec<u16>,
-    jobs: HashMap<JobId, Work>,
-    pub calls: Vec<Call>,
-    /// How long a change takes.
-    pub job_takes: Duration,
-    /// The instance that is never shown.
-    pub refused: Option<usize>,
+/// The simulator, and what was read of its journal.
+pub struct Cloud {
+    simulator: Simulator,
+    began: Timestamp,
+    calls: Mutex<Vec<Call>>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Work {
-    proxy: usize,
-    port: u16,
-    ends: Instant,
-}
-
-impl Counted {
-    pub fn new(instances: usize, on_each: usize, port: u16) -> Self {
+impl Cloud {
+    /// So many instances with so many proxies on each, all with this port.
+    pub async fn start(instances: usize, on_each: usize, port: u16) -> Self {
+        let mut fleet = Fleet::new().project(&"0".repeat(32));
+        for instance in 0..instances {
+            fleet = fleet.instance(&Fleet::numbered_instance(instance));
+            for proxy in instance * on_each..(instance + 1) * on_each {
+                fleet = fleet.proxy(&Fleet::numbered_proxy(proxy), port);
+            }
+        }
+        let options = Options {
+            journal_limit: usize::MAX,
+            faults: vec![Fault::everywhere(Effect::Latency(ROUND_TRIP))],
+            ..Options::default()
+                .fleet(fleet)
+                .accounts(Accounts::none().token(TOKEN))
+                .job(JobPlan::lasting(Duration::from_secs(40)))
+        };
+        let simulator = Simulator::start(options).await.unwrap();
         Self {
-            began: Instant::now(),
-            on_each,
-            ports: vec![port; instances * on_each],
-            jobs: HashMap::new(),
-            calls: Vec::new(),
-            job_takes: Duration::from_secs(40),
-            refused: None,
+            began: simulator.now(),
+            simulator,
+            calls: Mutex::default(),
         }
     }
 
-    fn arrive(&mut self, kind: Kind) {
-        let at = self.began.elapsed();
-        self.calls.push(Call { at, kind });
-        for work in self.jobs.values() {
-            if work.ends <= Instant::now() {
-                self.ports[work.proxy] = work.port;
-            }
-        }
+    /// Its address.
+    pub fn url(&self) -> String {
+        self.simulator.url()
     }
 
-    fn list(&self, instance: usize) -> Result<Vec<Proxy>, CloudError> {
-        if self.refused == Some(instance) {
-            return Err(CloudError::local(Meaning::UnknownRefusal, "no"));
-        }
-        let on_it = instance * self.on_each..(instance + 1) * self.on_each;
-        Ok(on_it.map(|proxy| shown(proxy, self.ports[proxy])).collect())
+    /// Its time.
+    pub fn now(&self) -> Timestamp {
+        self.simulator.now()
     }
 
-    fn running(&self) -> Vec<Task> {
-        let running = |work: &Work| work.ends > Instant::now();
-        let jobs = self.jobs.iter().filter(|(_, work)| running(work));
-        jobs.map(|(id, work)| Task {
-            job: Some(id.clone()),
-            instance: InstanceId::parse(&format!("{:032x}in07", work.proxy / self.on_each)).ok(),
-            state: JobState::from_word(Some("Running")),
-            created: None,
-            ended: None,
-        })
-        .collect()
+    /// Since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        since(self.began, self.now())
     }
 
-    fn job(&self, id: &JobId) -> Result<Job, CloudError> {
-        let found = self.jobs.get(id);
-        let found = found.ok_or_else(|| CloudError::local(Meaning::NotFound, "no such job"))?;
-        let word = if found.ends <= Instant::now() {
-            "Completed"
-        } else {
-            "Running"
+    /// What a process calls it with.
+    pub fn connector(&self, call_limit: CallLimit, clock: Clock) -> Connector {
+        // An error means that the process has a provider already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let pace = Pace::real();
+        let policy = Policy {
+            allow: AllowList::new([self.simulator.address().to_string()], true).without_regions(),
+            call_timeout: pace.call_timeout,
+            lock_out: pace.lock_out(),
+            throttle_pause: pace.throttled,
+            extra_authorities: Vec::new(),
+            names: Names::of_the_system(),
+            call_limit,
+            calls_at_once: AT_ONCE,
+            clock,
+            observer: Arc::new(()),
         };
-        Ok(Job {
-            state: JobState::from_word(Some(word)),
-            fail_reason: None,
-            ended: None,
-            cloud_time: None,
-        })
+        Connector::new(policy).unwrap()
     }
 
-    fn change(&mut self, proxy: usize, port: u16) -> JobId {
-        let id = JobId::parse(&format!("job-{}", self.jobs.len())).unwrap();
-        let ends = Instant::now() + self.job_takes;
-        let work = Work { proxy, port, ends };
-        self.jobs.insert(id.clone(), work);
-        id
+    /// From now on changes take so long.
+    pub fn let_jobs_take(&self, duration: Duration) {
+        self.simulator.default_job(JobPlan::lasting(duration));
     }
-}
 
-/// The way of one process to the cloud.
-pub struct Gateway {
-    pub cloud: Arc<Mutex<Counted>>,
-    pub budget: Arc<Budget>,
-    pub life: Arc<Life>,
-}
-
-impl Connect for Gateway {
-    fn connect(&self, _: &Subject, _: Credential) -> Result<Arc<dyn Cloud>, CloudError> {
-        Ok(Arc::new(Account {
-            cloud: Arc::clone(&self.cloud),
-            allowance: self.budget.open(Urgency::Job),
-            life: Arc::clone(&self.life),
-        }))
-    }
-}
-
-#[derive(Clone)]
-struct Account {
-    cloud: Arc<Mutex<Counted>>,
-    allowance: Arc<Allowance>,
-    life: Arc<Life>,
-}
-
-impl Account {
-    async fn call<T>(
-        &self,
-        kind: Kind,
-        answer: impl FnOnce(&mut Counted) -> T,
-    ) -> Result<T, CloudError> {
-        self.allowance.spend().await?;
-        if !self.life.is_alive() {
-            std::future::pending::<()>().await;
-        }
-        let answer = {
-            let mut counted = self.cloud.lock().unwrap();
-            counted.arrive(kind);
-            answer(&mut counted)
+    /// From now on the list of an instance is refused.
+    pub fn refuse(&self, instance: usize) {
+        let refusal = Effect::Error {
+            at: Stage::BeforeWork,
+            status: Some(400),
+            code: "DBS.299999".to_owned(),
+            shape: None,
         };
-        tokio::time::sleep(ROUND_TRIP).await;
-        Ok(answer)
+        let instance = Fleet::numbered_instance(instance);
+        self.simulator
+            .inject(Fault::on(Operation::List, refusal).instance(&instance));
     }
 
-    /// One walk over running tasks, and so many further pages.
-    async fn walk(&self, further: usize) -> Result<TaskList, CloudError> {
-        let mut tasks = self.call(Kind::Tasks, |counted| counted.running()).await?;
-        for _ in 0..further + tasks.len() / A_PAGE {
-            tasks = self.call(Kind::Tasks, |counted| counted.running()).await?;
-        }
-        Ok(TaskList {
-            tasks,
-            cloud_time: None,
-        })
-    }
-}
-
-impl Cloud for Account {
-    fn turn(
-        &self,
-        urgency: Urgency,
-        calls: u32,
-    ) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
-        async move {
-            let allowance = self.allowance.budget().allow(urgency, calls).await?;
-            let turn = Self {
-                allowance,
-                ..self.clone()
-            };
-            Ok(Arc::new(turn) as Arc<dyn Cloud>)
-        }
-        .boxed()
+    /// All requests so far. What is read of the journal leaves it, since its entries are large.
+    pub fn calls(&self) -> Vec<Call> {
+        let mut calls = self.calls.lock().unwrap();
+        let entries = self.simulator.journal();
+        self.simulator.clear_journal();
+        calls.extend(entries.iter().map(|entry| Call::new(entry, self.began)));
+        calls.clone()
     }
 
-    fn book(&self, urgency: Urgency) -> Duration {
-        self.allowance.budget().book(urgency)
-    }
-
-    fn list_proxies<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
-        let number = number(instance.as_str());
-        async move {
-            self.call(Kind::List(number), |counted| counted.list(number))
-                .await?
-        }
-        .boxed()
-    }
-
-    fn job<'a>(&'a self, id: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>> {
-        async { self.call(Kind::Job, |counted| counted.job(id)).await? }.boxed()
-    }
-
-    fn tasks(&self, _: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
-        self.walk(2).boxed()
-    }
-
-    fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
-        self.walk(0).boxed()
-    }
-
-    fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
-        async { Ok(Box::new(self.clone()) as Box<dyn Line>) }.boxed()
+    /// Forgets them.
+    pub fn forget_calls(&self) {
+        self.simulator.clear_journal();
+        *self.calls.lock().unwrap() = Vec::new();
     }
 }
 
-impl Line for Account {
-    fn change_port(
-        self: Box<Self>,
-        intent: Acknowledged,
-        _: &Permit,
-    ) -> BoxFuture<'_, ChangeAnswer> {
-        async move {
-            let (proxy, port) = (number(intent.proxy().as_str()), intent.port().get());
-            let change = |counted: &mut Counted| counted.change(proxy, port);
-            match self.call(Kind::Change(proxy), change).await {
-                Ok(id) => ChangeAnswer::Accepted(id),
-                Err(error) => ChangeAnswer::NotSent(error),
-            }
+impl Call {
+    fn new(entry: &Entry, began: Timestamp) -> Self {
+        let id = match entry.operation {
+            Operation::List => &entry.instance,
+            Operation::Change => &entry.proxy,
+            _ => &None,
+        };
+        Self {
+            at: since(began, entry.at),
+            operation: entry.operation,
+            of: id
+                .as_ref()
+                .map(|id| usize::from_str_radix(&id[..32], 16).unwrap()),
         }
-        .boxed()
     }
 }
 
-/// The number that an id begins with.
-fn number(id: &str) -> usize {
-    usize::from_str_radix(&id[..32], 16).unwrap()
-}
-
-fn shown(number: usize, port: u16) -> Proxy {
-    Proxy {
-        id: ProxyId::parse(&format!("{number:032x}po01")).unwrap(),
-        name: format!("proxy-{number}"),
-        status: ProxyStatus::Active,
-        address: Some("192.0.2.7".to_owned()),
-        port: Some(port),
-    }
+fn since(began: Timestamp, now: Timestamp) -> Duration {
+    now.duration_since(began).unsigned_abs()
 }

@@ -1,0 +1,94 @@
+//! The permits that were given, and what they count for.
+//!
+//! Promises that no question takes longer the more of them there are.
+
+use std::collections::HashMap;
+
+use crate::model::InstanceId;
+
+/// What is known of a permit that was given.
+#[derive(Debug)]
+struct Holder {
+    uid: String,
+    /// Whether it counts among the changes under way.
+    has_share: bool,
+    /// Whether its change counts among those of the hour already; until then room is kept for it.
+    is_begun: bool,
+}
+
+/// The permits that were given, one an instance at most.
+#[derive(Debug, Default)]
+pub(super) struct Holders {
+    of: HashMap<InstanceId, Holder>,
+    /// How many each resource holds.
+    by_uid: HashMap<String, usize>,
+    shares: usize,
+    coming: usize,
+}
+
+impl Holders {
+    /// Gives the permit of an instance that nobody holds.
+    pub(super) fn hold(&mut self, uid: &str, instance: &InstanceId, is_begun: bool) {
+        self.release(instance);
+        let holder = Holder {
+            uid: uid.to_owned(),
+            has_share: true,
+            is_begun,
+        };
+        self.shares += 1;
+        self.coming += usize::from(!is_begun);
+        *self.by_uid.entry(uid.to_owned()).or_default() += 1;
+        self.of.insert(instance.clone(), holder);
+    }
+
+    /// Takes a permit back, and says whose it was.
+    pub(super) fn release(&mut self, instance: &InstanceId) -> Option<String> {
+        let holder = self.of.remove(instance)?;
+        self.shares -= usize::from(holder.has_share);
+        self.coming -= usize::from(!holder.is_begun);
+        if let Some(count) = self.by_uid.get_mut(&holder.uid) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_uid.remove(&holder.uid);
+            }
+        }
+        Some(holder.uid)
+    }
+
+    /// Who holds an instance.
+    pub(super) fn of(&self, instance: &InstanceId) -> Option<&str> {
+        self.of.get(instance).map(|holder| holder.uid.as_str())
+    }
+
+    /// Whether a resource holds any.
+    pub(super) fn has(&self, uid: &str) -> bool {
+        self.by_uid.contains_key(uid)
+    }
+
+    /// The change of an instance was begun; whether it was not before.
+    pub(super) fn begin(&mut self, instance: &InstanceId) -> bool {
+        let holder = self.of.get_mut(instance);
+        let begins = holder.is_some_and(|holder| !std::mem::replace(&mut holder.is_begun, true));
+        self.coming -= usize::from(begins);
+        begins
+    }
+
+    /// Whether the change of an instance counts among those under way.
+    pub(super) fn count(&mut self, instance: &InstanceId, under_way: bool) {
+        if let Some(holder) = self.of.get_mut(instance) {
+            self.shares -= usize::from(holder.has_share);
+            self.shares += usize::from(under_way);
+            holder.has_share = under_way;
+        }
+    }
+
+    /// How many count among the changes under way.
+    pub(super) fn shares(&self) -> usize {
+        self.shares
+    }
+
+    /// Of how many the change was not begun yet.
+    pub(super) fn coming(&self) -> usize {
+        self.coming
+    }
+}
