@@ -26,7 +26,7 @@ use super::{
     http::{Account, HttpCloud},
     names::Names,
     observer::{CallObserver, Operation},
-    reads::LONGEST_BODY,
+    reads::{self, LONGEST_BODY},
     request::Request,
     wire::{self, ChangeReceipt},
 };
@@ -293,6 +293,6 @@ async fn exchange(
     Ok(Answer {
         status: head.status,
         headers: head.headers,
-        body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+        body: reads::text(body.to_bytes().into()),
     })
 }

@@ -57,6 +57,14 @@ impl Reads {
     }
 }
 
+/// The text of a body; what is no UTF-8 in it is replaced.
+pub(super) fn text(body: Vec<u8>) -> String {
+    String::from_utf8(body).unwrap_or_else(|error| {
+        let body = error.into_bytes();
+        String::from_utf8_lossy(&body).into_owned()
+    })
+}
+
 async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, CloudError> {
     let mut response = request
         .send()
@@ -76,6 +84,6 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, CloudError> 
     Ok(Answer {
         status: response.status(),
         headers: response.headers().clone(),
-        body: String::from_utf8_lossy(&body).into_owned(),
+        body: text(body),
     })
 }

@@ -10,8 +10,36 @@ use serde_json::Value;
 use super::{Job, Proxy, ProxyStatus, Task};
 use crate::model::{InstanceId, JobId, JobState, ProxyId};
 
+mod sparse;
+
 /// The longest name or address that is kept, in characters.
 const LONGEST_WORD: usize = 128;
+
+// The fields that are used of each answer, those of all its objects together.
+const PROXIES: &[&str] = &[
+    "proxy_list",
+    "proxy",
+    "pool_id",
+    "name",
+    "status",
+    "address",
+    "port",
+];
+const JOB: &[&str] = &["job", "id", "status", "fail_reason", "ended"];
+/// Those with which rows without an id of their job are told apart as well.
+const TASKS: &[&str] = &[
+    "jobs",
+    "total_count",
+    "job_id",
+    "job_name",
+    "instance_id",
+    "status",
+    "created_time",
+    "ended_time",
+    "order_id",
+];
+const RECEIPT: &[&str] = &["job_id", "error_code"];
+const TOKEN_LIFE: &[&str] = &["token", "issued_at", "expires_at"];
 
 /// Why an answer with a good status is not the wanted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +87,7 @@ pub enum ChangeReceipt {
 
 /// Reads a page of `GET …/proxies`. Rows without a readable `pool_id` are left out.
 pub fn proxies(body: &str) -> Result<ProxyPage, WireError> {
-    let body = object(body)?;
+    let body = object(body, PROXIES)?;
     let rows = match body.get("proxy_list") {
         Some(Value::Array(rows)) => rows.as_slice(),
         Some(Value::Null) => &[],
@@ -73,7 +101,7 @@ pub fn proxies(body: &str) -> Result<ProxyPage, WireError> {
 
 /// Reads `GET …/jobs?id=`.
 pub fn job(body: &str, asked: &JobId) -> Result<Job, WireError> {
-    let body = object(body)?;
+    let body = object(body, JOB)?;
     let job = match body.get("job") {
         Some(Value::Null) => return Err(WireError::NoJob),
         Some(job @ Value::Object(_)) => job,
@@ -96,7 +124,7 @@ pub fn job(body: &str, asked: &JobId) -> Result<Job, WireError> {
 
 /// Reads a page of `GET …/immediate-jobs`.
 pub fn tasks(body: &str) -> Result<TaskPage, WireError> {
-    let body = object(body)?;
+    let body = object(body, TASKS)?;
     let total = number(&body, "total_count").and_then(|total| usize::try_from(total).ok());
     let rows = match body.get("jobs") {
         Some(Value::Array(rows)) => rows.as_slice(),
@@ -112,7 +140,7 @@ pub fn tasks(body: &str) -> Result<TaskPage, WireError> {
 
 /// Reads the answer of an accepted change.
 pub fn receipt(body: &str) -> Result<ChangeReceipt, WireError> {
-    let body = object(body)?;
+    let body = object(body, RECEIPT)?;
     let id = match body.get("job_id") {
         Some(Value::Null) => None,
         Some(Value::String(id)) if id.trim().is_empty() => None,
@@ -131,7 +159,7 @@ pub fn receipt(body: &str) -> Result<ChangeReceipt, WireError> {
 
 /// `token.issued_at` and `token.expires_at` of IAM's answer.
 pub fn token_life(body: &str) -> Option<std::time::Duration> {
-    let body = object(body).ok()?;
+    let body = object(body, TOKEN_LIFE).ok()?;
     let token = body.get("token")?;
     let life = time(token, "expires_at")?.duration_since(time(token, "issued_at")?);
     std::time::Duration::try_from(life).ok()
@@ -176,8 +204,8 @@ fn task(row: &Value) -> (String, Task) {
     (key, task)
 }
 
-fn object(body: &str) -> Result<Value, WireError> {
-    serde_json::from_str(body)
+fn object(body: &str, fields: &[&str]) -> Result<Value, WireError> {
+    sparse::read(body, fields)
         .ok()
         .filter(Value::is_object)
         .ok_or(WireError::NoObject)

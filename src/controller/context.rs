@@ -3,11 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::channel::mpsc::UnboundedSender;
-use kube::{
-    Client, ResourceExt as _,
-    runtime::events::{Recorder, Reporter},
-};
-
+use kube::{Client, ResourceExt as _};
 use tokio::sync::watch;
 
 use crate::{
@@ -16,6 +12,7 @@ use crate::{
     config::defaults::Defaults,
     controller::{
         accounts::{Accounts, Connect},
+        events::Publisher,
         journal::{Journal, JournalError},
         memory::Memories,
         meter::Meter,
@@ -70,8 +67,7 @@ pub struct Context {
     pub(super) claims: Claims,
     pub(super) permits: Permits,
     pub(super) memories: Memories,
-    pub(super) recorder: Recorder,
-    pub(super) client: Client,
+    pub(super) publisher: Publisher,
     pub(super) meter: Arc<dyn Meter>,
     pub(super) roster: Roster,
     pub(super) leadership: Arc<Leadership>,
@@ -106,10 +102,6 @@ impl Context {
             watched: pace.watch_retry,
             unwatched: pace.secret_sweep,
         };
-        let reporter = Reporter {
-            controller: MANAGER.to_owned(),
-            instance: None,
-        };
         Self {
             journal: Journal::new(
                 client.clone(),
@@ -119,8 +111,7 @@ impl Context {
                 Arc::clone(&work),
             ),
             accounts: Accounts::new(client.clone(), clock, connect, defaults, good_for, wake),
-            recorder: Recorder::new(client.clone(), reporter),
-            client,
+            publisher: Publisher::new(client),
             claims: Claims::default(),
             permits,
             memories: Memories::default(),

@@ -1,6 +1,9 @@
 //! Events, on transitions only.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1},
@@ -9,7 +12,7 @@ use k8s_openapi::{
 use kube::{
     Api, Client, Resource as _, ResourceExt as _,
     api::{ObjectMeta, PostParams},
-    runtime::events::{Event, EventType},
+    runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
 use crate::{
@@ -26,6 +29,53 @@ const LONGEST_NAME: usize = 236;
 
 /// An event is worth this long and no more: nothing waits for it.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many events are remembered, at most. kube's recorder alone keeps all of the last minutes, as many as a fleet makes.
+const MOST_REMEMBERED: usize = 500;
+
+/// Publishes events; one that comes again soon is counted up.
+pub(super) struct Publisher {
+    client: Client,
+    current: Mutex<Remembering>,
+}
+
+/// A recorder, and how many events it was given.
+struct Remembering {
+    recorder: Recorder,
+    events: usize,
+}
+
+impl Publisher {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            current: Mutex::new(Remembering::nothing(&client)),
+            client,
+        }
+    }
+
+    /// The recorder for one more event.
+    fn recorder(&self) -> Recorder {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.events == MOST_REMEMBERED {
+            *current = Remembering::nothing(&self.client);
+        }
+        current.events += 1;
+        current.recorder.clone()
+    }
+}
+
+impl Remembering {
+    fn nothing(client: &Client) -> Self {
+        let reporter = Reporter {
+            controller: MANAGER.to_owned(),
+            instance: None,
+        };
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            events: 0,
+        }
+    }
+}
 
 /// Tells people that the main reason has changed between two versions of a resource.
 pub(super) fn transition(context: &Context, before: &TaurusProxyPort, after: &TaurusProxyPort) {
@@ -56,11 +106,9 @@ pub(super) fn transition(context: &Context, before: &TaurusProxyPort, after: &Ta
         secondary: None,
     };
     let reference = after.object_ref(&());
-    let (recorder, client, now) = (
-        context.recorder.clone(),
-        context.client.clone(),
-        context.clock.now(),
-    );
+    let publisher = &context.publisher;
+    let (recorder, client) = (publisher.recorder(), publisher.client.clone());
+    let now = context.clock.now();
     tokio::spawn(async move {
         let publishing = async {
             if after_long_name(&reference) {
@@ -162,7 +210,49 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{convert::Infallible, sync::Arc};
+
+    use http_body_util::BodyExt as _;
+    use kube::client::Body;
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_event_that_comes_again_is_counted_up_unless_hundreds_came_between() {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noting = Arc::clone(&asked);
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let asked = Arc::clone(&noting);
+            async move {
+                asked.lock().unwrap().push(request.method().clone());
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                Ok::<_, Infallible>(http::Response::new(Body::from(body)))
+            }
+        });
+        let publisher = Publisher::new(Client::new(service, "shop"));
+        let publish = async |resource: String| {
+            let event = Event {
+                type_: EventType::Normal,
+                reason: "Settled".to_owned(),
+                note: None,
+                action: "Reconcile".to_owned(),
+                secondary: None,
+            };
+            let about = ObjectReference {
+                name: Some(resource),
+                namespace: Some("shop".to_owned()),
+                ..ObjectReference::default()
+            };
+            publisher.recorder().publish(&event, &about).await.unwrap();
+            asked.lock().unwrap().pop().unwrap()
+        };
+        assert_eq!(publish("orders".to_owned()).await, http::Method::POST);
+        assert_eq!(publish("orders".to_owned()).await, http::Method::PATCH);
+        for number in 0..MOST_REMEMBERED {
+            assert_eq!(publish(number.to_string()).await, http::Method::POST);
+        }
+        assert_eq!(publish("orders".to_owned()).await, http::Method::POST);
+    }
 
     #[test]
     fn notes_are_cut_on_a_character_boundary() {

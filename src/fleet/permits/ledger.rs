@@ -249,12 +249,7 @@ impl Ledger {
 }
 
 /// Whether nobody but `uid` holds an instance or has a change on record there.
-fn is_free(
-    holders: &Holders,
-    records: &Records,
-    instance: &InstanceId,
-    uid: &str,
-) -> bool {
+fn is_free(holders: &Holders, records: &Records, instance: &InstanceId, uid: &str) -> bool {
     let held = holders.of(instance).is_some_and(|holder| holder != uid);
     !held && !records.has_other(instance, uid)
 }

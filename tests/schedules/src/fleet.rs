@@ -5,14 +5,8 @@ use std::sync::Arc;
 
 use rand::{SeedableRng as _, rngs::SmallRng};
 use taurus_port_operator::{
-    chance::Chance,
-    clock::Clock,
-    cloud::budget::CallLimit,
-    controller::context::Settings,
-    crd::TaurusProxyPort,
-    fleet::limits::Limits,
-    leader::Leadership,
-    pace::Pace,
+    chance::Chance, clock::Clock, cloud::budget::CallLimit, controller::context::Settings,
+    crd::TaurusProxyPort, fleet::limits::Limits, leader::Leadership, pace::Pace,
 };
 use tokio::time::Duration;
 
@@ -125,6 +119,11 @@ impl Fleet {
     /// From now on changes take so long.
     pub fn let_jobs_take(&self, duration: Duration) {
         self.cloud.let_jobs_take(duration);
+    }
+
+    /// From now on the gateway lets so many calls through in any minute; any number, if there is none.
+    pub fn let_through(&self, calls_a_minute: Option<u32>) {
+        self.cloud.let_through(calls_a_minute);
     }
 
     /// From now on the list of an instance is refused.

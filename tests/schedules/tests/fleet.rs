@@ -76,10 +76,15 @@ async fn change(fleet: &Fleet, proxy: usize) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-#[cfg_attr(debug_assertions, ignore = "takes minutes where nothing is optimised: make fleets")]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn no_minute_sees_more_calls_than_are_allowed_and_a_change_waits_for_no_sweep() {
     const INSTANCES: usize = 5_000;
     let mut fleet = settled(INSTANCES, 2).await;
+    // An independent judge: the gateway lets no more through than the operator may make, whatever process makes them.
+    fleet.let_through(Some(60));
     let before = fleet.calls().len();
     let mut waits = Vec::new();
     for number in 0..3 {
@@ -93,6 +98,7 @@ async fn no_minute_sees_more_calls_than_are_allowed_and_a_change_waits_for_no_sw
     let calls = fleet.calls().split_off(before);
     let most = most_in_a_minute(&calls);
     assert!(most <= 60, "{most}");
+    assert!(!calls.iter().any(|call| call.throttled));
     let longest = waits.iter().max().unwrap();
     assert!(*longest < Duration::from_secs(3), "{waits:?}");
     assert_eq!(fleet.ready(), 2 * INSTANCES);
@@ -109,7 +115,46 @@ async fn no_minute_sees_more_calls_than_are_allowed_and_a_change_waits_for_no_sw
 }
 
 #[tokio::test(start_paused = true)]
-#[cfg_attr(debug_assertions, ignore = "takes minutes where nothing is optimised: make fleets")]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
+async fn a_gateway_that_lets_fewer_calls_through_is_obeyed_and_what_it_lets_through_later_is_used()
+{
+    let mut fleet = settled(1_000, 1).await;
+    // Nobody has told the operator.
+    fleet.let_through(Some(30));
+    fleet.start(process(60));
+    sleep(HOUR).await;
+    let before = fleet.calls().len();
+    sleep(4 * HOUR).await;
+    let calls = fleet.calls().split_off(before);
+    let throttled = calls.iter().filter(|call| call.throttled).count();
+    let through = calls.len() - throttled;
+    assert!(
+        throttled * 20 <= through,
+        "{throttled} were too many, {through} were not"
+    );
+    assert!(
+        through * 2 >= 4 * 60 * 30,
+        "{through} of {} were made",
+        4 * 60 * 30
+    );
+    assert!(change(&fleet, 1).await < MINUTE);
+
+    fleet.let_through(None);
+    sleep(HOUR).await;
+    let before = fleet.calls().len();
+    sleep(HOUR).await;
+    let calls = fleet.calls().len() - before;
+    assert!(calls * 10 >= 60 * 35 * 9, "{calls} in an hour");
+}
+
+#[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
     const INSTANCES: usize = 2_500;
     let mut fleet = settled(INSTANCES, 4).await;
@@ -137,7 +182,10 @@ async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-#[cfg_attr(debug_assertions, ignore = "takes minutes where nothing is optimised: make fleets")]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn b18_a_large_settled_fleet_survives_restarts_without_a_write_or_a_storm() {
     const INSTANCES: usize = 1_000;
     let mut fleet = settled(INSTANCES, 2).await;
@@ -166,7 +214,10 @@ async fn b18_a_large_settled_fleet_survives_restarts_without_a_write_or_a_storm(
 }
 
 #[tokio::test(start_paused = true)]
-#[cfg_attr(debug_assertions, ignore = "takes minutes where nothing is optimised: make fleets")]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn b35_one_instance_that_is_refused_for_ever_costs_a_large_fleet_next_to_nothing() {
     const INSTANCES: usize = 1_000;
     let mut fleet = settled(INSTANCES, 1).await;
@@ -188,7 +239,10 @@ async fn b35_one_instance_that_is_refused_for_ever_costs_a_large_fleet_next_to_n
 }
 
 #[tokio::test(start_paused = true)]
-#[cfg_attr(debug_assertions, ignore = "takes minutes where nothing is optimised: make fleets")]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn a13_a_thousand_running_jobs_hold_nobody_up() {
     const INSTANCES: usize = 1_001;
     let mut fleet = settled(INSTANCES, 1).await;
@@ -214,7 +268,10 @@ async fn a13_a_thousand_running_jobs_hold_nobody_up() {
     let took = change(&fleet, 1_000).await;
     assert!(took < Duration::from_secs(20), "{took:?}");
     let polls = fleet.calls().split_off(begun.len());
-    let single = polls.iter().filter(|call| call.operation == Operation::Job).count();
+    let single = polls
+        .iter()
+        .filter(|call| call.operation == Operation::Job)
+        .count();
     assert!(single < 100, "{single} polls of single jobs in a minute");
     sleep(HOUR).await;
     let calls = fleet.calls();

@@ -49,7 +49,11 @@ fn event() -> impl Strategy<Value = (u64, usize, Event)> {
         1 => Just(Event::Leave),
         1 => Just(Event::Resume),
     ];
-    (prop_oneof![8 => 0..20_u64, 1 => 20..200_u64], 0..RESOURCES, event)
+    (
+        prop_oneof![8 => 0..20_u64, 1 => 20..200_u64],
+        0..RESOURCES,
+        event,
+    )
 }
 
 fn home(number: usize) -> InstanceId {
@@ -77,7 +81,9 @@ impl World {
 
     /// Who was called and has not come within its time waits no longer.
     fn call(&mut self) {
-        let late = self.called.extract_if(.., |_, since| *since + TURN <= self.now);
+        let late = self
+            .called
+            .extract_if(.., |_, since| *since + TURN <= self.now);
         for (number, _) in late {
             self.waiting.remove(&number);
         }
@@ -151,15 +157,34 @@ impl World {
         assert_eq!(under_way, self.ledger.figures(self.moment()).under_way);
         for number in 0..RESOURCES {
             let uid = number.to_string();
-            assert_eq!(self.is_free(number), self.ledger.is_free(&home(number), &uid));
+            assert_eq!(
+                self.is_free(number),
+                self.ledger.is_free(&home(number), &uid)
+            );
         }
         if under_way + self.called.len() < CONCURRENT {
-            let called = |number: &usize| self.called.keys().any(|other| other % INSTANCES == number % INSTANCES);
+            let called = |number: &usize| {
+                self.called
+                    .keys()
+                    .any(|other| other % INSTANCES == number % INSTANCES)
+            };
             let mut left = self.waiting.iter().filter(|number| !called(number));
-            assert_eq!(left.find(|number| self.is_free(**number)), None, "waits for nothing");
+            assert_eq!(
+                left.find(|number| self.is_free(**number)),
+                None,
+                "waits for nothing"
+            );
         }
-        let instances: BTreeSet<usize> = self.called.keys().map(|number| number % INSTANCES).collect();
-        assert_eq!(instances.len(), self.called.len(), "one is called for an instance");
+        let instances: BTreeSet<usize> = self
+            .called
+            .keys()
+            .map(|number| number % INSTANCES)
+            .collect();
+        assert_eq!(
+            instances.len(),
+            self.called.len(),
+            "one is called for an instance"
+        );
     }
 }
 

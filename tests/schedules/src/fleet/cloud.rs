@@ -17,6 +17,7 @@ use taurus_port_operator::{
 };
 use taurus_sim::{
     Accounts, Effect, Entry, Fault, Fleet, JobPlan, Operation, Options, Simulator, Stage,
+    Throttling,
 };
 use tokio::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Call {
     pub operation: Operation,
     /// The number of the instance of a list, and of the proxy of a change.
     pub of: Option<usize>,
+    /// The gateway did not let it through: there were too many.
+    pub throttled: bool,
 }
 
 /// The simulator, and what was read of its journal.
@@ -124,6 +127,13 @@ impl Cloud {
             .inject(Fault::on(Operation::List, refusal).instance(&instance));
     }
 
+    /// From now on the gateway lets so many calls through in any minute; any number, if there is none.
+    pub fn let_through(&self, calls_a_minute: Option<u32>) {
+        self.simulator.configure(|behaviour| {
+            behaviour.throttling = calls_a_minute.map(Throttling::of_accounts);
+        });
+    }
+
     /// All requests so far. What is read of the journal leaves it, since its entries are large.
     pub fn calls(&self) -> Vec<Call> {
         let mut calls = self.calls.lock().unwrap();
@@ -150,6 +160,7 @@ impl Call {
         Self {
             at: since(began, entry.at),
             operation: entry.operation,
+            throttled: entry.status() == Some(429),
             of: id
                 .as_ref()
                 .map(|id| usize::from_str_radix(&id[..32], 16).unwrap()),
