@@ -222,7 +222,7 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
                 "the resource can't be decoded; it is passed over until it changes"
             );
             let uid = invalid.metadata.uid.as_deref().unwrap_or_default();
-            context.meter.undecodable(uid);
+            context.meter.undecodable(&Uid::from(uid));
             uncount_if_gone(context, uid);
             return None;
         }
@@ -233,9 +233,9 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     }
     let working = context.work.begin(began);
     let uid = object.uid().unwrap_or_default();
-    let mut memory = context.memories.take(&uid);
+    let (uid, mut memory) = context.memories.take(&uid);
     let span = traces::reconcile(object);
-    let reconciling = Box::pin(reconcile::reconcile(context, object, &mut memory));
+    let reconciling = Box::pin(reconcile::reconcile(context, &uid, object, &mut memory));
     let reconciling = reconciling.instrument(span.clone());
     let result = AssertUnwindSafe(reconciling).catch_unwind().await;
     if !matches!(result, Ok(Ok(_))) {

@@ -117,10 +117,15 @@ impl Memories {
         self.lock().contains_key(uid)
     }
 
-    /// Takes the memory of a resource out; a new one if there is none.
-    pub fn take(&self, uid: &str) -> Box<Memory> {
-        let kept = self.lock().get_mut(uid).and_then(Option::take);
-        kept.unwrap_or_default()
+    /// Takes the memory of a resource out, with the UID that all share; a new one if there is none.
+    pub fn take(&self, uid: &str) -> (Uid, Box<Memory>) {
+        let mut stored = self.lock();
+        let kept = stored.get_mut(uid).and_then(Option::take);
+        let shared = stored.get_key_value(uid).map(|(shared, _)| shared.clone());
+        (
+            shared.unwrap_or_else(|| uid.into()),
+            kept.unwrap_or_default(),
+        )
     }
 
     /// Puts a memory back; gives it back if the resource was deleted meanwhile.
@@ -200,7 +205,7 @@ mod tests {
     fn an_own_write_is_not_kept_once_the_watch_has_delivered_it() {
         let memories = Memories::default();
         memories.exists(&"u".into(), "10");
-        let mut memory = memories.take("u");
+        let (_, mut memory) = memories.take("u");
         memory.replaced(&version("10"), &version("11"));
         memories.put("u", memory);
         let keeps = || memories.lock()["u"].as_ref().unwrap().own.is_some();
@@ -227,7 +232,7 @@ mod tests {
     fn the_memory_of_a_deleted_resource_is_given_away_once() {
         let memories = Memories::default();
         memories.exists(&"u".into(), "1");
-        let memory = memories.take("u");
+        let (_, memory) = memories.take("u");
         assert!(memories.gone("u").is_none(), "a reconcile has it");
         assert!(memories.put("u", memory).is_some());
         memories.exists(&"u".into(), "1");

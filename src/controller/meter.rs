@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::{
     controller::act::Outcome,
-    crd::{LastChange, TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{LastChange, TaurusProxyPort},
     fleet::permits::Permits,
+    model::Uid,
 };
 
 /// How a reconcile ended.
@@ -27,10 +28,10 @@ pub trait Meter: Send + Sync {
     fn change_answered(&self, _outcome: &Outcome) {}
     /// A change has ended.
     fn change_ended(&self, _last: Option<&LastChange>) {}
-    /// What is said of a resource now.
-    fn resource(&self, _object: &TaurusProxyPort, _status: &TaurusProxyPortStatus) {}
+    /// A resource as it stands now, with its UID that all share.
+    fn resource(&self, _uid: &Uid, _object: &TaurusProxyPort) {}
     /// A resource can't be read at all.
-    fn undecodable(&self, _uid: &str) {}
+    fn undecodable(&self, _uid: &Uid) {}
     /// Who hands out permits from now on, and can be asked how things stand.
     fn permits(&self, _permits: &Permits) {}
     /// A resource is gone.

@@ -17,7 +17,7 @@ use crate::{
     },
     crd::TaurusProxyPort,
     fleet::permits::Asker,
-    model::Moment,
+    model::{Moment, Uid},
     plan::{
         Decision,
         facts::Observed,
@@ -38,6 +38,7 @@ const MOST_VIEWS: u32 = 3;
 /// Reconciles `delivered` and says when to look again; nothing if only a change of the resource calls for it.
 pub async fn reconcile(
     context: &Context,
+    uid: &Uid,
     delivered: &TaurusProxyPort,
     memory: &mut Memory,
 ) -> Result<Option<Duration>, JournalError> {
@@ -51,7 +52,7 @@ pub async fn reconcile(
             memory.replaced(&object, &fresh);
             object = fresh;
         }
-        match Box::pin(Pass::new(context, memory, &mut object).run()).await {
+        match Box::pin(Pass::new(context, uid, memory, &mut object).run()).await {
             Err(JournalError::Conflict) => fetch = true,
             Err(JournalError::Gone) => return Ok(None),
             result => return result,
@@ -63,6 +64,7 @@ pub async fn reconcile(
 /// One attempt on one view of the object.
 struct Pass<'a> {
     context: &'a Context,
+    uid: &'a Uid,
     memory: &'a mut Memory,
     object: &'a mut TaurusProxyPort,
 }
@@ -75,9 +77,15 @@ struct Finding {
 }
 
 impl<'a> Pass<'a> {
-    fn new(context: &'a Context, memory: &'a mut Memory, object: &'a mut TaurusProxyPort) -> Self {
+    fn new(
+        context: &'a Context,
+        uid: &'a Uid,
+        memory: &'a mut Memory,
+        object: &'a mut TaurusProxyPort,
+    ) -> Self {
         Self {
             context,
+            uid,
             memory,
             object,
         }

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -22,21 +23,29 @@ use crate::{
 /// A proxy in one place of the cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProxyKey {
-    place: Arc<str>,
-    project: ProjectId,
+    place: Arc<Place>,
     proxy: ProxyId,
+}
+
+/// A project in one place of the cloud.
+#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Place {
+    address: String,
+    project: ProjectId,
 }
 
 impl ProxyKey {
     /// The key of a subject; the endpoint counts where it is given, else the region.
     pub fn of(subject: &Subject) -> Self {
-        let place = subject.endpoint.as_ref().or(subject.region.as_ref());
-        Self {
-            place: place
-                .map(|place| place.trim_end_matches('/').to_ascii_lowercase())
-                .unwrap_or_default()
-                .into(),
+        let address = subject.endpoint.as_ref().or(subject.region.as_ref());
+        let place = Place {
+            address: address
+                .map(|address| address.trim_end_matches('/').to_ascii_lowercase())
+                .unwrap_or_default(),
             project: subject.project.clone(),
+        };
+        Self {
+            place: Arc::new(place),
             proxy: subject.proxy.clone(),
         }
     }
@@ -53,7 +62,7 @@ struct Entry {
     /// Uptime since which it has been known to contend.
     since: Duration,
     proof: Proof,
-    abandoned: Option<JobId>,
+    abandoned: Option<Box<JobId>>,
 }
 
 /// What is known of a resource's right to its proxy.
@@ -102,9 +111,10 @@ struct Directory {
     /// Who contends for which proxy, the oldest first.
     contenders: BTreeSet<(Arc<ProxyKey>, Timestamp, Uid)>,
     late: HashMap<Arc<ProxyKey>, Late>,
-    instances: BTreeSet<(InstanceId, Uid)>,
+    /// By what stands for an instance: few others have the same.
+    instances: BTreeSet<(u64, Uid)>,
     /// Places are few.
-    places: HashSet<Arc<str>>,
+    places: HashSet<Arc<Place>>,
 }
 
 impl Claims {
@@ -130,7 +140,7 @@ impl Claims {
                 since: contended.unwrap_or(uptime),
                 proof: if seen { Proof::Given } else { proof },
                 instance: desired.subject.instance,
-                abandoned: desired.abandoned_job,
+                abandoned: desired.abandoned_job.map(Box::new),
             };
             directory.insert(uid, entry);
         }
@@ -211,10 +221,9 @@ impl Claims {
     /// Jobs that were given up on any resource of this instance.
     pub fn abandoned(&self, instance: &InstanceId) -> BTreeSet<JobId> {
         let directory = self.directory();
-        let uids = directory.on_instance(instance);
-        let entries = uids.filter_map(|uid| directory.entries.get(uid));
+        let entries = directory.on_instance(instance);
         entries
-            .filter_map(|entry| entry.abandoned.clone())
+            .filter_map(|entry| entry.abandoned.as_deref().cloned())
             .collect()
     }
 
@@ -226,6 +235,13 @@ impl Claims {
 fn created(object: &TaurusProxyPort) -> Timestamp {
     let created = object.metadata.creation_timestamp.as_ref();
     created.map_or(Timestamp::MAX, |time| time.0)
+}
+
+/// Stands for an instance.
+fn mark(instance: &InstanceId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    instance.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A port on record, in a status of this very object, was read with its credentials.
@@ -246,11 +262,13 @@ impl Directory {
     }
 
     /// The resources on an instance.
-    fn on_instance<'a>(&'a self, instance: &'a InstanceId) -> impl Iterator<Item = &'a Uid> {
-        let first = (instance.clone(), Uid::from(""));
-        let from_there = self.instances.range(first..);
-        let on_it = from_there.take_while(move |(other, _)| other == instance);
-        on_it.map(|(_, uid)| uid)
+    fn on_instance<'a>(&'a self, instance: &'a InstanceId) -> impl Iterator<Item = &'a Entry> {
+        let mark = mark(instance);
+        let from_there = self.instances.range((mark, Uid::from(""))..);
+        let on_it = from_there.take_while(move |(other, _)| *other == mark);
+        let entries = on_it.filter_map(|(_, uid)| self.entries.get(uid));
+        let entries = entries.map(|entry| &**entry);
+        entries.filter(move |entry| entry.instance == *instance)
     }
 
     /// The proxy that a resource owns, with its name.
@@ -280,7 +298,7 @@ impl Directory {
         }
     }
 
-    /// A key that shares the text of its place with all others there.
+    /// A key that shares its place with all others there.
     fn shared(&mut self, mut key: ProxyKey) -> Arc<ProxyKey> {
         if let Some(place) = self.places.get(&key.place) {
             key.place = Arc::clone(place);
@@ -296,7 +314,7 @@ impl Directory {
             self.contenders
                 .insert((Arc::clone(&entry.key), entry.created, uid.clone()));
         }
-        self.instances.insert((entry.instance.clone(), uid.clone()));
+        self.instances.insert((mark(&entry.instance), uid.clone()));
         self.entries.insert(uid.clone(), Box::new(entry));
     }
 
@@ -304,7 +322,7 @@ impl Directory {
         let (uid, entry) = self.entries.remove_entry(uid)?;
         let contender = (Arc::clone(&entry.key), entry.created, uid.clone());
         self.contenders.remove(&contender);
-        self.instances.remove(&(entry.instance.clone(), uid));
+        self.instances.remove(&(mark(&entry.instance), uid));
         Some(entry)
     }
 }

@@ -19,8 +19,9 @@ use crate::{
         act::Outcome as Answer,
         meter::{Ending, Meter},
     },
-    crd::{LastChange, Outcome, TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{LastChange, Outcome, TaurusProxyPort},
     fleet::permits::Permits,
+    model::Uid,
     telemetry::metrics::{
         labels::{
             AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel, UrgencyLabel,
@@ -185,12 +186,13 @@ impl Meter for Metrics {
         self.change_seconds.observe(took.as_secs_f64().max(0.0));
     }
 
-    fn resource(&self, object: &TaurusProxyPort, status: &TaurusProxyPortStatus) {
-        self.resources
-            .said(object.metadata.uid.as_deref().unwrap_or_default(), status);
+    fn resource(&self, uid: &Uid, object: &TaurusProxyPort) {
+        if let Some(status) = &object.status {
+            self.resources.said(uid, status);
+        }
     }
 
-    fn undecodable(&self, uid: &str) {
+    fn undecodable(&self, uid: &Uid) {
         self.resources.undecodable(uid);
     }
 

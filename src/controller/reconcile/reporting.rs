@@ -87,7 +87,7 @@ impl Pass<'_> {
 
     fn count_resource(&self) {
         if let Some(status) = &self.object.status {
-            self.context.meter.resource(self.object, status);
+            self.context.meter.resource(self.uid, self.object);
             traces::said(status);
         }
     }

@@ -15,7 +15,7 @@ use prometheus_client::{
 use super::catalogue;
 use crate::{
     crd::{ChangeRecord, Phase, TaurusProxyPortStatus},
-    model::Reason,
+    model::{Reason, Uid},
 };
 
 /// What is said of resources.
@@ -25,9 +25,9 @@ pub(super) struct Resources(Arc<Mutex<Ledger>>);
 /// By UID; there may be many, so that little is kept of each.
 #[derive(Debug, Default)]
 struct Ledger {
-    said: HashMap<Box<str>, Said>,
+    said: HashMap<Uid, Said>,
     /// Few of them at a time.
-    changes: HashMap<Box<str>, Change>,
+    changes: HashMap<Uid, Change>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,13 +73,13 @@ struct PhaseLabel {
 }
 
 impl Resources {
-    pub(super) fn said(&self, uid: &str, status: &TaurusProxyPortStatus) {
+    pub(super) fn said(&self, uid: &Uid, status: &TaurusProxyPortStatus) {
         let (state, reason) = said_by(status);
         let mut ledger = self.lock();
-        ledger.said.insert(uid.into(), Said::Status(state, reason));
+        ledger.said.insert(uid.clone(), Said::Status(state, reason));
         match &status.change {
             Some(change) => {
-                ledger.changes.insert(uid.into(), Change::of(change));
+                ledger.changes.insert(uid.clone(), Change::of(change));
             }
             None => {
                 ledger.changes.remove(uid);
@@ -87,9 +87,9 @@ impl Resources {
         }
     }
 
-    pub(super) fn undecodable(&self, uid: &str) {
+    pub(super) fn undecodable(&self, uid: &Uid) {
         let mut ledger = self.lock();
-        ledger.said.insert(uid.into(), Said::Undecodable);
+        ledger.said.insert(uid.clone(), Said::Undecodable);
         ledger.changes.remove(uid);
     }
 

@@ -12,7 +12,12 @@ use super::{
     catalogue::{FIGURES, Figure, Kind, Values},
     *,
 };
-use crate::{cloud::CloudError, model::JobId, version};
+use crate::{
+    cloud::CloudError,
+    crd::TaurusProxyPortStatus,
+    model::{JobId, Uid},
+    version,
+};
 
 fn object(uid: &str) -> TaurusProxyPort {
     let object = json!({
@@ -25,6 +30,13 @@ fn object(uid: &str) -> TaurusProxyPort {
         }
     });
     serde_json::from_value(object).unwrap()
+}
+
+/// It is said of a resource.
+fn say(metrics: &Metrics, uid: &str, status: TaurusProxyPortStatus) {
+    let mut object = object(uid);
+    object.status = Some(status);
+    metrics.resource(&uid.into(), &object);
 }
 
 fn status(type_: &str, reason: &str) -> TaurusProxyPortStatus {
@@ -120,9 +132,9 @@ fn everything() -> Metrics {
         let last = last(outcome, "2026-01-01T00:00:00Z", "2026-01-01T00:00:40Z");
         metrics.change_ended(Some(&last));
     }
-    metrics.resource(&object("uid-a"), &status("Ready", "Settled"));
-    metrics.resource(&object("uid-b"), &status("Stalled", "9f2c1e"));
-    metrics.undecodable("uid-c");
+    say(&metrics, "uid-a", status("Ready", "Settled"));
+    say(&metrics, "uid-b", status("Stalled", "9f2c1e"));
+    metrics.undecodable(&Uid::from("uid-c"));
     metrics
 }
 
@@ -293,16 +305,16 @@ fn a_resource_counts_once_and_moves_between_states() {
             "taurus_undecodable_resources 0".to_owned(),
         ]
     };
-    let object = object("uid-a");
-    metrics.resource(&object, &status("Reconciling", "JobRunning"));
-    metrics.resource(&object, &status("Reconciling", "JobRunning"));
+    let uid = Uid::from("uid-a");
+    say(&metrics, "uid-a", status("Reconciling", "JobRunning"));
+    say(&metrics, "uid-a", status("Reconciling", "JobRunning"));
     assert_eq!(resources(&metrics), one("reconciling", "JobRunning"));
-    metrics.resource(&object, &status("Ready", "Settled"));
+    say(&metrics, "uid-a", status("Ready", "Settled"));
     assert_eq!(resources(&metrics), one("ready", "Settled"));
-    metrics.undecodable("uid-a");
-    metrics.undecodable("uid-a");
+    metrics.undecodable(&uid);
+    metrics.undecodable(&uid);
     assert_eq!(resources(&metrics), ["taurus_undecodable_resources 1"]);
-    metrics.resource(&object, &TaurusProxyPortStatus::default());
+    say(&metrics, "uid-a", TaurusProxyPortStatus::default());
     assert_eq!(resources(&metrics), one("unknown", "unknown"));
 }
 
@@ -327,20 +339,22 @@ fn changes_in_progress_are_counted_and_the_oldest_tells_its_age() {
         (count("submitted"), oldest()),
         ("0".to_owned(), "0".to_owned())
     );
-    metrics.resource(
-        &object("uid-a"),
-        &with_change("Submitted", "2026-01-01T00:00:10Z"),
+    say(
+        &metrics,
+        "uid-a",
+        with_change("Submitted", "2026-01-01T00:00:10Z"),
     );
-    metrics.resource(
-        &object("uid-b"),
-        &with_change("Intended", "2026-01-01T00:00:00Z"),
+    say(
+        &metrics,
+        "uid-b",
+        with_change("Intended", "2026-01-01T00:00:00Z"),
     );
     assert_eq!(
         (count("submitted"), count("intended")),
         ("1".to_owned(), "1".to_owned())
     );
     assert_eq!(oldest(), "1767225600");
-    metrics.resource(&object("uid-b"), &status("Ready", "Settled"));
+    say(&metrics, "uid-b", status("Ready", "Settled"));
     assert_eq!(
         (count("intended"), oldest()),
         ("0".to_owned(), "1767225610".to_owned())

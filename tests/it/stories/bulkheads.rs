@@ -12,7 +12,8 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 use taurus_port_operator::{
     controller::meter::{Ending, Meter},
-    crd::{TaurusProxyPort, TaurusProxyPortStatus},
+    crd::TaurusProxyPort,
+    model::Uid,
 };
 use taurus_sim::{Mode, sample};
 
@@ -33,7 +34,7 @@ impl Meter for Panicking {
         }
     }
 
-    fn resource(&self, object: &TaurusProxyPort, _: &TaurusProxyPortStatus) {
+    fn resource(&self, _: &Uid, object: &TaurusProxyPort) {
         let one_less = |left: usize| left.checked_sub(1);
         let ours = object.name_any() == "orders";
         let order = Ordering::SeqCst;
@@ -43,7 +44,7 @@ impl Meter for Panicking {
         );
     }
 
-    fn undecodable(&self, _: &str) {
+    fn undecodable(&self, _: &Uid) {
         self.undecodable.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -107,7 +108,7 @@ impl Holding {
 }
 
 impl Meter for Holding {
-    fn resource(&self, object: &TaurusProxyPort, _: &TaurusProxyPortStatus) {
+    fn resource(&self, _: &Uid, object: &TaurusProxyPort) {
         if object.name_any() != "orders" || !self.armed.swap(false, Ordering::SeqCst) {
             return;
         }

@@ -14,10 +14,7 @@ use std::{
 use k8s_openapi::{ByteString, api::events::v1::Event};
 use kube::{Api, ResourceExt as _, api::ListParams};
 use serde_json::json;
-use taurus_port_operator::{
-    controller::meter::Meter,
-    crd::{TaurusProxyPort, TaurusProxyPortStatus},
-};
+use taurus_port_operator::{controller::meter::Meter, crd::TaurusProxyPort, model::Uid};
 use taurus_sim::{Accounts, Answer, Effect, Fault, Mode, Operation, sample};
 use tokio::process::Command;
 
@@ -269,7 +266,7 @@ struct Panicking(AtomicUsize);
 const PANIC: &str = "a fault of our own";
 
 impl Meter for Panicking {
-    fn resource(&self, object: &TaurusProxyPort, _: &TaurusProxyPortStatus) {
+    fn resource(&self, _: &Uid, object: &TaurusProxyPort) {
         let one_less = |left: usize| left.checked_sub(1);
         let order = Ordering::SeqCst;
         let ours = object.name_any() == "orders";
