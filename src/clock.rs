@@ -51,10 +51,24 @@ impl Shift {
     }
 }
 
+/// Longer than any process runs, and not too long for the timers.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+
 /// Waits inside one task, where nothing is left that could be requeued.
 #[expect(clippy::disallowed_methods, reason = "this module owns the clocks")]
 pub async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
+}
+
+/// The time after `delay`, of the runtime's timers.
+#[expect(clippy::disallowed_methods, reason = "this module owns the clocks")]
+pub fn after(delay: Duration) -> Instant {
+    Instant::now() + delay.min(LONGEST)
+}
+
+/// Waits until then.
+pub async fn until(then: Instant) {
+    tokio::time::sleep_until(then).await;
 }
 
 impl Clock {
