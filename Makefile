@@ -90,14 +90,13 @@ soak: need-rust control-plane gitops-tools ## Everything goes wrong for an hour 
 	RUST_LOG=$${RUST_LOG:-off} SOAK_MINUTES=$(MINUTES) SOAK_RESOURCES=$(RESOURCES) SOAK_SEED=$(SEED) \
 	  cargo test --profile $(PROFILE) --locked --test it -- --ignored --nocapture --test-threads=1 soak::
 
-# The operator as it is shipped; what measures it is built apart, lest it change what the operator is built with.
+# The operator as it is shipped, in the image; what measures it is built apart, lest it change what the operator is built with.
 bench: export RESOURCES := 1000,10000
 bench: need-rust need-valgrind control-plane ## What the operator costs (RESOURCES=1000,10000 PER_INSTANCE=1; another one beside it: BASELINE='command')
-	cargo build --release --locked
 	cargo build --profile fast --locked -p taurus-bench
 	cargo bench --profile fast --locked --bench instructions
-	@target=$${CARGO_TARGET_DIR:-target}; \
-	  OPERATOR=$${OPERATOR:-$$target/release/taurus-port-operator} $$target/fast/taurus-bench
+	cargo bench --profile fast --locked -p taurus-schedules --bench memory
+	@operator=$${OPERATOR:-$$(build/static)}; OPERATOR=$$operator $${CARGO_TARGET_DIR:-target}/fast/taurus-bench
 
 # The processor of the image; this machine's if there is none.
 ARCH :=

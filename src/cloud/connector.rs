@@ -43,6 +43,9 @@ use crate::{
 /// Nobody waits longer than this for the calls of others; what is slower than this is not well.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// A connection that nobody used for so long is closed: its buffers are memory that a fleet at rest does not need.
+const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+
 /// How the cloud may be called.
 pub struct Policy {
     /// The hosts that may be called.
@@ -128,6 +131,7 @@ impl Connector {
             .user_agent(concat!("taurus-port-operator/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .connect_timeout(policy.call_timeout)
+            .pool_idle_timeout(IDLE_CONNECTION)
             .no_proxy()
             .proxy(proxy)
             .dns_resolver(Arc::new(policy.names.clone()))

@@ -18,28 +18,36 @@ use tokio::{
 static MEMORY: PeakAlloc = PeakAlloc;
 
 const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 const MEBIBYTE: usize = 1024 * 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("| settled resources | memory that a process takes, MiB | bytes for each |");
-    println!("|---|---|---|");
-    for resources in [1_000, 10_000, 100_000] {
+    println!(
+        "| settled resources | memory that a process takes, MiB | bytes for each | a virtual day later, MiB |"
+    );
+    println!("|---|---|---|---|");
+    for (resources, hours) in [(1_000, 24), (10_000, 0), (100_000, 0)] {
         // A runtime each, so that nothing is left of the fleet before.
         let mut runtime = Builder::new_current_thread();
         let runtime = runtime.enable_all().start_paused(true).build()?;
-        let bytes = runtime.block_on(taken_by_a_process(resources));
-        let (whole, tenths) = (bytes / MEBIBYTE, bytes % MEBIBYTE * 10 / MEBIBYTE);
-        println!("| {resources} | {whole}.{tenths} | {} |", bytes / resources);
+        let (taken, later) = runtime.block_on(taken_by_a_process(resources, hours));
+        let later = if hours == 0 {
+            "–".to_owned()
+        } else {
+            mebibytes(later)
+        };
+        let each = taken / resources;
+        println!("| {resources} | {} | {each} | {later} |", mebibytes(taken));
     }
     Ok(())
 }
 
-/// What a process takes once it has looked at all of so many settled resources.
-async fn taken_by_a_process(resources: usize) -> usize {
+/// What a process takes once it has looked at all of so many settled resources, and so many hours later.
+async fn taken_by_a_process(resources: usize, hours: usize) -> (usize, usize) {
     let terms = Terms {
         calls: CallLimit::unfelt(),
         changes: Limits::default(),
-        head_start: Duration::from_hours(1),
+        head_start: HOUR,
     };
     let mut fleet = Fleet::new(resources, 1, 3306).await;
     fleet.start(terms);
@@ -56,6 +64,21 @@ async fn taken_by_a_process(resources: usize) -> usize {
     }
     // By then nothing is left of what is kept for a moment only.
     sleep(MINUTE).await;
+    let taken = since(before, &fleet);
+    for _ in 0..hours {
+        sleep(HOUR).await;
+        fleet.forget_calls();
+    }
+    (taken, since(before, &fleet))
+}
+
+/// By how much the memory in use has grown, the journal of the cloud left out.
+fn since(before: usize, fleet: &Fleet) -> usize {
     fleet.forget_calls();
     MEMORY.current_usage().saturating_sub(before)
+}
+
+fn mebibytes(bytes: usize) -> String {
+    let tenths = bytes * 10 / MEBIBYTE;
+    format!("{}.{}", tenths / 10, tenths % 10)
 }

@@ -1,6 +1,8 @@
 //! Schedules: whole operators, with everything between the watch and the calls of the cloud as it is shipped, over an
 //! API server and a cloud in memory, in virtual time.
 //!
+//! A [`Fleet`] has thousands of resources, and the simulator of the cloud in place of the one in memory.
+//!
 //! A schedule is made from a seed and nothing else: the same seed is the same story to the millisecond. Promises that a
 //! schedule ends with a [`Verdict`], whatever the operator does. Nothing here shares code with the operator but its
 //! public interface, and what the API server in memory claims is held against the real one by `tests/api_server.rs`.
