@@ -67,6 +67,7 @@ pub fn after(delay: Duration) -> Instant {
 }
 
 /// Waits until then.
+#[expect(clippy::disallowed_methods, reason = "this module owns the clocks")]
 pub async fn until(then: Instant) {
     tokio::time::sleep_until(then).await;
 }
