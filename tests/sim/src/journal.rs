@@ -58,9 +58,9 @@ impl Journal {
         self.entries.make_contiguous()
     }
 
-    /// Drops the entries; numbers go on.
+    /// Drops the entries and their room; numbers go on.
     pub(crate) fn clear(&mut self) {
-        self.entries.clear();
+        self.entries = VecDeque::new();
     }
 }
 
