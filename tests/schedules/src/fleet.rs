@@ -55,8 +55,8 @@ impl Fleet {
         let shared = Shared::new(world);
         for number in 0..instances * on_each {
             let now = shared.lock().now();
-            let instance = format!("{:032x}in07", number / on_each);
-            let proxy = format!("{number:032x}po01");
+            let instance = taurus_sim::Fleet::numbered_instance(number / on_each);
+            let proxy = taurus_sim::Fleet::numbered_proxy(number);
             let mut object = resource(&name(number), &instance, &proxy, port);
             object.spec.endpoint = Some(cloud.url());
             shared.lock().cluster.create(object, now);
