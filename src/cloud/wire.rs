@@ -16,7 +16,7 @@ mod sparse;
 const LONGEST_WORD: usize = 128;
 
 // The fields that are used of each answer, those of all its objects together.
-const PROXIES: &[&str] = &[
+const OF_PROXIES: &[&str] = &[
     "proxy_list",
     "proxy",
     "pool_id",
@@ -25,9 +25,9 @@ const PROXIES: &[&str] = &[
     "address",
     "port",
 ];
-const JOB: &[&str] = &["job", "id", "status", "fail_reason", "ended"];
+const OF_JOB: &[&str] = &["job", "id", "status", "fail_reason", "ended"];
 /// Those with which rows without an id of their job are told apart as well.
-const TASKS: &[&str] = &[
+const OF_TASKS: &[&str] = &[
     "jobs",
     "total_count",
     "job_id",
@@ -38,8 +38,8 @@ const TASKS: &[&str] = &[
     "ended_time",
     "order_id",
 ];
-const RECEIPT: &[&str] = &["job_id", "error_code"];
-const TOKEN_LIFE: &[&str] = &["token", "issued_at", "expires_at"];
+const OF_RECEIPT: &[&str] = &["job_id", "error_code"];
+const OF_TOKEN_LIFE: &[&str] = &["token", "issued_at", "expires_at"];
 
 /// Why an answer with a good status is not the wanted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +87,7 @@ pub enum ChangeReceipt {
 
 /// Reads a page of `GET …/proxies`. Rows without a readable `pool_id` are left out.
 pub fn proxies(body: &str) -> Result<ProxyPage, WireError> {
-    let body = object(body, PROXIES)?;
+    let body = object(body, OF_PROXIES)?;
     let rows = match body.get("proxy_list") {
         Some(Value::Array(rows)) => rows.as_slice(),
         Some(Value::Null) => &[],
@@ -101,7 +101,7 @@ pub fn proxies(body: &str) -> Result<ProxyPage, WireError> {
 
 /// Reads `GET …/jobs?id=`.
 pub fn job(body: &str, asked: &JobId) -> Result<Job, WireError> {
-    let body = object(body, JOB)?;
+    let body = object(body, OF_JOB)?;
     let job = match body.get("job") {
         Some(Value::Null) => return Err(WireError::NoJob),
         Some(job @ Value::Object(_)) => job,
@@ -124,7 +124,7 @@ pub fn job(body: &str, asked: &JobId) -> Result<Job, WireError> {
 
 /// Reads a page of `GET …/immediate-jobs`.
 pub fn tasks(body: &str) -> Result<TaskPage, WireError> {
-    let body = object(body, TASKS)?;
+    let body = object(body, OF_TASKS)?;
     let total = number(&body, "total_count").and_then(|total| usize::try_from(total).ok());
     let rows = match body.get("jobs") {
         Some(Value::Array(rows)) => rows.as_slice(),
@@ -140,7 +140,7 @@ pub fn tasks(body: &str) -> Result<TaskPage, WireError> {
 
 /// Reads the answer of an accepted change.
 pub fn receipt(body: &str) -> Result<ChangeReceipt, WireError> {
-    let body = object(body, RECEIPT)?;
+    let body = object(body, OF_RECEIPT)?;
     let id = match body.get("job_id") {
         Some(Value::Null) => None,
         Some(Value::String(id)) if id.trim().is_empty() => None,
@@ -159,7 +159,7 @@ pub fn receipt(body: &str) -> Result<ChangeReceipt, WireError> {
 
 /// `token.issued_at` and `token.expires_at` of IAM's answer.
 pub fn token_life(body: &str) -> Option<std::time::Duration> {
-    let body = object(body, TOKEN_LIFE).ok()?;
+    let body = object(body, OF_TOKEN_LIFE).ok()?;
     let token = body.get("token")?;
     let life = time(token, "expires_at")?.duration_since(time(token, "issued_at")?);
     std::time::Duration::try_from(life).ok()

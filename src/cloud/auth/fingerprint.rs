@@ -33,11 +33,7 @@ impl Fingerprint {
             mac.update(part);
         }
         let code = mac.finalize().into_bytes();
-        let mut half = [0; 16];
-        half.iter_mut()
-            .zip(code)
-            .for_each(|(kept, byte)| *kept = byte);
-        Self(half)
+        Self(code.first_chunk().copied().unwrap_or_default())
     }
 }
 

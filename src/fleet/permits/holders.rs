@@ -27,7 +27,7 @@ pub(super) struct Holders {
 }
 
 impl Holders {
-    /// Gives the permit of an instance that nobody holds.
+    /// Gives the permit of an instance; whoever holds it already holds it anew.
     pub(super) fn hold(&mut self, uid: &str, instance: &InstanceId, is_begun: bool) {
         self.release(instance);
         let holder = Holder {

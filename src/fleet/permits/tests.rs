@@ -67,6 +67,19 @@ fn ledger(concurrent: usize, hourly: usize) -> Ledger {
     Ledger::new(limits, &Pace::real())
 }
 
+/// Lets time pass in a world until `end`: it comes to each moment `next` that is asked for until then, and to the end.
+fn pass<W>(
+    world: &mut W,
+    end: u64,
+    next: impl Fn(&W) -> Option<u64>,
+    come_to: impl Fn(&mut W, u64),
+) {
+    while let Some(next) = next(world).filter(|next| *next <= end) {
+        come_to(world, next);
+    }
+    come_to(world, end);
+}
+
 /// The numbers of those who are called.
 fn called(ledger: &mut Ledger, second: u64) -> Vec<String> {
     let called = ledger.call(at(second));

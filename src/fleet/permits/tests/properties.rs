@@ -97,16 +97,15 @@ impl World {
 
     /// Time passes; the process is woken whenever it asked to be.
     fn pass(&mut self, seconds: u64) {
-        let end = self.now + seconds;
-        while let Some(next) = self.ledger.next_call(self.moment()) {
-            let next = self.since + next.as_secs();
-            if next > end {
-                break;
-            }
-            self.now = next;
-            self.call();
-        }
-        self.now = end;
+        let next = |world: &Self| {
+            let next = world.ledger.next_call(world.moment())?;
+            Some(world.since + next.as_secs())
+        };
+        pass(self, self.now + seconds, next, Self::come_to);
+    }
+
+    fn come_to(&mut self, now: u64) {
+        self.now = now;
         self.call();
     }
 

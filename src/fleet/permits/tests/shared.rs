@@ -66,16 +66,15 @@ impl World {
     }
 
     fn pass(&mut self, seconds: u64) {
-        let end = self.now + seconds;
-        while let Some(next) = self.ledger.next_call(self.moment()) {
-            let next = next.as_secs();
-            if next > end {
-                break;
-            }
-            self.now = next;
-            self.call();
-        }
-        self.now = end;
+        let next = |world: &Self| {
+            let next = world.ledger.next_call(world.moment());
+            next.map(|next| next.as_secs())
+        };
+        pass(self, self.now + seconds, next, Self::come_to);
+    }
+
+    fn come_to(&mut self, now: u64) {
+        self.now = now;
         self.call();
     }
 
