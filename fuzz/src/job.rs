@@ -18,11 +18,15 @@ pub fn check(input: &[u8]) -> bool {
     let Ok(job) = &read else {
         if read == Err(WireError::NoJob) {
             let json = look::json(&body);
-            assert!(json.get("job").is_some_and(serde_json::Value::is_null));
+            assert!(
+                json.is_none_or(|json| json.get("job").is_some_and(serde_json::Value::is_null))
+            );
         }
         return false;
     };
-    let json = look::json(&body);
+    let Some(json) = look::json(&body) else {
+        return true;
+    };
     let row = &json["job"];
     if let Some(id) = look::word(&row["id"]) {
         assert!(id.eq_ignore_ascii_case(ASKED), "the job is another one");

@@ -11,7 +11,9 @@ pub fn check(input: &[u8]) -> bool {
     let Ok(page) = wire::proxies(&body) else {
         return false;
     };
-    let json = look::json(&body);
+    let Some(json) = look::json(&body) else {
+        return true;
+    };
     let rows = json["proxy_list"].as_array().map_or(&[][..], Vec::as_slice);
     assert_eq!(page.rows, rows.len());
     let mut left = rows.iter();

@@ -7,13 +7,26 @@ use crate::look;
 
 const ENDS: [&str; 4] = ["completed", "failed", "canceled", "cancelled"];
 
+/// What tells rows apart.
+const TELLING: [&str; 7] = [
+    "job_id",
+    "job_name",
+    "instance_id",
+    "status",
+    "created_time",
+    "ended_time",
+    "order_id",
+];
+
 /// Checks a body.
 pub fn check(input: &[u8]) -> bool {
     let body = look::body(input);
     let Ok(page) = wire::tasks(&body) else {
         return false;
     };
-    let json = look::json(&body);
+    let Some(json) = look::json(&body) else {
+        return true;
+    };
     let rows = json["jobs"].as_array().map_or(&[][..], Vec::as_slice);
     assert_eq!(page.rows.len(), rows.len(), "every row counts");
     for (row, (key, task)) in rows.iter().zip(&page.rows) {
@@ -57,6 +70,8 @@ fn check_row(row: &Value, key: &str, task: &Task) {
     }
 }
 
+/// Rows that name no job are one where they differ in nothing of which something is said.
 fn same_job(row: &Value, other: &Value) -> bool {
-    row == other || look::word(&row["job_id"]) == look::word(&other["job_id"])
+    let said = |row: &Value| TELLING.map(|field| row.get(field).cloned());
+    said(row) == said(other) || look::word(&row["job_id"]) == look::word(&other["job_id"])
 }

@@ -13,7 +13,9 @@ pub fn check(input: &[u8]) -> bool {
     let Some(life) = wire::token_life(&body) else {
         return false;
     };
-    let json = look::json(&body);
+    let Some(json) = look::json(&body) else {
+        return true;
+    };
     let token = &json["token"];
     let (issued, expires) = (&token["issued_at"], &token["expires_at"]);
     assert!(look::word(issued).is_some() && look::word(expires).is_some());

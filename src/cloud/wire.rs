@@ -390,6 +390,26 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_is_not_used_may_hold_whatever_follows_the_grammar() {
+        let nested = "[".repeat(1000) + &"]".repeat(1000);
+        for odd in [r#""cut \ud83d""#, "1e999", "-0", nested.as_str()] {
+            let proxy = format!(
+                r#"{{"proxy_list": [{{"x": {odd}, "proxy": {{"x": {odd}, "pool_id": "{ID}", "port": 1}}}}], "x": {odd}}}"#
+            );
+            assert_eq!(proxies(&proxy).unwrap().proxies.len(), 1, "{odd}");
+            let row = format!(r#"{{"x": {odd}, "job_id": "{JOB}", "status": "Completed"}}"#);
+            let page = tasks(&format!(
+                r#"{{"x": {odd}, "jobs": [{row}], "total_count": 1}}"#
+            ))
+            .unwrap();
+            assert_eq!(page.rows.first().unwrap().0, JOB, "{odd}");
+            let body = format!(r#"{{"x": {odd}, "job": {row}}}"#);
+            assert!(job(&body, &JobId::parse(JOB).unwrap()).is_ok(), "{odd}");
+            assert!(matches!(receipt(&row), Ok(ChangeReceipt::Job(_))), "{odd}");
+        }
+    }
+
+    #[test]
     fn tasks_that_cannot_be_read_still_count() {
         let body = json!({"jobs": [{"job_id": JOB, "instance_id": "x", "status": 7, "created_time": "soon"}, {}], "total_count": "2"});
         let page = tasks(&body.to_string()).unwrap();

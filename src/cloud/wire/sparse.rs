@@ -1,7 +1,7 @@
 //! JSON of which only the fields are kept that are used.
 //!
-//! The rest, of a task list most of it, is passed over: it has to be JSON and costs no memory. What is kept is as it would be in
-//! the whole, and of fields that are there twice it is the last.
+//! The rest, of a task list most of it, is passed over: it has to follow the grammar, may hold half a code or a number without
+//! bounds, and costs no memory. What is kept is as it would be in the whole, and of fields that are there twice it is the last.
 
 use std::fmt;
 
