@@ -55,7 +55,7 @@ pub struct RunArguments {
     #[arg(hide_env_values = true, default_value = "60")]
     pub calls_per_minute: String,
 
-    /// How many changes may be under way at once, over all resources, from 1 to 1000.
+    /// How many changes may be under way at once, over all resources, from 1 to 10000.
     #[arg(long, env = "TAURUS_MAX_CONCURRENT_CHANGES", value_name = "COUNT")]
     #[arg(hide_env_values = true, default_value = "5")]
     pub max_concurrent_changes: String,

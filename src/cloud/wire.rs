@@ -4,9 +4,9 @@
 //! Sources: API pages "Querying Proxy Instances", "Obtaining Information About a Task" and "Querying Instant Tasks"; the
 //! vendor's examples and schemas disagree on types.
 
-use k8s_openapi::jiff::{Timestamp, fmt::strtime};
-use serde_json::Value;
+use k8s_openapi::jiff::Timestamp;
 
+use self::sparse::Value;
 use super::{Job, Proxy, ProxyStatus, Task};
 use crate::model::{InstanceId, JobId, JobState, ProxyId};
 
@@ -89,7 +89,7 @@ pub enum ChangeReceipt {
 pub fn proxies(body: &str) -> Result<ProxyPage, WireError> {
     let body = object(body, OF_PROXIES)?;
     let rows = match body.get("proxy_list") {
-        Some(Value::Array(rows)) => rows.as_slice(),
+        Some(Value::List(rows)) => rows.as_slice(),
         Some(Value::Null) => &[],
         _ => return Err(WireError::Field("proxy_list")),
     };
@@ -110,13 +110,13 @@ pub fn job(body: &str, asked: &JobId) -> Result<Job, WireError> {
     let is_asked = |id: JobId| id.as_str().eq_ignore_ascii_case(asked.as_str());
     match job.get("id") {
         None | Some(Value::Null) => {}
-        Some(Value::String(id)) if id.trim().is_empty() => {}
+        Some(Value::Text(id)) if id.trim().is_empty() => {}
         Some(id) if id_of_job(id).is_some_and(is_asked) => {}
         Some(_) => return Err(WireError::OtherJob),
     }
     Ok(Job {
-        state: JobState::from_word(text(job, "status").as_deref()),
-        fail_reason: text(job, "fail_reason"),
+        state: JobState::from_word(text(job, "status")),
+        fail_reason: text(job, "fail_reason").map(str::to_owned),
         ended: time(job, "ended"),
         cloud_time: None,
     })
@@ -127,7 +127,7 @@ pub fn tasks(body: &str) -> Result<TaskPage, WireError> {
     let body = object(body, OF_TASKS)?;
     let total = number(&body, "total_count").and_then(|total| usize::try_from(total).ok());
     let rows = match body.get("jobs") {
-        Some(Value::Array(rows)) => rows.as_slice(),
+        Some(Value::List(rows)) => rows.as_slice(),
         // An empty list is believed to be one only where the count says so too.
         Some(Value::Null) | None if total == Some(0) => &[],
         _ => return Err(WireError::Field("jobs")),
@@ -143,11 +143,14 @@ pub fn receipt(body: &str) -> Result<ChangeReceipt, WireError> {
     let body = object(body, OF_RECEIPT)?;
     let id = match body.get("job_id") {
         Some(Value::Null) => None,
-        Some(Value::String(id)) if id.trim().is_empty() => None,
+        Some(Value::Text(id)) if id.trim().is_empty() => None,
         id => id,
     };
     match id {
-        None if body.get("error_code").is_some_and(|code| !code.is_null()) => {
+        None if body
+            .get("error_code")
+            .is_some_and(|code| *code != Value::Null) =>
+        {
             Err(WireError::Field("job_id"))
         }
         None => Ok(ChangeReceipt::NothingToDo),
@@ -165,10 +168,10 @@ pub fn token_life(body: &str) -> Option<std::time::Duration> {
     std::time::Duration::try_from(life).ok()
 }
 
-fn proxy(row: &Value) -> Option<Proxy> {
+fn proxy(row: &Value<'_>) -> Option<Proxy> {
     let proxy = row.get("proxy")?;
     Some(Proxy {
-        id: ProxyId::parse(&text(proxy, "pool_id")?).ok()?,
+        id: ProxyId::parse(text(proxy, "pool_id")?).ok()?,
         name: text(proxy, "name").map(short).unwrap_or_default(),
         status: status(text(proxy, "status")),
         address: text(proxy, "address").map(short),
@@ -178,75 +181,68 @@ fn proxy(row: &Value) -> Option<Proxy> {
     })
 }
 
-fn status(word: Option<String>) -> ProxyStatus {
+fn status(word: Option<&str>) -> ProxyStatus {
     let Some(word) = word else {
         return ProxyStatus::Unhealthy("no status".to_owned());
     };
     match word.to_ascii_uppercase().as_str() {
         "ACTIVE" => ProxyStatus::Active,
-        "ABNORMAL" | "FAILED" | "DELETED" => ProxyStatus::Unhealthy(word),
+        "ABNORMAL" | "FAILED" | "DELETED" => ProxyStatus::Unhealthy(word.to_owned()),
         _ => ProxyStatus::Changing(short(word)),
     }
 }
 
-fn task(row: &Value) -> (String, Task) {
+fn task(row: &Value<'_>) -> (String, Task) {
     let job = row.get("job_id").and_then(id_of_job);
     let key = job
         .as_ref()
-        .map_or_else(|| row.to_string(), |job| job.as_str().to_owned());
+        .map_or_else(|| format!("{row:?}"), |job| job.as_str().to_owned());
     let task = Task {
         job,
-        instance: text(row, "instance_id").and_then(|id| InstanceId::parse(&id).ok()),
-        state: JobState::from_word(text(row, "status").as_deref()),
+        instance: text(row, "instance_id").and_then(|id| InstanceId::parse(id).ok()),
+        state: JobState::from_word(text(row, "status")),
         created: time(row, "created_time"),
         ended: time(row, "ended_time"),
     };
     (key, task)
 }
 
-fn object(body: &str, fields: &[&str]) -> Result<Value, WireError> {
+fn object<'b>(body: &'b str, fields: &'static [&'static str]) -> Result<Value<'b>, WireError> {
     sparse::read(body, fields)
         .ok()
-        .filter(Value::is_object)
+        .filter(|value| matches!(value, Value::Object(_)))
         .ok_or(WireError::NoObject)
 }
 
 /// A job's id: text, or a whole number taken as text. Other numbers have no one way to be written.
-fn id_of_job(value: &Value) -> Option<JobId> {
+fn id_of_job(value: &Value<'_>) -> Option<JobId> {
     match value {
-        Value::String(id) => JobId::parse(id),
-        Value::Number(id) => JobId::parse(&id.as_u64()?.to_string()),
+        Value::Text(id) => JobId::parse(id),
+        Value::Number(id) => JobId::parse(&id.to_string()),
         _ => None,
     }
 }
 
-/// A text that is there and not empty.
-fn text(value: &Value, name: &str) -> Option<String> {
+/// A text that is there and not empty, without the blanks around it.
+fn text<'v>(value: &'v Value<'_>, name: &str) -> Option<&'v str> {
     let text = value.get(name)?.as_str()?.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    (!text.is_empty()).then_some(text)
 }
 
 /// A number, or digits in text.
-fn number(value: &Value, name: &str) -> Option<u64> {
-    let field = value.get(name)?;
-    field
-        .as_u64()
-        .or_else(|| field.as_str()?.trim().parse().ok())
+fn number(value: &Value<'_>, name: &str) -> Option<u64> {
+    match value.get(name)? {
+        Value::Number(number) => Some(*number),
+        field => field.as_str()?.trim().parse().ok(),
+    }
 }
 
 /// `2026-03-02T16:40:05+0800`, or with a colon in the offset or a `Z`.
-fn time(value: &Value, name: &str) -> Option<Timestamp> {
-    let text = text(value, name)?;
-    strtime::parse("%Y-%m-%dT%H:%M:%S%z", &text)
-        .and_then(|time| time.to_timestamp())
-        .or_else(|_| text.parse())
-        .ok()
+fn time(value: &Value<'_>, name: &str) -> Option<Timestamp> {
+    text(value, name)?.parse().ok()
 }
 
-fn short(text: String) -> String {
-    if text.chars().all(|letter| !letter.is_control()) && text.len() <= LONGEST_WORD {
-        return text;
-    }
+fn short(text: &str) -> String {
     text.chars()
         .filter(|letter| !letter.is_control())
         .take(LONGEST_WORD)
@@ -256,7 +252,7 @@ fn short(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

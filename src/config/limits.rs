@@ -6,11 +6,11 @@ use jiff::SignedDuration;
 
 use crate::{cli::RunArguments, fleet::limits::Limits};
 
-/// More at once, or in a row, would be no limit any more.
-const MOST_AT_ONCE: usize = 1000;
+/// More at once, or in an hour, would be no limit any more.
+const MOST_CHANGES: usize = 10_000;
 
-/// More in an hour would be no limit any more.
-const MOST_PER_HOUR: usize = 10_000;
+/// More in a row would be no limit any more.
+const MOST_FAILURES: usize = 1000;
 
 /// A halt for less would be over before anybody has read of it; one for more is a case for `suspend`.
 const HALT: [Duration; 2] = [Duration::from_mins(1), Duration::from_hours(24)];
@@ -20,17 +20,17 @@ const HALT: [Duration; 2] = [Duration::from_mins(1), Duration::from_hours(24)];
 pub enum LimitsFault {
     /// No count, or out of range.
     #[error(
-        "--max-concurrent-changes (TAURUS_MAX_CONCURRENT_CHANGES): {0:?} is not a count: give a number from 1 to {MOST_AT_ONCE}"
+        "--max-concurrent-changes (TAURUS_MAX_CONCURRENT_CHANGES): {0:?} is not a count: give a number from 1 to {MOST_CHANGES}"
     )]
     Concurrent(String),
     /// No count, or out of range.
     #[error(
-        "--max-changes-per-hour (TAURUS_MAX_CHANGES_PER_HOUR): {0:?} is not a count: give a number from 1 to {MOST_PER_HOUR}"
+        "--max-changes-per-hour (TAURUS_MAX_CHANGES_PER_HOUR): {0:?} is not a count: give a number from 1 to {MOST_CHANGES}"
     )]
     Hourly(String),
     /// No count, or out of range.
     #[error(
-        "--halt-after-failures (TAURUS_HALT_AFTER_FAILURES): {0:?} is not a count: give a number from 1 to {MOST_AT_ONCE}"
+        "--halt-after-failures (TAURUS_HALT_AFTER_FAILURES): {0:?} is not a count: give a number from 1 to {MOST_FAILURES}"
     )]
     HaltAfter(String),
     /// No duration, or out of range.
@@ -45,17 +45,17 @@ pub fn read(arguments: &RunArguments) -> Result<Limits, LimitsFault> {
     Ok(Limits {
         concurrent: count(
             &arguments.max_concurrent_changes,
-            MOST_AT_ONCE,
+            MOST_CHANGES,
             LimitsFault::Concurrent,
         )?,
         hourly: count(
             &arguments.max_changes_per_hour,
-            MOST_PER_HOUR,
+            MOST_CHANGES,
             LimitsFault::Hourly,
         )?,
         halt_after: count(
             &arguments.halt_after_failures,
-            MOST_AT_ONCE,
+            MOST_FAILURES,
             LimitsFault::HaltAfter,
         )?,
         halt_for: halt_for(&arguments.halt_for)?,

@@ -1,14 +1,20 @@
 //! A resource as the watch delivers it, decodable or not: one bad object must not end the list of all.
 //!
-//! Of one that can't be decoded the metadata are kept, the fault, and what is stored of its changes.
+//! Of the metadata only what is read is kept: names and versions, and our own annotations. The rest is most of an object's
+//! size, and the API server keeps it whatever a write of the status says. Of a resource that can't be decoded there are the
+//! metadata, the fault, and what is stored of its changes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource, core::ObjectMeta};
 use serde::{Deserialize, Deserializer, de};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
-use crate::{crd::TaurusProxyPort, fleet::permits::Trace};
+use crate::{
+    crd::{GROUP, TaurusProxyPort, TaurusProxyPortSpec, TaurusProxyPortStatus},
+    fleet::permits::Trace,
+};
 
 /// A resource that may not be decodable.
 #[derive(Debug, Clone)]
@@ -37,22 +43,71 @@ impl Guarded {
 
 impl<'de> Deserialize<'de> for Guarded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut value = Value::deserialize(deserializer)?;
-        // Nobody reads who manages which field, and it is most of an object.
-        let metadata = value.get_mut("metadata").and_then(Value::as_object_mut);
-        metadata.and_then(|metadata| metadata.remove("managedFields"));
-        let error = match TaurusProxyPort::deserialize(&value) {
-            Ok(object) => return Ok(Self(Ok(object))),
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        let error = match serde_json::from_str::<Lean>(text.get()) {
+            Ok(lean) => return Ok(Self(Ok(lean.into()))),
             Err(error) => error.to_string(),
         };
+        let value: Value = serde_json::from_str(text.get()).map_err(de::Error::custom)?;
         let metadata = value.get("metadata").cloned().unwrap_or_default();
-        let metadata: ObjectMeta = serde_json::from_value(metadata).map_err(de::Error::custom)?;
+        let metadata: Metadata = serde_json::from_value(metadata).map_err(de::Error::custom)?;
+        let metadata = metadata.into();
         let trace = Trace::of_undecodable(&metadata, &value);
         Ok(Self(Err(Box::new(Undecodable {
             metadata,
             error,
             trace,
         }))))
+    }
+}
+
+/// A resource with those of its metadata that are read.
+#[derive(Deserialize)]
+struct Lean {
+    metadata: Metadata,
+    spec: TaurusProxyPortSpec,
+    status: Option<TaurusProxyPortStatus>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+impl From<Lean> for TaurusProxyPort {
+    fn from(lean: Lean) -> Self {
+        Self {
+            metadata: lean.metadata.into(),
+            spec: lean.spec,
+            status: lean.status,
+        }
+    }
+}
+
+impl From<Metadata> for ObjectMeta {
+    fn from(read: Metadata) -> Self {
+        let own = |name: &String| name.split('/').next() == Some(GROUP);
+        let mut annotations = read.annotations.unwrap_or_default();
+        annotations.retain(|name, _| own(name));
+        Self {
+            name: read.name,
+            namespace: read.namespace,
+            uid: read.uid,
+            resource_version: read.resource_version,
+            generation: read.generation,
+            creation_timestamp: read.creation_timestamp,
+            deletion_timestamp: read.deletion_timestamp,
+            annotations: Some(annotations).filter(|annotations| !annotations.is_empty()),
+            ..Self::default()
+        }
     }
 }
 
@@ -138,6 +193,36 @@ mod tests {
         assert_eq!(trace.change.unwrap().0, "c2");
         assert_eq!(trace.last.unwrap().outcome, Outcome::Failed);
         assert_eq!(trace.target.unwrap().1.name, "orders");
+    }
+
+    #[test]
+    fn of_the_metadata_what_is_read_is_kept_whether_the_rest_is_decodable_or_not() {
+        for port in [json!(3307), json!("a port")] {
+            let object = json!({
+                "apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": "TaurusProxyPort",
+                "metadata": {
+                    "name": "orders-proxy", "namespace": "shop", "uid": "5e1f6f0c-93a5-4c0e-8d5b-1d6f1f3f9a77",
+                    "resourceVersion": "8461947", "generation": 7, "creationTimestamp": "2026-01-20T08:11:59Z",
+                    "deletionTimestamp": "2026-01-21T08:11:59Z", "deletionGracePeriodSeconds": 0,
+                    "annotations": {
+                        "kubectl.kubernetes.io/last-applied-configuration": "{}",
+                        "taurusdb.huaweicloud.com/requestedAt": "now",
+                        "taurusdb.huaweicloud.com.example/requestedAt": "never"
+                    },
+                    "labels": {"team": "shop"}, "finalizers": ["example.com/guard"],
+                    "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}]
+                },
+                "spec": {"projectID": "", "instanceID": "", "proxyID": "", "port": port}
+            });
+            let guarded: Guarded = serde_json::from_value(object).unwrap();
+            let expected = json!({
+                "name": "orders-proxy", "namespace": "shop", "uid": "5e1f6f0c-93a5-4c0e-8d5b-1d6f1f3f9a77",
+                "resourceVersion": "8461947", "generation": 7, "creationTimestamp": "2026-01-20T08:11:59Z",
+                "deletionTimestamp": "2026-01-21T08:11:59Z",
+                "annotations": {"taurusdb.huaweicloud.com/requestedAt": "now"}
+            });
+            assert_eq!(serde_json::to_value(guarded.meta()).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
 
 mod packed;
 
-use packed::{Packed, slim};
+use packed::Packed;
 
 /// What an event means for the fleet.
 #[derive(Debug)]
@@ -74,7 +74,10 @@ enum Kept {
 impl Roster {
     /// A resource as it stands.
     pub fn get(&self, name: &ResourceName) -> Option<Guarded> {
-        self.lock().of.get(name).and_then(Entry::unpack)
+        self.lock()
+            .of
+            .get(name)
+            .and_then(|entry| entry.unpack(name))
     }
 
     /// Takes in an event and says what follows.
@@ -109,8 +112,7 @@ impl Roster {
 }
 
 impl Inner {
-    fn put(&mut self, mut object: Guarded) -> News {
-        slim(object.meta_mut());
+    fn put(&mut self, object: Guarded) -> News {
         let mut changes = Vec::new();
         let name = name_of(&object);
         let uid = object.meta().uid.as_deref().unwrap_or_default();
@@ -123,15 +125,15 @@ impl Inner {
             Some(before) if *before.uid == *uid => (Some(before), None),
             other => (None, other),
         };
-        changes.extend(other.map(Entry::gone));
+        changes.extend(other.map(|entry| entry.gone(&name)));
         let called_by = called_by(&object);
         let calls = same.as_ref().is_none_or(|same| same.called_by != called_by);
         let uid = same.map_or_else(|| Uid::from(uid), |same| same.uid);
         let entry = Entry {
-            uid: uid.clone(),
             list: self.list,
             called_by,
-            kept: Kept::of(&object),
+            kept: Kept::of(&object, &name, &uid),
+            uid: uid.clone(),
         };
         self.of.insert(name.clone(), entry);
         let calls = calls.then(|| name.clone()).into_iter().collect();
@@ -146,11 +148,11 @@ impl Inner {
         let mut gone: Vec<(ResourceName, Entry)> = gone.collect();
         // What follows from that shall not depend on the order of a hash table.
         gone.sort_by(|(one, _), (other, _)| one.cmp(other));
-        gone.into_iter().map(|(_, entry)| entry.gone()).collect()
+        let gone = gone.into_iter();
+        gone.map(|(name, entry)| entry.gone(&name)).collect()
     }
 
-    fn remove(&mut self, mut object: Guarded) -> Change {
-        slim(object.meta_mut());
+    fn remove(&mut self, object: Guarded) -> Change {
         let name = name_of(&object);
         let uid = object.uid().unwrap_or_default();
         if self.of.get(&name).is_some_and(|entry| *entry.uid == *uid) {
@@ -161,9 +163,9 @@ impl Inner {
 }
 
 impl Entry {
-    fn unpack(&self) -> Option<Guarded> {
+    fn unpack(&self, name: &ResourceName) -> Option<Guarded> {
         match &self.kept {
-            Kept::Whole(packed) => match packed.unpack() {
+            Kept::Whole(packed) => match packed.unpack(name, &self.uid) {
                 Ok(object) => Some(Guarded(Ok(object))),
                 Err(error) => {
                     tracing::error!(uid = %self.uid, %error, "what was kept of a resource can't be read");
@@ -174,16 +176,16 @@ impl Entry {
         }
     }
 
-    fn gone(self) -> Change {
-        let last = self.unpack().and_then(|object| object.0.ok());
+    fn gone(self, name: &ResourceName) -> Change {
+        let last = self.unpack(name).and_then(|object| object.0.ok());
         Change::Gone(self.uid, last.map(Box::new))
     }
 }
 
 impl Kept {
-    fn of(object: &Guarded) -> Self {
+    fn of(object: &Guarded, name: &ResourceName, uid: &Uid) -> Self {
         let error = match &object.0 {
-            Ok(object) => match Packed::of(object) {
+            Ok(object) => match Packed::of(object, name, uid) {
                 Ok(packed) => return Self::Whole(packed),
                 Err(error) => error.to_string(),
             },

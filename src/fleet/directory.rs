@@ -39,6 +39,15 @@ pub const CLOSER_LOOK: u32 = WALK + 1;
 /// The calls of a closer look and of the change that follows it.
 pub const CHANGE: u32 = CLOSER_LOOK + 1;
 
+/// The task list of a busy project has many pages. It is the longer until the next walk begins, the more rows there were, and
+/// the more changes share it.
+fn rest(list: &TaskList) -> Duration {
+    const FOR_EACH_ROW: Duration = Duration::from_micros(200);
+    const LONGEST: Duration = Duration::from_secs(1);
+    let rows = u32::try_from(list.tasks.len()).unwrap_or(u32::MAX);
+    FOR_EACH_ROW.saturating_mul(rows).min(LONGEST)
+}
+
 /// What is read with one credential in one project.
 pub struct Directory {
     cloud: Arc<dyn Cloud>,
@@ -93,7 +102,7 @@ impl Directory {
             cloud,
             clock,
             instances: Mutex::default(),
-            tasks: SharedRead::default(),
+            tasks: SharedRead::with_rest(rest),
             jobs: jobs::Jobs::default(),
         }
     }

@@ -34,18 +34,17 @@ impl JobState {
     /// Reads a status word; letter case and blanks around it do not matter.
     pub fn from_word(word: Option<&str>) -> Self {
         let word = word.unwrap_or_default().trim();
-        let shown: String = word
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(Self::MAX_WORD)
-            .collect();
+        let shown = || {
+            let letters = word.chars().filter(|letter| !letter.is_control());
+            letters.take(Self::MAX_WORD).collect()
+        };
         match word.to_ascii_lowercase().as_str() {
             "pending" => Self::Pending,
             "completed" => Self::Completed,
-            "failed" | "canceled" | "cancelled" => Self::Failed(shown),
+            "failed" | "canceled" | "cancelled" => Self::Failed(shown()),
             "unauthorized" => Self::Unauthorized,
             "" => Self::Running("no status".to_owned()),
-            _ => Self::Running(shown),
+            _ => Self::Running(shown()),
         }
     }
 

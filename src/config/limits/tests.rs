@@ -47,7 +47,7 @@ fn what_is_given_is_taken() {
 #[test]
 fn what_would_be_no_limit_or_no_operation_is_refused() {
     for (flag, values) in [
-        ("max-concurrent-changes", ["0", "1001", "many", "-1", ""]),
+        ("max-concurrent-changes", ["0", "10001", "many", "-1", ""]),
         ("max-changes-per-hour", ["0", "10001", "1.5", "-60", ""]),
         ("halt-after-failures", ["0", "1001", "3x", "-3", ""]),
         ("halt-for", ["0s", "59s", "25h", "30", "half an hour"]),

@@ -1,11 +1,12 @@
 //! A resource as it is kept: its JSON, compressed.
 //!
 //! A fleet rests nearly always, so that what is kept of its resources is most of what a process has in memory. They have most of
-//! their text in common: a dictionary of it is left out of each.
+//! their text in common: a dictionary of it is left out of each, and so are the names that are kept beside it.
 
-use kube::core::ObjectMeta;
-
-use crate::crd::{GROUP, TaurusProxyPort};
+use crate::{
+    crd::TaurusProxyPort,
+    model::{ResourceName, Uid},
+};
 
 /// What the resources have in common, in the order in which they have it. Another text would do, at the price of memory:
 /// nothing that was packed outlives the process.
@@ -27,41 +28,35 @@ pub(super) enum PackedError {
 }
 
 impl Packed {
-    /// Packs a resource.
-    pub(super) fn of(object: &TaurusProxyPort) -> Result<Self, PackedError> {
+    /// Packs a resource that is called so.
+    pub(super) fn of(
+        object: &TaurusProxyPort,
+        name: &ResourceName,
+        uid: &Uid,
+    ) -> Result<Self, PackedError> {
         let json = serde_json::to_vec(object)?;
-        let packed = lz4_flex::block::compress_prepend_size_with_dict(&json, COMMON);
+        let packed =
+            lz4_flex::block::compress_prepend_size_with_dict(&json, &dictionary(name, uid));
         Ok(Self(packed.into_boxed_slice()))
     }
 
-    /// The resource that was packed.
-    pub(super) fn unpack(&self) -> Result<TaurusProxyPort, PackedError> {
-        let json = lz4_flex::block::decompress_size_prepended_with_dict(&self.0, COMMON)?;
+    /// The resource that was packed; only with its own name and UID.
+    pub(super) fn unpack(
+        &self,
+        name: &ResourceName,
+        uid: &Uid,
+    ) -> Result<TaurusProxyPort, PackedError> {
+        let dictionary = dictionary(name, uid);
+        let json = lz4_flex::block::decompress_size_prepended_with_dict(&self.0, &dictionary)?;
         Ok(serde_json::from_slice(&json)?)
     }
 }
 
-/// What is read of metadata: names and versions, and our own annotations. The rest is most of an object's size, and the API
-/// server keeps it whatever a write of the status says.
-pub(super) fn slim(metadata: &mut ObjectMeta) {
-    let mut all = std::mem::take(metadata);
-    let own = |name: &String| name.split('/').next() == Some(GROUP);
-    if let Some(annotations) = &mut all.annotations {
-        annotations.retain(|name, _| own(name));
-    }
-    *metadata = ObjectMeta {
-        name: all.name,
-        namespace: all.namespace,
-        uid: all.uid,
-        resource_version: all.resource_version,
-        generation: all.generation,
-        creation_timestamp: all.creation_timestamp,
-        deletion_timestamp: all.deletion_timestamp,
-        annotations: all
-            .annotations
-            .filter(|annotations| !annotations.is_empty()),
-        ..ObjectMeta::default()
-    };
+/// What need not be in a packed resource, as it would stand there.
+fn dictionary(name: &ResourceName, uid: &Uid) -> Vec<u8> {
+    let (namespace, name) = (name.namespace(), name.name());
+    let own = format!(r#""name":"{name}","namespace":"{namespace}","uid":"{uid}""#);
+    [COMMON, own.as_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -83,12 +78,7 @@ mod tests {
             "metadata": {
                 "name": "orders-proxy", "namespace": "shop", "uid": "5e1f6f0c-93a5-4c0e-8d5b-1d6f1f3f9a77",
                 "resourceVersion": "8461947", "generation": 7, "creationTimestamp": "2026-01-20T08:11:59Z",
-                "annotations": {
-                    "kubectl.kubernetes.io/last-applied-configuration": "{}",
-                    "taurusdb.huaweicloud.com/requestedAt": "now",
-                    "taurusdb.huaweicloud.com.example/requestedAt": "never"
-                },
-                "labels": {"team": "shop"}, "finalizers": ["example.com/guard"]
+                "annotations": {"taurusdb.huaweicloud.com/requestedAt": "now"}
             },
             "spec": {
                 "region": "ap-southeast-3", "projectID": "0be93fcde4f64ab8921f64cc12ab9e01",
@@ -112,20 +102,27 @@ mod tests {
         })
     }
 
+    fn names() -> (ResourceName, Uid) {
+        let uid = "5e1f6f0c-93a5-4c0e-8d5b-1d6f1f3f9a77";
+        (ResourceName::new("shop", "orders-proxy"), Uid::from(uid))
+    }
+
     #[test]
     fn what_is_unpacked_is_what_was_packed() {
+        let (name, uid) = names();
         let object: TaurusProxyPort = serde_json::from_value(settled()).unwrap();
-        let unpacked = Packed::of(&object).unwrap().unpack().unwrap();
+        let packed = Packed::of(&object, &name, &uid).unwrap();
+        let unpacked = packed.unpack(&name, &uid).unwrap();
         let texts = [object, unpacked].map(|object| serde_json::to_value(object).unwrap());
         assert_eq!(texts[0], texts[1]);
     }
 
     #[test]
-    fn a_settled_resource_takes_a_third_of_its_text() {
-        let mut object: TaurusProxyPort = serde_json::from_value(settled()).unwrap();
-        slim(&mut object.metadata);
+    fn a_settled_resource_takes_less_than_a_third_of_its_text() {
+        let (name, uid) = names();
+        let object: TaurusProxyPort = serde_json::from_value(settled()).unwrap();
         let text = serde_json::to_string(&object).unwrap();
-        let packed = Packed::of(&object).unwrap();
+        let packed = Packed::of(&object, &name, &uid).unwrap();
         assert!(
             packed.0.len() * 3 < text.len(),
             "{} of {}",
@@ -135,24 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn of_the_metadata_what_is_read_is_kept() {
-        let mut object: TaurusProxyPort = serde_json::from_value(settled()).unwrap();
-        slim(&mut object.metadata);
-        let kept = serde_json::to_value(&object.metadata).unwrap();
-        let expected = json!({
-            "name": "orders-proxy", "namespace": "shop", "uid": "5e1f6f0c-93a5-4c0e-8d5b-1d6f1f3f9a77",
-            "resourceVersion": "8461947", "generation": 7, "creationTimestamp": "2026-01-20T08:11:59Z",
-            "annotations": {"taurusdb.huaweicloud.com/requestedAt": "now"}
-        });
-        assert_eq!(kept, expected);
-    }
-
-    #[test]
     fn what_was_damaged_is_no_resource() {
-        assert!(Packed([0; 9].into()).unpack().is_err());
-        let json = lz4_flex::block::compress_prepend_size_with_dict(b"{}", COMMON);
+        let (name, uid) = names();
+        assert!(Packed([0; 9].into()).unpack(&name, &uid).is_err());
+        let json =
+            lz4_flex::block::compress_prepend_size_with_dict(b"{}", &dictionary(&name, &uid));
         assert!(matches!(
-            Packed(json.into()).unpack(),
+            Packed(json.into()).unpack(&name, &uid),
             Err(PackedError::Json(_))
         ));
     }

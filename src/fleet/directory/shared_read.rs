@@ -1,7 +1,8 @@
 //! A read that all who want it at the same time make once.
 //!
 //! Promises that what a caller gets was begun after the caller came: who comes while a read is under way waits for the next
-//! one, and that one serves all who have come meanwhile. Whoever is cancelled harms nobody.
+//! one, and that one serves all who have come meanwhile. The next one may wait a little for more to come; one that nobody has
+//! asked for lately waits for nobody. Whoever is cancelled harms nobody.
 
 use std::{
     sync::{
@@ -14,7 +15,7 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 
-use crate::cloud::CloudError;
+use crate::{clock, cloud::CloudError};
 
 /// What a read gave.
 pub type Outcome<T> = Result<Arc<T>, CloudError>;
@@ -24,6 +25,8 @@ pub type Outcome<T> = Result<Arc<T>, CloudError>;
 pub struct SharedRead<T> {
     came: AtomicU64,
     last: Mutex<Option<Box<Last<T>>>>,
+    /// How long the next read waits for more to come after one that gave this.
+    rest: fn(&T) -> Duration,
 }
 
 /// The last read that has ended.
@@ -32,6 +35,8 @@ struct Last<T> {
     /// Who came up to this had come when it began.
     serves: u64,
     begun: Duration,
+    /// The next one begins at this uptime at the earliest.
+    next: Duration,
     outcome: Outcome<T>,
 }
 
@@ -40,11 +45,20 @@ impl<T> Default for SharedRead<T> {
         Self {
             came: AtomicU64::new(0),
             last: Mutex::const_new(None),
+            rest: |_| Duration::ZERO,
         }
     }
 }
 
 impl<T: Send + Sync> SharedRead<T> {
+    /// A read after which the next one waits for more to come, for as long as it is worth by what was read.
+    pub fn with_rest(rest: fn(&T) -> Duration) -> Self {
+        Self {
+            rest,
+            ..Self::default()
+        }
+    }
+
     /// What a read gives that begins after this was called.
     pub async fn fresh<'a>(
         &self,
@@ -56,12 +70,17 @@ impl<T: Send + Sync> SharedRead<T> {
         if let Some(last) = last.as_ref().filter(|last| last.serves >= number) {
             return last.outcome.clone();
         }
+        if let Some(last) = last.as_ref() {
+            clock::pause(last.next.saturating_sub(uptime())).await;
+        }
         let serves = self.came.load(Ordering::SeqCst);
         let begun = uptime();
         let outcome = read().await.map(Arc::new);
+        let rest = outcome.as_deref().map_or(Duration::ZERO, self.rest);
         *last = Some(Box::new(Last {
             serves,
             begun,
+            next: uptime().saturating_add(rest),
             outcome: outcome.clone(),
         }));
         outcome
@@ -130,6 +149,28 @@ mod tests {
         assert!(shared.since(SECOND).await.is_some());
         assert!(shared.since(2 * SECOND).await.is_none());
         assert!(!shared.forget(2 * SECOND) && shared.forget(3 * SECOND));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_read_waits_for_more_to_come_and_one_much_later_does_not() {
+        let clock = clock::Clock::start();
+        let shared = SharedRead::with_rest(|_| SECOND);
+        let count = AtomicUsize::new(0);
+        let read = |after: u64| {
+            let (shared, count, clock) = (&shared, &count, &clock);
+            async move {
+                clock::pause(Duration::from_millis(after)).await;
+                let reading = || -> BoxFuture<'_, _> {
+                    Box::pin(async { Ok(count.fetch_add(1, Ordering::SeqCst) + 1) })
+                };
+                let number = shared.fresh(|| clock.now().uptime, reading).await.unwrap();
+                (*number, clock.now().uptime.as_millis())
+            }
+        };
+        let began = clock.now().uptime.as_millis();
+        let got = join_all([0, 1, 300, 999, 5000].map(read)).await;
+        let got: Vec<_> = got.into_iter().map(|(n, at)| (n, at - began)).collect();
+        assert_eq!(got, [(1, 0), (2, 1000), (2, 1000), (2, 1000), (3, 5000)]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -80,11 +80,27 @@ pub async fn measure(
         count(asked) / changes,
         1.0,
     );
-    let calls = |operation| count(cloud.count(&Filter::on(operation))) / changes;
-    figures.add("lists of proxies a change", calls(Operation::List));
-    figures.add("pages of tasks a change", calls(Operation::Tasks));
-    figures.add("polls of jobs a change", calls(Operation::Job));
+    let names = [
+        "lists of proxies a change",
+        "pages of tasks a change",
+        "polls of jobs a change",
+    ];
+    add_calls(cloud, numbers.len(), names, figures);
     Ok(())
+}
+
+/// What so many changes have asked the cloud, where all calls in the journal are theirs: lists, pages of tasks, polls.
+pub fn add_calls(
+    cloud: &Simulator,
+    changes: usize,
+    names: [&'static str; 3],
+    figures: &mut Figures,
+) {
+    let operations = [Operation::List, Operation::Tasks, Operation::Job];
+    for (name, operation) in names.into_iter().zip(operations) {
+        let calls = count(cloud.count(&Filter::on(operation)));
+        figures.add(name, calls / count(changes));
+    }
 }
 
 fn between(from: Timestamp, to: Timestamp) -> Duration {

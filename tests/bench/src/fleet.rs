@@ -17,6 +17,9 @@ use crate::{Result, settings::Settings};
 /// The port that proxies have at first.
 pub const PORT: u16 = 3306;
 
+/// More calls than these a change does not make.
+const MOST_CALLS: usize = 50;
+
 /// How many requests are sent to the API server at once.
 const AT_ONCE: usize = 32;
 
@@ -88,6 +91,8 @@ impl Plan {
             .fleet(fleet)
             .accounts(accounts)
             .job(job.visible_after(Duration::from_secs(1)));
+        // No request of a change may be lost before it is counted.
+        options.journal_limit = options.journal_limit.max(self.count * MOST_CALLS);
         if settings.latency > 0 {
             let late = Effect::Latency(Duration::from_millis(settings.latency));
             options.faults.push(Fault::everywhere(late));

@@ -139,6 +139,7 @@ impl Stage<'_> {
         figures: &mut Figures,
     ) -> Result<()> {
         println!("  {} edits at once", others.len());
+        self.cloud.clear_journal();
         let (began, before) = (Instant::now(), operator.processor()?);
         self.plan
             .edit(&self.client, others.iter().copied(), OTHER_PORT)
@@ -150,6 +151,12 @@ impl Stage<'_> {
         observer.until_ready(self.plan.count, 2, PATIENCE).await?;
         figures.add("  all Ready after, s", began.elapsed().as_secs_f64());
         figures.add("  processor time, s", operator.processor()? - before);
+        let names = [
+            "  lists of proxies a change",
+            "  pages of tasks a change",
+            "  polls of jobs a change",
+        ];
+        edits::add_calls(&self.cloud, others.len(), names, figures);
         let memory = operator.memory()?;
         figures.add("  memory then, MiB", memory.resident);
         figures.add("  peak, MiB", memory.peak);

@@ -13,7 +13,7 @@ const RAISED: [&str; 13] = [
     "--concurrency",
     "64",
     "--max-concurrent-changes",
-    "1000",
+    "10000",
     "--max-changes-per-hour",
     "10000",
     "--halt-after-failures",
