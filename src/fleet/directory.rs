@@ -27,6 +27,9 @@ pub mod sweep;
 /// A list is kept for the other resources of its instance for so long.
 pub const KEPT: Duration = Duration::from_secs(10);
 
+/// A list of tasks is kept for so long. It may be long itself, and who is new may want one that is not quite new.
+const TASKS_KEPT: Duration = Duration::from_mins(1);
+
 /// Short, but longer than nothing: for who has to come again.
 const A_MOMENT: Duration = Duration::from_millis(20);
 
@@ -207,8 +210,10 @@ impl Directory {
 
     /// Forgets the lists that nobody else can want any more.
     pub fn tidy(&self) {
-        let before = self.uptime().saturating_sub(KEPT);
-        self.instances().forget(before);
+        let uptime = self.uptime();
+        self.instances().forget(uptime.saturating_sub(KEPT));
+        self.tasks.forget(uptime.saturating_sub(TASKS_KEPT));
+        self.jobs.forget(uptime.saturating_sub(TASKS_KEPT));
     }
 
     /// How long it is until the time of an instance's list, which is booked if it isn't.
@@ -261,6 +266,7 @@ impl Instances {
         // There are as many as instances when all were read at once, as at the start.
         if self.read.is_empty() {
             self.read.shrink_to_fit();
+            self.of.shrink_to_fit();
         }
     }
 }

@@ -47,6 +47,14 @@ impl Jobs {
         cloud.turn(Urgency::Job, 1).await?.job(id).await
     }
 
+    /// Forgets what was read and asked before `before`.
+    pub fn forget(&self, before: Duration) {
+        self.running.forget(before);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, at| *at >= before);
+        asked.shrink_to_fit();
+    }
+
     /// Notes that a job is asked for: says when it was before, and how many are followed.
     fn ask(&self, id: &JobId, uptime: Duration) -> (Duration, usize) {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);

@@ -23,6 +23,11 @@ const MOST_CALLS: usize = 50;
 /// How many requests are sent to the API server at once.
 const AT_ONCE: usize = 32;
 
+/// What ids are made of, besides a number.
+const PROJECTS: u128 = 1;
+const INSTANCES: u128 = 2;
+const PROXIES: u128 = 3;
+
 /// Where a resource is, and what it stands for.
 pub struct Place {
     pub namespace: String,
@@ -63,9 +68,9 @@ impl Plan {
         Place {
             namespace: format!("bench-{tenant}"),
             name: format!("proxy-{number}"),
-            project: format!("{tenant:032x}"),
-            instance: format!("{instance:032x}in07"),
-            proxy: format!("{number:032x}po01"),
+            project: digits(PROJECTS, tenant),
+            instance: digits(INSTANCES, instance) + "in07",
+            proxy: digits(PROXIES, number) + "po01",
             token: format!("bench-token-{tenant}"),
         }
     }
@@ -75,7 +80,7 @@ impl Plan {
         let mut fleet = Fleet::new();
         let mut accounts = Accounts::none();
         for tenant in 0..self.credentials {
-            fleet = fleet.project(&format!("{tenant:032x}"));
+            fleet = fleet.project(&digits(PROJECTS, tenant));
             accounts = accounts.token(&format!("bench-token-{tenant}"));
         }
         for number in (0..self.count).chain([self.spare()]) {
@@ -180,4 +185,12 @@ fn resource(place: &Place, cloud: &str) -> Value {
             "endpoint": cloud, "credentialsRef": {"name": "taurus-credentials"}
         }
     })
+}
+
+/// The 32 digits of an id. Like those of the cloud they have no order: numbers with many zeros would take less memory.
+fn digits(kind: u128, number: usize) -> String {
+    let number = number as u128 * 4 + kind;
+    // An odd factor: no two numbers have the same product.
+    let product = number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    format!("{:032x}", product ^ (product >> 64))
 }
