@@ -39,6 +39,12 @@ type Part<'a> = (&'static str, Box<dyn Fn() + 'a>);
 /// A page as the cloud sends it, with a proxy in it.
 const PAGE: &str = include_str!("../tests/fixtures/api/proxies.json");
 
+/// The same of tasks.
+const TASKS: &str = include_str!("../tests/fixtures/api/tasks.json");
+
+/// As many rows as a page of tasks has at most.
+const ROWS: usize = 50;
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let now = Moment::new("2026-03-02T12:00:00Z".parse()?, Duration::from_hours(1));
@@ -144,6 +150,7 @@ impl Settled {
         let secret = "a-secret-key-of-no-worth".into();
         let date = signer::date(Timestamp::UNIX_EPOCH);
         let project = "3f9a61c20d7e4b58a1c4e80b6d25f713";
+        let tasks = full_page()?;
         let path = format!("/v3/{project}/instances/e80a4b6f13c2457d9ab05c7712f4d3e6in07/proxies");
         Ok(vec![
             (
@@ -202,7 +209,26 @@ impl Settled {
                     let _ = black_box(wire::proxies(black_box(PAGE)));
                 }),
             ),
+            (
+                "a full page of tasks",
+                Box::new(move || {
+                    let _ = black_box(wire::tasks(black_box(&tasks)));
+                }),
+            ),
         ])
+    }
+}
+
+/// A page of tasks with as many rows as there may be.
+fn full_page() -> Result<String> {
+    let mut page: Value = serde_json::from_str(TASKS)?;
+    let rows = page.pointer_mut("/jobs").and_then(Value::as_array_mut);
+    let rows = rows.ok_or("a page without a list")?;
+    *rows = rows.iter().cycle().take(ROWS).cloned().collect();
+    let page = page.to_string();
+    match wire::tasks(&page)?.rows.len() {
+        ROWS => Ok(page),
+        other => Err(format!("{other} rows").into()),
     }
 }
 

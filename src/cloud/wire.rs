@@ -363,6 +363,35 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_read_in_its_spellings_and_only_with_an_offset() {
+        let ended = |text: &str| {
+            let body = json!({"job": {"id": JOB, "status": "Completed", "ended": text}});
+            let asked = JobId::parse(JOB).unwrap();
+            job(&body.to_string(), &asked).unwrap().ended
+        };
+        let same = Some("2026-03-02T08:41:05Z".parse().unwrap());
+        for text in [
+            "2026-03-02T16:41:05+0800",
+            "2026-03-02T16:41:05+08:00",
+            " 2026-03-02T08:41:05+0000 ",
+            "2026-03-02T08:41:05Z",
+            "2026-03-02T08:41:05.000Z",
+            "2026-03-02T03:41:05-0500",
+        ] {
+            assert_eq!(ended(text), same, "{text}");
+        }
+        for text in [
+            "",
+            "soon",
+            "2026-03-02T08:41:05",
+            "2026-03-02",
+            "1772440865",
+        ] {
+            assert_eq!(ended(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn no_job_another_job_and_nonsense_are_told_apart() {
         assert_eq!(job(r#"{"job": null}"#, &asked()), Err(WireError::NoJob));
         let other = json!({"job": {"id": "other", "status": "Completed"}});
