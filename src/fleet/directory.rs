@@ -196,7 +196,7 @@ impl Directory {
         self.instances()
             .read
             .push_back((self.uptime(), instance.clone()));
-        self.tidy();
+        self.forget_lists();
         outcome
     }
 
@@ -210,10 +210,15 @@ impl Directory {
 
     /// Forgets the lists that nobody else can want any more.
     pub fn tidy(&self) {
-        let uptime = self.uptime();
-        self.instances().forget(uptime.saturating_sub(KEPT));
-        self.tasks.forget(uptime.saturating_sub(TASKS_KEPT));
-        self.jobs.forget(uptime.saturating_sub(TASKS_KEPT));
+        self.forget_lists();
+        let before = self.uptime().saturating_sub(TASKS_KEPT);
+        self.tasks.forget(before);
+        self.jobs.forget(before);
+    }
+
+    fn forget_lists(&self) {
+        let before = self.uptime().saturating_sub(KEPT);
+        self.instances().forget(before);
     }
 
     /// How long it is until the time of an instance's list, which is booked if it isn't.
