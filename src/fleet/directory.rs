@@ -211,9 +211,9 @@ impl Directory {
     /// Forgets the lists that nobody else can want any more.
     pub fn tidy(&self) {
         self.forget_lists();
-        let before = self.uptime().saturating_sub(TASKS_KEPT);
-        self.tasks.forget(before);
-        self.jobs.forget(before);
+        let uptime = self.uptime();
+        self.tasks.forget(uptime.saturating_sub(TASKS_KEPT));
+        self.jobs.tidy(uptime);
     }
 
     fn forget_lists(&self) {

@@ -9,7 +9,7 @@ use std::{borrow::Cow, fmt};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A value as it stands in a body.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Value<'t> {
     /// `null`.
     Null,
@@ -89,8 +89,8 @@ impl<'de> Visitor<'de> for Keeping {
         Ok(Value::Number(number))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Value<'de>, E> {
-        Ok(u64::try_from(number).map_or(Value::Other, Value::Number))
+    fn visit_i64<E>(self, _: i64) -> Result<Value<'de>, E> {
+        Ok(Value::Other) // serde_json comes here with negative numbers only
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Value<'de>, E> {

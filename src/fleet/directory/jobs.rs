@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -47,20 +47,24 @@ impl Jobs {
         cloud.turn(Urgency::Job, 1).await?.job(id).await
     }
 
-    /// Forgets what was read and asked before `before`.
-    pub fn forget(&self, before: Duration) {
-        self.running.forget(before);
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.retain(|_, at| *at >= before);
-        asked.shrink_to_fit();
+    /// Forgets the jobs that are followed no longer, and their list.
+    pub fn tidy(&self, uptime: Duration) {
+        self.running.forget(uptime.saturating_sub(FOLLOWED));
+        self.followed(uptime).shrink_to_fit();
     }
 
     /// Notes that a job is asked for: says when it was before, and how many are followed.
     fn ask(&self, id: &JobId, uptime: Duration) -> (Duration, usize) {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.retain(|_, at| uptime.saturating_sub(*at) < FOLLOWED);
+        let mut asked = self.followed(uptime);
         let before = asked.insert(id.clone(), uptime);
         (before.unwrap_or(uptime), asked.len())
+    }
+
+    /// When those were asked for that are still followed.
+    fn followed(&self, uptime: Duration) -> MutexGuard<'_, HashMap<JobId, Duration>> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, at| uptime.saturating_sub(*at) < FOLLOWED);
+        asked
     }
 
     /// The job as the list of running tasks shows it, if it does; in one that was begun since the job was asked for before.
@@ -88,5 +92,25 @@ impl Jobs {
             ended: None,
             cloud_time: list.cloud_time,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_nobody_asks_for_is_followed_no_longer() {
+        let jobs = Jobs::default();
+        let [one, other] = ["job-1", "job-2"].map(|id| JobId::parse(id).unwrap());
+        let second = Duration::from_secs;
+        assert_eq!(jobs.ask(&one, second(1)), (second(1), 1));
+        assert_eq!(jobs.ask(&other, second(30)), (second(30), 2));
+        assert_eq!(jobs.ask(&other, second(60)), (second(30), 2));
+        assert_eq!(jobs.ask(&other, second(61)), (second(60), 1));
+        jobs.tidy(second(120));
+        assert_eq!(jobs.asked.lock().unwrap().len(), 1);
+        jobs.tidy(second(121));
+        assert_eq!(jobs.asked.lock().unwrap().capacity(), 0);
     }
 }
