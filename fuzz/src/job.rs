@@ -28,7 +28,7 @@ pub fn check(input: &[u8]) -> bool {
         return true;
     };
     let row = &json["job"];
-    if let Some(id) = look::word(&row["id"]) {
+    if let Some(id) = look::id(&row["id"]) {
         assert!(id.eq_ignore_ascii_case(ASKED), "the job is another one");
     }
     let status = &row["status"];

@@ -28,6 +28,14 @@ pub(crate) fn word(value: &Value) -> Option<&str> {
     }
 }
 
+/// A job's id: a text, or a whole number that is not negative.
+pub(crate) fn id(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) => number.as_u64().map(|number| number.to_string()),
+        text => word(text).map(str::to_owned),
+    }
+}
+
 /// Whether `word` stands in `value`, in any case of its letters.
 pub(crate) fn says(value: &Value, wanted: &str) -> bool {
     word(value).is_some_and(|word| word.eq_ignore_ascii_case(wanted))

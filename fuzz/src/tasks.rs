@@ -59,7 +59,7 @@ fn check_row(row: &Value, key: &str, task: &Task) {
         row["status"]
     );
     if let Some(job) = &task.job {
-        assert_eq!(look::word(&row["job_id"]), Some(job.as_str()));
+        assert_eq!(look::id(&row["job_id"]).as_deref(), Some(job.as_str()));
         assert_eq!(key, job.as_str());
     }
     if let Some(instance) = &task.instance {
@@ -73,5 +73,5 @@ fn check_row(row: &Value, key: &str, task: &Task) {
 /// Rows that name no job are one where they differ in nothing of which something is said.
 fn same_job(row: &Value, other: &Value) -> bool {
     let said = |row: &Value| TELLING.map(|field| row.get(field).cloned());
-    said(row) == said(other) || look::word(&row["job_id"]) == look::word(&other["job_id"])
+    said(row) == said(other) || look::id(&row["job_id"]) == look::id(&other["job_id"])
 }
