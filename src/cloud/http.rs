@@ -155,7 +155,7 @@ impl HttpCloud {
         which: Tasks,
         found: &mut paging::Rows<Task>,
     ) -> Result<Option<Timestamp>, CloudError> {
-        let mut walk = paging::Walk::default();
+        let mut walk = paging::Walk::new(which.is_filtered());
         let mut cloud_time = None;
         while let Some(offset) = walk.next()? {
             let request = Request::tasks(&self.account.project, which, offset);

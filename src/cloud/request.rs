@@ -122,6 +122,13 @@ pub enum Tasks {
     Since(Timestamp),
 }
 
+impl Tasks {
+    /// Whether a task leaves the list when its status changes.
+    pub fn is_filtered(self) -> bool {
+        matches!(self, Self::Pending | Self::Running)
+    }
+}
+
 /// `yyyy-mm-ddThh:mm:ss+0000`, the form of the filters.
 fn filter_time(time: Timestamp) -> String {
     time.to_zoned(TimeZone::UTC)

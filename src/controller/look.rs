@@ -116,8 +116,7 @@ async fn tasks_of(
     turn: &dyn Cloud,
     after: Option<Duration>,
 ) -> Seen<Option<crate::cloud::Task>> {
-    let since = tasks::read_since(from.now, from.pace);
-    seen(directory.tasks(turn, since, after).await).find(|list| {
+    seen(directory.tasks(turn, from.pace, after).await).find(|list| {
         tasks::unfinished(
             &list,
             &from.desired.subject.instance,

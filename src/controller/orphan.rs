@@ -65,13 +65,12 @@ async fn has_ended(
 }
 
 async fn is_idle(context: &Context, directory: &Directory, desired: &Desired, now: Moment) -> bool {
-    let since = tasks::read_since(now, &context.pace);
     let instance = &desired.subject.instance;
     let abandoned = context.claims.abandoned(instance);
     let Ok(turn) = directory.turn(Urgency::Job, directory::WALK).await else {
         return false;
     };
-    let list = directory.tasks(turn.as_ref(), since, None).await;
+    let list = directory.tasks(turn.as_ref(), &context.pace, None).await;
     list.is_ok_and(|list| {
         tasks::unfinished(&list, instance, &abandoned, now, &context.pace).is_none()
     })

@@ -18,6 +18,8 @@ use crate::{
     clock::Clock,
     cloud::{Cloud, CloudError, Job, Meaning, Proxy, TaskList, Urgency},
     model::{InstanceId, JobId},
+    pace::Pace,
+    plan::tasks,
 };
 
 mod jobs;
@@ -45,8 +47,8 @@ pub const CHANGE: u32 = CLOSER_LOOK + 1;
 /// The task list of a busy project has many pages. It is the longer until the next walk begins, the more rows there were, and
 /// the more changes share it.
 fn rest(list: &TaskList) -> Duration {
-    const FOR_EACH_ROW: Duration = Duration::from_micros(200);
-    const LONGEST: Duration = Duration::from_secs(1);
+    const FOR_EACH_ROW: Duration = Duration::from_millis(4);
+    const LONGEST: Duration = Duration::from_secs(5);
     let rows = u32::try_from(list.tasks.len()).unwrap_or(u32::MAX);
     FOR_EACH_ROW.saturating_mul(rows).min(LONGEST)
 }
@@ -57,6 +59,8 @@ pub struct Directory {
     clock: Clock,
     instances: Mutex<Instances>,
     tasks: SharedRead<TaskList>,
+    /// Tasks that were created before this need not be read again.
+    settled_before: Mutex<Option<Timestamp>>,
     jobs: jobs::Jobs,
 }
 
@@ -106,6 +110,7 @@ impl Directory {
             clock,
             instances: Mutex::default(),
             tasks: SharedRead::with_rest(rest),
+            settled_before: Mutex::default(),
             jobs: jobs::Jobs::default(),
         }
     }
@@ -164,7 +169,7 @@ impl Directory {
     pub async fn tasks(
         &self,
         turn: &dyn Cloud,
-        since: Timestamp,
+        pace: &Pace,
         after: Option<Duration>,
     ) -> Outcome<TaskList> {
         if let Some(after) = after
@@ -173,13 +178,31 @@ impl Directory {
             return Ok(list);
         }
         self.tasks
-            .fresh(|| self.uptime(), || turn.tasks(since))
+            .fresh(|| self.uptime(), || Box::pin(self.walk(turn, pace)))
             .await
     }
 
     /// A job that is followed.
     pub async fn job(&self, id: &JobId) -> Result<Job, CloudError> {
         self.jobs.job(self.cloud.as_ref(), &self.clock, id).await
+    }
+
+    /// Walks over the tasks of which not all is known yet.
+    async fn walk(&self, turn: &dyn Cloud, pace: &Pace) -> Result<TaskList, CloudError> {
+        let began = self.clock.now();
+        let known = *self.settled_before();
+        let since = tasks::read_since(began, pace).max(known.unwrap_or(Timestamp::MIN));
+        let list = turn.tasks(since).await?;
+        let now = self.clock.now();
+        let took = now.elapsed(began.uptime);
+        *self.settled_before() = tasks::settled_before(&list, known, took, now, pace);
+        Ok(list)
+    }
+
+    fn settled_before(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.settled_before
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(

@@ -43,6 +43,37 @@ pub fn unfinished<'a>(
     })
 }
 
+/// No task that was created before this counts, or ever will: all of them were seen, and have long ended. The next walk has to
+/// go no further back.
+///
+/// `list` is what a walk gave that `took` so long, `known` what was known before it. Compared are only times of creation, which is
+/// what a walk goes by. A task may be visible later than it was created, and later than one that was created after it.
+pub fn settled_before(
+    list: &TaskList,
+    known: Option<Timestamp>,
+    took: Duration,
+    now: Moment,
+    pace: &Pace,
+) -> Option<Timestamp> {
+    let cloud_now = list.cloud_time.unwrap_or(now.wall);
+    let tasks = list.tasks.iter();
+    let mut counting = tasks
+        .clone()
+        .filter(|task| counts(task, cloud_now, pace))
+        .map(|task| task.created);
+    let oldest_counting = counting.try_fold(None, |oldest: Option<Timestamp>, created| {
+        let created = created?;
+        Some(Some(oldest.map_or(created, |oldest| oldest.min(created))))
+    })?;
+    let unseen = took + pace.job_visible_within + pace.list_lag;
+    let newest = tasks.filter_map(|task| task.created).max();
+    let seen = newest.and_then(|newest| newest.min(cloud_now).checked_sub(unseen).ok());
+    match (seen.max(known), oldest_counting) {
+        (Some(seen), Some(oldest)) => Some(seen.min(oldest)),
+        (seen, _) => seen,
+    }
+}
+
 fn counts(task: &Task, cloud_now: Timestamp, pace: &Pace) -> bool {
     let younger_than = |time: Option<Timestamp>, limit: Duration| {
         time.is_none_or(|time| age(time, cloud_now) < limit)
@@ -129,6 +160,54 @@ mod tests {
             created: None,
             ..task("Pending", 0, None)
         }));
+    }
+
+    fn settled(tasks: &[Task], known: Option<i64>) -> Option<i64> {
+        let list = TaskList {
+            tasks: tasks.to_vec(),
+            cloud_time: Some(at(0)),
+        };
+        let (now, took) = (Moment::new(at(0), Duration::ZERO), Duration::from_secs(7));
+        settled_before(&list, known.map(at), took, now, &Pace::real())
+            .map(|time| time.as_second() - at(0).as_second())
+    }
+
+    #[test]
+    fn tasks_that_have_long_ended_need_not_be_read_again_once_none_older_can_appear() {
+        let ended = |created| task("Completed", created, Some(created + 5));
+        assert_eq!(settled(&[ended(-3000), ended(-600)], None), Some(-847));
+        assert_eq!(settled(&[ended(-3000)], Some(-1000)), Some(-1000));
+        assert_eq!(settled(&[ended(-300)], Some(-1000)), Some(-547));
+        assert_eq!(settled(&[], Some(-1000)), Some(-1000));
+        assert_eq!(settled(&[], None), None);
+        assert_eq!(
+            settled(&[ended(28_800)], None),
+            Some(-247),
+            "the two ends of the cloud disagree on the time"
+        );
+    }
+
+    #[test]
+    fn a_task_that_counts_is_read_until_it_counts_no_longer() {
+        let newest = task("Completed", -1, Some(-1));
+        for counting in [
+            task("Running", -1800, None),
+            task("Rollbacking", -1800, None),
+            task("Pending", -1800, None),
+            task("Completed", -1800, Some(-100)),
+        ] {
+            let tasks = [counting, newest.clone()];
+            assert_eq!(settled(&tasks, None), Some(-1800), "{tasks:?}");
+            assert_eq!(settled(&tasks, Some(-900)), Some(-1800), "{tasks:?}");
+            let [counting, newest] = tasks;
+            let unknown = Task {
+                created: None,
+                ..counting
+            };
+            assert_eq!(settled(&[unknown, newest], Some(-900)), None);
+        }
+        let failed = task("Failed", -1800, Some(-1));
+        assert_eq!(settled(&[failed, newest], None), Some(-248));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Finding, Pass, looking::Way};
 use crate::{
-    cloud::{CloudError, Proxy, ProxyStatus, Urgency},
+    cloud::{Cloud, CloudError, Proxy, ProxyStatus, Urgency},
     controller::{
         context::Context,
         journal::JournalError,
@@ -140,19 +140,37 @@ impl Pass<'_> {
             Ok(turn) => turn,
             Err(error) => return Ok(self.without_a_turn(desired, &record, error)),
         };
-        let way = Ok(Arc::clone(directory));
-        let depth = Depth::Tasks(turn.as_ref(), self.tasks_known_since(&record));
-        let finding = match Box::pin(self.find(desired, &way, depth)).await? {
-            Ok(finding) => finding,
-            // Only the usual look is put off.
-            Err(Later(_)) => return Err(JournalError::Conflict),
-        };
+        let mut finding = self.find_closely(desired, directory, turn.as_ref()).await?;
+        if matches!(finding.decision.step, Step::Change(_)) && self.is_too_old(&finding) {
+            // There were very many tasks to read. Next time only those are read that are new.
+            finding = self.find_closely(desired, directory, turn.as_ref()).await?;
+        }
         match finding.decision.step.clone() {
             Step::Change(order) if self.memory.permit.is_some() => {
                 Box::pin(self.act(desired, &turn, order, finding)).await
             }
             _ => Ok(finding),
         }
+    }
+
+    async fn find_closely(
+        &mut self,
+        desired: &Desired,
+        directory: &Arc<Directory>,
+        turn: &dyn Cloud,
+    ) -> Result<Finding, JournalError> {
+        let way = Ok(Arc::clone(directory));
+        let after = self.tasks_known_since(&Record::of(self.object));
+        let depth = Depth::Tasks(turn, after);
+        let finding = Box::pin(self.find(desired, &way, depth)).await?;
+        // Only the usual look is put off.
+        finding.map_err(|Later(_)| JournalError::Conflict)
+    }
+
+    /// Whether a look took longer than it is good for.
+    fn is_too_old(&self, finding: &Finding) -> bool {
+        let took = self.context.clock.now().elapsed(finding.looked_at.uptime);
+        took > self.context.pace.look_good_for
     }
 
     /// Where many resources are new, one task list serves all that come soon after it. It must not be older than what such a

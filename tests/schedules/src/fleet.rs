@@ -121,6 +121,11 @@ impl Fleet {
         self.cloud.let_jobs_take(duration);
     }
 
+    /// Somebody else has so many things done on an instance, each within seconds.
+    pub fn work_elsewhere(&self, instance: usize, tasks: usize) {
+        self.cloud.work_elsewhere(instance, tasks);
+    }
+
     /// From now on the gateway lets so many calls through in any minute; any number, if there is none.
     pub fn let_through(&self, calls_a_minute: Option<u32>) {
         self.cloud.let_through(calls_a_minute);

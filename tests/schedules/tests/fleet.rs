@@ -280,3 +280,40 @@ async fn a13_a_thousand_running_jobs_hold_nobody_up() {
     assert_eq!((changes(&calls), fleet.ready()), (1_001, INSTANCES));
     assert!(most_in_a_minute(&calls[begun.len()..]) <= most as usize);
 }
+
+#[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
+async fn changes_are_made_beside_thousands_of_tasks_an_hour_of_somebody_else() {
+    const INSTANCES: usize = 10;
+    let mut fleet = settled(INSTANCES, 1).await;
+    fleet.start(process(60));
+    let busy = async |minutes: u32| {
+        for _ in 0..minutes {
+            fleet.work_elsewhere(INSTANCES - 1, 50);
+            sleep(MINUTE).await;
+        }
+    };
+    busy(60).await;
+    // The tasks of an hour have more pages than there are calls in the time for which a look is good.
+    let mut read = Vec::new();
+    for proxy in 0..INSTANCES - 1 {
+        let before = fleet.calls().len();
+        fleet.want(proxy, 3307);
+        busy(3).await;
+        let calls = fleet.calls().split_off(before);
+        assert_eq!(changes(&calls), 1, "{}", fleet.said(proxy));
+        let pages = calls
+            .iter()
+            .filter(|call| call.operation == Operation::Tasks);
+        read.push(pages.count());
+    }
+    let (first, later) = read.split_first().unwrap();
+    assert!((60..90).contains(first), "{read:?} pages of tasks");
+    assert!(
+        later.iter().all(|pages| *pages <= 15),
+        "{read:?} pages of tasks"
+    );
+}

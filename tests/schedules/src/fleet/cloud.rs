@@ -114,6 +114,16 @@ impl Cloud {
         self.simulator.default_job(JobPlan::lasting(duration));
     }
 
+    /// Somebody else has so many things done on an instance, each within seconds.
+    pub fn work_elsewhere(&self, instance: usize, tasks: usize) {
+        let instance = Fleet::numbered_instance(instance);
+        for _ in 0..tasks {
+            let short = JobPlan::lasting(Duration::from_secs(5));
+            let begun = self.simulator.start_job(&instance, "BackUp", short);
+            begun.unwrap();
+        }
+    }
+
     /// From now on the list of an instance is refused.
     pub fn refuse(&self, instance: usize) {
         let refusal = Effect::Error {
