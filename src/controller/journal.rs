@@ -7,6 +7,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
+use futures::future::BoxFuture;
 use kube::{Api, Client, ResourceExt as _, api::PostParams};
 
 use crate::{
@@ -249,7 +250,10 @@ impl Journal {
         if object.status.as_ref() == Some(&status) {
             return Ok(None);
         }
-        self.replace_as_leader(object, status).await.map(Some)
+        // Most have nothing to write, and no room for it.
+        Box::pin(self.replace_as_leader(object, status))
+            .await
+            .map(Some)
     }
 
     /// Ends with the term of this process, also between two tries of kube's client.
@@ -326,9 +330,15 @@ fn change_id(object: &TaurusProxyPort) -> Option<&str> {
 }
 
 /// Bounds a call of the API server and sorts its errors.
-pub(super) async fn bounded<T>(
-    call: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, JournalError> {
+///
+/// Calls of kube's client are large. They have a place of their own, so that a turn that makes none has no room for one.
+pub(super) fn bounded<'c, T: 'c>(
+    call: impl Future<Output = Result<T, kube::Error>> + Send + 'c,
+) -> impl Future<Output = Result<T, JournalError>> + Send + 'c {
+    sorted(Box::pin(call))
+}
+
+async fn sorted<T>(call: BoxFuture<'_, Result<T, kube::Error>>) -> Result<T, JournalError> {
     match tokio::time::timeout(CALL_TIMEOUT, call).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(kube::Error::Api(status))) if status.is_conflict() => Err(JournalError::Conflict),

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     cloud::{Cloud, CloudError, Urgency},
-    controller::read::Desired,
+    controller::{queue::seat, read::Desired},
     crd::Phase,
     fleet::directory::{Directory, InTurn},
     model::{JobId, Moment},
@@ -116,7 +116,8 @@ async fn tasks_of(
     turn: &dyn Cloud,
     after: Option<Duration>,
 ) -> Seen<Option<crate::cloud::Task>> {
-    seen(directory.tasks(turn, from.pace, after).await).find(|list| {
+    let listed = seat::aside(directory.tasks(turn, from.pace, after));
+    seen(listed.await).find(|list| {
         tasks::unfinished(
             &list,
             &from.desired.subject.instance,

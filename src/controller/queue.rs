@@ -14,7 +14,13 @@ use futures::{Stream, StreamExt as _, stream::FuturesUnordered};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::seat::Seats;
 use crate::{clock, model::ResourceName};
+
+pub mod seat;
+
+/// For each seat so many turns may have begun: the others wait [aside](seat::aside).
+const TURNS_A_SEAT: usize = 4;
 
 /// Attends to the resources that `calls` names, to `concurrency` of them at once, until `stop` is done and all turns that were
 /// begun have ended. A turn gives the delay after which the next one is due; nothing if only a call leads to one. Each is a task
@@ -28,15 +34,11 @@ pub async fn attend_all<T: Future<Output = Option<Duration>> + Send + 'static>(
     let mut agenda = Agenda::default();
     let mut attended = HashSet::new();
     let mut turns = FuturesUnordered::new();
+    let seats = Seats::new(concurrency);
+    let most_turns = concurrency.saturating_mul(TURNS_A_SEAT);
     let (mut calls, mut stop) = (pin!(calls.fuse()), pin!(stop));
     loop {
-        while turns.len() < concurrency
-            && let Some(name) = agenda.next(&attended)
-        {
-            attended.insert(name.clone());
-            let turn = AbortOnDropHandle::new(tokio::spawn(attend(name.clone())));
-            turns.push(async { (name, turn.await) });
-        }
+        let may_begin = turns.len() < most_turns && agenda.has_ready(&attended);
         tokio::select! {
             biased;
             () = &mut stop => break,
@@ -44,6 +46,14 @@ pub async fn attend_all<T: Future<Output = Option<Duration>> + Send + 'static>(
                 attended.remove(&name);
                 if let Ok(Some(delay)) = delay {
                     agenda.put_off(name, delay);
+                }
+            }
+            seat = seats.take(), if may_begin => {
+                if let Some(name) = agenda.next(&attended) {
+                    attended.insert(name.clone());
+                    let turn = tokio::spawn(seat.with(attend(name.clone())));
+                    let turn = AbortOnDropHandle::new(turn);
+                    turns.push(async { (name, turn.await) });
                 }
             }
             Some(name) = calls.next() => agenda.call(name),
@@ -98,6 +108,10 @@ impl Agenda {
         let name = self.ready.remove(free)?;
         self.places.remove(&name);
         Some(name)
+    }
+
+    fn has_ready(&self, attended: &HashSet<ResourceName>) -> bool {
+        self.ready.iter().any(|name| !attended.contains(name))
     }
 
     fn has_delayed(&self) -> bool {
@@ -224,6 +238,29 @@ mod tests {
             .collect();
         let taken = turns(&calls, 64, Duration::ZERO, Some(60 * SECOND)).await;
         assert_eq!(taken.len(), 2000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_that_wait_for_others_hold_nobody_up_but_are_not_without_number() {
+        let (sender, receiver) = mpsc::unbounded();
+        for number in 0..100 {
+            sender.unbounded_send(name(&number.to_string())).unwrap();
+        }
+        let waiting = Arc::new(());
+        let attend = |_| {
+            let waiting = Arc::clone(&waiting);
+            async move {
+                seat::aside(clock::pause(50 * SECOND)).await;
+                drop(waiting);
+                None
+            }
+        };
+        let all = attend_all(receiver, 2, clock::pause(SECOND), attend);
+        let mut all = pin!(all);
+        assert!(tokio::time::timeout(2 * SECOND, &mut all).await.is_err());
+        assert_eq!(Arc::strong_count(&waiting), 1 + 2 * TURNS_A_SEAT);
+        all.await;
+        assert_eq!(Arc::strong_count(&waiting), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use crate::{
         context::Context,
         journal::JournalError,
         look::{Depth, Later},
+        queue::seat,
         read::Desired,
     },
     fleet::{
@@ -135,7 +136,7 @@ impl Pass<'_> {
         } else {
             (Urgency::Job, directory::CLOSER_LOOK)
         };
-        let waiting = directory.turn(urgency, calls);
+        let waiting = seat::aside(directory.turn(urgency, calls));
         let turn = match self.context.unless_draining(waiting).await? {
             Ok(turn) => turn,
             Err(error) => return Ok(self.without_a_turn(desired, &record, error)),
