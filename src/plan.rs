@@ -187,7 +187,8 @@ pub fn is_change_due(facts: &Facts<'_>) -> bool {
 /// An object that nobody has vouched for may be the successor of one that was deleted with a change at work; so may one
 /// whose record was taken away or restored under this process.
 fn vet(facts: &Facts<'_>, proxy: &Proxy) -> Step {
-    let watched = facts.session.doubted.map(|since| facts.now.elapsed(since));
+    let doubted = facts.session.doubted.as_deref();
+    let watched = doubted.map(|since| facts.now.elapsed(*since));
     let watched = watched.map_or(facts.leading_for, |watched| watched.min(facts.leading_for));
     let young = facts.pace.settle_window().saturating_sub(watched);
     if !young.is_zero() {

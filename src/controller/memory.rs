@@ -13,22 +13,25 @@ use kube::ResourceExt as _;
 
 use crate::{crd::TaurusProxyPort, fleet::permits::Permit, model::Uid, plan::session::Session};
 
+/// What few have at a time: where it is not there, it takes a word.
+pub type Seldom<T> = Option<Box<T>>;
+
 /// What is kept of one resource.
 #[derive(Debug, Default)]
 pub struct Memory {
     /// What decisions rest on.
     pub session: Session,
-    /// The permit of the change on record. Few have one at a time.
-    pub permit: Option<Box<Permit>>,
+    /// The permit of the change on record.
+    pub permit: Seldom<Permit>,
     /// The installed definition dropped the record of a change; asked again when the resource changes.
-    pub record_pruned: Option<i64>,
+    pub record_pruned: Seldom<i64>,
     /// Uptime since when a list of proxies is waited for.
-    pub asked_at: Option<Duration>,
+    pub asked_at: Seldom<Duration>,
     /// Uptime at which the list of proxies was looked at last.
     pub listed_at: Option<Duration>,
     /// How often in a row Kubernetes failed.
     pub failures: u32,
-    own: Option<Box<OwnWrite>>,
+    own: Seldom<OwnWrite>,
     must_fetch: bool,
 }
 

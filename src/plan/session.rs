@@ -85,7 +85,7 @@ pub struct Session {
     /// Somebody else's operation was at work.
     pub busy: Option<Box<Sighting>>,
     /// Uptime at which the record turned out to be restored, or a watched change to be taken from it by somebody else.
-    pub doubted: Option<Duration>,
+    pub doubted: Option<Box<Duration>>,
     /// The last change that was refused or not sent.
     pub refusal: Option<Box<Refusal>>,
     /// The credential that was used at last.
@@ -124,9 +124,9 @@ impl Session {
             .as_ref()
             .is_some_and(|watch| !on_record(&watch.id));
         if taken_away {
-            self.doubted = Some(now.uptime);
+            self.doubted = Some(Box::new(now.uptime));
         } else if record.restored {
-            self.doubted.get_or_insert(now.uptime);
+            self.doubted.get_or_insert_with(|| Box::new(now.uptime));
         }
     }
 

@@ -71,7 +71,8 @@ impl Memory {
             watch: session.watch.as_deref().map(Watched::of),
             doubted: session
                 .doubted
-                .map(|since| clock::age(since).min(clock::SETTLE_WINDOW)),
+                .as_deref()
+                .map(|since| clock::age(*since).min(clock::SETTLE_WINDOW)),
             refusal: session.refusal.as_deref().and_then(Refused::of),
         }
     }
@@ -79,7 +80,7 @@ impl Memory {
     pub fn session(&self) -> Session {
         Session {
             watch: self.watch.as_ref().map(Watched::watch).map(Box::new),
-            doubted: self.doubted.map(clock::uptime),
+            doubted: self.doubted.map(clock::uptime).map(Box::new),
             refusal: self.refusal.as_ref().map(Refused::refusal).map(Box::new),
             ..Session::default()
         }

@@ -89,7 +89,7 @@ impl Pass<'_> {
             Ok(outcome) => Ok(self.settle(desired, outcome, &change, finding)),
             Err(JournalError::Pruned) => {
                 self.watch_what_is_on_record();
-                self.memory.record_pruned = Some(desired.generation);
+                self.memory.record_pruned = Some(Box::new(desired.generation));
                 Err(JournalError::Conflict)
             }
             Err(error) => {

@@ -52,7 +52,8 @@ impl Pass<'_> {
             return Listing::Now;
         }
         let now = self.context.clock.now().uptime;
-        let asked = *self.memory.asked_at.get_or_insert(now);
+        let asked = &mut self.memory.asked_at;
+        let asked = **asked.get_or_insert_with(|| Box::new(now));
         let may_change = !desired.suspended && desired.policy != ManagementPolicy::Observe;
         let wanted = may_change && record.port != Some(desired.port.get());
         let requested = desired.request.is_some() && desired.request != record.handled_request;
@@ -77,7 +78,7 @@ impl Pass<'_> {
     ) -> Result<Option<Duration>, JournalError> {
         let record = Record::of(self.object);
         let now = self.context.clock.now().uptime;
-        let asked = self.memory.asked_at.unwrap_or(now);
+        let asked = self.memory.asked_at.as_deref().copied().unwrap_or(now);
         let takes = now.saturating_sub(asked).saturating_add(wait);
         if record.generation != Some(desired.generation) && takes >= self.context.pace.interim_after
         {
@@ -187,7 +188,7 @@ impl Pass<'_> {
         }
         let instance = &desired.subject.instance;
         observed.instance_taken = !self.context.permits.is_free(instance, &uid);
-        observed.record_pruned = self.memory.record_pruned == Some(desired.generation);
+        observed.record_pruned = self.memory.record_pruned.as_deref() == Some(&desired.generation);
     }
 
     pub(super) fn decide(

@@ -23,10 +23,10 @@ const MEBIBYTE: usize = 1024 * 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!(
-        "| settled resources | memory that a process takes, MiB | bytes for each | a virtual day later, MiB |"
+        "| settled resources | memory that a process takes, MiB | bytes for each | later, MiB |"
     );
     println!("|---|---|---|---|");
-    for (resources, hours) in [(1_000, 24), (10_000, 0), (100_000, 0)] {
+    for (resources, hours) in [(1_000, 24), (10_000, 6), (100_000, 0)] {
         // A runtime each, so that nothing is left of the fleet before.
         let mut runtime = Builder::new_current_thread();
         let runtime = runtime.enable_all().start_paused(true).build()?;
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let later = if hours == 0 {
             "–".to_owned()
         } else {
-            mebibytes(later)
+            format!("{} after {hours} virtual hours", mebibytes(later))
         };
         let each = taken / resources;
         println!("| {resources} | {} | {each} | {later} |", mebibytes(taken));
