@@ -16,7 +16,7 @@ use k8s_openapi::jiff::Timestamp;
 use self::shared_read::{Outcome, SharedRead};
 use crate::{
     clock::Clock,
-    cloud::{Cloud, CloudError, Job, Meaning, Proxy, TaskList, Urgency},
+    cloud::{Cloud, CloudError, Job, Meaning, Proxy, TaskList, Urgency, request::TASKS_A_PAGE},
     model::{InstanceId, JobId},
     pace::Pace,
     plan::tasks,
@@ -45,10 +45,13 @@ pub const CLOSER_LOOK: u32 = WALK + 1;
 pub const CHANGE: u32 = CLOSER_LOOK + 1;
 
 /// The task list of a busy project has many pages. It is the longer until the next walk begins, the more rows there were, and
-/// the more changes share it.
+/// the more changes share it. One page is no reason to wait.
 fn rest(list: &TaskList) -> Duration {
     const FOR_EACH_ROW: Duration = Duration::from_millis(4);
     const LONGEST: Duration = Duration::from_secs(5);
+    if list.tasks.len() <= TASKS_A_PAGE {
+        return Duration::ZERO;
+    }
     let rows = u32::try_from(list.tasks.len()).unwrap_or(u32::MAX);
     FOR_EACH_ROW.saturating_mul(rows).min(LONGEST)
 }
