@@ -194,8 +194,7 @@ impl Directory {
     async fn walk(&self, turn: &dyn Cloud, pace: &Pace) -> Result<TaskList, CloudError> {
         let began = self.clock.now();
         let known = *self.settled_before();
-        let since = tasks::read_since(began, pace).max(known.unwrap_or(Timestamp::MIN));
-        let list = turn.tasks(since).await?;
+        let list = turn.tasks(tasks::read_since(began, known, pace)).await?;
         let now = self.clock.now();
         let took = now.elapsed(began.uptime);
         *self.settled_before() = tasks::settled_before(&list, known, took, now, pace);

@@ -13,10 +13,15 @@ use crate::{
     pace::Pace,
 };
 
-/// Since when tasks are read that may have ended meanwhile.
-pub fn read_since(now: Moment, pace: &Pace) -> Timestamp {
-    let since = now.wall.checked_sub(pace.tasks_look_back);
-    since.unwrap_or(now.wall)
+/// To what the cloud may round the time since when tasks are read; that is documented nowhere.
+const ROUNDED: Duration = Duration::from_mins(1);
+
+/// Since when tasks are read that may have ended meanwhile: no further back than is needed where all before `settled` have.
+pub fn read_since(now: Moment, settled: Option<Timestamp>, pace: &Pace) -> Timestamp {
+    let longest = now.wall.checked_sub(pace.tasks_look_back);
+    let settled = settled.and_then(|settled| settled.checked_sub(ROUNDED).ok());
+    let longest = longest.unwrap_or(now.wall);
+    settled.map_or(longest, |settled| settled.max(longest))
 }
 
 /// The first task that counts as unfinished on `instance`, if there is one.
@@ -160,6 +165,18 @@ mod tests {
             created: None,
             ..task("Pending", 0, None)
         }));
+    }
+
+    #[test]
+    fn tasks_are_read_for_an_hour_and_no_further_back_than_to_what_has_not_settled() {
+        let since = |settled: Option<i64>| {
+            let now = Moment::new(at(0), Duration::ZERO);
+            let since = read_since(now, settled.map(at), &Pace::real());
+            since.as_second() - at(0).as_second()
+        };
+        assert_eq!(since(None), -3600);
+        assert_eq!(since(Some(-5000)), -3600);
+        assert_eq!(since(Some(-1800)), -1860);
     }
 
     fn settled(tasks: &[Task], known: Option<i64>) -> Option<i64> {
