@@ -98,6 +98,9 @@ fn age(then: Timestamp, now: Timestamp) -> Duration {
 }
 
 #[cfg(test)]
+mod walks;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
