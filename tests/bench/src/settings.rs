@@ -16,6 +16,9 @@ pub struct Settings {
     /// How many namespaces, each with a credential and a project of its own
     #[arg(long, env, default_value_t = 8)]
     pub credentials: usize,
+    /// How many resources our operator works on at once
+    #[arg(long, env, default_value_t = 64)]
+    pub concurrency: u16,
     /// How many resources are edited one after the other
     #[arg(long, env, default_value_t = 50)]
     pub edits: usize,

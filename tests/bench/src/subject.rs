@@ -5,13 +5,11 @@ use std::{net::TcpListener, path::PathBuf, time::Duration};
 use crate::{Result, settings::Settings};
 
 /// Nothing shall wait for a limit: what is measured is the operator.
-const RAISED: [&str; 13] = [
+const RAISED: [&str; 11] = [
     "run",
     "--allow-http",
     "--calls-per-minute",
     "1000000",
-    "--concurrency",
-    "64",
     "--max-concurrent-changes",
     "10000",
     "--max-changes-per-hour",
@@ -63,6 +61,7 @@ impl Subject {
         command.extend(RAISED.map(str::to_owned));
         command.extend(["--resync={resync}", "--allowed-endpoint={cloud}"].map(str::to_owned));
         command.push(format!("--admin-address={admin}"));
+        command.push(format!("--concurrency={}", settings.concurrency));
         Ok(Self {
             name: "taurus-port-operator",
             command,
