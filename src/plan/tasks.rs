@@ -108,7 +108,7 @@ mod tests {
         InstanceId::parse(&format!("{}in07", digit.to_string().repeat(32))).unwrap()
     }
 
-    fn at(second: i64) -> Timestamp {
+    pub(super) fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 

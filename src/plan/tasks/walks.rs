@@ -3,7 +3,7 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use super::*;
+use super::{tests::at, *};
 
 /// The longest that a task is not listed yet, and that one is listed as it was.
 const LAG: i64 = 120;
@@ -46,10 +46,6 @@ impl Life {
         let running = self.word == "Running" && matches!(task.state, JobState::Running(_));
         running || task.state == JobState::Pending
     }
-}
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
 fn life() -> impl Strategy<Value = Life> {

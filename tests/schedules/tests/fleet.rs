@@ -58,11 +58,14 @@ fn lists(calls: &[Call]) -> HashMap<usize, usize> {
     lists
 }
 
+/// How many calls were of this kind.
+fn count(calls: &[Call], operation: Operation) -> usize {
+    let calls = calls.iter().filter(|call| call.operation == operation);
+    calls.count()
+}
+
 fn changes(calls: &[Call]) -> usize {
-    let changes = calls
-        .iter()
-        .filter(|call| call.operation == Operation::Change);
-    changes.count()
+    count(calls, Operation::Change)
 }
 
 /// How long it took from now until a proxy was changed; within a minute.
@@ -270,10 +273,7 @@ async fn a13_a_thousand_running_jobs_hold_nobody_up() {
     let took = change(&fleet, 1_000).await;
     assert!(took < Duration::from_secs(20), "{took:?}");
     let polls = fleet.calls().split_off(begun.len());
-    let single = polls
-        .iter()
-        .filter(|call| call.operation == Operation::Job)
-        .count();
+    let single = count(&polls, Operation::Job);
     assert!(single < 100, "{single} polls of single jobs in a minute");
     sleep(HOUR).await;
     let calls = fleet.calls();
@@ -305,10 +305,7 @@ async fn changes_are_made_beside_thousands_of_tasks_an_hour_of_somebody_else() {
         busy(3).await;
         let calls = fleet.calls().split_off(before);
         assert_eq!(changes(&calls), 1, "{}", fleet.said(proxy));
-        let pages = calls
-            .iter()
-            .filter(|call| call.operation == Operation::Tasks);
-        read.push(pages.count());
+        read.push(count(&calls, Operation::Tasks));
     }
     let (first, later) = read.split_first().unwrap();
     assert!((60..120).contains(first), "{read:?} pages of tasks");
