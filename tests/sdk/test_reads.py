@@ -10,7 +10,7 @@ def test_the_list_shows_a_proxy_with_its_nodes_and_those_of_its_instance(simulat
     (row,) = list_proxies(simulator.taurusdb()).proxy_list
 
     assert (row.proxy.pool_id, row.proxy.status, row.proxy.port) == (PROXY, "ACTIVE", PORT)
-    assert (row.proxy.pool_status, row.proxy.transaction_split) == ("ACTIVE", "OFF")
+    assert (row.proxy.pool_status, row.proxy.transaction_split) == ("ACTIVE", "false")
     assert [node.role for node in row.proxy.nodes] == ["master", "slave"]
     assert row.proxy.node_num == len(row.proxy.nodes)
     assert row.master_node.instance_id == INSTANCE

@@ -43,7 +43,8 @@ impl Mode {
 pub struct Behaviour {
     /// What is seen of a running change, where the proxy has no mode of its own.
     pub mode: Mode,
-    /// The proxy's status word during a change in [`Mode::M1`]; the real one is not documented.
+    /// The proxy's status word during a change in [`Mode::M1`]. None is documented for TaurusDB; the default is the word that
+    /// the sister service RDS documents for its proxies.
     pub changing_status: String,
     /// Whose unfinished jobs make a change busy.
     pub busy_scope: BusyScope,
@@ -65,6 +66,8 @@ pub struct Behaviour {
     pub missing_instance: MissingInstance,
     /// What `offset` of the task list counts; its page doesn't say.
     pub task_offset: TaskOffset,
+    /// Whether the task list refuses `offset=0`, which no client of the vendor's sends.
+    pub refuses_task_offset_0: bool,
     /// The page of the proxy list when no `limit` is given: 100 in newer pages, 10 in older ones.
     pub default_limit: usize,
     /// How often somebody may call; as often as they like without it.
@@ -83,7 +86,7 @@ impl Default for Behaviour {
     fn default() -> Self {
         Self {
             mode: Mode::default(),
-            changing_status: "CHANGING PROXY PORT".to_owned(),
+            changing_status: "PORT_MODIFYING".to_owned(),
             busy_scope: BusyScope::default(),
             busy: Refusal::new(409, "DBS.200019"),
             wrong_status: Refusal::new(409, "DBS.201014"),
@@ -94,6 +97,7 @@ impl Default for Behaviour {
             missing_job: MissingJob::default(),
             missing_instance: MissingInstance::default(),
             task_offset: TaskOffset::default(),
+            refuses_task_offset_0: false,
             default_limit: 100,
             throttling: None,
             odd: BTreeSet::new(),
@@ -198,18 +202,18 @@ pub enum MissingInstance {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskOffset {
-    /// Items; the first is 0.
+    /// Pages; the first is 1. So the vendor's Terraform provider reads the list.
     #[default]
+    Pages,
+    /// Items; the first is 0.
     ItemsFromZero,
     /// Items; the first is 1.
     ItemsFromOne,
-    /// Pages; the first is 1.
-    Pages,
 }
 
 impl TaskOffset {
     /// All countings, for tests that hold under each.
-    pub const ALL: [Self; 3] = [Self::ItemsFromZero, Self::ItemsFromOne, Self::Pages];
+    pub const ALL: [Self; 3] = [Self::Pages, Self::ItemsFromZero, Self::ItemsFromOne];
 
     /// How many items lie before the page. Without an offset none do; 0 stands for the first item or page.
     pub(crate) fn skipped(self, offset: Option<usize>, limit: usize) -> usize {

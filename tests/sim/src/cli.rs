@@ -66,7 +66,7 @@ pub(crate) struct Cli {
         env = "TAURUS_SIM_SCENARIO",
         conflicts_with_all = [
             "time", "mode", "project", "instance", "proxy", "fleet", "job_duration", "job_visible_after",
-            "token_lifetime", "same_port", "task_offset", "accept_33060", "calls_per_minute", "chaos", "seed",
+            "token_lifetime", "same_port", "task_offset", "refuse_task_offset_0", "accept_33060", "calls_per_minute", "chaos", "seed",
         ]
     )]
     scenario: Option<PathBuf>,
@@ -140,8 +140,12 @@ pub(crate) struct Cli {
     same_port: SamePortFlag,
 
     /// What `offset` of the task list counts
-    #[arg(long, value_enum, default_value_t = TaskOffsetFlag::ItemsFromZero)]
+    #[arg(long, value_enum, default_value_t = TaskOffsetFlag::Pages)]
     task_offset: TaskOffsetFlag,
+
+    /// Refuses `offset=0` of the task list
+    #[arg(long)]
+    refuse_task_offset_0: bool,
 
     /// Takes port 33060, which the API reference doesn't reserve and the user guide does
     #[arg(long)]
@@ -184,7 +188,7 @@ enum SamePortFlag {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum TaskOffsetFlag {
+    Pages,
     ItemsFromZero,
     ItemsFromOne,
-    Pages,
 }

@@ -122,6 +122,8 @@ impl Call {
             ("GET", ["", "v3", "projects"]) => (Projects, "", "", ""),
             ("GET", ["", "v3", project, "jobs"]) => (Job, *project, "", ""),
             ("GET", ["", "v3", project, "immediate-jobs"]) => (Tasks, *project, "", ""),
+            // A list of instances; the detail of one has its id in this place.
+            ("GET", ["", "v3", _, "instances", "details"]) => (Other, "", "", ""),
             ("GET", ["", "v3", project, "instances", instance]) => {
                 (Instance, *project, *instance, "")
             }
@@ -232,6 +234,12 @@ mod tests {
                 "{path}"
             );
         }
+    }
+
+    #[test]
+    fn t05_the_details_of_all_instances_are_no_instance() {
+        let call = Call::of(&Method::GET, "/v3/p/instances/details");
+        assert_eq!(call.operation, Operation::Other);
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn describe(world: &World, proxy: &Proxy, now: Timestamp) -> Value {
         "consistence_mode": "session",
         "connection_pool_type": "CLOSED",
         "switch_connection_pool_type_enabled": false,
-        "transaction_split": "OFF",
+        "transaction_split": "false",
         "ssl_option": "false",
         "subnet_id": "9c1f2d3e-7a40-4b6c-8e15-02d6f4a7b913",
         "new_node_auto_add_status": "OFF",

@@ -23,7 +23,8 @@ impl Request<'_> {
         self.parameter(name).map(parse).transpose()
     }
 
-    /// An instant such as `2026-03-02T16:40:05+0800`.
+    /// An instant such as `2026-03-02T16:40:05+0800`. A plus that isn't encoded arrives as a blank and is read as a plus: the
+    /// vendor's own client sends it so.
     pub(super) fn instant(&self, name: &str) -> Result<Option<Timestamp>, Refused> {
         let parse = |text: &str| {
             let wrong = || {
@@ -31,7 +32,7 @@ impl Request<'_> {
                     "{name} is not of the form yyyy-mm-ddThh:mm:ss+zzzz"
                 ))
             };
-            times::parse_job_time(text).ok_or_else(wrong)
+            times::parse_job_time(&text.replacen(' ', "+", 1)).ok_or_else(wrong)
         };
         self.parameter(name).map(parse).transpose()
     }

@@ -18,6 +18,9 @@ pub(super) fn list(
 ) -> Result<Answer, Refused> {
     let wanted = Wanted::read(request)?;
     let offset = request.number("offset")?;
+    if offset == Some(0) && world.behaviour.refuses_task_offset_0 {
+        return Err(Refused::bad_parameter("offset is a number from 1"));
+    }
     let limit = request.number("limit")?.unwrap_or(10);
     if !LIMITS.contains(&limit) {
         return Err(Refused::bad_parameter("limit is 10, 20 or 50"));

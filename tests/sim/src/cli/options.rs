@@ -69,6 +69,7 @@ impl Cli {
                 TaskOffsetFlag::ItemsFromOne => TaskOffset::ItemsFromOne,
                 TaskOffsetFlag::Pages => TaskOffset::Pages,
             },
+            refuses_task_offset_0: self.refuse_task_offset_0,
             accepts_33060: self.accept_33060,
             throttling: self.calls_per_minute.map(Throttling::of_accounts),
             token_lifetime: self.token_lifetime,

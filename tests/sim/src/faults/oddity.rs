@@ -72,7 +72,7 @@ impl Oddity {
                 }
             }
             Self::TransactionSplitBool => {
-                replace(fields, "transaction_split", |value| json!(value == "ON"));
+                replace(fields, "transaction_split", |value| json!(value == "true"));
             }
             Self::ReadonlyNodesObject => replace(fields, "readonly_nodes", |value| {
                 value.get(0).cloned().unwrap_or_else(|| json!({}))
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn each_oddity_changes_its_fields_and_no_others() {
         let plain = json!({"proxy_list": [{
-            "proxy": {"pool_id": "x", "port": 3306, "vcpus": "2", "transaction_split": "OFF", "eip": "", "ssl_option": "false"},
+            "proxy": {"pool_id": "x", "port": 3306, "vcpus": "2", "transaction_split": "false", "eip": "", "ssl_option": "false"},
             "readonly_nodes": [{"id": "n", "port": "3306"}],
         }]});
         let row = "/proxy_list/0";

@@ -75,6 +75,21 @@ async fn the_list_has_every_documented_field() {
 }
 
 #[tokio::test]
+async fn t04_a_split_of_transactions_is_true_or_false_in_text() {
+    let (_simulator, client) = start().await;
+    let row = &client.list("").await.json()["proxy_list"][0];
+    assert_eq!(row["proxy"]["transaction_split"], "false");
+}
+
+#[tokio::test]
+async fn t05_the_details_of_all_instances_are_no_api_here() {
+    let (_simulator, client) = start().await;
+    let path = format!("/v3/{}/instances/details", sample::PROJECT);
+    let refusal = client.get(&path).await.refusal();
+    assert_eq!(refusal, (404, "APIGW.0101".to_owned()));
+}
+
+#[tokio::test]
 async fn the_instance_has_its_documented_fields_and_names_its_proxies_without_ports() {
     let (_simulator, client) = start().await;
     let reply = client

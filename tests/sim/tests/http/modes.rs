@@ -12,7 +12,7 @@ fn listing(status: &str, port: u16) -> (String, u16) {
 #[tokio::test]
 async fn each_mode_shows_a_running_change_in_its_way_and_the_new_port_in_the_end() {
     for (mode, during) in [
-        (Mode::M1, listing("CHANGING PROXY PORT", 3306)),
+        (Mode::M1, listing("PORT_MODIFYING", 3306)),
         (Mode::M2, listing("ACTIVE", 3306)),
         (Mode::M3, listing("ACTIVE", 3306)),
         (Mode::M4, listing("ACTIVE", 3307)),
@@ -34,6 +34,13 @@ async fn each_mode_shows_a_running_change_in_its_way_and_the_new_port_in_the_end
             "{mode:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn t06_a_changing_port_has_the_word_of_the_sister_service() {
+    let (_simulator, client) = start_with(Options::stepped().mode(Mode::M1)).await;
+    client.accepted(3307).await;
+    assert_eq!(client.listed().await.0, "PORT_MODIFYING");
 }
 
 #[tokio::test]

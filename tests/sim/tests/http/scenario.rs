@@ -160,7 +160,7 @@ async fn the_examples_jobs_and_faults_come_as_they_are_written() {
         (409, "DBS.212033".to_owned())
     );
     let status = |control: &Control| control.proxy(sample::PROXY).unwrap().status;
-    assert_eq!(status(&simulator), "CHANGING PROXY PORT");
+    assert_eq!(status(&simulator), "PORT_MODIFYING");
     simulator.advance(seconds(10)).unwrap();
     let job = &simulator.jobs()[0];
     let course = |job: &taurus_sim::JobView| job.ends.unwrap().duration_since(job.accepted);

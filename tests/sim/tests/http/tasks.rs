@@ -56,6 +56,54 @@ async fn pages_follow_what_the_offset_counts() {
     }
 }
 
+/// Reads the list as the vendor's Terraform data source of instant tasks does: pages of 50 from 1, until a short one.
+async fn as_the_data_source(client: &Client) -> (Vec<String>, usize) {
+    let (mut found, mut requests) = (Vec::new(), 0);
+    loop {
+        requests += 1;
+        let query = format!("?limit=50&offset={requests}");
+        let page = client.task_ids(&query).await;
+        let is_last = page.len() < 50;
+        found.extend(page);
+        if is_last {
+            return (found, requests);
+        }
+    }
+}
+
+#[tokio::test]
+async fn t02_the_vendors_data_source_sees_each_task_once_in_three_requests() {
+    let (_simulator, client, ids) = with_jobs(120).await;
+    assert_eq!(as_the_data_source(&client).await, (ids, 3));
+}
+
+#[tokio::test]
+async fn t02_an_offset_of_zero_is_the_first_page_unless_it_is_refused() {
+    let (simulator, client, ids) = with_jobs(3).await;
+    for counting in TaskOffset::ALL {
+        simulator.configure(|behaviour| {
+            behaviour.task_offset = counting;
+            behaviour.refuses_task_offset_0 = false;
+        });
+        assert_eq!(client.task_ids("?offset=0").await, ids, "{counting:?}");
+        simulator.configure(|behaviour| behaviour.refuses_task_offset_0 = true);
+        let refused = client.tasks("?offset=0").await.refusal();
+        assert_eq!(refused, (400, "DBS.200001".to_owned()), "{counting:?}");
+        assert_eq!(client.tasks("?offset=1").await.status, 200, "{counting:?}");
+    }
+}
+
+#[tokio::test]
+async fn t03_a_time_with_a_plus_that_is_not_encoded_is_read() {
+    let (simulator, client, ids) = with_jobs(3).await;
+    let second = simulator.jobs()[1].accepted;
+    let raw = second
+        .to_zoned(TimeZone::UTC)
+        .strftime("%Y-%m-%dT%H:%M:%S+0000");
+    let later = client.task_ids(&format!("?start_time={raw}")).await;
+    assert_eq!(later, ids[..2]);
+}
+
 #[tokio::test]
 async fn filters_narrow_the_list_and_its_count() {
     let (simulator, client, ids) = with_jobs(4).await;
@@ -111,7 +159,8 @@ async fn what_the_page_does_not_allow_is_refused() {
         "?offset=-1",
         "?status=running",
         "?start_time=1772440805000",
-        "?start_time=2026-03-02T08:40:05+0000", // a plus that isn't encoded is a blank
+        "?start_time=2026-03-02T08:40:05++0000",
+        "?start_time=2026-03-02+08:40:05",
     ] {
         assert_eq!(
             client.tasks(query).await.refusal(),
