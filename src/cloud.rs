@@ -111,7 +111,7 @@ pub struct Proxy {
 pub enum ProxyStatus {
     /// Usable: a change may start.
     Active,
-    /// `ABNORMAL`, `FAILED`, `DELETED` or no status: a person has to look; the word as the cloud wrote it.
+    /// `ABNORMAL`, `FAILED`, `DELETED`, `FROZEN` or no status: a person has to look; the word as the cloud wrote it.
     Unhealthy(String),
     /// Anything else, words with blanks and unknown ones included: something is at work, wait.
     Changing(String),

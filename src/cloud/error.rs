@@ -72,6 +72,11 @@ impl CloudError {
             retry_after: None,
         }
     }
+
+    /// Whether a value of the request was refused, as one that is out of range.
+    pub fn refuses_a_value(&self) -> bool {
+        self.status == Some(400) && self.meaning == Meaning::Rejected
+    }
 }
 
 impl fmt::Display for CloudError {

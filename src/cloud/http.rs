@@ -159,7 +159,13 @@ impl HttpCloud {
         let mut cloud_time = None;
         while let Some(offset) = walk.next()? {
             let request = Request::tasks(&self.account.project, which, offset);
-            let (TaskPage { rows, total }, time) = self.read(&request, wire::tasks).await?;
+            let (TaskPage { rows, total }, time) = match self.read(&request, wire::tasks).await {
+                Err(error) if error.refuses_a_value() => {
+                    walk.refused(offset, error)?;
+                    continue;
+                }
+                page => page?,
+            };
             cloud_time = time;
             walk.took(offset, rows.iter().map(|(key, _)| key.as_str()), total);
             found.extend(rows);
@@ -196,7 +202,16 @@ impl Cloud for HttpCloud {
             let mut read = 0;
             for _ in 0..paging::MOST_PAGES {
                 let request = Request::proxies(&self.account.project, instance, read);
-                let (ProxyPage { rows, proxies }, _) = self.read(&request, wire::proxies).await?;
+                let page = match self.read(&request, wire::proxies).await {
+                    // The first page is the same without an offset, and no page is past the end.
+                    Err(error) if error.refuses_a_value() && read == 0 => {
+                        let request = request.without_query();
+                        self.read(&request, wire::proxies).await
+                    }
+                    Err(error) if error.refuses_a_value() => return Ok(found.into_values()),
+                    page => page,
+                };
+                let (ProxyPage { rows, proxies }, _) = page?;
                 read += rows;
                 let keyed = proxies
                     .into_iter()

@@ -76,6 +76,14 @@ impl Request {
         }
     }
 
+    /// The same without a query.
+    pub fn without_query(self) -> Self {
+        Self {
+            query: Vec::new(),
+            ..self
+        }
+    }
+
     /// Path and query, as they are sent.
     pub fn target(&self) -> String {
         let path = encoded_path(&self.path);

@@ -187,7 +187,8 @@ fn status(word: Option<&str>) -> ProxyStatus {
     };
     match word.to_ascii_uppercase().as_str() {
         "ACTIVE" => ProxyStatus::Active,
-        "ABNORMAL" | "FAILED" | "DELETED" => ProxyStatus::Unhealthy(word.to_owned()),
+        // The last is a word of the sister service RDS; what is frozen does not thaw by itself.
+        "ABNORMAL" | "FAILED" | "DELETED" | "FROZEN" => ProxyStatus::Unhealthy(word.to_owned()),
         _ => ProxyStatus::Changing(short(word)),
     }
 }
@@ -312,6 +313,11 @@ mod tests {
             (
                 json!("ABNORMAL"),
                 ProxyStatus::Unhealthy("ABNORMAL".to_owned()),
+            ),
+            (json!("FROZEN"), ProxyStatus::Unhealthy("FROZEN".to_owned())),
+            (
+                json!("PORT_MODIFYING"),
+                ProxyStatus::Changing("PORT_MODIFYING".to_owned()),
             ),
             (json!(""), ProxyStatus::Unhealthy("no status".to_owned())),
             (json!(null), ProxyStatus::Unhealthy("no status".to_owned())),

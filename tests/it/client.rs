@@ -181,10 +181,15 @@ async fn a_clock_that_is_off_is_named_as_the_reason() {
 }
 
 #[tokio::test]
-async fn no_unfinished_task_is_missed_whatever_the_offset_counts() {
-    for offset in TaskOffset::ALL {
+async fn t01_no_unfinished_task_is_missed_whatever_the_offset_counts_and_if_0_is_refused() {
+    let countings = TaskOffset::ALL.map(|offset| (offset, false)).into_iter();
+    let without_zero = [TaskOffset::Pages, TaskOffset::ItemsFromOne].map(|offset| (offset, true));
+    for (offset, refuses_zero) in countings.chain(without_zero) {
         let simulator = simulator().await;
-        simulator.configure(|behaviour| behaviour.task_offset = offset);
+        simulator.configure(|behaviour| {
+            behaviour.task_offset = offset;
+            behaviour.refuses_task_offset_0 = refuses_zero;
+        });
         let mut expected = std::collections::BTreeSet::new();
         for _ in 0..130 {
             let plan = JobPlan::lasting(Duration::from_mins(10)).visible_after(Duration::ZERO);
@@ -205,6 +210,10 @@ async fn no_unfinished_task_is_missed_whatever_the_offset_counts() {
             found.map(|job| job.as_str().to_owned()).collect();
         assert_eq!(found, expected, "{offset:?}");
         assert_eq!(tasks.len(), expected.len(), "{offset:?}: no repeats");
+        if offset == TaskOffset::Pages {
+            let calls = simulator.entries(&Filter::on(Operation::Tasks)).len();
+            assert_eq!(calls, 1 + 3 + 3, "Pending is empty, then Running, then all");
+        }
     }
 }
 

@@ -234,7 +234,7 @@ impl Scene {
         }
         let changing = self.sky.mode == Mode::Changing && self.sky.works.iter().any(Work::runs);
         let status = if changing {
-            ProxyStatus::Changing("CHANGING PROXY PORT".to_owned())
+            ProxyStatus::Changing("PORT_MODIFYING".to_owned())
         } else {
             ProxyStatus::Active
         };

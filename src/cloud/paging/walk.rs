@@ -1,23 +1,32 @@
 //! A walk over the task list, of whose pages little is documented, and which changes while it is read.
 //!
-//! What `offset` counts is documented nowhere: rows from 0, rows from 1 or pages from 1. New tasks move all the others further
-//! back, those that leave a list that is filtered by status move them forth. So pages overlap: one with a row that is known
-//! proves that nothing lies between, and after one without, the walk goes back. It ends where the list does, and not at a page
-//! that brings nothing new: that may be one that new tasks have moved there.
+//! What `offset` counts is documented nowhere. The vendor's own client counts pages from 1, so the walk begins with 1, which
+//! is the first page or the first row. The second page tells pages from rows. Where rows are counted, 0 is asked for as well:
+//! they may begin there. An offset that is refused is no reason to give up: a refused 0 or 1 leaves the other counting, and
+//! what is refused later is past the end, unless the list says that it has more.
+//!
+//! New tasks move all the others further back, those that leave a list that is filtered by status move them forth. Pages of
+//! rows overlap for that: one with a row that is known proves that nothing lies between, and after one without, the walk goes
+//! back. Pages that are counted can't overlap. There a row is missed only where more rows have left before it than were added,
+//! between one page and the next; then the count of all rows falls. So where it fell, or is not said, a list that may lose
+//! rows is read again until that brings nothing new.
 
 use std::collections::HashSet;
 
 use super::{MOST_PAGES, SHORTEST_FULL_PAGE, endless};
 use crate::cloud::{CloudError, Meaning};
 
-/// So many rows are read once more with each next page.
+/// Where rows are counted, so many are read once more with each next page.
 const OVERLAP: usize = 5;
 
-/// The walk begins with this offset, which stands for the first row and for the first page.
-const FIRST: usize = 0;
+/// The walk begins with this offset: the first page or the first row, or the second row if rows are counted from 0.
+const FIRST: usize = 1;
 
-/// The second offset tells what is counted: the third row, or the second page.
+/// The second offset tells what is counted: it leads to the second page, or to the first one without a row.
 const PROBE: usize = 2;
+
+/// The first row if rows are counted from 0; else the same as [`FIRST`], or refused.
+const ZERO: usize = 0;
 
 /// More pages in a row that begin alike are not by chance: the offset is ignored.
 const ALIKE: usize = 3;
@@ -35,17 +44,35 @@ pub struct Walk {
     returns: usize,
     /// The most rows that a page had: so many fit on one.
     fit: usize,
+    /// The least offset that is not refused, as far as is known.
+    least: usize,
+    /// How many rows there are on all pages, as was last said.
+    total: Option<usize>,
+    /// Whether that fell from a page to the next, or was not said.
+    fell: bool,
     /// With which row the last page began, and how many in a row did.
     began: (Option<String>, usize),
-    counting: Counting,
+    stage: Stage,
     next: Next,
 }
 
-/// What the offset has turned out to count.
+/// What is known of what the offset counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Counting {
-    Unknown,
+enum Stage {
+    /// [`FIRST`] is asked for.
+    First,
+    /// [`PROBE`] is asked for.
+    Probe,
+    /// [`ZERO`] is asked for: the offset counts rows, or has to, since what came before was not all.
+    Zero {
+        /// Where the walk goes on if there is nothing new.
+        otherwise: Next,
+    },
+    /// [`ZERO`] is asked for because [`FIRST`] was refused.
+    ZeroInstead,
+    /// The offset counts rows.
     Rows,
+    /// The offset counts pages.
     Pages {
         /// Whether the walk that is at work has met a row that was not known.
         news: bool,
@@ -57,6 +84,9 @@ enum Next {
     Offset(usize),
     End,
 }
+
+/// The walk is made once more.
+const AGAIN: Next = Next::Offset(FIRST);
 
 /// A page that was read.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +109,7 @@ impl Page {
 
     /// Whether it is all there is, as the first page may be.
     fn is_all(&self) -> bool {
-        self.rows == 0 || self.total.is_some_and(|all| self.rows >= all)
+        self.total.is_some_and(|all| self.rows >= all)
     }
 
     /// Whether the list ends with it, by rows; the offset may count them from 0 or from 1.
@@ -105,8 +135,11 @@ impl Walk {
             pages: 0,
             returns: 0,
             fit: 0,
+            least: FIRST,
+            total: None,
+            fell: false,
             began: (None, 0),
-            counting: Counting::Unknown,
+            stage: Stage::First,
             next: Next::Offset(FIRST),
         }
     }
@@ -145,18 +178,67 @@ impl Walk {
             alike: self.alike(keys.clone().next()),
         };
         self.fit = self.fit.max(page.rows);
-        let is_gap = self.counting == Counting::Rows && page.known == 0 && offset > PROBE;
+        self.least = self.least.min(offset);
+        self.fell |= total.is_none() || total < self.total;
+        self.total = total.or(self.total);
+        let is_gap = self.stage == Stage::Rows && page.known == 0 && offset > PROBE;
         if !is_gap {
             self.reached.extend(keys.map(str::to_owned));
         }
-        self.next = match self.counting {
-            Counting::Unknown if offset == FIRST && page.is_all() => Next::End,
-            Counting::Unknown if offset == FIRST => Next::Offset(PROBE),
-            Counting::Unknown => self.probed(&page),
-            Counting::Rows if is_gap => self.back(&page),
-            Counting::Rows => self.by_rows(&page),
-            Counting::Pages { news } => self.by_pages(&page, news || page.news() > 0),
+        self.next = match self.stage {
+            Stage::First if page.is_all() => Next::End,
+            Stage::First => {
+                self.stage = Stage::Probe;
+                Next::Offset(PROBE)
+            }
+            Stage::Probe => self.probed(&page),
+            Stage::Zero { .. } | Stage::ZeroInstead if page.is_all() => Next::End,
+            Stage::Zero {
+                otherwise: otherwise @ (Next::End | AGAIN),
+            } if page.news() == 0 => self.without_zero(otherwise),
+            Stage::Zero { .. } | Stage::ZeroInstead => {
+                self.stage = Stage::Rows;
+                self.by_rows(&page)
+            }
+            Stage::Rows if is_gap => self.back(&page),
+            Stage::Rows => self.by_rows(&page),
+            Stage::Pages { news } => self.by_pages(&page, news || page.news() > 0),
         };
+    }
+
+    /// Tells that the cloud refused `offset`.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, where it leaves open whether the whole list was read.
+    pub fn refused(&mut self, offset: usize, refusal: CloudError) -> Result<(), CloudError> {
+        let lacks = self.total.is_some_and(|all| all > self.reached.len());
+        match self.stage {
+            Stage::First => {
+                self.stage = Stage::ZeroInstead;
+                self.next = Next::Offset(ZERO);
+            }
+            Stage::ZeroInstead => return Err(refusal),
+            Stage::Zero {
+                otherwise: Next::End,
+            } if lacks => return Err(refusal),
+            Stage::Zero { otherwise } => self.next = self.without_zero(otherwise),
+            Stage::Probe | Stage::Rows | Stage::Pages { .. } if lacks => return Err(refusal),
+            Stage::Probe | Stage::Rows | Stage::Pages { .. } => {
+                self.took(offset, std::iter::empty(), None);
+            }
+        }
+        Ok(())
+    }
+
+    /// There is nothing to be had at [`ZERO`].
+    fn without_zero(&mut self, otherwise: Next) -> Next {
+        self.stage = if otherwise == AGAIN {
+            Stage::Pages { news: false }
+        } else {
+            Stage::Rows
+        };
+        otherwise
     }
 
     /// How many pages in a row have begun with this row.
@@ -171,22 +253,18 @@ impl Walk {
     }
 
     fn probed(&mut self, page: &Page) -> Next {
-        match (page.rows, page.news()) {
-            // Most of a long list has gone meanwhile.
-            (0, _) if page.total.is_some_and(|all| all > 0) => {
-                self.counting = Counting::Rows;
-                Next::Offset(FIRST)
+        let otherwise = match (page.rows, page.news()) {
+            (0, _) if self.total.is_some_and(|all| self.reached.len() >= all) => return Next::End,
+            // A long list may have become a short one.
+            (0, _) if self.shrinks && self.total.is_none() && self.fit >= SHORTEST_FULL_PAGE => {
+                AGAIN
             }
             (0, _) => Next::End,
-            (rows, new) if new <= rows / 2 => {
-                self.counting = Counting::Rows;
-                self.by_rows(page)
-            }
-            _ => {
-                self.counting = Counting::Pages { news: true };
-                Next::Offset(PROBE + 1)
-            }
-        }
+            (rows, new) if new <= rows / 2 => self.by_rows(page),
+            _ => return self.by_pages(page, true),
+        };
+        self.stage = Stage::Zero { otherwise };
+        Next::Offset(ZERO)
     }
 
     fn by_rows(&self, page: &Page) -> Next {
@@ -200,20 +278,25 @@ impl Walk {
     /// Rows may lie between what is known and this page: those before it have moved forth.
     fn back(&mut self, page: &Page) -> Next {
         self.returns += 1;
-        Next::Offset(page.offset.saturating_sub(self.fit))
+        let before = page.offset.saturating_sub(self.fit);
+        Next::Offset(if before > FIRST { before } else { self.least })
     }
 
-    /// Pages can't overlap. So a walk over a list that may have lost rows is made again until it brings nothing new.
+    /// The list ends with an empty page, or with a short one where its count says so too.
     fn by_pages(&mut self, page: &Page, news: bool) -> Next {
-        let again = page.rows == 0 && news && self.shrinks;
-        self.counting = Counting::Pages {
+        let counted = page.total.is_some_and(|all| self.reached.len() >= all);
+        let ends = page.rows == 0 || (page.rows < self.fit && counted);
+        let again = ends && news && self.shrinks && self.fell;
+        self.stage = Stage::Pages {
             news: news && !again,
         };
-        match page.rows {
-            0 if again => Next::Offset(FIRST),
-            0 => Next::End,
-            _ if page.offset == FIRST => Next::Offset(PROBE),
-            _ => Next::Offset(page.offset + 1),
+        if again {
+            (self.fell, self.total) = (false, None);
+        }
+        match ends {
+            true if again => AGAIN,
+            true => Next::End,
+            false => Next::Offset(page.offset + 1),
         }
     }
 }
@@ -226,14 +309,30 @@ mod tests {
 
     const LIMIT: usize = 50;
 
-    /// How many rows lie before a page, by what the offset counts.
-    type Skipped = fn(usize) -> usize;
+    /// How many rows lie before a page, by what the offset counts; nothing if it is refused.
+    type Skipped = fn(usize) -> Option<usize>;
 
-    const COUNTINGS: [(&str, Skipped); 3] = [
-        ("rows from 0", |offset| offset),
-        ("rows from 1", |offset| offset.saturating_sub(1)),
-        ("pages from 1", |offset| offset.saturating_sub(1) * LIMIT),
+    const COUNTINGS: [(&str, Skipped); 6] = [
+        ("rows from 0", Some),
+        ("rows from 1", |offset| Some(offset.saturating_sub(1))),
+        ("pages from 1", |offset| {
+            Some(offset.saturating_sub(1) * LIMIT)
+        }),
+        ("rows from 1, no 0", |offset| offset.checked_sub(1)),
+        ("pages from 1, no 0", |offset| {
+            Some(offset.checked_sub(1)? * LIMIT)
+        }),
+        ("rows from 0, no 1", |offset| {
+            (offset != 1).then_some(offset)
+        }),
     ];
+
+    fn refusal() -> CloudError {
+        CloudError {
+            status: Some(400),
+            ..CloudError::local(Meaning::Rejected, "offset is no such number")
+        }
+    }
 
     /// A list, the newest first, that changes between the pages that are read of it.
     struct List {
@@ -279,13 +378,17 @@ mod tests {
                 if page > 0 {
                     meanwhile(self, page);
                 }
+                page += 1;
+                let Some(skipped) = (self.skipped)(offset) else {
+                    walk.refused(offset, refusal())?;
+                    continue;
+                };
                 let shown = self.rows.iter().copied();
-                let shown: Vec<usize> = shown.skip((self.skipped)(offset)).take(LIMIT).collect();
+                let shown: Vec<usize> = shown.skip(skipped).take(LIMIT).collect();
                 let keys: Vec<String> = shown.iter().map(usize::to_string).collect();
                 let total = self.totals.then_some(self.rows.len());
                 walk.took(offset, keys.iter().map(String::as_str), total);
                 found.extend(shown);
-                page += 1;
             }
             Ok((found, page))
         }
@@ -309,9 +412,48 @@ mod tests {
     }
 
     #[test]
-    fn a_short_list_with_its_count_takes_one_page() {
-        let (_, pages) = List::new(3, COUNTINGS[0].1).walk(false, |_, _| {}).unwrap();
-        assert_eq!(pages, 1);
+    fn t01_a_list_that_is_counted_in_pages_takes_as_many_calls_as_it_has_pages() {
+        for (_, skipped) in [COUNTINGS[2], COUNTINGS[4]] {
+            for (count, calls) in [(0, 1), (3, 1), (50, 1), (51, 2), (99, 2), (120, 3)] {
+                let (found, pages) = List::new(count, skipped).walk(false, |_, _| {}).unwrap();
+                assert_eq!((found.len(), pages), (count, calls));
+            }
+        }
+    }
+
+    #[test]
+    fn t01_the_walk_begins_with_the_offset_that_the_vendors_clients_send() {
+        assert_eq!(Walk::new(false).next().unwrap(), Some(1));
+    }
+
+    #[test]
+    fn t01_a_list_that_refuses_every_offset_is_not_taken_for_an_empty_one() {
+        for skipped in [(|_| None) as Skipped, |offset| (offset == 1).then_some(0)] {
+            let mut list = List::new(60, skipped);
+            let refused = list.walk(false, |_, _| {}).unwrap_err();
+            assert_eq!(refused, refusal());
+        }
+    }
+
+    #[test]
+    fn t01_what_is_past_the_end_may_be_refused() {
+        for count in [0, 3, 50, 51, 100] {
+            let mut walk = Walk::new(false);
+            let mut found = HashSet::new();
+            while let Some(offset) = walk.next().unwrap() {
+                let skipped = offset.saturating_sub(1) * LIMIT;
+                if offset == 0 || (skipped >= count && offset > 1) {
+                    walk.refused(offset, refusal()).unwrap();
+                    continue;
+                }
+                let shown: Vec<String> = (skipped..count.min(skipped + LIMIT))
+                    .map(|row| row.to_string())
+                    .collect();
+                walk.took(offset, shown.iter().map(String::as_str), None);
+                found.extend(shown);
+            }
+            assert_eq!(found.len(), count);
+        }
     }
 
     #[test]
@@ -368,7 +510,7 @@ mod tests {
         #[test]
         fn what_was_there_all_the_time_is_found_whatever_comes_and_goes(
             count in 0_usize..600,
-            from in 0_usize..2,
+            from in 0_usize..COUNTINGS.len(),
             totals: bool,
             events in vec((0_usize..80, 0_usize..600, 1_usize..9), 1..12),
         ) {

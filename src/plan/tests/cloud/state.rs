@@ -146,7 +146,7 @@ impl State {
         let changing = self.mode == Mode::Changing && self.at_work().is_some();
         let status = match &self.status {
             Some(status) => status.clone(),
-            None if changing => ProxyStatus::Changing("CHANGING PROXY PORT".to_owned()),
+            None if changing => ProxyStatus::Changing("PORT_MODIFYING".to_owned()),
             None => ProxyStatus::Active,
         };
         let port = Some(self.shown()).filter(|_| !self.port_unreadable);

@@ -35,7 +35,7 @@ impl Sky {
         let status = match &self.status {
             Some(status) => status.clone(),
             None if self.mode == Mode::Changing && at_work => {
-                ProxyStatus::Changing("CHANGING PROXY PORT".to_owned())
+                ProxyStatus::Changing("PORT_MODIFYING".to_owned())
             }
             None => ProxyStatus::Active,
         };
