@@ -9,6 +9,7 @@ use clap::Parser as _;
 use taurus_port_operator::{
     cli::{Cli, Command},
     crd, run,
+    telemetry::logs,
 };
 
 fn main() -> ExitCode {
@@ -20,8 +21,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to do if standard error is closed too.
-            let _ = writeln!(io::stderr(), "taurus-port-operator: {error}");
+            logs::say_at_last(format!("taurus-port-operator: {error}"));
             ExitCode::FAILURE
         }
     }

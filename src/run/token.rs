@@ -1,11 +1,12 @@
 //! The token of the service account, which is swapped in its file while the process runs.
 //!
 //! Takes the place of kube's own reader, which takes an empty file for a token and keeps it for a minute. Promises that a new
-//! token is in use soon after it was written, and that the last good one is used while the file is away, empty or no token.
+//! token is in use soon after it was written, that the last good one is used while the file is away, empty or no token, and that
+//! a file system that hangs holds up nobody for long: renewals of the lease are among the requests.
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -20,6 +21,9 @@ use crate::clock::Clock;
 /// How often the file is read: an old token may be revoked soon after the new one was written.
 const READ_EVERY: Duration = Duration::from_secs(10);
 
+/// A request waits for the file no longer than this; it is in memory mostly.
+const READ_WITHIN: Duration = Duration::from_secs(1);
+
 /// There was never a token in the file.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no token in {}", .0.display())]
@@ -28,14 +32,9 @@ struct NoToken(PathBuf);
 /// A client that does what `inner` does, with the token of this file.
 pub fn client(inner: Client, path: PathBuf, clock: Clock) -> Client {
     let namespace = inner.default_namespace().to_owned();
-    let token = Arc::new(Mutex::new(TokenFile {
-        path,
-        last: None,
-        read: None,
-    }));
     let service = Authorizing {
         inner,
-        token,
+        token: Arc::new(TokenFile::new(path)),
         clock,
     };
     Client::new(service, namespace)
@@ -43,20 +42,54 @@ pub fn client(inner: Client, path: PathBuf, clock: Clock) -> Client {
 
 struct TokenFile {
     path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
     last: Option<HeaderValue>,
     /// Uptime at which it was read last.
     read: Option<Duration>,
+    /// Whether it is being read.
+    reading: bool,
 }
 
 impl TokenFile {
-    /// The header for a request at this uptime.
-    fn header(&mut self, uptime: Duration) -> Result<HeaderValue, NoToken> {
-        let due = self.read.is_none_or(|read| uptime >= read + READ_EVERY);
-        if due || self.last.is_none() {
-            self.read = Some(uptime);
-            self.last = self.in_file().or(self.last.take());
+    fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            state: Mutex::default(),
         }
-        self.last.clone().ok_or_else(|| NoToken(self.path.clone()))
+    }
+
+    /// The header for a request at this uptime.
+    async fn header(self: Arc<Self>, uptime: Duration) -> Result<HeaderValue, NoToken> {
+        if self.begin(uptime) {
+            let file = Arc::clone(&self);
+            let reading = tokio::task::spawn_blocking(move || file.end(file.in_file()));
+            // Where the file hangs, the last token does; the file is not read a second time meanwhile.
+            let _ = tokio::time::timeout(READ_WITHIN, reading).await;
+        }
+        let last = self.lock().last.clone();
+        last.ok_or_else(|| NoToken(self.path.clone()))
+    }
+
+    /// Whether it is to be read.
+    fn begin(&self, uptime: Duration) -> bool {
+        let mut state = self.lock();
+        let due = state.read.is_none_or(|read| uptime >= read + READ_EVERY);
+        let begins = !state.reading && (due || state.last.is_none());
+        if begins {
+            state.reading = true;
+            state.read = Some(uptime);
+        }
+        begins
+    }
+
+    fn end(&self, found: Option<HeaderValue>) {
+        let mut state = self.lock();
+        state.reading = false;
+        state.last = found.or(state.last.take());
     }
 
     fn in_file(&self) -> Option<HeaderValue> {
@@ -66,11 +99,15 @@ impl TokenFile {
         header.set_sensitive(true);
         (!token.is_empty()).then_some(header)
     }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 struct Authorizing {
     inner: Client,
-    token: Arc<Mutex<TokenFile>>,
+    token: Arc<TokenFile>,
     clock: Clock,
 }
 
@@ -84,11 +121,10 @@ impl Service<Request<Body>> for Authorizing {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let uptime = self.clock.now().uptime;
-        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
-        let header = token.header(uptime);
-        let inner = self.inner.clone();
+        let token = Arc::clone(&self.token);
+        let (inner, uptime) = (self.inner.clone(), self.clock.now().uptime);
         async move {
+            let header = token.header(uptime).await;
             let header = header.map_err(|error| Error::Service(error.into()))?;
             request.headers_mut().insert(AUTHORIZATION, header);
             inner.send(request).await
@@ -101,30 +137,53 @@ impl Service<Request<Body>> for Authorizing {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_last_good_token_is_used_until_there_is_a_new_one() {
+    fn at(second: u64) -> Duration {
+        Duration::from_secs(second)
+    }
+
+    #[tokio::test]
+    async fn the_last_good_token_is_used_until_there_is_a_new_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        let mut file = TokenFile {
-            path: path.clone(),
-            last: None,
-            read: None,
-        };
-        let at = Duration::from_secs;
-        let error = file.header(at(1)).unwrap_err().to_string();
+        let file = Arc::new(TokenFile::new(path.clone()));
+        let header = |second| Arc::clone(&file).header(at(second));
+        let error = header(1).await.unwrap_err().to_string();
         assert!(error.contains("token"), "{error}");
         std::fs::write(&path, "one\n").unwrap();
-        assert_eq!(file.header(at(2)).unwrap(), "Bearer one");
+        assert_eq!(header(2).await.unwrap(), "Bearer one");
         std::fs::write(&path, "two").unwrap();
-        assert_eq!(file.header(at(3)).unwrap(), "Bearer one", "not yet");
+        assert_eq!(header(3).await.unwrap(), "Bearer one", "not yet");
         for odd in ["", " \n", "two\u{1}words"] {
             std::fs::write(&path, odd).unwrap();
-            assert_eq!(file.header(at(20)).unwrap(), "Bearer one", "{odd:?}");
-            file.read = None;
+            assert_eq!(header(20).await.unwrap(), "Bearer one", "{odd:?}");
+            file.lock().read = None;
         }
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(file.header(at(40)).unwrap(), "Bearer one");
+        assert_eq!(header(40).await.unwrap(), "Bearer one");
         std::fs::write(&path, "two").unwrap();
-        assert_eq!(file.header(at(60)).unwrap(), "Bearer two");
+        assert_eq!(header(60).await.unwrap(), "Bearer two");
+    }
+
+    #[tokio::test]
+    async fn r01_a_file_that_hangs_is_read_once_and_holds_up_nobody_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "one").unwrap();
+        let file = Arc::new(TokenFile::new(path.clone()));
+        let header = |second| Arc::clone(&file).header(at(second));
+        assert_eq!(header(0).await.unwrap(), "Bearer one");
+        // Who reads a pipe waits for somebody who writes.
+        std::fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        for second in [20, 40, 60] {
+            assert_eq!(header(second).await.unwrap(), "Bearer one");
+        }
+        std::fs::write(&path, "two").unwrap();
+        while file.lock().reading {
+            tokio::task::yield_now().await;
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(header(60).await.unwrap(), "Bearer two");
     }
 }

@@ -1,10 +1,17 @@
 //! Log lines on standard error, as text for people or as JSON for collectors.
 //!
-//! Promises that no answer of the API server is logged as a whole: it may be a Secret; and that an API server that is away
-//! doesn't fill the log.
+//! Promises that no answer of the API server is logged as a whole: it may be a Secret; that an API server that is away
+//! doesn't fill the log; and that nobody who logs, or panics, ever waits for whoever reads standard error.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    panic::{self, PanicHookInfo},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
+use prometheus_client::metrics::counter::Counter;
 use tracing::{Level, Metadata, Subscriber, subscriber::SetGlobalDefaultError};
 use tracing_subscriber::{
     EnvFilter, Layer as _,
@@ -14,7 +21,13 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use self::queue::Queue;
 use super::traces::{self, Traces};
+
+mod queue;
+
+/// For so long the end of the process waits for lines that are not written yet.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
@@ -35,15 +48,72 @@ pub struct Settings {
     pub filter: EnvFilter,
 }
 
-/// From now on everything in this process logs to standard error, and its spans go to `traces`, if there are any. Fails if
-/// something else was set up before.
-pub fn start(settings: Settings, traces: Option<&Traces>) -> Result<(), SetGlobalDefaultError> {
+/// There can be no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    /// Something else logs already.
+    #[error("logging can't be set up: {0}")]
+    Taken(#[from] SetGlobalDefaultError),
+    /// Nobody could write the lines.
+    #[error("the thread that writes the log can't be started: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// The log of this process. With its end, lines that are not written yet are waited for, for a second at most.
+#[derive(Debug)]
+pub struct Logs(Queue);
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        self.0.flush(FLUSH_WITHIN);
+    }
+}
+
+/// From now on everything in this process logs to standard error, panics as well, and its spans go to `traces`, if there are
+/// any. Lines that can't be written are counted by `dropped`.
+///
+/// # Errors
+///
+/// Something else was set up before, or there can be no more threads.
+pub fn start(
+    settings: Settings,
+    traces: Option<&Traces>,
+    dropped: Counter,
+) -> Result<Logs, LogsError> {
     let in_colour = io::stderr().is_terminal();
-    let lines = subscriber(settings, in_colour, io::stderr);
+    let queue = Queue::before(io::stderr(), dropped)?;
+    let lines = subscriber(settings, in_colour, queue.clone());
     match traces {
         Some(traces) => tracing::subscriber::set_global_default(lines.with(traces.layer())),
         None => tracing::subscriber::set_global_default(lines),
+    }?;
+    panic::set_hook(Box::new(log_panic));
+    Ok(Logs(queue))
+}
+
+/// Writes a line that no log has, to standard error, and waits for that no longer than for the end of a log.
+pub fn say_at_last(line: String) {
+    let (said, done) = mpsc::channel();
+    // It ends with the process where standard error takes nothing.
+    let saying = thread::Builder::new().spawn(move || {
+        let _ = writeln!(io::stderr(), "{line}");
+        let _ = said.send(());
+    });
+    if saying.is_ok() {
+        let _ = done.recv_timeout(FLUSH_WITHIN);
     }
+}
+
+/// Rust's own hook writes to standard error from the thread that panics, which would block it.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("without a message");
+    let place = panic.location().map(ToString::to_string);
+    let thread = thread::current();
+    tracing::error!(
+        place,
+        thread = thread.name(),
+        "a thread panicked: {message}"
+    );
 }
 
 fn subscriber<W>(
@@ -54,7 +124,11 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = fmt::layer().with_writer(writer).with_ansi(in_colour);
+    // It would tell of its own errors on standard error, and wait there.
+    let lines = fmt::layer()
+        .with_writer(writer)
+        .with_ansi(in_colour)
+        .log_internal_errors(false);
     let lines = match settings.format {
         Format::Text => lines.boxed(),
         Format::Json => lines

@@ -77,6 +77,7 @@ pub struct Metrics {
     limits: Limits,
     requests: Requests,
     state: State,
+    log_lines_dropped: Counter,
 }
 
 impl Default for Metrics {
@@ -97,6 +98,7 @@ impl Default for Metrics {
             limits: Limits::default(),
             requests: Requests::default(),
             state: State::default(),
+            log_lines_dropped: Counter::default(),
         };
         metrics.begin_at_zero();
         metrics.register();
@@ -117,6 +119,11 @@ impl Metrics {
     /// From now on it is told how these stand.
     pub fn watch(&self, watched: Watched) {
         self.state.watch(watched);
+    }
+
+    /// Counts lines of log that could not be written.
+    pub fn dropped_log_lines(&self) -> Counter {
+        self.log_lines_dropped.clone()
     }
 
     /// A request to the API server has ended.
@@ -160,6 +167,7 @@ impl Metrics {
         catalogue::CLOUD_CALL_WAIT_SECONDS.register(ours, self.cloud_call_wait_seconds.clone());
         catalogue::CLOUD_CALLS_PUT_OFF.register(ours, self.cloud_calls_put_off.clone());
         self.requests.register(ours);
+        catalogue::LOG_LINES_DROPPED.register(ours, self.log_lines_dropped.clone());
     }
 }
 

@@ -30,6 +30,7 @@ mod jobs;
 mod kstatus;
 mod leadership;
 mod limits;
+mod logs;
 mod manifests;
 mod ownership;
 mod pace;

@@ -10,12 +10,9 @@ use prometheus_client::{
 
 use super::catalogue;
 use crate::{
-    admin::{
-        liveness::Heartbeat,
-        readiness::{Readiness, Stage},
-    },
+    admin::readiness::{Readiness, Stage},
     clock::Clock,
-    controller::work::Work,
+    controller::{heartbeat::Heartbeat, work::Work},
     leader::Leadership,
     version,
 };

@@ -2,7 +2,8 @@
 
 use std::{
     fs::{self, File},
-    io::{Read as _, Seek as _, SeekFrom},
+    io::{PipeReader, Read as _, Seek as _, SeekFrom, Write as _},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
 };
@@ -22,6 +23,9 @@ const LIMITS: [(&str, &str); 3] = [
 
 /// The line that names the admin server is among the first ones, which are not longer than this, in bytes.
 const FIRST_LINES: u64 = 64 * 1024;
+
+/// What the kernel keeps of a pipe that nobody reads, in bytes.
+const PIPE: usize = 64 * 1024;
 
 /// What a process needs at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +68,8 @@ const IN_POD: &str = "mount -t tmpfs none /var/run
 pub struct Program {
     child: Child,
     log: PathBuf,
+    /// Where its admin server listens, if the log does not tell.
+    admin: Option<String>,
     /// Where its own lines begin in the log.
     begins: u64,
     /// What goes with it.
@@ -99,6 +105,42 @@ impl Program {
             .env("KUBECONFIG", &kubeconfig)
             .envs(environment.iter().copied());
         Self::for_story(world, folder, command, flags).await
+    }
+
+    /// Starts it with a standard error that is a full pipe: nobody reads it before the story does.
+    pub async fn start_unread(world: &World) -> (Self, PipeReader) {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        // As much as the kernel keeps of a pipe: one byte more would wait for a reader.
+        writer.write_all(&vec![b'\n'; PIPE]).unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let admin = free.local_addr().unwrap().to_string();
+        drop(free);
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        fs::write(&kubeconfig, plane::operator_kubeconfig(world.plane).await).unwrap();
+        plane::allow_leases(world.plane, &world.namespace).await;
+        let namespace = world.namespace.as_str();
+        let child = command(PROGRAM)
+            .env("KUBECONFIG", &kubeconfig)
+            .args(["run", "--namespace", namespace])
+            .args(["--lease-namespace", namespace])
+            .args(["--resync", "2s", "--allow-http"])
+            .args(["--allowed-endpoint", &world.sim.address().to_string()])
+            .args(["--admin-address", &admin])
+            .stdin(Stdio::null())
+            .stderr(writer)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let program = Self {
+            child,
+            log: folder.path().join("log"),
+            admin: Some(admin),
+            begins: 0,
+            _folder: Some(folder),
+        };
+        program.until_answer("/readyz", 200).await;
+        (program, reader)
     }
 
     /// As in a pod: the cluster is that of the environment, and the files of `account` stand where pods find those of their
@@ -167,6 +209,7 @@ impl Program {
         Self {
             child,
             log: log.to_owned(),
+            admin: None,
             begins,
             _folder: None,
         }
@@ -225,6 +268,9 @@ impl Program {
 
     /// Where its admin server listens: the system chose the port, and the first line of the log tells it.
     fn admin(&self) -> Option<String> {
+        if self.admin.is_some() {
+            return self.admin.clone();
+        }
         let mut log = File::open(&self.log).ok()?;
         log.seek(SeekFrom::Start(self.begins)).ok()?;
         let mut first = Vec::new();

@@ -146,6 +146,9 @@ figures! {
     API_REQUEST_SECONDS: taurus "api_request", Histogram, Seconds, [REQUEST],
         "How long the API server took to answer; for a watch, to begin to",
         "Status writes that take seconds delay every change.";
+    LOG_LINES_DROPPED: taurus "log_lines_dropped", Counter, none, [],
+        "Lines of log that were dropped, as standard error did not take them",
+        "Whoever reads the log of the container is stuck or too slow. Nothing waits for it, but what the lines told is lost; statuses, events and figures have it as well.";
     RESIDENT_MEMORY: process "resident_memory", Gauge, Bytes, [],
         "Resident memory of this process",
         "Against the limit of the pod; how much a fleet needs: [sizing.md](sizing.md).";
