@@ -1,8 +1,8 @@
 //! The admin server: `/livez` and `/readyz` for the kubelet, `/metrics` for Prometheus.
 //!
-//! It says nothing secret and changes nothing, and needs no sign-in.
+//! It says nothing secret and changes nothing, and needs no sign-in. What others can make it hold is bounded by `connections`.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -21,6 +21,7 @@ use crate::{
     telemetry::metrics::{self, Metrics},
 };
 
+mod connections;
 pub mod liveness;
 pub mod readiness;
 
@@ -35,7 +36,7 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
 }
 
-/// The server can't be started or has ended.
+/// The server can't be started.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The address is not to be had.
@@ -49,9 +50,6 @@ pub enum AdminError {
         /// Why not.
         source: io::Error,
     },
-    /// It no longer serves.
-    #[error("the admin server failed: {0}")]
-    Serve(io::Error),
 }
 
 /// A server that listens and does not answer yet.
@@ -75,10 +73,8 @@ impl Bound {
     }
 
     /// Answers for as long as the future is polled.
-    pub async fn serve(self, admin: Admin) -> Result<(), AdminError> {
-        axum::serve(self.listener, router(admin))
-            .await
-            .map_err(AdminError::Serve)
+    pub async fn serve(self, admin: Admin) -> Infallible {
+        connections::serve(self.listener, router(admin)).await
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::{runtime, select, sync::oneshot};
 use crate::{
     admin::{
         Admin, AdminError, Bound,
-        liveness::{Heartbeat, Liveness},
+        liveness::Liveness,
         readiness::{Readiness, Stage},
     },
     chance::Chance,
@@ -19,7 +19,7 @@ use crate::{
         names::Names,
     },
     config::{Config, ConfigError, Election},
-    controller::{self, Scope, context::Settings},
+    controller::{self, Scope, context::Settings, heartbeat::Heartbeat},
     leader::{Elector, Leadership},
     run::cluster::{Cluster, ClusterError},
     shutdown::{self, Shutdown, ShutdownError},
@@ -33,7 +33,6 @@ use crate::{
 mod cluster;
 mod counted;
 mod token;
-mod watched;
 
 /// Why the operator did not run, or ended otherwise than asked.
 #[derive(Debug, thiserror::Error)]
@@ -100,9 +99,9 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         admin_address,
         telemetry: told,
     } = config;
-    let _traces = telemetry::start(told)?;
-    let clock = Clock::start();
     let metrics = Arc::new(Metrics::default());
+    let _telling = telemetry::start(told, metrics.dropped_log_lines())?;
+    let clock = Clock::start();
     let cluster = Cluster::infer(namespace, clock).await?;
     let cluster = cluster.counted(Arc::clone(&metrics), clock);
     let connector = Connector::new(Policy {
@@ -136,13 +135,15 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let leadership = elector
         .as_ref()
         .map_or_else(|| Arc::new(Leadership::alone()), Elector::leadership);
+    let heartbeat = Arc::<Heartbeat>::default();
     let work = Work {
         scope: Scope {
             namespace: cluster.namespace().map(str::to_owned),
             concurrency,
+            heartbeat: Arc::clone(&heartbeat),
         },
         cluster,
-        heartbeat: Arc::default(),
+        heartbeat,
         readiness: Arc::default(),
         settings: Settings {
             clock,
@@ -171,7 +172,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         metrics,
     };
     select! {
-        result = bound.serve(admin) => Err(result.err().map_or(RunError::Ended, RunError::from)),
+        never = bound.serve(admin) => match never {},
         result = work.until(shutdown, elector) => result,
     }
 }
@@ -247,9 +248,7 @@ impl Work {
                 .missing("the resources were not read for the first time yet");
         }
         let leadership = Arc::clone(&self.settings.leadership);
-        let clock = self.settings.clock;
-        self.heartbeat.beat(clock.now());
-        let client = watched::client(self.cluster.client(), self.heartbeat, clock);
+        self.heartbeat.beat(self.settings.clock.now());
         let (ready, stopping) = (Arc::clone(&self.readiness), self.readiness);
         let synced = move || {
             tracing::info!("all resources were read; changes are made from now on");
@@ -264,7 +263,7 @@ impl Work {
             stopping.stopping();
         };
         Box::pin(controller::run(
-            client,
+            self.cluster.client(),
             self.scope,
             self.settings,
             synced,

@@ -2,27 +2,24 @@
 //!
 //! Two signs are believed, and only while the API server answers when it is asked directly: nothing was heard of the watch
 //! for ten minutes, or a reconcile has not come to its end for half an hour, though every call in it is bounded. An outage of the API server is no sign: the process may hold a job id that is not on record yet, and a
-//! new one would be no better off. A watch with nothing to tell is not silent: the API server sends bookmarks every minute
-//! and ends it after five. What it sends is only heard if the controller takes it, so a stuck controller is silent as well.
+//! new one would be no better off. A watch with nothing to tell is not silent: the API server sends bookmarks, and where it has none
+//! to send, the controller finds out that nothing was written. What it sends is only heard if the controller takes it, so a stuck
+//! controller is silent as well.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 
-use crate::{clock::Clock, controller::work::Work, model::Moment};
+use crate::{
+    clock::Clock,
+    controller::{heartbeat::Heartbeat, work::Work},
+};
 
 /// A watch that is silent for longer is not believed to be at work.
 const LONGEST_SILENCE: Duration = Duration::from_mins(10);
 
 /// A reconcile that takes longer hangs: with all its calls running into their time limits it takes minutes.
 const LONGEST_RECONCILE: Duration = Duration::from_mins(30);
-
-/// When the watch was last heard of.
-#[derive(Debug, Default)]
-pub struct Heartbeat(Mutex<Option<Duration>>);
 
 /// Asks the API server directly and says whether it answers; bounded in time, and well below what a probe waits.
 pub type Ask = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
@@ -44,19 +41,6 @@ pub enum Verdict {
     Silent(Duration),
     /// A reconcile has been at work for this long.
     Hanging(Duration),
-}
-
-impl Heartbeat {
-    /// The watch was heard of.
-    pub fn beat(&self, now: Moment) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now.uptime);
-    }
-
-    /// How long nothing was heard; zero before the first time, when there is no watch yet.
-    pub fn silence(&self, now: Moment) -> Duration {
-        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.map_or(Duration::ZERO, |last| now.elapsed(last))
-    }
 }
 
 impl Liveness {
@@ -94,6 +78,7 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
+    use crate::model::Moment;
 
     fn heard(ago: Duration, answers: bool) -> Liveness {
         judge(ago, Arc::default(), answers)

@@ -9,7 +9,11 @@ use tokio::{
 };
 
 use super::*;
-use crate::{admin::liveness::Heartbeat, clock::Clock, controller::work::Work, model::Moment};
+use crate::{
+    clock::Clock,
+    controller::{heartbeat::Heartbeat, work::Work},
+    model::Moment,
+};
 
 struct Served {
     address: SocketAddr,
@@ -148,4 +152,48 @@ async fn a_taken_address_is_named_with_the_way_out() {
         error.contains("--admin-address (TAURUS_ADMIN_ADDRESS)"),
         "{error}"
     );
+}
+
+/// A connection that sends the begin of a request and no more.
+async fn half_a_request(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream
+        .write_all(b"GET /livez HTTP/1.1\r\nx:")
+        .await
+        .unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn r12_half_sent_requests_take_no_room_from_others() {
+    let served = served().await;
+    let mut halves = Vec::new();
+    for _ in 0..5 * connections::MOST {
+        halves.push(half_a_request(served.address).await);
+        if halves.len() % connections::MOST == 0 {
+            assert_eq!(served.get("/livez").await.0, 200);
+        }
+    }
+    // The oldest were closed to make room, all but the last ones.
+    let room = halves.len() - connections::MOST;
+    for half in halves.iter_mut().take(room) {
+        let mut rest = Vec::new();
+        // Closed, or reset.
+        let _ = half.read_to_end(&mut rest).await;
+    }
+    assert_eq!(served.get("/livez").await.0, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r12_a_request_that_does_not_come_is_not_waited_for() {
+    let served = served().await;
+    for beginning in ["", "GET /livez HTTP/1.1\r\nhost: operator\r\n"] {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        let began = served.clock.now();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        let waited = served.clock.now().elapsed(began.uptime);
+        let longest = 2 * connections::HEAD_WITHIN;
+        assert!(waited < longest, "{beginning:?}: {waited:?}");
+    }
 }
