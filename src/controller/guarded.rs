@@ -16,6 +16,9 @@ use crate::{
     fleet::permits::Trace,
 };
 
+/// What is said of a fault is cut to so many characters: it may quote the field, which may hold anything.
+const LONGEST_FAULT: usize = 200;
+
 /// A resource that may not be decodable.
 #[derive(Debug, Clone)]
 pub struct Guarded(pub Result<TaurusProxyPort, Box<Undecodable>>);
@@ -25,7 +28,7 @@ pub struct Guarded(pub Result<TaurusProxyPort, Box<Undecodable>>);
 pub struct Undecodable {
     /// Its metadata.
     pub metadata: ObjectMeta,
-    /// Why it can't be decoded.
+    /// The field that can't be decoded, and why.
     pub error: String,
     /// What is stored of its changes.
     pub trace: Trace,
@@ -44,10 +47,10 @@ impl Guarded {
 impl<'de> Deserialize<'de> for Guarded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
-        let error = match serde_json::from_str::<Lean>(text.get()) {
-            Ok(lean) => return Ok(Self(Ok(lean.into()))),
-            Err(error) => error.to_string(),
-        };
+        if let Ok(lean) = serde_json::from_str::<Lean>(text.get()) {
+            return Ok(Self(Ok(lean.into())));
+        }
+        let error = fault(text.get());
         let value: Value = serde_json::from_str(text.get()).map_err(de::Error::custom)?;
         let metadata = value.get("metadata").cloned().unwrap_or_default();
         let metadata: Metadata = serde_json::from_value(metadata).map_err(de::Error::custom)?;
@@ -59,6 +62,23 @@ impl<'de> Deserialize<'de> for Guarded {
             trace,
         }))))
     }
+}
+
+/// Which field of a resource that can't be decoded is at fault, and why.
+fn fault(text: &str) -> String {
+    let reading = &mut serde_json::Deserializer::from_str(text);
+    let Err(error) = serde_path_to_error::deserialize::<_, Lean>(reading) else {
+        return "it can't be read".to_owned();
+    };
+    let field = match error.path().to_string() {
+        whole if whole == "." => "the resource".to_owned(),
+        field => field,
+    };
+    let why = error.into_inner().to_string();
+    // The place in the API server's answer is of no use to anybody.
+    let why = why.split(" at line ").next().unwrap_or_default();
+    let why: String = why.chars().take(LONGEST_FAULT).collect();
+    format!("{field} can't be read: {why}")
 }
 
 /// A resource with those of its metadata that are read.
@@ -223,6 +243,35 @@ mod tests {
             });
             assert_eq!(serde_json::to_value(guarded.meta()).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn a06_the_field_that_cannot_be_read_is_named() {
+        for (port, fault) in [
+            (
+                json!(99_999_999_999_u64),
+                "spec.port can't be read: invalid value: integer `99999999999`, expected i32",
+            ),
+            (
+                json!("a port"),
+                "spec.port can't be read: invalid type: string \"a port\", expected i32",
+            ),
+        ] {
+            let undecodable = guarded(&port, &change()).0.unwrap_err();
+            assert_eq!(undecodable.error, fault);
+        }
+        let long = json!("x".repeat(5000));
+        assert!(guarded(&long, &change()).0.unwrap_err().error.len() < 300);
+        let status = guarded(&json!(3307), &json!({"id": 7})).0.unwrap_err();
+        assert!(
+            status.error.starts_with("status.change.id "),
+            "{}",
+            status.error
+        );
+        let without_spec = json!({"metadata": {"name": "orders"}});
+        let guarded: Guarded = serde_json::from_value(without_spec).unwrap();
+        let error = guarded.0.unwrap_err().error;
+        assert_eq!(error, "the resource can't be read: missing field `spec`");
     }
 
     #[test]

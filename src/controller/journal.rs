@@ -8,16 +8,19 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use futures::future::BoxFuture;
-use kube::{Api, Client, ResourceExt as _, api::PostParams};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{ApiResource, DynamicObject, ObjectMeta, PostParams},
+};
 
 use crate::{
     chance::Chance,
     clock::Clock,
-    controller::work::Work,
+    controller::{Guarded, work::Work},
     crd::{LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
     leader::Leadership,
     model::{ChangeId, InstanceId, JobId, Moment, Port, ProxyId},
-    plan::{record::Change, settle},
+    plan::{record::Change, settle, summary::undecodable},
 };
 
 /// Every call of the API server but watches ends within this; kube's client alone would repeat for minutes.
@@ -254,6 +257,45 @@ impl Journal {
         Box::pin(self.replace_as_leader(object, status))
             .await
             .map(Some)
+    }
+
+    /// Says in the status of a resource that can't be decoded which field is at fault, unless it says so already; gives what it
+    /// said. Nothing of the status is decoded, and all else of it stays as it is.
+    pub async fn tell_undecodable(
+        &self,
+        metadata: &ObjectMeta,
+    ) -> Result<Option<undecodable::Told>, JournalError> {
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        let name = metadata.name.as_deref().unwrap_or_default();
+        let kind = ApiResource::erase::<TaurusProxyPort>(&());
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &kind);
+        let fresh = bounded(api.get_opt(name)).await?;
+        let fresh = fresh.filter(|fresh| fresh.metadata.uid == metadata.uid);
+        let mut fresh = fresh.ok_or(JournalError::Gone)?;
+        // What it was when the watch delivered it says nothing of what it is now.
+        let now = serde_json::to_value(&fresh).ok();
+        let now = now.and_then(|now| serde_json::from_value::<Guarded>(now).ok());
+        let Some(Guarded(Err(resource))) = now else {
+            return Ok(None);
+        };
+        let generation = fresh.metadata.generation.unwrap_or_default();
+        let old = fresh.data.get("status");
+        let told = undecodable::status(old, generation, &resource.error, self.clock.now());
+        let Some(told) = told else {
+            return Ok(None);
+        };
+        fresh.metadata.managed_fields = None;
+        if let Some(all) = fresh.data.as_object_mut() {
+            all.insert("status".to_owned(), told.status.clone());
+        }
+        let left = self.leadership.time_left(self.clock.now());
+        let left = left.ok_or(JournalError::NotLeading)?;
+        let params = PostParams::default();
+        let replacing = bounded(api.replace_status(name, &params, &fresh));
+        match tokio::time::timeout(left.min(CALL_TIMEOUT), replacing).await {
+            Ok(result) => result.map(|_| Some(told)),
+            Err(_) => Err(JournalError::TimedOut),
+        }
     }
 
     /// Ends with the term of this process, also between two tries of kube's client.

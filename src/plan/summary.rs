@@ -20,6 +20,8 @@ use crate::{
     },
 };
 
+pub mod undecodable;
+
 /// One condition before it has a time.
 struct Statement {
     kind: &'static str,

@@ -17,7 +17,7 @@ use taurus_port_operator::{
 };
 use taurus_sim::{Mode, sample};
 
-use crate::world::{PATIENCE, World, operator::Setup, options, plane};
+use crate::world::{NAME, PATIENCE, World, operator::Setup, options, plane};
 
 /// Counts, and panics in the first reconciles of the story's resource.
 #[derive(Default)]
@@ -86,6 +86,80 @@ async fn a_stored_object_that_cannot_be_read_is_passed_over_until_it_changes() {
     world.until_neighbour_is_ready().await;
     assert!(meter.undecodable.load(Ordering::SeqCst) >= 1);
     assert!(world.asked_for().is_empty());
+
+    world.want_now(3307).await;
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
+/// A resource as it is stored, whatever its fields hold.
+async fn stored(world: &World) -> Value {
+    let path = format!("{}/{NAME}", world.api().resource_url());
+    let request = http::Request::get(path).body(Vec::new()).unwrap();
+    world.client.request(request).await.unwrap()
+}
+
+fn stored_condition<'s>(stored: &'s Value, kind: &str) -> Option<&'s Value> {
+    let all = stored["status"]["conditions"].as_array()?;
+    all.iter().find(|condition| condition["type"] == kind)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a06_a_resource_that_cannot_be_read_is_told_which_field_to_correct() {
+    let mut world = World::on(plane::loosened().await, options(Mode::M2)).await;
+    world.start_operator().await;
+    world.want(3307).await;
+    let settled = world.until_ready(3307).await;
+    let foreign = json!({
+        "type": "example.com/Audited", "status": "True", "reason": "Fine", "message": "by hand",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"
+    });
+    let mut status = serde_json::to_value(&settled.status).unwrap();
+    status["conditions"]
+        .as_array_mut()
+        .unwrap()
+        .push(foreign.clone());
+    let patch = json!({"spec": {"port": 99_999_999_999_u64}});
+    let path = format!("{}/{NAME}", world.api().resource_url());
+    let status = (format!("{path}/status"), json!({ "status": status }));
+    for (path, patch) in [status, (path, patch)] {
+        let request = http::Request::patch(path)
+            .header("content-type", "application/merge-patch+json")
+            .body(serde_json::to_vec(&patch).unwrap())
+            .unwrap();
+        world.client.request::<Value>(request).await.unwrap();
+    }
+    world
+        .until_true_async("it is told", async || {
+            let stored = stored(&world).await;
+            let ready = stored_condition(&stored, "Ready").unwrap();
+            ready["reason"] == "SpecInvalid"
+        })
+        .await;
+    let told = stored(&world).await;
+    let stalled = stored_condition(&told, "Stalled").unwrap();
+    let message = stalled["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("spec.port can't be read: "),
+        "{message}"
+    );
+    assert_eq!(
+        stalled["observedGeneration"],
+        told["metadata"]["generation"]
+    );
+    assert_eq!(stored_condition(&told, "Ready").unwrap()["status"], "False");
+    let audited = stored_condition(&told, "example.com/Audited").unwrap();
+    assert_eq!(audited["message"], foreign["message"]);
+    assert_eq!(told["status"]["port"], 3307, "what was known of it stays");
+
+    // Another process has nothing to add.
+    world.stop_operator().await;
+    world.start_operator().await;
+    world.until_neighbour_is_ready().await;
+    let version = |stored: &Value| stored["metadata"]["resourceVersion"].clone();
+    assert_eq!(version(&stored(&world).await), version(&told));
+    assert_eq!(world.asked_for(), [3307]);
 
     world.want_now(3307).await;
     world.until_ready(3307).await;

@@ -1,0 +1,64 @@
+//! A resource that can't be decoded gets a status as well: its owner is told which field to correct.
+//!
+//! Promises one write at most for each generation, that nothing else of the status is touched, and that nothing is asked of the
+//! cloud. The log and `taurus_undecodable_resources` tell whoever runs the operator.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource as _;
+
+use crate::{
+    controller::{Undecodable, context::Context, events, journal::JournalError},
+    crd::TaurusProxyPort,
+    leader,
+    model::Uid,
+};
+
+/// Says so, and when to try again if that can't be written.
+pub(super) async fn attend(context: &Context, resource: &Undecodable) -> Option<Duration> {
+    let metadata = &resource.metadata;
+    tracing::warn!(
+        namespace = metadata.namespace,
+        name = metadata.name,
+        error = resource.error,
+        "the resource can't be decoded; nothing is done for it until it changes"
+    );
+    let uid = metadata.uid.as_deref().unwrap_or_default();
+    context.meter.undecodable(&Uid::from(uid));
+    if !context.leads() {
+        return Some(context.chance.jittered(leader::TRY_EVERY));
+    }
+    let delay = match context.journal.tell_undecodable(metadata).await {
+        Ok(None) | Err(JournalError::Gone) => return None,
+        Ok(Some(told)) => {
+            let class = told.reason.class();
+            let about = reference(resource);
+            events::publish(context, about, class, told.reason.name(), &told.message);
+            return None;
+        }
+        Err(JournalError::Conflict) => context.pace.poll_first,
+        Err(JournalError::NotLeading) => leader::TRY_EVERY,
+        Err(error) => {
+            tracing::warn!(
+                namespace = metadata.namespace, name = metadata.name, %error,
+                "the resource is not told that it can't be decoded; tried again later"
+            );
+            context.pace.transient.1
+        }
+    };
+    Some(context.chance.jittered(delay))
+}
+
+fn reference(resource: &Undecodable) -> ObjectReference {
+    let metadata = &resource.metadata;
+    ObjectReference {
+        api_version: Some(TaurusProxyPort::api_version(&()).into_owned()),
+        kind: Some(TaurusProxyPort::kind(&()).into_owned()),
+        name: metadata.name.clone(),
+        namespace: metadata.namespace.clone(),
+        uid: metadata.uid.clone(),
+        resource_version: metadata.resource_version.clone(),
+        ..ObjectReference::default()
+    }
+}
