@@ -76,6 +76,8 @@ pub struct Pace {
     pub user_window: Duration,
     /// How often a resource with missing, unusable or refused credentials is looked at, and default credentials are read.
     pub secret_check: Duration,
+    /// For how long a Secret that is missing counts as one that is on its way.
+    pub secret_patience: Duration,
     /// How often Secrets in use are read anew where they can't be watched.
     pub secret_sweep: Duration,
     /// How often it is tried whether Secrets may be watched after all.
@@ -128,6 +130,7 @@ impl Pace {
             key_window: minutes(5),
             user_window: minutes(15),
             secret_check: seconds(15),
+            secret_patience: minutes(2),
             secret_sweep: seconds(60),
             watch_retry: minutes(10),
             denied_check: minutes(15),
@@ -175,6 +178,7 @@ impl Pace {
             key_window: fast(real.key_window),
             user_window: fast(real.user_window),
             secret_check: fast(real.secret_check),
+            secret_patience: fast(real.secret_patience),
             secret_sweep: fast(real.secret_sweep),
             watch_retry: fast(real.watch_retry),
             denied_check: fast(real.denied_check),

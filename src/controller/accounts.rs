@@ -140,7 +140,7 @@ impl Accounts {
     ) -> Result<Result<Opened, Trouble>, JournalError> {
         let source = match self.source(namespace, desired) {
             Ok(source) => source,
-            Err(text) => return Ok(Err(Trouble::CredentialsMissing(text))),
+            Err(text) => return Ok(Err(Trouble::CredentialsUnset(text))),
         };
         match self.book.current(&source, now.uptime, self.good_for) {
             Some(Reading::Absent(text)) => return Ok(Err(Trouble::CredentialsMissing(text))),

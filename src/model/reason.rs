@@ -72,6 +72,10 @@ pub enum Reason {
     /// The cloud's answer can't be understood; the message has its beginning.
     #[strum(message = "report it")]
     MalformedAnswer,
+    /// The Secret does not exist, or may not be read. Tools that make Secrets are often a little later than the resource, so it
+    /// is waited for, for two minutes.
+    #[strum(message = "make the Secret if nothing else does")]
+    WaitingForCredentials,
     /// The proxy was not found; it is looked for once more before that is believed.
     ConfirmingAbsence,
     /// Four attempts at this port failed; the message has the cloud's reason.
@@ -115,7 +119,8 @@ pub enum Reason {
     /// An older resource, perhaps of another namespace, manages the same proxy with credentials that can see it.
     #[strum(message = "delete one of them")]
     ProxyClaimed,
-    /// No `credentialsRef` and no default credentials that may be used, no such Secret, or the operator may not read it.
+    /// No `credentialsRef` and no default credentials that may be used; or, for longer than two minutes, no such Secret, or the
+    /// operator may not read it.
     #[strum(message = "make the Secret")]
     CredentialsMissing,
     /// The Secret's keys are wrong, or the cloud does not believe the credential.
@@ -179,6 +184,7 @@ impl Reason {
             | Self::CloudUnreachable
             | Self::Throttled
             | Self::MalformedAnswer
+            | Self::WaitingForCredentials
             | Self::ConfirmingAbsence => Class::Reconciling,
             Self::JobFailed
             | Self::JobOverdue

@@ -26,7 +26,9 @@ pub enum Seen<T> {
 /// Why the cloud could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// There is no reference to a Secret, or no such Secret.
+    /// No Secret is named, and there are no default credentials that may be used.
+    CredentialsUnset(String),
+    /// There is no such Secret, or it may not be read; either may come any moment.
     CredentialsMissing(String),
     /// The Secret holds no usable credentials.
     CredentialsInvalid(String),

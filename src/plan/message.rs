@@ -113,6 +113,9 @@ pub fn of(cause: &Cause) -> Message {
             "a call of the cloud failed and is repeated",
             error.to_string(),
         ),
+        Cause::WaitingForCredentials(what, until) => {
+            Message::plain(format!("{what}; waiting for it until {}", second(*until)))
+        }
         Cause::ConfirmingAbsence => Message::plain(
             "the cloud does not show the proxy; looking again before that is believed",
         ),
@@ -214,6 +217,11 @@ fn minute(time: Timestamp) -> String {
     up.strftime("%H:%MZ").to_string()
 }
 
+/// A time to the second, as Kubernetes writes it.
+fn second(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 fn ended(cause: FailureCause) -> &'static str {
     match cause {
         FailureCause::JobFailed => "the change job failed",
@@ -239,9 +247,9 @@ fn given_up(cause: FailureCause, said: Option<&String>) -> Message {
 
 fn blocked(trouble: &Trouble) -> Message {
     match trouble {
-        Trouble::CredentialsMissing(what) | Trouble::CredentialsInvalid(what) => {
-            Message::plain(what.clone())
-        }
+        Trouble::CredentialsUnset(what)
+        | Trouble::CredentialsMissing(what)
+        | Trouble::CredentialsInvalid(what) => Message::plain(what.clone()),
         Trouble::Cloud(error) => {
             let own = error
                 .code

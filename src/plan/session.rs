@@ -14,8 +14,10 @@ use crate::{
     },
 };
 
+mod awaited;
 mod watch;
 
+pub use awaited::Awaited;
 pub use watch::Watch;
 
 /// Repeated sightings of the same thing.
@@ -86,6 +88,8 @@ pub struct Session {
     pub busy: Option<Box<Sighting>>,
     /// Uptime at which the record turned out to be restored, or a watched change to be taken from it by somebody else.
     pub doubted: Option<Box<Duration>>,
+    /// A Secret that is missing.
+    pub awaited: Option<Box<Awaited>>,
     /// The last change that was refused or not sent.
     pub refusal: Option<Box<Refusal>>,
     /// The credential that was used at last.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
+
 use crate::{
     cloud::{CloudError, Meaning},
     crd::FailureCause,
@@ -88,6 +90,8 @@ pub enum Cause {
     Deleting,
     /// A call failed in a way that passes by itself.
     Passing(CloudError),
+    /// The Secret is not there, and may come soon: what is missing, and until when that is waited for.
+    WaitingForCredentials(String, Timestamp),
     /// Not found, perhaps.
     ConfirmingAbsence,
     /// As often tried as it is.
@@ -151,6 +155,7 @@ impl Cause {
             Self::WaitingForLimit(Limit::Concurrent { .. } | Limit::Hourly { .. })
             | Self::WaitingForCalls => Reason::WaitingForBudget,
             Self::Suspended | Self::Deleting => Reason::Suspended,
+            Self::WaitingForCredentials(..) => Reason::WaitingForCredentials,
             Self::ConfirmingAbsence => Reason::ConfirmingAbsence,
             Self::GivenUp(cause, _) => given_up(*cause),
             Self::JobOverdue(_) => Reason::JobOverdue,
@@ -163,7 +168,9 @@ impl Cause {
             Self::TakingOver => Reason::TakingOver,
             Self::CrdOutdated => Reason::CrdOutdated,
             Self::SpecInvalid(_) => Reason::SpecInvalid,
-            Self::Blocked(Trouble::CredentialsMissing(_)) => Reason::CredentialsMissing,
+            Self::Blocked(Trouble::CredentialsUnset(_) | Trouble::CredentialsMissing(_)) => {
+                Reason::CredentialsMissing
+            }
             Self::Blocked(Trouble::CredentialsInvalid(_)) => Reason::CredentialsInvalid,
             Self::Passing(error) | Self::Blocked(Trouble::Cloud(error)) => {
                 of_meaning(error.meaning)

@@ -75,7 +75,15 @@ pub fn unreadable_port() -> Trouble {
 /// The cause for people and the wait before the next look.
 fn judge(facts: &Facts<'_>, trouble: &Trouble, failing: Option<&Sighting>) -> (Cause, Duration) {
     match trouble {
-        Trouble::CredentialsMissing(_) | Trouble::CredentialsInvalid(_) => {
+        Trouble::CredentialsMissing(what) => match facts.session.awaited.as_deref() {
+            Some(awaited) if facts.now.uptime < awaited.until => {
+                let cause = Cause::WaitingForCredentials(what.clone(), awaited.shown);
+                let left = awaited.until.saturating_sub(facts.now.uptime);
+                (cause, facts.pace.secret_check.min(left))
+            }
+            _ => (Cause::Blocked(trouble.clone()), facts.pace.secret_check),
+        },
+        Trouble::CredentialsUnset(_) | Trouble::CredentialsInvalid(_) => {
             (Cause::Blocked(trouble.clone()), facts.pace.secret_check)
         }
         // The client holds it back without a call; its Secret may have been put right meanwhile.

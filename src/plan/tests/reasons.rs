@@ -207,6 +207,9 @@ fn way(reason: Reason) -> Way {
         })
         .back(|world| world.cluster.claimed = false),
         Reason::CredentialsMissing => {
+            troubled(Trouble::CredentialsUnset("no Secret is named".to_owned()))
+        }
+        Reason::WaitingForCredentials => {
             troubled(Trouble::CredentialsMissing("no such Secret".to_owned()))
         }
         Reason::CredentialsInvalid => {

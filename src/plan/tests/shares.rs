@@ -57,7 +57,8 @@ fn one_that_nobody_may_look_at_does_not_count_until_somebody_may() {
     ] {
         let mut world = changing();
         world.crew[0].trouble = Some(trouble.clone());
-        world.run(MINUTE);
+        // A Secret that is missing is waited for, for two minutes.
+        world.run(3 * MINUTE);
         assert!(!goes_on(&world), "{trouble:?}");
         world.crew[0].trouble = None;
         world.run(20 * MINUTE);

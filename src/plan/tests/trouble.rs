@@ -130,7 +130,7 @@ fn refused_credentials_and_permissions_show_at_once() {
             "EndpointNotAllowed",
         ),
         (
-            Trouble::CredentialsMissing("none".to_owned()),
+            Trouble::CredentialsUnset("none".to_owned()),
             "CredentialsMissing",
         ),
         (
@@ -148,6 +148,76 @@ fn refused_credentials_and_permissions_show_at_once() {
         world.run(16 * MINUTE);
         assert!(world.is_ready());
     }
+}
+
+fn missing() -> Option<Trouble> {
+    Some(Trouble::CredentialsMissing("no such Secret".to_owned()))
+}
+
+fn says(world: &World) -> String {
+    let conditions = &world.said().conditions;
+    let ready = conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready");
+    ready.map(|ready| ready.message.clone()).unwrap_or_default()
+}
+
+#[test]
+fn g06_a_secret_that_comes_a_little_later_stalls_nothing() {
+    let mut world = World::new(Mode::Hidden, 3306, 3306);
+    world.crew[0].trouble = missing();
+    world.run(1);
+    assert_eq!(world.condition("Reconciling"), "True/WaitingForCredentials");
+    let said = says(&world);
+    let until = said
+        .strip_prefix("no such Secret; waiting for it until ")
+        .unwrap();
+    assert!(until.parse::<jiff::Timestamp>().is_ok(), "{said}");
+    let writes = world.cluster.writes;
+    world.run(100);
+    assert_eq!(world.condition("Reconciling"), "True/WaitingForCredentials");
+    assert_eq!(world.cluster.writes, writes, "it is said once");
+    world.crew[0].trouble = None;
+    world.run(15);
+    assert!(world.reason() != "WaitingForCredentials", "noticed soon");
+    world.run(10 * MINUTE);
+    assert!(world.is_ready());
+}
+
+#[test]
+fn g06_a_secret_that_does_not_come_stalls_until_it_does_or_another_is_named() {
+    let mut world = World::new(Mode::Hidden, 3306, 3306);
+    world.crew[0].trouble = missing();
+    world.run(2 * MINUTE + 2);
+    assert_eq!(world.condition("Stalled"), "True/CredentialsMissing");
+    let writes = world.cluster.writes;
+    world.crash();
+    world.crew[0].trouble = missing();
+    world.run(5 * MINUTE);
+    assert_eq!(
+        world.cluster.writes, writes,
+        "another process waits no second time"
+    );
+    assert_eq!(world.condition("Stalled"), "True/CredentialsMissing");
+    world.edit(|spec| spec["credentialsRef"] = serde_json::json!({"name": "another"}));
+    world.run(1);
+    assert_eq!(world.condition("Reconciling"), "True/WaitingForCredentials");
+    world.run(3 * MINUTE);
+    assert_eq!(world.condition("Stalled"), "True/CredentialsMissing");
+    world.crew[0].trouble = None;
+    world.run(15);
+    assert!(world.reason() != "CredentialsMissing", "noticed soon");
+}
+
+#[test]
+fn g06_a_secret_that_is_made_anew_takes_nothing_from_a_settled_resource() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    let writes = world.cluster.writes;
+    world.crew[0].trouble = missing();
+    world.run(RESYNC + 90);
+    assert!(world.is_ready() && world.cluster.writes == writes);
+    world.run(MINUTE);
+    assert_eq!(world.condition("Stalled"), "True/CredentialsMissing");
 }
 
 #[test]
