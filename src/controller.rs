@@ -1,7 +1,7 @@
 //! The reconciler: the stages that do I/O, and the watch that calls for them.
 //!
 //! Relies on the queue for one reconcile of a resource at a time. Promises that one resource harms no other: what
-//! can't be decoded is counted and passed over, a panic is caught, and errors of Kubernetes back off by resource.
+//! can't be decoded is counted, told so and passed over, a panic is caught, and errors of Kubernetes back off by resource.
 
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use futures::{
     future, stream,
 };
 use kube::{
-    Api, Client, Resource as _, ResourceExt as _,
+    Client, Resource as _, ResourceExt as _,
     runtime::{WatchStreamExt as _, watcher},
 };
 use tracing::Instrument as _;
@@ -19,7 +19,9 @@ use tracing::Instrument as _;
 use crate::{
     controller::{
         context::{Context, Settings},
+        heartbeat::Heartbeat,
         journal::JournalError,
+        listening::Listening,
         meter::Ending,
         secrets::keeper::Keeper,
     },
@@ -35,7 +37,9 @@ pub mod act;
 pub mod context;
 mod events;
 mod guarded;
+pub mod heartbeat;
 pub mod journal;
+mod listening;
 pub mod look;
 pub mod memory;
 pub mod meter;
@@ -45,12 +49,11 @@ pub mod read;
 pub mod reconcile;
 pub mod roster;
 pub mod secrets;
+mod undecodable;
+mod watched;
 pub mod work;
 
 pub use guarded::{Guarded, Undecodable};
-
-/// How many resources are listed at once: what a page takes in memory, decoded, is what a process keeps of ten times as many.
-const PAGE: u32 = 100;
 
 /// Where and how to run.
 pub struct Scope {
@@ -58,6 +61,8 @@ pub struct Scope {
     pub namespace: Option<String>,
     /// How many reconciles run at once.
     pub concurrency: u16,
+    /// Told of the watch.
+    pub heartbeat: Arc<Heartbeat>,
 }
 
 /// Runs until `stop` is done and the reconciles at work have ended. `synced` is called once the first list was read.
@@ -68,10 +73,8 @@ pub async fn run(
     synced: impl FnOnce() + Send + 'static,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
-    let api: Api<Guarded> = match &scope.namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
+    let namespace = scope.namespace.as_deref();
+    let listening = Listening::new(client.clone(), namespace, scope.heartbeat, settings.clock);
     let (wake, woken) = mpsc::unbounded();
     let context = Arc::new(Context::new(client.clone(), settings, wake));
     let keeping = Arc::clone(&context);
@@ -82,8 +85,7 @@ pub async fn run(
         clock: keeping.clock,
         pace: &keeping.pace,
     };
-    let pages = watcher::Config::default().page_size(PAGE);
-    let events = watcher(api, pages).default_backoff();
+    let events = listening.events();
     tokio::select! {
         () = attend_all(context, events, synced, woken, scope.concurrency, stop) => {}
         () = keeper.keep() => {}
@@ -214,17 +216,13 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     let object = context.roster.get(name)?.0;
     let object = match &object {
         Ok(object) => object,
-        Err(invalid) => {
-            tracing::warn!(
-                namespace = invalid.metadata.namespace,
-                name = invalid.metadata.name,
-                error = invalid.error,
-                "the resource can't be decoded; it is passed over until it changes"
+        Err(resource) => {
+            let delay = undecodable::attend(context, resource).await;
+            uncount_if_gone(
+                context,
+                resource.metadata.uid.as_deref().unwrap_or_default(),
             );
-            let uid = invalid.metadata.uid.as_deref().unwrap_or_default();
-            context.meter.undecodable(&Uid::from(uid));
-            uncount_if_gone(context, uid);
-            return None;
+            return delay;
         }
     };
     if !context.leads() {

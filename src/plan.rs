@@ -49,6 +49,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     let mut session = facts.session.clone();
     session.turn_to(facts.record.change.as_ref(), facts.now);
     session.observe(facts.record, facts.observed, facts.now, facts.pace);
+    session.note_credentials(facts);
     decide_again(&Facts {
         session: &session,
         ..*facts

@@ -1,8 +1,11 @@
 //! What the operator tells about itself: lines of log, figures and traces.
 
-use tracing::subscriber::SetGlobalDefaultError;
+use prometheus_client::metrics::counter::Counter;
 
-use crate::telemetry::traces::{Traces, TracesError};
+use crate::telemetry::{
+    logs::{Logs, LogsError},
+    traces::{Traces, TracesError},
+};
 
 pub mod logs;
 pub mod metrics;
@@ -20,21 +23,36 @@ pub struct Settings {
 /// It can't be told.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// Something else logs already.
-    #[error("logging can't be set up: {0}")]
-    Logs(#[from] SetGlobalDefaultError),
+    /// Not by lines of log.
+    #[error(transparent)]
+    Logs(#[from] LogsError),
     /// The collector can't be sent to.
     #[error(transparent)]
     Traces(#[from] TracesError),
 }
 
+/// What is told, for as long as this lives. At its end, what was not sent or written yet is waited for, for a short time.
+#[derive(Debug)]
+pub struct Telling {
+    // Traces end first: their end may be worth a line.
+    _traces: Option<Traces>,
+    _logs: Logs,
+}
+
 /// From now on everything in this process logs to standard error, and is traced where a collector is named, for as long as
-/// what is returned lives.
-pub fn start(settings: Settings) -> Result<Option<Traces>, TelemetryError> {
+/// what is returned lives. Lines of log that can't be written are counted by `dropped_lines`.
+///
+/// # Errors
+///
+/// See [`TelemetryError`].
+pub fn start(settings: Settings, dropped_lines: Counter) -> Result<Telling, TelemetryError> {
     let traces = settings.collector.as_deref().map(Traces::to).transpose()?;
-    logs::start(settings.logs, traces.as_ref())?;
+    let logs = logs::start(settings.logs, traces.as_ref(), dropped_lines)?;
     if let Some(collector) = settings.collector {
         tracing::info!(collector, "traces are sent");
     }
-    Ok(traces)
+    Ok(Telling {
+        _traces: traces,
+        _logs: logs,
+    })
 }

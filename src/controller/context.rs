@@ -111,7 +111,7 @@ impl Context {
                 Arc::clone(&work),
             ),
             accounts: Accounts::new(client.clone(), clock, connect, defaults, good_for, wake),
-            publisher: Publisher::new(client),
+            publisher: Publisher::new(client, chance.clone()),
             claims: Claims::default(),
             permits,
             memories: Memories::default(),

@@ -1,7 +1,8 @@
 //! A client that notes when the watch of the resources was last heard of.
 //!
-//! Relies on nobody but the controller asking this client for the collection of resources. It notes that the collection is
-//! asked for, that an answer begins, and each piece of it, bookmarks included; the controller's stream shows none of these.
+//! Relies on nobody but the controller asking this client for the watch of resources. It notes each piece that is received,
+//! bookmarks included, which the controller's stream doesn't show; and neither that the watch is asked for, nor that an answer begins,
+//! nor anything of a list: an API server that has nothing to tell for hours does all that.
 
 use std::{
     sync::Arc,
@@ -10,12 +11,12 @@ use std::{
 
 use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use kube::{Client, Error, Resource as _, client::Body};
 use tower_service::Service;
 
-use crate::{admin::liveness::Heartbeat, clock::Clock, crd::TaurusProxyPort};
+use crate::{clock::Clock, controller::heartbeat::Heartbeat, crd::TaurusProxyPort};
 
 /// A client that does what `inner` does and notes what it hears of the watch.
 pub fn client(inner: Client, heartbeat: Arc<Heartbeat>, clock: Clock) -> Client {
@@ -45,19 +46,14 @@ impl Service<Request<Body>> for Noting {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let (inner, clock) = (self.inner.clone(), self.clock);
-        let heartbeat = is_collection(request.uri().path()).then(|| Arc::clone(&self.heartbeat));
-        let beat = move || {
-            if let Some(heartbeat) = &heartbeat {
-                heartbeat.beat(clock.now());
-            }
-        };
+        let heartbeat = is_watch(request.uri()).then(|| Arc::clone(&self.heartbeat));
         async move {
-            beat();
             let response = inner.send(request).await?;
-            beat();
             let noted = |body: Body| {
                 let noting = move |frame| {
-                    beat();
+                    if let Some(heartbeat) = &heartbeat {
+                        heartbeat.received(clock.now());
+                    }
                     frame
                 };
                 body.map_frame(noting).boxed_unsync()
@@ -68,9 +64,11 @@ impl Service<Request<Body>> for Noting {
     }
 }
 
-/// Resources one by one, and their status, have longer paths.
-fn is_collection(path: &str) -> bool {
-    path.rsplit('/').next() == Some(TaurusProxyPort::plural(&()).as_ref())
+/// Resources one by one, and their status, have longer paths; a list has no such question.
+fn is_watch(uri: &Uri) -> bool {
+    let of_all = uri.path().rsplit('/').next() == Some(TaurusProxyPort::plural(&()).as_ref());
+    let mut asked = uri.query().unwrap_or_default().split('&');
+    of_all && asked.any(|part| matches!(part, "watch=true" | "watch=1"))
 }
 
 #[cfg(test)]

@@ -125,6 +125,7 @@ impl Operator {
                 let scope = Scope {
                     namespace: (!setup.everywhere).then_some(namespace),
                     concurrency: 16,
+                    heartbeat: Arc::default(),
                 };
                 let settings = settings(hosts, &setup);
                 let (drain, draining) = oneshot::channel::<()>();
