@@ -92,7 +92,7 @@ pub struct RunArguments {
 
     /// File with further certificate authorities for the cloud, in PEM, beside those that this machine trusts.
     ///
-    /// For private clouds, and for proxies that look into https. It is read once, at the start.
+    /// For private clouds, and for proxies that look into https. It is read again while the operator runs.
     #[arg(long, env = "TAURUS_EXTRA_CA", value_name = "FILE")]
     #[arg(hide_env_values = true)]
     pub extra_ca: Option<String>,

@@ -18,7 +18,8 @@ use crate::{
 pub mod auth;
 pub mod budget;
 pub mod connector;
-mod egress;
+mod dial;
+pub mod egress;
 pub mod endpoints;
 pub mod error;
 pub mod excerpt;
@@ -32,6 +33,7 @@ mod reads;
 pub mod request;
 mod throttle;
 mod tls;
+mod trust;
 pub mod wire;
 
 pub use budget::Urgency;

@@ -5,14 +5,17 @@
 use std::{net::SocketAddr, str::FromStr, time::Duration};
 
 use jiff::SignedDuration;
-use rustls::pki_types::CertificateDer;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     cli::RunArguments,
-    cloud::{budget::CallLimit, endpoints::AllowList},
+    cloud::{
+        budget::CallLimit,
+        egress::{Egress, EgressFault},
+        endpoints::AllowList,
+    },
     config::{
-        authorities::AuthoritiesFault,
+        authorities::{Authorities, AuthoritiesFault},
         collector::CollectorFault,
         defaults::{Defaults, DefaultsFault},
         endpoint::{Endpoint, EndpointFault},
@@ -51,7 +54,9 @@ pub struct Config {
     /// The hosts that may be called.
     pub allow: AllowList,
     /// Certificate authorities that are believed beside those of the machine.
-    pub extra_authorities: Vec<CertificateDer<'static>>,
+    pub extra_authorities: Authorities,
+    /// The web proxy that calls of the cloud go through.
+    pub egress: Egress,
     /// The operator's own credentials, if there are any.
     pub defaults: Option<Defaults>,
     /// The durations of the change protocol.
@@ -141,6 +146,9 @@ pub enum ConfigError {
     /// The file is no bundle of certificate authorities.
     #[error("--extra-ca (TAURUS_EXTRA_CA): {0}")]
     ExtraAuthorities(#[from] AuthoritiesFault),
+    /// The proxy of the environment can't be used.
+    #[error(transparent)]
+    Egress(#[from] EgressFault),
     /// The default credentials are none, or for nobody.
     #[error(transparent)]
     Defaults(#[from] DefaultsFault),
@@ -200,6 +208,7 @@ impl Config {
                 None => allow,
             },
             extra_authorities: extra_authorities(arguments.extra_ca.as_deref())?,
+            egress: egress()?,
             defaults: Defaults::new(
                 arguments.default_credentials_dir.as_deref(),
                 &arguments.default_credentials_namespaces,
@@ -295,11 +304,20 @@ fn endpoints(given: &[String]) -> Result<Vec<Endpoint>, ConfigError> {
 }
 
 /// An empty path stands for none, as for an unset variable of a Deployment.
-fn extra_authorities(given: Option<&str>) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+fn extra_authorities(given: Option<&str>) -> Result<Authorities, ConfigError> {
     match given.map(str::trim).filter(|path| !path.is_empty()) {
-        Some(path) => Ok(authorities::read(path)?),
-        None => Ok(Vec::new()),
+        Some(path) => Ok(Authorities::read(path)?),
+        None => Ok(Authorities::none()),
     }
+}
+
+/// The proxy of the environment. Its variables are those that every program reads, and no flags of this one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "read and checked here once, at the start"
+)]
+fn egress() -> Result<Egress, EgressFault> {
+    Egress::new(|name| std::env::var(name).ok())
 }
 
 fn switch(given: &str, error: fn(String) -> ConfigError) -> Result<bool, ConfigError> {

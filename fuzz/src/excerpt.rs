@@ -1,4 +1,5 @@
-//! Texts made fit for people: short, on one line, and without the secrets that they were given to look for.
+//! Texts made fit for people: short, on one line, and without the secrets that they were given to look for, in whatever way
+//! these are written.
 //!
 //! Input: secrets in the first line, parted by `|`; below it the text.
 
@@ -11,7 +12,26 @@ const REDACTED: &str = "[redacted]";
 const CUT: char = '…';
 
 /// No piece in the letters of tokens may be as long as this.
-const TOKEN_LENGTH: usize = 65;
+const TOKEN_LENGTH: usize = 64;
+
+/// A shorter secret can't be told from chance where only a part of it is echoed.
+const WHOLE: usize = 8;
+
+/// Ways to write a text in another one.
+const FORMS: [fn(&str) -> String; 4] = [
+    |text| text.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+    |text| {
+        let units = text.encode_utf16();
+        units.map(|unit| format!("\\u{unit:04x}")).collect()
+    },
+    |text| {
+        let letters = text.chars();
+        letters
+            .map(|letter| format!("&#{};", u32::from(letter)))
+            .collect()
+    },
+    |text| text.bytes().map(|byte| format!("{byte:02x}")).collect(),
+];
 
 /// Checks secrets and a text.
 pub fn check(input: &[u8]) -> bool {
@@ -26,7 +46,23 @@ pub fn check(input: &[u8]) -> bool {
         assert!(!is_leak(&clean, secret), "{secret:?} is still in {clean:?}");
     }
     assert_eq!(excerpt(&clean, &[]), clean, "what is clean stays as it is");
+    for secret in secrets.iter().filter(|secret| is_whole(secret)) {
+        for outer in FORMS {
+            for inner in FORMS {
+                let echo = outer(&inner(secret.trim()));
+                let clean = excerpt(&format!("{text} {echo}"), &[secret]);
+                assert!(!clean.contains(&echo), "{secret:?} is still in {clean:?}");
+            }
+        }
+    }
     clean.contains(REDACTED)
+}
+
+/// Whether enough of a secret is left without what other programs leave out.
+fn is_whole(secret: &str) -> bool {
+    let left = secret.bytes();
+    let left = left.filter(|byte| byte.is_ascii_alphanumeric());
+    left.count() >= WHOLE
 }
 
 /// Asserts that a text can be shown.

@@ -1,7 +1,11 @@
 //! The list of proxies: every value that a decision hangs on stands in the answer, in the row of that proxy.
 
 use serde_json::Value;
-use taurus_port_operator::cloud::{Proxy, ProxyStatus, wire};
+use taurus_port_operator::cloud::{
+    Proxy, ProxyStatus,
+    excerpt::Cleaner,
+    wire::{self, Cleaned as _, ProxyPage},
+};
 
 use crate::look;
 
@@ -23,6 +27,18 @@ pub fn check(input: &[u8]) -> bool {
             .expect("a proxy stands in the list, in its place");
         check_row(&row["proxy"], proxy);
     }
+    for proxy in &page.proxies {
+        let proxy = proxy.clone();
+        let one = ProxyPage {
+            rows: 1,
+            proxies: vec![proxy],
+        };
+        for shown in one.cleaned(&Cleaner::new(&[])).proxies {
+            look::assert_shown(shown.status.word());
+            look::assert_shown(&shown.name);
+            look::assert_shown(shown.address.as_deref().unwrap_or_default());
+        }
+    }
     let written_anew = wire::proxies(&json.to_string());
     assert_eq!(
         written_anew.as_ref(),
@@ -40,9 +56,6 @@ fn check_row(row: &Value, proxy: &Proxy) {
         "{}",
         row["status"]
     );
-    look::assert_shown(proxy.status.word());
-    look::assert_shown(&proxy.name);
-    look::assert_shown(proxy.address.as_deref().unwrap_or_default());
 }
 
 fn port(value: &Value) -> Option<u16> {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
@@ -173,8 +173,8 @@ impl Access {
         matches!(self.kind, Kind::Signed { .. })
     }
 
-    /// All that must not appear in a text, in each form in which it may be echoed.
-    pub fn secrets(&self, pass: Option<&Pass>) -> Vec<String> {
+    /// All that must not appear in a text: what the credential holds, and what a request was sent with.
+    pub fn secrets(&self, pass: Option<&Pass>, sent: Option<&HeaderMap>) -> Vec<String> {
         let mut secrets = match &self.kind {
             Kind::Signed {
                 access_key,
@@ -183,31 +183,22 @@ impl Access {
             } => {
                 let mut secrets = vec![access_key, secret_key];
                 secrets.extend(security_token);
-                forms(secrets)
+                secrets
             }
-            Kind::Fixed(token) => forms([token]),
-            Kind::Fetched(tokens) => tokens.secrets(),
+            Kind::Fixed(token) => vec![token],
+            Kind::Fetched(tokens) => vec![tokens.password()],
         };
         if let Some(Pass::Fetched(fetched)) = pass {
-            secrets.extend(forms([fetched.token.as_ref()]));
+            secrets.push(fetched.token.as_ref());
         }
-        secrets
+        let authorization = sent.and_then(|headers| headers.get(header::AUTHORIZATION));
+        let signature = authorization
+            .and_then(|value| value.to_str().ok()?.rsplit_once("Signature="))
+            .map(|(_, signature)| signature.to_owned());
+        let secrets = secrets.into_iter();
+        let secrets = secrets.map(|secret| secret.expose_secret().to_owned());
+        secrets.chain(signature).collect()
     }
-}
-
-/// A secret as it stands, in base64, percent-encoded and escaped for JSON.
-pub(super) fn forms<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Vec<String> {
-    let mut forms = Vec::new();
-    for secret in secrets {
-        let plain = secret.expose_secret();
-        let in_base64 = k8s_openapi::ByteString(plain.as_bytes().to_vec());
-        let unquoted = |text: String| text.trim_matches('"').to_owned();
-        forms.extend(serde_json::to_string(&in_base64).map(unquoted));
-        forms.extend(serde_json::to_string(plain).map(unquoted));
-        forms.push(signer::encoded_path(plain));
-        forms.push(plain.to_owned());
-    }
-    forms
 }
 
 type Keys<'a> = (&'a SecretString, &'a SecretString, Option<&'a SecretString>);

@@ -8,10 +8,6 @@ use std::{
     time::Duration,
 };
 
-use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::redirect;
-use rustls::pki_types::CertificateDer;
-
 use super::{
     Cloud, CloudError, Meaning,
     auth::{
@@ -24,27 +20,28 @@ use super::{
         token::TokenSource,
     },
     budget::{Budget, CallLimit, Urgency},
-    egress,
+    dial::Dialer,
+    egress::Egress,
     endpoints::{self, AllowList},
     http::{Account, HttpCloud},
     lanes::Lanes,
-    line::Opener,
     names::Names,
     observer::CallObserver,
     reads::Reads,
     throttle::Throttle,
-    tls,
+    trust::Trust,
 };
 use crate::{
     clock::Clock,
+    config::authorities::Authorities,
     controller::{accounts::Connect, read::Subject},
 };
 
 /// Nobody waits longer than this for the calls of others; what is slower than this is not well.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A connection that nobody used for so long is closed: its buffers are memory that a fleet at rest does not need.
-const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+/// All addresses of a host are tried within this share of the time that a call may take: what they leave is for the call.
+const SHARE_FOR_CONNECTING: u32 = 3;
 
 /// How the cloud may be called.
 pub struct Policy {
@@ -57,7 +54,9 @@ pub struct Policy {
     /// The first and the longest pause of a project that has made too many calls.
     pub throttle_pause: (Duration, Duration),
     /// Certificate authorities that are believed beside those of the machine.
-    pub extra_authorities: Vec<CertificateDer<'static>>,
+    pub extra_authorities: Authorities,
+    /// The web proxy that calls go through, if there is one.
+    pub egress: Egress,
     /// How names of hosts are looked up.
     pub names: Names,
     /// How many calls may be made with one credential at one endpoint.
@@ -73,9 +72,6 @@ pub struct Policy {
 /// Why there can be no clients.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectorError {
-    /// The HTTP client can't be made.
-    #[error("the HTTP client can't be made: {0}")]
-    Client(#[from] reqwest::Error),
     /// The certificates that this machine trusts can't be read.
     #[error("the certificates that this machine trusts can't be read: {0}")]
     Trust(#[from] rustls::Error),
@@ -90,7 +86,7 @@ pub struct Connector {
     calls_at_once: usize,
     places: Mutex<Places>,
     reads: Reads,
-    opener: Arc<Opener>,
+    dialer: Dialer,
 }
 
 /// What is shared beyond a single credential.
@@ -123,20 +119,9 @@ impl Places {
 impl Connector {
     /// A connector. The process must have a crypto provider installed.
     pub fn new(policy: Policy) -> Result<Self, ConnectorError> {
-        let tls = tls::client_config(policy.extra_authorities)?;
-        let for_lines = Matcher::from_env();
-        let for_reads = Matcher::from_env();
-        let proxy = reqwest::Proxy::custom(move |url| egress::proxy_of(&for_reads, url));
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("taurus-port-operator/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .connect_timeout(policy.call_timeout)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .no_proxy()
-            .proxy(proxy)
-            .dns_resolver(Arc::new(policy.names.clone()))
-            .tls_backend_preconfigured(tls.clone())
-            .build()?;
+        let trust = Trust::new(policy.extra_authorities, policy.clock)?;
+        let within = policy.call_timeout / SHARE_FOR_CONNECTING;
+        let dialer = Dialer::new(policy.egress, trust, policy.names, within);
         Ok(Self {
             allow: policy.allow,
             guards: Guards::new(
@@ -148,13 +133,13 @@ impl Connector {
             call_limit: policy.call_limit,
             calls_at_once: policy.calls_at_once.max(1),
             places: Mutex::default(),
-            reads: Reads {
-                http,
-                clock: policy.clock,
-                timeout: policy.call_timeout,
-                observer: policy.observer,
-            },
-            opener: Arc::new(Opener::new(for_lines, tls, policy.names)),
+            reads: Reads::new(
+                dialer.clone(),
+                policy.clock,
+                policy.call_timeout,
+                policy.observer,
+            ),
+            dialer,
         })
     }
 
@@ -268,7 +253,7 @@ impl Connect for Connector {
                 access,
             }),
             reads: self.reads.clone(),
-            opener: Arc::clone(&self.opener),
+            dialer: self.dialer.clone(),
             allowance,
         }))
     }

@@ -13,15 +13,16 @@ use super::{
     Cloud, CloudError, Job, Line, Meaning, Proxy, Task, TaskList,
     auth::{Access, CONTENT_TYPE, Pass},
     budget::{Allowance, Urgency},
+    dial::Dialer,
     error::{
         answer::{Answer, explain_refusal},
         failure,
     },
-    line::{self, Opener},
-    paging,
-    reads::Reads,
+    excerpt::Cleaner,
+    line, paging,
+    reads::{self, Reads},
     request::{Request, Tasks},
-    wire::{self, ProxyPage, TaskPage, WireError},
+    wire::{self, Cleaned, ProxyPage, TaskPage, WireError},
 };
 use crate::model::{InstanceId, JobId, Moment, ProjectId};
 
@@ -30,7 +31,7 @@ use crate::model::{InstanceId, JobId, Moment, ProjectId};
 pub struct HttpCloud {
     pub(super) account: Arc<Account>,
     pub(super) reads: Reads,
-    pub(super) opener: Arc<Opener>,
+    pub(super) dialer: Dialer,
     pub(super) allowance: Arc<Allowance>,
 }
 
@@ -64,6 +65,7 @@ impl Account {
         let json = HeaderValue::from_static(CONTENT_TYPE);
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, json.clone());
+        headers.insert(header::USER_AGENT, reads::USER_AGENT);
         if !request.body.is_empty() {
             headers.insert(header::CONTENT_TYPE, json);
         }
@@ -96,7 +98,7 @@ impl Account {
 }
 
 impl HttpCloud {
-    async fn read<T>(
+    async fn read<T: Cleaned>(
         &self,
         request: &Request,
         understand: impl Fn(&str) -> Result<T, WireError>,
@@ -116,7 +118,7 @@ impl HttpCloud {
         }
     }
 
-    async fn read_with<T>(
+    async fn read_with<T: Cleaned>(
         &self,
         request: &Request,
         pass: &Pass,
@@ -124,13 +126,10 @@ impl HttpCloud {
     ) -> Result<(T, Option<Timestamp>), CloudError> {
         let account = &self.account;
         let url = format!("{}{}", account.endpoint, request.target());
-        let outgoing = self
-            .reads
-            .http
-            .request(request.method.clone(), url)
-            .headers(account.headers(request, pass, self.reads.clock.now())?);
+        let headers = account.headers(request, pass, self.reads.clock.now())?;
+        let outgoing = reads::request(request.method.clone(), &url, headers, Vec::new())?;
+        let secrets = account.access.secrets(Some(pass), Some(outgoing.headers()));
         let read = |answer: Answer, now| {
-            let secrets = account.access.secrets(Some(pass));
             let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
             if !answer.status.is_success() {
                 return Err(account.error(request, &answer, &secrets, now));
@@ -138,7 +137,7 @@ impl HttpCloud {
             match understand(&answer.body) {
                 Ok(value) => {
                     account.access.accepted();
-                    Ok((value, answer.date()))
+                    Ok((value.cleaned(&Cleaner::new(&secrets)), answer.date()))
                 }
                 Err(WireError::NoJob) => Err(CloudError {
                     status: Some(answer.status.as_u16()),
@@ -229,16 +228,7 @@ impl Cloud for HttpCloud {
         Box::pin(async move {
             let request = Request::job(&self.account.project, id);
             let (job, cloud_time) = self.read(&request, |body| wire::job(body, id)).await?;
-            let secrets = self.account.access.secrets(None);
-            let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-            let fail_reason = job
-                .fail_reason
-                .map(|reason| super::excerpt::excerpt(&reason, &secrets));
-            Ok(Job {
-                fail_reason,
-                cloud_time,
-                ..job
-            })
+            Ok(Job { cloud_time, ..job })
         })
     }
 

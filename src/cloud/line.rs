@@ -8,40 +8,25 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::{
-    legacy::connect::{HttpConnector, proxy::Tunnel},
-    proxy::matcher::Matcher,
-};
-use rustls::ClientConfig;
 use tower_service::Service as _;
 use tracing::Instrument as _;
 
 use super::{
     ChangeAnswer, CloudError, Line, Meaning,
     auth::{Pass, entrance::Turn},
+    dial::Dialer,
     error::{answer::Answer, failure},
     http::{Account, HttpCloud},
-    names::Names,
     observer::{CallObserver, Operation},
-    reads::{self, LONGEST_BODY},
+    reads,
     request::Request,
     wire::{self, ChangeReceipt},
 };
 use crate::{
     clock::Clock, controller::journal::Acknowledged, fleet::permits::Permit, telemetry::traces,
 };
-
-/// Opens connections.
-#[derive(Debug)]
-pub struct Opener {
-    direct: HttpsConnector<HttpConnector<Names>>,
-    egress: Matcher,
-    tls: ClientConfig,
-    names: Names,
-}
 
 /// An open connection that has carried nothing yet.
 struct HttpLine {
@@ -64,34 +49,10 @@ impl Drop for Connection {
     }
 }
 
-impl Opener {
-    /// Connections go through the proxy that `egress` names, if it names one.
-    pub fn new(egress: Matcher, tls: ClientConfig, names: Names) -> Self {
-        let direct = HttpsConnectorBuilder::new()
-            .with_tls_config(tls.clone())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp(names.clone()));
-        Self {
-            direct,
-            egress,
-            tls,
-            names,
-        }
-    }
-}
-
-fn tcp(names: Names) -> HttpConnector<Names> {
-    let mut tcp = HttpConnector::new_with_resolver(names);
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp
-}
-
 /// Opens a line: token, name look-up, TCP, TLS.
 pub(super) async fn open(cloud: &HttpCloud) -> Result<impl Line + use<>, CloudError> {
     let (turn, pass) = cloud.account.access.pass(&cloud.allowance).await?;
-    let opening = connect(&cloud.opener, &cloud.account.endpoint);
+    let opening = connect(cloud.dialer.clone(), &cloud.account.endpoint);
     let (sender, connection) = tokio::time::timeout(cloud.reads.timeout, opening)
         .await
         .unwrap_or_else(|_| Err(failure::transient("no connection in time")))?;
@@ -108,40 +69,16 @@ pub(super) async fn open(cloud: &HttpCloud) -> Result<impl Line + use<>, CloudEr
 }
 
 async fn connect(
-    opener: &Opener,
+    mut dialer: Dialer,
     endpoint: &str,
 ) -> Result<(SendRequest<Full<Bytes>>, Connection), CloudError> {
     let uri: Uri = endpoint
         .parse()
         .map_err(|_| failure::transient("the endpoint is no address"))?;
-    // Plain http is spoken to the hosts of --allow-http only; they are near.
-    let egress = (uri.scheme_str() == Some("https"))
-        .then(|| opener.egress.intercept(&uri))
-        .flatten();
-    match egress {
-        None => handshake(opener.direct.clone().call(uri).await).await,
-        Some(egress) => {
-            let mut tunnel = Tunnel::new(egress.uri().clone(), tcp(opener.names.clone()));
-            if let Some(credential) = egress.basic_auth() {
-                tunnel = tunnel.with_auth(credential.clone());
-            }
-            let mut through = HttpsConnectorBuilder::new()
-                .with_tls_config(opener.tls.clone())
-                .https_only()
-                .enable_http1()
-                .wrap_connector(tunnel);
-            handshake(through.call(uri).await).await
-        }
-    }
-}
-
-async fn handshake<T>(
-    connected: Result<T, Box<dyn std::error::Error + Send + Sync>>,
-) -> Result<(SendRequest<Full<Bytes>>, Connection), CloudError>
-where
-    T: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
-{
-    let stream = connected.map_err(|error| failure::of_connecting(error.as_ref()))?;
+    let stream = dialer
+        .call(uri)
+        .await
+        .map_err(|error| failure::of_connecting(error.as_ref()))?;
     let (sender, driver) = http1::handshake(stream)
         .await
         .map_err(|error| failure::of_connecting(&error))?;
@@ -176,6 +113,9 @@ impl HttpLine {
             Ok(outgoing) => outgoing,
             Err(error) => return ChangeAnswer::NotSent(error),
         };
+        let secrets = account
+            .access
+            .secrets(Some(&self.pass), Some(outgoing.headers()));
         let span = traces::call(Operation::ChangePort, Some(intent.change_id().as_str()));
         let exchange = exchange(&mut self.sender, outgoing).instrument(span.clone());
         let exchanged = tokio::time::timeout(self.timeout, exchange).await;
@@ -184,7 +124,7 @@ impl HttpLine {
             Err(_) => ChangeAnswer::Unknown(failure::transient("no answer in time")),
             Ok(Err(Broken::Unsent(error))) => ChangeAnswer::NotSent(error),
             Ok(Err(Broken::Midway(error))) => ChangeAnswer::Unknown(error),
-            Ok(Ok(answer)) => self.judge(&request, &answer),
+            Ok(Ok(answer)) => self.judge(&request, &answer, &secrets),
         };
         drop(self.connection);
         let error = match &answer {
@@ -218,9 +158,8 @@ impl HttpLine {
         Ok(outgoing)
     }
 
-    fn judge(&self, request: &Request, answer: &Answer) -> ChangeAnswer {
+    fn judge(&self, request: &Request, answer: &Answer, secrets: &[String]) -> ChangeAnswer {
         let account = &self.account;
-        let secrets = account.access.secrets(Some(&self.pass));
         let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
         let now = self.clock.now().wall;
         if answer.status.is_success() {
@@ -286,13 +225,12 @@ async fn exchange(
             }
         })?;
     let (head, body) = response.into_parts();
-    let body = Limited::new(body, LONGEST_BODY)
-        .collect()
+    let body = reads::whole(body)
         .await
-        .map_err(|error| Broken::Midway(failure::of_connecting(error.as_ref())))?;
+        .map_err(|error| Broken::Midway(failure::of_body(error.as_ref())))?;
     Ok(Answer {
         status: head.status,
         headers: head.headers,
-        body: reads::text(body.to_bytes().into()),
+        body,
     })
 }

@@ -9,7 +9,6 @@ use std::{
 
 use futures::future::{BoxFuture, FutureExt as _};
 use hyper_util::client::legacy::connect::dns::Name;
-use reqwest::dns::{Addrs, Resolve, Resolving};
 use tower_service::Service;
 
 type LookUp = dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync;
@@ -47,20 +46,6 @@ impl fmt::Debug for Names {
     }
 }
 
-/// For reads.
-impl Resolve for Names {
-    fn resolve(&self, name: reqwest::dns::Name) -> Resolving {
-        let looking = (self.0)(name.as_str().to_owned());
-        looking
-            .map(|found| {
-                let found: Addrs = Box::new(found?.into_iter());
-                Ok(found)
-            })
-            .boxed()
-    }
-}
-
-/// For lines.
 impl Service<Name> for Names {
     type Response = std::vec::IntoIter<SocketAddr>;
     type Error = io::Error;

@@ -2,7 +2,7 @@
 //!
 //! Verification is the platform's own and never skipped; what is added is the name of an issuer that nobody vouches for.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme,
@@ -13,27 +13,54 @@ use rustls::{
 use rustls_platform_verifier::Verifier;
 use x509_cert::{Certificate, der::Decode as _};
 
+use crate::config::authorities::Authorities;
+
 /// Nobody vouches for who issued the server's certificate.
 #[derive(Debug, thiserror::Error)]
-#[error("nobody that this machine trusts vouches for its issuer, {issuer}")]
 struct UnknownIssuer {
     issuer: String,
+    /// The file of further authorities, if there is one.
+    file: Option<String>,
+}
+
+impl fmt::Display for UnknownIssuer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { issuer, file } = self;
+        match file {
+            None => write!(
+                formatter,
+                "nobody that this machine trusts vouches for its issuer, {issuer}; name its authority with --extra-ca if it \
+                 is to be believed"
+            ),
+            Some(file) => write!(
+                formatter,
+                "neither this machine nor {file}, the file of --extra-ca, trusts its issuer, {issuer}; add its authority to \
+                 that file, which is read again when it changes, if it is to be believed"
+            ),
+        }
+    }
 }
 
 /// The verifier of the platform, which keeps the name of an unknown issuer to itself.
 #[derive(Debug)]
-struct Naming(Verifier);
+struct Naming {
+    verifier: Verifier,
+    file: Option<String>,
+}
 
 /// For connections to the cloud; `extra` are authorities that are believed beside those of the machine.
-pub fn client_config(extra: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Error> {
+pub fn client_config(extra: &Authorities) -> Result<ClientConfig, Error> {
     let provider = CryptoProvider::get_default().map_or_else(
         || Arc::new(rustls::crypto::ring::default_provider()),
         Arc::clone,
     );
-    let verifier = Naming(Verifier::new_with_extra_roots(
-        extra,
-        Arc::clone(&provider),
-    )?);
+    let verifier = Naming {
+        verifier: Verifier::new_with_extra_roots(
+            extra.certificates().iter().cloned(),
+            Arc::clone(&provider),
+        )?,
+        file: extra.path().map(str::to_owned),
+    };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
@@ -48,7 +75,7 @@ pub fn describe(error: &Error) -> String {
         Error::InvalidCertificate(CertificateError::Other(OtherError(other)))
             if other.is::<UnknownIssuer>() =>
         {
-            format!("{other}; name its authority with --extra-ca if it is to be believed")
+            other.to_string()
         }
         Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. }) => {
             format!("it has expired, {}", moment(*not_after))
@@ -82,15 +109,22 @@ impl ServerCertVerifier for Naming {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified =
-            self.0
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verified = self.verifier.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
         verified.map_err(|error| match error {
             Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
                 // The last of the chain is the nearest to who should be known.
                 let last = intermediates.last().unwrap_or(end_entity);
                 issuer(last).map_or(error, |issuer| {
-                    let other = OtherError(Arc::new(UnknownIssuer { issuer }));
+                    let other = OtherError(Arc::new(UnknownIssuer {
+                        issuer,
+                        file: self.file.clone(),
+                    }));
                     Error::InvalidCertificate(CertificateError::Other(other))
                 })
             }
@@ -104,7 +138,7 @@ impl ServerCertVerifier for Naming {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0
+        self.verifier
             .verify_tls12_signature(message, certificate, signature)
     }
 
@@ -114,11 +148,11 @@ impl ServerCertVerifier for Naming {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0
+        self.verifier
             .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.verifier.supported_verify_schemes()
     }
 }

@@ -1,6 +1,7 @@
 //! From JSON to the few values that are used.
 //!
 //! Strict where a decision hangs on it, lenient everywhere else: fields that are not used may have any type or be absent.
+//! Texts are as the other side wrote them until they were [`Cleaned`].
 //! Sources: API pages "Querying Proxy Instances", "Obtaining Information About a Task" and "Querying Instant Tasks"; the
 //! vendor's examples and schemas disagree on types.
 
@@ -10,10 +11,10 @@ use self::sparse::Value;
 use super::{Job, Proxy, ProxyStatus, Task};
 use crate::model::{InstanceId, JobId, JobState, ProxyId};
 
+mod cleaned;
 mod sparse;
 
-/// The longest name or address that is kept, in characters.
-const LONGEST_WORD: usize = 128;
+pub use cleaned::Cleaned;
 
 // The fields that are used of each answer, those of all its objects together.
 const OF_PROXIES: &[&str] = &[
@@ -172,9 +173,9 @@ fn proxy(row: &Value<'_>) -> Option<Proxy> {
     let proxy = row.get("proxy")?;
     Some(Proxy {
         id: ProxyId::parse(text(proxy, "pool_id")?).ok()?,
-        name: text(proxy, "name").map(short).unwrap_or_default(),
+        name: text(proxy, "name").unwrap_or_default().to_owned(),
         status: status(text(proxy, "status")),
-        address: text(proxy, "address").map(short),
+        address: text(proxy, "address").map(str::to_owned),
         port: number(proxy, "port")
             .and_then(|port| u16::try_from(port).ok())
             .filter(|port| *port != 0),
@@ -189,7 +190,7 @@ fn status(word: Option<&str>) -> ProxyStatus {
         "ACTIVE" => ProxyStatus::Active,
         // The last is a word of the sister service RDS; what is frozen does not thaw by itself.
         "ABNORMAL" | "FAILED" | "DELETED" | "FROZEN" => ProxyStatus::Unhealthy(word.to_owned()),
-        _ => ProxyStatus::Changing(short(word)),
+        _ => ProxyStatus::Changing(word.to_owned()),
     }
 }
 
@@ -241,13 +242,6 @@ fn number(value: &Value<'_>, name: &str) -> Option<u64> {
 /// `2026-03-02T16:40:05+0800`, or with a colon in the offset or a `Z`.
 fn time(value: &Value<'_>, name: &str) -> Option<Timestamp> {
     text(value, name)?.parse().ok()
-}
-
-fn short(text: &str) -> String {
-    text.chars()
-        .filter(|letter| !letter.is_control())
-        .take(LONGEST_WORD)
-        .collect()
 }
 
 #[cfg(test)]
@@ -323,7 +317,7 @@ mod tests {
             (json!(null), ProxyStatus::Unhealthy("no status".to_owned())),
             (
                 json!("ACT\u{0}IVE"),
-                ProxyStatus::Changing("ACTIVE".to_owned()),
+                ProxyStatus::Changing("ACT\u{0}IVE".to_owned()),
             ),
             (
                 json!("ADDING READ REPLICAS TO PROXY"),

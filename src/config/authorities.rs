@@ -1,4 +1,4 @@
-//! Certificate authorities that are believed beside those of the machine, from a file.
+//! Certificate authorities that are believed beside those of the machine, from a file that may be swapped later.
 
 use rustls::{
     RootCertStore,
@@ -33,8 +33,55 @@ pub enum AuthoritiesFault {
     },
 }
 
+/// Authorities, and the file that they came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Authorities {
+    path: Option<String>,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Authorities {
+    /// None but those of the machine.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// These, which never change.
+    pub fn of(certificates: Vec<CertificateDer<'static>>) -> Self {
+        Self {
+            path: None,
+            certificates,
+        }
+    }
+
+    /// Those that this file holds.
+    pub fn read(path: &str) -> Result<Self, AuthoritiesFault> {
+        let certificates = read(path)?;
+        Ok(Self {
+            path: Some(path.to_owned()),
+            certificates,
+        })
+    }
+
+    /// Those that the file holds now; nothing if they are the same, or if there is no file.
+    pub fn again(&self) -> Result<Option<Self>, AuthoritiesFault> {
+        let read = self.path.as_deref().map(Self::read).transpose()?;
+        Ok(read.filter(|read| read != self))
+    }
+
+    /// The file.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// The certificates.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
+    }
+}
+
 /// Reads a bundle of certificates in PEM; what stands between the blocks, and blocks of other kinds, are passed over.
-pub fn read(path: &str) -> Result<Vec<CertificateDer<'static>>, AuthoritiesFault> {
+fn read(path: &str) -> Result<Vec<CertificateDer<'static>>, AuthoritiesFault> {
     let bundle = std::fs::read(path).map_err(|error| AuthoritiesFault::Unreadable {
         path: path.to_owned(),
         why: error.to_string(),

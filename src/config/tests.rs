@@ -88,7 +88,7 @@ fn what_is_empty_counts_as_not_given() {
     .unwrap();
     assert_eq!(config.namespace, None);
     assert!(config.allow.check("http://127.0.0.1:9000").is_err());
-    assert!(config.extra_authorities.is_empty());
+    assert_eq!(config.extra_authorities, Authorities::none());
 }
 
 #[test]
@@ -207,6 +207,7 @@ fn connects_to_a_region(config: Config) -> Result<(), Meaning> {
         lock_out: config.pace.lock_out(),
         throttle_pause: config.pace.throttled,
         extra_authorities: config.extra_authorities,
+        egress: config.egress,
         names: Names::of_the_system(),
         call_limit: config.call_limit,
         calls_at_once: 8,

@@ -11,9 +11,11 @@ use taurus_port_operator::{
         auth::{guard::LockOut, secret::Credential},
         budget::CallLimit,
         connector::{Connector, Policy},
+        egress::Egress,
         endpoints::AllowList,
         names::Names,
     },
+    config::authorities::Authorities,
     controller::{accounts::Connect as _, read::Subject},
     model::{InstanceId, JobId, ProjectId, ProxyId},
 };
@@ -29,6 +31,7 @@ mod answers;
 pub mod changes;
 mod credentials;
 mod tls;
+mod ways;
 
 pub const TOKEN: &str = "a-token-that-somebody-else-has-fetched";
 
@@ -85,7 +88,8 @@ fn policy(url: &str, change: impl FnOnce(&mut Policy)) -> Policy {
             pause: Duration::from_mins(16),
         },
         throttle_pause: (Duration::ZERO, Duration::ZERO),
-        extra_authorities: Vec::new(),
+        extra_authorities: Authorities::none(),
+        egress: Egress::direct(),
         names: Names::of_the_system(),
         call_limit: CallLimit::unfelt(),
         calls_at_once: 8,

@@ -5,14 +5,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::forms;
 use crate::cloud::{
-    CloudError, Meaning, budget::Allowance, error::table::Asked, observer::Operation, reads::Reads,
+    CloudError, Meaning,
+    budget::Allowance,
+    error::table::Asked,
+    observer::Operation,
+    reads::{self, Reads},
     wire,
 };
 
@@ -22,6 +25,8 @@ const UNSTATED_LIFE: Duration = Duration::from_mins(30);
 /// A token is renewed this long before its end, or after four fifths of its life if that is earlier; a short one lives half
 /// its life at least.
 const EARLY: Duration = Duration::from_mins(5);
+
+const JSON: HeaderValue = HeaderValue::from_static(super::CONTENT_TYPE);
 
 /// Fetches and keeps the token of one user in one project.
 #[derive(Debug)]
@@ -144,9 +149,9 @@ impl TokenSource {
         news
     }
 
-    /// All that must not appear in a text.
-    pub(super) fn secrets(&self) -> Vec<String> {
-        forms([&self.password])
+    /// What must not appear in a text.
+    pub(super) fn password(&self) -> &SecretString {
+        &self.password
     }
 
     async fn fetch(&self) -> Result<(SecretString, Duration), CloudError> {
@@ -158,9 +163,13 @@ impl TokenSource {
             }}},
             "scope": {"project": {"id": self.project}},
         }});
-        let request = self.reads.http.post(&self.url).json(&body);
-        let secrets = self.secrets();
-        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, JSON);
+        headers.insert(header::CONTENT_TYPE, JSON);
+        headers.insert(header::USER_AGENT, reads::USER_AGENT);
+        let body = body.to_string().into_bytes();
+        let request = reads::request(Method::POST, &self.url, headers, body)?;
+        let secrets = [self.password.expose_secret()];
         let read = |answer: crate::cloud::error::answer::Answer, wall| {
             if !answer.status.is_success() {
                 return Err(answer.error(Asked::Read, wall, &secrets));

@@ -5,37 +5,51 @@
 use std::error::Error;
 
 use super::{CloudError, Meaning};
-use crate::cloud::{excerpt::excerpt, tls};
+use crate::cloud::{dial::Proxied, excerpt::excerpt, tls};
 
 /// A failure that passes by itself.
 pub fn transient(text: &str) -> CloudError {
     failure(Meaning::Transient, text)
 }
 
-/// A read failed before its answer was whole.
-pub fn of_reqwest(error: &reqwest::Error) -> CloudError {
-    if let Some(fault) = tls_fault(error) {
-        return failure(Meaning::TlsFailed, &fault);
+/// A read failed before its answer began.
+pub fn of_request(error: &hyper_util::client::legacy::Error) -> CloudError {
+    if error.is_connect() {
+        return of_connecting(error);
     }
-    let what = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "the answer broke off"
-    };
-    failure(Meaning::Transient, &with_cause(what, error.source()))
+    failure(
+        Meaning::Transient,
+        &with_cause("the connection broke", error.source()),
+    )
+}
+
+/// An answer broke off, or is longer than what is read.
+pub fn of_body(error: &(dyn Error + 'static)) -> CloudError {
+    if error.is::<http_body_util::LengthLimitError>() {
+        return transient("the answer is longer than 4 MiB");
+    }
+    failure(
+        Meaning::Transient,
+        &with_cause("the answer broke off", Some(error)),
+    )
 }
 
 /// A connection could not be opened.
 pub fn of_connecting(error: &(dyn Error + 'static)) -> CloudError {
-    match tls_fault(error) {
-        Some(fault) => failure(Meaning::TlsFailed, &fault),
-        None => failure(
-            Meaning::Transient,
-            &with_cause("no connection", Some(error)),
-        ),
+    let proxy = causes(error).find_map(|cause| cause.downcast_ref::<Proxied>());
+    if let Some(fault) = tls_fault(error) {
+        let whose = proxy.map_or("the server's".to_owned(), |proxied| {
+            format!("proxy {}'s", proxied.proxy)
+        });
+        return failure(
+            Meaning::TlsFailed,
+            &format!("{whose} certificate or its TLS is not accepted: {fault}"),
+        );
     }
+    let what = proxy.map_or("no connection".to_owned(), |proxied| {
+        format!("no connection {proxied}")
+    });
+    failure(Meaning::Transient, &with_cause(&what, Some(error)))
 }
 
 /// A connection broke while it carried a change.
@@ -50,10 +64,7 @@ pub fn of_hyper(error: &hyper::Error) -> CloudError {
 /// [`Error::source`], also from each other.
 fn tls_fault(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(fault) = error.downcast_ref::<rustls::Error>() {
-        return Some(format!(
-            "the server's certificate or its TLS is not accepted: {}",
-            tls::describe(fault)
-        ));
+        return Some(tls::describe(fault));
     }
     let wrapped = error
         .downcast_ref::<std::io::Error>()

@@ -12,7 +12,8 @@ async fn tried(identity: Identity, extra: &[&Authority]) -> [Result<(), CloudErr
     let url = format!("https://localhost:{}", front.port());
     let cloud = connect_with(&url, &KEYS, |policy| {
         policy.call_timeout = Duration::from_secs(10);
-        policy.extra_authorities = extra.iter().map(|authority| authority.der()).collect();
+        let extra = extra.iter().map(|authority| authority.der()).collect();
+        policy.extra_authorities = Authorities::of(extra);
     });
     let read = cloud.list_proxies(&instance()).await.map(|_| ());
     let line = cloud.open_line().await.map(|_| ());

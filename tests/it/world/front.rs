@@ -79,7 +79,11 @@ impl Authority {
 pub struct Front {
     address: SocketAddr,
     task: JoinHandle<()>,
+    asked_for: Names,
 }
+
+/// The names that callers asked for in their TLS; nothing where they gave none.
+type Names = Arc<Mutex<Vec<Option<String>>>>;
 
 impl Drop for Front {
     fn drop(&mut self) {
@@ -100,16 +104,34 @@ impl Front {
             .with_single_cert(identity.chain, identity.key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Self::serve_at(at, move |stream| {
-            let acceptor = acceptor.clone();
+        let asked_for = Names::default();
+        let names = Arc::clone(&asked_for);
+        let front = Self::serve_at(at, move |stream| {
+            let (acceptor, names) = (acceptor.clone(), Arc::clone(&names));
             async move {
                 // Who doesn't like the certificate goes away.
                 let Ok(mut outside) = acceptor.accept(stream).await else {
                     return;
                 };
+                let name = outside.get_ref().1.server_name().map(str::to_owned);
+                names.lock().unwrap().push(name);
                 let mut inside = TcpStream::connect(behind).await.unwrap();
                 let _ = copy_bidirectional(&mut outside, &mut inside).await;
             }
+        });
+        front.with_names(asked_for)
+    }
+
+    fn with_names(mut self, asked_for: Names) -> Self {
+        self.asked_for = asked_for;
+        self
+    }
+
+    /// Takes connections, and never says a word.
+    pub fn silent() -> Self {
+        Self::serve(|stream| async move {
+            std::future::pending::<()>().await;
+            drop(stream);
         })
     }
 
@@ -148,7 +170,16 @@ impl Front {
                 tokio::spawn(handle(stream));
             }
         });
-        Self { address, task }
+        Self {
+            address,
+            task,
+            asked_for: Names::default(),
+        }
+    }
+
+    /// The names that callers asked for in their TLS so far.
+    pub fn asked_for(&self) -> Vec<Option<String>> {
+        self.asked_for.lock().unwrap().clone()
     }
 
     /// Its port on loopback.
@@ -157,19 +188,55 @@ impl Front {
     }
 }
 
-/// A proxy for https that keeps a list of where its callers wanted to go.
+/// A proxy for https that keeps a list of where its callers wanted to go, and of the first byte that each has sent.
 pub struct Egress {
     front: Front,
     asked: Arc<Mutex<Vec<String>>>,
+    first_bytes: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Egress {
     /// A proxy that takes whoever shows these credentials (`user:password` in base64).
     pub fn new(credentials: &'static str) -> Self {
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&asked);
-        let front = Front::serve(move |stream| tunnel(stream, credentials, Arc::clone(&seen)));
-        Self { front, asked }
+        Self::start(credentials, None)
+    }
+
+    /// As [`Self::new`], spoken to through TLS.
+    pub fn with_tls(credentials: &'static str, identity: Identity) -> Self {
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(identity.chain, identity.key)
+            .unwrap();
+        Self::start(credentials, Some(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    fn start(credentials: &'static str, tls: Option<TlsAcceptor>) -> Self {
+        let (asked, first_bytes) = (Arc::default(), Arc::default());
+        let (seen, firsts) = (Arc::clone(&asked), Arc::clone(&first_bytes));
+        let front = Front::serve(move |stream| {
+            let (seen, tls) = (Arc::clone(&seen), tls.clone());
+            let firsts: Arc<Mutex<Vec<u8>>> = Arc::clone(&firsts);
+            async move {
+                let mut first = [0];
+                if stream.peek(&mut first).await.is_ok_and(|count| count == 1) {
+                    firsts.lock().unwrap().push(first[0]);
+                }
+                match tls {
+                    None => tunnel(stream, credentials, seen).await,
+                    Some(tls) => {
+                        // Who doesn't like the certificate, or speaks no TLS, goes away.
+                        if let Ok(stream) = tls.accept(stream).await {
+                            tunnel(stream, credentials, seen).await;
+                        }
+                    }
+                }
+            }
+        });
+        Self {
+            front,
+            asked,
+            first_bytes,
+        }
     }
 
     /// Its port on loopback.
@@ -181,9 +248,18 @@ impl Egress {
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
+
+    /// The first byte of each connection so far that has sent any.
+    pub fn first_bytes(&self) -> Vec<u8> {
+        self.first_bytes.lock().unwrap().clone()
+    }
 }
 
-async fn tunnel(stream: TcpStream, credentials: &str, asked: Arc<Mutex<Vec<String>>>) {
+async fn tunnel(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    credentials: &str,
+    asked: Arc<Mutex<Vec<String>>>,
+) {
     let mut caller = BufReader::new(stream);
     let mut lines = Vec::new();
     loop {
@@ -209,6 +285,7 @@ async fn tunnel(stream: TcpStream, credentials: &str, asked: Arc<Mutex<Vec<Strin
     let mut inside = TcpStream::connect(target).await.unwrap();
     let answer = "HTTP/1.1 200 Connection established\r\n\r\n";
     caller.write_all(answer.as_bytes()).await.unwrap();
+    caller.flush().await.unwrap();
     let _ = copy_bidirectional(&mut caller, &mut inside).await;
 }
 

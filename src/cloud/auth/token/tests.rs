@@ -14,8 +14,13 @@ use crate::{
     clock::{Clock, Shift},
     cloud::{
         budget::{Allowance, Budget, CallLimit, Urgency},
+        dial::Dialer,
+        egress::Egress,
+        names::Names,
         observer::CallObserver,
+        trust::Trust,
     },
+    config::authorities::Authorities,
 };
 
 /// What IAM is asked for how often, and what it answers to the nth request.
@@ -50,12 +55,10 @@ fn token(number: usize) -> impl IntoResponse {
 fn source(url: &str, clock: Clock) -> Arc<TokenSource> {
     // An error means that another test was quicker.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let reads = Reads {
-        http: reqwest::Client::builder().no_proxy().build().unwrap(),
-        clock,
-        timeout: Duration::from_secs(30),
-        observer: Arc::new(()),
-    };
+    let timeout = Duration::from_secs(30);
+    let trust = Trust::new(Authorities::none(), clock).unwrap();
+    let dialer = Dialer::new(Egress::direct(), trust, Names::of_the_system(), timeout);
+    let reads = Reads::new(dialer, clock, timeout, Arc::new(()));
     let [username, password, domain] = ["user", "password", "domain"].map(SecretString::from);
     Arc::new(TokenSource::new(
         reads, url, "project", username, password, domain,

@@ -10,9 +10,11 @@ use taurus_port_operator::{
     cloud::{
         budget::CallLimit,
         connector::{Connector, Policy},
+        egress::Egress,
         endpoints::AllowList,
         names::Names,
     },
+    config::authorities::Authorities,
     pace::Pace,
 };
 use taurus_sim::{
@@ -99,7 +101,8 @@ impl Cloud {
             call_timeout: pace.call_timeout,
             lock_out: pace.lock_out(),
             throttle_pause: pace.throttled,
-            extra_authorities: Vec::new(),
+            extra_authorities: Authorities::none(),
+            egress: Egress::direct(),
             names: Names::of_the_system(),
             call_limit,
             calls_at_once: AT_ONCE,
