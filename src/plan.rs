@@ -90,7 +90,7 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
                 session,
             };
         };
-        session.note_progress(&progress);
+        session.note_progress(&progress, record.change.as_ref(), facts.now);
         record = settle::advance(record, progress, facts.now);
         session.turn_to(record.change.as_ref(), facts.now);
     }
@@ -154,11 +154,12 @@ fn idle(facts: &Facts<'_>) -> Step {
     if facts.observed.claimed_by_older && !observes {
         return Step::Hold(Cause::ProxyClaimed, facts.resync);
     }
-    if !facts.is_vetted() {
-        return vet(facts, proxy);
-    }
+    // Nothing is ever sent for it, so nothing has to be known of changes from before it.
     if observes {
         return Step::Rest;
+    }
+    if !facts.is_vetted() {
+        return vet(facts, proxy);
     }
     if port == facts.desired.port.get() {
         return gates::just_failed(facts).unwrap_or(Step::Rest);

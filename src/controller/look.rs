@@ -77,7 +77,7 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
     };
     match (depth, from.job()) {
         (Depth::Tasks(turn, after), _) => {
-            observed.tasks = tasks_of(from, directory, turn, after).await;
+            look_at_tasks(from, directory, turn, after, &mut observed).await;
             if let Seen::Unknown(_) = observed.tasks {
                 return Ok(observed);
             }
@@ -110,23 +110,29 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
     Ok(observed)
 }
 
-async fn tasks_of(
+async fn look_at_tasks(
     from: &Viewpoint<'_>,
     directory: &Directory,
     turn: &dyn Cloud,
     after: Option<Duration>,
-) -> Seen<Option<crate::cloud::Task>> {
+    observed: &mut Observed,
+) {
     let listed = seat::aside(directory.tasks(turn, from.pace, after));
-    seen(listed.await).find(|list| {
-        tasks::unfinished(
-            &list,
-            &from.desired.subject.instance,
-            from.abandoned,
-            from.now,
-            from.pace,
-        )
-        .cloned()
-    })
+    let list = match listed.await {
+        Ok(list) => list,
+        Err(error) => {
+            observed.tasks = Seen::Unknown(Trouble::Cloud(error));
+            return;
+        }
+    };
+    let instance = &from.desired.subject.instance;
+    let mut passed_over = from.abandoned.clone();
+    passed_over.extend(directory.verified(instance));
+    // The own job is over, whatever a list that lags shows: what is left of it is judged by the port, see `plan::gates`.
+    passed_over.extend(from.session.verified.as_deref().map(|own| own.job.clone()));
+    let unfinished = tasks::unfinished(&list, instance, &passed_over, from.now, from.pace);
+    observed.tasks_clear_in = unfinished.and_then(|unfinished| unfinished.clear_in);
+    observed.tasks = Seen::Known(unfinished.map(|unfinished| unfinished.task.clone()));
 }
 
 impl Viewpoint<'_> {

@@ -15,7 +15,7 @@ use crate::{
         memory::Memory,
         read::{self, Desired},
     },
-    crd::TaurusProxyPort,
+    crd::{ManagementPolicy, TaurusProxyPort},
     fleet::permits::Asker,
     model::{Moment, Uid},
     plan::{
@@ -126,14 +126,19 @@ impl<'a> Pass<'a> {
             self.memory.session.use_credential(opened.credential);
             opened.directory
         });
-        if let Some(finding) = self.find_due(&desired, &way).await? {
-            return self.finish(&desired, finding).await;
-        }
-        let listing = self.listing(&desired, &record);
-        let finding = match self.find_usual(&desired, &way, listing).await? {
-            Ok(finding) => finding,
-            Err(Later(wait)) => return self.put_off(&desired, wait).await,
+        let finding = match self.find_due(&desired, &way).await? {
+            Some(finding) => finding,
+            None => {
+                let listing = self.listing(&desired, &record);
+                match self.find_usual(&desired, &way, listing).await? {
+                    Ok(finding) => finding,
+                    Err(Later(wait)) => return self.put_off(&desired, wait).await,
+                }
+            }
         };
+        if let (Ok(directory), Some(verified)) = (&way, &finding.decision.session.verified) {
+            directory.note_verified(&desired.subject.instance, verified);
+        }
         self.finish(&desired, finding).await
     }
 
@@ -170,14 +175,15 @@ impl<'a> Pass<'a> {
         let silent = !says_ready
             .clone()
             .any(|condition| condition.type_ == "Ready");
-        let unproven = !record.vetted
+        let unproven = desired.policy != ManagementPolicy::Observe
+            && !record.vetted
             && says_ready
                 .clone()
                 .any(|condition| condition.type_ == "Ready" && condition.status == "True");
         if !(silent || unproven) {
             return Ok(());
         }
-        let step = Step::Hold(Cause::Newcomer, Duration::ZERO);
+        let step = Step::Hold(Cause::FirstLook, Duration::ZERO);
         let decision = Decision {
             record: record.clone(),
             session: self.memory.session.clone(),

@@ -19,12 +19,13 @@ use crate::{
     cloud::{Cloud, CloudError, Job, Meaning, Proxy, TaskList, Urgency, request::TASKS_A_PAGE},
     model::{InstanceId, JobId},
     pace::Pace,
-    plan::tasks,
+    plan::{session, tasks},
 };
 
 mod jobs;
 mod shared_read;
 pub mod sweep;
+mod verified;
 
 /// A list is kept for the other resources of its instance for so long.
 pub const KEPT: Duration = Duration::from_secs(10);
@@ -65,6 +66,7 @@ pub struct Directory {
     /// Tasks that were created before this need not be read again.
     settled_before: Mutex<Option<Timestamp>>,
     jobs: jobs::Jobs,
+    verified: verified::Verified,
 }
 
 #[derive(Default)]
@@ -115,6 +117,7 @@ impl Directory {
             tasks: SharedRead::with_rest(rest),
             settled_before: Mutex::default(),
             jobs: jobs::Jobs::default(),
+            verified: verified::Verified::default(),
         }
     }
 
@@ -190,6 +193,16 @@ impl Directory {
         self.jobs.job(self.cloud.as_ref(), &self.clock, id).await
     }
 
+    /// This process sent `change` for a proxy on `instance`, and saw its port in place.
+    pub fn note_verified(&self, instance: &InstanceId, change: &session::Verified) {
+        self.verified.note(instance, &change.job, change.at);
+    }
+
+    /// The jobs of [`Self::note_verified`] on `instance` whose tasks may still count. They say nothing of other proxies.
+    pub fn verified(&self, instance: &InstanceId) -> Vec<JobId> {
+        self.verified.on(instance)
+    }
+
     /// Walks over the tasks of which not all is known yet.
     async fn walk(&self, turn: &dyn Cloud, pace: &Pace) -> Result<TaskList, CloudError> {
         let began = self.clock.now();
@@ -239,6 +252,7 @@ impl Directory {
         let uptime = self.uptime();
         self.tasks.forget(uptime.saturating_sub(TASKS_KEPT));
         self.jobs.tidy(uptime);
+        self.verified.tidy(uptime);
     }
 
     fn forget_lists(&self) {

@@ -41,6 +41,14 @@ pub enum Reason {
     JobRunning,
     /// The job is done; the port has still to be seen in the list.
     Verifying,
+    /// The proxy is being read for the first time, or for a new `spec`, and nothing is known yet.
+    ReadingCloud,
+    /// The operator, or this resource, is new: for almost three minutes after the operator's start a change from before may
+    /// still be running. The message says until when that is checked. `Observe` does not wait for it.
+    CheckingEarlierChanges,
+    /// A change on the instance completed less than two minutes ago, and the cloud's lists may lag behind it. The message
+    /// says until when.
+    CloudListsLag,
     /// Whether a change was begun is not known, after a lost answer, a crash or a restored backup; task list and port
     /// are watched for almost three minutes before anything else is done.
     OutcomeUnknown,
@@ -173,6 +181,9 @@ impl Reason {
             Self::Settled | Self::Observed => Class::Ready,
             Self::JobRunning
             | Self::Verifying
+            | Self::ReadingCloud
+            | Self::CheckingEarlierChanges
+            | Self::CloudListsLag
             | Self::OutcomeUnknown
             | Self::BackingOff
             | Self::ProxyBusy

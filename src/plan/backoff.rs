@@ -15,6 +15,12 @@ pub fn doubling((first, longest): (Duration, Duration), count: u32) -> Duration 
     first.saturating_mul(factor.max(1)).min(longest)
 }
 
+/// The wait before the next poll of a job that has been known for `age`: its end is seen at most an eighth of its length late.
+pub fn poll(age: Duration, pace: &Pace) -> Duration {
+    const SHARE: u32 = 8;
+    (age / SHARE).clamp(pace.poll_first, pace.poll_longest)
+}
+
 /// The wait after the `count`-th error in a row. What the other side asks for is granted, where it is longer.
 pub fn after_error(error: &CloudError, count: u32, pace: &Pace) -> Duration {
     let own = match error.meaning {

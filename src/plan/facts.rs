@@ -43,9 +43,11 @@ pub struct Observed {
     pub proxy: Seen<Option<Proxy>>,
     /// The job on record.
     pub job: Seen<Job>,
-    /// The first task that counts as unfinished on the instance, from a task list that was read before the list of
-    /// proxies; `Known(None)` where there is none.
+    /// The task that counts as unfinished on the instance and holds it back the longest, from a task list that was read
+    /// before the list of proxies; `Known(None)` where there is none.
     pub tasks: Seen<Option<Task>>,
+    /// That task has completed, and counts for so much longer.
+    pub tasks_clear_in: Option<Duration>,
     /// Jobs that were given up, by an annotation on any resource of the instance.
     pub abandoned: BTreeSet<JobId>,
     /// Whether an older resource owns the proxy.

@@ -7,12 +7,13 @@ use std::time::Duration;
 use crate::{
     cloud::{Proxy, ProxyStatus},
     crd::{FailureCause, ManagementPolicy},
+    model::JobId,
     plan::{
         attempts::{Allowance, Attempts},
         backoff,
         drift::{self, Correction},
         facts::{Facts, Seen},
-        step::{Cause, Step},
+        step::{By, Cause, Step},
         trouble,
     },
 };
@@ -161,22 +162,41 @@ fn limit(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
 }
 
 /// Also asked before a resource is vetted: an unfinished task may be a change from before it.
-pub fn tasks(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
+pub fn tasks(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
     match &facts.observed.tasks {
         Seen::NotRead => Some(Step::LookAtTasks),
         Seen::Unknown(trouble) => Some(trouble::with_tasks(facts, trouble)),
-        Seen::Known(None) => None,
-        Seen::Known(Some(task)) => {
-            let job = task
-                .job
-                .as_ref()
-                .map_or("without an id".to_owned(), ToString::to_string);
-            Some(Step::Hold(
-                Cause::ProxyBusy(format!("job {job}")),
-                busy_wait(facts),
-            ))
-        }
+        Seen::Known(None) => own_job(facts, proxy),
+        Seen::Known(Some(task)) => Some(match facts.observed.tasks_clear_in {
+            Some(wait) => {
+                let last = facts.record.last.as_ref();
+                let last = last.and_then(|last| last.job_id.as_deref());
+                let own = last.is_some() && last == task.job.as_ref().map(JobId::as_str);
+                let by = if own { By::Ourselves } else { By::Others };
+                Step::Hold(Cause::ListsLag(task.job.clone(), by), wait)
+            }
+            None => {
+                let job = task
+                    .job
+                    .as_ref()
+                    .map_or("without an id".to_owned(), ToString::to_string);
+                Step::Hold(Cause::ProxyBusy(format!("job {job}")), busy_wait(facts))
+            }
+        }),
     }
+}
+
+/// The change before this one was ours and was verified a short while ago. Where the list shows the port that it brought,
+/// nothing is in doubt, for the list was read after the tasks; any other port may be from before it.
+fn own_job(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
+    let verified = facts.session.verified.as_deref()?;
+    let wait = facts
+        .pace
+        .list_lag
+        .saturating_sub(facts.now.elapsed(verified.at));
+    let in_doubt = proxy.port != Some(verified.to) && !wait.is_zero();
+    let cause = Cause::ListsLag(Some(verified.job.clone()), By::Ourselves);
+    in_doubt.then_some(Step::Hold(cause, wait))
 }
 
 fn busy_wait(facts: &Facts<'_>) -> Duration {

@@ -1,7 +1,8 @@
 //! The words for people.
 //!
-//! A message is our own text, which says what is and what to do, and what the other side said. Only our own text decides
-//! whether a status has changed: the other side's holds request ids and times that differ every time.
+//! A message is our own text, which says what is and what to do, the time until when it is waited where that is known, and
+//! what the other side said. Our own text decides whether a status has changed: the other side's holds request ids and times
+//! that differ every time, and a time that moves by seconds is the same time, read from another clock or rounded.
 
 use std::fmt;
 
@@ -13,7 +14,7 @@ use crate::{
     model::{JobId, Port},
     plan::{
         facts::Trouble,
-        step::{Cause, Order},
+        step::{By, Cause, Order},
     },
 };
 
@@ -22,6 +23,8 @@ use crate::{
 pub struct Message {
     /// Our own text.
     pub own: String,
+    /// Until when it is waited, to the second.
+    pub until: Option<Timestamp>,
     /// What the other side said, cleaned.
     pub upstream: Option<String>,
 }
@@ -31,31 +34,66 @@ impl Message {
     pub fn plain(own: impl Into<String>) -> Self {
         Self {
             own: own.into(),
+            until: None,
             upstream: None,
         }
+    }
+
+    /// The same, with the time until when it is waited.
+    #[must_use]
+    pub fn until(self, until: Option<Timestamp>) -> Self {
+        Self { until, ..self }
     }
 
     fn quoting(own: impl Into<String>, upstream: impl Into<String>) -> Self {
         let upstream: String = upstream.into();
         Self {
             own: own.into(),
+            until: None,
             upstream: Some(upstream).filter(|text| !text.is_empty()),
         }
     }
 
     /// Whether a stored text says the same, apart from what the other side said.
     pub fn is_said_by(&self, stored: &str) -> bool {
-        stored
-            .strip_prefix(&self.own)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
+        let Some(rest) = stored.strip_prefix(&self.own) else {
+            return false;
+        };
+        let rest = match self.until {
+            Some(until) => after_the_same_time(rest, until),
+            None => Some(rest),
+        };
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
     }
+}
+
+/// What precedes the time until when it is waited.
+const UNTIL: &str = "; until ";
+
+/// What follows a stored time that is `until`, give or take what clocks and rounding make of it.
+fn after_the_same_time(stored: &str, until: Timestamp) -> Option<&str> {
+    const TOLERANCE_SECONDS: i64 = 10;
+    let stored = stored.strip_prefix(UNTIL)?;
+    let (time, rest) = stored.split_at_checked(shown(until).len())?;
+    let time: Timestamp = time.parse().ok()?;
+    let differs = time.as_second().abs_diff(until.as_second());
+    (differs <= TOLERANCE_SECONDS.unsigned_abs()).then_some(rest)
+}
+
+/// A time in RFC 3339, UTC, to the second.
+fn shown(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 impl fmt::Display for Message {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.own)?;
+        if let Some(until) = self.until {
+            write!(formatter, "{UNTIL}{}", shown(until))?;
+        }
         match &self.upstream {
-            Some(upstream) => write!(formatter, "{}: {upstream}", self.own),
-            None => formatter.write_str(&self.own),
+            Some(upstream) => write!(formatter, ": {upstream}"),
+            None => Ok(()),
         }
     }
 }
@@ -82,13 +120,20 @@ pub fn of(cause: &Cause) -> Message {
         Cause::OutcomeUnknown => Message::plain(
             "whether the last change was begun is not known yet; watching the task list and the port before anything else",
         ),
-        Cause::Looking => Message::plain("the cloud takes long to answer"),
+        Cause::WatchingOutcome(_) => Message::plain(
+            "whether the last change was begun is not known; the task list and the port are watched",
+        ),
+        Cause::ListsLag(job, by) => lists_lag(job.as_ref(), *by),
+        Cause::FirstLook => Message::plain("reading the proxy from the cloud for the first time"),
+        Cause::Looking => {
+            Message::plain("reading the proxy from the cloud, which takes long to answer")
+        }
         Cause::WaitingForCalls => Message::plain(
             "waiting to be looked at: more calls of the cloud are wanted than --calls-per-minute allows",
         ),
-        Cause::Newcomer => Message::plain(
-            "making sure that no change from before this resource is still at work on the proxy",
-        ),
+        Cause::Newcomer => {
+            Message::plain("checking that no earlier change is still running on this proxy")
+        }
         Cause::BackingOff(cause, said) => quoting_option(
             format!("it is tried again; {}", ended(*cause)),
             said.as_ref(),
@@ -165,6 +210,17 @@ fn at_work(job: &JobId, word: Option<&str>) -> Message {
     let word = word.filter(|word| !word.eq_ignore_ascii_case("running"));
     let word = word.map_or_else(String::new, |word| format!(" ({word})"));
     Message::plain(format!("job {job} is at work{word}"))
+}
+
+fn lists_lag(job: Option<&JobId>, by: By) -> Message {
+    let job = job.map_or("a job without an id".to_owned(), |job| format!("job {job}"));
+    let whose = match by {
+        By::Ourselves => "the last change of this resource",
+        By::Others => "another change on the instance",
+    };
+    Message::plain(format!(
+        "{whose} ({job}) has just completed; the next one waits while the cloud's lists may lag behind it"
+    ))
 }
 
 fn starting(order: Order) -> Message {
@@ -265,6 +321,7 @@ fn blocked(trouble: &Trouble) -> Message {
 fn quoting_option(own: String, said: Option<&String>) -> Message {
     Message {
         own,
+        until: None,
         upstream: said.cloned(),
     }
 }

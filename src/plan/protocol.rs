@@ -52,10 +52,8 @@ pub fn follow(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
 
 /// A job that is known: only its own word moves it.
 fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step {
-    let again = backoff::doubling(
-        (facts.pace.poll_first, facts.pace.poll_longest),
-        watch.polls,
-    );
+    let age = facts.now.elapsed(watch.job_known.unwrap_or(watch.since));
+    let again = backoff::poll(age, facts.pace);
     // What was said of a job that was seen at work stands when it can't be read for once.
     let meanwhile = Cause::JobRunning(job.clone(), watch.job_word.clone());
     let seen = match &facts.observed.job {
@@ -98,7 +96,7 @@ fn unresolved(
     let watched = facts.now.elapsed(watch.since);
     if watched < pace.settle_window() {
         let left = pace.settle_window().saturating_sub(watched);
-        return Step::Hold(Cause::OutcomeUnknown, left.min(pace.poll_longest));
+        return Step::Hold(Cause::WatchingOutcome(left), left.min(pace.poll_longest));
     }
     let stuck = watched >= facts.change_timeout();
     let task = match (&facts.observed.tasks, &facts.observed.proxy) {
@@ -153,6 +151,9 @@ fn verify(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
     let again = backoff::doubling((facts.pace.poll_first, facts.pace.poll_longest), reads);
     match proxy.port {
         None => troubled(facts, &trouble::unreadable_port(), Cause::Verifying),
+        Some(port) if port != change.to && is_echo(facts, watch, port) => {
+            Step::Hold(Cause::Verifying, again)
+        }
         Some(port) if port != change.from => Step::Advance(Progress::Succeeded(port)),
         Some(port) if watch.target_seen.is_some() || watch.ended_long_ago => {
             Step::Advance(Progress::Succeeded(port))
@@ -168,6 +169,16 @@ fn verify(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
             _ => Step::Hold(Cause::Verifying, again),
         },
     }
+}
+
+/// Whether a list may show `port` only because it lags behind the change before this one: then it is no third port. By the wall
+/// clock, which may be wrong, and for no longer than lists lag by the monotonic one.
+fn is_echo(facts: &Facts<'_>, watch: &Watch, port: u16) -> bool {
+    let lag = facts.pace.list_lag;
+    facts.now.elapsed(watch.since) < lag
+        && facts.record.last.as_ref().is_some_and(|last| {
+            last.from_port == i32::from(port) && facts.now.since(last.finished_at.0) < lag
+        })
 }
 
 /// The proxy, or what to do while it can't be seen.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     cloud::{CloudError, Meaning, ProxyStatus, auth::fingerprint::Fingerprint},
-    model::{ChangeId, Moment},
+    model::{ChangeId, JobId, Moment},
     pace::Pace,
     plan::{
         facts::{Observed, Seen, Trouble},
@@ -92,8 +92,21 @@ pub struct Session {
     pub awaited: Option<Box<Awaited>>,
     /// The last change that was refused or not sent.
     pub refusal: Option<Box<Refusal>>,
+    /// The last change that this process sent and saw in place.
+    pub verified: Option<Box<Verified>>,
     /// The credential that was used at last.
     pub credential: Option<Fingerprint>,
+}
+
+/// A change that this process sent and whose port it saw in place after the end of its job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Its job.
+    pub job: JobId,
+    /// The port that it brought.
+    pub to: u16,
+    /// Uptime at which it was verified.
+    pub at: Duration,
 }
 
 impl Session {
@@ -134,8 +147,18 @@ impl Session {
         }
     }
 
-    /// Forgets what no longer counts when the record moves on.
-    pub fn note_progress(&mut self, progress: &Progress) {
+    /// The cloud accepted the change that is watched, as this process sent it.
+    pub fn accepted(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.sent_here = true;
+        }
+    }
+
+    /// Takes in that `change` moves on, and forgets what no longer counts.
+    pub fn note_progress(&mut self, progress: &Progress, change: Option<&Change>, now: Moment) {
+        if let (Progress::Succeeded(seen), Some(change)) = (progress, change) {
+            self.verified = self.verified_by(change, *seen, now).map(Box::new);
+        }
         match progress {
             Progress::Vetted => self.doubted = None,
             // Somebody has seen to it; but who was told to wait waits.
@@ -149,6 +172,16 @@ impl Session {
             }
             Progress::Void(_) => {}
         }
+    }
+
+    fn verified_by(&self, change: &Change, seen: u16, now: Moment) -> Option<Verified> {
+        let watch = self.watch.as_ref().filter(|watch| watch.id == change.id)?;
+        let job = change.job.clone().filter(|_| watch.sent_here)?;
+        (seen == change.to).then_some(Verified {
+            job,
+            to: change.to,
+            at: now.uptime,
+        })
     }
 
     /// A credential is used. What was refused to another one says nothing of it.
@@ -171,6 +204,10 @@ impl Session {
         self.note_failures(observed, now);
         self.note_absence(observed, now);
         self.note_others(observed, now);
+        // The task list may lag as long as the other one.
+        let counts = pace.list_lag.saturating_mul(2);
+        self.verified
+            .take_if(|verified| now.elapsed(verified.at) >= counts);
         if let (Some(watch), Some(change)) = (&mut self.watch, &record.change) {
             watch.note_job(observed, now, pace);
             watch.note_port(change, observed, now, pace);

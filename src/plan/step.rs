@@ -68,8 +68,15 @@ pub enum Cause {
     Verifying,
     /// Whether the change was begun is not known.
     OutcomeUnknown,
-    /// No change may be at work from before this object.
+    /// No change from before this object may still be running; that is sure when the wait is over.
     Newcomer,
+    /// Whether the change was begun is not known, and is watched for so much longer before anything is concluded.
+    WatchingOutcome(Duration),
+    /// A change on the instance completed a short while ago: lists may lag behind it until the wait is over. Its job, and
+    /// who made it.
+    ListsLag(Option<JobId>, By),
+    /// The proxy is read for the first time.
+    FirstLook,
     /// The cloud takes long to answer.
     Looking,
     /// More calls of the cloud are wanted than may be made; a look has its time later.
@@ -120,6 +127,15 @@ pub enum Cause {
     Blocked(Trouble),
 }
 
+/// Who made a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// This operator, for this resource.
+    Ourselves,
+    /// Somebody else, or this operator for another proxy.
+    Others,
+}
+
 impl Step {
     /// Whether a change that is on record goes on, and so counts among those under way. One that is blocked or overdue, or of
     /// which nothing was heard for a while, does not: nobody knows for how long.
@@ -141,13 +157,29 @@ impl Step {
 }
 
 impl Cause {
+    /// When the wait for it ends for sure, where `delay` is how long a step waits for it.
+    pub fn ends_in(&self, delay: Duration) -> Option<Duration> {
+        match self {
+            Self::WatchingOutcome(left) => Some(*left),
+            Self::Newcomer
+            | Self::ListsLag(..)
+            | Self::BackingOff(..)
+            | Self::Damped
+            | Self::TakingOver
+            | Self::GivenUp(FailureCause::OutcomeUnknown, _) => Some(delay),
+            _ => None,
+        }
+    }
+
     /// The reason that stands for it in the status.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Starting(_) | Self::JobRunning(..) => Reason::JobRunning,
-            Self::Looking => Reason::CloudUnreachable,
+            Self::FirstLook | Self::Looking => Reason::ReadingCloud,
             Self::Verifying => Reason::Verifying,
-            Self::OutcomeUnknown | Self::Newcomer => Reason::OutcomeUnknown,
+            Self::OutcomeUnknown | Self::WatchingOutcome(_) => Reason::OutcomeUnknown,
+            Self::Newcomer => Reason::CheckingEarlierChanges,
+            Self::ListsLag(..) => Reason::CloudListsLag,
             Self::BackingOff(..) | Self::Damped => Reason::BackingOff,
             Self::ProxyBusy(_) => Reason::ProxyBusy,
             Self::WaitingForInstance => Reason::WaitingForInstance,

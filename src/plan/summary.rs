@@ -3,7 +3,10 @@
 //! Pure. Promises the status rules: exactly one of Ready, Reconciling and Stalled is True; times move only where a status
 //! does; the other side's texts alone change nothing.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
 use kube::ResourceExt as _;
 
 use crate::{
@@ -40,7 +43,7 @@ pub fn status(
 ) -> TaurusProxyPortStatus {
     let old = object.status.as_ref();
     let record = &decision.record;
-    let mut statements = main_statements(old, desired, record, &decision.step);
+    let mut statements = main_statements(old, desired, record, &decision.step, now);
     statements.push(port_in_sync(desired, observed, record));
     statements.extend(job_succeeded(record));
     let proxy = match &observed.proxy {
@@ -58,7 +61,7 @@ pub fn invalid(object: &TaurusProxyPort, fault: String, now: Moment) -> TaurusPr
     let old = object.status.as_ref();
     let generation = object.metadata.generation.unwrap_or_default();
     let record = Record::of(object);
-    let statements = hold(&Cause::SpecInvalid(fault));
+    let statements = hold(&Cause::SpecInvalid(fault), None);
     let mut status = recorded(object, &record, None);
     status.observed_generation = Some(generation);
     status.conditions = conditions(old, statements, generation, now);
@@ -101,6 +104,7 @@ fn main_statements(
     desired: &Desired,
     record: &Record,
     step: &Step,
+    now: Moment,
 ) -> Vec<Statement> {
     match step {
         Step::Rest => {
@@ -119,10 +123,16 @@ fn main_statements(
             }]
         }
         Step::Keep(_) => vec![kept(old, desired, record)],
-        Step::Hold(cause, _) => hold(cause),
-        Step::Change(order) => hold(&Cause::Starting(*order)),
+        Step::Hold(cause, delay) => {
+            let until = cause.ends_in(*delay);
+            hold(
+                cause,
+                until.and_then(|wait| now.wall.checked_add(wait).ok()),
+            )
+        }
+        Step::Change(order) => hold(&Cause::Starting(*order), None),
         // Neither is ever the last word of a decision; said so that it would be seen.
-        Step::LookAtTasks | Step::Advance(_) => hold(&Cause::OutcomeUnknown),
+        Step::LookAtTasks | Step::Advance(_) => hold(&Cause::OutcomeUnknown, None),
     }
 }
 
@@ -149,9 +159,9 @@ fn kept(old: Option<&TaurusProxyPortStatus>, desired: &Desired, record: &Record)
     }
 }
 
-fn hold(cause: &Cause) -> Vec<Statement> {
+fn hold(cause: &Cause, until: Option<Timestamp>) -> Vec<Statement> {
     let reason = cause.reason();
-    let message = message::of(cause);
+    let message = message::of(cause).until(until);
     let unreachable = matches!(
         reason,
         Reason::CloudUnreachable | Reason::Throttled | Reason::MalformedAnswer

@@ -24,28 +24,52 @@ pub fn read_since(now: Moment, settled: Option<Timestamp>, pace: &Pace) -> Times
     settled.map_or(longest, |settled| settled.max(longest))
 }
 
-/// The first task that counts as unfinished on `instance`, if there is one.
+/// The task that holds an instance back the longest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unfinished<'a> {
+    /// The task.
+    pub task: &'a Task,
+    /// It is completed, and counts for so much longer; nothing where it is still at work, for nobody knows how long.
+    pub clear_in: Option<Duration>,
+}
+
+/// The task that counts as unfinished on `instance`, if there is one: one that is still at work before one that has
+/// completed, and of those the one that completed last.
 ///
 /// Ages are judged by the cloud's own time where its answer has one. A pending task that is older than
-/// [`Pace::pending_counts_for`] does not count, nor does a job in `abandoned`; one that was completed less than
+/// [`Pace::pending_counts_for`] does not count, nor does a job in `passed_over`; one that was completed less than
 /// [`Pace::list_lag`] ago does, because the list of proxies may lag behind it. A row whose instance can't be read may be
 /// of this one.
 pub fn unfinished<'a>(
     list: &'a TaskList,
     instance: &InstanceId,
-    abandoned: &BTreeSet<JobId>,
+    passed_over: &BTreeSet<JobId>,
     now: Moment,
     pace: &Pace,
-) -> Option<&'a Task> {
+) -> Option<Unfinished<'a>> {
     let cloud_now = list.cloud_time.unwrap_or(now.wall);
-    list.tasks.iter().find(|task| {
+    let counting = list.tasks.iter().filter(|task| {
         let elsewhere = task
             .instance
             .as_ref()
             .is_some_and(|other| other != instance);
-        let given_up = task.job.as_ref().is_some_and(|job| abandoned.contains(job));
-        !elsewhere && !given_up && counts(task, cloud_now, pace)
-    })
+        let passed_over = task
+            .job
+            .as_ref()
+            .is_some_and(|job| passed_over.contains(job));
+        !elsewhere && !passed_over && counts(task, cloud_now, pace)
+    });
+    let judged = counting.map(|task| Unfinished {
+        task,
+        clear_in: clear_in(task, cloud_now, pace),
+    });
+    judged.max_by_key(|unfinished| unfinished.clear_in.unwrap_or(Duration::MAX))
+}
+
+/// For how much longer a completed task counts.
+fn clear_in(task: &Task, cloud_now: Timestamp, pace: &Pace) -> Option<Duration> {
+    let ended = task.ended.filter(|_| task.state == JobState::Completed)?;
+    Some(pace.list_lag.saturating_sub(age(ended, cloud_now)))
 }
 
 /// No task that was created before this counts, or ever will: all of them were seen, and have long ended. The next walk has to

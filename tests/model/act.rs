@@ -234,6 +234,7 @@ fn accepted(mut desk: Desk<'_>, intent: &Intent) -> State {
         change: Some(with_job),
         ..desk.record()
     };
+    desk.session.accepted();
     let decision = starting(&desk, record, intent);
     let written = desk.write(&look_before(intent), &decision);
     let keeps = desk.model.planner.keeps_job();

@@ -5,13 +5,16 @@
 
 use taurus_port_operator::{
     cloud::{CloudError, Meaning},
-    plan::session::{Refusal, Session, Sighting, Watch},
+    plan::session::{Refusal, Session, Sighting, Verified, Watch},
 };
 
 use crate::{
     clock,
-    paper::{change_id, number},
+    paper::{change_id, job_id, job_number, number},
 };
+
+/// An own change counts no longer this many ticks after it was verified.
+const FORGOTTEN: u8 = 2 * clock::LAG;
 
 /// More sightings than any proof asks for.
 const MANY: u8 = 4;
@@ -22,6 +25,15 @@ pub struct Memory {
     pub watch: Option<Watched>,
     pub doubted: Option<u8>,
     pub refusal: Option<Refused>,
+    pub verified: Option<Seen>,
+}
+
+/// The last change that it sent and saw in place, and how long ago that was.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Seen {
+    pub id: u8,
+    to: u16,
+    at: u8,
 }
 
 /// Of the change on record.
@@ -29,6 +41,7 @@ pub struct Memory {
 pub struct Watched {
     pub id: u8,
     pub since: u8,
+    sent: bool,
     known: Option<u8>,
     seen: Option<u8>,
     missing: Option<Sight>,
@@ -74,6 +87,7 @@ impl Memory {
                 .as_deref()
                 .map(|since| clock::age(*since).min(clock::SETTLE_WINDOW)),
             refusal: session.refusal.as_deref().and_then(Refused::of),
+            verified: session.verified.as_deref().and_then(Seen::of),
         }
     }
 
@@ -82,6 +96,7 @@ impl Memory {
             watch: self.watch.as_ref().map(Watched::watch).map(Box::new),
             doubted: self.doubted.map(clock::uptime).map(Box::new),
             refusal: self.refusal.as_ref().map(Refused::refusal).map(Box::new),
+            verified: self.verified.as_ref().map(Seen::verified).map(Box::new),
             ..Session::default()
         }
     }
@@ -97,6 +112,29 @@ impl Memory {
             refusal.left = refusal.left.saturating_sub(1);
         }
         self.refusal.take_if(|refusal| refusal.left == 0);
+        if let Some(verified) = &mut self.verified {
+            verified.at += 1;
+        }
+        self.verified.take_if(|verified| verified.at >= FORGOTTEN);
+    }
+}
+
+impl Seen {
+    fn of(verified: &Verified) -> Option<Self> {
+        let at = clock::age(verified.at);
+        (at < FORGOTTEN).then(|| Self {
+            id: job_number(&verified.job),
+            to: verified.to,
+            at,
+        })
+    }
+
+    fn verified(&self) -> Verified {
+        Verified {
+            job: job_id(self.id),
+            to: self.to,
+            at: clock::uptime(self.at),
+        }
     }
 }
 
@@ -105,6 +143,7 @@ impl Watched {
         Self {
             id: number(watch.id.as_str()),
             since: clock::age(watch.since),
+            sent: watch.sent_here,
             known: watch
                 .job_known
                 .map(|since| clock::age(since).min(clock::LAG)),
@@ -121,6 +160,7 @@ impl Watched {
         Watch {
             id: change_id(self.id),
             since: clock::uptime(self.since),
+            sent_here: self.sent,
             job_known: self.known.map(clock::uptime),
             job_seen: self.seen.map(clock::uptime),
             // Only said, never decided on.

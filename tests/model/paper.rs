@@ -57,6 +57,9 @@ pub struct Intent {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Last {
     pub id: u8,
+    /// The port before, and how long ago it ended: while lists may lag behind it.
+    from: u16,
+    finished: i8,
     pub job: bool,
     pub outcome: Outcome,
 }
@@ -87,6 +90,16 @@ pub fn job_id(id: u8) -> JobId {
     JobId::parse(&format!("job-{id}")).unwrap()
 }
 
+/// The number of the change of a job.
+pub fn job_number(id: &JobId) -> u8 {
+    let number = id.as_str().strip_prefix("job-").unwrap();
+    number.parse().unwrap()
+}
+
+/// Ticks for which a list may lag behind the end of a change.
+#[expect(clippy::cast_possible_wrap, reason = "it is small")]
+const LAG: i8 = clock::LAG as i8;
+
 impl Paper {
     pub fn of(status: &TaurusProxyPortStatus) -> Self {
         let ready = status.conditions.iter().find(|one| one.type_ == "Ready");
@@ -99,6 +112,8 @@ impl Paper {
             change: status.change.as_ref().map(Intent::of),
             last: status.last_change.as_ref().map(|last| Last {
                 id: number(&last.id),
+                from: small(last.from_port),
+                finished: clock::wall_age(last.finished_at.0).min(LAG),
                 job: last.job_id.is_some(),
                 outcome: last.outcome,
             }),
@@ -144,6 +159,10 @@ impl Paper {
     pub fn shift(&mut self, by: i8) {
         if let Some(change) = &mut self.change {
             clock::shift(&mut change.intended, by);
+        }
+        if let Some(last) = &mut self.last {
+            clock::shift(&mut last.finished, by);
+            last.finished = last.finished.min(LAG);
         }
         for failure in &mut self.failures {
             clock::shift(&mut failure.last, by);
@@ -211,12 +230,12 @@ impl Last {
     fn stored(&self) -> LastChange {
         LastChange {
             id: change_id(self.id).as_str().to_owned(),
-            from_port: 0,
+            from_port: self.from.into(),
             to_port: 0,
             job_id: self.job.then(|| job_id(self.id).as_str().to_owned()),
             outcome: self.outcome,
             started_at: time(0),
-            finished_at: time(0),
+            finished_at: time(self.finished),
             message: None,
         }
     }

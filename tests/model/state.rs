@@ -143,6 +143,9 @@ impl Operator {
     }
 
     fn ids(&mut self, visit: &mut impl FnMut(&mut u8)) {
+        if let Some(verified) = &mut self.memory.verified {
+            visit(&mut verified.id);
+        }
         if let Some(watch) = &mut self.memory.watch {
             visit(&mut watch.id);
         }

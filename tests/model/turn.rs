@@ -140,7 +140,7 @@ impl<'a> Desk<'a> {
         let decision = Decision {
             record: record.clone(),
             session: self.session.clone(),
-            step: Step::Hold(Cause::Newcomer, Duration::ZERO),
+            step: Step::Hold(Cause::FirstLook, Duration::ZERO),
         };
         self.write(&Observed::default(), &decision)
     }

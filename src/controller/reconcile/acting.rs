@@ -123,6 +123,7 @@ impl Pass<'_> {
         self.context.meter.change_answered(&outcome);
         match outcome {
             Outcome::Accepted(job) => {
+                self.memory.session.accepted();
                 let step = following(job, &self.context.pace);
                 let decision = Decision {
                     record,

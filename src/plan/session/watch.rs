@@ -21,6 +21,8 @@ pub struct Watch {
     pub id: ChangeId,
     /// Uptime since when it is watched.
     pub since: Duration,
+    /// Whether this process sent it, and the cloud named its job in the answer.
+    pub sent_here: bool,
     /// Uptime at which its job was first known to this process.
     pub job_known: Option<Duration>,
     /// Uptime at which its job was last visible.
@@ -46,6 +48,7 @@ impl Watch {
         Self {
             id,
             since: now.uptime,
+            sent_here: false,
             job_known: None,
             job_seen: None,
             job_word: None,

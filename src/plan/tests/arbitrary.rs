@@ -176,6 +176,7 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
     let flags = (any::<bool>(), 0..8_u8);
     (seen(proxy()), seen(job), seen(tasks), flags).prop_map(
         |(proxy, job, tasks, (given_up, obstacle))| Observed {
+            tasks_clear_in: None,
             proxy,
             job,
             tasks,

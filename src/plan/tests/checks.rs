@@ -107,10 +107,10 @@ fn ready_is_proven(
     if new.change.is_some() {
         broken.push("Ready while a change is on record".to_owned());
     }
-    if new.subject_uid != object.metadata.uid {
-        broken.push("Ready though nobody vouches for the object".to_owned());
-    }
     let observes = object.spec.management_policy == Some(ManagementPolicy::Observe);
+    if !observes && new.subject_uid != object.metadata.uid {
+        broken.push("Ready though an earlier change may still be running".to_owned());
+    }
     let listed = sky.state().listed;
     if !observes && listed.map(i32::from) != Some(object.spec.port) {
         broken.push(format!("Ready though the cloud listed {listed:?}"));

@@ -42,7 +42,19 @@ fn a_job_is_polled_after_one_second_and_then_ever_more_slowly() {
     assert_eq!(world.sky.state().reads[1], 1);
     world.run(598);
     let polls = world.sky.state().reads[1];
-    assert!((40..=44).contains(&polls), "{polls} polls in 600 s");
+    assert!((52..=60).contains(&polls), "{polls} polls in 600 s");
+}
+
+#[test]
+fn the_end_of_a_job_is_seen_at_most_an_eighth_of_its_length_late() {
+    for takes in [1, 5, 8, 20, 40, 90, 120, 400] {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        world.takes(takes, End::Moves);
+        world.want(3307);
+        let ready = world.run_until(1000, World::is_ready).unwrap();
+        let late = (takes / 8).clamp(1, 15) + 1; // turns are at whole seconds
+        assert!(ready <= takes + late, "{takes} s: Ready after {ready} s");
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub(super) const RESYNC: u64 = 600;
 /// Where a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CrashPoint {
+    AfterFirstWord,
     BeforeIntent,
     AfterIntent,
     AfterRequest,

@@ -6,6 +6,7 @@ use strum::IntoEnumIterator as _;
 
 use super::{
     cloud::{Course, End, Fate, Mode, error, wall},
+    process::CrashPoint,
     world::World,
 };
 use crate::{
@@ -103,6 +104,23 @@ fn way(reason: Reason) -> Way {
             world.run_until(HOUR, |world| world.reason() == "Verifying");
         })
         .back(|world| world.sky.state().drift(3307)),
+        Reason::ReadingCloud => to(|world| {
+            world.crew[0].crash = Some(CrashPoint::AfterFirstWord);
+            world.recreate("uid-2", false);
+            world.run(1);
+        }),
+        Reason::CheckingEarlierChanges => to(|world| {
+            world.crash();
+            world.recreate("uid-2", false);
+            world.run(MINUTE);
+        }),
+        Reason::CloudListsLag => to(|world| {
+            world.want(3307);
+            world.run(MINUTE);
+            world.crash();
+            world.want(3308);
+            world.run(5);
+        }),
         Reason::OutcomeUnknown => to(|world| {
             world.loses(Some(5));
             world.want(3307);

@@ -43,7 +43,10 @@ fn a_new_object_gets_neither_ready_nor_a_change_before_the_process_has_led_for_1
             let mut world = World::new(mode, 3306, wanted);
             world.crew = vec![Process::new(0, 0)];
             world.run(0);
-            assert_eq!(world.condition("Reconciling"), "True/OutcomeUnknown");
+            assert_eq!(
+                world.condition("Reconciling"),
+                "True/CheckingEarlierChanges"
+            );
             world.run(159);
             assert!(world.puts() == 0 && !world.is_ready());
             let status = world.said();
@@ -53,6 +56,118 @@ fn a_new_object_gets_neither_ready_nor_a_change_before_the_process_has_led_for_1
             assert!(world.is_ready());
             assert_eq!(world.puts(), usize::from(wanted == 3307));
         }
+    }
+}
+
+#[test]
+fn n04_a_new_resource_says_until_when_earlier_changes_are_checked_and_is_not_written_meanwhile() {
+    let mut world = World::new(Mode::Hidden, 3306, 3307);
+    world.crew = vec![Process::new(0, 0)];
+    world.run(0);
+    let told = "checking that no earlier change is still running on this proxy; until 2027-01-15T08:02:40Z";
+    assert_eq!(world.message("Reconciling"), told);
+    let writes = world.cluster.writes;
+    for _ in 0..15 {
+        world.run(10);
+        world.request("look again"); // does not hurry it
+        assert_eq!(world.message("Ready"), told);
+    }
+    assert!(
+        world.cluster.writes <= writes + 1,
+        "the request is acknowledged"
+    );
+    world.run(15);
+    assert_eq!(world.puts(), 1);
+}
+
+#[test]
+fn n04_a_resource_that_is_only_observed_waits_for_nothing_after_a_start_and_for_all_once_it_is_enforced()
+ {
+    for mode in MODES {
+        let mut world = World::new(mode, 3306, 3307);
+        world.edit(|spec| spec["managementPolicy"] = "Observe".into());
+        world.crew = vec![Process::new(0, 0)];
+        world.run(1);
+        assert_eq!(world.condition("Ready"), "True/Observed");
+        assert_eq!(world.said().port, Some(3306));
+        let writes = world.cluster.writes;
+        world.run(60);
+        assert_eq!(world.cluster.writes, writes, "it is settled");
+        world.edit(|spec| spec["managementPolicy"] = "Enforce".into());
+        world.run(98);
+        assert_eq!((world.puts(), world.is_ready()), (0, false));
+        world.run(60);
+        assert_eq!((world.puts(), world.is_ready()), (1, true));
+    }
+}
+
+#[test]
+fn n05_a_change_right_after_an_own_one_that_was_verified_waits_for_nothing() {
+    for mut world in about_to_change() {
+        world.run(2);
+        let first = world.run_until(60, World::is_ready).unwrap();
+        world.want(3308);
+        world.run(1);
+        assert_eq!(world.puts(), 2, "after {first} s");
+        world.run(60);
+        assert_eq!(
+            (world.condition("Ready"), world.port()),
+            ("True/Settled".to_owned(), 3308)
+        );
+    }
+}
+
+#[test]
+fn n05_after_a_restart_the_own_job_is_waited_for_until_lists_cannot_lag_behind_it_and_no_longer() {
+    for mut world in about_to_change() {
+        world.run(2);
+        world.run_until(60, World::is_ready).unwrap();
+        world.crash();
+        world.want(3308);
+        world.run(3);
+        assert_eq!(world.condition("Ready"), "False/CloudListsLag");
+        let told = "the last change of this resource (job job-1) has just completed; \
+            the next one waits while the cloud's lists may lag behind it; until 2027-01-15T08:02:41Z";
+        assert_eq!(world.message("Ready"), told);
+        world.run_until(200, |world| world.puts() == 2).unwrap();
+        assert_eq!(world.now(), 41 + 120, "the job ended at 41");
+    }
+}
+
+#[test]
+fn n05_a_list_that_falls_back_after_an_own_change_lets_nothing_be_sent() {
+    for mut world in about_to_change() {
+        world.run(2);
+        world.run_until(60, World::is_ready).unwrap();
+        world.sky.state().lag = 100;
+        world.want(3308);
+        world.run(90);
+        assert_eq!(world.puts(), 1, "the list shows the port of before");
+        world.run(120);
+        assert_eq!((world.puts(), world.port()), (2, 3308));
+    }
+}
+
+#[test]
+fn n05_a_list_that_falls_back_during_the_second_change_shows_no_third_port() {
+    for mode in [Mode::Hidden, Mode::Doubling] {
+        let mut world = World::settled(mode, 3306);
+        world.want(3307);
+        world.run(2);
+        world.run_until(60, World::is_ready).unwrap();
+        world.want(3308);
+        world.run(2);
+        assert_eq!(world.puts(), 2);
+        world.sky.state().lag = 60;
+        world.run(300);
+        assert_eq!(
+            (world.condition("Ready"), world.puts(), world.port()),
+            ("True/Settled".to_owned(), 2, 3308)
+        );
+        assert!(
+            world.said().corrections.is_none(),
+            "nothing was taken for drift"
+        );
     }
 }
 

@@ -266,6 +266,13 @@ impl World {
         })
     }
 
+    /// The message of a condition.
+    pub(super) fn message(&self, kind: &str) -> &str {
+        let mut conditions = self.said().conditions.iter();
+        let found = conditions.find(|condition| condition.type_ == kind);
+        found.map_or("", |condition| &condition.message)
+    }
+
     /// The reason of `Ready`.
     pub(super) fn reason(&self) -> String {
         let ready = self.condition("Ready");

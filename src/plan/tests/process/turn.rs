@@ -20,7 +20,7 @@ use crate::{
         look::{Depth, Listing, Viewpoint, look},
         read::{Desired, read},
     },
-    crd::{Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{ManagementPolicy, Phase, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::directory::Directory,
     model::{ChangeId, JobId, Moment},
     pace::Pace,
@@ -84,7 +84,10 @@ impl Turn<'_> {
             .filter(|condition| condition.type_ == "Ready");
         let (silent, unproven) = match ready.next() {
             None => (true, false),
-            Some(ready) => (false, !record.vetted && ready.status == "True"),
+            Some(ready) => {
+                let observes = desired.policy == ManagementPolicy::Observe;
+                (false, !observes && !record.vetted && ready.status == "True")
+            }
         };
         if !(silent || unproven) {
             return Ok(());
@@ -92,9 +95,10 @@ impl Turn<'_> {
         let decision = Decision {
             record: record.clone(),
             session: self.process.session.clone(),
-            step: Step::Hold(Cause::Newcomer, Duration::ZERO),
+            step: Step::Hold(Cause::FirstLook, Duration::ZERO),
         };
-        self.write(desired, &Observed::default(), &decision)
+        self.write(desired, &Observed::default(), &decision)?;
+        self.crash_at(CrashPoint::AfterFirstWord)
     }
 
     fn find(&mut self, desired: &Desired, closer: bool) -> (Observed, Decision) {
@@ -244,6 +248,7 @@ impl Turn<'_> {
         };
         self.write(&waiting.desired, &waiting.observed, &decision)?;
         self.crash_at(CrashPoint::AfterJob)?;
+        self.process.session.accepted();
         self.process
             .session
             .turn_to(decision.record.change.as_ref(), self.now());
