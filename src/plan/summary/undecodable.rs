@@ -54,7 +54,7 @@ pub fn status(old: Option<&Value>, generation: i64, fault: &str, now: Moment) ->
         conditions: ours.iter().filter_map(readable).collect(),
         ..TaurusProxyPortStatus::default()
     };
-    let new = conditions(Some(&said), hold(&cause), generation, now);
+    let new = conditions(Some(&said), hold(&cause, None), generation, now);
     let says_so = ours.len() == new.len()
         && said.conditions.len() == new.len()
         && new.iter().all(|new| said.conditions.contains(new))
