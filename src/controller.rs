@@ -26,6 +26,7 @@ use crate::{
         secrets::keeper::Keeper,
     },
     crd::TaurusProxyPort,
+    fleet::claims::Woken,
     leader,
     model::{ResourceName, Uid},
     plan::{backoff, record::Record},
@@ -132,7 +133,11 @@ fn calls(
             let is_whole = matches!(event, watcher::Event::InitDone);
             let mut news = context.roster.take(event);
             for change in news.changes {
-                tell(&context, change);
+                let woken = tell(&context, change);
+                // Of the first list nobody decides anything before it is whole, and then all are called.
+                if synced.is_none() {
+                    context.wake(woken);
+                }
             }
             if is_whole {
                 context.permits.recalled();
@@ -155,24 +160,24 @@ fn calls(
     calls.filter_map(|call| future::ready(call.ok()))
 }
 
-fn tell(context: &Arc<Context>, change: roster::Change) {
+/// Tells the fleet of a change; gives those who may have waited for it.
+fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
+    let uptime = context.clock.now().uptime;
     match change {
         roster::Change::Noted(uid, name, object) => {
             let version = object.meta().resource_version.as_deref();
             context.memories.exists(&uid, version.unwrap_or_default());
             context.permits.note(&object.trace());
             if let Ok(object) = &object.0 {
-                context
-                    .claims
-                    .note(object, &uid, &name, context.clock.now().uptime);
                 note_credentials(context, &uid, &name, object);
+                context.claims.note(object, &uid, &name, uptime)
             } else {
-                context.claims.forget(&uid, context.clock.now().uptime);
                 context.accounts.book().forget(&uid);
+                context.claims.forget(&uid, uptime)
             }
         }
         roster::Change::Gone(uid, last) => {
-            context.claims.forget(&uid, context.clock.now().uptime);
+            let woken = context.claims.forget(&uid, uptime);
             context.accounts.book().forget(&uid);
             context.permits.forget(&uid);
             // In this order: whoever counts it meanwhile sees that it is gone, or is forgotten here.
@@ -181,6 +186,7 @@ fn tell(context: &Arc<Context>, change: roster::Change) {
             if let (Some(memory), Some(last)) = (memory, last) {
                 hand_over(context, &last, *memory);
             }
+            woken
         }
     }
 }

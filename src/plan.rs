@@ -151,8 +151,8 @@ fn idle(facts: &Facts<'_>) -> Step {
         return trouble::while_idle(facts, &trouble::unreadable_port());
     };
     let observes = facts.desired.policy == ManagementPolicy::Observe;
-    if facts.observed.claimed_by_older && !observes {
-        return Step::Hold(Cause::ProxyClaimed, facts.resync);
+    if !observes && let Some(step) = gates::claimed(facts) {
+        return step;
     }
     // Nothing is ever sent for it, so nothing has to be known of changes from before it.
     if observes {

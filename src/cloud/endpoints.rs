@@ -3,7 +3,7 @@
 //! Hosts are compared to the letter, never by suffix: buckets and websites of strangers live under the vendor's domain too.
 //! Host names are not one pattern; the table holds the regions that the vendor's pages and clients name.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use url::{Host, Url};
 
@@ -55,6 +55,33 @@ pub fn service_of(region: &str) -> Result<String, CloudError> {
 /// Address of the IAM API in a region.
 pub fn iam_of(region: &str) -> Result<String, CloudError> {
     service_of(region).map(|_| format!("https://iam.{region}.myhuaweicloud.com"))
+}
+
+/// Where a region or, in its place, an address leads to, in one spelling for all ways to write it: the host in lower case and
+/// without a dot at its end, with the port where that is not the scheme's own. What can't be called stays as it is written.
+pub fn place(region: Option<&str>, endpoint: Option<&str>) -> String {
+    match (endpoint, region) {
+        (Some(address), _) => host_of(address).unwrap_or_else(|| address.to_owned()),
+        (None, Some(region)) => service_of(region)
+            .ok()
+            .and_then(|address| host_of(&address))
+            .unwrap_or_else(|| format!("region {region}")),
+        (None, None) => String::new(),
+    }
+}
+
+fn host_of(address: &str) -> Option<String> {
+    let url = Url::parse(address).ok()?;
+    let host = match url.host()? {
+        // The same machine as by its address of version 4.
+        Host::Ipv6(address) => match address.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(_) => named(&Host::Ipv6(address)),
+        },
+        host => named(&host),
+    };
+    let port = url.port().map(|port| format!(":{port}"));
+    Some(host + &port.unwrap_or_default())
 }
 
 /// Who knows the users of a checked address: all regions of the vendor know the same ones, any other host its own.
@@ -196,6 +223,50 @@ mod tests {
             service_of("eu-west-101").unwrap_err().meaning,
             Meaning::RegionUnknown
         );
+    }
+
+    #[test]
+    fn r07_a_place_has_one_spelling_whatever_is_written() {
+        let region = "ap-southeast-3";
+        let by_region = place(Some(region), None);
+        for spelt in [
+            "https://gaussdb.ap-southeast-3.myhuaweicloud.com",
+            "https://gaussdb.ap-southeast-3.myhuaweicloud.com/",
+            "https://gaussdb.ap-southeast-3.myhuaweicloud.com:443",
+            "https://gaussdb.ap-southeast-3.myhuaweicloud.com.",
+            "https://gaussdb.ap-southeast-3.myhuaweicloud.com.:443/",
+            "HTTPS://GaussDB.AP-Southeast-3.MyHuaweiCloud.com",
+        ] {
+            assert_eq!(place(Some("cn-north-4"), Some(spelt)), by_region, "{spelt}");
+            assert_eq!(
+                AllowList::default().check(spelt).unwrap(),
+                format!("https://{by_region}"),
+                "{spelt} is called at another place"
+            );
+        }
+        let plain = place(None, Some("http://127.0.0.1:9000"));
+        for spelt in [
+            "http://127.1:9000",
+            "http://0x7f.1:9000/",
+            "http://2130706433:9000",
+            "http://[::ffff:127.0.0.1]:9000",
+            "https://127.0.0.1:9000",
+        ] {
+            assert_eq!(place(None, Some(spelt)), plain, "{spelt}");
+        }
+        for other in [
+            "http://127.0.0.1",
+            "http://127.0.0.2:9000",
+            "http://[::1]:9000",
+        ] {
+            assert_ne!(place(None, Some(other)), plain);
+        }
+        assert_ne!(place(Some("cn-north-4"), None), by_region);
+        assert_ne!(
+            place(Some("nowhere-1"), None),
+            place(Some("nowhere-2"), None)
+        );
+        assert_ne!(place(None, Some("not an address")), place(None, Some("")));
     }
 
     #[test]

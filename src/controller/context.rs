@@ -22,7 +22,12 @@ use crate::{
         work::Work,
     },
     crd::TaurusProxyPort,
-    fleet::{claims::Claims, directory, limits::Limits, permits::Permits},
+    fleet::{
+        claims::{Claims, Standing, Woken},
+        directory,
+        limits::Limits,
+        permits::Permits,
+    },
     leader::Leadership,
     model::ResourceName,
     pace::Pace,
@@ -73,6 +78,7 @@ pub struct Context {
     pub(super) leadership: Arc<Leadership>,
     pub(super) work: Arc<Work>,
     draining: watch::Sender<bool>,
+    wake: UnboundedSender<ResourceName>,
 }
 
 impl Context {
@@ -110,7 +116,15 @@ impl Context {
                 Arc::clone(&leadership),
                 Arc::clone(&work),
             ),
-            accounts: Accounts::new(client.clone(), clock, connect, defaults, good_for, wake),
+            accounts: Accounts::new(
+                client.clone(),
+                clock,
+                connect,
+                defaults,
+                good_for,
+                wake.clone(),
+            ),
+            wake,
             publisher: Publisher::new(client, chance.clone()),
             claims: Claims::default(),
             permits,
@@ -131,6 +145,14 @@ impl Context {
     /// From now on no change is started; what is at work is recorded.
     pub fn drain(&self) {
         self.draining.send_replace(true);
+    }
+
+    /// Lets these look anew: what they waited for may be over.
+    pub(super) fn wake(&self, woken: Woken) {
+        for name in woken {
+            // Nobody listens any longer once the controller ends.
+            let _ = self.wake.unbounded_send(name);
+        }
     }
 
     /// What reading gives, unless the operator is stopping: then nothing is waited for that changes nothing.
@@ -164,11 +186,12 @@ impl Context {
         self.leadership.time_left(self.clock.now()).is_some()
     }
 
-    /// Why a change that was decided on must not be sent after all.
+    /// Why a change that was decided on, of a proxy that has the port `from`, must not be sent after all.
     pub(super) fn objection(
         &self,
         object: &TaurusProxyPort,
         desired: &Desired,
+        from: u16,
     ) -> Option<&'static str> {
         if *self.draining.borrow() {
             return Some("the operator is stopping");
@@ -189,8 +212,18 @@ impl Context {
             Some("the resource is gone")
         } else if known.metadata.generation > Some(desired.generation) {
             Some("the resource was changed")
+        } else if self.standing(object, Some(from)) != Standing::Owner {
+            Some("another resource names the same proxy by now")
         } else {
             None
         }
+    }
+
+    /// How a resource stands to its proxy, which has the port `in_place` where that is known.
+    pub(super) fn standing(&self, object: &TaurusProxyPort, in_place: Option<u16>) -> Standing {
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        let uptime = self.clock.now().uptime;
+        self.claims
+            .standing(uid, in_place, uptime, self.pace.take_over)
     }
 }

@@ -177,7 +177,11 @@ mod tests {
     const HEX: &str = "0123456789abcdef0123456789abcdef";
 
     fn guarded(port: &Value, change: &Value) -> Guarded {
-        let object = json!({
+        serde_json::from_value(raw(port, change)).unwrap()
+    }
+
+    fn raw(port: &Value, change: &Value) -> Value {
+        json!({
             "apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": "TaurusProxyPort",
             "metadata": {"name": "orders", "namespace": "shop", "uid": "uid-1"},
             "spec": {
@@ -191,8 +195,7 @@ mod tests {
                     "startedAt": "2026-03-02T16:40:05Z", "finishedAt": "2026-03-02T16:41:05Z"
                 }
             }
-        });
-        serde_json::from_value(object).unwrap()
+        })
     }
 
     fn change() -> Value {
@@ -279,6 +282,16 @@ mod tests {
         let trace = guarded(&json!("a port"), &json!({"id": 7})).trace();
         assert_eq!(trace.change, Some((String::new(), Timestamp::MAX)));
         assert_eq!(guarded(&json!("a port"), &Value::Null).trace().change, None);
+    }
+
+    #[test]
+    fn h13_a_change_in_the_status_of_another_object_is_none_of_one_that_cannot_be_decoded() {
+        for port in [json!(3307), json!("a port")] {
+            let mut copy = raw(&port, &change());
+            copy["metadata"]["uid"] = json!("uid-2");
+            let copy: Guarded = serde_json::from_value(copy).unwrap();
+            assert_eq!(copy.trace().change, None, "{port}");
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub struct Viewpoint<'a> {
     pub record: &'a Record,
     /// What this process remembers.
     pub session: &'a Session,
-    /// Jobs that were given up, by an annotation on any resource of the instance.
+    /// Jobs that were given up, by an annotation on a resource of the instance whose word counts.
     pub abandoned: &'a BTreeSet<JobId>,
     /// The durations.
     pub pace: &'a Pace,

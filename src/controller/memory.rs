@@ -4,14 +4,19 @@
 //! deleted meanwhile is not put back but handed to whoever follows changes of deleted resources.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use kube::ResourceExt as _;
 
-use crate::{crd::TaurusProxyPort, fleet::permits::Permit, model::Uid, plan::session::Session};
+use crate::{
+    crd::TaurusProxyPort,
+    fleet::permits::Permit,
+    model::{JobId, Uid},
+    plan::session::Session,
+};
 
 /// What few have at a time: where it is not there, it takes a word.
 pub type Seldom<T> = Option<Box<T>>;
@@ -29,6 +34,10 @@ pub struct Memory {
     pub asked_at: Seldom<Duration>,
     /// Uptime at which the list of proxies was looked at last.
     pub listed_at: Option<Duration>,
+    /// The jobs that were given up for it, of which people were told.
+    pub told_given_up: Seldom<BTreeSet<JobId>>,
+    /// The job that it gives up, where people were told that its word does not count.
+    pub told_unheard: Seldom<JobId>,
     /// How often in a row Kubernetes failed.
     pub failures: u32,
     own: Seldom<OwnWrite>,

@@ -60,13 +60,20 @@ async fn has_ended(
             let known = directory.job(job).await;
             known.is_ok_and(|job| job.state.is_finished())
         }
-        None => is_idle(context, &directory, desired, now).await,
+        None => is_idle(context, &directory, namespace, desired, now).await,
     }
 }
 
-async fn is_idle(context: &Context, directory: &Directory, desired: &Desired, now: Moment) -> bool {
+async fn is_idle(
+    context: &Context,
+    directory: &Directory,
+    namespace: &str,
+    desired: &Desired,
+    now: Moment,
+) -> bool {
     let instance = &desired.subject.instance;
-    let abandoned = context.claims.abandoned(instance);
+    let abandoned = context.claims.abandoned(&desired.subject, namespace);
+    let abandoned = abandoned.into_keys().collect();
     let Ok(turn) = directory.turn(Urgency::Job, directory::WALK).await else {
         return false;
     };

@@ -29,6 +29,7 @@ use crate::{
 
 mod acting;
 mod changing;
+mod given_up;
 mod looking;
 mod reporting;
 

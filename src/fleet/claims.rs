@@ -1,102 +1,37 @@
 //! What is known of all resources at once: who owns a proxy, and which jobs were given up.
 //!
-//! Fed from the watch of all resources. Two resources that name the same proxy would flip its port for ever; so the oldest
-//! whose own credentials can see the proxy owns it, and the others wait. Who can't see it claims nothing: else anybody could
-//! keep others from their proxies.
+//! Fed from the watch of all resources. Two resources that name the same proxy would flip its port for ever, so one of them owns
+//! it and the others wait; who that is, `standing` decides. Promises that who can't see a proxy with its own credentials claims
+//! nothing and gives up no job of another namespace: anybody may write down any id. Who waits for another resource is named
+//! when that may be over, so that it can be woken.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    cell::LazyCell,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt as _;
-
 use crate::{
     controller::read::{self, Subject},
-    crd::{ManagementPolicy, TaurusProxyPort},
-    model::{InstanceId, JobId, ProjectId, ProxyId, ResourceName, Uid},
+    crd::TaurusProxyPort,
+    model::{InstanceId, JobId, ResourceName, Uid},
 };
 
-/// A proxy in one place of the cloud.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProxyKey {
-    place: Arc<Place>,
-    proxy: ProxyId,
-}
+mod directory;
+mod entry;
+mod key;
+mod standing;
 
-/// A project in one place of the cloud.
-#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Place {
-    address: String,
-    project: ProjectId,
-}
+pub use key::ProxyKey;
+pub use standing::{Rival, Standing};
 
-impl ProxyKey {
-    /// The key of a subject; the endpoint counts where it is given, else the region.
-    pub fn of(subject: &Subject) -> Self {
-        let address = subject.endpoint.as_ref().or(subject.region.as_ref());
-        let place = Place {
-            address: address
-                .map(|address| address.trim_end_matches('/').to_ascii_lowercase())
-                .unwrap_or_default(),
-            project: subject.project.clone(),
-        };
-        Self {
-            place: Arc::new(place),
-            proxy: subject.proxy.clone(),
-        }
-    }
-}
+use directory::Directory;
+use entry::{Entry, Proof};
+use key::Place;
 
-/// One resource, as far as the others are concerned.
-#[derive(Debug)]
-struct Entry {
-    key: Arc<ProxyKey>,
-    instance: InstanceId,
-    created: Timestamp,
-    name: ResourceName,
-    contends: bool,
-    /// Uptime since which it has been known to contend.
-    since: Duration,
-    proof: Proof,
-    abandoned: Option<Box<JobId>>,
-}
-
-/// What is known of a resource's right to its proxy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Proof {
-    /// It was not looked for yet.
-    #[default]
-    Open,
-    /// Its credentials could not see the proxy.
-    Failed,
-    /// Its credentials have seen the proxy, now or before this process. Credentials that are revoked later change nothing.
-    Given,
-}
-
-/// How a resource stands to its proxy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It may act.
-    Owner,
-    /// An older one owns the proxy.
-    Claimed,
-    /// An older one may still prove that it does, or did until a short while ago: to be waited for this long.
-    Open(Duration),
-}
-
-/// How long the end of an owner is remembered; nobody waits for longer than minutes.
-const LATE_KEPT: Duration = Duration::from_hours(1);
-
-/// The end of an owner.
-#[derive(Debug, Clone)]
-struct Late {
-    at: Duration,
-    name: ResourceName,
-}
+/// Who has to be woken.
+pub type Woken = BTreeSet<ResourceName>;
 
 /// The directory; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -104,127 +39,134 @@ pub struct Claims {
     inner: Arc<Mutex<Directory>>,
 }
 
-/// Nearly every proxy and many an instance have one resource: what they have is found in one order of all.
-#[derive(Debug, Default)]
-struct Directory {
-    entries: HashMap<Uid, Box<Entry>>,
-    /// Who contends for which proxy, the oldest first.
-    contenders: BTreeSet<(Arc<ProxyKey>, Timestamp, Uid)>,
-    late: HashMap<Arc<ProxyKey>, Late>,
-    /// By what stands for an instance: few others have the same.
-    instances: BTreeSet<(u64, Uid)>,
-    /// Places are few.
-    places: HashSet<Arc<Place>>,
-}
-
 impl Claims {
-    /// Takes in a resource as it now stands, at this uptime. One whose spec can't be read claims nothing.
-    pub fn note(&self, object: &TaurusProxyPort, uid: &Uid, name: &ResourceName, uptime: Duration) {
-        let desired = read::read(object).ok();
-        let mut directory = self.directory();
-        let before = directory.owner_of_entry(uid);
-        let known = directory.remove(uid);
-        if let Some(desired) = desired {
-            let known = known.as_ref();
-            let contended = known
-                .filter(|known| known.contends)
-                .map(|known| known.since);
-            let proof = known.map(|known| known.proof).unwrap_or_default();
-            let seen = has_seen_its_proxy(object);
-            let key = directory.shared(ProxyKey::of(&desired.subject));
-            let entry = Entry {
-                key,
-                created: created(object),
-                name: name.clone(),
-                contends: desired.policy != ManagementPolicy::Observe && !desired.deleting,
-                since: contended.unwrap_or(uptime),
-                proof: if seen { Proof::Given } else { proof },
-                instance: desired.subject.instance,
-                abandoned: desired.abandoned_job.map(Box::new),
-            };
-            directory.insert(uid, entry);
-        }
-        directory.note_end(before, uid, uptime);
-    }
-
-    /// Forgets a deleted resource, at this uptime.
-    pub fn forget(&self, uid: &str, uptime: Duration) {
-        let mut directory = self.directory();
-        let before = directory.owner_of_entry(uid);
-        directory.remove(uid);
-        directory.note_end(before, uid, uptime);
-    }
-
-    /// The proxy of a resource was looked for with its own credentials.
-    pub fn looked(&self, uid: &str, seen: bool) {
-        let mut directory = self.directory();
-        let Some(entry) = directory.entries.get_mut(uid) else {
-            return;
+    /// Takes in a resource as it now stands, at this uptime; gives those for whom that may change something. One whose spec can't
+    /// be read claims nothing.
+    pub fn note(
+        &self,
+        object: &TaurusProxyPort,
+        uid: &Uid,
+        name: &ResourceName,
+        uptime: Duration,
+    ) -> Woken {
+        let Ok(desired) = read::read(object) else {
+            return self.forget(uid, uptime);
         };
+        let mut directory = self.directory();
+        let owned = directory.owned_by(uid);
+        let known = directory.remove(uid);
+        let key = directory.shared(ProxyKey::of(&desired.subject));
+        let entry = Entry::of(object, desired, key, name, known.as_deref(), uptime);
+        let stirs = entry.stirs(known.as_deref());
+        let gives_up =
+            known.as_ref().and_then(|known| known.abandoned.as_ref()) != entry.abandoned.as_ref();
+        let mut woken = Woken::new();
+        if let Some(known) = known.filter(|_| stirs) {
+            directory.wake_rivals(&known, &mut woken);
+        }
+        directory.insert(uid, entry);
+        directory.note_end(owned, uid, uptime);
+        if let Some(entry) = directory.entries.get(&**uid) {
+            if stirs {
+                directory.wake_rivals(entry, &mut woken);
+            }
+            if gives_up {
+                directory.wake_those_who_hear(entry, &mut woken);
+            }
+        }
+        woken.remove(name);
+        woken
+    }
+
+    /// Forgets a deleted resource, at this uptime; gives those for whom that may change something.
+    pub fn forget(&self, uid: &str, uptime: Duration) -> Woken {
+        let mut directory = self.directory();
+        let owned = directory.owned_by(uid);
+        let mut woken = Woken::new();
+        if let Some(entry) = directory.remove(uid)
+            && entry.contends
+            && entry.proof != Proof::Failed
+        {
+            directory.wake_rivals(&entry, &mut woken);
+        }
+        directory.note_end(owned, uid, uptime);
+        woken
+    }
+
+    /// The proxy of a resource was looked for with its own credentials, and seen, or it is known that they don't show it; gives those for whom that may change something.
+    pub fn looked(&self, uid: &str, seen: bool) -> Woken {
+        let mut directory = self.directory();
+        let mut woken = Woken::new();
+        let Some(entry) = directory.entries.get_mut(uid) else {
+            return woken;
+        };
+        let before = entry.proof;
         if seen {
             entry.proof = Proof::Given;
         } else if entry.proof == Proof::Open {
             entry.proof = Proof::Failed;
         }
+        if entry.proof != before
+            && let Some(entry) = directory.entries.get(uid)
+        {
+            directory.wake_rivals(entry, &mut woken);
+            if entry.abandoned.is_some() {
+                directory.wake_those_who_hear(entry, &mut woken);
+            }
+            woken.remove(&entry.name);
+        }
+        woken
     }
 
-    /// How `object` stands to the proxy of its subject at this uptime of a process that waits for `patience`.
+    /// How a resource stands to its proxy, which has the port `in_place` where that is known, at this uptime of a process that
+    /// waits for `patience`.
     pub fn standing(
         &self,
-        subject: &Subject,
-        object: &TaurusProxyPort,
+        uid: &str,
+        in_place: Option<u16>,
         uptime: Duration,
         patience: Duration,
     ) -> Standing {
-        let directory = self.directory();
-        let key = Arc::new(ProxyKey::of(subject));
-        let uid = object.uid().unwrap_or_default();
-        let own = directory.entries.get(uid.as_str());
-        let is_older = |created: Timestamp, other: &str| {
-            own.is_none_or(|own| (created, other) < (own.created, uid.as_str()))
-        };
-        let contenders = directory.contenders_for(&key);
-        let older = contenders.take_while(|(_, created, other)| is_older(*created, other));
-        let mut open = Duration::ZERO;
-        for (_, _, other) in older {
-            let Some(other) = directory.entries.get(other) else {
-                continue;
-            };
-            match other.proof {
-                Proof::Given => return Standing::Claimed,
-                Proof::Open => {
-                    let waited = uptime.saturating_sub(other.since);
-                    open = open.max(patience.saturating_sub(waited));
-                }
-                Proof::Failed => {}
-            }
-        }
-        if let Some(late) = directory.late.get(&key) {
-            let namespace = object.namespace().unwrap_or_default();
-            let same = late.name == ResourceName::new(&namespace, &object.name_any());
-            let left = patience.saturating_sub(uptime.saturating_sub(late.at));
-            open = open.max(if same { Duration::ZERO } else { left });
-        }
-        if open.is_zero() {
-            Standing::Owner
-        } else {
-            Standing::Open(open)
-        }
+        self.directory().standing(uid, in_place, uptime, patience)
     }
 
-    /// Whether several resources are on this instance.
+    /// Whether several resources are on this instance. What follows from it harms nobody: anybody may name any instance.
     pub fn share(&self, instance: &InstanceId) -> bool {
         let directory = self.directory();
         directory.on_instance(instance).nth(1).is_some()
     }
 
-    /// Jobs that were given up on any resource of this instance.
-    pub fn abandoned(&self, instance: &InstanceId) -> BTreeSet<JobId> {
+    /// Jobs that were given up, as far as a resource of `namespace` with this subject may believe it, each with the resource that
+    /// says so, where that is of the same namespace. Believed are resources of the same namespace, and those whose own
+    /// credentials have seen their proxy; all of them of the same instance in the same place.
+    pub fn abandoned(
+        &self,
+        subject: &Subject,
+        namespace: &str,
+    ) -> BTreeMap<JobId, Option<ResourceName>> {
+        let mut jobs = BTreeMap::<JobId, Option<ResourceName>>::new();
+        let place = LazyCell::new(|| Place::of(subject));
         let directory = self.directory();
-        let entries = directory.on_instance(instance);
-        entries
-            .filter_map(|entry| entry.abandoned.as_deref().cloned())
-            .collect()
+        for entry in directory.on_instance(&subject.instance) {
+            if let Some(job) = entry.abandoned.as_deref()
+                && entry.is_believed(&place, namespace)
+            {
+                let by = jobs.entry(job.clone()).or_default();
+                let near = entry.name.namespace() == namespace;
+                if near && by.as_ref().is_none_or(|by| *by > entry.name) {
+                    *by = Some(entry.name.clone());
+                }
+            }
+        }
+        jobs
+    }
+
+    /// The job that a resource gives up and that no other namespace takes for given up: its credentials could not see its proxy.
+    pub fn unheard(&self, uid: &str) -> Option<JobId> {
+        let directory = self.directory();
+        let entry = directory.entries.get(uid)?;
+        let heard = entry.proof != Proof::Failed;
+        entry.abandoned.as_deref().filter(|_| !heard).cloned()
     }
 
     fn directory(&self) -> MutexGuard<'_, Directory> {
@@ -232,98 +174,42 @@ impl Claims {
     }
 }
 
-fn created(object: &TaurusProxyPort) -> Timestamp {
-    let created = object.metadata.creation_timestamp.as_ref();
-    created.map_or(Timestamp::MAX, |time| time.0)
-}
+impl Entry {
+    /// Whether others have to know of it, beside what was `known` before.
+    fn stirs(&self, known: Option<&Self>) -> bool {
+        let Some(known) = known.filter(|known| known.contends && known.key == self.key) else {
+            // Somebody new is heard of once it has seen the proxy.
+            return known.is_some_and(|known| known.contends)
+                || (self.contends && self.proof == Proof::Given);
+        };
+        let shows_another = self.owns && self.shown != known.shown;
+        !self.contends || (self.proof, self.port) != (known.proof, known.port) || shows_another
+    }
 
-/// Stands for an instance.
-fn mark(instance: &InstanceId) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    instance.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// A port on record, in a status of this very object, was read with its credentials.
-fn has_seen_its_proxy(object: &TaurusProxyPort) -> bool {
-    let status = object.status.as_ref();
-    status.is_some_and(|status| status.port.is_some() && status.subject_uid == object.uid())
+    /// Whether its word on a job counts for resources of `namespace` in that place.
+    fn is_believed(&self, place: &Place, namespace: &str) -> bool {
+        let near = self.name.namespace() == namespace;
+        *self.key.place == *place && (near || self.proof == Proof::Given)
+    }
 }
 
 impl Directory {
-    /// Who contends for a proxy, the oldest first.
-    fn contenders_for<'a>(
-        &'a self,
-        key: &'a Arc<ProxyKey>,
-    ) -> impl Iterator<Item = &'a (Arc<ProxyKey>, Timestamp, Uid)> {
-        let first = (Arc::clone(key), Timestamp::MIN, Uid::from(""));
-        let contenders = self.contenders.range(first..);
-        contenders.take_while(move |(other, _, _)| other == key)
-    }
-
-    /// The resources on an instance.
-    fn on_instance<'a>(&'a self, instance: &'a InstanceId) -> impl Iterator<Item = &'a Entry> {
-        let mark = mark(instance);
-        let from_there = self.instances.range((mark, Uid::from(""))..);
-        let on_it = from_there.take_while(move |(other, _)| *other == mark);
-        let entries = on_it.filter_map(|(_, uid)| self.entries.get(uid));
-        let entries = entries.map(|entry| &**entry);
-        entries.filter(move |entry| entry.instance == *instance)
-    }
-
-    /// The proxy that a resource owns, with its name.
-    fn owner_of_entry(&self, uid: &str) -> Option<(Arc<ProxyKey>, ResourceName)> {
-        let entry = self.entries.get(uid)?;
-        let given = |uid: &Uid| {
-            let other = self.entries.get(uid);
-            other.is_some_and(|other| other.proof == Proof::Given)
-        };
-        let mut contenders = self.contenders_for(&entry.key);
-        let (_, _, owner) = contenders.find(|(_, _, other)| given(other))?;
-        (**owner == *uid).then(|| (Arc::clone(&entry.key), entry.name.clone()))
-    }
-
-    /// Notes that who owned a proxy no longer contends for it.
-    fn note_end(
-        &mut self,
-        before: Option<(Arc<ProxyKey>, ResourceName)>,
-        uid: &str,
-        uptime: Duration,
-    ) {
-        let still = self.entries.get(uid).is_some_and(|entry| entry.contends);
-        self.late
-            .retain(|_, late| uptime.saturating_sub(late.at) < LATE_KEPT);
-        if let Some((key, name)) = before.filter(|_| !still) {
-            self.late.insert(key, Late { at: uptime, name });
+    /// Adds those who contend for the same proxy, if it makes a difference to them: who has never seen it makes none to the
+    /// owner, nor does anybody else beside an owner.
+    fn wake_rivals(&self, entry: &Entry, woken: &mut Woken) {
+        if !entry.owns && self.has_owner(&entry.key) {
+            return;
         }
+        let rivals = self.contenders_for(&entry.key);
+        woken.extend(rivals.map(|(_, rival)| rival.name.clone()));
     }
 
-    /// A key that shares its place with all others there.
-    fn shared(&mut self, mut key: ProxyKey) -> Arc<ProxyKey> {
-        if let Some(place) = self.places.get(&key.place) {
-            key.place = Arc::clone(place);
-        } else {
-            self.places.retain(|place| Arc::strong_count(place) > 1);
-            self.places.insert(Arc::clone(&key.place));
-        }
-        Arc::new(key)
-    }
-
-    fn insert(&mut self, uid: &Uid, entry: Entry) {
-        if entry.contends {
-            self.contenders
-                .insert((Arc::clone(&entry.key), entry.created, uid.clone()));
-        }
-        self.instances.insert((mark(&entry.instance), uid.clone()));
-        self.entries.insert(uid.clone(), Box::new(entry));
-    }
-
-    fn remove(&mut self, uid: &str) -> Option<Box<Entry>> {
-        let (uid, entry) = self.entries.remove_entry(uid)?;
-        let contender = (Arc::clone(&entry.key), entry.created, uid.clone());
-        self.contenders.remove(&contender);
-        self.instances.remove(&(mark(&entry.instance), uid));
-        Some(entry)
+    /// Adds those for whom the word of a resource on a job counts.
+    fn wake_those_who_hear(&self, entry: &Entry, woken: &mut Woken) {
+        let there = self.on_instance(&entry.instance);
+        let hear =
+            there.filter(|other| entry.is_believed(&other.key.place, other.name.namespace()));
+        woken.extend(hear.map(|other| other.name.clone()));
     }
 }
 

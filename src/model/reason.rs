@@ -65,8 +65,10 @@ pub enum Reason {
     /// Too many changes in a row failed on different proxies, perhaps for a common cause: no new one begins for a while.
     #[strum(message = "find out why they failed; see [limits.md](limits.md)")]
     RolloutHalted,
-    /// Another resource managed the same proxy until a short while ago, or, just after a start of the operator, may
-    /// still turn out to; this one waits for two minutes.
+    /// Another resource managed the same proxy until a short while ago, or may still turn out to, and this one waits for two
+    /// minutes; or a resource of the same namespace manages it and wants the same port, as after a rename, and this one waits
+    /// until that is deleted.
+    #[strum(message = "after a rename: delete the resource of the old name")]
     TakingOver,
     /// `spec.suspend` is true, or the resource is being deleted, and the port is not the wanted one.
     #[strum(message = "set `spec.suspend` to false")]
@@ -124,9 +126,13 @@ pub enum Reason {
     /// Storage full, frozen, or kernel too old; looked at hourly.
     #[strum(message = "see to it in the cloud")]
     InstanceBlocked,
-    /// An older resource, perhaps of another namespace, manages the same proxy with credentials that can see it.
+    /// Another resource, perhaps of another namespace, manages the same proxy with credentials that can see it.
     #[strum(message = "delete one of them")]
     ProxyClaimed,
+    /// Several resources name the same proxy and want different ports, none of which is in place, and none of them has managed
+    /// the proxy before: none may change it.
+    #[strum(message = "delete all but one of them, or let them want the same port")]
+    ProxyContested,
     /// No `credentialsRef` and no default credentials that may be used; or, for longer than two minutes, no such Secret, or the
     /// operator may not read it.
     #[strum(message = "make the Secret")]
@@ -210,6 +216,7 @@ impl Reason {
             | Self::InstanceNotFound
             | Self::InstanceBlocked
             | Self::ProxyClaimed
+            | Self::ProxyContested
             | Self::CredentialsMissing
             | Self::CredentialsInvalid
             | Self::CredentialsLocked

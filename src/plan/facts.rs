@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     cloud::{CloudError, Job, Proxy, Task},
     controller::read::Desired,
-    fleet::limits::Limit,
+    fleet::{claims::Standing, limits::Limit},
     model::{JobId, Moment},
     pace::Pace,
     plan::{record::Record, session::Session},
@@ -48,12 +48,10 @@ pub struct Observed {
     pub tasks: Seen<Option<Task>>,
     /// That task has completed, and counts for so much longer.
     pub tasks_clear_in: Option<Duration>,
-    /// Jobs that were given up, by an annotation on any resource of the instance.
+    /// Jobs that were given up, by an annotation on a resource of the instance whose word counts.
     pub abandoned: BTreeSet<JobId>,
-    /// Whether an older resource owns the proxy.
-    pub claimed_by_older: bool,
-    /// How long it is still waited for an older resource that may own the proxy, or for the end of one that did.
-    pub owner_open_for: Option<Duration>,
+    /// How the resource stands to others that name the same proxy.
+    pub standing: Standing,
     /// Whether another change of ours is at work on the instance.
     pub instance_taken: bool,
     /// The limit over all resources for which a permit was refused.

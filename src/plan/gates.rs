@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::{
     cloud::{Proxy, ProxyStatus},
     crd::{FailureCause, ManagementPolicy},
+    fleet::claims::Standing,
     model::JobId,
     plan::{
         attempts::{Allowance, Attempts},
@@ -24,9 +25,9 @@ type Gate = fn(&Facts<'_>, &Proxy) -> Option<Step>;
 /// All of them.
 const GATES: [Gate; 11] = [
     deleting,
+    owner,
     suspended,
     policy,
-    owner,
     attempts,
     drift_damping,
     refusal,
@@ -72,8 +73,21 @@ fn suspended(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
         .then_some(Step::Hold(Cause::Suspended, facts.resync))
 }
 
+/// Another resource manages the proxy, or nobody may: also said where the wanted port is in place, which would not last.
+pub fn claimed(facts: &Facts<'_>) -> Option<Step> {
+    let cause = match &facts.observed.standing {
+        Standing::Claimed(rival) => Cause::ProxyClaimed(rival.clone()),
+        Standing::Contested(rival) => Cause::ProxyContested(rival.clone()),
+        Standing::Owner | Standing::Open(_) => return None,
+    };
+    // It is woken when that one goes or wants something else.
+    Some(Step::Hold(cause, facts.resync))
+}
+
 fn owner(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
-    let left = facts.observed.owner_open_for?;
+    let Standing::Open(left) = facts.observed.standing else {
+        return claimed(facts);
+    };
     Some(Step::Hold(Cause::TakingOver, left))
 }
 

@@ -9,9 +9,9 @@ use std::fmt;
 use k8s_openapi::jiff::{Timestamp, ToSpan as _};
 
 use crate::{
-    crd::{FailureCause, ManagementPolicy, REQUESTED_AT},
-    fleet::limits::Limit,
-    model::{JobId, Port},
+    crd::{ABANDON_JOB, FailureCause, ManagementPolicy, REQUESTED_AT},
+    fleet::{claims::Rival, limits::Limit},
+    model::{JobId, Port, ProxyId},
     plan::{
         facts::Trouble,
         step::{By, Cause, Order},
@@ -190,9 +190,12 @@ pub fn of(cause: &Cause) -> Message {
         Cause::ProxyNotFound => {
             Message::plain("the instance has no such proxy: check spec.proxyID")
         }
-        Cause::ProxyClaimed => {
-            Message::plain("an older resource manages the same proxy: delete one of them")
-        }
+        Cause::ProxyClaimed(rival) => claimed(rival),
+        Cause::ProxyContested(rival) => Message::plain(format!(
+            "{} wants another port for the same proxy, neither port is in place, and neither resource has managed the proxy before: \
+             nothing is changed until only one of them is left, or both want the same port",
+            named(rival)
+        )),
         Cause::TakingOver => Message::plain(
             "another resource managed the same proxy a short while ago, or may still turn out to; this one waits before it takes over",
         ),
@@ -202,6 +205,60 @@ pub fn of(cause: &Cause) -> Message {
         Cause::SpecInvalid(fault) => Message::plain(fault.clone()),
         Cause::Blocked(trouble) => blocked(trouble),
     }
+}
+
+/// Who says that a job was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenUpBy<'a> {
+    /// The resource itself.
+    Itself,
+    /// This one of the same namespace.
+    Neighbour(&'a str),
+    /// One of another namespace.
+    Foreign,
+}
+
+/// What is said where a job is no longer waited for.
+pub fn job_given_up(job: &JobId, by: GivenUpBy<'_>) -> Message {
+    let by = match by {
+        GivenUpBy::Itself => "this resource".to_owned(),
+        GivenUpBy::Neighbour(name) => format!("resource {name} of this namespace"),
+        GivenUpBy::Foreign => {
+            "a resource of another namespace, whose credentials can read the instance,".to_owned()
+        }
+    };
+    Message::plain(format!(
+        "job {job} is no longer waited for, as long as {by} has the annotation {ABANDON_JOB}: {job}"
+    ))
+}
+
+/// What is said where a job is not given up for others.
+pub fn job_not_given_up(job: &JobId, proxy: &ProxyId) -> Message {
+    Message::plain(format!(
+        "the annotation {ABANDON_JOB}: {job} counts for no other namespace: with the credentials of this resource proxy {proxy} \
+         can't be seen"
+    ))
+}
+
+fn claimed(rival: &Rival) -> Message {
+    let other = named(rival);
+    Message::plain(if rival.is_predecessor() {
+        format!(
+            "{other} manages the same proxy and wants the same port; this one takes over once that one is deleted"
+        )
+    } else {
+        format!(
+            "{other} manages the same proxy: delete one of the two, or set managementPolicy of one to Observe"
+        )
+    })
+}
+
+/// A resource of another namespace is not named: it may be none of the reader's business.
+fn named(rival: &Rival) -> String {
+    rival.name.as_ref().map_or_else(
+        || "a resource of another namespace".to_owned(),
+        |name| format!("resource {name} of this namespace"),
+    )
 }
 
 /// Said when the job is accepted, and again when it is first seen running: the same, lest that cost a write. Any other word

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     cloud::{CloudError, Meaning},
     crd::FailureCause,
-    fleet::limits::Limit,
+    fleet::{claims::Rival, limits::Limit},
     model::{Class, JobId, Port, Reason},
     plan::facts::Trouble,
 };
@@ -115,9 +115,11 @@ pub enum Cause {
     ProxyUnhealthy(String),
     /// The proxy is not there.
     ProxyNotFound,
-    /// An older resource owns the proxy.
-    ProxyClaimed,
-    /// An older resource may own the proxy, or did until a short while ago.
+    /// Another resource manages the proxy.
+    ProxyClaimed(Rival),
+    /// Nobody may move the proxy: several resources want ports for it that are not in place, and none has managed it before.
+    ProxyContested(Rival),
+    /// Another resource may own the proxy, or did until a short while ago.
     TakingOver,
     /// The definition of the resource is too old.
     CrdOutdated,
@@ -196,7 +198,10 @@ impl Cause {
             Self::DriftContested(_) => Reason::DriftContested,
             Self::ProxyUnhealthy(_) => Reason::ProxyUnhealthy,
             Self::ProxyNotFound => Reason::ProxyNotFound,
-            Self::ProxyClaimed => Reason::ProxyClaimed,
+            // As after a rename: nothing is wrong, and it goes on by itself once the other one is deleted.
+            Self::ProxyClaimed(rival) if rival.is_predecessor() => Reason::TakingOver,
+            Self::ProxyClaimed(_) => Reason::ProxyClaimed,
+            Self::ProxyContested(_) => Reason::ProxyContested,
             Self::TakingOver => Reason::TakingOver,
             Self::CrdOutdated => Reason::CrdOutdated,
             Self::SpecInvalid(_) => Reason::SpecInvalid,

@@ -124,6 +124,13 @@ pub fn of_error(
     }
 }
 
+impl Trouble {
+    /// Whether a person has to see to it, unlike to what passes by itself.
+    pub fn is_refusal(&self) -> bool {
+        Cause::Blocked(self.clone()).reason().class() == Class::Stalled
+    }
+}
+
 impl Facts<'_> {
     /// Whether the status says that this very wish is fulfilled.
     pub fn is_settled(&self) -> bool {

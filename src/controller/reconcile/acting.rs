@@ -39,7 +39,7 @@ impl Pass<'_> {
         let change = act::intended(id, &order, desired, self.context.clock.now());
         let object = self.object.clone();
         let pace = &self.context.pace;
-        let objection = || self.context.objection(&object, desired);
+        let objection = || self.context.objection(&object, desired, order.from);
         let status = |object: &TaurusProxyPort, change: &Change| {
             let record = Record {
                 change: Some(change.clone()),

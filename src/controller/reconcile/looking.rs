@@ -13,7 +13,7 @@ use crate::{
         read::Desired,
     },
     crd::ManagementPolicy,
-    fleet::{claims::Standing, directory::Directory},
+    fleet::directory::Directory,
     plan::{
         self, Decision,
         facts::{Facts, Observed, Seen, Trouble},
@@ -100,7 +100,9 @@ impl Pass<'_> {
         let record = Record::of(self.object);
         let mut session = self.memory.session.clone();
         session.turn_to(record.change.as_ref(), looked_at);
-        let abandoned = self.context.claims.abandoned(&desired.subject.instance);
+        let namespace = self.object.namespace().unwrap_or_default();
+        let abandoned = self.context.claims.abandoned(&desired.subject, &namespace);
+        let abandoned = abandoned.into_keys().collect();
         let pace = &self.context.pace;
         let from = Viewpoint {
             directory: way.as_deref().map_err(Trouble::clone),
@@ -166,11 +168,15 @@ impl Pass<'_> {
 
     /// Who has listed the proxy with credentials of its own may be its owner.
     fn note_listed(&mut self, observed: &Observed) {
-        let uid = self.object.uid().unwrap_or_default();
-        match &observed.proxy {
-            Seen::Known(Some(_)) => self.context.claims.looked(&uid, true),
-            Seen::Known(None) | Seen::Unknown(_) => self.context.claims.looked(&uid, false),
+        let seen = match &observed.proxy {
+            Seen::Known(proxy) => Some(proxy.is_some()),
+            // What passes by itself tells nothing of the credentials.
+            Seen::Unknown(trouble) => trouble.is_refusal().then_some(false),
             Seen::NotRead => return,
+        };
+        if let Some(seen) = seen {
+            self.context
+                .wake(self.context.claims.looked(self.uid, seen));
         }
         self.memory.asked_at = None;
         self.memory.listed_at = Some(self.context.clock.now().uptime);
@@ -178,14 +184,11 @@ impl Pass<'_> {
 
     pub(super) fn add_fleet(&self, desired: &Desired, observed: &mut Observed) {
         let uid = self.object.uid().unwrap_or_default();
-        let uptime = self.context.clock.now().uptime;
-        let patience = self.context.pace.take_over;
-        let claims = &self.context.claims;
-        match claims.standing(&desired.subject, self.object, uptime, patience) {
-            Standing::Owner => {}
-            Standing::Claimed => observed.claimed_by_older = true,
-            Standing::Open(left) => observed.owner_open_for = Some(left),
-        }
+        let in_place = match &observed.proxy {
+            Seen::Known(proxy) => proxy.as_ref().and_then(|proxy| proxy.port),
+            Seen::NotRead | Seen::Unknown(_) => None,
+        };
+        observed.standing = self.context.standing(self.object, in_place);
         let instance = &desired.subject.instance;
         observed.instance_taken = !self.context.permits.is_free(instance, &uid);
         observed.record_pruned = self.memory.record_pruned.as_deref() == Some(&desired.generation);

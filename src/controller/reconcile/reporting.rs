@@ -23,6 +23,7 @@ impl Pass<'_> {
         } = finding;
         let status = self.status(desired, &observed, &decision);
         self.write(status).await?;
+        self.tell_of_given_up_jobs(desired);
         if decision.record.change.is_none() {
             self.memory.permit = None;
         } else if let Some(permit) = &self.memory.permit {

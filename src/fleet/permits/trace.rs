@@ -62,7 +62,10 @@ impl Trace {
             instance: text("/spec/instanceID").unwrap_or_default(),
             proxy: text("/spec/proxyID").unwrap_or_default(),
         };
-        let change = object.pointer("/status/change").filter(|it| !it.is_null());
+        // As above: a change in the status of another object is none of this one.
+        let own = metadata.uid.is_some() && text("/status/subjectUID") == metadata.uid.as_deref();
+        let change = object.pointer("/status/change");
+        let change = change.filter(|change| own && !change.is_null());
         Self {
             uid: metadata.uid.clone().unwrap_or_default(),
             target: texts.target(metadata),

@@ -14,7 +14,10 @@ use crate::{
         ChangeRecord, Corrections, FailureCause, FailureRecord, ManagementPolicy, Phase,
         TaurusProxyPortStatus,
     },
-    fleet::limits::Limit,
+    fleet::{
+        claims::{Rival, Standing},
+        limits::Limit,
+    },
     model::{JobId, JobState, ProxyId},
     plan::facts::{Observed, Seen, Trouble},
 };
@@ -185,8 +188,12 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
                 .flatten()
                 .into_iter()
                 .collect(),
-            claimed_by_older: obstacle == 1,
-            owner_open_for: (obstacle == 4).then_some(Duration::from_mins(1)),
+            standing: match obstacle {
+                1 => Standing::Claimed(Rival::default()),
+                4 => Standing::Open(Duration::from_mins(1)),
+                6 => Standing::Contested(Rival::default()),
+                _ => Standing::Owner,
+            },
             instance_taken: obstacle == 2,
             limit: (obstacle == 5).then_some(Limit::Concurrent { most: 5 }),
             record_pruned: obstacle == 3,

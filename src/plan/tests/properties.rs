@@ -15,6 +15,7 @@ use crate::{
     cloud::ProxyStatus,
     controller::read::{Desired, read},
     crd::{FailureCause, ManagementPolicy, Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    fleet::claims::Standing,
     model::{Class, JobId, Moment, Reason},
     pace::Pace,
     plan::{
@@ -77,8 +78,8 @@ fn is_allowed(desired: &Desired, record: &Record, observed: &Observed) -> bool {
         Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => return false,
     };
     let free = observed.tasks == Seen::Known(None)
-        && !(observed.claimed_by_older || observed.instance_taken || observed.record_pruned)
-        && observed.owner_open_for.is_none()
+        && !(observed.instance_taken || observed.record_pruned)
+        && observed.standing == Standing::Owner
         && observed.limit.is_none();
     let differs = proxy.port.is_some_and(|port| port != desired.port.get());
     let usable = proxy.status == ProxyStatus::Active;

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     cloud::{Meaning, ProxyStatus},
-    fleet::limits::Limit,
+    fleet::{
+        claims::{Rival, Standing},
+        limits::Limit,
+    },
     model::{Class, Reason},
     plan::facts::Trouble,
 };
@@ -219,11 +222,17 @@ fn way(reason: Reason) -> Way {
             world.run(HOUR);
         }),
         Reason::ProxyClaimed => to(|world| {
-            world.cluster.claimed = true;
+            world.cluster.standing = Standing::Claimed(Rival::default());
             world.want(3307);
             world.run(1);
         })
-        .back(|world| world.cluster.claimed = false),
+        .back(|world| world.cluster.standing = Standing::Owner),
+        Reason::ProxyContested => to(|world| {
+            world.cluster.standing = Standing::Contested(Rival::default());
+            world.want(3307);
+            world.run(1);
+        })
+        .back(|world| world.cluster.standing = Standing::Owner),
         Reason::CredentialsMissing => {
             troubled(Trouble::CredentialsUnset("no Secret is named".to_owned()))
         }

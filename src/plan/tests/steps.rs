@@ -1,11 +1,16 @@
 //! Steps 1, 2 and 4 of the change protocol: the fresh look, the intent, the job id.
 
+use std::time::Duration;
+
 use super::{
     cloud::{MODES, Mode},
     process::{CrashPoint, Process},
     world::{World, about_to_change},
 };
-use crate::cloud::{Meaning, ProxyStatus};
+use crate::{
+    cloud::{Meaning, ProxyStatus},
+    fleet::claims::{Rival, Standing},
+};
 
 #[test]
 fn a_wanted_port_is_moved_once_and_then_verified() {
@@ -289,7 +294,7 @@ fn a_proxy_that_is_not_active_is_not_changed() {
 fn whoever_does_not_own_the_proxy_is_stalled_even_where_the_ports_agree() {
     for wanted in [3306, 3307] {
         let mut world = World::new(Mode::Hidden, 3306, wanted);
-        world.cluster.claimed = true;
+        world.cluster.standing = Standing::Claimed(Rival::default());
         world.run(2000);
         assert_eq!(world.condition("Stalled"), "True/ProxyClaimed");
         assert_eq!(world.puts(), 0);
@@ -297,6 +302,45 @@ fn whoever_does_not_own_the_proxy_is_stalled_even_where_the_ports_agree() {
         world.run(1);
         assert_eq!(world.reason(), "Observed", "who observes claims nothing");
     }
+}
+
+#[test]
+fn h03_who_comes_after_another_of_its_namespace_waits_as_reconciling_and_shows_the_port_meanwhile()
+{
+    let mut world = World::new(Mode::Hidden, 3306, 3307);
+    let predecessor = Rival {
+        name: Some("orders-old".to_owned()),
+        same_port: true,
+    };
+    assert!(predecessor.is_predecessor());
+    world.cluster.standing = Standing::Claimed(predecessor);
+    world.run(2000);
+    assert_eq!(world.condition("Reconciling"), "True/TakingOver");
+    assert!(world.message("Ready").contains("orders-old"));
+    world.sky.state().drift(3307);
+    world.run(601);
+    assert_eq!(world.said().port, Some(3307), "it was not looked at again");
+    world.cluster.standing = Standing::Open(Duration::from_mins(2));
+    world.run(601);
+    assert!(
+        world.is_ready(),
+        "nothing is to be changed: there is nothing to wait for"
+    );
+    assert_eq!(world.puts(), 0);
+}
+
+#[test]
+fn h15_where_several_want_what_is_not_there_nothing_is_sent_and_all_say_why() {
+    let mut world = World::new(Mode::Hidden, 3306, 3307);
+    world.cluster.standing = Standing::Contested(Rival::default());
+    world.run(9000);
+    assert_eq!(world.condition("Stalled"), "True/ProxyContested");
+    assert!(world.message("Ready").contains("another namespace"));
+    assert_eq!(world.puts(), 0);
+    world.cluster.standing = Standing::Owner;
+    world.run(2000);
+    assert!(world.is_ready());
+    assert_eq!(world.puts(), 1);
 }
 
 #[test]

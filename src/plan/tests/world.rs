@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     crd::{REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus},
-    fleet::limits::Limit,
+    fleet::{claims::Standing, limits::Limit},
 };
 
 /// The object as the API server has it.
@@ -25,7 +25,7 @@ pub(super) struct Cluster {
     /// Until when another resource may still turn out to own the proxy.
     pub(super) owned_until: u64,
     pub(super) pruned: bool,
-    pub(super) claimed: bool,
+    pub(super) standing: Standing,
     /// A limit over all resources, until then.
     pub(super) limit: Option<(u64, Limit)>,
 }
@@ -105,7 +105,7 @@ impl World {
                 orphan_until: 0,
                 owned_until: 0,
                 pruned: false,
-                claimed: false,
+                standing: Standing::Owner,
                 limit: None,
             },
             crew: vec![Process::new(0, 3600)],

@@ -21,7 +21,7 @@ use crate::{
         read::{Desired, read},
     },
     crd::{ManagementPolicy, Phase, TaurusProxyPort, TaurusProxyPortStatus},
-    fleet::directory::Directory,
+    fleet::{claims::Standing, directory::Directory},
     model::{ChangeId, JobId, Moment},
     pace::Pace,
     plan::{
@@ -133,13 +133,16 @@ impl Turn<'_> {
             .filter(|_| record.change.is_none());
         let limit = limit.filter(|(until, _)| *until > now);
         observed.limit = limit.map(|(_, limit)| limit.clone());
-        observed.claimed_by_older = self.cluster.claimed;
         observed.instance_taken = self.cluster.orphan_until > self.sky.state().now;
         let left = self
             .cluster
             .owned_until
             .saturating_sub(self.sky.state().now);
-        observed.owner_open_for = Some(Duration::from_secs(left)).filter(|left| !left.is_zero());
+        observed.standing = if self.cluster.standing == Standing::Owner && left > 0 {
+            Standing::Open(Duration::from_secs(left))
+        } else {
+            self.cluster.standing.clone()
+        };
         observed.record_pruned = self.cluster.pruned;
         let decision = plan::decide(&self.facts(desired, &record, &observed, &pace));
         self.process.session = decision.session.clone();

@@ -1,0 +1,181 @@
+//! The resources in the orders in which they are looked for: by proxy, by instance, by UID.
+//!
+//! Nearly every proxy and many an instance have one resource: what they have is found in one order of all.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+    time::Duration,
+};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::{
+    Standing,
+    entry::{Entry, Proof},
+    key::{Place, ProxyKey},
+    standing::{Late, View, judge},
+};
+use crate::model::{InstanceId, ResourceName, Uid};
+
+/// How long the end of an owner is remembered; nobody waits for longer than minutes.
+const LATE_KEPT: Duration = Duration::from_hours(1);
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    pub(super) entries: HashMap<Uid, Box<Entry>>,
+    /// Who contends for which proxy, the oldest first.
+    contenders: BTreeSet<(Arc<ProxyKey>, Timestamp, Uid)>,
+    late: HashMap<Arc<ProxyKey>, Late>,
+    /// By what stands for an instance: few others have the same.
+    instances: BTreeSet<(u64, Uid)>,
+    /// Places are few.
+    places: HashSet<Arc<Place>>,
+}
+
+impl Directory {
+    /// How a resource stands to its proxy. Who is found to be its owner, and has seen it, stays that.
+    pub(super) fn standing(
+        &mut self,
+        uid: &str,
+        in_place: Option<u16>,
+        uptime: Duration,
+        patience: Duration,
+    ) -> Standing {
+        let Some(own) = self.entries.get(uid) else {
+            // It is gone, or nothing was heard of it yet.
+            return Standing::Open(patience);
+        };
+        let key = Arc::clone(&own.key);
+        let all: Vec<(&Uid, &Entry)> = self.contenders_for(&key).collect();
+        let older = all
+            .iter()
+            .take_while(|(other, entry)| (entry.created, &***other) < (own.created, uid))
+            .count();
+        let others: Vec<&Entry> = all
+            .iter()
+            .filter(|(other, _)| ***other != *uid)
+            .map(|(_, entry)| *entry)
+            .collect();
+        let view = View {
+            late: self.late.get(&key),
+            in_place,
+            uptime,
+            patience,
+        };
+        let standing = judge(own, &others, older, view);
+        if standing == Standing::Owner
+            && let Some(own) = self.entries.get_mut(uid)
+            && own.contends
+            && own.proof == Proof::Given
+            && !std::mem::replace(&mut own.owns, true)
+        {
+            self.late.remove(&key);
+        }
+        standing
+    }
+
+    /// Who contends for a proxy, the oldest first.
+    pub(super) fn contenders_for<'a>(
+        &'a self,
+        key: &'a Arc<ProxyKey>,
+    ) -> impl Iterator<Item = (&'a Uid, &'a Entry)> {
+        let first = (Arc::clone(key), Timestamp::MIN, Uid::from(""));
+        let contenders = self.contenders.range(first..);
+        let contenders = contenders.take_while(move |(other, _, _)| other == key);
+        contenders.filter_map(|(_, _, uid)| Some((uid, &**self.entries.get(uid)?)))
+    }
+
+    /// The resources on an instance.
+    pub(super) fn on_instance<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> impl Iterator<Item = &'a Entry> {
+        let mark = mark(instance);
+        let from_there = self.instances.range((mark, Uid::from(""))..);
+        let on_it = from_there.take_while(move |(other, _)| *other == mark);
+        let entries = on_it.filter_map(|(_, uid)| self.entries.get(uid));
+        let entries = entries.map(|entry| &**entry);
+        entries.filter(move |entry| entry.instance == *instance)
+    }
+
+    /// The proxy that a resource manages, with its name: by what this process has seen, else by what is on record.
+    pub(super) fn owned_by(&self, uid: &str) -> Option<(Arc<ProxyKey>, ResourceName)> {
+        let entry = self.entries.get(uid)?;
+        let owned = || (Arc::clone(&entry.key), entry.name.clone());
+        if entry.owns {
+            return Some(owned());
+        }
+        let late = self.late.get(&entry.key);
+        let is_back = entry.contends && entry.proof == Proof::Given;
+        if late.is_some_and(|late| late.name == entry.name) && is_back {
+            return Some(owned());
+        }
+        if self.has_owner(&entry.key) || late.is_some() {
+            return None;
+        }
+        let mut contenders = self.contenders_for(&entry.key);
+        let (first, _) = contenders.find(|(_, other)| other.managed())?;
+        (**first == *uid).then(owned)
+    }
+
+    /// Whether somebody is known to manage a proxy.
+    pub(super) fn has_owner(&self, key: &Arc<ProxyKey>) -> bool {
+        self.contenders_for(key).any(|(_, entry)| entry.owns)
+    }
+
+    /// Notes that who owned a proxy no longer contends for it.
+    pub(super) fn note_end(
+        &mut self,
+        before: Option<(Arc<ProxyKey>, ResourceName)>,
+        uid: &str,
+        uptime: Duration,
+    ) {
+        self.late
+            .retain(|_, late| uptime.saturating_sub(late.at) < LATE_KEPT);
+        let Some((key, name)) = before else {
+            return;
+        };
+        let entry = self.entries.get(uid);
+        if !entry.is_some_and(|entry| entry.contends && entry.key == key) {
+            self.late.insert(key, Late { at: uptime, name });
+        }
+    }
+
+    /// A key that shares its place with all others there.
+    pub(super) fn shared(&mut self, mut key: ProxyKey) -> Arc<ProxyKey> {
+        if let Some(place) = self.places.get(&key.place) {
+            key.place = Arc::clone(place);
+        } else {
+            self.places.retain(|place| Arc::strong_count(place) > 1);
+            self.places.insert(Arc::clone(&key.place));
+        }
+        Arc::new(key)
+    }
+
+    pub(super) fn insert(&mut self, uid: &Uid, entry: Entry) {
+        if entry.contends {
+            self.contenders
+                .insert((Arc::clone(&entry.key), entry.created, uid.clone()));
+        }
+        self.instances.insert((mark(&entry.instance), uid.clone()));
+        self.entries.insert(uid.clone(), Box::new(entry));
+    }
+
+    pub(super) fn remove(&mut self, uid: &str) -> Option<Box<Entry>> {
+        let (uid, entry) = self.entries.remove_entry(uid)?;
+        let contender = (Arc::clone(&entry.key), entry.created, uid.clone());
+        self.contenders.remove(&contender);
+        self.instances.remove(&(mark(&entry.instance), uid));
+        Some(entry)
+    }
+}
+
+/// Stands for an instance.
+fn mark(instance: &InstanceId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    instance.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,156 @@
+//! Who may move a proxy that several resources name: the decision, without locks and clocks.
+//!
+//! Who manages it keeps it, and gets it back if it is made anew soon, however often it is deleted and created: neither the time
+//! of creation nor the UID of a resource says whose proxy it is. Among those who never managed it the one counts that wants
+//! what is there. Promises that of those who have seen the proxy at most one may move it.
+
+use std::time::Duration;
+
+use super::entry::{Entry, Past, Proof};
+use crate::model::ResourceName;
+
+/// How a resource stands to its proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// It may act.
+    #[default]
+    Owner,
+    /// Another one manages the proxy.
+    Claimed(Rival),
+    /// Nobody has managed the proxy before; several want other ports for it, and none of these is in place: nobody may act.
+    Contested(Rival),
+    /// Another one may still prove that it owns the proxy, or did until a short while ago: to be waited for this long.
+    Open(Duration),
+}
+
+/// Another resource for the same proxy, as far as its owner may be told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rival {
+    /// Its name, if it is of the same namespace.
+    pub name: Option<String>,
+    /// Whether it wants the same port.
+    pub same_port: bool,
+}
+
+impl Rival {
+    /// Whether the one that waits only comes after this one: both are of one namespace and want the same port, as where a
+    /// resource is renamed.
+    pub fn is_predecessor(&self) -> bool {
+        self.name.is_some() && self.same_port
+    }
+}
+
+/// The end of an owner.
+#[derive(Debug, Clone)]
+pub(super) struct Late {
+    /// Its uptime.
+    pub(super) at: Duration,
+    pub(super) name: ResourceName,
+}
+
+/// What a judgement rests on besides the resources themselves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<'a> {
+    /// The owner that is gone, if there was one lately.
+    pub(super) late: Option<&'a Late>,
+    /// The port that the proxy has, where that is known.
+    pub(super) in_place: Option<u16>,
+    /// Now.
+    pub(super) uptime: Duration,
+    /// For how long somebody is waited for.
+    pub(super) patience: Duration,
+}
+
+/// How `own` stands to its proxy beside `others`, who contend for it, the oldest first; `older` of them are older than it.
+pub(super) fn judge(own: &Entry, others: &[&Entry], older: usize, view: View<'_>) -> Standing {
+    if own.owns || !own.contends {
+        return Standing::Owner;
+    }
+    if let Some(owner) = others.iter().find(|other| other.owns) {
+        return Standing::Claimed(rival(own, owner));
+    }
+    let mut open = Duration::ZERO;
+    if let Some(late) = view.late {
+        if late.name == own.name {
+            return Standing::Owner;
+        }
+        let back = others.iter().find(|other| other.name == late.name);
+        match back.map(|back| (back, back.proof)) {
+            Some((back, Proof::Given)) => return Standing::Claimed(rival(own, back)),
+            // It has the right to it, and is only not known yet to see it.
+            Some((_, Proof::Open)) => open = view.patience,
+            Some((_, Proof::Failed)) | None => {}
+        }
+        open = open.max(view.left(late.at));
+    }
+    let first = others.iter().position(|other| other.managed());
+    if let Some((place, other)) = first.and_then(|first| Some((first, others.get(first)?)))
+        && !(own.managed() && place >= older)
+    {
+        return Standing::Claimed(rival(own, other));
+    }
+    if !own.managed() {
+        match among_equals(own, others, older, view) {
+            Standing::Owner => {}
+            Standing::Open(left) => open = open.max(left),
+            decided => return decided,
+        }
+    }
+    if open.is_zero() {
+        Standing::Owner
+    } else {
+        Standing::Open(open)
+    }
+}
+
+/// How `own` stands among those of whom nobody is known to have managed the proxy.
+fn among_equals(own: &Entry, others: &[&Entry], older: usize, view: View<'_>) -> Standing {
+    // Whoever it waited for may be made anew.
+    let mut open = if own.past == Past::Waited {
+        view.left(own.since)
+    } else {
+        Duration::ZERO
+    };
+    let wants_what_is_there = view.in_place == Some(own.port);
+    let mut contested = None;
+    for (place, other) in others.iter().enumerate() {
+        let is_older = place < older;
+        match other.proof {
+            Proof::Failed => {}
+            Proof::Given if other.port == own.port => {
+                if is_older {
+                    return Standing::Claimed(rival(own, other));
+                }
+            }
+            // It would leave it to this one.
+            Proof::Open if other.port == own.port && !is_older => {}
+            Proof::Given | Proof::Open if wants_what_is_there => {}
+            Proof::Given if view.in_place == Some(other.port) => {
+                return Standing::Claimed(rival(own, other));
+            }
+            Proof::Given => contested = contested.or_else(|| Some(rival(own, other))),
+            // Who comes long after it does not hold it up: there could always be another one.
+            Proof::Open if is_older || other.since < own.since.saturating_add(view.patience) => {
+                open = open.max(view.left(other.since));
+            }
+            Proof::Open => {}
+        }
+    }
+    contested.map_or(Standing::Open(open), Standing::Contested)
+}
+
+fn rival(own: &Entry, other: &Entry) -> Rival {
+    let same_namespace = own.name.namespace() == other.name.namespace();
+    Rival {
+        name: same_namespace.then(|| other.name.name().to_owned()),
+        same_port: own.port == other.port,
+    }
+}
+
+impl View<'_> {
+    /// How much is left of the patience that began then.
+    fn left(&self, since: Duration) -> Duration {
+        self.patience
+            .saturating_sub(self.uptime.saturating_sub(since))
+    }
+}

@@ -1,0 +1,213 @@
+//! Owners that are made anew, and resources of which none has managed the proxy.
+
+use super::*;
+
+/// An owner and a rival of another namespace that wants another port and was made at this second.
+fn settled(rival_made: i64) -> (Claims, TaurusProxyPort) {
+    let claims = Claims::default();
+    let owner = object("orders", 100, |_| ());
+    note(&claims, &owner, 0);
+    assert_eq!(looks(&claims, &owner, true, 0), Standing::Owner);
+    let rival = elsewhere(wanting("rival", rival_made, 3308));
+    note(&claims, &rival, 1);
+    assert!(is_claimed(&looks(&claims, &rival, true, 1)));
+    (claims, rival)
+}
+
+/// The owner, made anew under its name.
+fn again() -> TaurusProxyPort {
+    object("again", 300, |value| {
+        value["metadata"]["name"] = json!("orders")
+    })
+}
+
+#[test]
+fn h15_an_owner_that_is_made_anew_gets_its_proxy_back() {
+    for rival_made in [50, 100, 200, 400] {
+        for back_after in [0, 1, 60, 119, 125] {
+            let (claims, rival) = settled(rival_made);
+            claims.forget("orders", at(1000));
+            if back_after > 0 {
+                assert_eq!(
+                    standing(&claims, &rival, 1000),
+                    Standing::Open(PATIENCE),
+                    "the rival waits out the time"
+                );
+            }
+            let back = 1000 + back_after;
+            note(&claims, &again(), back);
+            assert!(
+                matches!(standing(&claims, &rival, back), Standing::Open(_)),
+                "{rival_made} {back_after}"
+            );
+            assert_eq!(looks(&claims, &again(), true, back), Standing::Owner);
+            assert!(is_claimed(&standing(&claims, &rival, back + 9000)));
+            assert_eq!(standing(&claims, &again(), back + 9000), Standing::Owner);
+        }
+    }
+}
+
+#[test]
+fn h15_the_rival_takes_over_when_nobody_came_back_and_keeps_it() {
+    let (claims, rival) = settled(200);
+    claims.forget("orders", at(1000));
+    assert_eq!(standing(&claims, &rival, 1119), Standing::Open(at(1)));
+    assert_eq!(standing(&claims, &rival, 1120), Standing::Owner);
+    note(&claims, &again(), 1121);
+    assert!(is_claimed(&looks(&claims, &again(), true, 1121)));
+    assert_eq!(standing(&claims, &rival, 1121), Standing::Owner);
+}
+
+#[test]
+fn h15_who_comes_back_without_credentials_holds_nobody_up_for_ever() {
+    let (claims, rival) = settled(200);
+    claims.forget("orders", at(1000));
+    note(&claims, &again(), 1060);
+    for second in [1119, 9000] {
+        assert_eq!(standing(&claims, &rival, second), Standing::Open(PATIENCE));
+    }
+    claims.looked("again", false);
+    assert_eq!(standing(&claims, &rival, 1119), Standing::Open(at(1)));
+    assert_eq!(standing(&claims, &rival, 1120), Standing::Owner);
+}
+
+#[test]
+fn h15_an_owner_is_known_by_its_record_after_a_restart() {
+    for (owner_made, rival_made) in [(100, 50), (100, 100), (100, 200)] {
+        let claims = Claims::default();
+        let owner = saying(object("orders", owner_made, |_| ()), "Settled", true);
+        let rival = saying(wanting("a-rival", rival_made, 3308), "ProxyClaimed", false);
+        note(&claims, &owner, 0);
+        note(&claims, &rival, 0);
+        claims.looked("a-rival", true);
+        assert!(is_claimed(&standing(&claims, &rival, 500)));
+        assert_eq!(standing(&claims, &owner, 0), Standing::Owner);
+        claims.forget("orders", at(600));
+        assert_eq!(standing(&claims, &rival, 600), Standing::Open(PATIENCE));
+    }
+}
+
+#[test]
+fn h15_an_owner_that_goes_before_it_was_looked_at_is_remembered() {
+    let claims = Claims::default();
+    let owner = saying(object("orders", 100, |_| ()), "Settled", true);
+    let rival = saying(wanting("rival", 50, 3308), "ProxyClaimed", false);
+    note(&claims, &owner, 0);
+    note(&claims, &rival, 0);
+    claims.forget("orders", at(200));
+    claims.looked("rival", true);
+    assert_eq!(standing(&claims, &rival, 210), Standing::Open(at(110)));
+    note(&claims, &again(), 220);
+    assert_eq!(looks(&claims, &again(), true, 220), Standing::Owner);
+    assert!(is_claimed(&standing(&claims, &rival, 9000)));
+}
+
+#[test]
+fn h15_who_waited_before_a_restart_waits_for_one_that_may_be_made_anew() {
+    // The owner was deleted while no process ran, or is being made anew right now.
+    for judged in [false, true] {
+        let claims = Claims::default();
+        let rival = saying(wanting("rival", 50, 3308), "ProxyClaimed", judged);
+        note(&claims, &rival, 10);
+        claims.looked("rival", true);
+        assert_eq!(standing(&claims, &rival, 10), Standing::Open(PATIENCE));
+        assert_eq!(standing(&claims, &rival, 130), Standing::Owner);
+    }
+}
+
+#[test]
+fn h15_of_two_owners_on_record_the_older_one_counts() {
+    let claims = Claims::default();
+    let [one, other] = [("one", 100), ("other", 200)]
+        .map(|(uid, made)| saying(object(uid, made, |_| ()), "Settled", true));
+    note(&claims, &other, 0);
+    note(&claims, &one, 0);
+    assert!(is_claimed(&standing(&claims, &other, 0)));
+    assert_eq!(standing(&claims, &one, 0), Standing::Owner);
+}
+
+#[test]
+fn h15_among_resources_without_a_past_the_one_counts_that_wants_what_is_there() {
+    for (in_place, mover) in [
+        (("a", 100), ("b", 100)),
+        (("b", 100), ("a", 100)),
+        (("a", 200), ("b", 100)),
+    ] {
+        for mover_looks_first in [false, true] {
+            let claims = Claims::default();
+            let keeper = wanting(in_place.0, in_place.1, 3306);
+            let mover = elsewhere(wanting(mover.0, mover.1, 3307));
+            note(&claims, &mover, 0);
+            note(&claims, &keeper, 0);
+            if mover_looks_first {
+                assert_eq!(
+                    looks(&claims, &mover, true, 0),
+                    Standing::Open(PATIENCE),
+                    "the other one may want what is there"
+                );
+            }
+            assert_eq!(looks(&claims, &keeper, true, 1), Standing::Owner);
+            assert!(is_claimed(&looks(&claims, &mover, true, 1)));
+            assert!(is_claimed(&standing(&claims, &mover, 9000)));
+        }
+    }
+}
+
+#[test]
+fn h15_where_nobody_wants_what_is_there_nobody_moves_it_until_one_goes() {
+    let claims = Claims::default();
+    let (one, other) = (
+        wanting("one", 100, 3307),
+        elsewhere(wanting("other", 100, 3308)),
+    );
+    note(&claims, &one, 0);
+    note(&claims, &other, 0);
+    assert_eq!(looks(&claims, &one, true, 0), Standing::Open(PATIENCE));
+    for second in [1, 9000] {
+        for contender in [&other, &one] {
+            let stands = looks(&claims, contender, true, second);
+            assert_eq!(stands, Standing::Contested(Rival::default()), "{second}");
+        }
+    }
+    let owned = |second| standing(&claims, &one, second) == Standing::Owner;
+    assert_eq!(names(claims.forget("other", at(9100))), ["one"]);
+    assert!(
+        owned(9100),
+        "nobody managed it: there is nothing to wait for"
+    );
+}
+
+#[test]
+fn h15_contenders_that_agree_after_all_leave_it_to_the_older_one() {
+    let claims = Claims::default();
+    let (one, other) = (wanting("one", 100, 3307), wanting("other", 200, 3308));
+    note(&claims, &one, 0);
+    note(&claims, &other, 0);
+    looks(&claims, &one, true, 0);
+    assert!(matches!(
+        looks(&claims, &other, true, 0),
+        Standing::Contested(_)
+    ));
+    let agreed = wanting("other", 200, 3307);
+    assert_eq!(note(&claims, &agreed, 1), ["one"]);
+    assert!(is_claimed(&standing(&claims, &agreed, 1)));
+    assert_eq!(standing(&claims, &one, 1), Standing::Owner);
+}
+
+#[test]
+fn who_comes_again_and_again_holds_nobody_up_for_longer_than_the_patience_twice() {
+    let claims = Claims::default();
+    let victim = wanting("victim", 100, 3307);
+    note(&claims, &victim, 0);
+    claims.looked("victim", true);
+    let mut second = 0;
+    for number in 0..100 {
+        let stranger = elsewhere(wanting(&format!("stranger-{number}"), 200, 3308));
+        note(&claims, &stranger, second);
+        if standing(&claims, &victim, second) == Standing::Owner {
+            break;
+        }
+        second += 5;
+    }
+    assert!(second <= 240, "{second}");
+}
