@@ -12,7 +12,7 @@ use taurus_port_operator::{
     model::JobId,
 };
 
-use crate::{life::Life, rules::Version, world::World};
+use crate::{life::Life, reigns::Reigns, rules::Version, world::World};
 
 /// A change is sent at the latest this long after its intent was acknowledged.
 const SEND_WITHIN: u64 = 5_000;
@@ -29,6 +29,8 @@ pub struct Book {
     saved: BTreeSet<String>,
     /// The ports that lists have shown, of each proxy.
     pub listed: Vec<(String, u16)>,
+    /// Who manages each proxy.
+    pub reigns: Reigns,
 }
 
 /// An intent that the API server has acknowledged.
@@ -36,6 +38,7 @@ struct Intent {
     at: u64,
     by: String,
     uid: String,
+    name: String,
     to: i32,
     proxy: String,
     is_current: bool,
@@ -54,6 +57,7 @@ impl World {
     pub fn stored(&mut self, name: &str) {
         if let Some(object) = self.cluster.get(name) {
             let (object, listed) = (object.clone(), self.book.listed.clone());
+            self.reign_of_version(&object);
             self.book.versions.push(Version {
                 object,
                 deleted: false,
@@ -96,6 +100,7 @@ impl World {
                 at: now,
                 by: life.identity.clone(),
                 uid: object.uid().unwrap_or_default(),
+                name: object.name_any(),
                 to: fresh.to_port,
                 proxy: object.spec.proxy_id.clone(),
                 is_current: Some(fresh.generation) == object.metadata.generation,
@@ -142,6 +147,10 @@ impl World {
         };
         if let Some(fault) = fault {
             self.broken(format!("a change is sent {fault}"));
+        }
+        if let Some(intent) = self.book.intents.get(id) {
+            let name = intent.name.clone();
+            self.reign_of_mover(&name, life);
         }
         if !self.leads(life) {
             self.broken(format!(

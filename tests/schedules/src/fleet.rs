@@ -116,6 +116,18 @@ impl Fleet {
         assert!(edited);
     }
 
+    /// Somebody makes another resource for the same proxy, with its address spelt in another way.
+    pub fn make_twin(&self, of: usize, number: usize, port: u16) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        let mut twin = world.cluster.get(&name(of)).unwrap().clone();
+        twin.metadata.name = Some(name(number));
+        twin.status = None;
+        twin.spec.port = port.into();
+        twin.spec.endpoint = Some(self.cloud.url().replace("127.0.0.1", "127.1") + "/");
+        world.cluster.create(twin, now);
+    }
+
     /// From now on changes take so long.
     pub fn let_jobs_take(&self, duration: Duration) {
         self.cloud.let_jobs_take(duration);

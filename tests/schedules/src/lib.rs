@@ -27,6 +27,7 @@ mod life;
 mod link;
 mod machine;
 mod play;
+mod reigns;
 mod resource;
 mod rest;
 #[path = "../../it/rules/versions.rs"]
@@ -43,5 +44,8 @@ pub use fleet::{Call, Fleet, Terms};
 pub use play::{Verdict, play, play_with, told};
 pub use schedule::Schedule;
 
-/// The namespace of all resources.
+/// The namespace of all resources but those of strangers.
 pub const NAMESPACE: &str = "shop";
+
+/// The namespace of strangers, who have no credentials.
+pub const ELSEWHERE: &str = "elsewhere";

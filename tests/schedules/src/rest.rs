@@ -7,7 +7,7 @@ use taurus_port_operator::{
     model::Reason,
 };
 
-use crate::{checks::shown, sky::PROXIES, world::World};
+use crate::{ELSEWHERE, checks::shown, sky::PROXIES, world::World};
 
 /// Attempts at a port after which an operator gives up.
 const ATTEMPTS: usize = 4;
@@ -23,6 +23,22 @@ pub fn ready(object: &TaurusProxyPort) -> Option<&Condition> {
         .find(|condition| condition.type_ == "Ready")
 }
 
+fn is_stranger(object: &TaurusProxyPort) -> bool {
+    object.namespace().as_deref() == Some(ELSEWHERE)
+}
+
+fn said_by(object: &TaurusProxyPort) -> Option<Reason> {
+    ready(object)?.reason.parse().ok()
+}
+
+/// Whether it says that it waits for another resource.
+fn waits(object: &TaurusProxyPort) -> bool {
+    matches!(
+        said_by(object),
+        Some(Reason::ProxyClaimed | Reason::ProxyContested | Reason::TakingOver)
+    )
+}
+
 impl World {
     /// What is not at rest; nothing if all is.
     pub fn restless(&self) -> Vec<String> {
@@ -30,30 +46,28 @@ impl World {
         restless.map(shown).collect()
     }
 
-    /// Whether every resource is in order.
+    /// Whether every resource is in order, but for those of strangers.
     pub fn all_ready(&self) -> bool {
-        let mut all = self.cluster.all();
+        let mut all = self.cluster.all().filter(|object| !is_stranger(object));
         all.all(|object| ready(object).is_some_and(|ready| ready.status == "True"))
     }
 
-    /// Whether an older resource owns the proxy.
-    fn is_claimed(&self, object: &TaurusProxyPort) -> bool {
-        let age = |object: &TaurusProxyPort| {
-            let created = object
-                .metadata
-                .creation_timestamp
-                .as_ref()
-                .map(|time| time.0);
-            (created, object.uid())
-        };
-        let mut rivals = self.cluster.all().filter(|other| {
+    /// The others that may want to move the same proxy.
+    fn rivals<'a>(
+        &'a self,
+        object: &'a TaurusProxyPort,
+    ) -> impl Iterator<Item = &'a TaurusProxyPort> {
+        self.cluster.all().filter(|other| {
             other.spec.proxy_id == object.spec.proxy_id
+                && other.name_any() != object.name_any()
                 && other.spec.management_policy != Some(ManagementPolicy::Observe)
-        });
-        rivals.any(|other| age(other) < age(object))
+        })
     }
 
     fn rests(&self, object: &TaurusProxyPort) -> bool {
+        if is_stranger(object) {
+            return ready(object).is_some_and(|ready| ready.status == "False");
+        }
         let (Some(status), Some(ready)) = (&object.status, ready(object)) else {
             return false;
         };
@@ -77,18 +91,22 @@ impl World {
             let said = if policy == ManagementPolicy::Observe {
                 reason == Reason::Observed
             } else {
-                reason == Reason::Settled && in_place && !self.is_claimed(object)
+                let mut rivals = self.rivals(object);
+                reason == Reason::Settled && in_place && rivals.all(waits)
             };
             return told && said;
         }
-        let mut others = self
-            .cluster
-            .all()
-            .filter(|other| other.name_any() != object.name_any());
+        let mut rivals = self.rivals(object);
         match reason {
             Reason::Suspended => object.spec.suspend == Some(true) && !in_place,
             Reason::DriftDetected => policy == ManagementPolicy::ApplyOnChange && !in_place,
-            Reason::ProxyClaimed => others.any(|other| other.spec.proxy_id == object.spec.proxy_id),
+            Reason::ProxyClaimed => rivals.any(|rival| said_by(rival) != Some(reason)),
+            // A predecessor that wants the same.
+            Reason::TakingOver => rivals
+                .any(|rival| said_by(rival) != Some(reason) && rival.spec.port == object.spec.port),
+            Reason::ProxyContested => rivals.any(|rival| {
+                said_by(rival) == Some(reason) && !in_place && rival.spec.port != object.spec.port
+            }),
             Reason::JobFailed | Reason::VerificationFailed => tally.fruitless >= ATTEMPTS,
             Reason::DriftContested => tally.drifts > CORRECTIONS,
             Reason::PortRejected => tally.rejected > 0,

@@ -55,6 +55,8 @@ pub(crate) enum Event {
     Touch(usize, u64),
     /// Somebody vouches that the job which is stuck does nothing any more; or names one that nobody knows.
     Abandon(usize, bool),
+    /// Somebody without credentials gives up what is at work on the instance of this proxy.
+    Stranger(usize),
     Delete(usize),
     /// Made anew, with the status that a backup holds of it or without.
     Recreate(usize, bool),

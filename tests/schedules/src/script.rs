@@ -84,10 +84,9 @@ impl Script {
                 let job = stuck.filter(|_| *right).unwrap_or("job-0".to_owned());
                 world.edit(*resource, |object| abandon(object, job));
             }
+            Event::Stranger(proxy) => world.annotate_as_stranger(*proxy),
             Event::Delete(resource) => {
-                if !world.left_no_trace()
-                    && world.cluster.delete(&name_of(*resource), now).is_some()
-                {
+                if !world.left_no_trace() && world.delete(*resource).is_some() {
                     self.wish(*resource);
                 }
             }
@@ -141,8 +140,7 @@ impl Script {
             if world.left_no_trace() {
                 return;
             }
-            let now = world.now();
-            world.cluster.delete(&name_of(resource), now)
+            world.delete(resource)
         };
         let (proxy, port) = self.resources[resource];
         let mut object = deleted.unwrap_or_else(|| new(resource, proxy, port));

@@ -314,3 +314,18 @@ async fn changes_are_made_beside_thousands_of_tasks_an_hour_of_somebody_else() {
         "{read:?} pages of tasks"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn r07_two_spellings_of_one_address_make_no_second_owner() {
+    let fleet = settled(1, 1).await;
+    fleet.make_twin(0, 1, 3308);
+    sleep(24 * HOUR).await;
+    let calls = fleet.calls();
+    let changes = calls
+        .iter()
+        .filter(|call| call.operation == Operation::Change);
+    assert_eq!(changes.count(), 0, "the two fight over the port");
+    let twin = fleet.said(1);
+    assert!(twin.contains("ProxyClaimed"), "{twin}");
+    assert_eq!(fleet.ready(), 1);
+}

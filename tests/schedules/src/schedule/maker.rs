@@ -79,7 +79,7 @@ impl Maker {
     }
 
     fn event(&mut self) -> Event {
-        match self.below(60) {
+        match self.below(64) {
             0..=6 => Event::Want(self.resource(), self.pick(&PORTS)),
             7 => Event::EditTimeout(self.resource(), 30 + self.below(60)),
             8 => Event::Policy(
@@ -151,7 +151,9 @@ impl Maker {
                 let calls = self.random.random_range(1..40);
                 Event::Refuses(self.machine(), calls, self.pick(&[429, 503]))
             }
-            _ => Event::NextCourse(self.stuck_course()),
+            58..=59 => Event::NextCourse(self.stuck_course()),
+            60..=61 => Event::Stranger(self.random.random_range(0..PROXIES.len())),
+            _ => Event::Recreate(self.resource(), false),
         }
     }
 

@@ -1,10 +1,11 @@
 //! What people do to resources, and to the records of jobs.
 
 use kube::ResourceExt as _;
-use taurus_port_operator::crd::{ABANDON_JOB, TaurusProxyPort};
+use taurus_port_operator::crd::{ABANDON_JOB, CredentialsReference, TaurusProxyPort};
 
 use super::name_of;
 use crate::{
+    ELSEWHERE,
     resource::resource,
     schedule::MOST_RESOURCES,
     sky::{PROXIES, instance_of},
@@ -24,6 +25,38 @@ impl World {
             self.stored(&name);
         }
         edited
+    }
+
+    /// People delete a resource, if it is there.
+    pub(super) fn delete(&mut self, resource: usize) -> Option<TaurusProxyPort> {
+        let now = self.now();
+        let deleted = self.cluster.delete(&name_of(resource), now)?;
+        self.reign_of_deleted(&deleted);
+        Some(deleted)
+    }
+
+    /// Somebody of another namespace, without credentials, names the instance of this proxy and gives up what is at work there.
+    pub(super) fn annotate_as_stranger(&mut self, proxy: usize) {
+        let (now, instance) = (self.now(), PROXIES[proxy].1);
+        let name = format!("stranger-{}", instance_of(proxy));
+        let works = self.sky.open();
+        let job = works
+            .filter(|work| instance_of(work.proxy) == instance_of(proxy))
+            .map(|work| work.id.as_str().to_owned())
+            .next()
+            .unwrap_or("job-0".to_owned());
+        if self.cluster.get(&name).is_none() {
+            let mut stranger = resource(&name, instance, &format!("{}po01", "f".repeat(32)), 3399);
+            stranger.metadata.namespace = Some(ELSEWHERE.to_owned());
+            stranger.spec.credentials_ref = Some(CredentialsReference {
+                name: "nothing".to_owned(),
+            });
+            abandon(&mut stranger, job);
+            self.cluster.create(stranger, now);
+        } else {
+            self.cluster.edit(&name, now, |object| abandon(object, job));
+        }
+        self.stored(&name);
     }
 
     /// A job on the instance of this proxy that is over, though its record says that it runs.
