@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod connections;
+pub mod listen;
 pub mod liveness;
 pub mod readiness;
 
@@ -59,10 +60,10 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Takes the address; port 0 takes any that is free.
-    pub async fn new(address: SocketAddr) -> Result<Self, AdminError> {
+    /// Takes the address, as [`listen::listen`] does.
+    pub fn new(address: SocketAddr) -> Result<Self, AdminError> {
         let bind = |source| AdminError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(bind)?;
+        let listener = listen::listen(address).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         Ok(Self { listener, address })
     }

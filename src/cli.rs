@@ -137,9 +137,9 @@ pub struct RunArguments {
     #[arg(hide_env_values = true, value_delimiter = ',')]
     pub default_credentials_projects: Vec<String>,
 
-    /// Address and port on which /livez, /readyz and /metrics are served.
+    /// Address and port on which /livez, /readyz and /metrics are served; `[::]` is all addresses, of IPv6 and of IPv4.
     #[arg(long, env = "TAURUS_ADMIN_ADDRESS", value_name = "IP:PORT")]
-    #[arg(hide_env_values = true, default_value = "0.0.0.0:8080")]
+    #[arg(hide_env_values = true, default_value = "[::]:8080")]
     pub admin_address: String,
 
     /// How log lines look on standard error: text for people, json for collectors.

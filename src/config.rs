@@ -154,8 +154,8 @@ pub enum ConfigError {
     Defaults(#[from] DefaultsFault),
     /// The admin address is no address with a port.
     #[error(
-        "--admin-address (TAURUS_ADMIN_ADDRESS): {0:?} is not an IP address with a port: give one such as 0.0.0.0:8080 or \
-         [::]:8080"
+        "--admin-address (TAURUS_ADMIN_ADDRESS): {0:?} is not an IP address with a port: give one such as [::]:8080 or \
+         127.0.0.1:8080"
     )]
     AdminAddress(String),
     /// The log format is unknown.

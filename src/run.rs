@@ -118,7 +118,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         clock,
         observer: Arc::clone(&metrics) as _,
     })?;
-    let bound = Bound::new(admin_address).await?;
+    let bound = Bound::new(admin_address)?;
     tracing::info!(
         version = version::RELEASE,
         commit = version::COMMIT,

@@ -40,7 +40,7 @@ async fn served() -> Served {
         readiness: Arc::clone(&readiness),
         metrics: Arc::default(),
     };
-    let bound = Bound::new(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let bound = Bound::new(([127, 0, 0, 1], 0).into()).unwrap();
     let address = bound.address();
     tokio::spawn(bound.serve(admin));
     Served {
@@ -146,7 +146,7 @@ async fn other_paths_are_not_there() {
 #[tokio::test]
 async fn a_taken_address_is_named_with_the_way_out() {
     let served = served().await;
-    let error = Bound::new(served.address).await.err().unwrap().to_string();
+    let error = Bound::new(served.address).err().unwrap().to_string();
     assert!(error.contains(&served.address.to_string()), "{error}");
     assert!(
         error.contains("--admin-address (TAURUS_ADMIN_ADDRESS)"),

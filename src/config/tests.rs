@@ -36,7 +36,7 @@ fn without_flags_the_defaults_hold() {
     assert_eq!(config.namespace, None);
     assert_eq!(config.resync, Duration::from_mins(10));
     assert_eq!(config.concurrency, 16);
-    assert_eq!(config.admin_address.to_string(), "0.0.0.0:8080");
+    assert_eq!(config.admin_address.to_string(), "[::]:8080");
     let lease = config.election.unwrap();
     assert_eq!(lease.lease, "taurus-port-operator");
     assert_eq!(lease.namespace, None, "its own");

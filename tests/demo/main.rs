@@ -33,8 +33,15 @@ const PROXY: &str = "4d1f0a77c2b94e5f8a6031d7be92c405po01";
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+/// Show the operator at work against a simulated cloud, on this machine, then stay until Ctrl-C.
+///
+/// `make demo` builds what it runs, and starts it.
+#[derive(Debug, clap::Parser)]
+struct Arguments;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
+    let Arguments = clap::Parser::parse();
     let began = Instant::now();
     let stage = Stage::set().await?;
     stage.play().await?;

@@ -143,6 +143,17 @@ async fn two_run_side_by_side_and_nothing_is_left_of_either() {
 }
 
 #[test]
+fn n10_help_is_help_and_starts_nothing() {
+    let program = env!("CARGO_BIN_EXE_taurus-controlplane");
+    let told = Command::new(program).arg("--help").output().unwrap();
+    let text = String::from_utf8(told.stdout).unwrap();
+    assert!(told.status.success() && text.contains("Usage:"), "{text}");
+    assert!(!text.contains("kubeconfig:"), "nothing was started: {text}");
+    let wrong = Command::new(program).arg("--port=1").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+}
+
+#[test]
 fn nothing_is_left_when_the_process_is_killed_or_interrupted() {
     for signal in ["KILL", "INT", "TERM"] {
         let (mut child, folder) = held();
