@@ -5,7 +5,13 @@ use std::{collections::BTreeSet, fs};
 use serde_json::{Value, json};
 
 use super::{pages::rules, promtool::promtool, queries};
-use crate::world::tools::{printed, root};
+use crate::{
+    install::{
+        chart::template,
+        manifests::{one, parse},
+    },
+    world::tools::{printed, root},
+};
 
 /// What a scrape puts on each series of the replica that works.
 const SCRAPE: &str = r#"namespace="taurus-system",job="taurus-port-operator",instance="a""#;
@@ -520,6 +526,171 @@ fn every_alert_fires_where_it_must_and_not_for_its_harmless_neighbour() {
     );
 }
 
+/// Series of two operators beside each other, and which alerts fire for which of them: `cluster/namespace`.
+struct Beside {
+    name: &'static str,
+    series: &'static [(&'static str, &'static str)],
+    fires: &'static [(&'static str, &'static str)],
+}
+
+const HERE: &str =
+    r#"cluster="one",namespace="taurus-system",job="taurus-port-operator",instance="a""#;
+const THERE: &str =
+    r#"cluster="two",namespace="taurus-system",job="taurus-port-operator",instance="a""#;
+const SHOP: &str = r#"cluster="one",namespace="shop",job="taurus-port-operator",instance="c""#;
+
+const BESIDE: &[Beside] = &[
+    Beside {
+        name: "two healthy clusters",
+        series: &[
+            (HERE, "taurus_leading 1x240"),
+            (THERE, "taurus_leading 1x240"),
+            (HERE, "taurus_build_info 1x240"),
+            (THERE, "taurus_build_info 1x240"),
+        ],
+        fires: &[],
+    },
+    Beside {
+        name: "one of two operators is dead, in another cluster",
+        series: &[
+            (HERE, "taurus_leading 1x240"),
+            (THERE, "taurus_leading 1x60 _x180"),
+            (HERE, "taurus_build_info 1x240"),
+            (THERE, "taurus_build_info 1x60 _x180"),
+        ],
+        fires: &[("TaurusOperatorAbsent", "two/taurus-system")],
+    },
+    Beside {
+        name: "one of two operators is dead, in another namespace",
+        series: &[
+            (HERE, "taurus_leading 1x240"),
+            (SHOP, "taurus_leading 1x60 _x180"),
+            (HERE, "taurus_build_info 1x240"),
+            (SHOP, "taurus_build_info 1x60 _x180"),
+        ],
+        fires: &[("TaurusOperatorAbsent", "one/shop")],
+    },
+    Beside {
+        name: "both are dead",
+        series: &[
+            (HERE, "taurus_build_info 1x60 _x180"),
+            (THERE, "taurus_build_info 1x60 _x180"),
+        ],
+        fires: &[
+            ("TaurusOperatorAbsent", "one/taurus-system"),
+            ("TaurusOperatorAbsent", "two/taurus-system"),
+        ],
+    },
+    Beside {
+        name: "there never was one",
+        series: &[],
+        fires: &[("TaurusOperatorAbsent", "")],
+    },
+    Beside {
+        name: "a leaderless one beside a leader",
+        series: &[
+            (HERE, "taurus_leading 1x240"),
+            (THERE, "taurus_leading 0x240"),
+            (HERE, "taurus_build_info 1x240"),
+            (THERE, "taurus_build_info 1x240"),
+        ],
+        fires: &[("TaurusOperatorNotLeading", "two/taurus-system")],
+    },
+    Beside {
+        name: "two lead in one cluster",
+        series: &[
+            (HERE, "taurus_leading 1x240"),
+            (
+                r#"cluster="one",namespace="taurus-system",job="taurus-port-operator",instance="b""#,
+                "taurus_leading 1x240",
+            ),
+            (THERE, "taurus_leading 1x240"),
+            (HERE, "taurus_build_info 1x240"),
+            (THERE, "taurus_build_info 1x240"),
+        ],
+        fires: &[("TaurusOperatorTwoLeading", "one/taurus-system")],
+    },
+    // The same address of a pod in two clusters: its starts are counted in the one that has them.
+    Beside {
+        name: "one of two restarts",
+        series: &[
+            (HERE, "taurus_build_info 1x240"),
+            (THERE, "taurus_build_info 1x240"),
+            (
+                HERE,
+                "process_start_time_seconds 1000x90 1001 1002 1003 1004 1005x146",
+            ),
+            (THERE, "process_start_time_seconds 1000x240"),
+        ],
+        fires: &[("TaurusOperatorRestarting", "one/taurus-system")],
+    },
+];
+
+impl Beside {
+    fn played(&self, label: &str) -> Value {
+        let renamed = |labels: &str| labels.replace("cluster=", &format!("{label}="));
+        let series: Vec<Value> = self
+            .series
+            .iter()
+            .map(|(labels, series)| {
+                let (name, values) = series.split_once(' ').unwrap();
+                json!({"series": format!("{name}{{{}}}", renamed(labels)), "values": values})
+            })
+            .collect();
+        let firing: Vec<Value> = self
+            .fires
+            .iter()
+            .map(|(alert, of)| {
+                let of = of
+                    .split_once('/')
+                    .map_or_else(String::new, |(cluster, namespace)| {
+                        format!(",{label}=\"{cluster}\",namespace=\"{namespace}\"")
+                    });
+                json!({"labels": format!("{{alertname=\"{alert}\"{of}}}"), "value": 1})
+            })
+            .collect();
+        json!({
+            "name": self.name,
+            "interval": "1m",
+            "input_series": series,
+            "promql_expr_test": [{
+                "expr": format!("group by (alertname, {label}, namespace) (ALERTS{{alertstate=\"firing\"}})"),
+                "eval_time": "100m",
+                "exp_samples": firing,
+            }],
+        })
+    }
+}
+
+#[test]
+fn h08_each_operator_is_judged_by_itself_in_its_cluster_and_namespace() {
+    let file = json!({"prometheusRule": {"enabled": true, "clusterLabel": "k8s_cluster"}});
+    let chart = parse(&printed(template("taurus", "taurus-system", &file)));
+    let of_chart = one(&chart, "PrometheusRule")["spec"].to_string();
+    for (label, rules) in [("cluster", rules()), ("k8s_cluster", of_chart)] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("rules.yaml"), rules).unwrap();
+        let tests: Vec<Value> = BESIDE.iter().map(|it| it.played(label)).collect();
+        let file =
+            json!({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests});
+        fs::write(folder.path().join("tests.yaml"), file.to_string()).unwrap();
+        printed(promtool(folder.path(), &["test", "rules", "tests.yaml"]));
+    }
+}
+
+/// Whatever is summed up is summed up for each operator.
+#[test]
+fn h08_every_rule_that_groups_tells_clusters_namespaces_and_jobs_apart() {
+    for alert in alerts() {
+        let query = alert["expr"].as_str().unwrap();
+        for grouping in [" by (", " on ("] {
+            for rest in query.split(grouping).skip(1) {
+                assert!(rest.starts_with("cluster, namespace, job"), "{query}");
+            }
+        }
+    }
+}
+
 /// The player judges: an alert that is expected and doesn't fire is a failure.
 #[test]
 fn an_alert_that_does_not_fire_is_noticed() {
@@ -573,7 +744,12 @@ fn every_alert_says_what_is_wrong_and_where_help_is() {
             "{alert}"
         );
         let anchor = format!("alert-{}", name.to_lowercase());
-        assert_eq!(text("runbook_url"), format!("docs/operations.md#{anchor}"));
+        assert_eq!(text("runbook"), format!("docs/operations.md#{anchor}"));
+        assert_eq!(
+            text("runbook_url"),
+            "",
+            "an address is only known to whoever has one"
+        );
         let headings = page.lines().filter(|line| line.starts_with('#'));
         let anchors = headings.map(|line| {
             let title = line.trim_start_matches('#').trim().to_lowercase();
@@ -614,7 +790,7 @@ fn the_texts_are_filled_in() {
                     "description": "Several changes in a row have failed on different proxies, so the operator \
                         taurus-port-operator in taurus-system begins no new one until 1970-01-01 01:30:00 +0000 UTC. Find out \
                         what they have in common before it goes on.",
-                    "runbook_url": "docs/operations.md#alert-taurusrollouthalted",
+                    "runbook": "docs/operations.md#alert-taurusrollouthalted",
                 },
             }],
         }]),

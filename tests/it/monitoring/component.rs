@@ -76,41 +76,49 @@ async fn the_component_and_the_chart_mean_the_same() {
     );
 }
 
+/// The texts of an annotation of all rules of the chart.
+fn annotations(values: &Value, key: &str) -> Vec<String> {
+    let objects = by_helm(values);
+    let groups = one(&objects, "PrometheusRule")["spec"]["groups"].clone();
+    let groups = groups.as_array().unwrap();
+    let rules = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().unwrap());
+    rules
+        .filter_map(|rule| rule["annotations"][key].as_str().map(str::to_owned))
+        .collect()
+}
+
 #[test]
-fn the_chart_leads_to_the_runbooks_of_whoever_has_his_own() {
-    let at = |values: &Value| -> Vec<String> {
-        let objects = by_helm(values);
-        let groups = one(&objects, "PrometheusRule")["spec"]["groups"]
-            .as_array()
-            .unwrap()
-            .clone();
-        let rules = groups
-            .iter()
-            .flat_map(|group| group["rules"].as_array().unwrap());
-        rules
-            .map(|rule| {
-                rule["annotations"]["runbook_url"]
-                    .as_str()
-                    .unwrap()
-                    .to_owned()
-            })
-            .collect()
-    };
-    let usual = at(&json!({"prometheusRule": {"enabled": true}}));
-    assert!(
-        usual
-            .iter()
-            .all(|url| url.starts_with("docs/operations.md#alert-")),
-        "{usual:?}"
-    );
+fn n10_a_runbook_url_is_an_address_or_is_not_there() {
+    let usual = json!({"prometheusRule": {"enabled": true}});
+    let none: [&str; 0] = [];
+    assert_eq!(annotations(&usual, "runbook_url"), none);
+    let paths = annotations(&usual, "runbook");
+    let begin = "docs/operations.md#alert-";
+    assert!(paths.iter().all(|it| it.starts_with(begin)), "{paths:?}");
     let page = "https://wiki.example.com/taurus";
-    let own = at(&json!({"prometheusRule": {"enabled": true, "runbooks": page}}));
-    assert_eq!(own.len(), usual.len());
+    let own = json!({"prometheusRule": {"enabled": true, "runbooks": page}});
+    let urls = annotations(&own, "runbook_url");
+    assert_eq!(urls.len(), paths.len());
+    let begin = format!("{page}#alert-");
+    assert!(urls.iter().all(|url| url.starts_with(&begin)), "{urls:?}");
+    assert_eq!(annotations(&own, "runbook"), none);
+}
+
+#[test]
+fn the_label_of_clusters_is_that_of_rules_and_dashboard() {
+    let values = json!({
+        "prometheusRule": {"enabled": true, "clusterLabel": "k8s"}, "dashboard": {"enabled": true},
+    });
+    let objects = by_helm(&values);
+    let rules = one(&objects, "PrometheusRule").to_string();
+    let dashboard = one(&objects, "ConfigMap").to_string();
+    assert!(rules.contains("(k8s, namespace, job") && !rules.contains("(cluster,"));
     assert!(
-        own.iter()
-            .all(|url| url.starts_with(&format!("{page}#alert-"))),
-        "{own:?}"
+        dashboard.contains("{k8s=~") && dashboard.contains("label_values(taurus_build_info, k8s)")
     );
+    assert!(!dashboard.contains("{cluster=~"));
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn queries_of(dashboard: &Value) -> Vec<String> {
 fn filled_in(query: &str) -> String {
     let filled = query
         .replace("$__rate_interval", "2m")
+        .replace("$cluster", ".*")
         .replace("$namespace", ".*")
         .replace("$job", ".*");
     assert!(
@@ -85,7 +86,9 @@ fn every_query_is_one_that_prometheus_takes_and_names_what_there_is() {
         let none: [&str; 0] = [];
         assert_eq!(queries::faults(query), none, "{query}");
         // Only the operators that the variables choose.
-        let selectors = query.matches(r#"{namespace=~".*",job=~".*""#).count();
+        let selectors = query
+            .matches(r#"{cluster=~".*",namespace=~".*",job=~".*""#)
+            .count();
         let figures = query.matches("taurus_").count() + query.matches("process_").count();
         assert_eq!(selectors, figures, "{query}");
     }
@@ -129,7 +132,7 @@ fn it_can_be_imported_and_asks_for_its_variables() {
     assert_eq!(text(&dashboard, "uid"), "taurus-port-operator");
     let variables = array(&dashboard["templating"], "list");
     let names: Vec<&str> = variables.iter().map(|it| text(it, "name")).collect();
-    assert_eq!(names, ["datasource", "namespace", "job"]);
+    assert_eq!(names, ["datasource", "cluster", "namespace", "job"]);
     assert_eq!(text(&variables[0], "type"), "datasource");
     for variable in &variables[1..] {
         let definition = text(variable, "definition");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use taurus_port_operator::telemetry::metrics::catalogue::{FIGURES, Figure, Kind};
 
 /// Labels that a scrape adds, or that promtool and Prometheus make.
-const OF_THE_SCRAPE: [&str; 4] = ["namespace", "job", "instance", "pod"];
+const OF_THE_SCRAPE: [&str; 5] = ["cluster", "namespace", "job", "instance", "pod"];
 
 /// The figure that a series belongs to.
 pub fn figure_of(series: &str) -> Option<&'static Figure> {
