@@ -2,16 +2,14 @@
 --
 --   Healthy      the wanted port of this generation is in place (managementPolicy Observe: the proxy can be used)
 --   Degraded     a person has to act, or nothing more will be done by itself soon
---   Suspended    a change waits for its window, for an approval or for the end of spec.suspend
+--   Suspended    a change waits for the end of spec.suspend
 --   Progressing  everything else: no word yet, a word about an older generation, work under way
 --
 -- Whatever stands in the object, this ends with one of them.
 
--- Reasons for which the operator waits for people or for a time that they set.
+-- Reasons for which the operator waits for people.
 local suspended = {
   Suspended = true,
-  WaitingForApproval = true,
-  WaitingForWindow = true,
 }
 
 local function is_table(value)

@@ -13,7 +13,7 @@ use crate::world::{
 };
 
 /// Reasons that Argo CD shows as suspended.
-const SUSPENDED: [&str; 3] = ["Suspended", "WaitingForApproval", "WaitingForWindow"];
+const SUSPENDED: [&str; 1] = ["Suspended"];
 
 /// Checks the verdicts on versions, in the order in which a watch delivered them. The resource called `done` ended well.
 pub fn of_verdicts(versions: &[Version], verdicts: &[Verdict], done: &str) {

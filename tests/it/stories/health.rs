@@ -41,6 +41,19 @@ async fn c04_argo_cd_takes_each_state_for_what_it_is() {
     }
 }
 
+#[test]
+fn n10_the_health_script_names_no_reason_that_there_is_not() {
+    let script = include_str!("../../../deploy/argocd/health.lua");
+    let (_, rest) = script.split_once("local suspended = {").unwrap();
+    let (table, _) = rest.split_once('}').unwrap();
+    let names = table.lines().filter_map(|line| line.split_once(" = true"));
+    let names: Vec<&str> = names.map(|(name, _)| name.trim()).collect();
+    assert!(!names.is_empty());
+    for name in names {
+        assert!(name.parse::<Reason>().is_ok(), "{name} is no reason");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c04_argo_cd_knows_every_reason() {
     let main = |reason: &Reason| reason.class() != Class::Detail;
