@@ -147,6 +147,10 @@ async fn what_is_switched_off_is_not_there_and_what_is_switched_on_is() {
         (json!({"rbac": {"create": false}}), "ClusterRole"),
         (json!({"rbac": {"create": false}}), "RoleBinding"),
         (
+            json!({"rbac": {"aggregateRoles": false}, "singleNamespace": true}),
+            "ClusterRole",
+        ),
+        (
             json!({"serviceAccount": {"create": false}}),
             "ServiceAccount",
         ),

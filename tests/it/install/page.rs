@@ -1,11 +1,16 @@
 //! The commands of `docs/install.md` and `docs/upgrade.md`, as they stand there, one block after the other.
 
+use serde_json::{Value, json};
+use taurus_controlplane::ControlPlane;
+use tempfile::{NamedTempFile, TempDir};
+
 use super::manifests::unwarned;
 use crate::{
     pages::Page,
     world::{
         plane,
-        shell::{blocks, kubeconfig, run},
+        shell::{blocks, kubeconfig, run_in},
+        tools::{copy_into, printed},
     },
 };
 
@@ -24,8 +29,9 @@ const BY_HELM: [Chapter; 4] = [
 ];
 
 /// The way of what kustomize makes.
-const BY_KUSTOMIZE: [Chapter; 6] = [
+const BY_KUSTOMIZE: [Chapter; 7] = [
     (INSTALL, "With kustomize"),
+    (INSTALL, "Ports of the NetworkPolicy"),
     (UPGRADE, "Upgrade: kustomize"),
     (UPGRADE, "Roll back: kustomize"),
     (INSTALL, "A single namespace"),
@@ -33,17 +39,119 @@ const BY_KUSTOMIZE: [Chapter; 6] = [
     (UPGRADE, "Remove it: kustomize"),
 ];
 
+/// Somebody with a copy of the sources, to edit as the pages say.
+struct Person {
+    plane: &'static ControlPlane,
+    folder: TempDir,
+    kubeconfig: NamedTempFile,
+}
+
+impl Person {
+    async fn new() -> Self {
+        let plane = plane::empty().await;
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["crds", "deploy"] {
+            copy_into(folder.path(), name);
+        }
+        Self {
+            plane,
+            folder,
+            kubeconfig: kubeconfig(plane, "default"),
+        }
+    }
+
+    /// Types a block, of which nothing may be warned.
+    async fn types(&self, block: &str) {
+        let folder = self.folder.path();
+        unwarned(run_in(folder, self.plane, block, &self.kubeconfig).await);
+    }
+
+    async fn follows(&self, (page, chapter): Chapter) {
+        let page = Page::read(page);
+        for block in blocks(page.section(2, chapter)) {
+            self.types(block).await;
+        }
+    }
+
+    /// The operator's container, as the API server has it.
+    fn container(&self) -> Value {
+        let get = ["-n", "taurus-system", "get", "deployment", "-o", "json"];
+        let list = printed(plane::kubectl(self.plane, &get));
+        let list: Value = serde_json::from_str(&list).unwrap();
+        list["items"][0]["spec"]["template"]["spec"]["containers"][0].clone()
+    }
+
+    fn variable(&self, name: &str) -> Option<Value> {
+        let container = self.container();
+        let variables = container["env"].as_array().unwrap();
+        let found = variables.iter().find(|it| it["name"] == name);
+        found.map(|it| it["value"].clone())
+    }
+}
+
+/// Names another image in the overlay, as for a new release.
+const NEXT: &str =
+    "sed -i 's/newTag: .*/newTag: 0.1.1/' deploy/overlays/cluster-wide/kustomization.yaml";
+
+/// What people change by hand, and the overlay sets as well.
+const BY_HAND: [&str; 3] = [
+    "kubectl -n taurus-system set env deployment/taurus-port-operator TAURUS_LOG_FORMAT=text",
+    "kubectl -n taurus-system set image deployment/taurus-port-operator operator=registry.example.com/other:1",
+    "kubectl -n taurus-system scale deployment/taurus-port-operator --replicas=3",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n08_upgrades_rollbacks_and_what_is_set_by_hand_compose_in_every_order() {
+    let person = Person::new().await;
+    let upgrade = (UPGRADE, "Upgrade: kustomize");
+    let back = (UPGRADE, "Roll back: kustomize");
+    person.follows((INSTALL, "With kustomize")).await;
+    // Each of them after each other one.
+    let by_hand = Page::read("docs/operations.md");
+    let by_hand: Vec<&str> = blocks(&by_hand.text)
+        .flat_map(str::lines)
+        .map(str::trim)
+        .filter(|line| line.contains(" set env ") && !line.contains("--list"))
+        .chain(BY_HAND)
+        .collect();
+    assert!(by_hand.len() > 6, "{by_hand:?}");
+    for line in by_hand {
+        person.types(line).await;
+        person.types(NEXT).await;
+        person.follows(upgrade).await;
+        let image = person.container()["image"].clone();
+        assert!(
+            image.as_str().unwrap().ends_with(":0.1.1"),
+            "{line}: {image}"
+        );
+        assert_eq!(person.variable("TAURUS_LOG_FORMAT"), Some(json!("json")));
+        person.follows(back).await;
+        let image = person.container()["image"].clone();
+        assert!(
+            image.as_str().unwrap().ends_with(":0.1.0"),
+            "{line}: {image}"
+        );
+        person.types(line).await;
+        person.follows(back).await;
+    }
+    // What only the hand has set stays, until the hand takes it away.
+    assert_eq!(person.variable("TAURUS_RESYNC"), Some(json!("30m")));
+    let away = "kubectl -n taurus-system set env deployment/taurus-port-operator TAURUS_RESYNC-";
+    person.types(away).await;
+    assert_eq!(person.variable("TAURUS_RESYNC"), None);
+    person.follows(upgrade).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_documented_commands_work_one_chapter_after_the_other() {
-    let plane = plane::empty().await;
-    let kubeconfig = kubeconfig(plane, "default");
+    let person = Person::new().await;
     let chapters = || BY_HELM.iter().chain(&BY_KUSTOMIZE);
     for (page, chapter) in chapters() {
         let page = Page::read(*page);
         let text = page.section(2, chapter);
         assert!(blocks(text).count() > 0, "{chapter} has commands");
         for block in blocks(text) {
-            unwarned(run(plane, block, &kubeconfig).await);
+            person.types(block).await;
         }
     }
     for path in [INSTALL, UPGRADE] {

@@ -22,11 +22,19 @@ fn resource(namespace: &str, name: &str, spec: &Value) -> Value {
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "region": "ap-southeast-1", "projectID": PROJECT, "instanceID": INSTANCE, "proxyID": sample::PROXY,
-            "port": 3307, "credentialsRef": {"name": "taurus-credentials"},
+            "port": 3307, "credentialsRef": {"name": "taurus-credentials"}, "managementPolicy": "Enforce",
         },
     });
     let fields = resource["spec"].as_object_mut().unwrap();
     fields.extend(spec.as_object().unwrap().clone());
+    resource
+}
+
+/// A resource that doesn't say what it is for.
+fn silent(namespace: &str, name: &str) -> Value {
+    let mut resource = resource(namespace, name, &json!({}));
+    let spec = resource["spec"].as_object_mut().unwrap();
+    spec.remove("managementPolicy").unwrap();
     resource
 }
 
@@ -52,6 +60,7 @@ async fn with_policies() -> &'static ControlPlane {
                 try_out(plane, &resource("others", "x", &json!({}))),
                 try_out(plane, &resource("shop", "x", &old)),
                 try_out(plane, &resource("shop", "x", &doubtful)),
+                try_out(plane, &silent("shop", "x")),
             ];
             if tried.iter().all(|said| !said.is_empty()) {
                 return;
@@ -143,4 +152,52 @@ async fn the_samples_allow_refuse_and_warn_in_plain_words() {
         }
     };
     tokio::time::timeout(PATIENCE, refused).await.unwrap();
+}
+
+/// What kubectl says of a resource whose `managementPolicy: Observe` is mistyped, and whether it was taken.
+fn mistyped(plane: &ControlPlane, name: &str, flags: &[&str]) -> (bool, String) {
+    let mut resource = silent("shop", name);
+    resource["spec"]["managmentPolicy"] = "Observe".into();
+    let mut file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
+    std::io::Write::write_all(&mut file, resource.to_string().as_bytes()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let output = plane::kubectl(plane, &[&["apply", "-f", path], flags].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), said)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n11_a_mistyped_policy_is_refused_or_said_aloud_at_creation() {
+    let plane = with_policies().await;
+    // As people apply, the API server itself refuses it, and names the field.
+    for flags in [
+        &[][..],
+        &["--server-side"],
+        &["--server-side", "--validate=false"],
+    ] {
+        let (taken, said) = mistyped(plane, "refused", flags);
+        assert!(
+            !taken && said.contains("managmentPolicy"),
+            "{flags:?}: {said}"
+        );
+    }
+    // Where validation is off, the field is dropped; the policy warns of what is left.
+    for flags in [
+        &["--validate=false"][..],
+        &["--validate=ignore"],
+        &["--validate=warn"],
+    ] {
+        let name = flags[0].trim_start_matches("--validate=");
+        let (taken, said) = mistyped(plane, name, flags);
+        assert!(taken, "{flags:?}: {said}");
+        let plain =
+            "Warning: Validation failed for ValidatingAdmissionPolicy 'taurus-explicit-policy'";
+        assert!(said.contains(plain), "{flags:?}: {said}");
+        assert!(said.contains("which means Enforce"), "{said}");
+    }
+    let meant = apply(plane, &[resource("shop", "meant", &json!({}))]);
+    assert!(
+        meant.status.success() && meant.stderr.is_empty(),
+        "{meant:?}"
+    );
 }

@@ -53,11 +53,15 @@ impl Right {
         })
     }
 
-    /// What the roles among these objects grant, piece by piece.
+    /// What the roles among these objects grant to the operator, piece by piece; those that are for people, who have them by
+    /// Kubernetes' own roles, grant it nothing.
     pub fn granted_by(objects: &[Value]) -> Vec<Self> {
         let roles = objects.iter().filter(|object| {
             let kind = object["kind"].as_str().unwrap();
-            ["Role", "ClusterRole"].contains(&kind)
+            let for_people = object["metadata"]["labels"]
+                .to_string()
+                .contains("/aggregate-to-");
+            ["Role", "ClusterRole"].contains(&kind) && !for_people
         });
         let each = roles.flat_map(|role| role["rules"].as_array().unwrap());
         each.flat_map(Self::of_rule).collect()

@@ -1,8 +1,13 @@
-//! Values of the Helm chart that its schema refuses, with the name of the field; and that it knows each flag.
+//! Values of the Helm chart that its schema refuses, with the name of the field; and that it takes for each flag what the
+//! operator takes.
 
-use clap::CommandFactory as _;
+use boon::{Compiler, SchemaIndex, Schemas};
+use clap::{CommandFactory as _, Parser as _};
 use serde_json::{Value, json};
-use taurus_port_operator::cli::Cli;
+use taurus_port_operator::{
+    cli::{Cli, Command},
+    config::Config,
+};
 
 use super::chart::{CHART, template};
 use crate::world::tools::{refusal, root};
@@ -20,7 +25,8 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
             json!({"image": {"pullPolicy": "always"}}),
             "/image/pullPolicy",
         ),
-        (json!({"flags": {"resync": "5min"}}), "/flags/resync"),
+        (json!({"flags": {"resync": "5 parsecs"}}), "/flags/resync"),
+        (json!({"flags": {"resync": "600"}}), "/flags/resync"),
         (
             json!({"flags": {"concurrency": "16"}}),
             "/flags/concurrency",
@@ -41,7 +47,10 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
             json!({"flags": {"allowed-endpoint": ["https://one.example.com"]}}),
             "/flags/allowed-endpoint/0",
         ),
-        (json!({"flags": {"allow-http": "yes"}}), "/flags/allow-http"),
+        (
+            json!({"flags": {"allow-http": "maybe"}}),
+            "/flags/allow-http",
+        ),
         (json!({"flags": {"log-format": "xml"}}), "/flags/log-format"),
         (
             json!({"flags": {"maxConcurrentChanges": 5}}),
@@ -91,6 +100,24 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
         ),
         (json!({"service": {"port": 0}}), "/service/port"),
         (json!({"crds": {"install": "keep"}}), "/crds/install"),
+        (
+            json!({"networkPolicy": {"apiServerPorts": []}}),
+            "/networkPolicy/apiServerPorts",
+        ),
+        (
+            json!({"networkPolicy": {"dnsPorts": [70000]}}),
+            "/networkPolicy/dnsPorts/0",
+        ),
+        (
+            json!({"prometheusRule": {"clusterLabel": "k8s-cluster"}}),
+            "/prometheusRule/clusterLabel",
+        ),
+        (
+            json!({"rbac": {"aggregateRoles": "no"}}),
+            "/rbac/aggregateRoles",
+        ),
+        (json!({"enabled": "yes"}), "/enabled"),
+        (json!({"global": []}), "/global"),
     ];
     for (values, field) in cases {
         let said = refusal(&template("taurus", "taurus-system", &values));
@@ -99,8 +126,7 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
 }
 
 /// Flags that have no place among `flags`: other values set them, or nobody should.
-const ELSEWHERE: [&str; 9] = [
-    "admin-address",
+const ELSEWHERE: [&str; 8] = [
     "default-credentials-dir",
     "default-credentials-namespaces",
     "default-credentials-projects",
@@ -111,10 +137,194 @@ const ELSEWHERE: [&str; 9] = [
     "namespace",
 ];
 
+fn schema() -> Value {
+    let text = std::fs::read_to_string(root().join(CHART).join("values.schema.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The schema of the chart, as a judge of values.
+struct Judge {
+    compiled: Schemas,
+    schema: SchemaIndex,
+}
+
+impl Judge {
+    fn new() -> Self {
+        let mut compiled = Schemas::new();
+        let mut compiler = Compiler::new();
+        let at = "https://schemas.invalid/values.json";
+        compiler.add_resource(at, schema()).unwrap();
+        let schema = compiler.compile(at, &mut compiled).unwrap();
+        Self { compiled, schema }
+    }
+
+    fn takes(&self, flag: &str, value: &Value) -> bool {
+        let values = json!({"flags": {flag: value}});
+        self.compiled.validate(&values, self.schema).is_ok()
+    }
+}
+
+/// Whether the operator starts with the value of a flag, written as the chart writes it.
+fn operator_takes(flag: &str, value: &Value) -> bool {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<&str> = items.iter().map(|it| it.as_str().unwrap()).collect();
+            items.join(",")
+        }
+        other => other.to_string(),
+    };
+    // Plain http is for hosts that are named.
+    let named = "--allowed-endpoint=simulator.example.com";
+    let line = ["operator", "run", named, &format!("--{flag}={text}")];
+    let Ok(Command::Run(arguments)) = Cli::try_parse_from(line).map(|cli| cli.command) else {
+        return false;
+    };
+    Config::new(&arguments).is_ok()
+}
+
+/// Values of each flag, at the ends of what it takes and in every way to write it.
+fn samples() -> Vec<(&'static str, Vec<Value>)> {
+    let numbers = |numbers: &[u64]| numbers.iter().map(|it| json!(it)).collect::<Vec<_>>();
+    let texts = |texts: &[&str]| texts.iter().map(|it| json!(it)).collect::<Vec<_>>();
+    let durations = [
+        "10m",
+        "1h30m",
+        "90s",
+        "1h 30m",
+        "90 s",
+        "5min",
+        "15 minutes",
+        "1 hour, 30 minutes",
+        "1.5h",
+        "PT1H",
+        "pt30m",
+        "PT1H30M",
+        "00:30:00",
+        "60000ms",
+        "ten",
+        "600",
+        "",
+        "1 day",
+        "1d",
+        "m10",
+        "10m!",
+        "5 parsecs",
+    ];
+    vec![
+        ("resync", texts(&durations)),
+        ("halt-for", texts(&durations)),
+        ("concurrency", numbers(&[0, 1, 16, 65_535, 65_536])),
+        (
+            "calls-per-minute",
+            numbers(&[0, 9, 10, 60, 4_294_967_295, 4_294_967_296]),
+        ),
+        (
+            "max-concurrent-changes",
+            numbers(&[0, 1, 1000, 1001, 10_000, 10_001]),
+        ),
+        ("max-changes-per-hour", numbers(&[0, 1, 10_000, 10_001])),
+        ("halt-after-failures", numbers(&[0, 1, 1000, 1001])),
+        (
+            "allowed-endpoint",
+            [
+                "one.example.com",
+                "One.Example.com.",
+                "one.example.com:8443",
+                "10.0.0.1",
+                "10.0.0.1:8443",
+                "[fd00::1]",
+                "[fd00::1]:8443",
+                "[::ffff:10.0.0.1]:8443",
+                "b\u{fc}cher.example.com",
+                "localhost",
+                "https://one.example.com",
+                "a.test/v3",
+                "*",
+                "*.example.com",
+                "user@one.example.com",
+                "fd00::1",
+                "a b",
+                "a.test:",
+                "a.test:x",
+                "a_b.test",
+            ]
+            .iter()
+            .map(|host| json!([host]))
+            .chain([json!([]), json!(["one.example.com", "[fd00::1]:8443"])])
+            .collect(),
+        ),
+        (
+            "allow-http",
+            [json!(true), json!(false)]
+                .into_iter()
+                .chain(texts(&[
+                    "true", "False", "yes", "NO", "on", "off", "1", "0", "maybe", "2",
+                ]))
+                .collect(),
+        ),
+        (
+            "admin-address",
+            texts(&[
+                "[::]:8080",
+                "0.0.0.0:8080",
+                "127.0.0.1:9090",
+                "[fd00::1]:8443",
+                "[::ffff:10.0.0.1]:1",
+                "8080",
+                ":8080",
+                "0.0.0.0",
+                "::",
+                "localhost:8080",
+            ]),
+        ),
+        (
+            "otlp-endpoint",
+            texts(&[
+                "http://collector.monitoring:4318",
+                "https://collector.example.com",
+                "http://[fd00::1]:4318",
+                "HTTP://collector:4318/otlp",
+                "collector:4318",
+                "ftp://collector",
+                "http://user@collector",
+                "http://collector?x=1",
+            ]),
+        ),
+        ("log-format", texts(&["text", "json", "xml", "TEXT", ""])),
+        (
+            "log-level",
+            texts(&["info", "info,kube=debug", "taurus_port_operator=trace", ""]),
+        ),
+    ]
+}
+
+#[test]
+fn h05_the_schema_takes_for_each_flag_what_the_operator_takes() {
+    let judge = Judge::new();
+    let samples = samples();
+    for (flag, values) in &samples {
+        let taken = values.iter().filter(|value| operator_takes(flag, value));
+        assert!(taken.count() > 0, "{flag}");
+        for value in values {
+            let (chart, operator) = (judge.takes(flag, value), operator_takes(flag, value));
+            assert_eq!(chart, operator, "{flag}: {value}");
+        }
+    }
+    let listed: Vec<&str> = samples.iter().map(|(flag, _)| *flag).collect();
+    let schema = schema();
+    for flag in schema["properties"]["flags"]["properties"]
+        .as_object()
+        .unwrap()
+        .keys()
+    {
+        assert!(listed.contains(&flag.as_str()), "{flag} has samples");
+    }
+}
+
 #[test]
 fn the_schema_knows_each_flag_of_the_operator_and_no_other() {
-    let text = std::fs::read_to_string(root().join(CHART).join("values.schema.json")).unwrap();
-    let schema: Value = serde_json::from_str(&text).unwrap();
+    let schema = schema();
     let known = schema["properties"]["flags"]["properties"].as_object();
     let mut known: Vec<&str> = known.unwrap().keys().map(String::as_str).collect();
     known.extend(ELSEWHERE);

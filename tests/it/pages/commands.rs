@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use taurus_controlplane::ControlPlane;
 use taurus_sim::{Mode, sample};
 use tempfile::{NamedTempFile, TempDir};
@@ -12,10 +12,10 @@ use super::Page;
 use crate::{
     install::manifests::{deployed, kubeconfig_of, kustomized, one},
     world::{
-        PATIENCE, World, job_of, options, plane,
+        NAME, PATIENCE, World, job_of, options, plane,
         program::Program,
         shell::{blocks, kubeconfig, run},
-        tools::{printed, root},
+        tools::{copy_into, printed},
     },
 };
 
@@ -32,7 +32,7 @@ impl Person {
     fn at(plane: &'static ControlPlane, namespace: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["crds", "deploy"] {
-            std::os::unix::fs::symlink(root().join(name), folder.path().join(name)).unwrap();
+            copy_into(folder.path(), name);
         }
         Self {
             plane,
@@ -53,16 +53,20 @@ impl Person {
     }
 }
 
-/// The manifest of the front page, for the simulator: its project, and its address in place of the region.
+/// The manifest of the front page as a text, for the simulator: its project, and its address in place of the region.
 fn manifest(page: &Page, world: &World) -> String {
     let (_, rest) = page.text.split_once("```yaml\n").unwrap();
-    let mut resource: Value = serde_saphyr::from_str(rest.split("```").next().unwrap()).unwrap();
-    let spec = resource["spec"].as_object_mut().unwrap();
-    spec.remove("region").unwrap();
-    spec.insert("endpoint".to_owned(), world.sim.url().into());
-    spec.insert("projectID".to_owned(), sample::PROJECT.into());
-    spec.insert("managementPolicy".to_owned(), "Observe".into());
-    resource.to_string()
+    let text = rest.split("```").next().unwrap();
+    let replaced = |line: &str| -> String {
+        let (field, _) = line.split_once(':').unwrap();
+        match field.trim() {
+            "region" => format!("  endpoint: {}\n", world.sim.url()),
+            "projectID" => format!("  projectID: {}\n", sample::PROJECT),
+            "managementPolicy" => "  managementPolicy: Observe\n".to_owned(),
+            _ => format!("{line}\n"),
+        }
+    };
+    text.lines().map(replaced).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -82,6 +86,9 @@ async fn each_command_of_the_page_on_operations_works() {
 
     let page = Page::read("docs/operations.md");
     let person = Person::at(plane, &world.namespace);
+    let credentials = [("credentialsRef", "{name: taurus-credentials}")];
+    let file = person.folder.path().join("orders.yaml");
+    std::fs::write(&file, world.manifest(NAME, &credentials)).unwrap();
     let mut count = 0;
     for block in blocks(&page.text) {
         if block.contains("create secret") && !block.contains("replace") {
@@ -122,6 +129,10 @@ async fn the_way_from_the_front_page_to_the_removal() {
     assert!(world.asked_for().is_empty());
     world.while_passing(person.types(change)).await;
     assert_eq!(world.asked_for(), [3307, 3308]);
+    // N09: what was taught is in the file, and applying it again takes nothing back.
+    let before = world.get().await.metadata.generation;
+    person.types("kubectl apply -f orders.yaml").await;
+    assert_eq!(world.get().await.metadata.generation, before);
 
     // Another release comes while a job runs: its pod is ready before the old one is told to end.
     let operations = Page::read("docs/operations.md");

@@ -12,9 +12,10 @@ use taurus_controlplane::ControlPlane;
 
 use super::tools::{printed, root};
 
-/// Those that make pods of a Deployment and see to their eviction, and those that empty a namespace.
+/// Those that make pods of a Deployment and see to their eviction, those that empty a namespace, and the one that adds rules to
+/// the roles that Kubernetes has for people.
 const WANTED: &str = "deployment-controller,replicaset-controller,disruption-controller,\
-    namespace-controller,garbage-collector-controller";
+    namespace-controller,garbage-collector-controller,clusterrole-aggregation-controller";
 
 /// The running controllers; they end with the story, also where it fails.
 pub struct Controllers(Child);

@@ -2,7 +2,7 @@
 //!
 //! Relies on bash, and on kubectl and Helm as the other stories do.
 
-use std::process::Output;
+use std::{path::Path, process::Output};
 
 use taurus_controlplane::ControlPlane;
 use tempfile::NamedTempFile;
@@ -37,6 +37,16 @@ pub fn kubeconfig(plane: &ControlPlane, namespace: &str) -> NamedTempFile {
 
 /// Runs commands from the root of the repository.
 pub async fn run(plane: &ControlPlane, commands: &str, kubeconfig: &NamedTempFile) -> Output {
+    run_in(root(), plane, commands, kubeconfig).await
+}
+
+/// Runs commands from a folder, such as one with copies that they may change.
+pub async fn run_in(
+    folder: &Path,
+    plane: &ControlPlane,
+    commands: &str,
+    kubeconfig: &NamedTempFile,
+) -> Output {
     let (kubectl, helm) = (plane.kubectl(), tool("helm"));
     let folders = [kubectl, &helm].map(|program| program.parent().unwrap().display().to_string());
     let path = std::env::var("PATH").unwrap_or_default();
@@ -48,7 +58,7 @@ pub async fn run(plane: &ControlPlane, commands: &str, kubeconfig: &NamedTempFil
         .env("HELM_CONFIG_HOME", home.path())
         .env("HELM_CACHE_HOME", home.path())
         .env("HELM_DATA_HOME", home.path())
-        .current_dir(root())
+        .current_dir(folder)
         .output()
         .await
         .unwrap()
