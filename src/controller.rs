@@ -44,6 +44,7 @@ mod listening;
 pub mod look;
 pub mod memory;
 pub mod meter;
+mod notices;
 mod orphan;
 mod queue;
 pub mod read;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Finding, Pass};
 use crate::{
-    controller::{events, journal::JournalError, read::Desired},
+    controller::{events, journal::JournalError, notices, read::Desired},
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{directory::sweep, permits::Trace},
     plan::{Decision, facts::Observed, record::Record, step::Step, summary},
@@ -81,6 +81,7 @@ impl Pass<'_> {
     pub(super) fn replaced(&mut self, written: TaurusProxyPort) {
         self.count_end(&written);
         events::transition(self.context, self.object, &written);
+        notices::first_word(self.context, self.object, &written);
         self.memory.replaced(self.object, &written);
         *self.object = written;
         self.count_resource();

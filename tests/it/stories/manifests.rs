@@ -7,7 +7,7 @@ use kube::{Api, api::ListParams};
 use serde_json::{Value, json};
 use taurus_sim::{Filter, Mode, Operation, Options, sample};
 
-use crate::world::{World, is_ready, job_of, options, plane};
+use crate::world::{NAME, World, is_ready, job_of, options, plane};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c09_a_status_that_comes_from_git_has_no_effect() {
@@ -92,5 +92,49 @@ async fn d15_a_resource_with_the_longest_name_is_served_like_any_other() {
         })
         .await;
     assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
+/// What was said of the world's resource in events of this reason.
+async fn told(world: &World, reason: &str) -> Vec<String> {
+    let events: Api<Event> = Api::namespaced(world.client.clone(), &world.namespace);
+    let events = events.list(&ListParams::default()).await.unwrap().items;
+    let ours = events.into_iter().filter(|event| {
+        let about = event
+            .regarding
+            .as_ref()
+            .and_then(|about| about.name.as_deref());
+        about == Some(NAME) && event.reason.as_deref() == Some(reason)
+    });
+    ours.map(|event| event.note.unwrap_or_default()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n11_a_mistyped_policy_that_the_api_server_drops_is_said_aloud_by_the_operator() {
+    let world = World::start(options(Mode::M2)).await;
+    let mut manifest = serde_json::to_value(world.resource(3307)).unwrap();
+    manifest["spec"]["managmentPolicy"] = "Observe".into();
+    let mut file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
+    write!(file, "{manifest}").unwrap();
+    let path = file.path().to_str().unwrap();
+    let refused = plane::kubectl(world.plane, &["apply", "-f", path]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && said.contains("managmentPolicy"),
+        "{said}"
+    );
+    let applied = plane::kubectl(world.plane, &["apply", "--validate=false", "-f", path]);
+    assert!(applied.status.success(), "{applied:?}");
+    world
+        .until_true_async("it is said", async || {
+            !told(&world, "PolicyNotSet").await.is_empty()
+        })
+        .await;
+    let said = told(&world, "PolicyNotSet").await;
+    assert!(said[0].contains("which means Enforce"), "{said:?}");
+    world.until_ready(3307).await;
+    world.want(3308).await;
+    world.until_ready(3308).await;
+    assert_eq!(told(&world, "PolicyNotSet").await.len(), 1, "once");
     world.finish().await;
 }
