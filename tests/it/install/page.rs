@@ -143,6 +143,31 @@ async fn n08_upgrades_rollbacks_and_what_is_set_by_hand_compose_in_every_order()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n08_a_release_of_helm_is_upgraded_and_rolled_back_after_what_was_set_by_hand() {
+    let person = Person::new().await;
+    person.follows((INSTALL, "With Helm")).await;
+    for line in BY_HAND {
+        person.types(line).await;
+        person.follows((UPGRADE, "Upgrade: Helm")).await;
+        assert_eq!(
+            person.variable("TAURUS_RESYNC"),
+            Some(json!("15m")),
+            "{line}"
+        );
+        assert_eq!(
+            person.variable("TAURUS_LOG_FORMAT"),
+            Some(json!("json")),
+            "{line}"
+        );
+        person.types(line).await;
+        person.follows((UPGRADE, "Roll back: Helm")).await;
+        let image = person.container()["image"].clone();
+        let released = "not-yet-published.invalid/taurus-port-operator:0.1.0";
+        assert_eq!(image, released, "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_documented_commands_work_one_chapter_after_the_other() {
     let person = Person::new().await;
     let chapters = || BY_HELM.iter().chain(&BY_KUSTOMIZE);

@@ -20,9 +20,9 @@ use crate::world::{
 fn may(plane: &ControlPlane, who: &str, verb: &str, what: &[&str]) -> bool {
     let question = [&["auth", "can-i", "-n", "shop", "--as", who, verb], what].concat();
     let output = plane::kubectl(plane, &question);
-    match String::from_utf8_lossy(&output.stdout).trim() {
-        "yes" => true,
-        "no" => false,
+    match output.stdout.as_slice() {
+        [b'y', b'e', b's', ..] => true,
+        [b'n', b'o', ..] => false,
         _ => panic!("{output:?}"),
     }
 }

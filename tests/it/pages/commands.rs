@@ -104,7 +104,7 @@ async fn each_command_of_the_page_on_operations_works() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_way_from_the_front_page_to_the_removal() {
+async fn n09_the_way_from_the_front_page_to_the_removal_edits_the_file() {
     let plane = plane::empty().await;
     let front = Page::read("README.md");
     let [install, observe, change] = &blocks(front.section(2, "Use it")).collect::<Vec<_>>()[..]
