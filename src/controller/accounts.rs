@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -29,6 +30,9 @@ use crate::{
     model::{Moment, ResourceName},
     plan::facts::Trouble,
 };
+
+/// Default credentials that are not read by then count as unreadable.
+const DEFAULTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Makes connections to the cloud; no call is made by it.
 pub trait Connect: Send + Sync {
@@ -212,8 +216,10 @@ impl Accounts {
     async fn read_defaults(&self) -> Data {
         let unreadable = || "the operator's default credentials can't be read".to_owned();
         let defaults = self.defaults.clone().ok_or_else(unreadable)?;
-        let read = tokio::task::spawn_blocking(move || defaults.read()).await;
-        match read {
+        let read = tokio::task::spawn_blocking(move || defaults.read());
+        // A file system that hangs must not hold up a turn.
+        let read = tokio::time::timeout(DEFAULTS_WITHIN, read).await;
+        match read.unwrap_or_else(|_| Ok(Err(io::ErrorKind::TimedOut.into()))) {
             Ok(Ok(data)) => Ok(data),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the default credentials can't be read");

@@ -128,8 +128,8 @@ impl Listening {
                 Verdict::Owed => {}
                 Verdict::Backwards(before) => {
                     tracing::warn!(
-                        version,
-                        before,
+                        current = version,
+                        newest = before,
                         "versions of the API server ran backwards, as after etcd was restored from a backup: all TaurusProxyPorts are read anew"
                     );
                     return;

@@ -72,8 +72,8 @@ figures! {
         "Whether /readyz answers with 200: all resources were read, or another process leads and this one would take over",
         "Where it is 0 for minutes, ask /readyz or read the log: both name what is missing.";
     WATCH_SILENCE: taurus "watch_silence", Gauge, Seconds, [],
-        "For how long nothing was heard of the watch of resources; 0 where there is none, as in a process that waits",
-        "Bookmarks come each minute. More than a few minutes mean that edits are not noticed.";
+        "For how long nothing was received of the watch of resources, though something may have been written; 0 where there is no watch, as in a process that waits",
+        "Bookmarks come each minute or two. After three minutes all resources are read anew; more than five mean that the watch stays deaf. At ten minutes /livez has the process restarted.";
     LONGEST_RECONCILE: taurus "longest_reconcile", Gauge, Seconds, [],
         "For how long the longest of the reconciles at work has been at it",
         "All calls are bounded: more than some minutes mean that one hangs. At half an hour /livez has the process restarted.";
@@ -91,7 +91,7 @@ figures! {
         "The state of the fleet. `kubectl get tpp -A` has the names; what to do about a reason: [reference.md](reference.md#reasons).";
     UNDECODABLE_RESOURCES: taurus "undecodable_resources", Gauge, none, [],
         "Resources that can't be decoded and are passed over until they change",
-        "The log names them. Mostly somebody loosened the definition: install the one of this release.";
+        "The log names them, and their status names the field. Mostly somebody loosened the definition: install the one of this release.";
     CHANGES_IN_PROGRESS: taurus "changes_in_progress", Gauge, none, [PHASE],
         "Changes on record that have not ended, by how far they have come",
         "Each one is, or may be, cutting connections. Many in `intended` mean that their outcome is not known.";
