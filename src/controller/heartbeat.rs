@@ -1,4 +1,6 @@
 //! When the watch of the resources was heard of last.
+//!
+//! Only what was received counts, never what was asked for; and nothing while the API server stands still.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -7,7 +9,7 @@ use std::{
 
 use crate::model::Moment;
 
-/// Signs of life of the watch. Only what was received counts, never what was asked for.
+/// Signs of life of the watch.
 #[derive(Debug, Default)]
 pub struct Heartbeat(Mutex<Heard>);
 
@@ -15,26 +17,36 @@ pub struct Heartbeat(Mutex<Heard>);
 struct Heard {
     /// Uptime of the last sign of life; nothing while there is no watch.
     last: Option<Duration>,
-    /// How many pieces of a watch were received.
-    pieces: u64,
+    /// The version of the collection that was told last, and the uptime at which it had moved on to that.
+    newest: Option<(u64, Duration)>,
+    /// Whether it did not move on when it was asked for last.
+    stands_still: bool,
 }
 
 impl Heartbeat {
-    /// The watch is, or was proven to be, as good as one that was just heard of.
+    /// The watch was heard of; or is about to begin, and its silence counts from now on.
     pub fn beat(&self, now: Moment) {
-        self.lock().last = Some(now.uptime);
-    }
-
-    /// A piece of the watch was received.
-    pub(super) fn received(&self, now: Moment) {
         let mut heard = self.lock();
-        heard.last = Some(now.uptime);
-        heard.pieces = heard.pieces.wrapping_add(1);
+        if !heard.stands_still {
+            heard.last = Some(now.uptime);
+        }
     }
 
-    /// Changes with each piece of the watch that is received.
-    pub(super) fn pieces(&self) -> u64 {
-        self.lock().pieces
+    /// The version of the collection is this now; gives the one before if that was a later one.
+    pub(super) fn told(&self, version: u64, now: Moment) -> Option<u64> {
+        let mut heard = self.lock();
+        let before = heard.newest;
+        let stands_still = before.is_some_and(|(newest, _)| newest == version);
+        heard.stands_still = stands_still;
+        if let Some((_, moved)) = before.filter(|_| stands_still) {
+            // What came meanwhile was of the past.
+            heard.last = heard.last.map(|last| last.min(moved));
+        } else {
+            heard.newest = Some((version, now.uptime));
+        }
+        before
+            .map(|(newest, _)| newest)
+            .filter(|newest| *newest > version)
     }
 
     /// How long nothing was heard; zero before the first time, when there is no watch yet.

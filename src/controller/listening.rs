@@ -1,13 +1,15 @@
 //! The watch of the resources, and its end where it has gone deaf: then it is begun anew with a list.
 //!
-//! A watch can be silent for three reasons. Nothing was written, and there is nothing to tell: the API server sends a bookmark each
-//! minute only if versions have moved on. The connection is dead, and nobody has noticed. Or etcd was restored from a backup, so that
-//! versions have run backwards, and the API server waits for one that comes in hours. Asking for the version of the collection now
-//! tells them apart, and makes an API server that is well catch up with etcd and send a bookmark.
+//! A watch can be silent for three reasons. The API server has nothing to tell: it sends a bookmark each minute, but only if it knows
+//! of versions after those that the watch began with, and where nobody lists the resources it learns of them every ten minutes.
+//! The connection is dead, and nobody has noticed. Or etcd was restored from a backup, so that versions have run backwards, and a
+//! watch waits for one that comes in hours. Asking for the version of the collection tells them apart, and makes an API server that is
+//! well catch up with etcd. Versions move all the time: API servers renew Leases of their own. One that shows the same version for
+//! minutes shows the past, as one does that was not restarted when etcd was restored.
 //!
 //! Relies on [`watched`](super::watched) for what was received. Promises that a deaf watch is begun anew within five minutes while
-//! the API server answers, that one with nothing to tell is left alone (but for one more list after what was heard last), and that
-//! only what proves the watch counts as a sign of life.
+//! the API server answers, and that neither a question of ours nor what comes from an API server that stands still counts as a sign
+//! of life.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,19 +23,15 @@ use kube::{
 use crate::{
     clock::{self, Clock},
     controller::{Guarded, heartbeat::Heartbeat, watched},
-    model::Moment,
 };
 
 /// How many resources are listed at once: what a page takes in memory, decoded, is what a process keeps of ten times as many.
 const PAGE: u32 = 100;
 
-/// How often it is looked whether the watch is silent.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// How often the version of the collection is asked for.
+const ASK_EVERY: Duration = Duration::from_secs(60);
 
-/// Bookmarks come each minute: one that is silent for longer is asked after.
-const ASK_AFTER: Duration = Duration::from_secs(75);
-
-/// A watch that was owed something for this long is deaf: it was asked after, and a bookmark had a minute since to come.
+/// A watch that is silent for longer is deaf: it was asked after, and a bookmark had its minute since.
 const DEAF_AFTER: Duration = Duration::from_mins(3);
 
 /// The question ends within this.
@@ -75,72 +73,40 @@ impl Listening {
 
     /// What is heard. Never ends.
     pub(super) fn events(self) -> impl Stream<Item = Event> + Send {
-        let rounds = std::iter::once(false).chain(std::iter::repeat(true));
-        stream::iter(rounds)
-            .then(move |again| {
-                let listening = self.clone();
-                async move {
-                    // Asked for before the list begins: what the list shows is at least as new. Most processes need it never.
-                    let version = if again {
-                        listening.version().await
-                    } else {
-                        None
-                    };
-                    let pages = watcher::Config::default().page_size(PAGE);
-                    let events = watcher(listening.watching.clone(), pages).default_backoff();
-                    events.take_until(Box::pin(listening.deaf(version)))
-                }
-            })
-            .flatten()
+        let begin = move || {
+            let pages = watcher::Config::default().page_size(PAGE);
+            let events = watcher(self.watching.clone(), pages).default_backoff();
+            events.take_until(Box::pin(self.clone().deaf()))
+        };
+        stream::repeat_with(begin).flatten()
     }
 
-    /// Ends when the watch is deaf. `listed` is a version that the list of this watch was not older than.
-    async fn deaf(self, listed: Option<u64>) {
-        let (began, pieces_before) = (self.clock.now(), self.heartbeat.pieces());
-        let mut silence = Silence {
-            pieces: pieces_before,
-            since: began,
-            newest: listed,
-        };
+    /// Ends when the watch is deaf.
+    async fn deaf(self) {
+        let began = self.clock.now();
         loop {
-            clock::pause(LOOK_EVERY).await;
-            let now = self.clock.now();
-            let pieces = self.heartbeat.pieces();
-            if pieces != silence.pieces {
-                silence.pieces = pieces;
-                silence.since = now;
-            }
-            if now.elapsed(silence.since.uptime) < ASK_AFTER {
-                continue;
-            }
+            clock::pause(ASK_EVERY).await;
+            // An API server that does not answer has no better watch to offer.
             let Some(version) = self.version().await else {
                 continue;
             };
-            if self.heartbeat.pieces() != silence.pieces {
-                continue;
+            let now = self.clock.now();
+            if let Some(newest) = self.heartbeat.told(version, now) {
+                tracing::warn!(
+                    current = version,
+                    newest,
+                    "versions of the API server ran backwards, as after etcd was restored from a backup: all TaurusProxyPorts are read \
+                     anew; API servers that were not restarted since go on to show the past"
+                );
+                return;
             }
-            let nothing_heard = silence.pieces == pieces_before;
-            match silence.judge(version, listed.filter(|_| nothing_heard), now) {
-                Verdict::Quiet => {
-                    silence.since = now;
-                    self.heartbeat.beat(now);
-                }
-                Verdict::Owed => {}
-                Verdict::Backwards(before) => {
-                    tracing::warn!(
-                        current = version,
-                        newest = before,
-                        "versions of the API server ran backwards, as after etcd was restored from a backup: all TaurusProxyPorts are read anew"
-                    );
-                    return;
-                }
-                Verdict::Deaf => {
-                    tracing::warn!(
-                        silent = now.elapsed(silence.since.uptime).as_secs(),
-                        "the watch of TaurusProxyPorts is silent though the API server answers: all of them are read anew"
-                    );
-                    return;
-                }
+            let silence = self.heartbeat.silence(now);
+            if silence >= DEAF_AFTER && now.elapsed(began.uptime) >= DEAF_AFTER {
+                tracing::warn!(
+                    silent = silence.as_secs(),
+                    "the watch of TaurusProxyPorts is silent, or its API server shows the past: all of them are read anew"
+                );
+                return;
             }
         }
     }
@@ -153,48 +119,6 @@ impl Listening {
         let version = answered.ok()?.ok()?.metadata.resource_version?;
         // Versions of one collection can be compared as numbers.
         version.parse().ok()
-    }
-}
-
-/// A silence of the watch.
-#[derive(Debug, Clone, Copy)]
-struct Silence {
-    /// The pieces that had been received when it began.
-    pieces: u64,
-    /// When it began, or when it was last proven that there was nothing to tell.
-    since: Moment,
-    /// The newest version that was ever told.
-    newest: Option<u64>,
-}
-
-/// What follows from a silence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// Nothing was written since the list: there is nothing to tell.
-    Quiet,
-    /// Something may have been written: a bookmark has to come.
-    Owed,
-    /// Versions have run backwards from this one.
-    Backwards(u64),
-    /// It had its time.
-    Deaf,
-}
-
-impl Silence {
-    /// Judges by the version now; `listed` where nothing was heard since the list.
-    fn judge(&mut self, version: u64, listed: Option<u64>, now: Moment) -> Verdict {
-        let newest = self.newest.replace(version);
-        if let Some(before) = newest.filter(|before| version < *before) {
-            return Verdict::Backwards(before);
-        }
-        if listed == Some(version) {
-            return Verdict::Quiet;
-        }
-        if now.elapsed(self.since.uptime) >= DEAF_AFTER {
-            Verdict::Deaf
-        } else {
-            Verdict::Owed
-        }
     }
 }
 

@@ -52,7 +52,7 @@ impl Service<Request<Body>> for Noting {
             let noted = |body: Body| {
                 let noting = move |frame| {
                     if let Some(heartbeat) = &heartbeat {
-                        heartbeat.received(clock.now());
+                        heartbeat.beat(clock.now());
                     }
                     frame
                 };

@@ -3,6 +3,7 @@
 mod answers;
 mod api_access;
 mod api_outages;
+mod backups;
 mod bulkheads;
 mod changes;
 mod chaos;

@@ -22,6 +22,7 @@ pub mod plane;
 pub mod program;
 pub mod recorder;
 pub mod relay;
+pub mod servers;
 pub mod shell;
 mod told;
 pub mod tools;

@@ -97,7 +97,9 @@ fn of_one(
             shown()
         );
     }
-    for condition in &status.conditions {
+    // Those with a domain before their name are others'.
+    let ours = |condition: &&Condition| !condition.type_.contains('/');
+    for condition in status.conditions.iter().filter(ours) {
         of_condition(condition, status, secrets, &shown);
     }
     if is_true("Ready") && status.observed_generation == object.metadata.generation {

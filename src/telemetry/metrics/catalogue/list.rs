@@ -72,8 +72,8 @@ figures! {
         "Whether /readyz answers with 200: all resources were read, or another process leads and this one would take over",
         "Where it is 0 for minutes, ask /readyz or read the log: both name what is missing.";
     WATCH_SILENCE: taurus "watch_silence", Gauge, Seconds, [],
-        "For how long nothing was received of the watch of resources, though something may have been written; 0 where there is no watch, as in a process that waits",
-        "Bookmarks come each minute or two. After three minutes all resources are read anew; more than five mean that the watch stays deaf. At ten minutes /livez has the process restarted.";
+        "For how long nothing was received of the watch of resources, or the API server has shown the same version; 0 where there is no watch, as in a process that waits",
+        "Bookmarks come each minute or two, and versions move all the time. After three minutes all resources are read anew; more than five mean that the watch stays deaf. At ten minutes /livez has the process restarted.";
     LONGEST_RECONCILE: taurus "longest_reconcile", Gauge, Seconds, [],
         "For how long the longest of the reconciles at work has been at it",
         "All calls are bounded: more than some minutes mean that one hangs. At half an hour /livez has the process restarted.";
