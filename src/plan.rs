@@ -110,7 +110,7 @@ fn one_by_one(facts: &Facts<'_>, step: Step) -> Step {
     };
     match step {
         Step::Change(_) | Step::LookAtTasks => Step::Hold(
-            Cause::Starting(Order {
+            Cause::Next(Order {
                 from: from.unwrap_or_default(),
                 to: facts.desired.port,
                 attempt: gates::next_attempt(facts),

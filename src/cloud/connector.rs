@@ -22,7 +22,7 @@ use super::{
     budget::{Budget, CallLimit, Urgency},
     dial::Dialer,
     egress::Egress,
-    endpoints::{self, AllowList},
+    endpoints::{self, AllowList, Field},
     http::{Account, HttpCloud},
     lanes::Lanes,
     names::Names,
@@ -186,10 +186,13 @@ impl Connector {
     /// The address of IAM for a subject.
     fn iam(&self, subject: &Subject) -> Result<String, CloudError> {
         match (&subject.iam_endpoint, &subject.region) {
-            (Some(address), _) => self.allow.check(address),
-            (None, Some(region)) => self.allow.check(&endpoints::iam_of(region)?),
+            (Some(address), _) => self.allow.check_field(Field::IamEndpoint, address),
+            (None, Some(region)) => {
+                let address = endpoints::iam_of(region)?;
+                self.allow.check_field(Field::Region, &address)
+            }
             (None, None) => {
-                let text = "a password needs IAM: set spec.iamEndpoint or spec.region";
+                let text = "the credentials hold a password, and no address of IAM is known: set spec.iamEndpoint";
                 Err(CloudError::local(Meaning::RegionUnknown, text))
             }
         }
@@ -225,8 +228,11 @@ impl Connect for Connector {
         credential: Credential,
     ) -> Result<Arc<dyn Cloud>, CloudError> {
         let endpoint = match (&subject.endpoint, &subject.region) {
-            (Some(address), _) => self.allow.check(address)?,
-            (None, Some(region)) => self.allow.check(&endpoints::service_of(region)?)?,
+            (Some(address), _) => self.allow.check_field(Field::Endpoint, address)?,
+            (None, Some(region)) => {
+                let address = endpoints::service_of(region)?;
+                self.allow.check_field(Field::Region, &address)?
+            }
             (None, None) => {
                 let text = "set spec.region or spec.endpoint";
                 return Err(CloudError::local(Meaning::RegionUnknown, text));

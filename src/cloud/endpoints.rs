@@ -127,42 +127,75 @@ impl AllowList {
 
     /// Checks an address and returns it as scheme, host and port, without a slash at the end.
     pub fn check(&self, address: &str) -> Result<String, CloudError> {
-        let url = Url::parse(address).map_err(|_| refused("it is not http(s)://host[:port]"))?;
+        self.judge(address).map_err(|why| {
+            let text = format!("the operator does not call the address: {why}");
+            CloudError::local(Meaning::EndpointNotAllowed, text)
+        })
+    }
+
+    /// Checks the address of a field that was set, and says what can be done about it.
+    pub fn check_field(&self, field: Field, address: &str) -> Result<String, CloudError> {
+        self.judge(address).map_err(|why| {
+            let (name, otherwise) = match field {
+                Field::Region => ("spec.region", "delete this resource and create it anew"),
+                Field::Endpoint => (
+                    "spec.endpoint",
+                    "delete this resource and create it anew with another one, since it can't be changed",
+                ),
+                Field::IamEndpoint => ("spec.iamEndpoint", "set another one"),
+            };
+            let text = format!("the operator does not call the host of {name}: {why}; else {otherwise}");
+            CloudError::local(Meaning::EndpointNotAllowed, text)
+        })
+    }
+
+    /// The checked address, or why it is not called.
+    fn judge(&self, address: &str) -> Result<String, String> {
+        let url = Url::parse(address).map_err(|_| "it is not http(s)://host[:port]")?;
         let plain = url.username().is_empty() && url.password().is_none();
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         if !plain || !bare || !matches!(url.scheme(), "http" | "https") {
-            return Err(refused(
-                "it must be http(s)://host[:port] without user, path and query",
-            ));
+            return Err("it must be http(s)://host[:port] without user, path and query".to_owned());
         }
         let host = url
             .host()
             .map(|host| named(&host))
-            .ok_or_else(|| refused("it names no host"))?;
+            .ok_or("it names no host")?;
         let with_port = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
-        let ours = self.allowed.contains(&host) || self.allowed.contains(&with_port);
-        if url.scheme() == "http" && !(self.allow_http && ours) {
-            return Err(refused(
-                "plain http is only for hosts of --allowed-endpoint, with --allow-http",
-            ));
-        }
-        let known = !self.without_regions && is_of_the_table(&host) && url.port().is_none();
-        if !(ours || known) {
-            if self.without_regions {
-                return Err(refused(
-                    "this operator is hurried by --pace and calls no host but those of --allowed-endpoint",
-                ));
-            }
-            return Err(refused(
-                "its host is not in the region table: allow it with --allowed-endpoint",
-            ));
-        }
         let port = url
             .port()
             .map(|port| format!(":{port}"))
             .unwrap_or_default();
+        let ours = self.allowed.contains(&host) || self.allowed.contains(&with_port);
+        if url.scheme() == "http" && !(self.allow_http && ours) {
+            return Err(format!(
+                "plain http to {host}{port} needs --allowed-endpoint={host}{port} and --allow-http"
+            ));
+        }
+        let known = !self.without_regions && is_of_the_table(&host) && url.port().is_none();
+        if !(ours || known) {
+            let because = if self.without_regions {
+                "this operator is hurried by --pace and calls only what is named"
+            } else {
+                "it is not in the table of regions"
+            };
+            return Err(format!(
+                "{because}; start the operator with --allowed-endpoint={host}{port} to allow it"
+            ));
+        }
         Ok(format!("{}://{host}{port}", url.scheme()))
     }
+}
+
+/// A field from which an address comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// `spec.region`, by the table.
+    Region,
+    /// `spec.endpoint`.
+    Endpoint,
+    /// `spec.iamEndpoint`.
+    IamEndpoint,
 }
 
 /// The host as it is compared: lower case, without the dot of a fully qualified name.
@@ -181,15 +214,11 @@ fn is_of_the_table(host: &str) -> bool {
 }
 
 fn unknown(region: &str) -> CloudError {
-    let text = format!("region {region} is not in the table of endpoints: set spec.endpoint");
+    let text = format!(
+        "the operator knows no host for spec.region {region}: delete this resource and create it anew with spec.endpoint (and \
+         spec.iamEndpoint for passwords), since spec.region can't be changed"
+    );
     CloudError::local(Meaning::RegionUnknown, text)
-}
-
-fn refused(why: &str) -> CloudError {
-    CloudError::local(
-        Meaning::EndpointNotAllowed,
-        format!("the endpoint is not called: {why}"),
-    )
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 use std::{fmt, time::Duration};
 
+use super::excerpt;
+
 pub mod answer;
 pub mod body;
 pub mod failure;
@@ -82,10 +84,14 @@ impl CloudError {
 impl fmt::Display for CloudError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.code, self.status) {
-            (Some(code), _) => write!(formatter, "{code}: {}", self.text),
-            (None, Some(status)) => write!(formatter, "HTTP {status}: {}", self.text),
-            (None, None) => formatter.write_str(&self.text),
+            (Some(code), _) => formatter.write_str(code)?,
+            (None, Some(status)) => write!(formatter, "HTTP {status}")?,
+            (None, None) => return formatter.write_str(&self.text),
         }
+        if excerpt::says_something(&self.text) {
+            write!(formatter, ": {}", self.text)?;
+        }
+        Ok(())
     }
 }
 

@@ -199,6 +199,11 @@ fn replaced(text: &str, mut parts: Vec<Range<usize>>) -> String {
     clean
 }
 
+/// Whether there is more to a text than what stands in place of secrets.
+pub fn says_something(text: &str) -> bool {
+    text.replace(REDACTED, "").contains(char::is_alphanumeric)
+}
+
 /// On one line, without control characters, with single blanks.
 fn folded(text: &str) -> String {
     let visible = text.replace(char::is_control, " ");

@@ -203,10 +203,14 @@ impl Accounts {
             )),
             Ok(None) => Ok((
                 None,
-                Err(format!("Secret {name} does not exist in this namespace")),
+                Err(format!(
+                    "Secret {name} does not exist in this namespace: create it, or correct spec.credentialsRef.name"
+                )),
             )),
             Err(JournalError::Kubernetes(kube::Error::Api(status))) if status.is_forbidden() => {
-                let text = format!("the operator may not read Secret {name}: grant it get on it");
+                let text = format!(
+                    "the operator may not read Secret {name}, says the API server: grant its service account the verb get on it"
+                );
                 Ok((None, Err(text)))
             }
             Err(error) => Err(error),
@@ -214,7 +218,10 @@ impl Accounts {
     }
 
     async fn read_defaults(&self) -> Data {
-        let unreadable = || "the operator's default credentials can't be read".to_owned();
+        let unreadable = || {
+            "the operator can't read its default credentials: who runs it finds the reason in its log"
+                .to_owned()
+        };
         let defaults = self.defaults.clone().ok_or_else(unreadable)?;
         let read = tokio::task::spawn_blocking(move || defaults.read());
         // A file system that hangs must not hold up a turn.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    cloud::{Cloud, CloudError, Urgency},
+    cloud::{Cloud, CloudError, Proxy, Urgency},
     controller::{queue::seat, read::Desired},
     crd::Phase,
     fleet::directory::{Directory, InTurn},
@@ -53,6 +53,8 @@ pub struct Viewpoint<'a> {
     pub session: &'a Session,
     /// Jobs that were given up, by an annotation on a resource of the instance whose word counts.
     pub abandoned: &'a BTreeSet<JobId>,
+    /// The list is read beside a job that is at work: one that was begun after this uptime will do.
+    pub beside: Option<Duration>,
     /// The durations.
     pub pace: &'a Pace,
     /// Now.
@@ -85,6 +87,7 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
         (Depth::Usual(_), Some(job)) => {
             observed.job = seen(directory.job(job).await);
             if !matches!(&observed.job, Seen::Known(job) if job.state.is_finished()) {
+                observed.beside = beside(from, directory).await;
                 return Ok(observed);
             }
         }
@@ -101,13 +104,21 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
             }
         }
     };
-    observed.proxy = seen(listed).find(|proxies| {
-        proxies
-            .iter()
-            .find(|proxy| proxy.id == from.desired.subject.proxy)
-            .cloned()
-    });
+    observed.proxy = seen(listed).find(|proxies| from.own(&proxies));
     Ok(observed)
+}
+
+/// What the list shows while a job is at work: read with the urgency of a sweep, if it has its time now, and not waited for long.
+async fn beside(from: &Viewpoint<'_>, directory: &Directory) -> Seen<Option<Proxy>> {
+    let Some(after) = from.beside else {
+        return Seen::NotRead;
+    };
+    let instance = &from.desired.subject.instance;
+    let listed = directory.proxies_in_turn(Urgency::Sweep, instance, Some(after));
+    match tokio::time::timeout(from.pace.interim_after, listed).await {
+        Ok(InTurn::Read(outcome)) => seen(outcome).find(|proxies| from.own(&proxies)),
+        Ok(InTurn::Later(_)) | Err(_) => Seen::NotRead,
+    }
 }
 
 async fn look_at_tasks(
@@ -136,6 +147,12 @@ async fn look_at_tasks(
 }
 
 impl Viewpoint<'_> {
+    /// The proxy of the resource, where a list has it.
+    fn own(&self, proxies: &[Proxy]) -> Option<Proxy> {
+        let own = |proxy: &&Proxy| proxy.id == self.desired.subject.proxy;
+        proxies.iter().find(own).cloned()
+    }
+
     /// The job that is followed, if there is one.
     fn job(&self) -> Option<&JobId> {
         let change = self

@@ -61,13 +61,15 @@ pub struct Subject {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// An id is not of the documented form.
-    #[error("spec.{0}")]
+    #[error("spec.{0}; delete this resource and create it anew, since the field can't be changed")]
     Id(#[from] IdError),
     /// The port is not one that may be asked for.
     #[error("spec.port: {0}")]
     Port(#[from] PortError),
     /// Neither region nor endpoint is set.
-    #[error("either spec.region or spec.endpoint must be set")]
+    #[error(
+        "neither spec.region nor spec.endpoint is set; delete this resource and create it anew with one of them, since they can't be added"
+    )]
     NoPlace,
     /// The Secret's name is none that a Secret can have; it must not lead to another place of the API server.
     #[error(

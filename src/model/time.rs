@@ -28,6 +28,13 @@ impl Moment {
         Duration::try_from(self.wall.duration_since(then)).unwrap_or_default()
     }
 
+    /// The wall clock's time when `wait` is over, up to the next whole second.
+    pub fn after(&self, wait: Duration) -> Timestamp {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let wait = Duration::from_secs(seconds);
+        self.wall.checked_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
     /// Monotonic time since an earlier uptime.
     pub fn elapsed(&self, earlier: Duration) -> Duration {
         self.uptime.saturating_sub(earlier)

@@ -77,6 +77,11 @@ impl Attempts {
         }
     }
 
+    /// How many attempts are made at most. Void ones alone are followed by others, hourly.
+    pub fn most(&self) -> Option<u32> {
+        (self.failed > 0).then_some(MOST_ATTEMPTS)
+    }
+
     /// The longer of what the failed and what the void attempts ask for.
     fn delay(&self, pace: &Pace) -> Duration {
         nth(&pace.failure_delays, self.failed).max(nth(&pace.void_delays, self.void))

@@ -43,6 +43,8 @@ pub struct Observed {
     pub proxy: Seen<Option<Proxy>>,
     /// The job on record.
     pub job: Seen<Job>,
+    /// The proxy in a list that was read while the job is at work, for people alone: nothing follows from it.
+    pub beside: Seen<Option<Proxy>>,
     /// The task that counts as unfinished on the instance and holds it back the longest, from a task list that was read
     /// before the list of proxies; `Known(None)` where there is none.
     pub tasks: Seen<Option<Task>>,

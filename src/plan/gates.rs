@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
+
 use crate::{
     cloud::{Proxy, ProxyStatus},
     crd::{FailureCause, ManagementPolicy},
@@ -14,7 +16,7 @@ use crate::{
         backoff,
         drift::{self, Correction},
         facts::{Facts, Seen},
-        step::{By, Cause, Step},
+        step::{By, Cause, Retry, Step},
         trouble,
     },
 };
@@ -55,7 +57,10 @@ pub fn just_failed(facts: &Facts<'_>) -> Option<Step> {
         failures.find(|record| record.port == wanted && record.cause == FailureCause::JobFailed)?;
     let age = facts.now.since(last.last_at.0);
     let wait = facts.pace.list_lag.saturating_sub(age);
-    let cause = Cause::BackingOff(last.cause, last.message.clone());
+    let cause = Cause::JustFailed {
+        said: last.message.clone(),
+        believed_at: facts.now.after(wait),
+    };
     (!wait.is_zero()).then_some(Step::Hold(cause, wait))
 }
 
@@ -115,23 +120,42 @@ fn attempts(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     let cause = Attempts::at(wanted, failures)?;
     match cause.next(facts.now, facts.pace) {
         Allowance::Now | Allowance::LaterStalled(_, Duration::ZERO) => None,
-        Allowance::Later(wait) => Some(Step::Hold(Cause::BackingOff(cause.cause, message()), wait)),
-        Allowance::LaterStalled(why, wait) => {
-            Some(Step::Hold(Cause::GivenUp(why, message()), wait))
+        Allowance::Later(wait) => {
+            let retry = Retry {
+                cause: cause.cause,
+                said: message(),
+                attempt: next_attempt(facts),
+                most: cause.most(),
+                at: facts.now.after(wait),
+            };
+            Some(Step::Hold(Cause::BackingOff(retry), wait))
         }
-        Allowance::Never(why) => Some(Step::Hold(Cause::GivenUp(why, message()), facts.resync)),
+        Allowance::LaterStalled(why, wait) => {
+            let at = Some(facts.now.after(wait));
+            Some(Step::Hold(given_up(why, message(), at), wait))
+        }
+        Allowance::Never(why) => Some(Step::Hold(given_up(why, message(), None), facts.resync)),
     }
+}
+
+fn given_up(cause: FailureCause, said: Option<String>, at: Option<Timestamp>) -> Cause {
+    Cause::GivenUp { cause, said, at }
 }
 
 fn drift_damping(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
     if !is_correction(facts) {
         return None;
     }
+    let port = proxy.port.unwrap_or_default();
     match drift::next_correction(&facts.record.corrections, facts.now, facts.pace) {
         Correction::Now => None,
-        Correction::Later(wait) => Some(Step::Hold(Cause::Damped, wait)),
+        Correction::Later(wait) => {
+            let at = facts.now.after(wait);
+            Some(Step::Hold(Cause::Damped { port, at }, wait))
+        }
         Correction::Contested(wait) => {
-            let cause = Cause::DriftContested(proxy.port.unwrap_or_default());
+            let until = facts.now.after(wait);
+            let cause = Cause::DriftContested { port, until };
             Some(Step::Hold(cause, wait.min(facts.resync)))
         }
     }

@@ -6,17 +6,21 @@
 
 use std::fmt;
 
-use k8s_openapi::jiff::{Timestamp, ToSpan as _};
+use k8s_openapi::jiff::Timestamp;
 
 use crate::{
+    cloud::excerpt,
+    controller::read::Desired,
     crd::{ABANDON_JOB, FailureCause, ManagementPolicy, REQUESTED_AT},
-    fleet::{claims::Rival, limits::Limit},
-    model::{JobId, Port, ProxyId},
-    plan::{
-        facts::Trouble,
-        step::{By, Cause, Order},
-    },
+    model::{JobId, Port},
+    plan::step::{By, Cause, Order, Retry},
 };
+
+mod others;
+mod refusals;
+mod waits;
+
+pub use others::{GivenUpBy, job_given_up, job_not_given_up};
 
 /// What one condition says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +49,17 @@ impl Message {
         Self { until, ..self }
     }
 
-    fn quoting(own: impl Into<String>, upstream: impl Into<String>) -> Self {
-        let upstream: String = upstream.into();
+    /// A text of our own, and what it rests on: that alone causes no write.
+    pub fn quoting(own: impl Into<String>, upstream: impl Into<String>) -> Self {
+        Self::quoting_option(own, Some(upstream.into()))
+    }
+
+    /// What says nothing, as a text that was a secret as a whole, is left out.
+    fn quoting_option(own: impl Into<String>, upstream: Option<String>) -> Self {
         Self {
             own: own.into(),
             until: None,
-            upstream: Some(upstream).filter(|text| !text.is_empty()),
+            upstream: upstream.filter(|text| excerpt::says_something(text)),
         }
     }
 
@@ -109,19 +118,24 @@ pub fn in_order(policy: ManagementPolicy, wanted: Port, actual: Option<u16>) -> 
     })
 }
 
-/// What is said of a cause.
-pub fn of(cause: &Cause) -> Message {
+/// What is said of a cause, to whom wants `desired`.
+pub fn of(cause: &Cause, desired: &Desired) -> Message {
     match cause {
         Cause::Starting(order) => starting(*order),
+        Cause::Next(order) => Message::plain(format!(
+            "the change before has ended; the port is to be changed from {} to {} next",
+            order.from, order.to
+        )),
         Cause::JobRunning(job, word) => at_work(job, word.as_deref()),
-        Cause::Verifying => {
-            Message::plain("the job is done; waiting for the list of proxies to show the port")
-        }
+        Cause::Verifying => Message::plain(
+            "the job is done; waiting for the cloud's list of proxies to show the new port",
+        ),
         Cause::OutcomeUnknown => Message::plain(
-            "whether the last change was begun is not known yet; watching the task list and the port before anything else",
+            "it is not known whether the cloud began the last change; its task list and the port are watched, and nothing is sent \
+             meanwhile",
         ),
         Cause::WatchingOutcome(_) => Message::plain(
-            "whether the last change was begun is not known; the task list and the port are watched",
+            "it is not known whether the cloud began the last change; its task list and the port are watched before anything is sent",
         ),
         Cause::ListsLag(job, by) => lists_lag(job.as_ref(), *by),
         Cause::FirstLook => Message::plain("reading the proxy from the cloud for the first time"),
@@ -129,140 +143,82 @@ pub fn of(cause: &Cause) -> Message {
             Message::plain("reading the proxy from the cloud, which takes long to answer")
         }
         Cause::WaitingForCalls => Message::plain(
-            "waiting to be looked at: more calls of the cloud are wanted than --calls-per-minute allows",
+            "waiting to be looked at: more calls of the cloud are wanted than the operator's --calls-per-minute allows",
         ),
         Cause::Newcomer => {
             Message::plain("checking that no earlier change is still running on this proxy")
         }
-        Cause::BackingOff(cause, said) => quoting_option(
-            format!("it is tried again; {}", ended(*cause)),
-            said.as_ref(),
+        Cause::BackingOff(retry) => backing_off(retry),
+        Cause::JustFailed { said, believed_at } => Message::quoting_option(
+            format!(
+                "the job failed, though the cloud shows port {} now; that is believed if it still does at {believed_at}",
+                desired.port
+            ),
+            said.clone(),
         ),
         Cause::ProxyBusy(what) => Message::plain(format!(
             "waiting for another operation on the instance or proxy ({what})"
         )),
-        Cause::WaitingForInstance => {
-            Message::plain("waiting for another change on the same instance")
-        }
-        Cause::WaitingForLimit(limit) => reached(limit),
-        Cause::Damped => {
-            Message::plain("the port was changed elsewhere again; putting it right is put off")
-        }
-        Cause::Suspended => Message::plain(
-            "suspended, and the port is not the wanted one: set spec.suspend to false to go on",
+        Cause::WaitingForInstance => Message::plain(
+            "another resource's change on the same database instance goes first; this one begins after it",
         ),
+        Cause::WaitingForLimit(limit) => waits::reached(limit),
+        Cause::Damped { port, at } => Message::plain(format!(
+            "something else than this operator set port {port} again; port {} is set at {at}",
+            desired.port
+        )),
+        Cause::Suspended => Message::plain(format!(
+            "spec.suspend is true, so port {} is not set: set spec.suspend to false to go on",
+            desired.port
+        )),
         Cause::Deleting => {
             Message::plain("the resource is being deleted: no new change is started")
         }
-        Cause::Passing(error) => Message::quoting(
-            "a call of the cloud failed and is repeated",
-            error.to_string(),
-        ),
         Cause::WaitingForCredentials(what, until) => {
-            Message::plain(format!("{what}; waiting for it until {}", second(*until)))
+            // The pace of tests has fractions of seconds.
+            let until = until.strftime("%Y-%m-%dT%H:%M:%SZ");
+            Message::plain(format!("{what}; waiting for it until {until}"))
         }
+        Cause::Passing(error) => refusals::passing(error),
         Cause::ConfirmingAbsence => Message::plain(
-            "the cloud does not show the proxy; looking again before that is believed",
+            "the cloud does not show the proxy; it is looked for once more before that is believed",
         ),
-        Cause::GivenUp(cause, said) => given_up(*cause, said.as_ref()),
-        Cause::JobOverdue(job) => {
-            let job = job
-                .as_ref()
-                .map_or("a job of the instance".to_owned(), |job| {
-                    format!("job {job}")
-                });
-            Message::plain(format!(
-                "{job} takes longer than spec.changeTimeout; look at it in the cloud's task center"
-            ))
-        }
+        Cause::GivenUp { cause, said, at } => given_up(*cause, said.clone(), *at, desired.port),
+        Cause::JobOverdue { job, since } => overdue(job.as_ref(), *since, desired),
         Cause::JobUnauthorized(job) => Message::plain(format!(
             "job {job} waits for authorization: authorize it in the cloud's task center"
         )),
         Cause::DriftDetected(port) => Message::plain(format!(
-            "the port was changed elsewhere to {port}, and managementPolicy ApplyOnChange leaves it so"
+            "something else than this operator set port {port}, and managementPolicy ApplyOnChange leaves it so: set spec.port to \
+             {port}, or managementPolicy to Enforce"
         )),
-        Cause::DriftContested(port) => Message::plain(format!(
-            "somebody keeps changing the port to {port}: find out who, then set the annotation {REQUESTED_AT}"
+        Cause::DriftContested { port, until } => Message::plain(format!(
+            "something else than this operator sets port {port} again and again; port {} is not set before {until}: find out who \
+             wants {port}, then set the annotation {REQUESTED_AT} to a new value",
+            desired.port
         )),
         Cause::ProxyUnhealthy(word) => Message::plain(format!(
-            "the proxy is in state {word}, in which nothing can be changed; see to it in the cloud"
+            "the cloud shows the proxy as {word}, and in that state its port can't be changed: see to it in the cloud's console"
         )),
-        Cause::ProxyNotFound => {
-            Message::plain("the instance has no such proxy: check spec.proxyID")
-        }
-        Cause::ProxyClaimed(rival) => claimed(rival),
-        Cause::ProxyContested(rival) => Message::plain(format!(
-            "{} wants another port for the same proxy, neither port is in place, and neither resource has managed the proxy before: \
-             nothing is changed until only one of them is left, or both want the same port",
-            named(rival)
-        )),
+        Cause::ProxyNotFound => Message::plain(
+            "the cloud's list of proxies of spec.instanceID lacks spec.proxyID: if the proxy was deleted, delete this resource; if an \
+             id is wrong, delete it and create it anew, since ids can't be changed",
+        ),
+        Cause::ProxyClaimed(rival) => others::claimed(rival),
+        Cause::ProxyContested(rival) => others::contested(rival),
         Cause::TakingOver => Message::plain(
             "another resource managed the same proxy a short while ago, or may still turn out to; this one waits before it takes over",
         ),
         Cause::CrdOutdated => Message::plain(
-            "the installed custom resource definition drops the record of a change: install the one of this release",
+            "the API server drops the record of a change, since the installed CustomResourceDefinition is older than the operator: \
+             apply the one of the operator's release",
         ),
-        Cause::SpecInvalid(fault) => Message::plain(fault.clone()),
-        Cause::Blocked(trouble) => blocked(trouble),
+        Cause::Blocked(trouble) => refusals::blocked(trouble, desired),
     }
 }
 
-/// Who says that a job was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GivenUpBy<'a> {
-    /// The resource itself.
-    Itself,
-    /// This one of the same namespace.
-    Neighbour(&'a str),
-    /// One of another namespace.
-    Foreign,
-}
-
-/// What is said where a job is no longer waited for.
-pub fn job_given_up(job: &JobId, by: GivenUpBy<'_>) -> Message {
-    let by = match by {
-        GivenUpBy::Itself => "this resource".to_owned(),
-        GivenUpBy::Neighbour(name) => format!("resource {name} of this namespace"),
-        GivenUpBy::Foreign => {
-            "a resource of another namespace, whose credentials can read the instance,".to_owned()
-        }
-    };
-    Message::plain(format!(
-        "job {job} is no longer waited for, as long as {by} has the annotation {ABANDON_JOB}: {job}"
-    ))
-}
-
-/// What is said where a job is not given up for others.
-pub fn job_not_given_up(job: &JobId, proxy: &ProxyId) -> Message {
-    Message::plain(format!(
-        "the annotation {ABANDON_JOB}: {job} counts for no other namespace: with the credentials of this resource proxy {proxy} \
-         can't be seen"
-    ))
-}
-
-fn claimed(rival: &Rival) -> Message {
-    let other = named(rival);
-    Message::plain(if rival.is_predecessor() {
-        format!(
-            "{other} manages the same proxy and wants the same port; this one takes over once that one is deleted"
-        )
-    } else {
-        format!(
-            "{other} manages the same proxy: delete one of the two, or set managementPolicy of one to Observe"
-        )
-    })
-}
-
-/// A resource of another namespace is not named: it may be none of the reader's business.
-fn named(rival: &Rival) -> String {
-    rival.name.as_ref().map_or_else(
-        || "a resource of another namespace".to_owned(),
-        |name| format!("resource {name} of this namespace"),
-    )
-}
-
-/// Said when the job is accepted, and again when it is first seen running: the same, lest that cost a write. Any other word
-/// of the cloud is shown.
+/// Said when the job is accepted, and again when it is first seen running: the same, for another text would cost a write. Any
+/// other word of the cloud is shown.
 fn at_work(job: &JobId, word: Option<&str>) -> Message {
     let word = word.filter(|word| !word.eq_ignore_ascii_case("running"));
     let word = word.map_or_else(String::new, |word| format!(" ({word})"));
@@ -286,53 +242,42 @@ fn starting(order: Order) -> Message {
     } else {
         ""
     };
+    let attempt = match order.attempt {
+        0 | 1 => String::new(),
+        attempt => format!(", attempt {attempt}"),
+    };
     Message::plain(format!(
-        "changing the port from {} to {}{doubt}",
+        "changing the port from {} to {}{attempt}{doubt}",
         order.from, order.to
     ))
 }
 
-fn reached(limit: &Limit) -> Message {
-    match limit {
-        Limit::Concurrent { most } => Message::plain(format!(
-            "{} under way, the most that --max-concurrent-changes allows",
-            counted(*most, "change is", "changes are")
-        )),
-        // When the next one may begin changes with each that begins: it is said once.
-        Limit::Hourly { most, next } => Message::quoting(
-            format!(
-                "{} begun within an hour, the most that --max-changes-per-hour allows",
-                counted(*most, "change was", "changes were")
-            ),
-            format!("the next of those that wait may begin at {}", minute(*next)),
-        ),
-        Limit::Halted { failed, own, until } => {
-            let elsewhere = failed.saturating_sub(own.len());
-            let elsewhere = (elsewhere > 0).then(|| format!("{elsewhere} in other namespaces"));
-            let names: Vec<String> = own.iter().cloned().chain(elsewhere).collect();
-            Message::plain(format!(
-                "{} in a row failed on different proxies ({}): no new change begins until {}",
-                counted(*failed, "change", "changes"),
-                names.join(", "),
-                minute(*until)
-            ))
-        }
-    }
+fn backing_off(retry: &Retry) -> Message {
+    let most = retry
+        .most
+        .map_or_else(String::new, |most| format!(" of {most}"));
+    let own = format!(
+        "attempt {}{most} follows at {}; {}",
+        retry.attempt,
+        retry.at,
+        ended(retry.cause)
+    );
+    Message::quoting_option(own, retry.said.clone())
 }
 
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// A time of today, rounded up to the minute.
-fn minute(time: Timestamp) -> String {
-    let up = time.checked_add(59.seconds()).unwrap_or(time);
-    up.strftime("%H:%MZ").to_string()
-}
-
-/// A time to the second, as Kubernetes writes it.
-fn second(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+fn overdue(job: Option<&JobId>, since: Option<Timestamp>, desired: &Desired) -> Message {
+    let name = job.map_or("a job of the instance".to_owned(), |job| {
+        format!("job {job}")
+    });
+    let since = since.map_or_else(String::new, |since| format!(" since {since}"));
+    let give_up = job.map_or_else(String::new, |job| {
+        format!("; to give it up, set the annotation {ABANDON_JOB} to {job}")
+    });
+    Message::plain(format!(
+        "{name} has been at work{since}, longer than spec.changeTimeout ({} min) allows: look at it in the cloud's task \
+         center{give_up}",
+        desired.change_timeout.as_secs().div_ceil(60)
+    ))
 }
 
 fn ended(cause: FailureCause) -> &'static str {
@@ -342,43 +287,32 @@ fn ended(cause: FailureCause) -> &'static str {
             "the change job was completed but the port did not change"
         }
         FailureCause::OutcomeUnknown => "the change never arrived, as far as can be known",
-        FailureCause::PortRejected => "the service refuses this port",
+        FailureCause::PortRejected => "the cloud refuses this port",
     }
 }
 
-fn given_up(cause: FailureCause, said: Option<&String>) -> Message {
-    let advice = match cause {
-        FailureCause::PortRejected => "set another spec.port".to_owned(),
-        FailureCause::OutcomeUnknown => "it is tried hourly; check the way to the cloud".to_owned(),
-        FailureCause::JobFailed | FailureCause::VerificationFailed => format!(
-            "nothing more is tried until spec.port changes or the annotation {REQUESTED_AT} is set"
+fn given_up(
+    cause: FailureCause,
+    said: Option<String>,
+    at: Option<Timestamp>,
+    port: Port,
+) -> Message {
+    let own = match (cause, at) {
+        (FailureCause::PortRejected, _) => {
+            format!("set another spec.port; the cloud refuses port {port}")
+        }
+        (cause, Some(at)) => format!(
+            "see to the way to the cloud: the next attempt is made at {at}; {}",
+            ended(cause)
+        ),
+        (cause, None) => format!(
+            "nothing more is tried until spec.port changes or the annotation {REQUESTED_AT} has a new value; {}",
+            ended(cause)
         ),
     };
     // What the other side said comes last, right after what it is about.
-    quoting_option(format!("{advice}; {}", ended(cause)), said)
+    Message::quoting_option(own, said)
 }
 
-fn blocked(trouble: &Trouble) -> Message {
-    match trouble {
-        Trouble::CredentialsUnset(what)
-        | Trouble::CredentialsMissing(what)
-        | Trouble::CredentialsInvalid(what) => Message::plain(what.clone()),
-        Trouble::Cloud(error) => {
-            let own = error
-                .code
-                .as_ref()
-                .map_or("the cloud refuses".to_owned(), |code| {
-                    format!("the cloud refuses with {code}")
-                });
-            Message::quoting(own, error.text.clone())
-        }
-    }
-}
-
-fn quoting_option(own: String, said: Option<&String>) -> Message {
-    Message {
-        own,
-        until: None,
-        upstream: said.cloned(),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -77,7 +77,11 @@ fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step 
         }
         JobState::Unauthorized => Step::Hold(Cause::JobUnauthorized(job.clone()), again),
         _ if overdue(facts, change) => {
-            Step::Hold(Cause::JobOverdue(Some(job.clone())), facts.pace.stuck_poll)
+            let cause = Cause::JobOverdue {
+                job: Some(job.clone()),
+                since: Some(change.submitted_at.unwrap_or(change.intended_at)),
+            };
+            Step::Hold(cause, facts.pace.stuck_poll)
         }
         JobState::Pending | JobState::Running(_) => Step::Hold(meanwhile, again),
     }
@@ -121,7 +125,11 @@ fn unresolved(
         return if in_place && proxy.port == Some(change.to) {
             Step::Advance(Progress::JobDone)
         } else if stuck && proxy.port != Some(change.to) {
-            Step::Hold(Cause::JobOverdue(task.job.clone()), pace.stuck_poll)
+            let cause = Cause::JobOverdue {
+                job: task.job.clone(),
+                since: task.created,
+            };
+            Step::Hold(cause, pace.stuck_poll)
         } else {
             Step::Hold(Cause::OutcomeUnknown, pace.poll_longest)
         };

@@ -18,7 +18,7 @@ mod awaited;
 mod watch;
 
 pub use awaited::Awaited;
-pub use watch::Watch;
+pub use watch::{Shown, Watch};
 
 /// Repeated sightings of the same thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +209,7 @@ impl Session {
         self.verified
             .take_if(|verified| now.elapsed(verified.at) >= counts);
         if let (Some(watch), Some(change)) = (&mut self.watch, &record.change) {
+            watch.note_shown(observed, now);
             watch.note_job(observed, now, pace);
             watch.note_port(change, observed, now, pace);
         }

@@ -57,11 +57,28 @@ pub enum Progress {
     Void(String),
 }
 
+/// The attempt that follows one that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Why the last one did not succeed.
+    pub cause: FailureCause,
+    /// What the other side said of it.
+    pub said: Option<String>,
+    /// Which attempt follows, from 1.
+    pub attempt: u32,
+    /// How many are made at most; nothing where there is no such bound.
+    pub most: Option<u32>,
+    /// When it follows.
+    pub at: Timestamp,
+}
+
 /// Why a step holds back, with what there is to say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// A change is about to be made.
+    /// A change begins.
     Starting(Order),
+    /// A change has ended, and another one is due.
+    Next(Order),
     /// The cloud works on the change; the job's word, or nothing while the job can't be queried yet.
     JobRunning(JobId, Option<String>),
     /// The job is done; the port has still to be seen.
@@ -82,7 +99,14 @@ pub enum Cause {
     /// More calls of the cloud are wanted than may be made; a look has its time later.
     WaitingForCalls,
     /// An attempt did not succeed; the next follows.
-    BackingOff(FailureCause, Option<String>),
+    BackingOff(Retry),
+    /// The wanted port is shown, though the job that was to set it has just failed.
+    JustFailed {
+        /// What the cloud said of the job.
+        said: Option<String>,
+        /// When the list is believed.
+        believed_at: Timestamp,
+    },
     /// Somebody else's operation is at work.
     ProxyBusy(String),
     /// Another change of ours is at work on the instance.
@@ -90,7 +114,12 @@ pub enum Cause {
     /// A limit over all resources is reached.
     WaitingForLimit(Limit),
     /// A correction of drift is put off.
-    Damped,
+    Damped {
+        /// The port that was found.
+        port: u16,
+        /// When it is put right.
+        at: Timestamp,
+    },
     /// The resource is suspended.
     Suspended,
     /// The resource is being deleted.
@@ -102,15 +131,32 @@ pub enum Cause {
     /// Not found, perhaps.
     ConfirmingAbsence,
     /// As often tried as it is.
-    GivenUp(FailureCause, Option<String>),
+    GivenUp {
+        /// Why the attempts did not succeed.
+        cause: FailureCause,
+        /// What the other side said of the last.
+        said: Option<String>,
+        /// When there is another attempt all the same.
+        at: Option<Timestamp>,
+    },
     /// The job takes too long.
-    JobOverdue(Option<JobId>),
+    JobOverdue {
+        /// The job, if its id is known.
+        job: Option<JobId>,
+        /// When it began, if that is known.
+        since: Option<Timestamp>,
+    },
     /// The job waits for an authorization.
     JobUnauthorized(JobId),
     /// The policy leaves drift alone; the port that was found.
     DriftDetected(u16),
-    /// Somebody else changes the port again and again; the port that was found.
-    DriftContested(u16),
+    /// Somebody else changes the port again and again.
+    DriftContested {
+        /// The port that was found.
+        port: u16,
+        /// When it is put right all the same.
+        until: Timestamp,
+    },
     /// The proxy can't be changed in its state; the cloud's word.
     ProxyUnhealthy(String),
     /// The proxy is not there.
@@ -123,8 +169,6 @@ pub enum Cause {
     TakingOver,
     /// The definition of the resource is too old.
     CrdOutdated,
-    /// The spec can't be acted on.
-    SpecInvalid(String),
     /// The cloud can't be called, or refused for a reason that a person has to mend.
     Blocked(Trouble),
 }
@@ -159,16 +203,11 @@ impl Step {
 }
 
 impl Cause {
-    /// When the wait for it ends for sure, where `delay` is how long a step waits for it.
+    /// When the wait for it ends for sure, where `delay` is how long a step waits for it and the cause itself has no time.
     pub fn ends_in(&self, delay: Duration) -> Option<Duration> {
         match self {
             Self::WatchingOutcome(left) => Some(*left),
-            Self::Newcomer
-            | Self::ListsLag(..)
-            | Self::BackingOff(..)
-            | Self::Damped
-            | Self::TakingOver
-            | Self::GivenUp(FailureCause::OutcomeUnknown, _) => Some(delay),
+            Self::Newcomer | Self::ListsLag(..) | Self::TakingOver => Some(delay),
             _ => None,
         }
     }
@@ -176,13 +215,15 @@ impl Cause {
     /// The reason that stands for it in the status.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Starting(_) | Self::JobRunning(..) => Reason::JobRunning,
+            Self::Starting(_) | Self::Next(_) | Self::JobRunning(..) => Reason::JobRunning,
             Self::FirstLook | Self::Looking => Reason::ReadingCloud,
             Self::Verifying => Reason::Verifying,
             Self::OutcomeUnknown | Self::WatchingOutcome(_) => Reason::OutcomeUnknown,
             Self::Newcomer => Reason::CheckingEarlierChanges,
             Self::ListsLag(..) => Reason::CloudListsLag,
-            Self::BackingOff(..) | Self::Damped => Reason::BackingOff,
+            Self::BackingOff(_) | Self::JustFailed { .. } | Self::Damped { .. } => {
+                Reason::BackingOff
+            }
             Self::ProxyBusy(_) => Reason::ProxyBusy,
             Self::WaitingForInstance => Reason::WaitingForInstance,
             Self::WaitingForLimit(Limit::Halted { .. }) => Reason::RolloutHalted,
@@ -191,11 +232,11 @@ impl Cause {
             Self::Suspended | Self::Deleting => Reason::Suspended,
             Self::WaitingForCredentials(..) => Reason::WaitingForCredentials,
             Self::ConfirmingAbsence => Reason::ConfirmingAbsence,
-            Self::GivenUp(cause, _) => given_up(*cause),
-            Self::JobOverdue(_) => Reason::JobOverdue,
+            Self::GivenUp { cause, .. } => given_up(*cause),
+            Self::JobOverdue { .. } => Reason::JobOverdue,
             Self::JobUnauthorized(_) => Reason::JobUnauthorized,
             Self::DriftDetected(_) => Reason::DriftDetected,
-            Self::DriftContested(_) => Reason::DriftContested,
+            Self::DriftContested { .. } => Reason::DriftContested,
             Self::ProxyUnhealthy(_) => Reason::ProxyUnhealthy,
             Self::ProxyNotFound => Reason::ProxyNotFound,
             // As after a rename: nothing is wrong, and it goes on by itself once the other one is deleted.
@@ -204,7 +245,6 @@ impl Cause {
             Self::ProxyContested(_) => Reason::ProxyContested,
             Self::TakingOver => Reason::TakingOver,
             Self::CrdOutdated => Reason::CrdOutdated,
-            Self::SpecInvalid(_) => Reason::SpecInvalid,
             Self::Blocked(Trouble::CredentialsUnset(_) | Trouble::CredentialsMissing(_)) => {
                 Reason::CredentialsMissing
             }

@@ -18,7 +18,8 @@ use crate::{
         Decision,
         facts::{Observed, Seen},
         message::{self, Message},
-        record::Record,
+        record::{Change, Record},
+        session::Shown,
         step::{Cause, Step},
     },
 };
@@ -44,7 +45,7 @@ pub fn status(
     let old = object.status.as_ref();
     let record = &decision.record;
     let mut statements = main_statements(old, desired, record, &decision.step, now);
-    statements.push(port_in_sync(desired, observed, record));
+    statements.push(port_in_sync(desired, observed, decision));
     statements.extend(job_succeeded(record));
     let proxy = match &observed.proxy {
         Seen::Known(Some(proxy)) => Some(proxy),
@@ -61,7 +62,7 @@ pub fn invalid(object: &TaurusProxyPort, fault: String, now: Moment) -> TaurusPr
     let old = object.status.as_ref();
     let generation = object.metadata.generation.unwrap_or_default();
     let record = Record::of(object);
-    let statements = hold(&Cause::SpecInvalid(fault), None);
+    let statements = holding(Reason::SpecInvalid, Message::plain(fault));
     let mut status = recorded(object, &record, None);
     status.observed_generation = Some(generation);
     status.conditions = conditions(old, statements, generation, now);
@@ -87,10 +88,7 @@ fn recorded(
             || old?.proxy_status.clone(),
             |proxy| Some(proxy.status.word().to_owned()),
         ),
-        change: record
-            .change
-            .as_ref()
-            .map(crate::plan::record::Change::stored),
+        change: record.change.as_ref().map(Change::stored),
         last_change: record.last.clone(),
         failures: record.failures.clone(),
         corrections: (!times.is_empty()).then_some(Corrections { times }),
@@ -125,14 +123,12 @@ fn main_statements(
         Step::Keep(_) => vec![kept(old, desired, record)],
         Step::Hold(cause, delay) => {
             let until = cause.ends_in(*delay);
-            hold(
-                cause,
-                until.and_then(|wait| now.wall.checked_add(wait).ok()),
-            )
+            let until = until.and_then(|wait| now.wall.checked_add(wait).ok());
+            hold(cause, desired, until)
         }
-        Step::Change(order) => hold(&Cause::Starting(*order), None),
+        Step::Change(order) => hold(&Cause::Starting(*order), desired, None),
         // Neither is ever the last word of a decision; said so that it would be seen.
-        Step::LookAtTasks | Step::Advance(_) => hold(&Cause::OutcomeUnknown, None),
+        Step::LookAtTasks | Step::Advance(_) => hold(&Cause::OutcomeUnknown, desired, None),
     }
 }
 
@@ -159,9 +155,11 @@ fn kept(old: Option<&TaurusProxyPortStatus>, desired: &Desired, record: &Record)
     }
 }
 
-fn hold(cause: &Cause, until: Option<Timestamp>) -> Vec<Statement> {
-    let reason = cause.reason();
-    let message = message::of(cause).until(until);
+fn hold(cause: &Cause, desired: &Desired, until: Option<Timestamp>) -> Vec<Statement> {
+    holding(cause.reason(), message::of(cause, desired).until(until))
+}
+
+fn holding(reason: Reason, message: Message) -> Vec<Statement> {
     let unreachable = matches!(
         reason,
         Reason::CloudUnreachable | Reason::Throttled | Reason::MalformedAnswer
@@ -188,43 +186,68 @@ fn hold(cause: &Cause, until: Option<Timestamp>) -> Vec<Statement> {
     ]
 }
 
-fn port_in_sync(desired: &Desired, observed: &Observed, record: &Record) -> Statement {
-    let seen = match &observed.proxy {
-        Seen::Known(Some(proxy)) => proxy.port.or(record.port),
-        Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => record.port,
+/// While a change is on record, what a list showed last; the port that is on record stands still until the change is verified.
+fn port_in_sync(desired: &Desired, observed: &Observed, decision: &Decision) -> Statement {
+    let record = &decision.record;
+    let wanted = desired.port.get();
+    let (port, message) = if let Some(change) = &record.change {
+        let shown = decision.session.watch.as_ref();
+        during_change(change, shown.and_then(|watch| watch.shown), wanted)
+    } else {
+        let seen = match &observed.proxy {
+            Seen::Known(Some(proxy)) => proxy.port.or(record.port),
+            Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => record.port,
+        };
+        let text = match seen {
+            Some(port) if port == wanted => format!("the cloud shows port {port}"),
+            Some(port) => format!("the cloud shows port {port}, wanted is {wanted}"),
+            None => "the port was not read yet".to_owned(),
+        };
+        (seen, Message::plain(text))
     };
     let change = record.change.as_ref();
-    let on_the_way = change.filter(|change| change.to != desired.port.get());
-    let (status, reason, text) = match seen {
-        Some(port) if let Some(change) = on_the_way => (
-            "False",
-            Reason::PortDiffers,
-            format!(
-                "the cloud shows port {port} and was asked for {}, wanted is {}",
-                change.to, desired.port
-            ),
-        ),
-        Some(port) if port == desired.port.get() => (
-            "True",
-            Reason::PortMatches,
-            format!("the cloud shows port {port}"),
-        ),
-        Some(port) => (
-            "False",
-            Reason::PortDiffers,
-            format!("the cloud shows port {port}, wanted is {}", desired.port),
-        ),
-        None => (
-            "Unknown",
-            Reason::PortUnknown,
-            "the port was not read yet".to_owned(),
-        ),
+    let on_the_way = change.is_some_and(|change| change.to != wanted);
+    let (status, reason) = match port {
+        Some(port) if port == wanted && !on_the_way => ("True", Reason::PortMatches),
+        Some(_) => ("False", Reason::PortDiffers),
+        None => ("Unknown", Reason::PortUnknown),
     };
     Statement {
         kind: "PortInSync",
         status,
         reason,
-        message: Message::plain(text),
+        message,
+    }
+}
+
+/// The port that is known during a change, and since when.
+fn during_change(change: &Change, shown: Option<Shown>, wanted: u16) -> (Option<u16>, Message) {
+    let asked = if change.to == wanted {
+        String::new()
+    } else {
+        format!(" and was asked for {}", change.to)
+    };
+    let wanted_text = if shown.is_some_and(|shown| shown.port == wanted) && change.to == wanted {
+        " while the change goes on".to_owned()
+    } else {
+        format!("{asked}, wanted is {wanted}")
+    };
+    match shown {
+        Some(Shown { port, since }) => {
+            let own = format!("the cloud shows port {port}{wanted_text}");
+            (
+                Some(port),
+                Message::quoting(own, format!("first seen at {since}")),
+            )
+        }
+        None => {
+            let from = change.from;
+            let own = format!(
+                "the cloud showed port {from} before the change began at {}{wanted_text}",
+                change.intended_at
+            );
+            (Some(from), Message::plain(own))
+        }
     }
 }
 

@@ -165,6 +165,7 @@ impl Watched {
             job_seen: self.seen.map(clock::uptime),
             // Only said, never decided on.
             job_word: None,
+            shown: None,
             job_missing: self.missing.map(Sight::sighting),
             target_seen: self.target.map(Sight::sighting),
             untouched: self.untouched.map(Sight::sighting),

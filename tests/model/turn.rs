@@ -163,6 +163,7 @@ impl<'a> Desk<'a> {
         let directory = Directory::new(Arc::clone(&scene), Clock::start());
         let desired = self.desired();
         let from = Viewpoint {
+            beside: None,
             directory: Ok(&directory),
             desired: &desired,
             record: &record,

@@ -278,7 +278,7 @@ impl Pair {
             None => CloudError::local(
                 Meaning::Locked,
                 "this access key or user was refused several times lately, with this Secret or with others; it is held \
-                 back for some minutes, lest the cloud lock it, and then tried by itself",
+                 back for some minutes so that the cloud does not lock it, and is then tried again by itself",
             ),
         };
         CloudError {

@@ -254,3 +254,15 @@ proptest! {
         prop_assert_eq!(excerpt(&clean, &[]), clean);
     }
 }
+
+#[test]
+fn n06_a_text_that_was_a_secret_as_a_whole_says_nothing() {
+    for (text, says) in [
+        ("[redacted]", false),
+        (" [redacted]: [redacted]. ", false),
+        ("", false),
+        ("user [redacted]", true),
+    ] {
+        assert_eq!(says_something(text), says, "{text}");
+    }
+}

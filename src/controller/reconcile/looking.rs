@@ -104,7 +104,9 @@ impl Pass<'_> {
         let abandoned = self.context.claims.abandoned(&desired.subject, &namespace);
         let abandoned = abandoned.into_keys().collect();
         let pace = &self.context.pace;
+        let listed_at = self.memory.listed_at.unwrap_or_default();
         let from = Viewpoint {
+            beside: (looked_at.elapsed(listed_at) >= self.context.resync).then_some(listed_at),
             directory: way.as_deref().map_err(Trouble::clone),
             desired,
             record: &record,
@@ -172,7 +174,8 @@ impl Pass<'_> {
             Seen::Known(proxy) => Some(proxy.is_some()),
             // What passes by itself tells nothing of the credentials.
             Seen::Unknown(trouble) => trouble.is_refusal().then_some(false),
-            Seen::NotRead => return,
+            Seen::NotRead if observed.beside == Seen::NotRead => return,
+            Seen::NotRead => None,
         };
         if let Some(seen) = seen {
             self.context

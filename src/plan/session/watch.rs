@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::Sighting;
 use crate::{
     cloud::ProxyStatus,
@@ -41,6 +43,17 @@ pub struct Watch {
     pub ended_long_ago: bool,
     /// How often the job was polled.
     pub polls: u32,
+    /// The port that a list showed at last, for people.
+    pub shown: Option<Shown>,
+}
+
+/// A port that a list of proxies showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// The port.
+    pub port: u16,
+    /// When it was shown first, after another one or none.
+    pub since: Timestamp,
 }
 
 impl Watch {
@@ -58,6 +71,7 @@ impl Watch {
             unchanged: None,
             ended_long_ago: false,
             polls: 0,
+            shown: None,
         }
     }
 
@@ -91,6 +105,20 @@ impl Watch {
                 }
             }
             Seen::NotRead | Seen::Unknown(_) => {}
+        }
+    }
+
+    pub(super) fn note_shown(&mut self, observed: &Observed, now: Moment) {
+        let port = [&observed.proxy, &observed.beside]
+            .into_iter()
+            .find_map(|seen| match seen {
+                Seen::Known(Some(proxy)) => proxy.port,
+                Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => None,
+            });
+        let Some(port) = port else { return };
+        if self.shown.is_none_or(|shown| shown.port != port) {
+            let since = now.wall;
+            self.shown = Some(Shown { port, since });
         }
     }
 

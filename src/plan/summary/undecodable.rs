@@ -9,9 +9,8 @@ use crate::{
     crd::TaurusProxyPortStatus,
     model::{Moment, Reason},
     plan::{
-        message,
-        step::Cause,
-        summary::{conditions, hold},
+        message::Message,
+        summary::{conditions, holding},
     },
 };
 
@@ -38,7 +37,8 @@ pub struct Told {
 /// The status that says of a resource of this `generation` that it can't be decoded for this `fault`, which names the field;
 /// nothing where `old` says so already.
 pub fn status(old: Option<&Value>, generation: i64, fault: &str, now: Moment) -> Option<Told> {
-    let cause = Cause::SpecInvalid(format!(
+    let reason = Reason::SpecInvalid;
+    let message = Message::plain(format!(
         "{fault}; correct the field: until then nothing is done for this resource"
     ));
     let mut status = match old {
@@ -54,7 +54,12 @@ pub fn status(old: Option<&Value>, generation: i64, fault: &str, now: Moment) ->
         conditions: ours.iter().filter_map(readable).collect(),
         ..TaurusProxyPortStatus::default()
     };
-    let new = conditions(Some(&said), hold(&cause, None), generation, now);
+    let new = conditions(
+        Some(&said),
+        holding(reason, message.clone()),
+        generation,
+        now,
+    );
     let says_so = ours.len() == new.len()
         && said.conditions.len() == new.len()
         && new.iter().all(|new| said.conditions.contains(new))
@@ -70,8 +75,8 @@ pub fn status(old: Option<&Value>, generation: i64, fault: &str, now: Moment) ->
     status.insert("observedGeneration".to_owned(), json!(generation));
     Some(Told {
         status: Value::Object(status),
-        reason: cause.reason(),
-        message: message::of(&cause).to_string(),
+        reason,
+        message: message.to_string(),
     })
 }
 

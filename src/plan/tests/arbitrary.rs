@@ -177,10 +177,12 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
     });
     let tasks = option::weighted(0.2, task);
     let flags = (any::<bool>(), 0..8_u8);
-    (seen(proxy()), seen(job), seen(tasks), flags).prop_map(
-        |(proxy, job, tasks, (given_up, obstacle))| Observed {
+    let lists = (seen(proxy()), seen(proxy()));
+    (lists, seen(job), seen(tasks), flags).prop_map(
+        |((proxy, beside), job, tasks, (given_up, obstacle))| Observed {
             tasks_clear_in: None,
             proxy,
+            beside,
             job,
             tasks,
             abandoned: given_up

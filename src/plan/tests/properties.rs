@@ -138,6 +138,38 @@ proptest! {
     }
 
     #[test]
+    fn b29_what_a_list_shows_beside_a_job_decides_nothing(
+        status in status(),
+        stored in change(),
+        observed in observed(),
+        uptime in 0..4_000_u64,
+    ) {
+        let status = TaurusProxyPortStatus { change: Some(stored), ..status };
+        let object = object(status, ManagementPolicy::Enforce);
+        let now = Moment::new(wall(uptime), Duration::from_secs(uptime));
+        let decide = |observed: &Observed| {
+            plan::decide(&Facts {
+                desired: &read(&object).unwrap(),
+                record: &Record::of(&object),
+                observed,
+                session: &Session::default(),
+                now,
+                leading_for: now.uptime,
+                pace: &Pace::real(),
+                resync: Duration::from_mins(10),
+            })
+        };
+        let unseen = Observed { beside: Seen::NotRead, ..observed.clone() };
+        let [mut one, mut other] = [&observed, &unseen].map(decide);
+        for decision in [&mut one, &mut other] {
+            if let Some(watch) = &mut decision.session.watch {
+                watch.shown = None;
+            }
+        }
+        prop_assert_eq!(one, other);
+    }
+
+    #[test]
     fn a_change_on_record_outlives_any_first_sight_that_does_not_end_its_job(
         stored in change(),
         observed in observed(),

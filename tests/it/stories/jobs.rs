@@ -42,6 +42,43 @@ async fn ready_comes_last(mode: Mode) {
     world.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b29_what_the_list_shows_while_a_job_runs_is_told_with_its_time_and_the_port_stands_still()
+{
+    let world = World::start(options(Mode::M4)).await;
+    let proxy = taurus_sim::sample::PROXY;
+    world.sim.next_job_of(proxy, job_of(3600));
+    world.want(3307).await;
+    let in_sync = |object: &TaurusProxyPort| -> String {
+        let conditions = object.status.iter().flat_map(|status| &status.conditions);
+        let mut own = conditions.filter(|condition| condition.type_ == "PortInSync");
+        own.next()
+            .map_or_else(String::new, |own| own.message.clone())
+    };
+    let running = world
+        .until("following its job", |object| job_id(object).is_some())
+        .await;
+    let before = in_sync(&running);
+    assert!(
+        before.contains("showed port 3306 before the change began at 20"),
+        "{before}"
+    );
+    let shown = world
+        .until("telling what the list shows", |object| {
+            in_sync(object)
+                .starts_with("the cloud shows port 3307 while the change goes on: first seen at 20")
+        })
+        .await;
+    assert_eq!(condition(&shown, "PortInSync"), "True");
+    assert_eq!(shown.status.as_ref().unwrap().port, Some(3306));
+    assert_eq!(reason(&shown), "JobRunning");
+
+    world.pass(3600);
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
 async fn failures_are_forgotten(mode: Mode) {
     const WHY: &str = "no room for the first one";
     let world = World::start(options(mode)).await;
@@ -233,7 +270,9 @@ async fn never_ending(mode: Mode) {
         .until("overdue", |object| reason(object) == "JobOverdue")
         .await;
     let job = job_id(&overdue).unwrap().to_owned();
-    assert!(message(&overdue).contains(&job), "{}", message(&overdue));
+    for word in [&*job, " since 20", "(1 min)"] {
+        assert!(message(&overdue).contains(word), "{}", message(&overdue));
+    }
 
     // Still so after an hour of it, and with another port wanted.
     world.pass(3600);

@@ -111,6 +111,7 @@ impl Turn<'_> {
         let abandoned: BTreeSet<JobId> = desired.abandoned_job.iter().cloned().collect();
         let pace = Pace::real();
         let from = Viewpoint {
+            beside: None,
             directory: self.process.trouble.clone().map_or(Ok(&directory), Err),
             desired,
             record: &record,

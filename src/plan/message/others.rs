@@ -1,0 +1,72 @@
+//! What is said of other resources that name the same proxy or instance, without naming those of other namespaces.
+
+use super::Message;
+use crate::{
+    crd::ABANDON_JOB,
+    fleet::claims::Rival,
+    model::{JobId, ProxyId},
+};
+
+/// Who says that a job was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenUpBy<'a> {
+    /// The resource itself.
+    Itself,
+    /// This one of the same namespace.
+    Neighbour(&'a str),
+    /// One of another namespace.
+    Foreign,
+}
+
+/// What is said where a job is no longer waited for.
+pub fn job_given_up(job: &JobId, by: GivenUpBy<'_>) -> Message {
+    let by = match by {
+        GivenUpBy::Itself => "this resource".to_owned(),
+        GivenUpBy::Neighbour(name) => format!("resource {name} of this namespace"),
+        GivenUpBy::Foreign => {
+            "a resource of another namespace, whose credentials can read the instance,".to_owned()
+        }
+    };
+    Message::plain(format!(
+        "job {job} is no longer waited for, as long as {by} has the annotation {ABANDON_JOB}: {job}"
+    ))
+}
+
+/// What is said where a job is not given up for others.
+pub fn job_not_given_up(job: &JobId, proxy: &ProxyId) -> Message {
+    Message::plain(format!(
+        "the annotation {ABANDON_JOB}: {job} counts for no other namespace: with the credentials of this resource proxy {proxy} \
+         can't be seen"
+    ))
+}
+
+/// Another resource manages the proxy.
+pub(super) fn claimed(rival: &Rival) -> Message {
+    let other = named(rival);
+    Message::plain(if rival.is_predecessor() {
+        format!(
+            "{other} manages the same proxy and wants the same port; this one takes over once that one is deleted"
+        )
+    } else {
+        format!(
+            "{other} manages the same proxy: delete one of the two, or set managementPolicy of one to Observe"
+        )
+    })
+}
+
+/// Two want different ports, and neither has a better right.
+pub(super) fn contested(rival: &Rival) -> Message {
+    Message::plain(format!(
+        "{} wants another port for the same proxy, neither port is in place, and neither resource has managed the proxy before: \
+         nothing is changed until only one of them is left, or both want the same port",
+        named(rival)
+    ))
+}
+
+/// A resource of another namespace is not named: it may be none of the reader's business.
+fn named(rival: &Rival) -> String {
+    rival.name.as_ref().map_or_else(
+        || "a resource of another namespace".to_owned(),
+        |name| format!("resource {name} of this namespace"),
+    )
+}

@@ -1,0 +1,115 @@
+//! What is said where the cloud can't be called, does not answer, or refuses.
+//!
+//! Promises to name who refused: the operator itself, the database service, the gateway before it, or IAM. "Refuses" is said
+//! only of who was asked.
+
+use super::Message;
+use crate::{
+    cloud::{CloudError, Meaning},
+    controller::read::Desired,
+    plan::facts::Trouble,
+};
+
+/// What only a person can mend.
+pub fn blocked(trouble: &Trouble, desired: &Desired) -> Message {
+    match trouble {
+        Trouble::CredentialsUnset(what)
+        | Trouble::CredentialsMissing(what)
+        | Trouble::CredentialsInvalid(what) => Message::plain(what.clone()),
+        Trouble::Cloud(error) => match asked(error) {
+            Some(who) => refused(who, error, desired),
+            None => by_the_operator(error),
+        },
+    }
+}
+
+/// What passes by itself.
+pub fn passing(error: &CloudError) -> Message {
+    let own = match (error.meaning, asked(error)) {
+        // Said by the operator itself, with the reason.
+        (Meaning::Throttled, None) => return Message::plain(error.text.clone()),
+        (Meaning::Throttled, Some(_)) => {
+            "the cloud asks for fewer calls; they are made more slowly"
+        }
+        (Meaning::Busy, _) => "the cloud is busy with the instance or proxy; it is asked again",
+        (Meaning::Malformed, _) => "the cloud's answer can't be understood; it is asked again",
+        (Meaning::UnknownRefusal, _) => {
+            "the cloud refuses a call; it is asked again, more and more slowly"
+        }
+        (_, Some(_)) => "the cloud failed to answer a call; it is asked again",
+        (_, None) => "no answer from the cloud yet; it is asked again",
+    };
+    Message::quoting(own, error.to_string())
+}
+
+/// Who has answered; nothing if nobody did.
+fn asked(error: &CloudError) -> Option<&'static str> {
+    let code = error
+        .code
+        .as_deref()
+        .unwrap_or_default()
+        .to_ascii_uppercase();
+    let origin = code.split_once('.').map_or("", |(origin, _)| origin);
+    match origin {
+        "IAM" => Some("IAM"),
+        "DBS" => Some("the database service"),
+        "APIGW" | "APIG" => Some("the cloud's API gateway"),
+        _ => error.status.map(|_| "the cloud"),
+    }
+}
+
+fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
+    let secret = desired.credentials.as_ref().map_or_else(
+        || "the operator's default credentials".to_owned(),
+        |name| format!("Secret {name}"),
+    );
+    let code = match (&error.code, error.status) {
+        (Some(code), _) => format!(" ({code})"),
+        (None, Some(status)) => format!(" (HTTP {status})"),
+        (None, None) => String::new(),
+    };
+    // What the other side said comes last, right after what it is about.
+    let own = match error.meaning {
+        Meaning::Unauthenticated => {
+            format!("correct {secret}; {who} does not accept its credentials{code}")
+        }
+        Meaning::ClockSkew => {
+            format!("{who} does not accept the time of the operator's signature{code}")
+        }
+        Meaning::Locked => format!(
+            "find out who fails to sign in with the user or key of {secret}; {who} has locked it for a while{code}"
+        ),
+        Meaning::Denied => format!(
+            "grant the user of {secret} the actions that the operator needs; {who} does not permit a call to it{code}"
+        ),
+        Meaning::NotFound => format!(
+            "if it was deleted, delete this resource; if an id is wrong, delete it and create it anew, since ids can't be changed; \
+             {who} does not find what spec.projectID, spec.instanceID and spec.proxyID name{code}"
+        ),
+        Meaning::Rejected => format!("{who} refuses what was asked for{code}"),
+        Meaning::Blocked => format!(
+            "see to the instance in the cloud's console; {who} can't change the port in the state that it is in, and is asked again \
+             every hour{code}"
+        ),
+        Meaning::Busy
+        | Meaning::Throttled
+        | Meaning::Transient
+        | Meaning::UnknownRefusal
+        | Meaning::Malformed
+        | Meaning::EndpointNotAllowed
+        | Meaning::RegionUnknown
+        | Meaning::TlsFailed => format!("{who} refuses a call{code}"),
+    };
+    Message::quoting(own, error.text.clone())
+}
+
+/// The cloud was not asked: the text is the operator's own, and names field and advice.
+fn by_the_operator(error: &CloudError) -> Message {
+    match error.meaning {
+        Meaning::TlsFailed => Message::quoting(
+            "the operator has broken off the connection to the cloud's address",
+            error.text.clone(),
+        ),
+        _ => Message::plain(error.text.clone()),
+    }
+}

@@ -1,0 +1,173 @@
+use k8s_openapi::jiff::Timestamp;
+
+use super::{super::facts::Trouble, *};
+use crate::{
+    cloud::{CloudError, Meaning},
+    crd::TaurusProxyPort,
+    fleet::limits::Limit,
+};
+
+fn desired() -> Desired {
+    let object: TaurusProxyPort = serde_json::from_value(serde_json::json!({
+        "apiVersion": "taurusdb.huaweicloud.com/v1alpha1",
+        "kind": "TaurusProxyPort",
+        "metadata": {"name": "orders", "namespace": "shop", "generation": 1},
+        "spec": {
+            "region": "ap-southeast-3",
+            "projectID": "a".repeat(32),
+            "instanceID": format!("{}in07", "b".repeat(32)),
+            "proxyID": format!("{}po01", "c".repeat(32)),
+            "port": 3307,
+            "credentialsRef": {"name": "cloud"},
+        },
+    }))
+    .unwrap();
+    crate::controller::read::read(&object).unwrap()
+}
+
+fn said(cause: &Cause) -> String {
+    of(cause, &desired()).to_string()
+}
+
+fn at(time: &str) -> Timestamp {
+    time.parse().unwrap()
+}
+
+fn answered(meaning: Meaning, code: &str, text: &str) -> CloudError {
+    CloudError {
+        code: Some(code.to_owned()),
+        status: Some(400),
+        ..CloudError::local(meaning, text)
+    }
+}
+
+#[test]
+fn n06_only_who_was_asked_refuses() {
+    for (meaning, code, who) in [
+        (Meaning::Unauthenticated, "IAM.0062", "; IAM "),
+        (Meaning::Denied, "APIGW.0302", "; the cloud's API gateway "),
+        (Meaning::Blocked, "DBS.200316", "; the database service "),
+    ] {
+        let trouble = Trouble::Cloud(answered(meaning, code, "no"));
+        let text = said(&Cause::Blocked(trouble));
+        assert!(text.contains(who) && text.contains(code), "{text}");
+    }
+    for meaning in [
+        Meaning::EndpointNotAllowed,
+        Meaning::RegionUnknown,
+        Meaning::TlsFailed,
+        Meaning::Unauthenticated,
+        Meaning::Locked,
+    ] {
+        let text = "the operator knows better";
+        let trouble = Trouble::Cloud(CloudError::local(meaning, text));
+        let text = said(&Cause::Blocked(trouble));
+        assert!(text.starts_with("the operator"), "{text}");
+        assert!(!text.contains("refuses"), "{text}");
+    }
+}
+
+#[test]
+fn n06_what_is_wrong_with_credentials_names_their_secret() {
+    for meaning in [Meaning::Unauthenticated, Meaning::Locked, Meaning::Denied] {
+        let trouble = Trouble::Cloud(answered(meaning, "APIGW.0301", "no"));
+        let text = said(&Cause::Blocked(trouble));
+        assert!(text.contains("Secret cloud"), "{text}");
+    }
+}
+
+#[test]
+fn n06_nobody_is_told_to_change_what_cannot_be_changed() {
+    let gone = Trouble::Cloud(answered(Meaning::NotFound, "DBS.200002", "no"));
+    for cause in [Cause::ProxyNotFound, Cause::Blocked(gone)] {
+        let text = said(&cause);
+        assert!(text.contains("create it anew"), "{text}");
+        assert!(!text.contains("correct "), "{text}");
+    }
+}
+
+#[test]
+fn n06_a_text_that_was_a_secret_leaves_no_colon() {
+    let trouble = Trouble::Cloud(answered(Meaning::Denied, "APIGW.0302", "[redacted]"));
+    let failed = Cause::GivenUp {
+        cause: FailureCause::JobFailed,
+        said: Some("[redacted]".to_owned()),
+        at: None,
+    };
+    let failing = Cause::Passing(answered(Meaning::Transient, "DBS.200005", "[redacted]"));
+    for cause in [Cause::Blocked(trouble), failed, failing] {
+        let text = said(&cause);
+        assert!(!text.contains("[redacted]"), "{text}");
+    }
+}
+
+#[test]
+fn n07_a_wait_names_attempt_and_time() {
+    let retry = Retry {
+        cause: FailureCause::JobFailed,
+        said: Some("the disk is full".to_owned()),
+        attempt: 2,
+        most: Some(4),
+        at: at("2026-03-02T08:41:05Z"),
+    };
+    assert_eq!(
+        said(&Cause::BackingOff(retry)),
+        "attempt 2 of 4 follows at 2026-03-02T08:41:05Z; the change job failed: the disk is full"
+    );
+    let damped = Cause::Damped {
+        port: 3399,
+        at: at("2026-03-02T09:00:00Z"),
+    };
+    let text = said(&damped);
+    for word in ["3399", "3307", "2026-03-02T09:00:00Z"] {
+        assert!(text.contains(word), "{text}");
+    }
+    let halted = Cause::WaitingForLimit(Limit::Halted {
+        failed: 3,
+        own: vec!["orders".to_owned()],
+        until: at("2026-03-02T09:10:30Z"),
+    });
+    assert!(said(&halted).ends_with("until 2026-03-02T09:10:30Z"));
+}
+
+#[test]
+fn b29_an_overdue_job_is_named_with_its_age() {
+    let job = JobId::parse("2b7e6f0c-58f4-4d1e-9a63-0c1d9be7a541").unwrap();
+    let text = said(&Cause::JobOverdue {
+        job: Some(job.clone()),
+        since: Some(at("2026-03-02T08:00:00Z")),
+    });
+    for word in [
+        job.as_str(),
+        "since 2026-03-02T08:00:00Z",
+        "30 min",
+        ABANDON_JOB,
+    ] {
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+#[test]
+fn n07_a_port_is_changed_only_when_that_begins() {
+    let order = Order {
+        from: 3306,
+        to: Port::new(3307).unwrap(),
+        attempt: 1,
+    };
+    assert_eq!(
+        said(&Cause::Starting(order)),
+        "changing the port from 3306 to 3307"
+    );
+    assert!(!said(&Cause::Next(order)).contains("changing"));
+}
+
+#[test]
+fn n07_no_call_is_said_to_have_failed_where_none_was_made() {
+    let waits = CloudError::local(
+        Meaning::Transient,
+        "the first call with this credential was not answered yet",
+    );
+    assert!(!said(&Cause::Passing(waits)).contains("failed"));
+    let used_up = CloudError::local(Meaning::Throttled, "the calls are used up");
+    assert_eq!(said(&Cause::Passing(used_up)), "the calls are used up");
+}

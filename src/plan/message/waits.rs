@@ -1,0 +1,36 @@
+//! What is said of a change that waits for a limit over all resources.
+
+use super::Message;
+use crate::fleet::limits::Limit;
+
+/// A limit that is reached.
+pub fn reached(limit: &Limit) -> Message {
+    match limit {
+        Limit::Concurrent { most } => Message::plain(format!(
+            "{} under way, the most that the operator's --max-concurrent-changes allows; this one begins when its turn has come",
+            counted(*most, "change is", "changes are")
+        )),
+        // When the next one may begin changes with each that begins: it is said once.
+        Limit::Hourly { most, next } => Message::quoting(
+            format!(
+                "{} begun within an hour, the most that the operator's --max-changes-per-hour allows",
+                counted(*most, "change was", "changes were")
+            ),
+            format!("those that wait begin one by one, from {next} on"),
+        ),
+        Limit::Halted { failed, own, until } => {
+            let elsewhere = failed.saturating_sub(own.len());
+            let elsewhere = (elsewhere > 0).then(|| format!("{elsewhere} in other namespaces"));
+            let names: Vec<String> = own.iter().cloned().chain(elsewhere).collect();
+            Message::plain(format!(
+                "{} in a row failed on different proxies ({}): no new change begins until {until}",
+                counted(*failed, "change", "changes"),
+                names.join(", "),
+            ))
+        }
+    }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
