@@ -76,7 +76,7 @@ schedules: need-rust ## Play schedules of crashes and faults by the million (SCH
 	  --count $(SCHEDULES) --threads $(THREADS) --progress $${CARGO_TARGET_DIR:-target}/fast/progress-$(SCHEDULES)-$(THREADS))
 
 fleets: need-rust ## Let 10,000 resources rest for half a day, restart, be refused, all in virtual time
-	cargo test --profile fast --locked -p taurus-schedules --test fleet
+	cargo test --profile fast --locked -p taurus-schedules --test fleet --test tenants
 
 # RUST_LOG: kube's client has a line for each connection that a killed process leaves behind.
 kills: need-rust control-plane gitops-tools ## Kill the operator at each request of its stories (KILLS=1000 SEED=7 for so many by chance, or one: KILL='edit m3 cloud 7 after')

@@ -4,7 +4,7 @@
 //! in time and size, reads are repeatable, and the one write, [`Line::change_port`], is made at most once and
 //! only with proof that its intent is on record.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
@@ -12,7 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     controller::journal::Acknowledged,
     fleet::permits::Permit,
-    model::{InstanceId, JobId, JobState, ProxyId},
+    model::{InstanceId, JobId, JobState, Moment, ProxyId},
 };
 
 pub mod auth;
@@ -36,7 +36,7 @@ mod tls;
 mod trust;
 pub mod wire;
 
-pub use budget::Urgency;
+pub use budget::{Booked, Urgency};
 pub use error::{CloudError, Meaning};
 
 #[cfg(test)]
@@ -45,17 +45,17 @@ mod mutated;
 /// The calls, made with one credential in one project.
 pub trait Cloud: Send + Sync {
     /// The same cloud for calls of this urgency, so many of which have been waited for already; further ones wait each for
-    /// itself, and those that are not made go back when it is dropped. A sweep is not waited for: where there is no call for
-    /// it, that is an error with [`Meaning::Throttled`].
+    /// itself, and those that are not made go back when it is dropped. First looks and sweeps are not waited for: where there is
+    /// no call for one, that is an error with [`Meaning::OutOfCalls`].
     fn turn(
         &self,
         urgency: Urgency,
         calls: u32,
     ) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>>;
 
-    /// Books the time of a first look, or of a sweep: says how long it is until then. So those of a large fleet come one after
-    /// the other, and leave calls for changes and jobs.
-    fn book(&self, urgency: Urgency) -> Duration;
+    /// Books the time of a look that is not for a change: so those of a large fleet come one after the other, and leave calls
+    /// for changes and jobs.
+    fn book(&self, urgency: Urgency) -> Booked;
 
     /// All proxies of an instance, over all pages (`GET …/instances/{id}/proxies`).
     ///
@@ -69,7 +69,8 @@ pub trait Cloud: Send + Sync {
     fn job<'a>(&'a self, id: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>>;
 
     /// The project's recent and unfinished tasks (`GET …/immediate-jobs`): one walk with status Pending, one with
-    /// Running, in this order, and one without status filter over tasks begun since `since`. Repeats are dropped.
+    /// Running, in this order, and one without status filter over tasks begun since `since`, begun when that with Pending has
+    /// ended. Repeats are dropped.
     fn tasks(&self, since: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>>;
 
     /// The project's running tasks: the walk with status Running alone.
@@ -149,6 +150,9 @@ pub struct TaskList {
     pub tasks: Vec<Task>,
     /// The cloud's own time at the end of the reading (`Date` header); nothing if it can't be read.
     pub cloud_time: Option<Timestamp>,
+    /// When the walks began that show what is at work, if that was not at once: what came after the walk with status Pending
+    /// is in the one without filter.
+    pub begun: Option<Moment>,
 }
 
 /// A row of the task list; it names the instance but no proxy.

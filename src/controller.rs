@@ -23,6 +23,7 @@ use crate::{
         journal::JournalError,
         listening::Listening,
         meter::Ending,
+        queue::Call,
         secrets::keeper::Keeper,
     },
     crd::TaurusProxyPort,
@@ -46,7 +47,7 @@ pub mod memory;
 pub mod meter;
 mod notices;
 mod orphan;
-mod queue;
+pub(crate) mod queue;
 pub mod read;
 pub mod reconcile;
 pub mod roster;
@@ -104,7 +105,10 @@ pub async fn attend_all(
     concurrency: u16,
     stop: impl Future<Output = ()>,
 ) {
+    let woken = woken.map(Call::usual);
     let calls = stream::select(calls(events, Arc::clone(&context), synced), woken);
+    let of = Arc::clone(&context);
+    let group = move |name: &ResourceName| of.roster.group(name);
     let stopped = async {
         stop.await;
         context.drain();
@@ -115,7 +119,7 @@ pub async fn attend_all(
         async move { attend(&name, &context).await }.instrument(span)
     };
     tokio::select! {
-        () = queue::attend_all(calls, concurrency.into(), stopped, attend) => {}
+        () = queue::attend_all(calls, concurrency.into(), stopped, group, attend) => {}
         () = context.call_in_time() => {}
         () = context.tidy() => {}
     }
@@ -127,7 +131,7 @@ fn calls(
     events: impl Stream<Item = Result<watcher::Event<Guarded>, watcher::Error>> + Send,
     context: Arc<Context>,
     synced: impl FnOnce() + Send,
-) -> impl Stream<Item = ResourceName> + Send {
+) -> impl Stream<Item = Call> + Send {
     let mut synced = Some(synced);
     let called = move |event| match event {
         Ok(event) => {
@@ -243,7 +247,7 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     let reconciling = Box::pin(reconcile::reconcile(context, &uid, object, &mut memory));
     let reconciling = reconciling.instrument(span.clone());
     let result = AssertUnwindSafe(reconciling).catch_unwind().await;
-    if !matches!(result, Ok(Ok(_))) {
+    if !matches!(result, Ok(Ok(_) | Err(JournalError::Interrupted))) {
         traces::failed(&span);
     }
     if result.is_err() {
@@ -258,6 +262,8 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     uncount_if_gone(context, &uid);
     let (ending, delay) = match result {
         Ok(Ok(delay)) => (Ending::Done, delay),
+        // It was called for again meanwhile, and has its next turn at once.
+        Ok(Err(JournalError::Interrupted)) => (Ending::Done, Some(Duration::ZERO)),
         Ok(Err(error)) => (Ending::Failed, Some(retry_after(object, &error, context))),
         Err(_) => {
             tracing::error!(

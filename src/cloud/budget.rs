@@ -1,8 +1,9 @@
 //! How many calls are made with one credential at one endpoint, and which go first.
 //!
 //! What the vendor publishes is a number of calls a minute and user, so every request draws on the budget of its credential,
-//! pages and tokens included. Promises that it is never exceeded, that a change never waits behind a job or a sweep, and
-//! that who gives up waiting leaves no trace.
+//! pages and tokens included. Promises that it is never exceeded, that a call never waits behind a less urgent one, that the
+//! time of a look that nobody wants any more is given to another one, that who waits holds up no other turn, and that who gives
+//! up waiting leaves no trace.
 
 use std::{
     collections::BTreeSet,
@@ -15,10 +16,15 @@ use std::{
 
 use tokio::sync::Notify;
 
+pub use self::booked::Booked;
 use self::bucket::Bucket;
 use super::{CloudError, Meaning, observer::CallObserver};
-use crate::clock::{self, Clock};
+use crate::{
+    clock::{self, Clock},
+    controller::queue::seat::aside,
+};
 
+mod booked;
 mod bucket;
 
 /// How many calls may be made in which time.
@@ -53,6 +59,10 @@ pub enum Urgency {
     Change,
     /// A change is at work.
     Job,
+    /// A person has edited or annotated a resource, and no change follows from that as far as is known.
+    Request,
+    /// A resource is new.
+    FirstLook,
     /// Whether all is still as it should be.
     Sweep,
 }
@@ -124,14 +134,14 @@ impl Budget {
         })
     }
 
-    /// Leave for so many calls, once it is there; more are paid for one by one. Sweeps don't wait: whoever wants one
-    /// comes again ([`Self::book`]).
+    /// Leave for so many calls, once it is there; more are paid for one by one. First looks and sweeps don't wait: whoever
+    /// wants one comes again ([`Self::book`]).
     pub async fn allow(
         self: &Arc<Self>,
         urgency: Urgency,
         calls: u32,
     ) -> Result<Arc<Allowance>, CloudError> {
-        if urgency == Urgency::Sweep {
+        if matches!(urgency, Urgency::FirstLook | Urgency::Sweep) {
             let place = self.place(urgency);
             self.take(&place, calls)
                 .map_err(|wait| self.used_up(urgency, wait))?;
@@ -145,10 +155,11 @@ impl Budget {
         }))
     }
 
-    /// Books a look: says how long it is until its time comes.
-    pub fn book(&self, urgency: Urgency) -> Duration {
+    /// Books the time of a look. It is given to another one where what is returned is dropped before.
+    pub fn book(self: &Arc<Self>, urgency: Urgency) -> Booked {
         let uptime = self.clock.now().uptime;
-        self.lock().bucket.book(urgency, uptime)
+        let at = self.lock().bucket.book(urgency, uptime);
+        Booked::of(self, urgency, at)
     }
 
     /// The other side has said that there were too many calls.
@@ -158,8 +169,17 @@ impl Budget {
     }
 
     async fn draw(&self, urgency: Urgency, calls: u32) -> Result<(), CloudError> {
-        let began = self.clock.now();
         let place = self.place(urgency);
+        if self.take(&place, calls).is_ok() {
+            self.observer.call_waited(urgency, Duration::ZERO);
+            return Ok(());
+        }
+        aside(self.wait(place, calls)).await
+    }
+
+    async fn wait(&self, place: Place<'_>, calls: u32) -> Result<(), CloudError> {
+        let urgency = place.key.0;
+        let began = self.clock.now();
         let mut patience = std::pin::pin!(clock::pause(self.patience()));
         loop {
             let mut moved = std::pin::pin!(self.moved.notified());
@@ -224,7 +244,7 @@ impl Budget {
         );
         CloudError {
             retry_after: Some(wait),
-            ..CloudError::local(Meaning::Throttled, text)
+            ..CloudError::local(Meaning::OutOfCalls, text)
         }
     }
 
@@ -294,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_goes_before_jobs_and_sweeps_that_came_first() {
+    async fn r03_what_is_more_urgent_goes_before_what_came_first() {
         let budget = budget(60);
         let order = Arc::new(Mutex::new(Vec::new()));
         let wait = |urgency| {
@@ -304,10 +324,17 @@ mod tests {
                 order.lock().unwrap().push(urgency);
             }
         };
-        let come = [Urgency::Sweep, Urgency::Job, Urgency::Change, Urgency::Job];
+        let mut come = [
+            Urgency::Sweep,
+            Urgency::FirstLook,
+            Urgency::Job,
+            Urgency::Request,
+            Urgency::Change,
+            Urgency::Job,
+        ];
         join_all(come.map(wait)).await;
-        let sorted = [Urgency::Change, Urgency::Job, Urgency::Job, Urgency::Sweep];
-        assert_eq!(*order.lock().unwrap(), sorted);
+        come.sort();
+        assert_eq!(*order.lock().unwrap(), come);
     }
 
     #[tokio::test(start_paused = true)]
@@ -319,7 +346,7 @@ mod tests {
             allowance.spend().await.unwrap();
             swept += 1;
         }
-        assert_eq!(swept, 5, "half of what is saved up");
+        assert_eq!(swept, 4, "the rest of what is saved up is kept");
         let began = budget.clock.now();
         budget.allow(Urgency::Change, 5).await.unwrap();
         assert!(budget.clock.now().elapsed(began.uptime) < Duration::from_millis(1));
@@ -342,10 +369,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn r10_a_booked_time_is_given_back_when_it_is_dropped() {
+        let budget = budget(60);
+        let mistake: Vec<Booked> = (0..1_000)
+            .map(|_| budget.book(Urgency::FirstLook))
+            .collect();
+        let behind = budget.book(Urgency::FirstLook);
+        assert!(behind.wait() > Duration::from_mins(28));
+        drop(mistake);
+        assert!(behind.wait() < Duration::from_secs(2));
+        assert!(budget.book(Urgency::FirstLook).wait() < Duration::from_secs(4));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_ever() {
         let budget = budget(60);
         let greedy = budget.allow(Urgency::Change, 1000).await.unwrap_err();
-        assert_eq!(greedy.meaning, Meaning::Throttled);
+        assert_eq!(greedy.meaning, Meaning::OutOfCalls);
         assert!(greedy.text.contains("--calls-per-minute"));
     }
 }

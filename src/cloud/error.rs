@@ -20,6 +20,8 @@ pub enum Meaning {
     Busy,
     /// Too many calls: slow down.
     Throttled,
+    /// This operator itself makes no more calls for now: the budget of the credential is used up. The cloud was not asked.
+    OutOfCalls,
     /// Passes by itself: network, 5xx, HTML, empty answers and every unknown code.
     Transient,
     /// A 400 with a code that the table does not know: shown, tried again slowly.

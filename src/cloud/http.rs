@@ -3,7 +3,7 @@
 //! Relies on [`Request`] for what is sent and on `wire` for what is understood. Reads are repeated only where a fetched
 //! token was refused, once, with a new one.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, header};
@@ -12,7 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::{
     Cloud, CloudError, Job, Line, Meaning, Proxy, Task, TaskList,
     auth::{Access, CONTENT_TYPE, Pass},
-    budget::{Allowance, Urgency},
+    budget::{Allowance, Booked, Urgency},
     dial::Dialer,
     error::{
         answer::{Answer, explain_refusal},
@@ -153,10 +153,14 @@ impl HttpCloud {
         &self,
         which: Tasks,
         found: &mut paging::Rows<Task>,
+        began: Moment,
     ) -> Result<Option<Timestamp>, CloudError> {
         let mut walk = paging::Walk::new(which.is_filtered());
         let mut cloud_time = None;
         while let Some(offset) = walk.next()? {
+            if self.reads.clock.now().elapsed(began.uptime) >= paging::WALK_WITHIN {
+                return Err(paging::too_long());
+            }
             let request = Request::tasks(&self.account.project, which, offset);
             let (TaskPage { rows, total }, time) = match self.read(&request, wire::tasks).await {
                 Err(error) if error.refuses_a_value() => {
@@ -188,7 +192,7 @@ impl Cloud for HttpCloud {
         })
     }
 
-    fn book(&self, urgency: Urgency) -> Duration {
+    fn book(&self, urgency: Urgency) -> Booked {
         self.account.access.budget().book(urgency)
     }
 
@@ -235,13 +239,22 @@ impl Cloud for HttpCloud {
     fn tasks(&self, since: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
         Box::pin(async move {
             let mut found = paging::Rows::default();
-            // A job that moves from Pending to Running meanwhile is met at least once in this order.
-            self.walk(Tasks::Pending, &mut found).await?;
-            self.walk(Tasks::Running, &mut found).await?;
-            let cloud_time = self.walk(Tasks::Since(since), &mut found).await?;
+            // A job that moves from Pending to Running meanwhile is met at least once in this order. The other two are walked
+            // side by side: a look must not be old when it ends.
+            let began = self.reads.clock.now();
+            self.walk(Tasks::Pending, &mut found, began).await?;
+            let begun = self.reads.clock.now();
+            let (mut running, mut recent) = (paging::Rows::default(), paging::Rows::default());
+            let (_, cloud_time) = futures::try_join!(
+                self.walk(Tasks::Running, &mut running, began),
+                self.walk(Tasks::Since(since), &mut recent, began),
+            )?;
+            found.merge(running);
+            found.merge(recent);
             Ok(TaskList {
                 tasks: found.into_values(),
                 cloud_time,
+                begun: Some(begun),
             })
         })
     }
@@ -249,10 +262,12 @@ impl Cloud for HttpCloud {
     fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
         Box::pin(async move {
             let mut found = paging::Rows::default();
-            let cloud_time = self.walk(Tasks::Running, &mut found).await?;
+            let began = self.reads.clock.now();
+            let cloud_time = self.walk(Tasks::Running, &mut found, began).await?;
             Ok(TaskList {
                 tasks: found.into_values(),
                 cloud_time,
+                begun: None,
             })
         })
     }

@@ -2,7 +2,10 @@
 //!
 //! Promises an end after a bounded number of pages, and each row once.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
 
 pub use self::walk::Walk;
 use super::{CloudError, Meaning};
@@ -51,10 +54,37 @@ impl<T> Rows<T> {
         self.rows.len() > before
     }
 
+    /// Takes the rows of a later reading.
+    pub fn merge(&mut self, later: Self) {
+        let mut keys: Vec<(usize, String)> = later
+            .order
+            .into_iter()
+            .map(|(key, place)| (place, key))
+            .collect();
+        keys.sort_unstable();
+        let keys = keys.into_iter().map(|(_, key)| key);
+        self.extend(keys.zip(later.rows));
+    }
+
     /// The rows, without room for more: they may be kept for a while.
     pub fn into_values(mut self) -> Vec<T> {
         self.rows.shrink_to_fit();
         self.rows
+    }
+}
+
+/// Walks over the task list are given up after this: at ten calls a minute they may have a hundred pages.
+pub const WALK_WITHIN: Duration = Duration::from_mins(10);
+
+/// The task list has more pages than there are calls for them in time.
+pub fn too_long() -> CloudError {
+    let text = format!(
+        "the project has more tasks than can be read within {} minutes with --calls-per-minute, and a change needs all of them",
+        WALK_WITHIN.as_secs() / 60
+    );
+    CloudError {
+        retry_after: Some(WALK_WITHIN),
+        ..CloudError::local(Meaning::OutOfCalls, text)
     }
 }
 
@@ -73,6 +103,9 @@ mod tests {
         let mut rows = Rows::default();
         assert!(rows.extend([("a".to_owned(), 1), ("b".to_owned(), 2)]));
         assert!(!rows.extend([("a".to_owned(), 3)]));
-        assert_eq!(rows.into_values(), [3, 2]);
+        let mut other = Rows::default();
+        other.extend([("a".to_owned(), 5), ("c".to_owned(), 4)]);
+        rows.merge(other);
+        assert_eq!(rows.into_values(), [5, 2, 4]);
     }
 }

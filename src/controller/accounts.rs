@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -23,6 +23,7 @@ use crate::{
     config::defaults::Defaults,
     controller::{
         journal::{JournalError, bounded},
+        queue::seat::aside,
         read::{Desired, Subject},
         secrets::{Book, Dated, GoodFor, Reading, Source},
     },
@@ -54,6 +55,8 @@ pub struct Accounts {
     book: Book,
     wake: UnboundedSender<ResourceName>,
     kept: Mutex<HashMap<Key, Account>>,
+    /// What is wrong with sources that can't be used, so that they are not read again and again to find out.
+    faults: Mutex<HashMap<(Source, Key), Trouble>>,
 }
 
 /// What is read with a credential, and what stands for that.
@@ -100,6 +103,7 @@ impl Accounts {
             book: Book::default(),
             wake,
             kept: Mutex::default(),
+            faults: Mutex::default(),
         }
     }
 
@@ -146,19 +150,41 @@ impl Accounts {
             Ok(source) => source,
             Err(text) => return Ok(Err(Trouble::CredentialsUnset(text))),
         };
-        match self.book.current(&source, now.uptime, self.good_for) {
-            Some(Reading::Absent(text)) => return Ok(Err(Trouble::CredentialsMissing(text))),
-            Some(Reading::Holds(credential)) => {
-                let key = Key::of(credential, &desired.subject);
-                if let Some(opened) = self.kept(&key, now) {
-                    return Ok(Ok(opened));
-                }
-            }
-            None => {}
+        if let Some(known) = self.known(&source, desired, now) {
+            return Ok(known);
+        }
+        // All who find it out of date at the same time have it read once.
+        let gate = self.book.gate(&source);
+        let _entered = match &gate {
+            Some(gate) => Some(aside(gate.lock()).await),
+            None => None,
+        };
+        if let Some(known) = self.known(&source, desired, now) {
+            return Ok(known);
         }
         match self.read(&source, uid, now).await? {
             Ok(data) => Ok(self.opened(&source, &data, desired, now)),
             Err(text) => Ok(Err(Trouble::CredentialsMissing(text))),
+        }
+    }
+
+    /// What is known of a source without reading it.
+    fn known(
+        &self,
+        source: &Source,
+        desired: &Desired,
+        now: Moment,
+    ) -> Option<Result<Opened, Trouble>> {
+        match self.book.current(source, now.uptime, self.good_for)? {
+            Reading::Absent(text) => Some(Err(Trouble::CredentialsMissing(text))),
+            Reading::Holds(credential) => {
+                let key = Key::of(credential, &desired.subject);
+                if let Some(opened) = self.kept(&key, now) {
+                    return Some(Ok(opened));
+                }
+                let fault = self.faults().get(&(source.clone(), key)).cloned();
+                fault.map(Err)
+            }
         }
     }
 
@@ -238,6 +264,8 @@ impl Accounts {
 
     /// Forgets what was read for others and is of no use to them any more.
     pub fn tidy(&self) {
+        let in_use = |source: &Source, key: &Key| self.book.reads(source, key.credential);
+        self.faults().retain(|(source, key), _| in_use(source, key));
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         for account in kept.values() {
             account.directory.tidy();
@@ -254,6 +282,10 @@ impl Accounts {
         })
     }
 
+    fn faults(&self) -> MutexGuard<'_, HashMap<(Source, Key), Trouble>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn opened(
         &self,
         source: &Source,
@@ -262,6 +294,22 @@ impl Accounts {
         now: Moment,
     ) -> Result<Opened, Trouble> {
         let key = Key::of(fingerprint(data), &desired.subject);
+        let opened = self.open(source, data, desired, key.clone(), now);
+        if let Err(trouble) = &opened {
+            let of = (source.clone(), key);
+            self.faults().insert(of, trouble.clone());
+        }
+        opened
+    }
+
+    fn open(
+        &self,
+        source: &Source,
+        data: &BTreeMap<String, ByteString>,
+        desired: &Desired,
+        key: Key,
+        now: Moment,
+    ) -> Result<Opened, Trouble> {
         if let Some(opened) = self.kept(&key, now) {
             return Ok(opened);
         }

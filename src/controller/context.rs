@@ -16,6 +16,7 @@ use crate::{
         journal::{Journal, JournalError},
         memory::Memories,
         meter::Meter,
+        queue::seat,
         read::Desired,
         roster::Roster,
         secrets::GoodFor,
@@ -155,16 +156,18 @@ impl Context {
         }
     }
 
-    /// What reading gives, unless the operator is stopping: then nothing is waited for that changes nothing.
-    pub(super) async fn unless_draining<T>(
+    /// What a look gives, unless the operator is stopping, or a person changes or deletes the resource meanwhile: then nothing is
+    /// waited for that changes nothing, however long it would take.
+    pub(super) async fn while_wanted<T>(
         &self,
-        reading: impl Future<Output = T>,
+        looking: impl Future<Output = T>,
     ) -> Result<T, JournalError> {
         let mut draining = self.draining.subscribe();
         tokio::select! {
             biased;
-            read = reading => Ok(read),
+            seen = looking => Ok(seen),
             _ = draining.wait_for(|draining| *draining) => Err(JournalError::Stopping),
+            () = seat::called_again() => Err(JournalError::Interrupted),
         }
     }
 

@@ -78,6 +78,9 @@ pub enum JournalError {
     /// The operator is stopping, and what was read for a decision is not waited for.
     #[error("the operator is stopping")]
     Stopping,
+    /// A person changed or deleted the resource while something was waited for: it is looked at anew.
+    #[error("the resource was changed while something was waited for")]
+    Interrupted,
     /// The API server did not answer in time; the write may have been made.
     #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
     TimedOut,

@@ -6,7 +6,7 @@ use crate::{
     cloud::{Cloud, CloudError, Proxy, Urgency},
     controller::{queue::seat, read::Desired},
     crd::Phase,
-    fleet::directory::{Directory, InTurn},
+    fleet::directory::{self, Booking, Directory, InTurn},
     model::{JobId, Moment},
     pace::Pace,
     plan::{
@@ -22,9 +22,11 @@ use crate::{
 pub enum Depth<'a> {
     /// The job on record where there is one to follow; the list of proxies otherwise and when the job has ended.
     Usual(Listing),
-    /// The task list, and then the list of proxies, with calls that were waited for. A task list will do that was begun
-    /// after this uptime; without it, only one that is begun now.
-    Tasks(&'a dyn Cloud, Option<Duration>),
+    /// The task list, and then the list of proxies, each begun from now on, with calls that were waited for.
+    Tasks(&'a dyn Cloud),
+    /// The same for a resource that is new, when its list has its time. A task list will do that was begun after the first
+    /// uptime, and a list of proxies after it that was begun after the second.
+    First(Duration, Option<Duration>),
 }
 
 /// Which list of proxies will do.
@@ -36,9 +38,9 @@ pub enum Listing {
     InTurn(Urgency, Option<Duration>),
 }
 
-/// Nothing was looked at: the time of the list comes after so long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Later(pub Duration);
+/// Nothing was looked at: the time of the list comes after so long, if its booking is kept.
+#[derive(Debug)]
+pub struct Later(pub Duration, pub Booking);
 
 /// Where to look, and with what.
 #[derive(Clone)]
@@ -77,30 +79,59 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
         abandoned: from.abandoned.clone(),
         ..Observed::default()
     };
-    match (depth, from.job()) {
-        (Depth::Tasks(turn, after), _) => {
-            look_at_tasks(from, directory, turn, after, &mut observed).await;
-            if let Seen::Unknown(_) = observed.tasks {
-                return Ok(observed);
-            }
+    if let (Depth::Usual(_), Some(job)) = (depth, from.job()) {
+        observed.job = seen(directory.job(job).await);
+        if !matches!(&observed.job, Seen::Known(job) if job.state.is_finished()) {
+            observed.beside = beside(from, directory).await;
+            return Ok(observed);
         }
-        (Depth::Usual(_), Some(job)) => {
-            observed.job = seen(directory.job(job).await);
-            if !matches!(&observed.job, Seen::Known(job) if job.state.is_finished()) {
-                observed.beside = beside(from, directory).await;
-                return Ok(observed);
-            }
-        }
-        (Depth::Usual(_), None) => {}
     }
     let instance = &from.desired.subject.instance;
     let listed = match depth {
-        Depth::Tasks(turn, _) => directory.proxies(turn, instance).await,
+        Depth::Tasks(turn) => {
+            let tasks = seat::aside(directory.tasks(turn, from.pace)).await;
+            if !from.take_tasks(directory, tasks.as_deref(), &mut observed) {
+                return Ok(observed);
+            }
+            directory.proxies(turn, instance).await
+        }
+        Depth::First(tasks_after, after) => {
+            let known = directory.known_tasks(tasks_after).await;
+            let lists_after = known.as_ref().map_or(Duration::MAX, |tasks| tasks.ended);
+            let lists_after = after.unwrap_or_default().max(lists_after);
+            let turn = directory.in_turn(Urgency::FirstLook, instance, Some(lists_after));
+            match turn.await {
+                InTurn::Listed(list) => {
+                    if let Some(known) = &known {
+                        from.take_tasks(directory, Ok(known), &mut observed);
+                    }
+                    Ok(list)
+                }
+                InTurn::Now(turn) => {
+                    let turn = turn.as_ref();
+                    let tasks = directory.tasks_for_new(turn, from.pace, tasks_after);
+                    let tasks = seat::aside(tasks).await;
+                    if !from.take_tasks(directory, tasks.as_deref(), &mut observed) {
+                        return Ok(observed);
+                    }
+                    let ended = tasks.map_or(Duration::MAX, |tasks| tasks.ended);
+                    let after = after.unwrap_or_default().max(ended);
+                    directory.proxies_since(turn, instance, Some(after)).await
+                }
+                InTurn::Later(wait, booking) => return Err(Later(wait, booking)),
+                InTurn::Failed(error) => Err(error),
+            }
+        }
         Depth::Usual(Listing::Now) => directory.proxies_now(instance).await,
         Depth::Usual(Listing::InTurn(urgency, after)) => {
-            match directory.proxies_in_turn(urgency, instance, after).await {
-                InTurn::Read(outcome) => outcome,
-                InTurn::Later(wait) => return Err(Later(wait)),
+            match directory.in_turn(urgency, instance, after).await {
+                InTurn::Listed(list) => Ok(list),
+                InTurn::Now(turn) => {
+                    let turn = turn.as_ref();
+                    directory.proxies_since(turn, instance, after).await
+                }
+                InTurn::Later(wait, booking) => return Err(Later(wait, booking)),
+                InTurn::Failed(error) => Err(error),
             }
         }
     };
@@ -114,36 +145,24 @@ async fn beside(from: &Viewpoint<'_>, directory: &Directory) -> Seen<Option<Prox
         return Seen::NotRead;
     };
     let instance = &from.desired.subject.instance;
-    let listed = directory.proxies_in_turn(Urgency::Sweep, instance, Some(after));
-    match tokio::time::timeout(from.pace.interim_after, listed).await {
-        Ok(InTurn::Read(outcome)) => seen(outcome).find(|proxies| from.own(&proxies)),
-        Ok(InTurn::Later(_)) | Err(_) => Seen::NotRead,
-    }
-}
-
-async fn look_at_tasks(
-    from: &Viewpoint<'_>,
-    directory: &Directory,
-    turn: &dyn Cloud,
-    after: Option<Duration>,
-    observed: &mut Observed,
-) {
-    let listed = seat::aside(directory.tasks(turn, from.pace, after));
-    let list = match listed.await {
-        Ok(list) => list,
-        Err(error) => {
-            observed.tasks = Seen::Unknown(Trouble::Cloud(error));
-            return;
+    let reading = async {
+        match directory
+            .in_turn(Urgency::Sweep, instance, Some(after))
+            .await
+        {
+            InTurn::Listed(list) => Some(Ok(list)),
+            InTurn::Now(turn) => {
+                let turn = turn.as_ref();
+                Some(directory.proxies_since(turn, instance, Some(after)).await)
+            }
+            InTurn::Later(..) => None,
+            InTurn::Failed(error) => Some(Err(error)),
         }
     };
-    let instance = &from.desired.subject.instance;
-    let mut passed_over = from.abandoned.clone();
-    passed_over.extend(directory.verified(instance));
-    // The own job is over, whatever a list that lags shows: what is left of it is judged by the port, see `plan::gates`.
-    passed_over.extend(from.session.verified.as_deref().map(|own| own.job.clone()));
-    let unfinished = tasks::unfinished(&list, instance, &passed_over, from.now, from.pace);
-    observed.tasks_clear_in = unfinished.and_then(|unfinished| unfinished.clear_in);
-    observed.tasks = Seen::Known(unfinished.map(|unfinished| unfinished.task.clone()));
+    match tokio::time::timeout(from.pace.interim_after, reading).await {
+        Ok(Some(outcome)) => seen(outcome).find(|proxies| from.own(&proxies)),
+        Ok(None) | Err(_) => Seen::NotRead,
+    }
 }
 
 impl Viewpoint<'_> {
@@ -151,6 +170,35 @@ impl Viewpoint<'_> {
     fn own(&self, proxies: &[Proxy]) -> Option<Proxy> {
         let own = |proxy: &&Proxy| proxy.id == self.desired.subject.proxy;
         proxies.iter().find(own).cloned()
+    }
+
+    /// Takes in what the task list shows; false if it could not be read.
+    fn take_tasks(
+        &self,
+        directory: &Directory,
+        tasks: Result<&directory::Tasks, &CloudError>,
+        observed: &mut Observed,
+    ) -> bool {
+        match tasks {
+            Ok(tasks) => {
+                let instance = &self.desired.subject.instance;
+                let mut passed_over = self.abandoned.clone();
+                passed_over.extend(directory.verified(instance));
+                // The own job is over, whatever a list that lags shows: what is left of it is judged by the port, see
+                // `plan::gates`.
+                passed_over.extend(self.session.verified.as_deref().map(|own| own.job.clone()));
+                let unfinished =
+                    tasks::unfinished(tasks, instance, &passed_over, self.now, self.pace);
+                observed.tasks_clear_in = unfinished.and_then(|unfinished| unfinished.clear_in);
+                observed.tasks = Seen::Known(unfinished.map(|unfinished| unfinished.task.clone()));
+                observed.tasks_since = Some(tasks.begun);
+                true
+            }
+            Err(error) => {
+                observed.tasks = Seen::Unknown(Trouble::Cloud(error.clone()));
+                false
+            }
+        }
     }
 
     /// The job that is followed, if there is one.

@@ -13,7 +13,7 @@ use kube::ResourceExt as _;
 
 use crate::{
     crd::TaurusProxyPort,
-    fleet::permits::Permit,
+    fleet::{directory::Booking, permits::Permit},
     model::{JobId, Uid},
     plan::session::Session,
 };
@@ -32,6 +32,8 @@ pub struct Memory {
     pub record_pruned: Seldom<i64>,
     /// Uptime since when a list of proxies is waited for.
     pub asked_at: Seldom<Duration>,
+    /// The time that was booked for it; given back with this.
+    pub booking: Option<Booking>,
     /// Uptime at which the list of proxies was looked at last.
     pub listed_at: Option<Duration>,
     /// The jobs that were given up for it, of which people were told.

@@ -1,147 +1,152 @@
-//! Whose turn it is: resources are attended to when they call, or when the time has come that their last turn gave.
+//! Whose turn it is: resources are attended to when they are called for, or when the time has come that their last turn gave.
 //!
-//! Promises one turn of a resource at a time, that a call during a turn leads to another one after it, that nobody waits behind
-//! who called later, and that a turn which has begun ends, also when nothing new is begun any more.
+//! Promises one turn of a resource at a time, that a call during a turn leads to another one after it, that groups of resources
+//! take turns, that what people have changed goes first and is told to the turn that is under way, and that a turn which has
+//! begun ends, also when nothing new is begun any more.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{HashMap, hash_map::Entry},
     future::Future,
     pin::pin,
     time::Duration,
 };
 
 use futures::{Stream, StreamExt as _, stream::FuturesUnordered};
-use tokio::time::Instant;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use self::seat::Seats;
-use crate::{clock, model::ResourceName};
+use self::{
+    agenda::Agenda,
+    seat::{Group, Seats},
+};
+use crate::model::ResourceName;
 
+mod agenda;
 pub mod seat;
 
-/// For each seat so many turns may have begun: the others wait [aside](seat::aside).
-const TURNS_A_SEAT: usize = 4;
+/// A resource that is to be attended to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Which.
+    pub name: ResourceName,
+    /// How soon.
+    pub lane: Lane,
+}
 
-/// Attends to the resources that `calls` names, to `concurrency` of them at once, until `stop` is done and all turns that were
-/// begun have ended. A turn gives the delay after which the next one is due; nothing if only a call leads to one. Each is a task
-/// of its own, so that none holds up another, and ends with this future where that is dropped. One that panics gives nothing.
+/// How soon who is called has a turn; the first goes before the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// A person has changed or deleted the resource.
+    People,
+    /// Anything else: it is new, its time has come, or something that it waits for has happened.
+    Usual,
+}
+
+impl Call {
+    /// For what a person has done.
+    pub fn of_people(name: ResourceName) -> Self {
+        let lane = Lane::People;
+        Self { name, lane }
+    }
+
+    /// For anything else.
+    pub fn usual(name: ResourceName) -> Self {
+        let lane = Lane::Usual;
+        Self { name, lane }
+    }
+}
+
+/// What a turn that is under way was told, and how its resource was called for meanwhile.
+struct Attended {
+    called: CancellationToken,
+    again: Option<Lane>,
+}
+
+/// Attends to the resources that `calls` names, to `concurrency` of them at once and to no more than a fair share of one
+/// `group`, until `stop` is done and all turns that were begun have ended. A turn gives the delay after which the next one is
+/// due; nothing if only a call leads to one. Each is a task of its own, so that none holds up another, and ends with this future
+/// where that is dropped. One that panics gives nothing. Turns that wait [aside](seat::aside) don't count.
 pub async fn attend_all<T: Future<Output = Option<Duration>> + Send + 'static>(
-    calls: impl Stream<Item = ResourceName>,
+    calls: impl Stream<Item = Call>,
     concurrency: usize,
     stop: impl Future<Output = ()>,
+    group: impl Fn(&ResourceName) -> Group,
     attend: impl Fn(ResourceName) -> T,
 ) {
     let mut agenda = Agenda::default();
-    let mut attended = HashSet::new();
+    let mut attended = HashMap::<ResourceName, Attended>::new();
     let mut turns = FuturesUnordered::new();
     let seats = Seats::new(concurrency);
-    let most_turns = concurrency.saturating_mul(TURNS_A_SEAT);
     let (mut calls, mut stop) = (pin!(calls.fuse()), pin!(stop));
     loop {
-        let may_begin = turns.len() < most_turns && agenda.has_ready(&attended);
+        while seats.any_free()
+            && let Some((name, of)) = agenda.next(|group| seats.has_room(group))
+            && let Some(seat) = seats.take(of)
+        {
+            let called = CancellationToken::new();
+            let turn = tokio::spawn(seat.with(called.clone(), attend(name.clone())));
+            let turn = AbortOnDropHandle::new(turn);
+            let again = None;
+            attended.insert(name.clone(), Attended { called, again });
+            turns.push(async { (name, turn.await) });
+        }
         tokio::select! {
             biased;
             () = &mut stop => break,
             Some((name, delay)) = turns.next() => {
-                attended.remove(&name);
-                if let Ok(Some(delay)) = delay {
+                let again = attended.remove(&name).and_then(|attended| attended.again);
+                if let Some(lane) = again {
+                    let of = group(&name);
+                    agenda.call(Call { name, lane }, of);
+                } else if let Ok(Some(delay)) = delay {
                     agenda.put_off(name, delay);
                 }
             }
-            seat = seats.take(), if may_begin => {
-                if let Some(name) = agenda.next(&attended) {
-                    attended.insert(name.clone());
-                    let turn = tokio::spawn(seat.with(attend(name.clone())));
-                    let turn = AbortOnDropHandle::new(turn);
-                    turns.push(async { (name, turn.await) });
+            Some(call) = calls.next() => match attended.entry(call.name) {
+                Entry::Occupied(mut attended) => attended.get_mut().call(call.lane),
+                Entry::Vacant(free) => {
+                    let name = free.into_key();
+                    let of = group(&name);
+                    agenda.call(Call { name, lane: call.lane }, of);
                 }
-            }
-            Some(name) = calls.next() => agenda.call(name),
-            () = agenda.due(), if agenda.has_delayed() => {}
+            },
+            () = seats.freed() => {}
+            () = agenda.due(&group), if agenda.has_delayed() => {}
         }
     }
     while turns.next().await.is_some() {}
 }
 
-/// Who is to be attended to, and when: each resource once, at the earliest time that was asked for.
-#[derive(Debug, Default)]
-struct Agenda {
-    /// Those whose time has come, in this order.
-    ready: VecDeque<ResourceName>,
-    /// The others, in the order of their times. A `DelayQueue` of tokio's takes three times the memory.
-    delayed: BTreeSet<(Instant, ResourceName)>,
-    places: HashMap<ResourceName, Place>,
-}
-
-#[derive(Debug)]
-enum Place {
-    Ready,
-    Delayed(Instant),
-}
-
-impl Agenda {
-    /// To be attended to as soon as possible.
-    fn call(&mut self, name: ResourceName) {
-        match self.places.insert(name.clone(), Place::Ready) {
-            Some(Place::Ready) => return,
-            Some(Place::Delayed(then)) => drop(self.delayed.remove(&(then, name.clone()))),
-            None => {}
-        }
-        self.ready.push_back(name);
-    }
-
-    /// To be attended to after `delay`, if nothing calls for it earlier.
-    fn put_off(&mut self, name: ResourceName, delay: Duration) {
-        if !self.places.contains_key(&name) {
-            let then = clock::after(delay);
-            self.delayed.insert((then, name.clone()));
-            self.places.insert(name, Place::Delayed(then));
-        }
-    }
-
-    /// The first whose time has come and that is not attended to now.
-    fn next(&mut self, attended: &HashSet<ResourceName>) -> Option<ResourceName> {
-        let free = self
-            .ready
-            .iter()
-            .position(|name| !attended.contains(name))?;
-        let name = self.ready.remove(free)?;
-        self.places.remove(&name);
-        Some(name)
-    }
-
-    fn has_ready(&self, attended: &HashSet<ResourceName>) -> bool {
-        self.ready.iter().any(|name| !attended.contains(name))
-    }
-
-    fn has_delayed(&self) -> bool {
-        !self.delayed.is_empty()
-    }
-
-    /// Waits until the time of one has come.
-    async fn due(&mut self) {
-        if let Some((then, _)) = self.delayed.first() {
-            clock::until(*then).await;
-        }
-        if let Some((_, name)) = self.delayed.pop_first() {
-            self.places.insert(name.clone(), Place::Ready);
-            self.ready.push_back(name);
+impl Attended {
+    fn call(&mut self, lane: Lane) {
+        self.again = Some(self.again.map_or(lane, |before| before.min(lane)));
+        if lane == Lane::People {
+            self.called.cancel();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::{
+        hash::{DefaultHasher, Hash as _, Hasher as _},
+        sync::{Arc, Mutex},
+    };
 
     use super::*;
-    use crate::clock::Clock;
+    use crate::clock::{self, Clock};
     use futures::channel::mpsc;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn name(name: &str) -> ResourceName {
         ResourceName::new("shop", name)
+    }
+
+    /// Each resource is a group of its own.
+    fn by_name(name: &ResourceName) -> Group {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        Group(hasher.finish())
     }
 
     /// When each turn began and ended, in seconds.
@@ -161,7 +166,7 @@ mod tests {
         let calling = async {
             for (at, call) in calls {
                 clock::pause(Duration::from_secs(*at - second())).await;
-                sender.unbounded_send(name(call)).unwrap();
+                sender.unbounded_send(Call::usual(name(call))).unwrap();
             }
         };
         let attend = |name: ResourceName| {
@@ -174,7 +179,8 @@ mod tests {
                 delay
             }
         };
-        let all = attend_all(receiver, concurrency, clock::pause(100 * SECOND), attend);
+        let stop = clock::pause(100 * SECOND);
+        let all = attend_all(receiver, concurrency, stop, by_name, attend);
         futures::join!(calling, all);
         let turns = turns.lock().unwrap();
         turns.clone()
@@ -202,13 +208,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_called_first_comes_first_where_there_is_no_room_for_all() {
+    async fn who_called_first_comes_first_and_who_is_attended_to_comes_again_after_those_who_wait()
+    {
         let calls = [(0, "a"), (0, "b"), (1, "a"), (2, "c")];
         let expected = [
             turn("a", 0, 10),
             turn("b", 10, 20),
-            turn("a", 20, 30),
-            turn("c", 30, 40),
+            turn("c", 20, 30),
+            turn("a", 30, 40),
         ];
         assert_eq!(turns(&calls, 1, 10 * SECOND, None).await, expected);
     }
@@ -241,10 +248,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn turns_that_wait_for_others_hold_nobody_up_but_are_not_without_number() {
+    async fn n01_turns_that_wait_for_others_hold_nobody_up() {
         let (sender, receiver) = mpsc::unbounded();
         for number in 0..100 {
-            sender.unbounded_send(name(&number.to_string())).unwrap();
+            let call = Call::usual(name(&number.to_string()));
+            sender.unbounded_send(call).unwrap();
         }
         let waiting = Arc::new(());
         let attend = |_| {
@@ -255,18 +263,77 @@ mod tests {
                 None
             }
         };
-        let all = attend_all(receiver, 2, clock::pause(SECOND), attend);
+        let all = attend_all(receiver, 2, clock::pause(SECOND), by_name, attend);
         let mut all = pin!(all);
         assert!(tokio::time::timeout(2 * SECOND, &mut all).await.is_err());
-        assert_eq!(Arc::strong_count(&waiting), 1 + 2 * TURNS_A_SEAT);
+        assert_eq!(Arc::strong_count(&waiting), 1 + 100);
         all.await;
         assert_eq!(Arc::strong_count(&waiting), 1);
     }
 
     #[tokio::test(start_paused = true)]
+    async fn n01_a_turn_hears_of_what_people_change_meanwhile_and_of_nothing_else() {
+        let clock = Clock::start();
+        let (sender, receiver) = mpsc::unbounded();
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        let attend = |_| {
+            let ended = Arc::clone(&ended);
+            async move {
+                let waiting = clock::pause(50 * SECOND);
+                tokio::select! {
+                    () = seat::aside(waiting) => {}
+                    () = seat::called_again() => {}
+                }
+                ended.lock().unwrap().push(clock.now().uptime.as_secs());
+                None
+            }
+        };
+        let began = clock.now().uptime.as_secs();
+        let calling = async {
+            sender.unbounded_send(Call::usual(name("a"))).unwrap();
+            clock::pause(SECOND).await;
+            sender.unbounded_send(Call::usual(name("a"))).unwrap();
+            clock::pause(SECOND).await;
+            sender.unbounded_send(Call::of_people(name("a"))).unwrap();
+        };
+        let all = attend_all(receiver, 1, clock::pause(9 * SECOND), by_name, attend);
+        futures::join!(calling, all);
+        let ended = ended.lock().unwrap().clone();
+        assert_eq!(ended, [began + 2, began + 52]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn n01_a_group_whose_turns_are_slow_leaves_seats_to_others() {
+        let clock = Clock::start();
+        let (sender, receiver) = mpsc::unbounded();
+        for number in 0..100 {
+            let call = Call::usual(name(&number.to_string()));
+            sender.unbounded_send(call).unwrap();
+        }
+        sender.unbounded_send(Call::usual(name("other"))).unwrap();
+        let ended = Arc::new(Mutex::new(None));
+        let attend = |name: ResourceName| {
+            let ended = Arc::clone(&ended);
+            async move {
+                if name.name() == "other" {
+                    *ended.lock().unwrap() = Some(clock.now().uptime);
+                } else {
+                    clock::pause(30 * SECOND).await;
+                }
+                None
+            }
+        };
+        let group = |name: &ResourceName| Group(u64::from(name.name() == "other"));
+        let began = clock.now().uptime;
+        attend_all(receiver, 8, clock::pause(SECOND), group, attend).await;
+        let ended = ended.lock().unwrap().unwrap();
+        assert!(ended - began < SECOND, "{ended:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn turns_end_with_who_attends() {
         let (sender, receiver) = mpsc::unbounded();
-        sender.unbounded_send(name("a")).unwrap();
+        sender.unbounded_send(Call::usual(name("a"))).unwrap();
         let held = Arc::new(());
         let attend = |_| {
             let held = Arc::clone(&held);
@@ -277,7 +344,7 @@ mod tests {
             }
         };
         let for_ever = std::future::pending();
-        let all = attend_all(receiver, 1, for_ever, attend);
+        let all = attend_all(receiver, 1, for_ever, by_name, attend);
         assert!(tokio::time::timeout(SECOND, all).await.is_err());
         tokio::task::yield_now().await;
         assert_eq!(Arc::strong_count(&held), 1, "the turn is gone");
@@ -287,7 +354,7 @@ mod tests {
     async fn a_turn_that_panics_ends_nobody_elses() {
         let (sender, receiver) = mpsc::unbounded();
         for call in ["a", "b"] {
-            sender.unbounded_send(name(call)).unwrap();
+            sender.unbounded_send(Call::usual(name(call))).unwrap();
         }
         let attended = Arc::new(Mutex::new(Vec::new()));
         let attend = |name: ResourceName| {
@@ -298,7 +365,7 @@ mod tests {
                 None
             }
         };
-        attend_all(receiver, 1, clock::pause(SECOND), attend).await;
+        attend_all(receiver, 1, clock::pause(SECOND), by_name, attend).await;
         assert_eq!(*attended.lock().unwrap(), [name("b")]);
     }
 }

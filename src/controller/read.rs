@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// `changeTimeout` where the field is absent.
-const DEFAULT_CHANGE_TIMEOUT: Duration = Duration::from_mins(30);
+pub(super) const DEFAULT_CHANGE_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// What a person wants of one proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,6 @@ use crate::{
     controller::{
         context::Context,
         journal::JournalError,
-        look::Later,
         memory::Memory,
         read::{self, Desired},
     },
@@ -110,7 +109,10 @@ impl<'a> Pass<'a> {
         }
         self.memory.session.meet(&record, self.context.clock.now());
         self.hold_instance(&desired, &record);
+        // Whoever looks with the same booking does so before this is dropped.
+        let _booking = self.memory.booking.take();
         self.acknowledge(&desired, &record).await?;
+        self.acknowledge_suspension(&desired, &record).await?;
         let namespace = self.object.namespace().unwrap_or_default();
         let uid = self.object.uid();
         let opened = self
@@ -130,10 +132,10 @@ impl<'a> Pass<'a> {
         let finding = match self.find_due(&desired, &way).await? {
             Some(finding) => finding,
             None => {
-                let listing = self.listing(&desired, &record);
-                match self.find_usual(&desired, &way, listing).await? {
+                let depth = self.depth(&desired, &record);
+                match self.find_usual(&desired, &way, depth).await? {
                     Ok(finding) => finding,
-                    Err(Later(wait)) => return self.put_off(&desired, wait).await,
+                    Err(later) => return self.put_off(&desired, later).await,
                 }
             }
         };

@@ -13,7 +13,10 @@ use std::{
 use kube::{Resource as _, ResourceExt as _, runtime::watcher::Event};
 
 use crate::{
-    controller::{Guarded, Undecodable},
+    controller::{
+        Guarded, Undecodable,
+        queue::{Call, seat::Group},
+    },
     crd::TaurusProxyPort,
     model::{ResourceName, Uid},
 };
@@ -36,8 +39,8 @@ pub(super) enum Change {
 pub(super) struct News {
     /// What it means for the fleet, in this order.
     pub(super) changes: Vec<Change>,
-    /// Who calls for a reconcile.
-    pub(super) calls: Vec<ResourceName>,
+    /// Who calls for a reconcile; who is gone does, so that a turn of it ends.
+    pub(super) calls: Vec<Call>,
 }
 
 /// The resources that exist.
@@ -52,12 +55,14 @@ struct Inner {
     /// The number of the last list that was begun.
     list: u32,
     /// Who calls for a reconcile in lists of which none is whole yet.
-    calls: Vec<ResourceName>,
+    calls: Vec<Call>,
 }
 
 #[derive(Debug)]
 struct Entry {
     uid: Uid,
+    /// Whom it takes turns with.
+    group: Group,
     /// The last list that held it.
     list: u32,
     /// Stands for what calls for a reconcile if it becomes another.
@@ -80,6 +85,15 @@ impl Roster {
             .and_then(|entry| entry.unpack(name))
     }
 
+    /// Whom a resource takes turns with: those of its namespace that name the same credentials.
+    pub(super) fn group(&self, name: &ResourceName) -> Group {
+        let inner = self.lock();
+        inner
+            .of
+            .get(name)
+            .map_or_else(Group::default, |entry| entry.group)
+    }
+
     /// Takes in an event and says what follows.
     pub(super) fn take(&self, event: Event<Guarded>) -> News {
         let mut inner = self.lock();
@@ -95,14 +109,12 @@ impl Roster {
                 news
             }
             Event::Apply(object) => inner.put(object),
-            Event::InitDone => News {
-                changes: inner.unlisted(),
-                calls: std::mem::take(&mut inner.calls),
-            },
-            Event::Delete(object) => News {
-                changes: vec![inner.remove(object)],
-                calls: Vec::new(),
-            },
+            Event::InitDone => {
+                let mut news = inner.unlisted();
+                news.calls.append(&mut inner.calls);
+                news
+            }
+            Event::Delete(object) => inner.remove(object),
         }
     }
 
@@ -127,38 +139,52 @@ impl Inner {
         };
         changes.extend(other.map(|entry| entry.gone(&name)));
         let called_by = called_by(&object);
-        let calls = same.as_ref().is_none_or(|same| same.called_by != called_by);
+        let call = match &same {
+            Some(same) if same.called_by == called_by => None,
+            Some(_) => Some(Call::of_people(name.clone())),
+            None => Some(Call::usual(name.clone())),
+        };
         let uid = same.map_or_else(|| Uid::from(uid), |same| same.uid);
         let entry = Entry {
             list: self.list,
+            group: group_of(&object),
             called_by,
             kept: Kept::of(&object, &name, &uid),
             uid: uid.clone(),
         };
         self.of.insert(name.clone(), entry);
-        let calls = calls.then(|| name.clone()).into_iter().collect();
+        let calls = call.into_iter().collect();
         changes.push(Change::Noted(uid, name, Box::new(object)));
         News { changes, calls }
     }
 
     /// What the list that is whole now did not hold.
-    fn unlisted(&mut self) -> Vec<Change> {
+    fn unlisted(&mut self) -> News {
         let list = self.list;
         let gone = self.of.extract_if(|_, entry| entry.list != list);
         let mut gone: Vec<(ResourceName, Entry)> = gone.collect();
         // What follows from that shall not depend on the order of a hash table.
         gone.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let gone = gone.into_iter();
-        gone.map(|(name, entry)| entry.gone(&name)).collect()
+        let mut news = News::default();
+        for (name, entry) in gone {
+            news.changes.push(entry.gone(&name));
+            news.calls.push(Call::of_people(name));
+        }
+        news
     }
 
-    fn remove(&mut self, object: Guarded) -> Change {
+    fn remove(&mut self, object: Guarded) -> News {
         let name = name_of(&object);
         let uid = object.uid().unwrap_or_default();
-        if self.of.get(&name).is_some_and(|entry| *entry.uid == *uid) {
+        let gone = Change::Gone(Uid::from(uid.as_str()), object.0.ok().map(Box::new));
+        let known = self.of.get(&name).is_some_and(|entry| *entry.uid == *uid);
+        if known {
             self.of.remove(&name);
         }
-        Change::Gone(Uid::from(uid.as_str()), object.0.ok().map(Box::new))
+        News {
+            changes: vec![gone],
+            calls: known.then(|| Call::of_people(name)).into_iter().collect(),
+        }
     }
 }
 
@@ -204,6 +230,15 @@ fn name_of(object: &Guarded) -> ResourceName {
     let [namespace, name] =
         [&metadata.namespace, &metadata.name].map(|part| part.as_deref().unwrap_or_default());
     ResourceName::new(namespace, name)
+}
+
+fn group_of(object: &Guarded) -> Group {
+    let credentials = object.0.as_ref().ok();
+    let credentials = credentials.and_then(|object| object.spec.credentials_ref.as_ref());
+    let mut hasher = DefaultHasher::new();
+    let namespace = &object.meta().namespace;
+    (namespace, credentials.map(|named| &named.name)).hash(&mut hasher);
+    Group(hasher.finish())
 }
 
 fn called_by(object: &Guarded) -> u64 {

@@ -74,6 +74,8 @@ struct Kept {
     stale: bool,
     /// How many changes were heard of.
     heard: u64,
+    /// Who reads it for all.
+    gate: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What had been heard of a source when its reading began.
@@ -115,6 +117,19 @@ impl Book {
         let book = self.lock();
         let mut last = book.sources.values().filter_map(|kept| kept.last.as_ref());
         last.any(|(_, dated)| dated.reading == Reading::Holds(credential))
+    }
+
+    /// Whether a source in use was read to hold this at last.
+    pub fn reads(&self, source: &Source, credential: Fingerprint) -> bool {
+        let book = self.lock();
+        let last = book.sources.get(source).and_then(|kept| kept.last.as_ref());
+        last.is_some_and(|(_, dated)| dated.reading == Reading::Holds(credential))
+    }
+
+    /// What whoever reads a source holds meanwhile; nothing if it is not in use.
+    pub fn gate(&self, source: &Source) -> Option<Arc<tokio::sync::Mutex<()>>> {
+        let book = self.lock();
+        book.sources.get(source).map(|kept| Arc::clone(&kept.gate))
     }
 
     /// The last reading, if it is still good.

@@ -2,12 +2,13 @@
 //!
 //! Promises one list for all resources of an instance that want it at the same time, one walk over the task list for all
 //! that wait for one, and one list of running tasks in place of a poll for each job where there are many. Lists that are not
-//! urgent have their times, one after the other, so that a large fleet needs no more calls than there are. What one
-//! credential has read is never shown to a resource of another: each has a directory of its own.
+//! urgent have their times, one after the other, so that a large fleet needs no more calls than there are; the times are given
+//! back where nobody wants them any more. What one credential has read is never shown to a resource of another: each has a directory of its own.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::HashMap,
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -16,8 +17,10 @@ use k8s_openapi::jiff::Timestamp;
 use self::shared_read::{Outcome, SharedRead};
 use crate::{
     clock::Clock,
-    cloud::{Cloud, CloudError, Job, Meaning, Proxy, TaskList, Urgency, request::TASKS_A_PAGE},
-    model::{InstanceId, JobId},
+    cloud::{
+        Booked, Cloud, CloudError, Job, Meaning, Proxy, TaskList, Urgency, request::TASKS_A_PAGE,
+    },
+    model::{InstanceId, JobId, Moment},
     pace::Pace,
     plan::{session, tasks},
 };
@@ -33,6 +36,9 @@ pub const KEPT: Duration = Duration::from_secs(10);
 /// A list of tasks is kept for so long. It may be long itself, and who is new may want one that is not quite new.
 const TASKS_KEPT: Duration = Duration::from_mins(1);
 
+/// How often who waits for the time of a list looks whether an earlier one was given back.
+const LOOKED_FOR: Duration = Duration::from_mins(1);
+
 /// Short, but longer than nothing: for who has to come again.
 const A_MOMENT: Duration = Duration::from_millis(20);
 
@@ -47,7 +53,7 @@ pub const CHANGE: u32 = CLOSER_LOOK + 1;
 
 /// The task list of a busy project has many pages. It is the longer until the next walk begins, the more rows there were, and
 /// the more changes share it. One page is no reason to wait.
-fn rest(list: &TaskList) -> Duration {
+fn rest(list: &Tasks) -> Duration {
     const FOR_EACH_ROW: Duration = Duration::from_millis(4);
     const LONGEST: Duration = Duration::from_secs(5);
     if list.tasks.len() <= TASKS_A_PAGE {
@@ -61,50 +67,77 @@ fn rest(list: &TaskList) -> Duration {
 pub struct Directory {
     cloud: Arc<dyn Cloud>,
     clock: Clock,
-    instances: Mutex<Instances>,
-    tasks: SharedRead<TaskList>,
+    instances: Mutex<HashMap<InstanceId, Arc<Instance>>>,
+    /// For changes.
+    tasks: SharedRead<Tasks>,
+    /// For what is new: a change does not wait for a walk that goes on slowly, because it is not urgent.
+    tasks_for_new: SharedRead<Tasks>,
     /// Tasks that were created before this need not be read again.
     settled_before: Mutex<Option<Timestamp>>,
     jobs: jobs::Jobs,
     verified: verified::Verified,
 }
 
-#[derive(Default)]
-struct Instances {
-    of: HashMap<InstanceId, Arc<Instance>>,
-    /// Those that were read, the oldest first.
-    read: VecDeque<(Duration, InstanceId)>,
+/// A task list, and when it was read.
+#[derive(Debug)]
+pub struct Tasks {
+    list: TaskList,
+    /// What came to be at work later need not be in it.
+    pub begun: Moment,
+    /// Uptime: a list of proxies that is begun later shows what the finished tasks have done.
+    pub ended: Duration,
+}
+
+impl Deref for Tasks {
+    type Target = TaskList;
+
+    fn deref(&self) -> &TaskList {
+        &self.list
+    }
 }
 
 #[derive(Default)]
 struct Instance {
     list: SharedRead<Vec<Proxy>>,
-    turns: Mutex<Turns>,
+    times: Mutex<Times>,
 }
 
-/// When the next lists of an instance have their time, by uptime.
-#[derive(Debug, Default, Clone, Copy)]
-struct Turns {
-    look: Option<Duration>,
-    sweep: Option<Duration>,
+/// The booked time of a list, held by all resources that come then.
+pub type Booking = Arc<Booked>;
+
+/// When the next lists of an instance have their time.
+#[derive(Debug, Default)]
+struct Times {
+    request: Weak<Booked>,
+    first_look: Weak<Booked>,
+    sweep: Weak<Booked>,
 }
 
-impl Turns {
-    fn of(&mut self, urgency: Urgency) -> &mut Option<Duration> {
+impl Times {
+    fn of(&mut self, urgency: Urgency) -> &mut Weak<Booked> {
         match urgency {
-            Urgency::Change | Urgency::Job => &mut self.look,
+            Urgency::Change | Urgency::Job | Urgency::Request => &mut self.request,
+            Urgency::FirstLook => &mut self.first_look,
             Urgency::Sweep => &mut self.sweep,
         }
+    }
+
+    fn is_any_booked(&self) -> bool {
+        let all = [&self.request, &self.first_look, &self.sweep];
+        all.iter().any(|booked| booked.strong_count() > 0)
     }
 }
 
 /// What came of asking for a list that has its time.
-#[derive(Debug)]
 pub enum InTurn {
-    /// It was read.
-    Read(Outcome<Vec<Proxy>>),
-    /// Its time comes after so long.
-    Later(Duration),
+    /// One that another resource has had read will do.
+    Listed(Arc<Vec<Proxy>>),
+    /// Its time has come, and here is the call for it.
+    Now(Arc<dyn Cloud>),
+    /// Its time comes after so long, if the booking is kept until then.
+    Later(Duration, Booking),
+    /// No call is to be had.
+    Failed(CloudError),
 }
 
 impl Directory {
@@ -115,6 +148,7 @@ impl Directory {
             clock,
             instances: Mutex::default(),
             tasks: SharedRead::with_rest(rest),
+            tasks_for_new: SharedRead::with_rest(rest),
             settled_before: Mutex::default(),
             jobs: jobs::Jobs::default(),
             verified: verified::Verified::default(),
@@ -138,54 +172,84 @@ impl Directory {
         self.proxies(turn.as_ref(), instance).await
     }
 
-    /// The proxies of an instance, in a list that was begun after `after`; one that is not there yet has its time.
-    pub async fn proxies_in_turn(
+    /// The time of a list of an instance's proxies, which is booked if it isn't; or a list that was begun after `after`.
+    pub async fn in_turn(
         &self,
         urgency: Urgency,
         instance: &InstanceId,
         after: Option<Duration>,
     ) -> InTurn {
         let shared = self.instance(instance);
-        let after = after.unwrap_or_default();
-        if let Some(list) = shared.list.since(after).await {
-            return InTurn::Read(Ok(list));
+        if let Some(list) = shared.list.since(after.unwrap_or_default()).await {
+            return InTurn::Listed(list);
         }
-        let wait = self.time_of(&shared, urgency);
+        let booking = self.book(&shared, urgency);
+        let wait = booking.wait();
         if !wait.is_zero() {
-            return InTurn::Later(wait);
+            // A time that comes earlier may be given back meanwhile. Of sweeps there are too many to look.
+            let wait = match urgency {
+                Urgency::Sweep => wait,
+                _ => wait.min(LOOKED_FOR),
+            };
+            return InTurn::Later(wait, booking);
         }
-        let turn = match self.cloud.turn(urgency, 1).await {
-            Ok(turn) => turn,
-            Err(error) if urgency == Urgency::Sweep && error.meaning == Meaning::Throttled => {
-                // More urgent calls have come between: it keeps its place and is put off a little.
+        match self.cloud.turn(urgency, 1).await {
+            Ok(turn) => InTurn::Now(turn),
+            Err(error)
+                if matches!(urgency, Urgency::FirstLook | Urgency::Sweep)
+                    && error.meaning == Meaning::OutOfCalls =>
+            {
+                // More urgent calls have come between.
                 let wait = error.retry_after.unwrap_or_default().max(A_MOMENT);
-                *shared.turns().of(urgency) = Some(self.uptime().saturating_add(wait));
-                return InTurn::Later(wait);
+                InTurn::Later(booking.put_off(wait), booking)
             }
-            Err(error) => return InTurn::Read(Err(error)),
-        };
-        // Somebody else may have read it while this one waited.
-        if let Some(list) = shared.list.since(after).await {
-            return InTurn::Read(Ok(list));
+            Err(error) => InTurn::Failed(error),
         }
-        InTurn::Read(self.read(&shared, turn.as_ref(), instance).await)
     }
 
-    /// The project's task list, in a walk that was begun after this uptime, or else is begun from now on.
-    pub async fn tasks(
+    /// The proxies of an instance, in a list that was begun after `after`, or else is begun now.
+    pub async fn proxies_since(
         &self,
         turn: &dyn Cloud,
-        pace: &Pace,
+        instance: &InstanceId,
         after: Option<Duration>,
-    ) -> Outcome<TaskList> {
-        if let Some(after) = after
-            && let Some(list) = self.tasks.since(after).await
-        {
+    ) -> Outcome<Vec<Proxy>> {
+        let shared = self.instance(instance);
+        // Somebody else may have read it while this one waited.
+        if let Some(list) = shared.list.since(after.unwrap_or_default()).await {
             return Ok(list);
         }
+        self.read(&shared, turn, instance).await
+    }
+
+    /// The project's task list, in a walk that is begun from now on.
+    pub async fn tasks(&self, turn: &dyn Cloud, pace: &Pace) -> Outcome<Tasks> {
         self.tasks
             .fresh(|| self.uptime(), || Box::pin(self.walk(turn, pace)))
             .await
+    }
+
+    /// The project's task list for what is new, in a walk that was begun after this uptime, or else is begun from now on.
+    pub async fn tasks_for_new(
+        &self,
+        turn: &dyn Cloud,
+        pace: &Pace,
+        after: Duration,
+    ) -> Outcome<Tasks> {
+        if let Some(list) = self.known_tasks(after).await {
+            return Ok(list);
+        }
+        self.tasks_for_new
+            .fresh(|| self.uptime(), || Box::pin(self.walk(turn, pace)))
+            .await
+    }
+
+    /// The project's task list, if it was read in a walk that was begun after this uptime.
+    pub async fn known_tasks(&self, after: Duration) -> Option<Arc<Tasks>> {
+        if let Some(list) = self.tasks.last_since(after) {
+            return Some(list);
+        }
+        self.tasks_for_new.since(after).await
     }
 
     /// A job that is followed.
@@ -204,14 +268,18 @@ impl Directory {
     }
 
     /// Walks over the tasks of which not all is known yet.
-    async fn walk(&self, turn: &dyn Cloud, pace: &Pace) -> Result<TaskList, CloudError> {
+    async fn walk(&self, turn: &dyn Cloud, pace: &Pace) -> Result<Tasks, CloudError> {
         let began = self.clock.now();
         let known = *self.settled_before();
         let list = turn.tasks(tasks::read_since(began, known, pace)).await?;
         let now = self.clock.now();
         let took = now.elapsed(began.uptime);
         *self.settled_before() = tasks::settled_before(&list, known, took, now, pace);
-        Ok(list)
+        Ok(Tasks {
+            begun: list.begun.unwrap_or(began),
+            ended: now.uptime,
+            list,
+        })
     }
 
     fn settled_before(&self) -> MutexGuard<'_, Option<Timestamp>> {
@@ -230,51 +298,53 @@ impl Directory {
             .list
             .fresh(|| self.uptime(), || turn.list_proxies(instance))
             .await;
-        *shared.turns() = Turns::default();
-        self.instances()
-            .read
-            .push_back((self.uptime(), instance.clone()));
-        self.forget_lists();
+        *shared.times() = Times::default();
         outcome
     }
 
     /// Nobody else wants the list of this instance: it is not kept.
     pub fn forget(&self, instance: &InstanceId) {
-        let instances = self.instances();
-        if let Some(shared) = instances.of.get(instance) {
-            shared.list.forget(Duration::MAX);
+        let mut instances = self.instances();
+        let idle = instances
+            .get(instance)
+            .is_some_and(|shared| shared.forget(Duration::MAX));
+        if idle {
+            instances.remove(instance);
         }
     }
 
     /// Forgets the lists that nobody else can want any more.
     pub fn tidy(&self) {
-        self.forget_lists();
         let uptime = self.uptime();
-        self.tasks.forget(uptime.saturating_sub(TASKS_KEPT));
+        let before = uptime.saturating_sub(KEPT);
+        let mut instances = self.instances();
+        instances.retain(|_, shared| !shared.forget(before));
+        instances.shrink_to_fit();
+        drop(instances);
+        let before = uptime.saturating_sub(TASKS_KEPT);
+        self.tasks.forget(before);
+        self.tasks_for_new.forget(before);
         self.jobs.tidy(uptime);
         self.verified.tidy(uptime);
     }
 
-    fn forget_lists(&self) {
-        let before = self.uptime().saturating_sub(KEPT);
-        self.instances().forget(before);
-    }
-
-    /// How long it is until the time of an instance's list, which is booked if it isn't.
-    fn time_of(&self, shared: &Instance, urgency: Urgency) -> Duration {
-        let uptime = self.uptime();
-        let mut turns = shared.turns();
-        let booked = turns.of(urgency);
-        let at = *booked.get_or_insert_with(|| uptime.saturating_add(self.cloud.book(urgency)));
-        at.saturating_sub(uptime)
+    /// The booked time of an instance's list; it is booked now if it isn't.
+    fn book(&self, shared: &Instance, urgency: Urgency) -> Booking {
+        let mut times = shared.times();
+        let booked = times.of(urgency);
+        booked.upgrade().unwrap_or_else(|| {
+            let booking = Arc::new(self.cloud.book(urgency));
+            *booked = Arc::downgrade(&booking);
+            booking
+        })
     }
 
     fn instance(&self, instance: &InstanceId) -> Arc<Instance> {
         let mut instances = self.instances();
-        Arc::clone(instances.of.entry(instance.clone()).or_default())
+        Arc::clone(instances.entry(instance.clone()).or_default())
     }
 
-    fn instances(&self) -> MutexGuard<'_, Instances> {
+    fn instances(&self) -> MutexGuard<'_, HashMap<InstanceId, Arc<Instance>>> {
         self.instances
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -286,31 +356,13 @@ impl Directory {
 }
 
 impl Instance {
-    fn turns(&self) -> MutexGuard<'_, Turns> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Instances {
-    /// Lists are many and long: they are kept only for those who want them at the same time.
-    fn forget(&mut self, before: Duration) {
-        while let Some((at, _)) = self.read.front()
-            && *at < before
-            && let Some((_, instance)) = self.read.pop_front()
-        {
-            let idle = self.of.get(&instance).is_some_and(|shared| {
-                let turns = *shared.turns();
-                let booked = turns.look.is_some() || turns.sweep.is_some();
-                shared.list.forget(before) && !booked && Arc::strong_count(shared) == 1
-            });
-            if idle {
-                self.of.remove(&instance);
-            }
-        }
-        // There are as many as instances when all were read at once, as at the start.
-        if self.read.is_empty() {
-            self.read.shrink_to_fit();
-            self.of.shrink_to_fit();
-        }
+    /// Forgets a list from before `before`. True if there is nothing left that anybody else could want.
+    fn forget(self: &Arc<Self>, before: Duration) -> bool {
+        let idle = self.list.forget(before) && Arc::strong_count(self) == 1;
+        idle && !self.times().is_any_booked()
     }
 }

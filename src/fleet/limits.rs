@@ -35,6 +35,8 @@ pub enum Limit {
     Concurrent {
         /// How many that is.
         most: usize,
+        /// How many of them are of resources that were deleted meanwhile.
+        deleted: usize,
     },
     /// As many changes were begun within the last hour as may be.
     Hourly {

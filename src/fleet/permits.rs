@@ -139,6 +139,7 @@ impl Permits {
     pub fn forget(&self, uid: &str) {
         self.with(|ledger| {
             ledger.leave(uid);
+            ledger.deleted(uid);
             ledger.note(uid, None, self.desk.clock.now());
         });
     }

@@ -26,7 +26,7 @@ pub fn after_error(error: &CloudError, count: u32, pace: &Pace) -> Duration {
     let own = match error.meaning {
         Meaning::Busy => doubling(pace.busy, count),
         Meaning::UnknownRefusal => doubling(pace.unknown_refusal, count),
-        Meaning::Throttled | Meaning::Transient | Meaning::Malformed => {
+        Meaning::Throttled | Meaning::OutOfCalls | Meaning::Transient | Meaning::Malformed => {
             doubling(pace.transient, count)
         }
         Meaning::Unauthenticated | Meaning::ClockSkew | Meaning::Locked => pace.stuck_poll,

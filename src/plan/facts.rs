@@ -50,6 +50,8 @@ pub struct Observed {
     pub tasks: Seen<Option<Task>>,
     /// That task has completed, and counts for so much longer.
     pub tasks_clear_in: Option<Duration>,
+    /// Since when the task list knows of what is at work.
+    pub tasks_since: Option<Moment>,
     /// Jobs that were given up, by an annotation on a resource of the instance whose word counts.
     pub abandoned: BTreeSet<JobId>,
     /// How the resource stands to others that name the same proxy.

@@ -261,6 +261,7 @@ fn of_meaning(meaning: Meaning) -> Reason {
     match meaning {
         Meaning::Busy => Reason::ProxyBusy,
         Meaning::Throttled => Reason::Throttled,
+        Meaning::OutOfCalls => Reason::WaitingForBudget,
         Meaning::Transient | Meaning::UnknownRefusal => Reason::CloudUnreachable,
         Meaning::Malformed => Reason::MalformedAnswer,
         Meaning::Unauthenticated => Reason::CredentialsInvalid,

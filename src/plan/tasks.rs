@@ -152,6 +152,7 @@ mod tests {
         let list = TaskList {
             tasks: vec![task],
             cloud_time: Some(at(0)),
+            begun: None,
         };
         unfinished(&list, &instance('a'), &BTreeSet::new(), now, &Pace::real()).is_some()
     }
@@ -210,6 +211,7 @@ mod tests {
         let list = TaskList {
             tasks: tasks.to_vec(),
             cloud_time: Some(at(0)),
+            begun: None,
         };
         let (now, took) = (Moment::new(at(0), Duration::ZERO), Duration::from_secs(7));
         settled_before(&list, known.map(at), took, now, &Pace::real())
@@ -271,6 +273,7 @@ mod tests {
         let list = TaskList {
             tasks: vec![task("Running", 0, None)],
             cloud_time: None,
+            begun: None,
         };
         let abandoned = list
             .tasks

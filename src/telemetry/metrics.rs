@@ -9,6 +9,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
+use strum::IntoEnumIterator as _;
 
 use crate::{
     cloud::{
@@ -139,7 +140,7 @@ impl Metrics {
         for outcome in [Outcome::Succeeded, Outcome::Failed, Outcome::Void] {
             drop(self.changes.get_or_create(&OutcomeLabel::of(outcome)));
         }
-        for urgency in [Urgency::Change, Urgency::Job, Urgency::Sweep] {
+        for urgency in Urgency::iter() {
             let urgency = urgency.into();
             drop(
                 self.cloud_calls_put_off

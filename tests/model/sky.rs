@@ -3,18 +3,17 @@
 //! Promises what the API facts say and no more: a job is visible a tick after it was accepted at the latest, a list lags a
 //! tick behind its end at most, and what is shown meanwhile differs from [`Mode`] to [`Mode`].
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
 use k8s_openapi::jiff::Timestamp;
 use taurus_port_operator::{
-    cloud::{Cloud, CloudError, Job, Line, Meaning, Proxy, ProxyStatus, Task, TaskList, Urgency},
+    cloud::{
+        Booked, Cloud, CloudError, Job, Line, Meaning, Proxy, ProxyStatus, Task, TaskList, Urgency,
+    },
     model::{InstanceId, JobId, JobState, ProxyId},
 };
 
@@ -271,6 +270,7 @@ impl Scene {
         Ok(TaskList {
             tasks: tasks.collect(),
             cloud_time: Some(clock::wall(0)),
+            begun: None,
         })
     }
 
@@ -291,8 +291,8 @@ impl Cloud for Scene {
         async { Ok(Arc::new(self.clone()) as Arc<dyn Cloud>) }.boxed()
     }
 
-    fn book(&self, _: Urgency) -> Duration {
-        Duration::ZERO
+    fn book(&self, _: Urgency) -> Booked {
+        Booked::now()
     }
 
     fn list_proxies<'a>(

@@ -173,7 +173,7 @@ impl<'a> Desk<'a> {
             now,
         };
         let depth = if closer {
-            Depth::Tasks(scene.as_ref(), None)
+            Depth::Tasks(scene.as_ref())
         } else {
             Depth::Usual(Listing::Now)
         };

@@ -4,7 +4,7 @@
 //! are allowed, whenever it begins. A bucket starts empty: a process that follows another one does not spend what that
 //! one has spent already.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{CallLimit, Urgency};
 
@@ -19,7 +19,11 @@ const SHARE_OF_LOOKS: f64 = 0.7;
 
 /// What of the calls that can be saved up is kept for what is more urgent.
 const KEPT_FROM_JOBS: f64 = 0.2;
-const KEPT_FROM_SWEEPS: f64 = 0.5;
+const KEPT_FROM_FIRST_LOOKS: f64 = 0.5;
+const KEPT_FROM_SWEEPS: f64 = 0.6;
+
+/// So many looks can be made at once after a quiet time, as a part of the calls that can be saved up.
+const AT_ONCE: f64 = 0.5;
 
 /// The budget never shrinks below this part.
 const LEAST_WHOLE: f64 = 1.0 / 16.0;
@@ -33,12 +37,41 @@ pub struct Bucket {
     limit: CallLimit,
     size: f64,
     held: f64,
-    held_for_sweeps: f64,
+    held_for_looks: f64,
     /// Which part of the budget is used, after refusals.
     whole: f64,
     shrunk_at: Option<Duration>,
     filled_at: Duration,
-    next_look: [Duration; 2],
+    /// When looks of a kind have their times.
+    requests: Times,
+    first_looks: Times,
+    sweeps: Times,
+}
+
+/// The times of looks of one kind, by uptime.
+#[derive(Debug, Default)]
+struct Times {
+    /// The first that nobody has booked yet, but for those that were given back.
+    next: Duration,
+    /// Those that were given back.
+    free: BTreeSet<Duration>,
+    /// The next try of one that came in its time and found no call.
+    next_try: Duration,
+}
+
+impl Times {
+    fn starting(uptime: Duration) -> Self {
+        Self {
+            next: uptime,
+            ..Self::default()
+        }
+    }
+
+    /// The first that was given back and has not passed.
+    fn first_free(&mut self, uptime: Duration) -> Option<Duration> {
+        self.free = self.free.split_off(&uptime);
+        self.free.first().copied()
+    }
 }
 
 impl Bucket {
@@ -49,11 +82,13 @@ impl Bucket {
             limit,
             size,
             held: 0.0,
-            held_for_sweeps: 0.0,
+            held_for_looks: 0.0,
             whole: 1.0,
             shrunk_at: None,
             filled_at: uptime,
-            next_look: [uptime; 2],
+            requests: Times::starting(uptime),
+            first_looks: Times::starting(uptime),
+            sweeps: Times::starting(uptime),
         }
     }
 
@@ -62,17 +97,18 @@ impl Bucket {
         self.fill(uptime);
         let calls = f64::from(calls);
         let missing = calls + self.kept_from(urgency) - self.held;
-        let missing_for_sweeps = match urgency {
-            Urgency::Sweep => (calls - self.held_for_sweeps) / SHARE_OF_LOOKS,
-            Urgency::Change | Urgency::Job => 0.0,
+        let missing_for_looks = if is_of_looks(urgency) {
+            (calls - self.held_for_looks) / SHARE_OF_LOOKS
+        } else {
+            0.0
         };
-        let missing = missing.max(missing_for_sweeps);
+        let missing = missing.max(missing_for_looks);
         if missing > 0.0 {
             return Err(self.time_for(missing));
         }
         self.held -= calls;
-        if urgency == Urgency::Sweep {
-            self.held_for_sweeps -= calls;
+        if is_of_looks(urgency) {
+            self.held_for_looks -= calls;
         }
         Ok(())
     }
@@ -81,24 +117,67 @@ impl Bucket {
     pub fn put_back(&mut self, calls: u32, urgency: Urgency) {
         let calls = f64::from(calls);
         self.held = (self.held + calls).min(self.size);
-        if urgency == Urgency::Sweep {
-            self.held_for_sweeps = (self.held_for_sweeps + calls).min(self.size * SHARE_OF_LOOKS);
+        if is_of_looks(urgency) {
+            self.held_for_looks = (self.held_for_looks + calls).min(self.size * SHARE_OF_LOOKS);
         }
     }
 
-    /// Books a look of its own time: says how long it is until then. A few may go at once after a quiet time.
+    /// Books the time of a look, by uptime: one that was given back, or else the first that is free. A few may be at once
+    /// after a quiet time.
     pub fn book(&mut self, urgency: Urgency, uptime: Duration) -> Duration {
         self.fill(uptime);
-        let gap = self.time_for(1.0 / SHARE_OF_LOOKS);
-        let [of_changes, of_sweeps] = &mut self.next_look;
-        let next = match urgency {
-            Urgency::Change | Urgency::Job => of_changes,
-            Urgency::Sweep => of_sweeps,
-        };
-        let quiet = gap.mul_f64(self.size * KEPT_FROM_SWEEPS);
-        let at = (*next).max(uptime.saturating_sub(quiet));
-        *next = at.saturating_add(gap);
-        at.saturating_sub(uptime)
+        let gap = self.gap();
+        let quiet = gap.mul_f64(self.size * AT_ONCE);
+        let times = self.times(urgency);
+        if let Some(at) = times.first_free(uptime) {
+            times.free.remove(&at);
+            return at;
+        }
+        let at = times.next.max(uptime.saturating_sub(quiet));
+        times.next = at.saturating_add(gap);
+        at
+    }
+
+    /// A time that was booked is not wanted any more.
+    pub fn give_back(&mut self, urgency: Urgency, at: Duration, uptime: Duration) {
+        if at > uptime {
+            self.times(urgency).free.insert(at);
+        }
+    }
+
+    /// The time of a look that was booked for `at`: an earlier one, if one was given back.
+    pub fn sooner(&mut self, urgency: Urgency, at: Duration, uptime: Duration) -> Duration {
+        let times = self.times(urgency);
+        match times.first_free(uptime) {
+            Some(free) if free < at => {
+                times.free.remove(&free);
+                times.free.insert(at);
+                free
+            }
+            _ => at,
+        }
+    }
+
+    /// The next try of a look that came in its time and found no call, and finds none within `wait`. Those who try again do so
+    /// one after the other.
+    pub fn put_off(&mut self, urgency: Urgency, wait: Duration, uptime: Duration) -> Duration {
+        let gap = self.gap();
+        let times = self.times(urgency);
+        let at = times.next_try.max(uptime.saturating_add(wait));
+        times.next_try = at.saturating_add(gap);
+        at
+    }
+
+    fn gap(&self) -> Duration {
+        self.time_for(1.0 / SHARE_OF_LOOKS)
+    }
+
+    fn times(&mut self, urgency: Urgency) -> &mut Times {
+        match urgency {
+            Urgency::Change | Urgency::Job | Urgency::Request => &mut self.requests,
+            Urgency::FirstLook => &mut self.first_looks,
+            Urgency::Sweep => &mut self.sweeps,
+        }
     }
 
     /// The other side has said that there were too many.
@@ -115,13 +194,14 @@ impl Bucket {
         self.whole = (self.whole / 2.0).max(LEAST_WHOLE);
         self.shrunk_at = Some(uptime);
         self.held = 0.0;
-        self.held_for_sweeps = 0.0;
+        self.held_for_looks = 0.0;
     }
 
     fn kept_from(&self, urgency: Urgency) -> f64 {
         match urgency {
             Urgency::Change => 0.0,
-            Urgency::Job => self.size * KEPT_FROM_JOBS,
+            Urgency::Job | Urgency::Request => self.size * KEPT_FROM_JOBS,
+            Urgency::FirstLook => self.size * KEPT_FROM_FIRST_LOOKS,
             Urgency::Sweep => self.size * KEPT_FROM_SWEEPS,
         }
     }
@@ -140,13 +220,18 @@ impl Bucket {
         self.filled_at = self.filled_at.max(uptime);
         let come = passed.as_secs_f64() * self.rate();
         self.held = (self.held + come).min(self.size);
-        self.held_for_sweeps =
-            (self.held_for_sweeps + come * SHARE_OF_LOOKS).min(self.size * SHARE_OF_LOOKS);
+        self.held_for_looks =
+            (self.held_for_looks + come * SHARE_OF_LOOKS).min(self.size * SHARE_OF_LOOKS);
         if self.shrunk_at.is_some() {
             let grown = passed.as_secs_f64() / self.limit.per.as_secs_f64() * GROWTH;
             self.whole = (self.whole + grown).min(1.0);
         }
     }
+}
+
+/// Whether it may use no more than a part of the calls.
+fn is_of_looks(urgency: Urgency) -> bool {
+    matches!(urgency, Urgency::FirstLook | Urgency::Sweep)
 }
 
 #[cfg(test)]
@@ -165,6 +250,8 @@ mod tests {
         prop_oneof![
             Just(Urgency::Change),
             Just(Urgency::Job),
+            Just(Urgency::Request),
+            Just(Urgency::FirstLook),
             Just(Urgency::Sweep)
         ]
     }
@@ -212,8 +299,8 @@ mod tests {
         fn who_waits_as_long_as_was_said_gets_the_calls(
             calls in 10_u32..200, count in 1_u32..=4, urgency in urgency(), spent in 0_u32..20, refusals in 0..8,
         ) {
-            // What a sweep asks for at once is a single call.
-            let count = if urgency == Urgency::Sweep { 1 } else { count };
+            // What a first look or a sweep asks for at once is a single call.
+            let count = if is_of_looks(urgency) { 1 } else { count };
             let mut now = Duration::from_mins(10);
             let mut bucket = Bucket::new(limit(calls), Duration::ZERO);
             let _ = bucket.take(spent, Urgency::Change, now);
@@ -249,11 +336,62 @@ mod tests {
     #[test]
     fn looks_are_booked_one_after_the_other_and_a_few_at_once_after_a_quiet_time() {
         let mut bucket = Bucket::new(limit(60), Duration::ZERO);
-        let mut book = |urgency, uptime| bucket.book(urgency, uptime).as_millis();
+        let mut book = |urgency, uptime: Duration| {
+            let at = bucket.book(urgency, uptime);
+            at.saturating_sub(uptime).as_millis()
+        };
         let start = [(); 4].map(|()| book(Urgency::Sweep, Duration::ZERO));
         assert_eq!(start, [0, 1714, 3428, 5142], "a start is no quiet time");
-        let after_quiet = [(); 8].map(|()| book(Urgency::Change, Duration::from_mins(10)));
+        let after_quiet = [(); 8].map(|()| book(Urgency::Request, Duration::from_mins(10)));
         assert_eq!(after_quiet, [0, 0, 0, 0, 0, 0, 1714, 3428]);
+    }
+
+    #[test]
+    fn r03_first_looks_leave_calls_for_a_change_and_for_a_job_and_go_before_sweeps() {
+        let mut bucket = Bucket::new(limit(60), Duration::ZERO);
+        let (mut first, mut swept) = (0, 0);
+        for second in 0..6_000 {
+            let now = Duration::from_millis(second * 100);
+            while bucket.take(1, Urgency::FirstLook, now).is_ok() {
+                first += 1;
+            }
+            while bucket.take(1, Urgency::Sweep, now).is_ok() {
+                swept += 1;
+            }
+            if second > 600 {
+                assert!(bucket.held >= 4.9, "{second}: {}", bucket.held);
+            }
+        }
+        assert!((340..=357).contains(&first), "{first} in 10 minutes");
+        assert_eq!(swept, 0);
+    }
+
+    #[test]
+    fn r10_times_that_were_given_back_are_booked_again_and_move_others_up() {
+        let mut bucket = Bucket::new(limit(60), Duration::ZERO);
+        let booked: Vec<Duration> = (0..1_000)
+            .map(|_| bucket.book(Urgency::FirstLook, Duration::ZERO))
+            .collect();
+        let now = Duration::from_mins(1);
+        let last = bucket.book(Urgency::FirstLook, now);
+        assert!(last > Duration::from_mins(28), "{last:?}");
+        assert_eq!(bucket.sooner(Urgency::FirstLook, last, now), last);
+        for at in booked {
+            bucket.give_back(Urgency::FirstLook, at, now);
+        }
+        let sooner = bucket.sooner(Urgency::FirstLook, last, now);
+        assert!(sooner - now < 2 * bucket.gap(), "{sooner:?}");
+        let next = bucket.book(Urgency::FirstLook, now);
+        assert!(next - now < 3 * bucket.gap(), "{next:?}");
+        assert!(next > sooner);
+    }
+
+    #[test]
+    fn looks_that_found_no_call_try_again_one_after_the_other() {
+        let mut bucket = Bucket::new(limit(60), Duration::ZERO);
+        let wait = Duration::from_secs(1);
+        let tries = [(); 3].map(|()| bucket.put_off(Urgency::Sweep, wait, wait).as_millis());
+        assert_eq!(tries, [2000, 3714, 5428]);
     }
 
     #[test]

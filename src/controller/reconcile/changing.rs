@@ -3,16 +3,14 @@
 //! The permit is taken before the task list is read: one look serves who held it before. All calls are waited for before
 //! the first is made, so that the look is still fresh when the change is sent. Who gets no permit makes no call.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{Finding, Pass, looking::Way};
 use crate::{
     cloud::{Cloud, CloudError, Proxy, ProxyStatus, Urgency},
     controller::{
-        context::Context,
         journal::JournalError,
         look::{Depth, Later},
-        queue::seat,
         read::Desired,
     },
     fleet::{
@@ -56,9 +54,11 @@ impl Pass<'_> {
         if now.saturating_sub(*listed) < self.context.resync {
             return Ok(Some(waiting));
         }
-        match self.find_usual(desired, way, self.sweeping()).await? {
+        let sweep = Depth::Usual(self.sweeping());
+        match self.find_usual(desired, way, sweep).await? {
             Ok(finding) => Ok(Some(finding)),
-            Err(Later(wait)) => {
+            Err(Later(wait, booking)) => {
+                self.memory.booking = Some(booking);
                 waiting.decision.step = Step::Hold(cause, delay.min(wait));
                 Ok(Some(waiting))
             }
@@ -117,7 +117,16 @@ impl Pass<'_> {
         if !is_change || self.memory.permit.is_some() {
             return Ok(finding);
         }
-        // It was looked whether it may ask at all, and it may.
+        self.look_again(desired, directory, finding).await
+    }
+
+    /// It was looked whether it may ask at all, and it may: asks for the permit, and looks anew with it.
+    pub(super) async fn look_again(
+        &mut self,
+        desired: &Desired,
+        directory: &Arc<Directory>,
+        finding: Finding,
+    ) -> Result<Finding, JournalError> {
         match self.take_permit(desired) {
             None => self.look(desired, directory).await,
             Some(refusal) => Ok(self.refused(desired, finding, refusal)),
@@ -131,13 +140,15 @@ impl Pass<'_> {
         directory: &Arc<Directory>,
     ) -> Result<Finding, JournalError> {
         let record = Record::of(self.object);
-        let (urgency, calls) = if record.change.is_none() {
+        let (urgency, calls) = if record.change.is_some() {
+            (Urgency::Job, directory::CLOSER_LOOK)
+        } else if self.memory.permit.is_some() {
             (Urgency::Change, directory::CHANGE)
         } else {
-            (Urgency::Job, directory::CLOSER_LOOK)
+            (Urgency::Request, directory::CLOSER_LOOK)
         };
-        let waiting = seat::aside(directory.turn(urgency, calls));
-        let turn = match self.context.unless_draining(waiting).await? {
+        let waiting = directory.turn(urgency, calls);
+        let turn = match self.context.while_wanted(waiting).await? {
             Ok(turn) => turn,
             Err(error) => return Ok(self.without_a_turn(desired, &record, error)),
         };
@@ -161,33 +172,16 @@ impl Pass<'_> {
         turn: &dyn Cloud,
     ) -> Result<Finding, JournalError> {
         let way = Ok(Arc::clone(directory));
-        let after = self.tasks_known_since(&Record::of(self.object));
-        let depth = Depth::Tasks(turn, after);
+        let depth = Depth::Tasks(turn);
         let finding = Box::pin(self.find(desired, &way, depth)).await?;
-        // Only the usual look is put off.
-        finding.map_err(|Later(_)| JournalError::Conflict)
+        // Only looks that have their time are put off.
+        finding.map_err(|Later(..)| JournalError::Conflict)
     }
 
     /// Whether a look took longer than it is good for.
     fn is_too_old(&self, finding: &Finding) -> bool {
         let took = self.context.clock.now().elapsed(finding.looked_at.uptime);
         took > self.context.pace.look_good_for
-    }
-
-    /// Where many resources are new, one task list serves all that come soon after it. It must not be older than what such a
-    /// list has to show: that this process has led for long enough.
-    fn tasks_known_since(&self, record: &Record) -> Option<Duration> {
-        let new = !record.vetted && record.change.is_none();
-        let undoubted = self.memory.session.doubted.is_none();
-        let Context {
-            clock,
-            pace,
-            leading_since,
-            ..
-        } = self.context;
-        let lately = clock.now().uptime.saturating_sub(pace.proof_gap);
-        let proves_from = leading_since.saturating_add(pace.settle_window());
-        (new && undoubted).then_some(lately.max(proves_from))
     }
 
     /// The calls of a closer look can't be had: it is as if the task list could not be read.

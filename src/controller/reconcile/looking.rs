@@ -8,6 +8,7 @@ use super::{Finding, Pass};
 use crate::{
     cloud::Urgency,
     controller::{
+        context::Context,
         journal::JournalError,
         look::{Depth, Later, Listing, Viewpoint, look},
         read::Desired,
@@ -31,9 +32,9 @@ impl Pass<'_> {
         &mut self,
         desired: &Desired,
         way: &Way,
-        listing: Listing,
+        depth: Depth<'_>,
     ) -> Result<Result<Finding, Later>, JournalError> {
-        let usual = Box::pin(self.find(desired, way, Depth::Usual(listing)));
+        let usual = Box::pin(self.find(desired, way, depth));
         let finding = match usual.await? {
             Ok(finding) => finding,
             later => return Ok(later),
@@ -42,26 +43,69 @@ impl Pass<'_> {
             (Step::LookAtTasks, Ok(directory)) => {
                 self.look_closer(desired, directory, finding).await.map(Ok)
             }
+            // A first look has seen the task list as well.
+            (Step::Change(_), Ok(directory)) => {
+                self.look_again(desired, directory, finding).await.map(Ok)
+            }
             _ => Ok(Ok(finding)),
         }
     }
 
-    /// Which list of proxies will do. Where a change is wanted, or is waited for by somebody, it is urgent.
-    pub(super) fn listing(&mut self, desired: &Desired, record: &Record) -> Listing {
+    /// How closely to look at first, and how urgent that is.
+    pub(super) fn depth(&mut self, desired: &Desired, record: &Record) -> Depth<'static> {
         if record.change.is_some() {
-            return Listing::Now;
+            return Depth::Usual(Listing::Now);
         }
         let now = self.context.clock.now().uptime;
         let asked = &mut self.memory.asked_at;
-        let asked = **asked.get_or_insert_with(|| Box::new(now));
-        let may_change = !desired.suspended && desired.policy != ManagementPolicy::Observe;
-        let wanted = may_change && record.port != Some(desired.port.get());
-        let requested = desired.request.is_some() && desired.request != record.handled_request;
-        if wanted || requested || !record.vetted {
-            Listing::InTurn(Urgency::Change, Some(asked))
-        } else {
-            self.sweeping()
+        let asked = Some(**asked.get_or_insert_with(|| Box::new(now)));
+        let observes = desired.policy == ManagementPolicy::Observe;
+        if !record.vetted && !(observes && self.memory.listed_at.is_some()) {
+            return match self.tasks_known_since() {
+                Some(since) if !observes => Depth::First(since, asked),
+                _ => Depth::Usual(Listing::InTurn(Urgency::FirstLook, asked)),
+            };
         }
+        let edited = record.generation != Some(desired.generation);
+        let requested = desired.request.is_some() && desired.request != record.handled_request;
+        let gap = self.context.pace.missing_gap;
+        let missing = self.memory.session.missing.as_deref();
+        let confirming = missing.is_some_and(|missing| !missing.confirmed(gap));
+        if edited || requested || confirming {
+            return Depth::Usual(Listing::InTurn(Urgency::Request, asked));
+        }
+        self.memory.asked_at = None;
+        Depth::Usual(self.sweeping())
+    }
+
+    /// One task list serves all resources that are new and come soon after it. It must not be older than what it has to show:
+    /// that this process has led for long enough. Nothing, where it has not, or the resource has to be watched first.
+    fn tasks_known_since(&self) -> Option<Duration> {
+        let Context {
+            clock,
+            pace,
+            leading_since,
+            ..
+        } = self.context;
+        let uptime = clock.now().uptime;
+        let proves_from = leading_since.saturating_add(pace.settle_window());
+        let undoubted = self.memory.session.doubted.is_none();
+        let lately = uptime.saturating_sub(pace.proof_gap);
+        (undoubted && uptime >= proves_from).then_some(lately.max(proves_from))
+    }
+
+    /// Who stops a resource sees at once that this was heard: it takes no call of the cloud to say so.
+    pub(super) async fn acknowledge_suspension(
+        &mut self,
+        desired: &Desired,
+        record: &Record,
+    ) -> Result<(), JournalError> {
+        let new = record.generation != Some(desired.generation);
+        if desired.suspended && new && record.change.is_none() {
+            self.report_interim(desired, record, Cause::Suspended)
+                .await?;
+        }
+        Ok(())
     }
 
     /// The list of a sweep: one that another resource has had read since will do.
@@ -74,8 +118,9 @@ impl Pass<'_> {
     pub(super) async fn put_off(
         &mut self,
         desired: &Desired,
-        wait: Duration,
+        Later(wait, booking): Later,
     ) -> Result<Option<Duration>, JournalError> {
+        self.memory.booking = Some(booking);
         let record = Record::of(self.object);
         let now = self.context.clock.now().uptime;
         let asked = self.memory.asked_at.as_deref().copied().unwrap_or(now);
@@ -117,14 +162,14 @@ impl Pass<'_> {
         };
         let mut looking = std::pin::pin!(look(&from, depth));
         let soon = tokio::time::timeout(pace.interim_after, &mut looking);
-        let soon = self.context.unless_draining(soon).await?.ok();
+        let soon = self.context.while_wanted(soon).await?.ok();
         if soon.is_none() && record.generation != Some(desired.generation) {
             self.report_interim(desired, &record, Cause::Looking)
                 .await?;
         }
         let seen = match soon {
             Some(seen) => seen,
-            None => self.context.unless_draining(looking).await?,
+            None => self.context.while_wanted(looking).await?,
         };
         let instance = &desired.subject.instance;
         if let Ok(directory) = way
@@ -140,6 +185,7 @@ impl Pass<'_> {
         self.add_fleet(desired, &mut observed);
         let record = Record::of(self.object);
         let decision = self.decide(desired, &record, &observed);
+        let looked_at = observed.tasks_since.unwrap_or(looked_at);
         Ok(Ok(Finding {
             observed,
             decision,
@@ -182,6 +228,7 @@ impl Pass<'_> {
                 .wake(self.context.claims.looked(self.uid, seen));
         }
         self.memory.asked_at = None;
+        self.memory.booking = None;
         self.memory.listed_at = Some(self.context.clock.now().uptime);
     }
 

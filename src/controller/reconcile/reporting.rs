@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use super::{Finding, Pass};
 use crate::{
-    controller::{events, journal::JournalError, notices, read::Desired},
+    controller::{
+        events,
+        journal::JournalError,
+        notices,
+        read::{DEFAULT_CHANGE_TIMEOUT, Desired},
+    },
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{directory::sweep, permits::Trace},
     plan::{Decision, facts::Observed, record::Record, step::Step, summary},
@@ -27,7 +32,7 @@ impl Pass<'_> {
         if decision.record.change.is_none() {
             self.memory.permit = None;
         } else if let Some(permit) = &self.memory.permit {
-            permit.count(decision.step.goes_on());
+            permit.count(decision.step.goes_on() && !self.is_overdue(&decision.record));
         }
         self.queue_up(desired, &decision.step);
         self.memory.failures = 0;
@@ -42,6 +47,15 @@ impl Pass<'_> {
             Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => self.context.pace.poll_first,
         };
         Ok(Some(self.context.chance.jittered(delay)))
+    }
+
+    /// Whether a change takes longer than changes do. How long that is must not depend on what one resource allows: others
+    /// wait for its share.
+    fn is_overdue(&self, record: &Record) -> bool {
+        let longest = self.context.pace.of_user(DEFAULT_CHANGE_TIMEOUT);
+        let now = self.context.clock.now();
+        let change = record.change.as_ref();
+        change.is_some_and(|change| now.since(change.intended_at) >= longest)
     }
 
     pub(super) fn status(

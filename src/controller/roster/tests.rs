@@ -4,6 +4,7 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::controller::queue::Lane;
 
 fn resource(name: &str, uid: &str, change: impl FnOnce(&mut Value)) -> Guarded {
     let mut object = json!({
@@ -38,7 +39,7 @@ fn take(roster: &Roster, event: Event<Guarded>) -> [Vec<String>; 3] {
             }
         }
     }
-    let calls = news.calls.iter().map(|name| name.name().to_owned());
+    let calls = news.calls.iter().map(|call| call.name.name().to_owned());
     [noted, gone, calls.collect()]
 }
 
@@ -90,7 +91,8 @@ fn what_a_new_list_lacks_is_gone_and_what_it_holds_unchanged_does_not_call() {
     let [_, gone, calls] = take_all(&roster, events);
     assert_eq!(
         (gone.concat(), calls.concat()),
-        ("c".to_owned(), "b".to_owned())
+        ("c".to_owned(), "cb".to_owned()),
+        "a turn of one that is gone has to end"
     );
     assert!(roster.get(&ResourceName::new("shop", "c")).is_none());
 }
@@ -148,6 +150,39 @@ fn only_what_people_change_calls() {
     }));
     assert!(calls(|_| ()), "the annotation was taken away");
     assert!(calls(|object| object["metadata"]["generation"] = json!(2)));
+}
+
+#[test]
+fn n01_what_people_change_goes_first_and_what_is_new_does_not() {
+    let roster = Roster::default();
+    let lane = |event| roster.take(event).calls.first().map(|call| call.lane);
+    let edited = || {
+        resource("a", "a", |object| {
+            object["metadata"]["generation"] = json!(2)
+        })
+    };
+    assert_eq!(lane(Event::Apply(object("a"))), Some(Lane::Usual));
+    assert_eq!(lane(Event::Apply(edited())), Some(Lane::People));
+    assert_eq!(lane(Event::Apply(edited())), None);
+    assert_eq!(lane(Event::Delete(edited())), Some(Lane::People));
+    assert_eq!(lane(Event::Delete(edited())), None);
+}
+
+#[test]
+fn n01_resources_of_a_namespace_that_name_the_same_credentials_are_a_group() {
+    let roster = Roster::default();
+    let group = |name: &str, secret: &str, namespace: &str| {
+        let object = resource(name, name, |object| {
+            object["spec"]["credentialsRef"] = json!({"name": secret});
+            object["metadata"]["namespace"] = json!(namespace);
+        });
+        roster.take(Event::Apply(object));
+        roster.group(&ResourceName::new(namespace, name))
+    };
+    let one = group("a", "keys", "shop");
+    assert_eq!(group("b", "keys", "shop"), one);
+    assert_ne!(group("c", "others", "shop"), one);
+    assert_ne!(group("d", "keys", "bank"), one);
 }
 
 #[test]

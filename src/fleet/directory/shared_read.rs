@@ -2,7 +2,8 @@
 //!
 //! Promises that what a caller gets was begun after the caller came: who comes while a read is under way waits for the next
 //! one, and that one serves all who have come meanwhile. The next one may wait a little for more to come; one that nobody has
-//! asked for lately waits for nobody. Whoever is cancelled harms nobody.
+//! asked for lately waits for nobody. Whoever waits for the read of another one does so aside. Whoever is cancelled harms
+//! nobody.
 
 use std::{
     sync::{
@@ -13,9 +14,9 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{clock, cloud::CloudError};
+use crate::{clock, cloud::CloudError, controller::queue::seat::aside};
 
 /// What a read gave.
 pub type Outcome<T> = Result<Arc<T>, CloudError>;
@@ -66,12 +67,15 @@ impl<T: Send + Sync> SharedRead<T> {
         read: impl FnOnce() -> BoxFuture<'a, Result<T, CloudError>>,
     ) -> Outcome<T> {
         let number = self.came.fetch_add(1, Ordering::SeqCst) + 1;
-        let mut last = self.last.lock().await;
+        let mut last = self.locked().await;
         if let Some(last) = last.as_ref().filter(|last| last.serves >= number) {
             return last.outcome.clone();
         }
         if let Some(last) = last.as_ref() {
-            clock::pause(last.next.saturating_sub(uptime())).await;
+            let rest = last.next.saturating_sub(uptime());
+            if !rest.is_zero() {
+                aside(clock::pause(rest)).await;
+            }
         }
         let serves = self.came.load(Ordering::SeqCst);
         let begun = uptime();
@@ -88,9 +92,23 @@ impl<T: Send + Sync> SharedRead<T> {
 
     /// What the last good read gave, if it began after `after`; waits for one that is under way.
     pub async fn since(&self, after: Duration) -> Option<Arc<T>> {
-        let last = self.last.lock().await;
+        let last = self.locked().await;
         let last = last.as_ref().filter(|last| last.begun > after)?;
         last.outcome.clone().ok()
+    }
+
+    /// As [`Self::since`], but waits for nobody.
+    pub fn last_since(&self, after: Duration) -> Option<Arc<T>> {
+        let last = self.last.try_lock().ok()?;
+        let last = last.as_ref().filter(|last| last.begun > after)?;
+        last.outcome.clone().ok()
+    }
+
+    async fn locked(&self) -> MutexGuard<'_, Option<Box<Last<T>>>> {
+        match self.last.try_lock() {
+            Ok(last) => last,
+            Err(_) => aside(self.last.lock()).await,
+        }
     }
 
     /// Forgets what was read before `before`, unless it is in use. True if there is nothing left.

@@ -14,6 +14,8 @@ struct Holder {
     has_share: bool,
     /// Whether its change counts among those of the hour already; until then room is kept for it.
     is_begun: bool,
+    /// Whether its resource was deleted.
+    is_deleted: bool,
 }
 
 /// The permits that were given, one an instance at most.
@@ -24,6 +26,8 @@ pub(super) struct Holders {
     by_uid: HashMap<String, usize>,
     shares: usize,
     coming: usize,
+    /// How many of the shares are of resources that were deleted.
+    of_deleted: usize,
 }
 
 impl Holders {
@@ -34,6 +38,7 @@ impl Holders {
             uid: uid.to_owned(),
             has_share: true,
             is_begun,
+            is_deleted: false,
         };
         self.shares += 1;
         self.coming += usize::from(!is_begun);
@@ -45,6 +50,7 @@ impl Holders {
     pub(super) fn release(&mut self, instance: &InstanceId) -> Option<String> {
         let holder = self.of.remove(instance)?;
         self.shares -= usize::from(holder.has_share);
+        self.of_deleted -= usize::from(holder.has_share && holder.is_deleted);
         self.coming -= usize::from(!holder.is_begun);
         if let Some(count) = self.by_uid.get_mut(&holder.uid) {
             *count -= 1;
@@ -78,8 +84,29 @@ impl Holders {
         if let Some(holder) = self.of.get_mut(instance) {
             self.shares -= usize::from(holder.has_share);
             self.shares += usize::from(under_way);
+            if holder.is_deleted {
+                self.of_deleted -= usize::from(holder.has_share);
+                self.of_deleted += usize::from(under_way);
+            }
             holder.has_share = under_way;
         }
+    }
+
+    /// A resource was deleted; the changes that it holds permits for go on.
+    pub(super) fn deleted(&mut self, uid: &str) {
+        if !self.has(uid) {
+            return;
+        }
+        for holder in self.of.values_mut().filter(|holder| holder.uid == uid) {
+            let news = holder.has_share && !holder.is_deleted;
+            holder.is_deleted = true;
+            self.of_deleted += usize::from(news);
+        }
+    }
+
+    /// How many of those that count among the changes under way are of resources that were deleted.
+    pub(super) fn shares_of_deleted(&self) -> usize {
+        self.of_deleted
     }
 
     /// How many count among the changes under way.

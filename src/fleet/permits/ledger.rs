@@ -171,6 +171,11 @@ impl Ledger {
         });
     }
 
+    /// A resource was deleted; the changes that it holds permits for go on.
+    pub(super) fn deleted(&mut self, uid: &str) {
+        self.holders.deleted(uid);
+    }
+
     /// No longer waits for anything.
     pub(super) fn leave(&mut self, uid: &str) {
         self.queue.leave(uid);
@@ -235,6 +240,7 @@ impl Ledger {
         }
         (self.under_way(now) + before >= self.limits.concurrent).then_some(Limit::Concurrent {
             most: self.limits.concurrent,
+            deleted: self.holders.shares_of_deleted(),
         })
     }
 

@@ -138,7 +138,10 @@ fn never_more_are_under_way_than_allowed() {
     let mut ledger = ledger(2, 60);
     ledger.start(1, 0);
     ledger.start(2, 0);
-    let full = Refusal::Limit(Limit::Concurrent { most: 2 });
+    let full = Refusal::Limit(Limit::Concurrent {
+        most: 2,
+        deleted: 0,
+    });
     assert_eq!(ledger.ask(3, 0), Err(full));
     ledger.release(&instance(1));
     assert_eq!(called(&mut ledger, 1), ["3"]);

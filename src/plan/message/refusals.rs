@@ -27,10 +27,8 @@ pub fn blocked(trouble: &Trouble, desired: &Desired) -> Message {
 pub fn passing(error: &CloudError) -> Message {
     let own = match (error.meaning, asked(error)) {
         // Said by the operator itself, with the reason.
-        (Meaning::Throttled, None) => return Message::plain(error.text.clone()),
-        (Meaning::Throttled, Some(_)) => {
-            "the cloud asks for fewer calls; they are made more slowly"
-        }
+        (Meaning::OutOfCalls, _) => return Message::plain(error.text.clone()),
+        (Meaning::Throttled, _) => "the cloud asks for fewer calls; they are made more slowly",
         (Meaning::Busy, _) => "the cloud is busy with the instance or proxy; it is asked again",
         (Meaning::Malformed, _) => "the cloud's answer can't be understood; it is asked again",
         (Meaning::UnknownRefusal, _) => {
@@ -93,6 +91,7 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
         ),
         Meaning::Busy
         | Meaning::Throttled
+        | Meaning::OutOfCalls
         | Meaning::Transient
         | Meaning::UnknownRefusal
         | Meaning::Malformed

@@ -168,6 +168,6 @@ fn n07_no_call_is_said_to_have_failed_where_none_was_made() {
         "the first call with this credential was not answered yet",
     );
     assert!(!said(&Cause::Passing(waits)).contains("failed"));
-    let used_up = CloudError::local(Meaning::Throttled, "the calls are used up");
+    let used_up = CloudError::local(Meaning::OutOfCalls, "the calls are used up");
     assert_eq!(said(&Cause::Passing(used_up)), "the calls are used up");
 }

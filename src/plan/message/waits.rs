@@ -6,10 +6,17 @@ use crate::fleet::limits::Limit;
 /// A limit that is reached.
 pub fn reached(limit: &Limit) -> Message {
     match limit {
-        Limit::Concurrent { most } => Message::plain(format!(
-            "{} under way, the most that the operator's --max-concurrent-changes allows; this one begins when its turn has come",
-            counted(*most, "change is", "changes are")
-        )),
+        Limit::Concurrent { most, deleted } => {
+            let of_deleted = match deleted {
+                0 => String::new(),
+                1 => " (1 of a resource that was deleted meanwhile)".to_owned(),
+                more => format!(" ({more} of resources that were deleted meanwhile)"),
+            };
+            Message::plain(format!(
+                "{} under way{of_deleted}, the most that the operator's --max-concurrent-changes allows; this one begins when its turn has come",
+                counted(*most, "change is", "changes are")
+            ))
+        }
         // When the next one may begin changes with each that begins: it is said once.
         Limit::Hourly { most, next } => Message::quoting(
             format!(

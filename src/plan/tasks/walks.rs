@@ -83,6 +83,7 @@ fn walk(lives: &[Life], now: i64, took: i64, since: Timestamp) -> TaskList {
     TaskList {
         tasks: rows.collect(),
         cloud_time: Some(at(now + took)),
+        begun: None,
     }
 }
 

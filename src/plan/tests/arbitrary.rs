@@ -181,6 +181,7 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
     (lists, seen(job), seen(tasks), flags).prop_map(
         |((proxy, beside), job, tasks, (given_up, obstacle))| Observed {
             tasks_clear_in: None,
+            tasks_since: None,
             proxy,
             beside,
             job,
@@ -197,7 +198,10 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
                 _ => Standing::Owner,
             },
             instance_taken: obstacle == 2,
-            limit: (obstacle == 5).then_some(Limit::Concurrent { most: 5 }),
+            limit: (obstacle == 5).then_some(Limit::Concurrent {
+                most: 5,
+                deleted: 0,
+            }),
             record_pruned: obstacle == 3,
         },
     )

@@ -13,7 +13,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
-    cloud::{Cloud, CloudError, Job, Line, Meaning, Proxy, ProxyStatus, TaskList, Urgency},
+    cloud::{Booked, Cloud, CloudError, Job, Line, Meaning, Proxy, ProxyStatus, TaskList, Urgency},
     model::{InstanceId, JobId},
 };
 
@@ -175,8 +175,8 @@ impl Cloud for Sky {
         async { Ok(Arc::new(self.clone()) as Arc<dyn Cloud>) }.boxed()
     }
 
-    fn book(&self, _: Urgency) -> Duration {
-        Duration::ZERO
+    fn book(&self, _: Urgency) -> Booked {
+        Booked::now()
     }
 
     fn list_proxies<'a>(

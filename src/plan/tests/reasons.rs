@@ -145,7 +145,10 @@ fn way(reason: Reason) -> Way {
             world.want(3307);
             world.run(1);
         }),
-        Reason::WaitingForBudget => limited(Limit::Concurrent { most: 5 }),
+        Reason::WaitingForBudget => limited(Limit::Concurrent {
+            most: 5,
+            deleted: 0,
+        }),
         Reason::RolloutHalted => limited(Limit::Halted {
             failed: 3,
             own: vec!["orders".to_owned()],

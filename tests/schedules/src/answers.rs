@@ -35,6 +35,9 @@ impl World {
             (&Method::PUT, [.., "taurusproxyports", name, "status"]) => {
                 self.replace_status(life, leads, name, body)
             }
+            (&Method::GET, ["api", "v1", "namespaces", _, "secrets", keys::OTHER]) => {
+                ok(keys::of_the_other())
+            }
             (&Method::GET, ["api", "v1", "namespaces", _, "secrets", keys::NAME]) => {
                 match self.keys.secret(self.now()) {
                     Some(bytes) => ok(bytes),

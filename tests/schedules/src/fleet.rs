@@ -14,15 +14,16 @@ use self::cloud::Cloud;
 use crate::{
     life::Life,
     machine::{RESYNC, control},
-    resource::resource,
     server,
     sky::{Mode, Sky},
     world::{Shared, World},
 };
 
 mod cloud;
+mod people;
 
 pub use cloud::Call;
+pub use people::Tenant;
 
 /// The fleet.
 pub struct Fleet {
@@ -46,23 +47,23 @@ pub struct Terms {
 impl Fleet {
     /// So many instances with so many proxies on each, all with the port that is wanted.
     pub async fn new(instances: usize, on_each: usize, port: u16) -> Self {
+        let fleet = Self::without_resources(instances, on_each, port).await;
+        for number in 0..instances * on_each {
+            fleet.make_on(number, number / on_each, port, Tenant::One);
+        }
+        fleet
+    }
+
+    /// The same without resources.
+    pub async fn without_resources(instances: usize, on_each: usize, port: u16) -> Self {
         let cloud = Cloud::start(instances, on_each, port).await;
         let sky = Sky::new(Mode::Hidden, port);
         let random = SmallRng::seed_from_u64(7);
         let mut world = World::new(random, None, sky, false, false);
         world.most_calls = u64::MAX;
         world.keys.hold_a_token(cloud::TOKEN);
-        let shared = Shared::new(world);
-        for number in 0..instances * on_each {
-            let now = shared.lock().now();
-            let instance = taurus_sim::Fleet::numbered_instance(number / on_each);
-            let proxy = taurus_sim::Fleet::numbered_proxy(number);
-            let mut object = resource(&name(number), &instance, &proxy, port);
-            object.spec.endpoint = Some(cloud.url());
-            shared.lock().cluster.create(object, now);
-        }
         Self {
-            shared,
+            shared: Shared::new(world),
             cloud,
             process: None,
             processes: 0,
@@ -106,14 +107,9 @@ impl Fleet {
         }
     }
 
-    /// A person wants another port.
-    pub fn want(&self, number: usize, port: u16) {
-        let mut world = self.shared.lock();
-        let now = world.now();
-        let edited = world
-            .cluster
-            .edit(&name(number), now, |object| object.spec.port = port.into());
-        assert!(edited);
+    /// From now on each answer of the cloud is so late.
+    pub fn answer_after(&self, latency: Duration) {
+        self.cloud.answer_after(latency);
     }
 
     /// Somebody makes another resource for the same proxy, with its address spelt in another way.

@@ -10,6 +10,20 @@ use crate::NAMESPACE;
 /// Name of the Secret.
 pub const NAME: &str = "keys";
 
+/// Name of the Secret of another tenant, and the token that it holds.
+pub const OTHER: &str = "other-keys";
+pub const OTHER_TOKEN: &str = "a token of the other tenant";
+
+/// The Secret of another tenant.
+pub fn of_the_other() -> Bytes {
+    let encoded = k8s_openapi::ByteString(OTHER_TOKEN.as_bytes().to_vec());
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "data": {"token": encoded},
+        "metadata": {"name": OTHER, "namespace": NAMESPACE, "resourceVersion": "1"},
+    });
+    secret.to_string().into()
+}
+
 /// What is wrong with the Secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {

@@ -40,7 +40,7 @@ mod world;
 
 pub use fake::Fake;
 pub use flaw::Flaw;
-pub use fleet::{Call, Fleet, Terms};
+pub use fleet::{Call, Fleet, Tenant, Terms};
 pub use play::{Verdict, play, play_with, told};
 pub use schedule::Schedule;
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use taurus_port_operator::{
     cloud::{
-        ChangeAnswer, Cloud, CloudError, Job, Line, Meaning, Proxy, TaskList, Urgency,
+        Booked, ChangeAnswer, Cloud, CloudError, Job, Line, Meaning, Proxy, TaskList, Urgency,
         auth::secret::Credential,
     },
     controller::{accounts::Connect, journal::Acknowledged, read::Subject},
@@ -71,8 +71,8 @@ impl Cloud for Link {
         async { Ok(Arc::new(self.clone()) as Arc<dyn Cloud>) }.boxed()
     }
 
-    fn book(&self, _: Urgency) -> Duration {
-        Duration::ZERO
+    fn book(&self, _: Urgency) -> Booked {
+        Booked::now()
     }
 
     fn list_proxies<'a>(

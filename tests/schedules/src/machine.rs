@@ -33,8 +33,8 @@ use crate::{
 /// How often a settled resource is looked at.
 pub const RESYNC: Duration = Duration::from_mins(10);
 
-/// How many reconciles run at once; more than there are resources, or as many as are shipped with.
-const CONCURRENCY: u16 = 64;
+/// How many reconciles run at once, as it is shipped.
+const CONCURRENCY: u16 = 16;
 
 /// A machine.
 pub struct Machine {

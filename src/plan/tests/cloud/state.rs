@@ -203,6 +203,7 @@ impl State {
         Ok(TaskList {
             tasks,
             cloud_time: Some(wall(now)),
+            begun: None,
         })
     }
 

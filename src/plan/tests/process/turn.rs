@@ -121,7 +121,7 @@ impl Turn<'_> {
             now,
         };
         let depth = if closer {
-            Depth::Tasks(cloud.as_ref(), None)
+            Depth::Tasks(cloud.as_ref())
         } else {
             Depth::Usual(Listing::Now)
         };

@@ -23,10 +23,12 @@ use taurus_sim::{
 };
 use tokio::time::Duration;
 
+use crate::keys::OTHER_TOKEN;
+
 /// How late each answer is.
 const ROUND_TRIP: Duration = Duration::from_millis(50);
 /// How many calls are under way at once, at most: as many as in the shipped operator.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 8;
 /// What a process calls with. A signature would not do: its age is judged by the machine's clock, which is not virtual.
 pub const TOKEN: &str = "a token of the fleet";
 
@@ -65,7 +67,7 @@ impl Cloud {
             faults: vec![Fault::everywhere(Effect::Latency(ROUND_TRIP))],
             ..Options::default()
                 .fleet(fleet)
-                .accounts(Accounts::none().token(TOKEN))
+                .accounts(Accounts::none().token(TOKEN).token(OTHER_TOKEN))
                 .job(JobPlan::lasting(Duration::from_secs(40)))
         };
         let simulator = Simulator::start(options).await.unwrap();
@@ -110,6 +112,12 @@ impl Cloud {
             observer: Arc::new(()),
         };
         Connector::new(policy).unwrap()
+    }
+
+    /// From now on each answer is so late.
+    pub fn answer_after(&self, latency: Duration) {
+        self.simulator
+            .inject(Fault::everywhere(Effect::Latency(latency)));
     }
 
     /// From now on changes take so long.

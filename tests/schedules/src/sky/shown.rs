@@ -91,6 +91,7 @@ impl Sky {
         Ok(TaskList {
             tasks: ours.chain(foreign).collect(),
             cloud_time: Some(wall(self.now)),
+            begun: None,
         })
     }
 

@@ -1,0 +1,83 @@
+//! The time of a look, booked.
+//!
+//! Relies on who books to keep it for as long as the look is wanted. Promises that a time which was booked in vain is given to
+//! the next one who books, and that looks which are put off come one after the other, too.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{Budget, Urgency};
+
+/// A booked time; dropping it gives back what has not come yet.
+pub struct Booked {
+    /// The uptime.
+    at: Mutex<Duration>,
+    /// Where it was booked; nothing where no time is ever waited for.
+    with: Option<(Arc<Budget>, Urgency)>,
+}
+
+impl Booked {
+    /// A look whose time has come: for clouds without a budget.
+    pub const fn now() -> Self {
+        Self {
+            at: Mutex::new(Duration::ZERO),
+            with: None,
+        }
+    }
+
+    pub(super) fn of(budget: &Arc<Budget>, urgency: Urgency, at: Duration) -> Self {
+        Self {
+            at: Mutex::new(at),
+            with: Some((Arc::clone(budget), urgency)),
+        }
+    }
+
+    /// How long it is until the time comes. Where one that comes earlier was given back, it is taken instead.
+    pub fn wait(&self) -> Duration {
+        let Some((budget, urgency)) = &self.with else {
+            return Duration::ZERO;
+        };
+        let uptime = budget.clock.now().uptime;
+        let mut at = self.at();
+        *at = budget.lock().bucket.sooner(*urgency, *at, uptime);
+        at.saturating_sub(uptime)
+    }
+
+    /// There was no call when the time had come, and there is none for so long at least: says how long it is until the next
+    /// try.
+    pub fn put_off(&self, wait: Duration) -> Duration {
+        let Some((budget, urgency)) = &self.with else {
+            return wait;
+        };
+        let uptime = budget.clock.now().uptime;
+        let next = budget.lock().bucket.put_off(*urgency, wait, uptime);
+        *self.at() = next;
+        next.saturating_sub(uptime)
+    }
+
+    fn at(&self) -> MutexGuard<'_, Duration> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Booked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Booked")
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Booked {
+    fn drop(&mut self) {
+        if let Some((budget, urgency)) = &self.with {
+            let uptime = budget.clock.now().uptime;
+            let at = *self.at();
+            budget.lock().bucket.give_back(*urgency, at, uptime);
+        }
+    }
+}

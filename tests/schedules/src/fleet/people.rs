@@ -1,0 +1,109 @@
+//! What people do with the resources of a fleet, of two tenants that have a credential each.
+
+use taurus_port_operator::crd::{CredentialsReference, ManagementPolicy, TaurusProxyPort};
+
+use super::{Fleet, is_ready, name};
+use crate::{keys, resource::resource};
+
+/// Whose a resource is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tenant {
+    /// The one of whom all are, unless it is said.
+    One,
+    /// Another one.
+    Other,
+}
+
+impl Fleet {
+    /// A person makes a resource for a proxy, where each instance has a single one.
+    pub fn make(&self, number: usize, port: u16, tenant: Tenant) {
+        self.make_on(number, number, port, tenant);
+    }
+
+    pub(super) fn make_on(&self, number: usize, instance: usize, port: u16, tenant: Tenant) {
+        let instance = taurus_sim::Fleet::numbered_instance(instance);
+        let proxy = taurus_sim::Fleet::numbered_proxy(number);
+        let mut object = resource(&name(number), &instance, &proxy, port);
+        object.spec.endpoint = Some(self.cloud.url());
+        let secret = match tenant {
+            Tenant::One => keys::NAME,
+            Tenant::Other => keys::OTHER,
+        };
+        object.spec.credentials_ref = Some(CredentialsReference {
+            name: secret.to_owned(),
+        });
+        let mut world = self.shared.lock();
+        let now = world.now();
+        world.cluster.create(object, now);
+    }
+
+    /// A person deletes a resource.
+    pub fn delete(&self, number: usize) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        assert!(world.cluster.delete(&name(number), now).is_some());
+    }
+
+    /// A person wants another port.
+    pub fn want(&self, number: usize, port: u16) {
+        self.edit(number, |object| object.spec.port = port.into());
+    }
+
+    /// A person suspends a resource.
+    pub fn suspend(&self, number: usize) {
+        self.edit(number, |object| object.spec.suspend = Some(true));
+    }
+
+    /// A person wants a resource to be observed only.
+    pub fn observe(&self, number: usize) {
+        self.edit(number, |object| {
+            object.spec.management_policy = Some(ManagementPolicy::Observe);
+        });
+    }
+
+    /// A person allows a change so much time.
+    pub fn allow(&self, number: usize, timeout: &str) {
+        self.edit(number, |object| {
+            object.spec.change_timeout = Some(timeout.to_owned());
+        });
+    }
+
+    /// From now on the cloud does not know what the first tenant's Secret holds.
+    pub fn revoke(&self) {
+        let mut world = self.shared.lock();
+        world.keys.hold_a_token("a token that nobody knows");
+    }
+
+    /// From now on the first tenant's Secret lacks a key.
+    pub fn spoil(&self) {
+        let mut world = self.shared.lock();
+        world.keys = keys::Keys::default();
+        world.keys.spoil(keys::Fault::Incomplete, u64::MAX);
+    }
+
+    /// Whether a resource is Ready.
+    pub fn is_ready(&self, number: usize) -> bool {
+        let world = self.shared.lock();
+        world.cluster.get(&name(number)).is_some_and(is_ready)
+    }
+
+    /// Whether a resource says of its newest generation that it is suspended, or that it is in order.
+    pub fn is_stopped(&self, number: usize) -> bool {
+        let world = self.shared.lock();
+        world.cluster.get(&name(number)).is_some_and(|object| {
+            let status = object.status.as_ref();
+            let suspended = status.is_some_and(|status| {
+                let mut conditions = status.conditions.iter();
+                let suspended = conditions.any(|condition| condition.reason == "Suspended");
+                suspended && status.observed_generation == object.metadata.generation
+            });
+            suspended || is_ready(object)
+        })
+    }
+
+    fn edit(&self, number: usize, edit: impl FnOnce(&mut TaurusProxyPort)) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        assert!(world.cluster.edit(&name(number), now, edit));
+    }
+}

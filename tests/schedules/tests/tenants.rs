@@ -1,0 +1,248 @@
+//! Tenants that share an operator, and newcomers beside resources at work: nobody waits for what others want, in virtual time.
+//!
+//! As in `fleet.rs`, the operator is put together as it is shipped, and what calls there were is what the journal of the
+//! simulated cloud says.
+
+use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
+use taurus_schedules::{Call, Fleet, Tenant, Terms};
+use taurus_sim::Operation;
+use tokio::time::{Duration, sleep};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// How many resources one tenant makes at once; in `make fleets` as many as the target names.
+const NEWCOMERS: usize = if cfg!(debug_assertions) { 60 } else { 1_000 };
+
+/// A process as it is shipped, that has run for a while.
+fn process(calls: u32) -> Terms {
+    Terms {
+        calls: CallLimit { calls, per: MINUTE },
+        changes: Limits::default(),
+        head_start: HOUR,
+    }
+}
+
+/// A process with a single resource at rest, of this tenant, and proxies for newcomers.
+async fn one_at_rest(newcomers: usize, tenant: Tenant) -> Fleet {
+    let mut fleet = Fleet::without_resources(newcomers + 1, 1, 3306).await;
+    fleet.make(0, 3306, tenant);
+    fleet.start(process(60));
+    until(&fleet, MINUTE, |fleet| fleet.is_ready(0)).await;
+    sleep(2 * MINUTE).await;
+    fleet
+}
+
+fn arrive(fleet: &Fleet, newcomers: usize) {
+    for number in 1..=newcomers {
+        fleet.make(number, 3306, Tenant::One);
+    }
+}
+
+/// How long it takes from now until something holds, to a tenth of a second.
+async fn until(fleet: &Fleet, longest: Duration, holds: impl Fn(&Fleet) -> bool) -> Duration {
+    let began = fleet.now();
+    while !holds(fleet) {
+        sleep(SECOND / 10).await;
+        let passed = fleet.now() - began;
+        assert!(
+            passed < longest,
+            "not within {longest:?}: {}",
+            fleet.said(0)
+        );
+    }
+    fleet.now() - began
+}
+
+/// The first change of a proxy since then.
+fn change_of(fleet: &Fleet, proxy: usize, since: Duration) -> Option<Duration> {
+    let is_it = |call: &Call| {
+        call.operation == Operation::Change && call.of == Some(proxy) && call.at >= since
+    };
+    let calls = fleet.calls();
+    let change = calls.iter().find(|call| is_it(call));
+    change.map(|call| call.at - since)
+}
+
+/// How long it takes from an edit to the change of the port.
+async fn edit(fleet: &Fleet, proxy: usize, longest: Duration) -> Duration {
+    let asked = fleet.now();
+    fleet.want(proxy, 3307);
+    until(fleet, longest, |fleet| {
+        change_of(fleet, proxy, asked).is_some()
+    })
+    .await;
+    change_of(fleet, proxy, asked).unwrap()
+}
+
+fn count(calls: &[Call], operation: Operation) -> usize {
+    let calls = calls.iter().filter(|call| call.operation == operation);
+    calls.count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn n01_r04_an_edit_of_another_tenant_does_not_wait_for_newcomers() {
+    let fleet = one_at_rest(NEWCOMERS, Tenant::Other).await;
+    arrive(&fleet, NEWCOMERS);
+    sleep(MINUTE).await;
+    assert!(fleet.ready() < NEWCOMERS, "{} are ready", fleet.ready());
+    let took = edit(&fleet, 0, MINUTE).await;
+    assert!(took <= 2 * SECOND, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn n01_an_edit_of_the_same_tenant_does_not_wait_for_newcomers_either() {
+    let fleet = one_at_rest(NEWCOMERS, Tenant::One).await;
+    arrive(&fleet, NEWCOMERS);
+    sleep(MINUTE).await;
+    let took = edit(&fleet, 0, MINUTE).await;
+    assert!(took <= 3 * SECOND, "{took:?}");
+}
+
+/// How long it takes from the change to Ready, while so many arrive.
+async fn follow(newcomers: usize) -> Duration {
+    let fleet = one_at_rest(newcomers, Tenant::One).await;
+    edit(&fleet, 0, MINUTE).await;
+    arrive(&fleet, newcomers);
+    until(&fleet, HOUR, |fleet| fleet.is_ready(0)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn r03_newcomers_of_the_same_credential_do_not_hold_up_a_job() {
+    let alone = follow(0).await;
+    let beside = follow(NEWCOMERS).await;
+    assert!(beside <= alone + 5 * SECOND, "{beside:?}, alone {alone:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn n01_a_suspension_is_seen_at_once_by_all_though_there_are_no_calls() {
+    let fleet = one_at_rest(NEWCOMERS, Tenant::Other).await;
+    arrive(&fleet, NEWCOMERS);
+    sleep(20 * SECOND).await;
+    assert!(fleet.ready() < NEWCOMERS, "{} are ready", fleet.ready());
+    for number in 0..=NEWCOMERS {
+        fleet.suspend(number);
+    }
+    let all = |fleet: &Fleet| (0..=NEWCOMERS).all(|number| fleet.is_stopped(number));
+    let took = until(&fleet, MINUTE, all).await;
+    assert!(took <= SECOND, "{took:?}");
+    sleep(2 * MINUTE).await;
+    assert_eq!(count(&fleet.calls(), Operation::Change), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r10_what_was_deleted_leaves_its_calls_to_others() {
+    let mut fleet = one_at_rest(NEWCOMERS + 2, Tenant::One).await;
+    arrive(&fleet, NEWCOMERS);
+    sleep(5 * SECOND).await;
+    // This one comes behind the others and stays.
+    fleet.make(NEWCOMERS + 1, 3306, Tenant::One);
+    sleep(10 * SECOND).await;
+    for number in 1..=NEWCOMERS {
+        fleet.delete(number);
+    }
+    sleep(MINUTE).await;
+    let moved_up = fleet.is_ready(NEWCOMERS + 1);
+    fleet.make(NEWCOMERS + 2, 3306, Tenant::One);
+    let last = |fleet: &Fleet| fleet.is_ready(NEWCOMERS + 2);
+    let took = until(&fleet, HOUR, last).await;
+    assert!(took <= 10 * SECOND, "{took:?}");
+    assert!(moved_up, "{}", fleet.said(NEWCOMERS + 1));
+    fleet.stop();
+}
+
+/// Five changes are begun, their resources deleted or not, and their credential is revoked: another tenant's edit.
+async fn share(delete: bool) -> Duration {
+    let mut fleet = Fleet::without_resources(6, 1, 3306).await;
+    for number in 0..5 {
+        fleet.make(number, 3306, Tenant::One);
+        fleet.allow(number, "24h");
+    }
+    fleet.make(5, 3306, Tenant::Other);
+    fleet.let_jobs_take(5 * MINUTE);
+    fleet.start(process(600));
+    until(&fleet, 5 * MINUTE, |fleet| fleet.ready() == 6).await;
+    for number in 0..5 {
+        fleet.want(number, 3307);
+    }
+    sleep(MINUTE).await;
+    assert_eq!(count(&fleet.calls(), Operation::Change), 5);
+    if delete {
+        (0..5).for_each(|number| fleet.delete(number));
+    }
+    fleet.revoke();
+    edit(&fleet, 5, 25 * HOUR).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn r05_changes_of_deleted_resources_give_their_share_back() {
+    for delete in [false, true] {
+        let took = share(delete).await;
+        assert!(took <= 8 * MINUTE, "deleted: {delete}, {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn r11_a_secret_that_is_no_credential_is_read_once_a_minute_by_all_together() {
+    const RESOURCES: usize = 40;
+    let mut fleet = Fleet::new(RESOURCES, 1, 3306).await;
+    fleet.start(Terms {
+        calls: CallLimit::unfelt(),
+        ..process(0)
+    });
+    until(&fleet, 5 * MINUTE, |fleet| fleet.ready() == RESOURCES).await;
+    fleet.spoil();
+    // By then all have noticed, and have said so.
+    sleep(20 * MINUTE).await;
+    let before = fleet.requests();
+    sleep(10 * MINUTE).await;
+    let asked = fleet.requests() - before;
+    assert!(asked <= 11, "{asked} requests");
+}
+
+/// All of these are made at once, with a budget of 60 calls a minute: the calls until they are Ready, and how long it took.
+async fn install(resources: usize, observed: bool, head_start: Duration) -> (Vec<Call>, Duration) {
+    let mut fleet = Fleet::new(resources, 1, 3306).await;
+    if observed {
+        (0..resources).for_each(|number| fleet.observe(number));
+    }
+    fleet.start(Terms {
+        head_start,
+        ..process(60)
+    });
+    let took = until(&fleet, HOUR, |fleet| fleet.ready() == resources).await;
+    (fleet.calls(), took)
+}
+
+#[tokio::test(start_paused = true)]
+async fn r03_a_newcomer_costs_one_list() {
+    let resources = if cfg!(debug_assertions) { 40 } else { 300 };
+    let (calls, took) = install(resources, false, HOUR).await;
+    assert_eq!(count(&calls, Operation::List), resources);
+    // A walk of three pages serves all that come within a quarter of a minute.
+    let walks = 3 * (took.as_secs() as usize / 15 + 1);
+    let tasks = count(&calls, Operation::Tasks);
+    assert!(tasks <= walks, "{tasks} pages of tasks in {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn r03_what_is_only_observed_is_ready_as_fast_as_it_can_be_read() {
+    let resources = if cfg!(debug_assertions) { 120 } else { 300 };
+    let (calls, took) = install(resources, true, Duration::ZERO).await;
+    assert_eq!(count(&calls, Operation::List), resources);
+    assert_eq!(calls.len(), resources);
+    // Of 50 calls a minute that come, seven tenths are for first looks.
+    let own = Duration::from_secs_f64(resources as f64 * 60.0 / 35.0);
+    assert!(took <= own.mul_f64(1.1), "{took:?}, the calls take {own:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f4c_a_change_is_made_in_a_cloud_that_takes_ten_seconds_to_answer() {
+    let fleet = one_at_rest(0, Tenant::One).await;
+    fleet.answer_after(10 * SECOND);
+    let took = edit(&fleet, 0, 5 * MINUTE).await;
+    assert!(took <= MINUTE, "{took:?}");
+    sleep(5 * MINUTE).await;
+    assert_eq!(count(&fleet.calls(), Operation::Change), 1);
+}
