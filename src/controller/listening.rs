@@ -29,7 +29,7 @@ use crate::{
 const PAGE: u32 = 100;
 
 /// How often the version of the collection is asked for.
-const ASK_EVERY: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_mins(1);
 
 /// A watch that is silent for longer is deaf: it was asked after, and a bookmark had its minute since.
 const DEAF_AFTER: Duration = Duration::from_mins(3);
