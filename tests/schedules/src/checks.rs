@@ -165,6 +165,8 @@ impl World {
         self.say(|| format!("{} is told {job}", life.identity));
         if let Some(intent) = self.book.intents.get(change) {
             let (job, uid) = (job.as_str().to_owned(), intent.uid.clone());
+            let proxy = intent.proxy.clone();
+            self.stranger_hears_of(&proxy, &job);
             self.book.received.push(Received {
                 job,
                 uid,

@@ -38,7 +38,7 @@ impl World {
     /// Somebody of another namespace, without credentials, names the instance of this proxy and gives up what is at work there.
     pub(super) fn annotate_as_stranger(&mut self, proxy: usize) {
         let (now, instance) = (self.now(), PROXIES[proxy].1);
-        let name = format!("stranger-{}", instance_of(proxy));
+        let name = stranger_of(proxy);
         let works = self.sky.open();
         let job = works
             .filter(|work| instance_of(work.proxy) == instance_of(proxy))
@@ -57,6 +57,21 @@ impl World {
             self.cluster.edit(&name, now, |object| abandon(object, job));
         }
         self.stored(&name);
+    }
+
+    /// A job has begun: a stranger who is there gives it up as well.
+    pub fn stranger_hears_of(&mut self, proxy: &str, job: &str) {
+        let now = self.now();
+        let Some(proxy) = PROXIES.iter().position(|(id, _)| *id == proxy) else {
+            return;
+        };
+        let name = stranger_of(proxy);
+        if self
+            .cluster
+            .edit(&name, now, |object| abandon(object, job.to_owned()))
+        {
+            self.stored(&name);
+        }
     }
 
     /// A job on the instance of this proxy that is over, though its record says that it runs.
@@ -102,6 +117,10 @@ impl World {
             work.erased = true;
         }
     }
+}
+
+fn stranger_of(proxy: usize) -> String {
+    format!("stranger-{}", instance_of(proxy))
 }
 
 /// Somebody vouches that a job does nothing any more.
