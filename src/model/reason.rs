@@ -106,7 +106,7 @@ pub enum Reason {
     #[strum(message = "ask the cloud's support; then another port or `requestedAt`")]
     VerificationFailed,
     /// The port was changed elsewhere, and `ApplyOnChange` leaves that.
-    #[strum(message = "set `spec.port` to what it shall be")]
+    #[strum(message = "set `spec.port` to the right port, or `managementPolicy: Enforce`")]
     DriftDetected,
     /// The port was changed elsewhere four times within a day.
     #[strum(message = "find out who wants the other port; then `requestedAt`")]
@@ -118,10 +118,10 @@ pub enum Reason {
     #[strum(message = "see to it in the cloud")]
     ProxyUnhealthy,
     /// The instance has no such proxy.
-    #[strum(message = "check `spec.proxyID`")]
+    #[strum(message = "delete the resource; if an id is wrong, create it anew with the right one")]
     ProxyNotFound,
     /// There is no such instance.
-    #[strum(message = "check `spec.instanceID` and `spec.projectID`")]
+    #[strum(message = "delete the resource; if an id is wrong, create it anew with the right one")]
     InstanceNotFound,
     /// Storage full, frozen, or kernel too old; looked at hourly.
     #[strum(message = "see to it in the cloud")]
@@ -135,22 +135,24 @@ pub enum Reason {
     ProxyContested,
     /// No `credentialsRef` and no default credentials that may be used; or, for longer than two minutes, no such Secret, or the
     /// operator may not read it.
-    #[strum(message = "make the Secret")]
+    #[strum(message = "create the Secret")]
     CredentialsMissing,
     /// The Secret's keys are wrong, or the cloud does not believe the credential.
     #[strum(message = "correct the Secret")]
     CredentialsInvalid,
     /// The cloud has locked the key or user for a while, or it was refused so often that one more try could lock it.
-    #[strum(message = "wait, and find out who fails to sign in")]
+    #[strum(message = "wait; find out who fails to sign in")]
     CredentialsLocked,
     /// The credential may not do this.
     #[strum(message = "grant the actions of [iam.md](iam.md)")]
     PermissionDenied,
     /// The host is not one that may be called.
-    #[strum(message = "`--allowed-endpoint`, or correct `spec.endpoint`")]
+    #[strum(
+        message = "`--allowed-endpoint`; else another `spec.iamEndpoint`, or a new resource with another `spec.endpoint`"
+    )]
     EndpointNotAllowed,
     /// The region is not in the operator's table of hosts.
-    #[strum(message = "set `spec.endpoint`")]
+    #[strum(message = "create the resource anew with `spec.endpoint`")]
     RegionUnknown,
     /// The server's certificate is not trusted.
     #[strum(

@@ -62,6 +62,29 @@ def test_the_task_list_is_filtered_by_status_job_and_time_and_read_in_pages(simu
     assert list_tasks(client, status="Running", limit="10").total_count == 2
 
 
+def test_t02_pages_counted_from_1_show_each_task_once_the_newest_first(simulator):
+    client = simulator.taurusdb()
+    jobs = []
+    for number in range(12):
+        jobs.insert(0, change_port(client, WANTED + number).job_id)
+        follow(simulator, client, jobs[0])
+
+    pages = [list_tasks(client, offset=str(page), limit="10") for page in (1, 2)]
+
+    assert [job.job_id for page in pages for job in page.jobs] == jobs
+    assert [page.total_count for page in pages] == [12, 12]
+
+
+def test_t03_a_start_time_is_taken_as_the_task_list_writes_it(simulator):
+    client = simulator.taurusdb()
+    job_id = change_port(client).job_id
+    follow(simulator, client, job_id)
+    created = list_tasks(client).jobs[0].created_time
+
+    assert "+" in created
+    assert [job.job_id for job in list_tasks(client, start_time=created).jobs] == [job_id]
+
+
 @pytest.mark.filterwarnings("ignore:Method 'show_gauss_my_sql_instance_info':DeprecationWarning")
 def test_the_instance_detail_names_its_proxies(simulator):
     request = ShowGaussMySqlInstanceInfoRequest(instance_id=INSTANCE)
