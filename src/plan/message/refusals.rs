@@ -77,9 +77,9 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
         Meaning::Locked => format!(
             "find out who fails to sign in with the user or key of {secret}; {who} has locked it for a while{code}"
         ),
-        Meaning::Denied => format!(
-            "grant the user of {secret} the actions that the operator needs; {who} does not permit a call to it{code}"
-        ),
+        Meaning::Denied => {
+            format!("grant the user of {secret} the missing action; {who} denies a call{code}")
+        }
         Meaning::NotFound => format!(
             "if it was deleted, delete this resource; if an id is wrong, delete it and create it anew, since ids can't be changed; \
              {who} does not find what spec.projectID, spec.instanceID and spec.proxyID name{code}"
