@@ -133,7 +133,7 @@ async fn n11_a_mistyped_policy_that_the_api_server_drops_is_said_aloud_by_the_op
     let said = told(&world, "PolicyNotSet").await;
     assert!(said[0].contains("which means Enforce"), "{said:?}");
     world.until_ready(3307).await;
-    world.want(3308).await;
+    world.want_now(3308).await;
     world.until_ready(3308).await;
     assert_eq!(told(&world, "PolicyNotSet").await.len(), 1, "once");
     world.finish().await;
