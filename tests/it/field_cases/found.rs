@@ -1,0 +1,44 @@
+//! Faults that were found in this operator, as `tests/fixtures/cases/found.txt` lists them.
+
+/// One fault, and what has to hold instead.
+pub struct Row {
+    /// The ids under which it was found, such as `R01`.
+    pub ids: Vec<&'static str>,
+    /// What has to hold.
+    pub holds: &'static str,
+}
+
+/// Rows that have no test of their own yet. Whoever writes one takes the row out.
+pub const NOT_YET: &[&str] = &[
+    "R02", "C12a", "R09", "R04b", "N01", "R03", "R05", "R10", "F4c", "H12", "H07", "C12b", "H16",
+    "E14", "E16", "B02", "R11", "R03b", "A09", "B29", "N06", "N07", "D08", "H01", "T07",
+];
+
+/// Each heading of the list with its rows.
+pub fn chapters() -> Vec<(&'static str, Vec<Row>)> {
+    let text = include_str!("../../fixtures/cases/found.txt");
+    let chapters = text.split("\n## ").skip(1);
+    chapters
+        .map(|chapter| {
+            let (heading, rows) = chapter.split_once('\n').unwrap();
+            let rows = rows.lines().filter(|line| !line.is_empty()).map(row);
+            (heading, rows.collect())
+        })
+        .collect()
+}
+
+fn row(line: &'static str) -> Row {
+    let (ids, holds) = line.split_once(": ").unwrap();
+    Row {
+        ids: ids.split(", ").collect(),
+        holds,
+    }
+}
+
+impl Row {
+    /// Whether a test of this name shows it.
+    pub fn is_shown_by(&self, test: &str) -> bool {
+        let id = test.split('_').next().unwrap();
+        self.ids.iter().any(|it| it.eq_ignore_ascii_case(id))
+    }
+}
