@@ -5,7 +5,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::excerpt;
+use super::excerpt::{self, excerpt};
 
 pub mod answer;
 pub mod body;
@@ -24,7 +24,10 @@ pub enum Meaning {
     OutOfCalls,
     /// Passes by itself: network, 5xx, HTML, empty answers and every unknown code.
     Transient,
-    /// A 400 with a code that the table does not know: shown, tried again slowly.
+    /// No call was made: those under way have to be answered first.
+    Unasked,
+    /// A 400 with a code that the table does not know, or a read whose parameters the service does not take: shown, tried again
+    /// slowly.
     UnknownRefusal,
     /// The credential was not believed.
     Unauthenticated,
@@ -36,7 +39,7 @@ pub enum Meaning {
     Denied,
     /// The instance, proxy or job is not there.
     NotFound,
-    /// The wanted port is refused; only a new one helps.
+    /// The wanted port is refused; only a new one helps. Nothing but the answer to a change means that.
     Rejected,
     /// The instance can't be changed for now: storage full, frozen, kernel too old.
     Blocked,
@@ -79,7 +82,22 @@ impl CloudError {
 
     /// Whether a value of the request was refused, as one that is out of range.
     pub fn refuses_a_value(&self) -> bool {
-        self.status == Some(400) && self.meaning == Meaning::Rejected
+        self.status == Some(400) && self.code.as_deref().is_some_and(table::refuses_a_value)
+    }
+}
+
+impl CloudError {
+    /// The same, with the call named that it is about.
+    #[must_use]
+    pub fn of_call(self, call: &str) -> Self {
+        let text = excerpt(&format!("{call}: {}", self.text), &[]);
+        Self { text, ..self }
+    }
+
+    /// Whether the service itself has said it, not its gateway or IAM.
+    pub fn is_of_the_service(&self) -> bool {
+        let origin = self.code.as_deref().and_then(|code| code.split_once('.'));
+        origin.is_some_and(|(origin, _)| origin.eq_ignore_ascii_case("DBS"))
     }
 }
 

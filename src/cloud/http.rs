@@ -89,6 +89,10 @@ impl Account {
         now: Timestamp,
     ) -> CloudError {
         let error = answer.error(request.asked(), now, secrets);
+        let error = match error.meaning {
+            Meaning::UnknownRefusal => error.of_call(request.operation.for_people()),
+            _ => error,
+        };
         if self.access.signs() {
             explain_refusal(error, answer.date(), now)
         } else {

@@ -67,7 +67,7 @@ impl Lanes {
                 .ok()
                 .and_then(Result::ok),
         };
-        let permit = permit.ok_or_else(|| failure::transient(what))?;
+        let permit = permit.ok_or_else(|| failure::unasked(what))?;
         Ok(Lane {
             lanes: Arc::clone(self),
             _permit: permit,
@@ -115,7 +115,7 @@ mod tests {
         let held = lanes.enter("no").await.unwrap();
         let waited = join_all((0..100).map(|_| lanes.enter("nobody answers"))).await;
         for error in waited.into_iter().map(Result::unwrap_err) {
-            assert_eq!(error.meaning, Meaning::Transient);
+            assert_eq!(error.meaning, Meaning::Unasked);
             assert_eq!(error.text, "nobody answers");
         }
         let began = clock.now().uptime;

@@ -22,6 +22,19 @@ pub enum Operation {
     Token,
 }
 
+impl Operation {
+    /// What is asked for, as people call it.
+    pub fn for_people(self) -> &'static str {
+        match self {
+            Self::ListProxies => "the list of proxies",
+            Self::ChangePort => "the change of the port",
+            Self::Job => "the job",
+            Self::Tasks => "the task list",
+            Self::Token => "the token",
+        }
+    }
+}
+
 /// Counts calls; counting changes nothing.
 pub trait CallObserver: Send + Sync {
     /// A call has ended: with an error of this meaning, or well where there is none.

@@ -82,6 +82,10 @@ pub enum Reason {
     /// The cloud's answer can't be understood; the message has its beginning.
     #[strum(message = "report it")]
     MalformedAnswer,
+    /// The cloud refuses a request, which the message names, for a reason that says nothing about the port: a parameter of a read, or
+    /// a code that the operator does not know. It is tried again, at ever longer intervals.
+    #[strum(message = "look the code up; report it if the operator should know it")]
+    RequestRefused,
     /// The Secret does not exist, or may not be read. Tools that make Secrets are often a little later than the resource, so it
     /// is waited for, for two minutes.
     #[strum(message = "make the Secret if nothing else does")]
@@ -203,6 +207,7 @@ impl Reason {
             | Self::CloudUnreachable
             | Self::Throttled
             | Self::MalformedAnswer
+            | Self::RequestRefused
             | Self::WaitingForCredentials
             | Self::ConfirmingAbsence => Class::Reconciling,
             Self::JobFailed

@@ -26,14 +26,16 @@ pub fn after_error(error: &CloudError, count: u32, pace: &Pace) -> Duration {
     let own = match error.meaning {
         Meaning::Busy => doubling(pace.busy, count),
         Meaning::UnknownRefusal => doubling(pace.unknown_refusal, count),
-        Meaning::Throttled | Meaning::OutOfCalls | Meaning::Transient | Meaning::Malformed => {
-            doubling(pace.transient, count)
-        }
+        Meaning::Throttled
+        | Meaning::OutOfCalls
+        | Meaning::Transient
+        | Meaning::Unasked
+        | Meaning::Malformed
+        // Heals as soon as the certificate, or the file of --extra-ca, is another one.
+        | Meaning::TlsFailed => doubling(pace.transient, count),
         Meaning::Unauthenticated | Meaning::ClockSkew | Meaning::Locked => pace.stuck_poll,
         Meaning::Denied | Meaning::NotFound | Meaning::Rejected => pace.denied_check,
-        Meaning::EndpointNotAllowed | Meaning::RegionUnknown | Meaning::TlsFailed => {
-            pace.denied_check
-        }
+        Meaning::EndpointNotAllowed | Meaning::RegionUnknown => pace.denied_check,
         Meaning::Blocked => pace.blocked_check,
     };
     own.max(error.retry_after.unwrap_or_default())

@@ -191,7 +191,10 @@ impl Step {
                 let reason = cause.reason();
                 let unheard = matches!(
                     reason,
-                    Reason::CloudUnreachable | Reason::Throttled | Reason::MalformedAnswer
+                    Reason::CloudUnreachable
+                        | Reason::Throttled
+                        | Reason::MalformedAnswer
+                        | Reason::RequestRefused
                 );
                 reason.class() != Class::Stalled && !unheard
             }
@@ -262,14 +265,15 @@ fn of_meaning(meaning: Meaning) -> Reason {
         Meaning::Busy => Reason::ProxyBusy,
         Meaning::Throttled => Reason::Throttled,
         Meaning::OutOfCalls => Reason::WaitingForBudget,
-        Meaning::Transient | Meaning::UnknownRefusal => Reason::CloudUnreachable,
+        Meaning::Transient | Meaning::Unasked => Reason::CloudUnreachable,
+        // A verdict on the port is on record, and comes from there.
+        Meaning::UnknownRefusal | Meaning::Rejected => Reason::RequestRefused,
         Meaning::Malformed => Reason::MalformedAnswer,
         Meaning::Unauthenticated => Reason::CredentialsInvalid,
         Meaning::ClockSkew => Reason::ClockSkew,
         Meaning::Locked => Reason::CredentialsLocked,
         Meaning::Denied => Reason::PermissionDenied,
         Meaning::NotFound => Reason::InstanceNotFound,
-        Meaning::Rejected => Reason::PortRejected,
         Meaning::Blocked => Reason::InstanceBlocked,
         Meaning::EndpointNotAllowed => Reason::EndpointNotAllowed,
         Meaning::RegionUnknown => Reason::RegionUnknown,

@@ -162,7 +162,10 @@ fn hold(cause: &Cause, desired: &Desired, until: Option<Timestamp>) -> Vec<State
 fn holding(reason: Reason, message: Message) -> Vec<Statement> {
     let unreachable = matches!(
         reason,
-        Reason::CloudUnreachable | Reason::Throttled | Reason::MalformedAnswer
+        Reason::CloudUnreachable
+            | Reason::Throttled
+            | Reason::MalformedAnswer
+            | Reason::RequestRefused
     );
     let ready = if unreachable { "Unknown" } else { "False" };
     let other = if reason.class() == Class::Stalled {

@@ -107,7 +107,7 @@ impl Entrance {
             }
         }
         let what = "calls with this credential were refused while this one waited";
-        Err(failure::transient(what))
+        Err(failure::unasked(what))
     }
 
     /// The other side has believed the credential.
@@ -131,6 +131,7 @@ impl Entrance {
             {
                 self.guard.accepted();
             }
+            Meaning::UnknownRefusal if error.is_of_the_service() => self.guard.accepted(),
             _ => {}
         }
     }

@@ -12,6 +12,11 @@ pub fn transient(text: &str) -> CloudError {
     failure(Meaning::Transient, text)
 }
 
+/// No call was made; `what` is said of those that are under way.
+pub fn unasked(what: &str) -> CloudError {
+    failure(Meaning::Unasked, what)
+}
+
 /// A read failed before its answer began.
 pub fn of_request(error: &hyper_util::client::legacy::Error) -> CloudError {
     if error.is_connect() {

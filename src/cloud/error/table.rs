@@ -9,7 +9,7 @@ use super::Meaning::{
     Unauthenticated, UnknownRefusal,
 };
 
-/// What was asked when the error came; the one code that depends on it is `DBS.200932`.
+/// What was asked when the error came; it decides on `DBS.200932`, and on all codes that find fault with what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     /// A read.
@@ -52,6 +52,17 @@ const SERVICE: &[(Meaning, &[&str])] = &[
         ],
     ),
 ];
+
+/// Codes of the service for a parameter that it does not take, whatever the call.
+const REFUSED_VALUE: [&str; 4] = ["200001", "200004", "200006", "290000"];
+
+/// Whether a code finds fault with a parameter, of any call.
+pub fn refuses_a_value(code: &str) -> bool {
+    let parts = code.trim().split_once('.');
+    parts.is_some_and(|(origin, digits)| {
+        origin.eq_ignore_ascii_case("DBS") && REFUSED_VALUE.contains(&digits)
+    })
+}
 
 /// Codes of the API gateway (`APIGW.`, on Open Telekom Cloud `APIG.`), by meaning.
 const GATEWAY: &[(Meaning, &[&str])] = &[
@@ -102,9 +113,12 @@ pub fn by_code(code: &str, asked: Asked) -> Option<Meaning> {
         "IAM" => IAM,
         _ => return None,
     };
-    rows.iter()
-        .find(|(_, codes)| codes.contains(&digits))
-        .map(|(meaning, _)| *meaning)
+    let (meaning, _) = rows.iter().find(|(_, codes)| codes.contains(&digits))?;
+    Some(match meaning {
+        // A read asks for no port.
+        Rejected if asked == Asked::Read => UnknownRefusal,
+        meaning => *meaning,
+    })
 }
 
 /// The meaning of an HTTP status, where the code says nothing.
@@ -133,7 +147,7 @@ mod tests {
             ("DBS.200019", Busy),
             ("DBS.05000084", Busy),
             ("DBS.200316", Blocked),
-            ("DBS.200461", Rejected),
+            ("DBS.200461", UnknownRefusal),
             ("DBS.200543", NotFound),
             ("dbs.201028 ", NotFound),
             ("APIGW.0308", Throttled),

@@ -350,7 +350,7 @@ mod tests {
     fn refusal() -> CloudError {
         CloudError {
             status: Some(400),
-            ..CloudError::local(Meaning::Rejected, "offset is no such number")
+            ..CloudError::local(Meaning::UnknownRefusal, "offset is no such number")
         }
     }
 

@@ -31,9 +31,10 @@ pub fn passing(error: &CloudError) -> Message {
         (Meaning::Throttled, _) => "the cloud asks for fewer calls; they are made more slowly",
         (Meaning::Busy, _) => "the cloud is busy with the instance or proxy; it is asked again",
         (Meaning::Malformed, _) => "the cloud's answer can't be understood; it is asked again",
-        (Meaning::UnknownRefusal, _) => {
-            "the cloud refuses a call; it is asked again, more and more slowly"
+        (Meaning::UnknownRefusal | Meaning::Rejected, _) => {
+            "the cloud refuses a call, for a reason that says nothing about the port; it is asked again, more and more slowly"
         }
+        (Meaning::Unasked, _) => "waiting for calls of the cloud that are under way",
         (_, Some(_)) => "the cloud failed to answer a call; it is asked again",
         (_, None) => "no answer from the cloud yet; it is asked again",
     };
@@ -93,6 +94,7 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
         | Meaning::Throttled
         | Meaning::OutOfCalls
         | Meaning::Transient
+        | Meaning::Unasked
         | Meaning::UnknownRefusal
         | Meaning::Malformed
         | Meaning::EndpointNotAllowed

@@ -34,7 +34,7 @@ fn a_refusal_clears_the_change_and_says_why() {
         (
             Meaning::UnknownRefusal,
             "Reconciling",
-            "CloudUnreachable",
+            "RequestRefused",
             300,
         ),
         (Meaning::Denied, "Stalled", "PermissionDenied", 900),

@@ -168,6 +168,7 @@ fn way(reason: Reason) -> Way {
         Reason::CloudUnreachable => failing(Meaning::Transient),
         Reason::Throttled => failing(Meaning::Throttled),
         Reason::MalformedAnswer => failing(Meaning::Malformed),
+        Reason::RequestRefused => failing(Meaning::UnknownRefusal),
         Reason::ConfirmingAbsence => to(|world| {
             world.sky.state().gone_until = world.now() + 20;
             world.want(3307);

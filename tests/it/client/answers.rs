@@ -58,6 +58,10 @@ async fn e20_error_bodies_of_all_shapes_mean_the_same() {
                 } else {
                     "because of this"
                 };
+                let text = match expected {
+                    Meaning::UnknownRefusal => format!("the list of proxies: {text}"),
+                    _ => text.to_owned(),
+                };
                 assert_eq!(error.text, text, "{status} {body}");
             }
         }
@@ -246,6 +250,35 @@ async fn requests_carry_what_they_sign_and_the_language_of_their_errors() {
         }
         for name in signed(&entry) {
             assert!(entry.headers.contains_key(name), "{name}: {entry}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn t07_a_read_with_a_refused_parameter_names_its_call_and_says_nothing_about_the_port() {
+    let simulator = simulator().await;
+    let cloud = connect(&simulator.url(), &KEYS);
+    let job = JobId::parse("2b7e6f0c-58f4-4d1e-9a63-0c1d9be7a541").unwrap();
+    for code in ["DBS.200001", "DBS.200461", "DBS.280364", "DBS.05000022"] {
+        for operation in [Operation::List, Operation::Job, Operation::Tasks] {
+            let refusal = Answer::error(400, code, "invalid parameter");
+            // The walk over the task list tries its other way to count as well.
+            simulator.inject(Fault::on(operation, Effect::respond(refusal)));
+            let (error, call) = match operation {
+                Operation::List => {
+                    let list = cloud.list_proxies(&instance()).await;
+                    (list.unwrap_err(), "the list of proxies: ")
+                }
+                Operation::Job => (cloud.job(&job).await.unwrap_err(), "the job: "),
+                _ => (cloud.running().await.unwrap_err(), "the task list: "),
+            };
+            assert_eq!(
+                error.meaning,
+                Meaning::UnknownRefusal,
+                "{code} {operation:?}"
+            );
+            assert!(error.text.starts_with(call), "{error}");
+            simulator.clear_faults();
         }
     }
 }
