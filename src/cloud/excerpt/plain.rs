@@ -93,21 +93,26 @@ fn parts(text: &str) -> impl Iterator<Item = (u8, Range<usize>)> {
     })
 }
 
-/// The escape at the end: its length, and what it stands for.
+/// The escape at the end: its length, and what it stands for. What has the shape of one and is none may end with another.
 fn escape(bytes: &[u8]) -> Option<(usize, Vec<u8>)> {
-    match bytes {
-        [.., b';'] => entity(bytes),
+    let of_javascript = || match bytes {
+        // Escaped once more; none of them is of a meaning by itself.
+        [.., b'\\', b'\\'] => Some((2, vec![b'\\'])),
         [.., b'\\' | b'%', b'u', a, b, c, d] => {
             let unit = hex(&[*a, *b, *c, *d])?;
             Some(unit_of_utf16(bytes, unit))
         }
-        [.., b'%', a, b] => Some((3, vec![u8::try_from(hex(&[*a, *b])?).ok()?])),
         [.., b'\\', b'x', a, b] => {
             let letter = char::from_u32(hex(&[*a, *b])?)?;
             Some((4, letter.to_string().into_bytes()))
         }
         _ => None,
-    }
+    };
+    let of_urls = || match bytes {
+        [.., b'%', a, b] => Some((3, vec![u8::try_from(hex(&[*a, *b])?).ok()?])),
+        _ => None,
+    };
+    entity(bytes).or_else(of_javascript).or_else(of_urls)
 }
 
 /// A unit of UTF-16, six bytes long; the second half of a pair takes the first one with it.
@@ -139,6 +144,7 @@ fn unit_of_utf16(bytes: &[u8], unit: u32) -> (usize, Vec<u8>) {
 
 /// `&name;`, `&#38;` or `&#x26;`.
 fn entity(bytes: &[u8]) -> Option<(usize, Vec<u8>)> {
+    bytes.last().filter(|last| **last == b';')?;
     let nearest = bytes.iter().rev().take(LONGEST_ENTITY + 1);
     let length = nearest.take_while(|byte| **byte != b'&').count() + 1;
     let entity = bytes.get(bytes.len().checked_sub(length)?..)?;

@@ -62,6 +62,8 @@ fn f09_every_way_to_write_a_secret_is_seen_through() {
         "b3BlcmF0b3I6cCZzczx3PiJvci9kJ1zDpA==",
         "dXNlcjpwJnNzPHc-Im9yL2QnXMOk",
         "702673733c773e226f722f64275cc3a4",
+        r"p\\u0026\\u0061\\u006d\\u0070\\u003bss\\u0026lt;w>",
+        r"%5C%75%30%30%37%30%26ss%3Cw%3E%22or",
         "p&ss<w>\"or",
         "p&amp;ss&l",
         "p%26ss%3",
