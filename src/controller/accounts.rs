@@ -18,7 +18,10 @@ use crate::{
     clock::Clock,
     cloud::{
         Cloud, CloudError,
-        auth::{fingerprint::Fingerprint, secret::Credential},
+        auth::{
+            fingerprint::Fingerprint,
+            secret::{self, Credential},
+        },
     },
     config::defaults::Defaults,
     controller::{
@@ -66,6 +69,8 @@ pub struct Opened {
     pub directory: Arc<Directory>,
     /// Another one after the credential was changed.
     pub credential: Fingerprint,
+    /// What is to be said of its Secret, where that holds more than credentials.
+    pub remark: Option<Arc<str>>,
 }
 
 /// Who calls what, from where.
@@ -79,6 +84,7 @@ struct Key {
 struct Account {
     used_at: Duration,
     directory: Arc<Directory>,
+    remark: Option<Arc<str>>,
 }
 
 /// What a source holds; else why there is nothing.
@@ -188,6 +194,17 @@ impl Accounts {
         }
     }
 
+    /// The cloud as it was reached with this credential, if this process still has it: a job is followed with what began it,
+    /// whatever became of the Secret.
+    pub fn remembered(
+        &self,
+        credential: Fingerprint,
+        desired: &Desired,
+        now: Moment,
+    ) -> Option<Opened> {
+        self.kept(&Key::of(credential, &desired.subject), now)
+    }
+
     /// Reads a source anew; whoever uses it is woken if it is another than it was.
     pub async fn reread(&self, source: &Source, now: Moment) -> Result<(), JournalError> {
         self.read(source, None, now).await.map(drop)
@@ -279,6 +296,7 @@ impl Accounts {
         Some(Opened {
             directory: Arc::clone(&account.directory),
             credential: key.credential,
+            remark: account.remark.clone(),
         })
     }
 
@@ -330,13 +348,22 @@ impl Accounts {
             .connect(&desired.subject, of_secret)
             .map_err(Trouble::Cloud)?;
         let directory = Arc::new(Directory::new(cloud, self.clock));
+        let ignored = secret::ignored(data);
+        let remark = (!ignored.is_empty()).then(|| {
+            let keys = ignored.join(", ");
+            Arc::from(format!(
+                "{named} holds keys that are no credentials and are not used: {keys}"
+            ))
+        });
         let opened = Opened {
             directory: Arc::clone(&directory),
             credential: key.credential,
+            remark: remark.clone(),
         };
         let account = Account {
             used_at: now.uptime,
             directory,
+            remark,
         };
         kept.insert(key, account);
         Ok(opened)
@@ -357,10 +384,8 @@ impl Key {
     }
 }
 
-/// Tells whether a Secret's data has changed, without keeping it.
+/// Tells whether a Secret's credentials have changed, without keeping them.
 fn fingerprint(data: &BTreeMap<String, ByteString>) -> Fingerprint {
-    let parts = data
-        .iter()
-        .flat_map(|(key, value)| [key.as_bytes(), value.0.as_slice()]);
+    let parts = secret::decisive(data).flat_map(|(key, value)| [key.as_bytes(), value.0.as_slice()]);
     Fingerprint::of(parts)
 }

@@ -5,21 +5,23 @@
 
 use std::time::Duration;
 
-use kube::ResourceExt as _;
+use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
     controller::{
+        accounts::Opened,
         context::Context,
+        events,
         journal::JournalError,
         memory::Memory,
         read::{self, Desired},
     },
     crd::{ManagementPolicy, TaurusProxyPort},
     fleet::permits::Asker,
-    model::{Moment, Uid},
+    model::{Class, Moment, Uid},
     plan::{
         Decision,
-        facts::Observed,
+        facts::{Observed, Trouble},
         record::Record,
         step::{Cause, Step},
         summary,
@@ -67,6 +69,8 @@ struct Pass<'a> {
     uid: &'a Uid,
     memory: &'a mut Memory,
     object: &'a mut TaurusProxyPort,
+    /// What became of the credential that is used, where it is good for following a job only.
+    withdrawn: Option<Trouble>,
 }
 
 /// What was seen, and what follows.
@@ -88,6 +92,7 @@ impl<'a> Pass<'a> {
             uid,
             memory,
             object,
+            withdrawn: None,
         }
     }
 
@@ -125,8 +130,13 @@ impl<'a> Pass<'a> {
                 self.context.clock.now(),
             )
             .await?;
+        let opened = opened.or_else(|trouble| self.followed(&desired, &record, trouble));
         let way = opened.map(|opened| {
-            self.memory.session.use_credential(opened.credential);
+            let news = self.memory.session.use_credential(opened.credential);
+            if let Some(remark) = opened.remark.filter(|_| news) {
+                let about = self.object.object_ref(&());
+                events::publish(self.context, about, Class::Stalled, "KeysIgnored", &remark);
+            }
             opened.directory
         });
         let finding = match self.find_due(&desired, &way).await? {
@@ -143,6 +153,35 @@ impl<'a> Pass<'a> {
             directory.note_verified(&desired.subject.instance, verified);
         }
         self.finish(&desired, finding).await
+    }
+
+    /// A job is followed with the credential that began it while its Secret is of no use. Nothing new begins with that one.
+    fn followed(
+        &mut self,
+        desired: &Desired,
+        record: &Record,
+        trouble: Trouble,
+    ) -> Result<Opened, Trouble> {
+        let of_secret = matches!(
+            trouble,
+            Trouble::CredentialsMissing(_) | Trouble::CredentialsInvalid(_)
+        );
+        let has_job = record
+            .change
+            .as_ref()
+            .is_some_and(|change| change.job.is_some());
+        let credential = self
+            .memory
+            .session
+            .credential
+            .filter(|_| of_secret && has_job);
+        let now = self.context.clock.now();
+        let accounts = &self.context.accounts;
+        let opened = credential.and_then(|known| accounts.remembered(known, desired, now));
+        opened.map_or(Err(trouble.clone()), |opened| {
+            self.withdrawn = Some(trouble);
+            Ok(opened)
+        })
     }
 
     fn asker(&self) -> Asker {

@@ -184,13 +184,14 @@ impl Session {
         })
     }
 
-    /// A credential is used. What was refused to another one says nothing of it.
-    pub fn use_credential(&mut self, credential: Fingerprint) {
+    /// A credential is used. What was refused to another one says nothing of it. True if it is another one than before.
+    pub fn use_credential(&mut self, credential: Fingerprint) -> bool {
         let before = self.credential.replace(credential);
         if before.is_some_and(|before| before != credential) {
             self.refusal
                 .take_if(|refusal| is_about_credentials(refusal.error.meaning));
         }
+        before != Some(credential)
     }
 
     /// Nothing is to be done: what was in the way no longer is.

@@ -1,7 +1,8 @@
 //! Credentials, as they stand in a Secret.
 //!
 //! Promises that a credential holds values that can be sent, and that a refusal names keys and never values. White space
-//! around values is trimmed, since it comes from files and editors; nothing is decoded or guessed.
+//! around values is trimmed, since it comes from files and editors; nothing is decoded or guessed. Keys of other names decide
+//! nothing: tools put notes and copies of the whole into Secrets.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -46,7 +47,7 @@ pub enum Credential {
 /// Why a Secret is no credential. Texts name keys only.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// The keys are not exactly one of the three sets.
+    /// The keys of credentials are not exactly one of the three sets.
     #[error(
         "the Secret must hold exactly one of: accessKey and secretKey (and securityToken); username, password and \
          domainName; token. {0}"
@@ -58,7 +59,7 @@ pub enum SecretError {
         /// The key.
         key: String,
         /// What is wrong with the value, without the value.
-        fault: &'static str,
+        fault: String,
     },
 }
 
@@ -133,11 +134,28 @@ impl Credential {
     }
 }
 
+/// What of a Secret's data is a credential, or a part of one.
+pub fn known(data: &BTreeMap<String, ByteString>) -> impl Iterator<Item = (&String, &ByteString)> {
+    data.iter().filter(|(key, _)| is_known(key))
+}
+
+/// The keys of a Secret that are not looked at.
+pub fn ignored(data: &BTreeMap<String, ByteString>) -> Vec<String> {
+    let keys = data.keys().filter(|key| !is_known(key));
+    keys.cloned().collect()
+}
+
+fn is_known(key: &str) -> bool {
+    let mut sets = SETS.iter();
+    sets.any(|(needed, optional)| needed.contains(&key) || optional.contains(&key))
+}
+
 fn check_keys(data: &BTreeMap<String, ByteString>) -> Result<(), SecretError> {
     let fits = |(needed, optional): &(&[&str], &[&str])| {
         needed.iter().all(|key| data.contains_key(*key))
             && data
                 .keys()
+                .filter(|key| is_known(key))
                 .all(|key| needed.contains(&key.as_str()) || optional.contains(&key.as_str()))
     };
     if SETS.iter().any(fits) {
@@ -155,10 +173,10 @@ fn value(data: &BTreeMap<String, ByteString>, key: &str) -> Result<SecretString,
         .get(key)
         .map(|bytes| bytes.0.as_slice())
         .unwrap_or_default();
-    let refuse = |fault| {
+    let refuse = |fault: &str| {
         Err(SecretError::Value {
             key: key.to_owned(),
-            fault,
+            fault: fault.to_owned(),
         })
     };
     if bytes.len() > LONGEST {
@@ -167,22 +185,48 @@ fn value(data: &BTreeMap<String, ByteString>, key: &str) -> Result<SecretString,
     let Ok(text) = std::str::from_utf8(bytes) else {
         return refuse("is not UTF-8 text");
     };
-    let text = text.trim();
-    if text.is_empty() {
+    let value = text.trim();
+    if value.is_empty() {
         return refuse("is empty");
     }
-    if text.starts_with('\u{feff}') {
-        return refuse("begins with a byte order mark: save it without");
+    // Passwords and names of accounts travel in a JSON body and may have letters of any script; names of users have none (IAM's
+    // rules for them), and all else is sent in a header.
+    let ascii_only = !matches!(key, "password" | "domainName");
+    // Positions are those of the value as it stands in the Secret.
+    let before = text.len() - text.trim_start().len();
+    let before = text
+        .get(..before)
+        .map_or(0, |blanks| blanks.chars().count());
+    for (letter, position) in value.chars().zip(before + 1..) {
+        if let Some(kind) = unfit(letter, ascii_only) {
+            return refuse(&format!(
+                "holds {kind} as character {position}: write it without"
+            ));
+        }
     }
-    if text.chars().any(char::is_control) {
-        return refuse("holds a line end or another control character");
-    }
-    // Passwords and names travel in a JSON body, all else in a header.
-    let in_header = !matches!(key, "username" | "password" | "domainName");
-    if in_header && !text.is_ascii() {
-        return refuse("holds characters that can't be sent in a header");
-    }
-    Ok(SecretString::from(text))
+    Ok(SecretString::from(value))
+}
+
+/// What kind of character it is that can't be part of a value. Of one that can be seen no more is told: it is a part of the value.
+fn unfit(letter: char, ascii_only: bool) -> Option<String> {
+    let code = u32::from(letter);
+    let kind = match letter {
+        ' '..='~' => return None,
+        '\n' | '\r' => return Some("a line end".to_owned()),
+        '\t' => return Some("a tab".to_owned()),
+        '\u{feff}' => "a byte order mark",
+        '\u{200b}'..='\u{200d}' | '\u{2060}' => "a zero-width character",
+        '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            "a mark of the direction of writing"
+        }
+        letter if letter.is_control() => "a control character",
+        letter if letter.is_whitespace() => "a blank that is not the usual one",
+        // What a debugger shows as an escape can't be seen, or not by itself.
+        letter if letter.escape_debug().len() > 1 => "a character that can't be seen by itself",
+        _ if ascii_only => return Some("a character that is not in ASCII".to_owned()),
+        _ => return None,
+    };
+    Some(format!("{kind} (U+{code:04X})"))
 }
 
 #[cfg(test)]
@@ -241,8 +285,8 @@ mod tests {
                 "accesskey, secretKey",
             ),
             (
-                &[("token", b"x".as_slice()), ("note", b"x")][..],
-                "note, token",
+                &[("secretKey", b"x".as_slice()), ("note", b"x")][..],
+                "note, secretKey",
             ),
         ] {
             let text = read(pairs).unwrap_err().to_string();
@@ -294,8 +338,8 @@ mod tests {
         let long = vec![b'x'; LONGEST + 1];
         for (wrong, fault) in [
             (b" \n".as_slice(), "is empty"),
-            (b"CANARY\nCANARY", "line end"),
-            ("CANARY\u{fc}".as_bytes(), "header"),
+            (b"CANARY\nCANARY", "a line end as character 7"),
+            ("CANARY\u{fc}".as_bytes(), "not in ASCII as character 7"),
             ("\u{feff}CANARY".as_bytes(), "byte order mark"),
             (b"CANARY\xff", "UTF-8"),
             (&long, "32 KiB"),
@@ -305,6 +349,82 @@ mod tests {
             assert!(shown.contains(fault) && shown.contains("token"), "{shown}");
             assert!(!shown.contains("CANARY"), "{shown}");
         }
+    }
+
+    #[test]
+    fn d08_what_can_t_be_seen_is_refused_by_key_kind_and_position_in_every_value() {
+        let sets: [&[&str]; 3] = [
+            &["accessKey", "secretKey", "securityToken"],
+            &["username", "password", "domainName"],
+            &["token"],
+        ];
+        for (letter, kind) in [
+            ('\u{200b}', "a zero-width character (U+200B)"),
+            ('\u{2060}', "a zero-width character (U+2060)"),
+            ('\u{feff}', "a byte order mark (U+FEFF)"),
+            ('\u{202e}', "a mark of the direction of writing (U+202E)"),
+            ('\u{7}', "a control character (U+0007)"),
+            ('\u{a0}', "a blank that is not the usual one (U+00A0)"),
+            (
+                '\u{ad}',
+                "a character that can't be seen by itself (U+00AD)",
+            ),
+            (
+                '\u{e000}',
+                "a character that can't be seen by itself (U+E000)",
+            ),
+            ('\t', "a tab"),
+            ('\r', "a line end"),
+        ] {
+            for set in sets {
+                for wrong in set {
+                    let odd = format!(" CAN{letter}ARY\n");
+                    let pairs: Vec<(&str, &[u8])> = set
+                        .iter()
+                        .map(|key| (*key, if key == wrong { odd.as_bytes() } else { b"x" }))
+                        .collect();
+                    let told = read(&pairs).unwrap_err().to_string();
+                    let expected = format!(
+                        "the value of key {wrong} holds {kind} as character 5: write it without"
+                    );
+                    assert_eq!(told, expected);
+                }
+            }
+        }
+        let cyrillic = [
+            ("username", "\u{430}dmin".as_bytes()),
+            ("password", b"p"),
+            ("domainName", b"d"),
+        ];
+        let told = read(&cyrillic).unwrap_err().to_string();
+        assert!(
+            told.contains("username holds a character that is not in ASCII as character 1"),
+            "{told}"
+        );
+        let visible = [
+            ("username", b"u".as_slice()),
+            ("password", "p\u{e4}\u{20ac}".as_bytes()),
+            ("domainName", "\u{4e91}".as_bytes()),
+        ];
+        read(&visible).unwrap();
+    }
+
+    #[test]
+    fn h01_keys_of_other_names_decide_nothing_and_are_named() {
+        let pairs: [(&str, &[u8]); 4] = [
+            ("accessKey", b"AK"),
+            ("secretKey", b"SK"),
+            ("_raw", b"\xff CANARY"),
+            ("note", b"\n"),
+        ];
+        assert!(matches!(read(&pairs), Ok(Credential::AccessKey { .. })));
+        let data = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), ByteString((*value).to_owned())))
+            .collect();
+        assert_eq!(ignored(&data), ["_raw", "note"]);
+        let decisive: Vec<&String> = decisive(&data).map(|(key, _)| key).collect();
+        assert_eq!(decisive, ["accessKey", "secretKey"]);
     }
 
     #[test]

@@ -32,6 +32,17 @@ impl Pass<'_> {
         order: Order,
         finding: Finding,
     ) -> Result<Finding, JournalError> {
+        if let Some(trouble) = self.withdrawn.take() {
+            let step = Step::Hold(Cause::Blocked(trouble), self.context.pace.secret_check);
+            let decision = Decision {
+                step,
+                ..finding.decision
+            };
+            return Ok(Finding {
+                decision,
+                ..finding
+            });
+        }
         let Some(permit) = self.memory.permit.take() else {
             return Err(JournalError::Conflict);
         };

@@ -2,15 +2,19 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::{
+    ByteString,
+    api::{core::v1::Secret, events::v1::Event},
+};
 use kube::{
     Api,
-    api::{ObjectMeta, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
+use taurus_port_operator::crd::TaurusProxyPort;
 use taurus_sim::{Filter, Fleet, Mode, Operation, sample};
 
-use crate::world::{World, condition, in_all_modes, is_ready, message, options, reason};
+use crate::world::{World, condition, in_all_modes, is_ready, job_of, message, options, reason};
 
 in_all_modes! {
     b17_a_secret_that_comes_after_its_resource_is_noticed: comes_late;
@@ -310,5 +314,64 @@ async fn a_rotated_key_is_noticed_and_the_old_one_is_no_longer_used() {
         .await
         .unwrap();
     assert_eq!(world.sim.count(&old), before);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h01_keys_of_other_names_are_told_and_a_job_is_followed_with_what_began_it() {
+    let world = World::start(options(Mode::M2)).await;
+    world.sim.default_job(job_of(60));
+    let keys = [
+        ("accessKey", sample::ACCESS_KEY),
+        ("secretKey", sample::SECRET_KEY),
+        ("_raw", "accessKey=...&secretKey=..."),
+        ("note", "from the vault"),
+    ];
+    world.secret("noted", &keys).await;
+    world.create(&world.resource_with(3307, "noted")).await;
+    let running = |object: &TaurusProxyPort| {
+        let change = object
+            .status
+            .as_ref()
+            .and_then(|status| status.change.as_ref());
+        change.is_some_and(|change| change.job_id.is_some())
+    };
+    world.until("at work", running).await;
+    let client = world.api().into_client();
+    let events: Api<Event> = Api::namespaced(client.clone(), &world.namespace);
+    world
+        .until_true_async("told of the other keys", async || {
+            let events = events.list(&ListParams::default()).await.unwrap().items;
+            let mut notes = events.iter().filter_map(|event| event.note.as_deref());
+            notes.any(|note| note.ends_with("are not used: _raw, note") && note.contains("noted"))
+        })
+        .await;
+    // The Secret is of no use any more; and then it is gone.
+    let secrets: Api<Secret> = Api::namespaced(client, &world.namespace);
+    store(&world, "noted", &[("accessKey", b"A"), ("token", b"T")]).await;
+    let polls = world.sim.count(&Filter::on(Operation::Job));
+    world.until_more(Operation::Job, 2).await;
+    assert!(world.sim.count(&Filter::on(Operation::Job)) > polls);
+    assert!(running(&world.get().await), "it is followed");
+    secrets
+        .delete("noted", &DeleteParams::default())
+        .await
+        .unwrap();
+    world
+        .until_passing("followed to its end", |object| {
+            let status = object.status.as_ref();
+            let last = status.and_then(|status| status.last_change.as_ref());
+            last.is_some_and(|last| last.job_id.is_some())
+        })
+        .await;
+    assert_eq!(world.asked_for(), [3307]);
+    assert_eq!(world.get().await.status.unwrap().port, Some(3307));
+    // Nothing new begins with it.
+    world.want(3308).await;
+    let told = |object: &TaurusProxyPort| {
+        ["WaitingForCredentials", "CredentialsMissing"].contains(&reason(object))
+    };
+    world.until("told of the Secret", told).await;
+    assert_eq!(world.asked_for(), [3307]);
     world.finish().await;
 }
