@@ -168,6 +168,11 @@ impl Access {
         }
     }
 
+    /// An answer of unknown effect was heard.
+    pub fn heard(&self, error: &CloudError) {
+        self.entrance.heard(error);
+    }
+
     /// Whether requests are signed, so that the clocks matter.
     pub fn signs(&self) -> bool {
         matches!(self.kind, Kind::Signed { .. })

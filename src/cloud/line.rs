@@ -179,6 +179,7 @@ impl HttpLine {
             account.access.failed(&self.pass, &error);
             ChangeAnswer::Refused(error)
         } else {
+            account.access.heard(&error);
             ChangeAnswer::Unknown(error)
         }
     }

@@ -59,7 +59,7 @@ impl Throttle {
     pub fn heard(&self, error: Option<&CloudError>, uptime: Duration) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match error {
-            Some(error) if error.meaning == Meaning::Throttled => {
+            Some(error) if asks_to_wait(error) => {
                 let last = match state.as_ref() {
                     None => self.first,
                     Some(pause) if pause.probing => pause.last.saturating_mul(2).min(self.longest),
@@ -79,6 +79,12 @@ impl Throttle {
             _ => *state = None,
         }
     }
+}
+
+/// Whether the other side wants fewer calls for a while: it says so, or is away for a time that it names.
+fn asks_to_wait(error: &CloudError) -> bool {
+    error.meaning == Meaning::Throttled
+        || (error.status == Some(503) && error.retry_after.is_some())
 }
 
 #[cfg(test)]
@@ -136,6 +142,25 @@ mod tests {
             now += pause;
         }
         assert_eq!(pauses, [5, 10, 20, 40, 60, 60]);
+    }
+
+    #[test]
+    fn e14_a_service_that_is_away_for_a_time_that_it_names_is_left_alone_for_that_time() {
+        let away = |retry_after: Option<u64>| CloudError {
+            status: Some(503),
+            retry_after: retry_after.map(Duration::from_secs),
+            ..CloudError::local(Meaning::Transient, "unavailable")
+        };
+        let throttle = throttle();
+        throttle.heard(Some(&away(None)), at(0));
+        assert!(throttle.check(at(0)).is_ok(), "it names no time");
+        throttle.heard(Some(&away(Some(60))), at(0));
+        let held = throttle.check(at(20)).unwrap_err();
+        assert_eq!(
+            (held.meaning, held.retry_after),
+            (Meaning::Transient, Some(at(40)))
+        );
+        assert!(throttle.check(at(60)).is_ok());
     }
 
     #[test]

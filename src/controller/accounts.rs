@@ -386,6 +386,7 @@ impl Key {
 
 /// Tells whether a Secret's credentials have changed, without keeping them.
 fn fingerprint(data: &BTreeMap<String, ByteString>) -> Fingerprint {
-    let parts = secret::decisive(data).flat_map(|(key, value)| [key.as_bytes(), value.0.as_slice()]);
+    let parts =
+        secret::decisive(data).flat_map(|(key, value)| [key.as_bytes(), value.0.as_slice()]);
     Fingerprint::of(parts)
 }

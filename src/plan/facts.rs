@@ -64,6 +64,15 @@ pub struct Observed {
     pub record_pruned: bool,
 }
 
+impl Observed {
+    /// Whether a read of the cloud has failed.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.proxy, Seen::Unknown(_))
+            || matches!(self.job, Seen::Unknown(_))
+            || matches!(self.tasks, Seen::Unknown(_))
+    }
+}
+
 /// Everything that a decision may rest on.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {

@@ -118,10 +118,8 @@ impl Entrance {
 
     /// A call has failed.
     pub fn failed(&self, error: &CloudError) {
-        let uptime = self.clock.now().uptime;
-        self.place.throttle.heard(Some(error), uptime);
+        self.heard(error);
         match error.meaning {
-            Meaning::Throttled => self.budget.refused(),
             Meaning::Unauthenticated | Meaning::ClockSkew | Meaning::Locked => {
                 self.guard.refused(error);
             }
@@ -133,6 +131,15 @@ impl Entrance {
             }
             Meaning::UnknownRefusal if error.is_of_the_service() => self.guard.accepted(),
             _ => {}
+        }
+    }
+
+    /// An answer was heard that says nothing about the credential, but perhaps that the other side wants fewer calls.
+    pub fn heard(&self, error: &CloudError) {
+        let uptime = self.clock.now().uptime;
+        self.place.throttle.heard(Some(error), uptime);
+        if error.meaning == Meaning::Throttled {
+            self.budget.refused();
         }
     }
 

@@ -134,9 +134,13 @@ impl Credential {
     }
 }
 
-/// What of a Secret's data is a credential, or a part of one.
-pub fn known(data: &BTreeMap<String, ByteString>) -> impl Iterator<Item = (&String, &ByteString)> {
-    data.iter().filter(|(key, _)| is_known(key))
+/// What of a Secret's data decides: the keys of its credential; where they make up none, all that it holds.
+pub fn decisive(
+    data: &BTreeMap<String, ByteString>,
+) -> impl Iterator<Item = (&String, &ByteString)> {
+    let complete = check_keys(data).is_ok();
+    data.iter()
+        .filter(move |(key, _)| !complete || is_known(key))
 }
 
 /// The keys of a Secret that are not looked at.

@@ -51,17 +51,25 @@ impl Answer {
         let known = said.code.as_deref().and_then(|code| by_code(code, asked));
         let meaning = known.unwrap_or_else(|| self.meaning_without_code());
         let code = said.code.map(|code| excerpt(&code, secrets));
+        let asked_for = wait_asked_for(&self.headers, self.date().unwrap_or(now));
         let text = match said.text {
             Some(_) if self.is_page() => "the answer is a page made for people".to_owned(),
             Some(text) => excerpt(&text, secrets),
             None => "the answer is empty".to_owned(),
         };
+        let capped = asked_for.filter(|wait| *wait > LONGEST_WAIT);
+        let text = capped.map_or(text.clone(), |wait| {
+            let (wait, granted) = (wait.as_secs(), LONGEST_WAIT.as_secs());
+            let said =
+                format!("it asks for a wait of {wait} s, of which {granted} s are granted: {text}");
+            excerpt(&said, &[])
+        });
         CloudError {
             meaning,
             code,
             status: Some(self.status.as_u16()),
             text,
-            retry_after: retry_after(&self.headers, self.date().unwrap_or(now)),
+            retry_after: asked_for.map(|wait| wait.min(LONGEST_WAIT)),
         }
     }
 
@@ -122,15 +130,13 @@ fn date(headers: &HeaderMap, name: &HeaderName) -> Option<Timestamp> {
 }
 
 /// `Retry-After` in seconds or as a date; junk is ignored.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+fn wait_asked_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = if let Ok(seconds) = text.parse() {
-        Duration::from_secs(seconds)
-    } else {
-        let until = date(headers, &header::RETRY_AFTER)?;
-        Duration::try_from(until.duration_since(now)).ok()?
-    };
-    Some(wait.min(LONGEST_WAIT))
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = date(headers, &header::RETRY_AFTER)?;
+    Duration::try_from(until.duration_since(now)).ok()
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ impl Pass<'_> {
                 let instance = &desired.subject.instance;
                 return Ok(Some(sweep::after(instance, uptime, self.context.resync)));
             }
+            // A read that failed waits as long as its failure says; all else is looked at again at the next resync at the latest.
+            Step::Keep(delay) | Step::Hold(_, delay) if observed.has_failed() => delay,
             Step::Keep(delay) | Step::Hold(_, delay) => delay.min(self.context.resync),
             Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => self.context.pace.poll_first,
         };

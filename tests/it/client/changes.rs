@@ -10,7 +10,7 @@ use kube::{
 };
 use taurus_port_operator::{
     chance::Chance,
-    clock::Clock,
+    clock::{Clock, Shift},
     cloud::{ChangeAnswer, Cloud, Meaning},
     controller::journal::{Acknowledged, Journal, Target},
     crd::{
@@ -28,7 +28,7 @@ use taurus_port_operator::{
 };
 use taurus_sim::{Answer, Effect, Fault, Filter, JobPlan, Loss, Operation, sample};
 
-use super::{KEYS, USER, connect, credentials, instance, simulator, subject};
+use super::{KEYS, USER, connect, connect_with, credentials, instance, simulator, subject};
 use crate::world::{PATIENCE, plane};
 
 /// Puts intents on record, each for one change.
@@ -313,5 +313,41 @@ async fn e26_a_change_has_the_content_type_language_and_body_that_the_service_as
             assert!(names.contains(&name), "{authorization}");
         }
         assert!(names.iter().all(|name| headers.contains_key(*name)));
+    }
+}
+
+#[tokio::test]
+async fn e14_a_service_that_is_away_until_later_is_asked_nothing_before() {
+    let simulator = simulator().await;
+    let mut intents = Intents::new().await;
+    let shift = Shift::forever();
+    let cloud = connect_with(&simulator.url(), &KEYS, |policy| {
+        policy.clock = Clock::start().shifted(shift);
+    });
+    let away = Answer::new(503, "").header("retry-after", "60");
+    for operation in [Operation::List, Operation::Change] {
+        simulator.inject(Fault::on(operation, Effect::respond(away.clone())).once());
+        match operation {
+            Operation::List => {
+                let error = cloud.list_proxies(&instance()).await.unwrap_err();
+                assert_eq!(error.retry_after, Some(Duration::from_secs(60)));
+            }
+            _ => {
+                let answer = change(&*cloud, &mut intents).await;
+                assert_eq!(word(&answer), ("unknown", Some(Meaning::Transient)));
+            }
+        }
+        simulator.clear_journal();
+        shift.pass(Duration::from_secs(50));
+        let list = cloud.list_proxies(&instance()).await.unwrap_err();
+        let line = cloud.open_line().await.err().unwrap();
+        for error in [list, line] {
+            let left = error.retry_after.unwrap();
+            assert!(left <= Duration::from_secs(10), "{operation:?}: {left:?}");
+            assert_eq!(error.status, Some(503));
+        }
+        assert!(simulator.journal().is_empty(), "{operation:?}");
+        shift.pass(Duration::from_secs(10));
+        cloud.list_proxies(&instance()).await.unwrap();
     }
 }

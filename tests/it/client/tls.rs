@@ -98,3 +98,35 @@ async fn an_authority_is_no_server_and_a_server_without_tls_is_none_for_https() 
     }
     assert!(simulator.journal().is_empty());
 }
+
+#[tokio::test]
+async fn h14_a_rotated_authority_counts_without_a_new_start_for_reads_and_for_the_change() {
+    let simulator = simulator().await;
+    let (old, new) = (
+        Authority::new("the old authority"),
+        Authority::new(AUTHORITY),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle.pem");
+    std::fs::write(&bundle, old.pem()).unwrap();
+    let front = Front::with_tls(new.vouch_for("localhost", |_| ()), simulator.address());
+    let url = format!("https://localhost:{}", front.port());
+    let shift = Shift::forever();
+    let cloud = connect_with(&url, &KEYS, |policy| {
+        policy.call_timeout = Duration::from_secs(10);
+        policy.clock = Clock::start().shifted(shift);
+        policy.extra_authorities = Authorities::read(bundle.to_str().unwrap()).unwrap();
+    });
+    let read = cloud.list_proxies(&instance()).await.map(|_| ());
+    let line = cloud.open_line().await.map(|_| ());
+    for error in [read.unwrap_err(), line.unwrap_err()] {
+        assert_eq!(error.meaning, Meaning::TlsFailed, "{error}");
+        for said in [AUTHORITY, "bundle.pem", "is read again"] {
+            assert!(error.text.contains(said), "{error}");
+        }
+    }
+    std::fs::write(&bundle, new.pem()).unwrap();
+    shift.pass(Duration::from_secs(10));
+    cloud.list_proxies(&instance()).await.unwrap();
+    cloud.open_line().await.map(|_| ()).unwrap();
+}
