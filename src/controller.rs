@@ -68,14 +68,15 @@ pub struct Scope {
     pub heartbeat: Arc<Heartbeat>,
 }
 
-/// Runs until `stop` is done and the reconciles at work have ended. `synced` is called once the first list was read.
+/// Runs until `stop` is done and the reconciles at work have ended, and says whether that leaves nothing in flight. `synced` is
+/// called once the first list was read.
 pub async fn run(
     client: Client,
     scope: Scope,
     settings: Settings,
     synced: impl FnOnce() + Send + 'static,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
-) {
+) -> bool {
     let namespace = scope.namespace.as_deref();
     let listening = Listening::new(client.clone(), namespace, scope.heartbeat, settings.clock);
     let (wake, woken) = mpsc::unbounded();
@@ -90,13 +91,13 @@ pub async fn run(
     };
     let events = listening.events();
     tokio::select! {
-        () = attend_all(context, events, synced, woken, scope.concurrency, stop) => {}
-        () = keeper.keep() => {}
+        idle = attend_all(context, events, synced, woken, scope.concurrency, stop) => idle,
+        () = keeper.keep() => false,
     }
 }
 
 /// Attends to the resources of which `events` tells, whenever they call for it, are due or are `woken`, until `stop` is done and
-/// what was begun has ended.
+/// what was begun has ended. Says whether that leaves nothing in flight.
 pub async fn attend_all(
     context: Arc<Context>,
     events: impl Stream<Item = Result<watcher::Event<Guarded>, watcher::Error>> + Send,
@@ -104,7 +105,7 @@ pub async fn attend_all(
     woken: UnboundedReceiver<ResourceName>,
     concurrency: u16,
     stop: impl Future<Output = ()>,
-) {
+) -> bool {
     let woken = woken.map(Call::usual);
     let calls = stream::select(calls(events, Arc::clone(&context), synced), woken);
     let of = Arc::clone(&context);
@@ -123,6 +124,7 @@ pub async fn attend_all(
         () = context.call_in_time() => {}
         () = context.tidy() => {}
     }
+    context.leaves_nothing_in_flight()
 }
 
 /// The resources that call for a reconcile, out of what the watch delivers: roster and fleet are told of each, and only what

@@ -212,7 +212,7 @@ impl Work {
             () = shutdown.clone().asked() => return Ok(()),
         }
         let Some(mut elector) = elector else {
-            return self.lead(shutdown, pending()).await;
+            return self.lead(shutdown, pending()).await.1;
         };
         let readiness = Arc::clone(&self.readiness);
         select! {
@@ -230,20 +230,20 @@ impl Work {
             // What is at work is recorded before the process ends.
             pending().await
         };
-        let result = select! {
-            result = leading => result,
-            result = keeping => result,
+        let (idle, result) = select! {
+            ended = leading => ended,
+            ended = keeping => ended,
         };
-        elector.release().await;
+        elector.release(idle).await;
         result
     }
 
-    /// Works until the process is to end, or has been deposed.
+    /// Works until the process is to end, or has been deposed; says whether that leaves nothing in flight.
     async fn lead(
         self,
         shutdown: Shutdown,
         deposed: impl Future<Output = ()> + Send + Sync + 'static,
-    ) -> Result<(), RunError> {
+    ) -> (bool, Result<(), RunError>) {
         // Who was ready to take over stays ready while it does.
         if !matches!(self.readiness.stage(), Stage::Standby(_)) {
             self.readiness
@@ -264,7 +264,7 @@ impl Work {
             }
             stopping.stopping();
         };
-        Box::pin(controller::run(
+        let idle = Box::pin(controller::run(
             self.cluster.client(),
             self.scope,
             self.settings,
@@ -272,13 +272,14 @@ impl Work {
             stopped,
         ))
         .await;
-        if shutdown.was_asked() {
+        let result = if shutdown.was_asked() {
             tracing::info!("stopped");
             Ok(())
         } else if leadership.is_over() {
             Err(RunError::Deposed)
         } else {
             Err(RunError::Ended)
-        }
+        };
+        (idle, result)
     }
 }

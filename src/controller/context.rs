@@ -68,6 +68,8 @@ pub struct Context {
     pub(super) pace: Pace,
     pub(super) resync: Duration,
     pub(super) leading_since: Duration,
+    /// What counts as time for which this process has led before it did.
+    pub(super) led_before: Duration,
     pub(super) journal: Journal,
     pub(super) accounts: Accounts,
     pub(super) claims: Claims,
@@ -131,6 +133,11 @@ impl Context {
             permits,
             memories: Memories::default(),
             leading_since: leadership.since(),
+            led_before: if leadership.has_nothing_before_it() {
+                pace.settle_window()
+            } else {
+                Duration::ZERO
+            },
             leadership,
             work,
             draining: watch::Sender::new(false),
@@ -182,6 +189,21 @@ impl Context {
             clock::pause(directory::KEPT).await;
             self.accounts.tidy();
         }
+    }
+
+    /// For how long this process has led, or counts as having led.
+    pub(super) fn leading_for(&self) -> Duration {
+        let since = self.clock.now().elapsed(self.leading_since);
+        since.saturating_add(self.led_before)
+    }
+
+    /// Whether nothing that this process, or one before it, has sent can still be unknown to who comes next: no change is on
+    /// record or followed, none was taken from a record lately, and it has led for long enough to know.
+    pub(super) fn leaves_nothing_in_flight(&self) -> bool {
+        self.leads()
+            && self.leading_for() >= self.pace.settle_window()
+            && self.permits.is_idle()
+            && !self.memories.any_in_doubt()
     }
 
     /// Whether this process may act now.

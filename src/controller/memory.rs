@@ -171,6 +171,14 @@ impl Memories {
         kept.failures
     }
 
+    /// Whether the record of a resource was restored, or lost a change, and nothing is known yet of what was on it. Those that a
+    /// reconcile has are not looked at.
+    pub fn any_in_doubt(&self) -> bool {
+        let stored = self.lock();
+        let mut kept = stored.values().flatten();
+        kept.any(|memory| memory.session.doubted.is_some())
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Shelf> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

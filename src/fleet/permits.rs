@@ -158,6 +158,11 @@ impl Permits {
         self.with(|ledger| ledger.ended(outcome, of, at, self.desk.clock.now()));
     }
 
+    /// Whether no change is under way that began, nor on record of any resource.
+    pub fn is_idle(&self) -> bool {
+        self.with(|ledger| ledger.is_idle())
+    }
+
     /// Whether no new change may begin, not even by who has its permit already.
     pub fn is_halted(&self) -> bool {
         self.figures().halted_until.is_some()

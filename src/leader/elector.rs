@@ -113,25 +113,26 @@ impl Elector {
         }
     }
 
-    /// Gives the lease back, so that nobody has to wait for the end of its term. This process acts no more.
-    pub async fn release(mut self) {
+    /// Gives the lease back, so that nobody has to wait for the end of its term, and says whether this process leaves nothing
+    /// in flight. It acts no more.
+    pub async fn release(mut self, idle: bool) {
         let held = self.leadership.time_left(self.clock.now()).is_some();
         self.leadership.over();
         if !held {
             return;
         }
-        match self.give_back().await {
-            Ok(()) => tracing::info!(lease = self.name, "the lease is given back"),
+        match self.give_back(idle).await {
+            Ok(()) => tracing::info!(lease = self.name, idle, "the lease is given back"),
             Err(error) => tracing::warn!(lease = self.name, %error, "the lease is not given back"),
         }
     }
 
-    async fn give_back(&mut self) -> Result<(), TryError> {
-        let uptime = self.clock.now().uptime;
+    async fn give_back(&mut self, idle: bool) -> Result<(), TryError> {
+        let now = self.clock.now();
         if let Some(lease) = self.current().await?
-            && self.observation.judge(&lease, &self.identity, uptime) == Standing::Ours
+            && self.observation.judge(&lease, &self.identity, now.uptime) == Standing::Ours
         {
-            let free = lease::given_back(lease);
+            let free = lease::given_back(lease, idle, now);
             bounded(self.api.replace(&self.name, &PostParams::default(), &free)).await?;
         }
         Ok(())
@@ -158,10 +159,18 @@ impl Elector {
             self.write(absent, true).await?;
             return Ok(Standing::Free);
         };
-        let uptime = self.clock.now().uptime;
-        let standing = self.observation.judge(&current, &self.identity, uptime);
+        let now = self.clock.now();
+        let standing = self.observation.judge(&current, &self.identity, now.uptime);
         if !matches!(standing, Standing::Held { .. }) {
+            let was_idle = lease::was_idle(&current, now);
             self.write(current, false).await?;
+            if was_idle {
+                tracing::info!(
+                    lease = self.name,
+                    "the process before left nothing in flight"
+                );
+                self.leadership.goes_on();
+            }
         }
         Ok(standing)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::MicroTime,
+    jiff::Timestamp,
 };
 
 use crate::model::Moment;
@@ -16,6 +17,12 @@ pub const TERM: Duration = Duration::from_secs(15);
 
 /// A lease that asks for more is not believed: whoever wrote it is none of ours, and would keep everybody waiting.
 pub const LONGEST_TERM: Duration = Duration::from_mins(1);
+
+/// The annotation of a lease that was given back with nothing in flight.
+const IDLE: &str = "taurusdb.huaweicloud.com/given-back-with-nothing-in-flight";
+
+/// For how long that counts: a successor comes within seconds.
+const IDLE_FOR: Duration = Duration::from_mins(10);
 
 /// Whose a lease is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,27 +93,66 @@ pub(super) fn held(current: Lease, identity: &str, now: Moment) -> Lease {
         lease_transitions: Some(transitions.saturating_add(i32::from(!goes_on))),
         ..LeaseSpec::default()
     };
+    let mut metadata = current.metadata;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove(IDLE);
+    }
     Lease {
-        metadata: current.metadata,
+        metadata,
         spec: Some(spec),
     }
 }
 
-/// The lease as nobody holds it; how often it changed hands is kept.
-pub(super) fn given_back(current: Lease) -> Lease {
+/// The lease as nobody holds it; how often it changed hands is kept. `idle` is whether its holder had nothing in flight, which
+/// [`was_idle`] tells its successor.
+pub(super) fn given_back(current: Lease, idle: bool, now: Moment) -> Lease {
     let before = current.spec.unwrap_or_default();
-    Lease {
+    let mut lease = Lease {
         metadata: current.metadata,
         spec: Some(LeaseSpec {
             lease_transitions: before.lease_transitions,
             ..LeaseSpec::default()
         }),
-    }
+    };
+    let mark = idle.then(|| mark(&lease, now.wall)).flatten();
+    let annotations = lease.metadata.annotations.get_or_insert_default();
+    annotations.remove(IDLE);
+    annotations.extend(mark.map(|mark| (IDLE.to_owned(), mark)));
+    lease
+}
+
+/// Whether the last holder of a free lease gave it back with nothing in flight, and nobody has held it since.
+///
+/// The mark names the lease's UID, how often it changed hands, and the time: another lease of that name, a later holder that
+/// knows nothing of the mark, and a backup of more than [`IDLE_FOR`] ago don't fulfil it.
+pub(super) fn was_idle(lease: &Lease, now: Moment) -> bool {
+    let is_held = lease
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.holder_identity.as_ref())
+        .is_some_and(|holder| !holder.is_empty());
+    let marks = lease.metadata.annotations.as_ref();
+    let marked = marks.and_then(|marks| marks.get(IDLE));
+    let time = marked
+        .and_then(|marked| marked.rsplit_once(' '))
+        .and_then(|(_, time)| time.parse::<Timestamp>().ok());
+    let Some(time) = time.filter(|_| !is_held) else {
+        return false;
+    };
+    let age = now.wall.duration_since(time).abs();
+    let is_fresh = Duration::try_from(age).is_ok_and(|age| age <= IDLE_FOR);
+    is_fresh && marked == mark(lease, time).as_ref()
+}
+
+/// What [`was_idle`] compares; nothing of a lease that is on no API server yet.
+fn mark(lease: &Lease, time: Timestamp) -> Option<String> {
+    let uid = lease.metadata.uid.as_ref()?;
+    let transitions = lease.spec.as_ref()?.lease_transitions?;
+    Some(format!("{uid} {transitions} {time}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::jiff::Timestamp;
     use serde_json::{Value, json};
 
     use super::*;
@@ -199,11 +245,74 @@ mod tests {
         assert_eq!(again.acquire_time, Some(shown(100)));
         assert_eq!(again.renew_time, Some(shown(105)));
         assert_eq!(again.lease_transitions, Some(5));
-        let free = given_back(lease(
-            &json!({"holderIdentity": "a", "leaseTransitions": 5}),
-        ));
+        let free = given_back(
+            lease(&json!({"holderIdentity": "a", "leaseTransitions": 5})),
+            true,
+            at(106),
+        );
         let mut seen = Observation::default();
         assert_eq!(seen.judge(&free, "b", seconds(0)), Standing::Free);
         assert_eq!(free.spec.unwrap().lease_transitions, Some(5));
+    }
+
+    fn on_server(uid: &str, spec: &Value) -> Lease {
+        let mut lease = lease(spec);
+        lease.metadata.uid = Some(uid.to_owned());
+        lease
+    }
+
+    fn at_second(second: i64) -> Moment {
+        Moment::new(Timestamp::from_second(second).unwrap(), Duration::ZERO)
+    }
+
+    #[test]
+    fn a_lease_that_was_given_back_idle_says_so_until_somebody_holds_it() {
+        let before = json!({"holderIdentity": "a", "leaseTransitions": 5});
+        let idle = given_back(on_server("u", &before), true, at_second(1000));
+        assert!(was_idle(&idle, at_second(1000)));
+        assert!(was_idle(&idle, at_second(1600)));
+        assert!(was_idle(&idle, at_second(500)), "the clocks differ");
+        assert!(!was_idle(&idle, at_second(1601)), "a backup, perhaps");
+        let next = held(idle.clone(), "b", at_second(1001));
+        assert!(!was_idle(&next, at_second(1001)), "it is held");
+        let later = given_back(next, false, at_second(1002));
+        assert!(!was_idle(&later, at_second(1002)), "something is in flight");
+    }
+
+    #[test]
+    fn the_word_of_a_holder_counts_for_its_own_lease_and_its_own_term_alone() {
+        let before = json!({"holderIdentity": "a", "leaseTransitions": 5});
+        let idle = given_back(on_server("u", &before), true, at_second(1000));
+        let mut other = idle.clone();
+        other.metadata.uid = Some("v".to_owned());
+        assert!(
+            !was_idle(&other, at_second(1000)),
+            "another lease of that name"
+        );
+        let mut later = idle.clone();
+        later.spec.as_mut().unwrap().lease_transitions = Some(6);
+        assert!(
+            !was_idle(&later, at_second(1000)),
+            "somebody who knows no mark has held it"
+        );
+        let mut taken = idle;
+        taken.spec.as_mut().unwrap().holder_identity = Some("b".to_owned());
+        assert!(!was_idle(&taken, at_second(1000)));
+        for odd in [
+            "",
+            "u",
+            "u 5",
+            "u 5 now",
+            "u 5 1970-01-01T00:16:40Z and more",
+        ] {
+            let mut odd_one = on_server("u", &json!({"leaseTransitions": 5}));
+            let marks = [(IDLE.to_owned(), odd.to_owned())];
+            odd_one.metadata.annotations = Some(marks.into());
+            assert!(!was_idle(&odd_one, at_second(1000)), "{odd}");
+        }
+        let unmarked = on_server("u", &json!({"leaseTransitions": 5}));
+        assert!(!was_idle(&unmarked, at_second(1000)));
+        let nowhere = given_back(lease(&before), true, at_second(1000));
+        assert!(!was_idle(&nowhere, at_second(1000)), "it has no UID yet");
     }
 }

@@ -29,6 +29,8 @@ struct Term {
     since: Duration,
     /// When the last renewal that succeeded was sent: nobody else counts from an earlier moment.
     renewed: Moment,
+    /// Whether the process that led before left nothing in flight.
+    goes_on: bool,
 }
 
 impl Leadership {
@@ -66,6 +68,18 @@ impl Leadership {
         }
     }
 
+    /// Whether the process that led before left nothing in flight: nothing from before this one has to be waited for.
+    pub fn has_nothing_before_it(&self) -> bool {
+        matches!(*self.lock(), State::Leading(term) if term.goes_on)
+    }
+
+    /// The process that led before left nothing in flight.
+    pub(super) fn goes_on(&self) {
+        if let State::Leading(term) = &mut *self.lock() {
+            term.goes_on = true;
+        }
+    }
+
     /// Whether another process has led since.
     pub fn is_over(&self) -> bool {
         matches!(*self.lock(), State::Deposed)
@@ -81,6 +95,7 @@ impl Leadership {
                 *state = State::Leading(Term {
                     since: sent.uptime,
                     renewed: sent,
+                    goes_on: false,
                 });
             }
             State::Leading(term) => term.renewed = sent,

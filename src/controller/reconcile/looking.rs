@@ -85,10 +85,12 @@ impl Pass<'_> {
             clock,
             pace,
             leading_since,
+            led_before,
             ..
         } = self.context;
         let uptime = clock.now().uptime;
-        let proves_from = leading_since.saturating_add(pace.settle_window());
+        let before = pace.settle_window().saturating_sub(*led_before);
+        let proves_from = leading_since.saturating_add(before);
         let undoubted = self.memory.session.doubted.is_none();
         let lately = uptime.saturating_sub(pace.proof_gap);
         (undoubted && uptime >= proves_from).then_some(lately.max(proves_from))
@@ -268,7 +270,7 @@ impl Pass<'_> {
             observed,
             session: &self.memory.session,
             now,
-            leading_for: now.elapsed(self.context.leading_since),
+            leading_for: self.context.leading_for(),
             pace: &self.context.pace,
             resync: self.context.resync,
         }

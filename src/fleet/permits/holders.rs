@@ -109,6 +109,11 @@ impl Holders {
         self.of_deleted
     }
 
+    /// Whether no change of theirs has begun.
+    pub(super) fn none_begun(&self) -> bool {
+        self.coming == self.of.len()
+    }
+
     /// How many count among the changes under way.
     pub(super) fn shares(&self) -> usize {
         self.shares

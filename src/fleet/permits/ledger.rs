@@ -215,6 +215,11 @@ impl Ledger {
         ends.filter(|until| *until > now.uptime).min()
     }
 
+    /// Whether no change is under way that began, nor on record.
+    pub(super) fn is_idle(&self) -> bool {
+        self.holders.none_begun() && self.records.is_empty()
+    }
+
     /// Where things stand.
     pub(super) fn figures(&self, now: Moment) -> Figures {
         Figures {

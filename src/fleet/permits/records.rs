@@ -74,6 +74,11 @@ impl Records {
         }
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
     /// Whether another resource than `uid` has one on this instance.
     pub(super) fn has_other(&self, instance: &InstanceId, uid: &str) -> bool {
         let on = self.on.get(instance);

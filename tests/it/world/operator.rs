@@ -139,7 +139,7 @@ impl Operator {
                 );
                 tokio::pin!(running);
                 tokio::select! {
-                    () = &mut running => {}
+                    _ = &mut running => {}
                     how = stopped => {
                         // A sender that was dropped belongs to a story that failed: nothing is left to finish.
                         if let Ok(Stop::Gracefully) = how {

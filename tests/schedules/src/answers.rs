@@ -126,6 +126,10 @@ impl Cluster {
         let version = self.next_version();
         let lease = self.lease.as_mut().expect("it was put there");
         lease.metadata.resource_version = Some(version);
+        lease
+            .metadata
+            .uid
+            .get_or_insert_with(|| "uid-lease".to_owned());
         self.lease_bytes = serde_json::to_vec(lease).unwrap_or_default().into();
         ok(self.lease_bytes.clone())
     }

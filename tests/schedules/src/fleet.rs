@@ -94,7 +94,7 @@ impl Fleet {
         tokio::spawn(async move {
             let ended = Arc::clone(&life);
             tokio::select! {
-                () = control(&shared, &life, client, settings, std::future::pending()) => {}
+                _ = control(&shared, &life, client, settings, std::future::pending()) => {}
                 () = ended.ended() => {}
             }
         });

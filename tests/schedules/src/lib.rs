@@ -22,6 +22,7 @@ mod cluster;
 mod fake;
 mod flaw;
 mod fleet;
+pub mod handover;
 mod keys;
 mod life;
 mod link;

@@ -31,6 +31,7 @@ pub struct Life {
     fuse: AtomicU32,
     after: AtomicBool,
     died: Notify,
+    stops: Notify,
 }
 
 impl Life {
@@ -42,6 +43,7 @@ impl Life {
             fuse: AtomicU32::new(0),
             after: AtomicBool::new(false),
             died: Notify::new(),
+            stops: Notify::new(),
         })
     }
 
@@ -58,6 +60,16 @@ impl Life {
     pub fn end_at(&self, call: u32, after: bool) {
         self.fuse.store(call, Ordering::SeqCst);
         self.after.store(after, Ordering::SeqCst);
+    }
+
+    /// Asks it to end in good order.
+    pub fn stop(&self) {
+        self.stops.notify_one();
+    }
+
+    /// Waits until it is asked to end in good order.
+    pub async fn asked_to_stop(&self) {
+        self.stops.notified().await;
     }
 
     /// Waits for its end.

@@ -105,7 +105,8 @@ impl Machine {
             };
             if !election {
                 let settings = settings(Arc::new(Leadership::alone()));
-                return control(&shared, &life, client, settings, pending()).await;
+                control(&shared, &life, client, settings, life.asked_to_stop()).await;
+                return;
             }
             let identity = life.identity.clone();
             let mut elector = Elector::new(client.clone(), ("ops", "operator"), identity, clock);
@@ -113,18 +114,29 @@ impl Machine {
             shared.lock().say(|| format!("{} leads", life.identity));
             let settings = settings(elector.leadership());
             let (depose, deposed) = tokio::sync::oneshot::channel::<()>();
-            let controlling = control(&shared, &life, client, settings, deposed.map(drop));
+            let stop = async {
+                tokio::select! {
+                    _ = deposed => {}
+                    () = life.asked_to_stop() => {}
+                }
+            };
+            let controlling = control(&shared, &life, client, settings, stop);
             let keeping = async {
                 elector.keep().await;
                 drop(depose);
-                pending::<()>().await;
+                pending::<bool>().await
             };
-            tokio::select! {
+            let idle = tokio::select! {
                 biased;
-                () = controlling => {}
-                () = keeping => {}
+                idle = controlling => idle,
+                idle = keeping => idle,
+            };
+            if idle {
+                shared
+                    .lock()
+                    .say(|| format!("{} leaves nothing in flight", life.identity));
             }
-            elector.release().await;
+            elector.release(idle).await;
         }
     }
 }
@@ -140,20 +152,20 @@ impl Meter for Witness {
     }
 }
 
-/// Reconciles until it is to stop, and then until what is at work has ended.
+/// Reconciles until it is to stop, and then until what is at work has ended; says whether that leaves nothing in flight.
 pub async fn control(
     shared: &Shared,
     life: &Arc<Life>,
     client: Client,
     settings: Settings,
     stop: impl Future<Output = ()> + Send,
-) {
+) -> bool {
     let (sender, deliveries) = mpsc::unbounded_channel();
     shared.lock().cluster.watch(life.machine, sender);
     let (wake, woken) = futures::channel::mpsc::unbounded();
     let context = Arc::new(Context::new(client, settings, wake));
     let events = events(deliveries);
-    controller::attend_all(context, events, || (), woken, CONCURRENCY, stop).await;
+    controller::attend_all(context, events, || (), woken, CONCURRENCY, stop).await
 }
 
 /// What a watch delivers, each event when it is due.

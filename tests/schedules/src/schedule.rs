@@ -84,6 +84,8 @@ pub(crate) enum Event {
     WatchLag(usize, u64),
     WatchDown(usize, u64),
     Crash(usize),
+    /// It is asked to end in good order, as in a rolling upgrade.
+    Stop(usize),
     /// It dies at its n-th call from now on, before the call has its effect or after.
     CrashAt(usize, u32, bool),
     /// The machine's clock is set by so many seconds.

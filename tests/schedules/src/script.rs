@@ -125,6 +125,11 @@ impl Script {
                     life.end();
                 }
             }
+            Event::Stop(machine) => {
+                if let Some(life) = &world.lives[*machine] {
+                    life.stop();
+                }
+            }
             Event::CrashAt(machine, call, after) => {
                 if let Some(life) = &world.lives[*machine] {
                     life.end_at(*call, *after);

@@ -79,7 +79,7 @@ impl Maker {
     }
 
     fn event(&mut self) -> Event {
-        match self.below(64) {
+        match self.below(67) {
             0..=6 => Event::Want(self.resource(), self.pick(&PORTS)),
             7 => Event::EditTimeout(self.resource(), 30 + self.below(60)),
             8 => Event::Policy(
@@ -153,6 +153,7 @@ impl Maker {
             }
             58..=59 => Event::NextCourse(self.stuck_course()),
             60..=61 => Event::Stranger(self.random.random_range(0..PROXIES.len())),
+            62..=64 => Event::Stop(self.machine()),
             _ => Event::Recreate(self.resource(), false),
         }
     }
