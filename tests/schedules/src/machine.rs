@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{FutureExt as _, Stream, future::pending};
+use futures::{Stream, future::pending};
 use kube::{Client, runtime::watcher};
 use rand::RngExt as _;
 use taurus_port_operator::{
