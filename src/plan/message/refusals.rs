@@ -25,6 +25,12 @@ pub fn blocked(trouble: &Trouble, desired: &Desired) -> Message {
 
 /// What passes by itself.
 pub fn passing(error: &CloudError) -> Message {
+    // Made by the operator itself, after the intent and before the request.
+    if let Some(why) = error.text.strip_prefix("withdrawn: ") {
+        return Message::plain(format!(
+            "the change was not sent, since {why}; it is tried again"
+        ));
+    }
     let own = match (error.meaning, asked(error)) {
         // Said by the operator itself, with the reason.
         (Meaning::OutOfCalls, _) => return Message::plain(error.text.clone()),
@@ -79,7 +85,7 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
             "find out who fails to sign in with the user or key of {secret}; {who} has locked it for a while{code}"
         ),
         Meaning::Denied => {
-            format!("grant the user of {secret} the missing action; {who} denies a call{code}")
+            format!("grant more actions to the user of {secret}; {who} denies a call{code}")
         }
         Meaning::NotFound => format!(
             "if it was deleted, delete this resource; if an id is wrong, delete it and create it anew, since ids can't be changed; \
