@@ -24,7 +24,7 @@ struct Served {
 }
 
 /// A server on a free port, asked over the network as the kubelet would.
-async fn served() -> Served {
+fn served() -> Served {
     let clock = Clock::with_head_start(Duration::from_hours(2));
     let heartbeat = Arc::new(Heartbeat::default());
     let work = Arc::new(Work::default());
@@ -66,7 +66,7 @@ impl Served {
 
 #[tokio::test]
 async fn readiness_names_what_is_missing() {
-    let served = served().await;
+    let served = served();
     let (status, text) = served.get("/readyz").await;
     assert_eq!(status, 503);
     assert!(
@@ -98,7 +98,7 @@ async fn readiness_names_what_is_missing() {
 
 #[tokio::test]
 async fn a_stuck_process_is_not_alive() {
-    let served = served().await;
+    let served = served();
     assert_eq!(served.get("/livez").await.0, 200);
     let now = served.clock.now();
     let uptime = now.uptime.checked_sub(Duration::from_secs(1000)).unwrap();
@@ -124,7 +124,7 @@ async fn a_stuck_process_is_not_alive() {
 
 #[tokio::test]
 async fn figures_are_served_as_open_metrics() {
-    let served = served().await;
+    let served = served();
     let (status, text) = served.get("/metrics").await;
     assert_eq!(status, 200);
     assert!(
@@ -140,12 +140,12 @@ async fn figures_are_served_as_open_metrics() {
 
 #[tokio::test]
 async fn other_paths_are_not_there() {
-    assert_eq!(served().await.get("/").await.0, 404);
+    assert_eq!(served().get("/").await.0, 404);
 }
 
 #[tokio::test]
 async fn a_taken_address_is_named_with_the_way_out() {
-    let served = served().await;
+    let served = served();
     let error = Bound::new(served.address).err().unwrap().to_string();
     assert!(error.contains(&served.address.to_string()), "{error}");
     assert!(
@@ -166,7 +166,7 @@ async fn half_a_request(address: SocketAddr) -> TcpStream {
 
 #[tokio::test]
 async fn r12_half_sent_requests_take_no_room_from_others() {
-    let served = served().await;
+    let served = served();
     let mut halves = Vec::new();
     for _ in 0..5 * connections::MOST {
         halves.push(half_a_request(served.address).await);
@@ -186,7 +186,7 @@ async fn r12_half_sent_requests_take_no_room_from_others() {
 
 #[tokio::test(start_paused = true)]
 async fn r12_a_request_that_does_not_come_is_not_waited_for() {
-    let served = served().await;
+    let served = served();
     for beginning in ["", "GET /livez HTTP/1.1\r\nhost: operator\r\n"] {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
         stream.write_all(beginning.as_bytes()).await.unwrap();

@@ -150,8 +150,8 @@ fn refused_credentials_and_permissions_show_at_once() {
     }
 }
 
-fn missing() -> Option<Trouble> {
-    Some(Trouble::CredentialsMissing("no such Secret".to_owned()))
+fn missing() -> Trouble {
+    Trouble::CredentialsMissing("no such Secret".to_owned())
 }
 
 fn says(world: &World) -> String {
@@ -165,7 +165,7 @@ fn says(world: &World) -> String {
 #[test]
 fn g06_a_secret_that_comes_a_little_later_stalls_nothing() {
     let mut world = World::new(Mode::Hidden, 3306, 3306);
-    world.crew[0].trouble = missing();
+    world.crew[0].trouble = Some(missing());
     world.run(1);
     assert_eq!(world.condition("Reconciling"), "True/WaitingForCredentials");
     let said = says(&world);
@@ -187,12 +187,12 @@ fn g06_a_secret_that_comes_a_little_later_stalls_nothing() {
 #[test]
 fn g06_a_secret_that_does_not_come_stalls_until_it_does_or_another_is_named() {
     let mut world = World::new(Mode::Hidden, 3306, 3306);
-    world.crew[0].trouble = missing();
+    world.crew[0].trouble = Some(missing());
     world.run(2 * MINUTE + 2);
     assert_eq!(world.condition("Stalled"), "True/CredentialsMissing");
     let writes = world.cluster.writes;
     world.crash();
-    world.crew[0].trouble = missing();
+    world.crew[0].trouble = Some(missing());
     world.run(5 * MINUTE);
     assert_eq!(
         world.cluster.writes, writes,
@@ -213,7 +213,7 @@ fn g06_a_secret_that_does_not_come_stalls_until_it_does_or_another_is_named() {
 fn g06_a_secret_that_is_made_anew_takes_nothing_from_a_settled_resource() {
     let mut world = World::settled(Mode::Hidden, 3306);
     let writes = world.cluster.writes;
-    world.crew[0].trouble = missing();
+    world.crew[0].trouble = Some(missing());
     world.run(RESYNC + 90);
     assert!(world.is_ready() && world.cluster.writes == writes);
     world.run(MINUTE);

@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     /// Longer than any machine needs that is at work at all.
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[test]
     fn r01_a_reader_that_reads_nothing_holds_up_nobody_and_what_is_lost_is_counted() {

@@ -120,10 +120,10 @@ async fn a06_a_resource_that_cannot_be_read_is_told_which_field_to_correct() {
         .as_array_mut()
         .unwrap()
         .push(foreign.clone());
-    let patch = json!({"spec": {"port": 99_999_999_999_u64}});
+    let wish = json!({"spec": {"port": 99_999_999_999_u64}});
     let path = format!("{}/{NAME}", world.api().resource_url());
     let status = (format!("{path}/status"), json!({ "status": status }));
-    for (path, patch) in [status, (path, patch)] {
+    for (path, patch) in [status, (path, wish)] {
         let request = http::Request::patch(path)
             .header("content-type", "application/merge-patch+json")
             .body(serde_json::to_vec(&patch).unwrap())
