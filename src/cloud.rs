@@ -25,6 +25,7 @@ pub mod error;
 pub mod excerpt;
 pub mod http;
 mod lanes;
+pub mod last_check;
 mod line;
 pub mod names;
 pub mod observer;
@@ -38,6 +39,7 @@ pub mod wire;
 
 pub use budget::{Booked, Urgency};
 pub use error::{CloudError, Meaning};
+pub use last_check::LastCheck;
 
 #[cfg(test)]
 mod mutated;
@@ -84,14 +86,15 @@ pub trait Cloud: Send + Sync {
 
 /// A connection that is open and has carried nothing yet, good for one change of a port.
 pub trait Line: Send {
-    /// Writes `PUT …/proxy/{id}/port` and reads the answer. Never repeated, whatever comes.
+    /// Asks `check`, writes `PUT …/proxy/{id}/port` at once and reads the answer. Never repeated, whatever comes.
     ///
     /// The permit is held by the caller for as long as the change may be at work.
-    fn change_port(
+    fn change_port<'a>(
         self: Box<Self>,
         intent: Acknowledged,
-        permit: &Permit,
-    ) -> BoxFuture<'_, ChangeAnswer>;
+        permit: &'a Permit,
+        check: LastCheck<'a>,
+    ) -> BoxFuture<'a, ChangeAnswer>;
 }
 
 /// A proxy as the cloud's list shows it; only what is used, all else in the answer is ignored.
@@ -181,6 +184,8 @@ pub enum ChangeAnswer {
     Refused(CloudError),
     /// No byte of the request left.
     NotSent(CloudError),
+    /// The last check spoke against it: no byte of the request left.
+    Withdrawn(&'static str),
     /// Everything else: the change may be at work or not.
     Unknown(CloudError),
 }

@@ -51,6 +51,7 @@ pub(crate) mod queue;
 pub mod read;
 pub mod reconcile;
 pub mod roster;
+mod saving;
 pub mod secrets;
 mod undecodable;
 mod watched;
@@ -119,8 +120,12 @@ pub async fn attend_all(
         let span = tracing::info_span!("reconcile", resource = %name);
         async move { attend(&name, &context).await }.instrument(span)
     };
+    let attending = async {
+        queue::attend_all(calls, concurrency.into(), stopped, group, attend).await;
+        context.work.all_saved().await;
+    };
     tokio::select! {
-        () = queue::attend_all(calls, concurrency.into(), stopped, group, attend) => {}
+        () = attending => {}
         () = context.call_in_time() => {}
         () = context.tidy() => {}
     }
@@ -210,16 +215,11 @@ fn note_credentials(context: &Context, uid: &Uid, name: &ResourceName, object: &
 /// A deleted resource with a change at work is followed to its end.
 fn hand_over(context: &Arc<Context>, object: &TaurusProxyPort, mut memory: memory::Memory) {
     let object = memory.freshest(object);
-    let (Ok(desired), Some(change)) = (read::read(&object), Record::of(&object).change) else {
+    let record = memory.session.complete(Record::of(&object));
+    let (Ok(desired), Some(change)) = (read::read(&object), record.change) else {
         return;
     };
-    orphan::adopt(
-        Arc::clone(context),
-        object.namespace().unwrap_or_default(),
-        desired,
-        change,
-        memory,
-    );
+    orphan::adopt(Arc::clone(context), object, desired, change, memory);
 }
 
 /// Reconciles a resource as the roster has it, and says when to look again; nothing if only a change of it calls for that.
@@ -258,6 +258,7 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     }
     drop(working);
     let panics = memory.failures;
+    let follows_unsaved = memory.session.unsaved.is_some();
     if let Some(memory) = context.memories.put(&uid, memory) {
         hand_over(context, object, *memory);
     }
@@ -266,7 +267,19 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
         Ok(Ok(delay)) => (Ending::Done, delay),
         // It was called for again meanwhile, and has its next turn at once.
         Ok(Err(JournalError::Interrupted)) => (Ending::Done, Some(Duration::ZERO)),
-        Ok(Err(error)) => (Ending::Failed, Some(retry_after(object, &error, context))),
+        // Somebody else has written: there is nothing wrong with it, and nothing was done yet.
+        Ok(Err(JournalError::Conflict)) => {
+            let delay = context.chance.jittered(context.pace.poll_first);
+            (Ending::Done, Some(delay))
+        }
+        Ok(Err(error)) => {
+            let delay = retry_after(object, &error, context);
+            let most = follows_unsaved.then_some(context.pace.poll_longest);
+            (
+                Ending::Failed,
+                Some(most.map_or(delay, |most| delay.min(most))),
+            )
+        }
         Err(_) => {
             tracing::error!(
                 namespace = object.namespace(),
@@ -296,7 +309,6 @@ fn retry_after(object: &TaurusProxyPort, error: &JournalError, context: &Context
         .memories
         .count_failure(&object.uid().unwrap_or_default());
     let delay = match error {
-        JournalError::Conflict => context.pace.poll_first,
         JournalError::NotLeading => leader::TRY_EVERY,
         _ => backoff::doubling(context.pace.transient, failures),
     };

@@ -37,6 +37,8 @@ pub struct Pace {
     pub missing_during_change: Duration,
     /// A pending job older than this holds nothing up.
     pub pending_counts_for: Duration,
+    /// The cloud keeps the record of a job for less than this.
+    pub jobs_kept: Duration,
     /// How far back the task list is read.
     pub tasks_look_back: Duration,
     /// The first poll of a job.
@@ -111,6 +113,7 @@ impl Pace {
             missing_gap: seconds(30),
             missing_during_change: minutes(10),
             pending_counts_for: minutes(60),
+            jobs_kept: minutes(31 * 24 * 60),
             tasks_look_back: minutes(60),
             poll_first: seconds(1),
             poll_longest: seconds(15),
@@ -159,6 +162,7 @@ impl Pace {
             missing_gap: fast(real.missing_gap),
             missing_during_change: fast(real.missing_during_change),
             pending_counts_for: fast(real.pending_counts_for),
+            jobs_kept: real.jobs_kept,
             tasks_look_back: real.tasks_look_back,
             poll_first: fast(real.poll_first),
             poll_longest: fast(real.poll_longest),

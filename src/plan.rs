@@ -60,11 +60,13 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
 pub fn decide_again(facts: &Facts<'_>) -> Decision {
     let mut record = facts.record.clone();
     let mut session = facts.session.clone();
+    session.note_times(&record, facts.now);
     let wanted = facts.desired.port.get();
+    let age = |time| session.age(time, facts.now);
     if record.generation != Some(facts.desired.generation) {
-        settle::forget(&mut record, wanted, facts.now, facts.pace);
+        settle::forget(&mut record, wanted, age, facts.pace);
     }
-    attempts::forget_expired(&mut record.failures, wanted, facts.now, facts.pace);
+    attempts::forget_expired(&mut record.failures, wanted, age, facts.pace);
     for _ in 0..MOST_MOVES {
         let step = plan(&Facts {
             record: &record,
@@ -78,15 +80,17 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
             let ended = facts.record.change.is_some() && record.change.is_none();
             let facts = Facts {
                 record: &record,
+                session: &session,
                 ..*facts
             };
+            let record = with_port(&facts);
             return Decision {
                 step: if ended {
                     one_by_one(&facts, step)
                 } else {
                     step
                 },
-                record: with_port(&facts),
+                record,
                 session,
             };
         };
@@ -136,7 +140,8 @@ fn plan(facts: &Facts<'_>) -> Step {
 /// No change is on record.
 fn idle(facts: &Facts<'_>) -> Step {
     if facts.observed.record_pruned {
-        return Step::Hold(Cause::CrdOutdated, facts.resync);
+        let wait = facts.pace.stuck_poll.min(facts.resync);
+        return Step::Hold(Cause::CrdOutdated, wait);
     }
     let proxy = match &facts.observed.proxy {
         Seen::Known(Some(proxy)) => proxy,
@@ -162,7 +167,8 @@ fn idle(facts: &Facts<'_>) -> Step {
         return vet(facts, proxy);
     }
     if port == facts.desired.port.get() {
-        return gates::just_failed(facts).unwrap_or(Step::Rest);
+        let doubt = gates::just_failed(facts).or_else(|| gates::list_behind(facts, port));
+        return doubt.unwrap_or(Step::Rest);
     }
     gates::hold(facts, proxy).unwrap_or_else(|| {
         Step::Change(Order {
@@ -227,10 +233,14 @@ fn with_port(facts: &Facts<'_>) -> Record {
     let (None, Seen::Known(Some(proxy))) = (&record.change, &facts.observed.proxy) else {
         return record;
     };
-    record.port = proxy.port.or(record.port);
     let wanted = facts.desired.port.get();
+    let in_place = proxy.port == Some(wanted);
+    if in_place && gates::list_behind(facts, wanted).is_some() {
+        return record;
+    }
+    record.port = proxy.port.or(record.port);
     let believed = gates::just_failed(facts).is_none();
-    if record.vetted && proxy.port == Some(wanted) && believed {
+    if record.vetted && in_place && believed {
         if record.applied != Some(wanted) {
             record.corrections.clear();
         }

@@ -1,7 +1,8 @@
 //! The one write: a connection of its own for each change of a port, and what its answer means.
 //!
 //! Promises that a change is sent at most once: the connection is new, nothing below repeats a request, and a refused token
-//! is fetched anew only for the next line. "Not sent" is said only where the HTTP library hands the request back unsent.
+//! is fetched anew only for the next line. "Not sent" is said only where the HTTP library hands the request back unsent, or where
+//! the gate of the connection let nothing through. Nothing lies between the last check and the first byte.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +20,7 @@ use super::{
     dial::Dialer,
     error::{answer::Answer, failure},
     http::{Account, HttpCloud},
+    last_check::{Gate, Gated, LastCheck, Leaving},
     observer::{CallObserver, Operation},
     reads,
     request::Request,
@@ -32,6 +34,7 @@ use crate::{
 struct HttpLine {
     sender: SendRequest<Full<Bytes>>,
     connection: Connection,
+    gate: Gate,
     account: Arc<Account>,
     pass: Pass,
     _turn: Turn,
@@ -52,13 +55,15 @@ impl Drop for Connection {
 /// Opens a line: token, name look-up, TCP, TLS.
 pub(super) async fn open(cloud: &HttpCloud) -> Result<impl Line + use<>, CloudError> {
     let (turn, pass) = cloud.account.access.pass(&cloud.allowance).await?;
-    let opening = connect(cloud.dialer.clone(), &cloud.account.endpoint);
+    let gate = Gate::default();
+    let opening = connect(cloud.dialer.clone(), &cloud.account.endpoint, &gate);
     let (sender, connection) = tokio::time::timeout(cloud.reads.timeout, opening)
         .await
         .unwrap_or_else(|_| Err(failure::transient("no connection in time")))?;
     Ok(HttpLine {
         sender,
         connection,
+        gate,
         account: Arc::clone(&cloud.account),
         pass,
         _turn: turn,
@@ -71,6 +76,7 @@ pub(super) async fn open(cloud: &HttpCloud) -> Result<impl Line + use<>, CloudEr
 async fn connect(
     mut dialer: Dialer,
     endpoint: &str,
+    gate: &Gate,
 ) -> Result<(SendRequest<Full<Bytes>>, Connection), CloudError> {
     let uri: Uri = endpoint
         .parse()
@@ -79,7 +85,7 @@ async fn connect(
         .call(uri)
         .await
         .map_err(|error| failure::of_connecting(error.as_ref()))?;
-    let (sender, driver) = http1::handshake(stream)
+    let (sender, driver) = http1::handshake(Gated::new(stream, gate.clone()))
         .await
         .map_err(|error| failure::of_connecting(&error))?;
     let driving = tokio::spawn(async move {
@@ -90,17 +96,18 @@ async fn connect(
 }
 
 impl Line for HttpLine {
-    fn change_port(
+    fn change_port<'a>(
         self: Box<Self>,
         intent: Acknowledged,
-        _permit: &Permit,
-    ) -> BoxFuture<'_, ChangeAnswer> {
-        Box::pin(self.send(intent))
+        _permit: &'a Permit,
+        check: LastCheck<'a>,
+    ) -> BoxFuture<'a, ChangeAnswer> {
+        Box::pin(self.send(intent, check))
     }
 }
 
 impl HttpLine {
-    async fn send(mut self: Box<Self>, intent: Acknowledged) -> ChangeAnswer {
+    async fn send(mut self: Box<Self>, intent: Acknowledged, check: LastCheck<'_>) -> ChangeAnswer {
         let account = Arc::clone(&self.account);
         let request = Request::change(
             &account.project,
@@ -117,14 +124,30 @@ impl HttpLine {
             .access
             .secrets(Some(&self.pass), Some(outgoing.headers()));
         let span = traces::call(Operation::ChangePort, Some(intent.change_id().as_str()));
+        // Nothing may come between this and the first byte: no line of log, no other wait.
+        if let Some(why) = check.refuses() {
+            traces::withdrawn(&span);
+            return ChangeAnswer::Withdrawn(why);
+        }
+        self.gate.arm(check.deadline());
         let exchange = exchange(&mut self.sender, outgoing).instrument(span.clone());
         let exchanged = tokio::time::timeout(self.timeout, exchange).await;
         let now = self.clock.now();
-        let answer = match exchanged {
-            Err(_) => ChangeAnswer::Unknown(failure::transient("no answer in time")),
-            Ok(Err(Broken::Unsent(error))) => ChangeAnswer::NotSent(error),
-            Ok(Err(Broken::Midway(error))) => ChangeAnswer::Unknown(error),
-            Ok(Ok(answer)) => self.judge(&request, &answer, &secrets),
+        let answer = match (exchanged, self.gate.shut()) {
+            (_, Leaving::TooLate(why)) => {
+                traces::withdrawn(&span);
+                return ChangeAnswer::Withdrawn(why);
+            }
+            (Ok(Ok(answer)), _) => self.judge(&request, &answer, &secrets),
+            (Ok(Err(Broken::Unsent(error))), _)
+            | (Ok(Err(Broken::Midway(error))), Leaving::Nothing) => ChangeAnswer::NotSent(error),
+            (Err(_), Leaving::Nothing) => {
+                ChangeAnswer::NotSent(failure::transient("the connection took nothing in time"))
+            }
+            (Err(_), Leaving::Begun) => {
+                ChangeAnswer::Unknown(failure::transient("no answer in time"))
+            }
+            (Ok(Err(Broken::Midway(error))), Leaving::Begun) => ChangeAnswer::Unknown(error),
         };
         drop(self.connection);
         let error = match &answer {
@@ -132,7 +155,7 @@ impl HttpLine {
                 traces::job(&span, job.as_str());
                 None
             }
-            ChangeAnswer::NothingToDo => None,
+            ChangeAnswer::NothingToDo | ChangeAnswer::Withdrawn(_) => None,
             ChangeAnswer::Refused(error)
             | ChangeAnswer::NotSent(error)
             | ChangeAnswer::Unknown(error) => Some(error),

@@ -1,7 +1,7 @@
 //! Fourth stage: at most one write to the cloud, with its intent on record before and its job id after.
 //!
-//! Nothing happens between the acknowledgement of the intent and the request but the last checks, and nothing between the
-//! answer and the record of the job id.
+//! Nothing happens between the last check and the request, which are one call of the line, and nothing between the answer and
+//! the first try to record the job id.
 
 use std::sync::Arc;
 
@@ -9,22 +9,26 @@ use kube::ResourceExt as _;
 
 use crate::{
     clock::Clock,
-    cloud::{ChangeAnswer, Cloud, CloudError, Meaning},
+    cloud::{ChangeAnswer, Cloud, CloudError, LastCheck, Meaning, last_check::Objection},
     controller::{
         journal::{Acknowledged, Journal, JournalError, Target},
-        read::Desired,
+        read::{self, Desired},
     },
     crd::{Phase, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::permits::Permit,
     model::{ChangeId, JobId, Moment},
     pace::Pace,
-    plan::{record::Change, step::Order},
+    plan::{
+        record::{Change, Record},
+        settle,
+        step::Order,
+    },
 };
 
 /// What became of an order.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The cloud works on it, and its job is on record.
+    /// The cloud works on it.
     Accepted(JobId),
     /// The port stood there already.
     NothingToDo,
@@ -38,6 +42,17 @@ pub enum Outcome {
     Withdrawn(&'static str),
 }
 
+/// What was done about an order.
+#[derive(Debug)]
+pub struct Acted {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// When the API server had acknowledged the intent; nothing where none is on record.
+    pub on_record: Option<Moment>,
+    /// Why the job is not on record yet, where the cloud has named one.
+    pub unsaved: Option<JournalError>,
+}
+
 /// What an order needs.
 pub struct Bench<'a> {
     /// The cloud.
@@ -49,7 +64,7 @@ pub struct Bench<'a> {
     /// The durations.
     pub pace: &'a Pace,
     /// Tells right before the request why it must not be sent after all.
-    pub objection: &'a (dyn Fn() -> Option<&'static str> + Send + Sync),
+    pub objection: &'a Objection<'a>,
     /// The status that says of a change on record what there is to say.
     pub status: &'a (dyn Fn(&TaurusProxyPort, &Change) -> TaurusProxyPortStatus + Send + Sync),
 }
@@ -69,6 +84,9 @@ pub fn intended(id: ChangeId, order: &Order, desired: &Desired, now: Moment) -> 
     }
 }
 
+/// How often an intent is written, where others write the resource meanwhile and nothing changes that the order rests on.
+const MOST_VIEWS: u32 = 3;
+
 /// Carries out an order. `object` is what it was decided on, and becomes what was last written; `looked_at` is when the look
 /// that it rests on began.
 pub async fn change(
@@ -78,73 +96,130 @@ pub async fn change(
     change: &Change,
     permit: &Permit,
     looked_at: Moment,
-) -> Result<Outcome, JournalError> {
+) -> Result<Acted, JournalError> {
     // Before the intent: so an unreachable cloud costs no write, and the request can follow the proof at once.
     let line = match bench.cloud.open_line().await {
         Ok(line) => line,
-        Err(error) => return Ok(Outcome::NotSent(error)),
+        Err(error) => return Ok(Acted::without_intent(Outcome::NotSent(error))),
     };
-    let subject = &desired.subject;
     let Ok(port) = crate::model::Port::new(change.to.into()) else {
-        return Ok(Outcome::NotSent(CloudError::local(
+        let error = CloudError::local(
             Meaning::Rejected,
             "the port is not one that may be asked for",
-        )));
+        );
+        return Ok(Acted::without_intent(Outcome::NotSent(error)));
     };
     let target = Target {
-        instance: &subject.instance,
-        proxy: &subject.proxy,
+        instance: &desired.subject.instance,
+        proxy: &desired.subject.proxy,
         port,
     };
-    let status = (bench.status)(object, change);
-    let (written, proof) = bench.journal.intend(object, status, change, target).await?;
-    *object = written;
+    let proof = bench.intend(object, change, target).await?;
+    let on_record = Some(bench.clock.now());
     let Some(proof) = proof else {
-        return Ok(Outcome::Withdrawn("the resource was changed"));
+        return Ok(Acted {
+            outcome: Outcome::Withdrawn("the resource was changed"),
+            on_record,
+            unsaved: None,
+        });
     };
-    if let Some(why) = bench
-        .too_late(&proof, looked_at)
-        .or_else(|| (bench.objection)())
-    {
-        return Ok(Outcome::Withdrawn(why));
-    }
     tracing::info!(
         namespace = object.namespace(), name = object.name_any(), change = %change.id,
         from = change.from, to = change.to, "asking the cloud for the change"
     );
-    let answer = line.change_port(proof, permit).await;
-    if !matches!(answer, ChangeAnswer::Refused(_) | ChangeAnswer::NotSent(_)) {
+    // The line of log may have taken its time: what is checked is checked by the line, right before the first byte.
+    let check = LastCheck::new(*bench.clock, bench.pace, &proof, looked_at, bench.objection);
+    let answer = line.change_port(proof, permit, check).await;
+    let outcome = match answer {
+        ChangeAnswer::Accepted(job) => Outcome::Accepted(job),
+        ChangeAnswer::NothingToDo => Outcome::NothingToDo,
+        ChangeAnswer::Refused(error) => Outcome::Refused(error),
+        ChangeAnswer::NotSent(error) => Outcome::NotSent(error),
+        ChangeAnswer::Withdrawn(why) => Outcome::Withdrawn(why),
+        ChangeAnswer::Unknown(error) => Outcome::Unknown(error),
+    };
+    if matches!(
+        outcome,
+        Outcome::Accepted(_) | Outcome::NothingToDo | Outcome::Unknown(_)
+    ) {
         permit.begun();
     }
-    match answer {
-        ChangeAnswer::Accepted(job) => {
-            let with_job =
-                crate::plan::settle::submitted(change.clone(), job.clone(), bench.clock.now());
-            let status = (bench.status)(object, &with_job);
-            *object = bench
-                .journal
-                .job(object.clone(), status, &change.id, &job)
-                .await?;
-            Ok(Outcome::Accepted(job))
+    let unsaved = match &outcome {
+        Outcome::Accepted(job) => bench.record(object, change, job).await.err(),
+        _ => None,
+    };
+    Ok(Acted {
+        outcome,
+        on_record,
+        unsaved,
+    })
+}
+
+impl Acted {
+    fn without_intent(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            on_record: None,
+            unsaved: None,
         }
-        ChangeAnswer::NothingToDo => Ok(Outcome::NothingToDo),
-        ChangeAnswer::Refused(error) => Ok(Outcome::Refused(error)),
-        ChangeAnswer::NotSent(error) => Ok(Outcome::NotSent(error)),
-        ChangeAnswer::Unknown(error) => Ok(Outcome::Unknown(error)),
     }
 }
 
 impl Bench<'_> {
-    /// Whether too much time has passed, by either clock: a machine may have been paused.
-    fn too_late(&self, proof: &Acknowledged, looked_at: Moment) -> Option<&'static str> {
-        let now = self.clock.now();
-        let passed = |since: Moment| now.elapsed(since.uptime).max(now.since(since.wall));
-        if passed(proof.at()) > self.pace.send_within {
-            Some("the acknowledgement of the intent is too old")
-        } else if passed(looked_at) > self.pace.look_good_for {
-            Some("the look at the cloud is too old")
-        } else {
-            None
+    /// Puts the intent on record. Where others have written the resource meanwhile, it is tried again at once, unless what the
+    /// order rests on has changed.
+    async fn intend(
+        &self,
+        object: &mut TaurusProxyPort,
+        change: &Change,
+        target: Target<'_>,
+    ) -> Result<Option<Acknowledged>, JournalError> {
+        for _ in 1..MOST_VIEWS {
+            match self.try_to_intend(object, change, target).await {
+                Err(JournalError::Conflict) => {
+                    let fresh = self.journal.fetch(object).await?;
+                    let fresh = fresh.ok_or(JournalError::Gone)?;
+                    if !is_same_ground(object, &fresh) {
+                        return Err(JournalError::Conflict);
+                    }
+                    *object = fresh;
+                }
+                result => return result,
+            }
         }
+        self.try_to_intend(object, change, target).await
     }
+
+    async fn try_to_intend(
+        &self,
+        object: &mut TaurusProxyPort,
+        change: &Change,
+        target: Target<'_>,
+    ) -> Result<Option<Acknowledged>, JournalError> {
+        let status = (self.status)(object, change);
+        let (written, proof) = self.journal.intend(object, status, change, target).await?;
+        *object = written;
+        Ok(proof)
+    }
+
+    /// Tries once to put the job on record.
+    async fn record(
+        &self,
+        object: &mut TaurusProxyPort,
+        change: &Change,
+        job: &JobId,
+    ) -> Result<(), JournalError> {
+        let _unsaved = self.journal.unsaved();
+        let now = self.clock.now();
+        let with_job = settle::submitted(change.clone(), job.clone(), now.wall);
+        let status = (self.status)(object, &with_job);
+        *object = self.journal.job(object, status).await?;
+        Ok(())
+    }
+}
+
+/// Whether two versions of a resource differ in nothing that a decision rests on.
+pub(super) fn is_same_ground(before: &TaurusProxyPort, after: &TaurusProxyPort) -> bool {
+    let wishes = |object: &TaurusProxyPort| read::read(object).ok();
+    wishes(before) == wishes(after) && Record::of(before) == Record::of(after)
 }

@@ -6,17 +6,14 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
-    controller::{
-        context::Context,
-        events::publisher::{Kind, News},
-    },
+    controller::context::Context,
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     model::{Class, Reason},
 };
 
 mod publisher;
 
-pub(super) use publisher::Publisher;
+pub(super) use publisher::{Kind, News, Publisher};
 
 /// Tells people that the main reason has changed between two versions of a resource.
 pub(super) fn transition(context: &Context, before: &TaurusProxyPort, after: &TaurusProxyPort) {

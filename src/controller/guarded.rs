@@ -265,12 +265,8 @@ mod tests {
         }
         let long = json!("x".repeat(5000));
         assert!(guarded(&long, &change()).0.unwrap_err().error.len() < 300);
-        let status = guarded(&json!(3307), &json!({"id": 7})).0.unwrap_err();
-        assert!(
-            status.error.starts_with("status.change.id "),
-            "{}",
-            status.error
-        );
+        // A part of the record that can't be read is none of ours, and leaves the rest readable.
+        assert!(guarded(&json!(3307), &json!({"id": 7})).0.is_ok());
         let without_spec = json!({"metadata": {"name": "orders"}});
         let guarded: Guarded = serde_json::from_value(without_spec).unwrap();
         let error = guarded.0.unwrap_err().error;

@@ -2,12 +2,14 @@
 //! reconcile.
 //!
 //! Relies on the API server's comparison of resource versions: a write from a stale view is refused. Promises that no
-//! proof of an intent exists unless the API server has just shown it with the generation that it was made for.
+//! proof of an intent exists unless the API server has just shown it with the generation that it was made for, and that what
+//! the API server says it has stored is compared with what was sent, all of the record.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use futures::future::BoxFuture;
+use k8s_openapi::jiff::Timestamp;
 use kube::{
     Api, Client, ResourceExt as _,
     api::{ApiResource, DynamicObject, ObjectMeta, PostParams},
@@ -16,15 +18,27 @@ use kube::{
 use crate::{
     chance::Chance,
     clock::Clock,
-    controller::{Guarded, work::Work},
+    controller::{
+        Guarded,
+        work::{Unsaved, Work},
+    },
     crd::{LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
     leader::Leadership,
     model::{ChangeId, InstanceId, JobId, Moment, Port, ProxyId},
     plan::{record::Change, settle, summary::undecodable},
 };
 
+use self::definition::keeps;
+
+mod definition;
+
+pub use definition::Definition;
+
 /// Every call of the API server but watches ends within this; kube's client alone would repeat for minutes.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Between two tries to put a job id on record.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Proof that the API server has just acknowledged the intent of one change.
 ///
@@ -84,9 +98,21 @@ pub enum JournalError {
     /// The API server did not answer in time; the write may have been made.
     #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
     TimedOut,
+    /// The API server's answer can't be read; the write may have been made.
+    #[error("the API server's answer can't be read: {0}")]
+    Unreadable(#[source] serde_json::Error),
     /// The API server refused or could not be reached; the write may have been made.
     #[error("the API server: {0}")]
     Kubernetes(#[source] kube::Error),
+}
+
+/// What was written at the end of a reconcile.
+#[derive(Debug)]
+pub struct Report {
+    /// The object as the API server has shown it.
+    pub object: TaurusProxyPort,
+    /// Whether it holds all of the record that was sent.
+    pub is_whole: bool,
 }
 
 /// Where an intended change leads.
@@ -177,11 +203,15 @@ impl Journal {
         target: Target<'_>,
     ) -> Result<(TaurusProxyPort, Option<Acknowledged>), JournalError> {
         let began = self.clock.now();
-        let written = match self.replace_as_leader(object, status).await {
-            Ok(written) => written,
+        let (written, whole) = match self.replace_as_leader(object, &status).await {
+            Ok(written) => {
+                let whole = keeps(&status, written.status.as_ref());
+                (written, whole)
+            }
             Err(error @ (JournalError::Gone | JournalError::NotLeading)) => return Err(error),
+            Err(JournalError::Unreadable(_)) => return Err(JournalError::Pruned),
             Err(error) => match self.fetch(object).await? {
-                Some(fresh) if change_id(&fresh) == Some(change.id.as_str()) => fresh,
+                Some(fresh) if change_id(&fresh) == Some(change.id.as_str()) => (fresh, true),
                 Some(_) => return Err(error),
                 None => return Err(JournalError::Gone),
             },
@@ -190,7 +220,7 @@ impl Journal {
             .status
             .as_ref()
             .and_then(|status| status.change.as_ref());
-        let whole = shown.is_some_and(|shown| *shown == change.stored());
+        let whole = whole && shown.is_some_and(|shown| *shown == change.stored());
         let current = written.metadata.generation == Some(change.generation);
         if !whole {
             return Err(JournalError::Pruned);
@@ -208,36 +238,57 @@ impl Journal {
         Ok((written, Some(proof)))
     }
 
-    /// Puts the job of a change on record, and tries for as long as this process lives: nobody else knows it.
-    ///
-    /// The first try writes `status`, made for `object`; later ones set the job in what then stands there. It is the one
-    /// write that a process may still make which no longer leads.
+    /// A job id has come that nobody else knows: it counts as unsaved until this is dropped.
+    pub fn unsaved(&self) -> Unsaved {
+        self.work.unsaved()
+    }
+
+    /// Tries once to put the job of a change on record: writes `status`, made for `object`. It is the one write that a process
+    /// may still make which no longer leads.
     pub async fn job(
         &self,
-        object: TaurusProxyPort,
+        object: &TaurusProxyPort,
         status: TaurusProxyPortStatus,
+    ) -> Result<TaurusProxyPort, JournalError> {
+        let written = self.replace(object, &status, Making::Real).await?;
+        if keeps(&status, written.status.as_ref()) {
+            Ok(written)
+        } else {
+            Err(JournalError::Pruned)
+        }
+    }
+
+    /// Puts the job of a change where that stands or has ended by now, and tries for as long as this process lives: nobody
+    /// else knows it. Ends in vain where there is no place for it: the object or the change is gone, or the definition drops it.
+    pub async fn save_job(
+        &self,
+        object: &TaurusProxyPort,
         id: &ChangeId,
         job: &JobId,
-    ) -> Result<TaurusProxyPort, JournalError> {
-        let _unsaved = self.work.unsaved();
-        if let Ok(written) = self.replace(&object, status).await {
-            return Ok(written);
-        }
+        accepted: Timestamp,
+    ) -> Result<(), JournalError> {
         let attempt = || async {
-            let fresh = self.fetch(&object).await?.ok_or(JournalError::Gone)?;
-            let status =
-                with_job(&fresh, id, job, self.clock.now()).ok_or(JournalError::Superseded)?;
-            self.replace(&fresh, status).await
+            let fresh = self.fetch(object).await?.ok_or(JournalError::Gone)?;
+            match with_job(&fresh, id, job, accepted).ok_or(JournalError::Superseded)? {
+                Some(status) => self.job(&fresh, status).await.map(drop),
+                None => Ok(()),
+            }
         };
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(5))
+            .with_max_delay(LONGEST_PAUSE)
             .without_max_times()
             .with_jitter()
             .with_jitter_seed(self.chance.seed());
+        let is_in_vain = |error: &JournalError| {
+            matches!(
+                error,
+                JournalError::Gone | JournalError::Superseded | JournalError::Pruned
+            )
+        };
         attempt
             .retry(backoff)
-            .when(|error| !matches!(error, JournalError::Gone | JournalError::Superseded))
+            .when(|error| !is_in_vain(error))
             .notify(|error, wait| {
                 tracing::warn!(
                     namespace = object.namespace(), name = object.name_any(), change = %id, %job, %error, ?wait,
@@ -251,15 +302,15 @@ impl Journal {
     pub async fn report(
         &self,
         object: &TaurusProxyPort,
-        status: TaurusProxyPortStatus,
-    ) -> Result<Option<TaurusProxyPort>, JournalError> {
-        if object.status.as_ref() == Some(&status) {
+        status: &TaurusProxyPortStatus,
+    ) -> Result<Option<Report>, JournalError> {
+        if object.status.as_ref() == Some(status) {
             return Ok(None);
         }
         // Most have nothing to write, and no room for it.
-        Box::pin(self.replace_as_leader(object, status))
-            .await
-            .map(Some)
+        let object = Box::pin(self.replace_as_leader(object, status)).await?;
+        let is_whole = keeps(status, object.status.as_ref());
+        Ok(Some(Report { object, is_whole }))
     }
 
     /// Says in the status of a resource that can't be decoded which field is at fault, unless it says so already; gives what it
@@ -305,11 +356,11 @@ impl Journal {
     async fn replace_as_leader(
         &self,
         object: &TaurusProxyPort,
-        status: TaurusProxyPortStatus,
+        status: &TaurusProxyPortStatus,
     ) -> Result<TaurusProxyPort, JournalError> {
         let left = self.leadership.time_left(self.clock.now());
         let left = left.ok_or(JournalError::NotLeading)?;
-        let replacing = self.replace(object, status);
+        let replacing = self.replace(object, status, Making::Real);
         match tokio::time::timeout(left.min(CALL_TIMEOUT), replacing).await {
             Ok(result) => result,
             Err(_) => Err(JournalError::TimedOut),
@@ -319,13 +370,18 @@ impl Journal {
     async fn replace(
         &self,
         object: &TaurusProxyPort,
-        status: TaurusProxyPortStatus,
+        status: &TaurusProxyPortStatus,
+        making: Making,
     ) -> Result<TaurusProxyPort, JournalError> {
         let mut body = object.clone();
         body.metadata.managed_fields = None;
-        body.status = Some(status);
+        body.status = Some(status.clone());
         let api = self.api(object);
-        let (name, params) = (object.name_any(), PostParams::default());
+        let params = PostParams {
+            dry_run: making == Making::Dry,
+            ..PostParams::default()
+        };
+        let name = object.name_any();
         match bounded(api.replace_status(&name, &params, &body)).await {
             Err(JournalError::Gone) if self.fetch(object).await?.is_some() => {
                 Err(JournalError::NoStatus)
@@ -339,30 +395,45 @@ impl Journal {
     }
 }
 
-/// The status of `object` with the job set where its change stands, or where it has ended.
+/// Whether a write takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Making {
+    Real,
+    /// The API server answers as if it did.
+    Dry,
+}
+
+/// The status of `object` with the job set where its change stands, or where it has ended; nothing within, where it is set
+/// already, and nothing at all, where the change stands nowhere.
 fn with_job(
     object: &TaurusProxyPort,
     id: &ChangeId,
     job: &JobId,
-    now: Moment,
-) -> Option<TaurusProxyPortStatus> {
+    accepted: Timestamp,
+) -> Option<Option<TaurusProxyPortStatus>> {
     let mut status = object.status.clone()?;
     if let Some(change) = status
         .change
         .as_mut()
         .filter(|change| change.id == id.as_str())
     {
+        if change.job_id.is_some() {
+            return Some(None);
+        }
         let known = Change::of(change)?;
-        *change = settle::submitted(known, job.clone(), now).stored();
+        *change = settle::submitted(known, job.clone(), accepted).stored();
         debug_assert!(change.phase >= Phase::Submitted, "a phase never moves back");
-        return Some(status);
+        return Some(Some(status));
     }
     let last: &mut LastChange = status
         .last_change
         .as_mut()
         .filter(|last| last.id == id.as_str())?;
+    if last.job_id.is_some() {
+        return Some(None);
+    }
     last.job_id = Some(job.as_str().to_owned());
-    Some(status)
+    Some(Some(status))
 }
 
 fn change_id(object: &TaurusProxyPort) -> Option<&str> {
@@ -388,6 +459,7 @@ async fn sorted<T>(call: BoxFuture<'_, Result<T, kube::Error>>) -> Result<T, Jou
         Ok(Ok(value)) => Ok(value),
         Ok(Err(kube::Error::Api(status))) if status.is_conflict() => Err(JournalError::Conflict),
         Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Err(JournalError::Gone),
+        Ok(Err(kube::Error::SerdeError(error))) => Err(JournalError::Unreadable(error)),
         Ok(Err(error)) => Err(JournalError::Kubernetes(error)),
         Err(_) => Err(JournalError::TimedOut),
     }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use k8s_openapi::jiff::Timestamp;
+
 use crate::{
     cloud::{Cloud, CloudError, Proxy, Urgency},
     controller::{queue::seat, read::Desired},
@@ -166,6 +168,14 @@ async fn beside(from: &Viewpoint<'_>, directory: &Directory) -> Seen<Option<Prox
 }
 
 impl Viewpoint<'_> {
+    /// When the change on record must have been over, by its recorded time.
+    fn must_be_over(&self) -> Option<Timestamp> {
+        let change = self.record.change.as_ref()?;
+        let begun = change.submitted_at.unwrap_or(change.intended_at);
+        let longest = self.pace.of_user(self.desired.change_timeout);
+        begun.checked_add(longest).ok()
+    }
+
     /// The proxy of the resource, where a list has it.
     fn own(&self, proxies: &[Proxy]) -> Option<Proxy> {
         let own = |proxy: &&Proxy| proxy.id == self.desired.subject.proxy;
@@ -192,6 +202,10 @@ impl Viewpoint<'_> {
                 observed.tasks_clear_in = unfinished.and_then(|unfinished| unfinished.clear_in);
                 observed.tasks = Seen::Known(unfinished.map(|unfinished| unfinished.task.clone()));
                 observed.tasks_since = Some(tasks.begun);
+                let over = self.must_be_over();
+                observed.cloud_time = tasks.cloud_time;
+                observed.outlived =
+                    over.is_some_and(|over| tasks::has_ended_since(tasks, instance, over));
                 true
             }
             Err(error) => {

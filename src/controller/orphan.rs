@@ -6,30 +6,40 @@
 
 use std::sync::Arc;
 
+use kube::{Resource as _, ResourceExt as _};
+
 use crate::{
     clock,
-    cloud::Urgency,
+    cloud::{Job, Urgency},
     controller::{
         accounts::Opened,
         context::Context,
+        events::{Kind, News},
         memory::Memory,
         read::{self, Desired},
     },
+    crd::TaurusProxyPort,
     fleet::directory::{self, Directory},
-    model::Moment,
+    model::{JobId, JobState, Moment},
     plan::{record::Change, tasks},
 };
 
 /// Follows the change of a deleted resource to its end, in the background.
 pub(super) fn adopt(
     context: Arc<Context>,
-    namespace: String,
+    object: TaurusProxyPort,
     desired: Desired,
     change: Change,
     memory: Memory,
 ) {
     tokio::spawn(async move {
-        tracing::info!(namespace, change = %change.id, "following the change of a deleted resource");
+        let namespace = object.namespace().unwrap_or_default();
+        let job = change.job.as_ref().map(JobId::as_str);
+        tracing::info!(
+            namespace, name = object.name_any(), change = %change.id, job, proxy = %desired.subject.proxy,
+            "following the change of a deleted resource"
+        );
+        let mut end = None;
         let begun = context.clock.now();
         let longest = context
             .pace
@@ -43,7 +53,8 @@ pub(super) fn adopt(
             let followed = now.elapsed(begun.uptime);
             let settled = followed >= context.pace.settle_window();
             let heard = hear(&context, &namespace, &desired, &change, settled, now).await;
-            if settled && heard == Heard::Ended {
+            if settled && let Heard::Ended(how) = &heard {
+                end = Some(how.clone());
                 break;
             }
             if heard == Heard::Running {
@@ -52,21 +63,33 @@ pub(super) fn adopt(
             let unheard = context.clock.now().elapsed(heard_at);
             if let Some(permit) = &memory.permit {
                 let recent = unheard < context.pace.job_visible_within && followed < own_time;
-                permit.count(heard != Heard::Ended && recent);
+                permit.count(!matches!(heard, Heard::Ended(_)) && recent);
             }
         }
-        tracing::info!(namespace, change = %change.id, "the change of a deleted resource is no longer followed");
         drop(memory);
+        let outcome = end.unwrap_or_else(|| "was not seen to end in time".to_owned());
+        tracing::info!(
+            namespace, name = object.name_any(), change = %change.id, job, proxy = %desired.subject.proxy, outcome,
+            "the change of a deleted resource is no longer followed"
+        );
+        let job = job.map_or("the change".to_owned(), |job| format!("job {job}"));
+        let note = format!(
+            "the resource was deleted during its change of proxy {} from port {} to {}: {job} {outcome}",
+            desired.subject.proxy, change.from, change.to
+        );
+        let about = object.object_ref(&());
+        let news = News::new(about, Kind::Normal, "ChangeOfDeleted", &note);
+        context.publisher.publish(news, context.clock.now());
     });
 }
 
 /// What was heard of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Heard {
     /// It goes on.
     Running,
-    /// It has ended, or nothing more can be learned of it.
-    Ended,
+    /// It has ended, or nothing more can be learned of it, in words that complete a sentence.
+    Ended(String),
     /// Nothing.
     Nothing,
 }
@@ -82,18 +105,33 @@ async fn hear(
     let opened = context.accounts.cloud(namespace, None, desired, now).await;
     let Ok(Ok(Opened { directory, .. })) = opened else {
         // Its Secret is gone as well: the task list guards the successor.
-        return Heard::Ended;
+        let how = "can't be looked at, for there are no credentials any more";
+        return Heard::Ended(how.to_owned());
     };
     match &change.job {
         // A record can be deleted while its job goes on: that it isn't found proves nothing.
         Some(job) => match directory.job(job).await {
-            Ok(job) if job.state.is_finished() => Heard::Ended,
+            Ok(Job {
+                state: JobState::Completed,
+                ..
+            }) => Heard::Ended("was completed".to_owned()),
+            Ok(Job {
+                state: JobState::Failed(word),
+                fail_reason,
+                ..
+            }) => {
+                let why = fail_reason.map(|why| format!(": {why}"));
+                Heard::Ended(format!("ended as {word}{}", why.unwrap_or_default()))
+            }
             Ok(_) => Heard::Running,
             Err(_) => Heard::Nothing,
         },
         // Before, its job may be at work and not be visible.
         None if !settled => Heard::Nothing,
-        None if is_idle(context, &directory, namespace, desired, now).await => Heard::Ended,
+        None if is_idle(context, &directory, namespace, desired, now).await => {
+            let how = "is not at work: the cloud shows no unfinished task of the instance";
+            Heard::Ended(how.to_owned())
+        }
         None => Heard::Nothing,
     }
 }

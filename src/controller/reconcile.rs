@@ -100,14 +100,15 @@ impl<'a> Pass<'a> {
         let desired = match read::read(self.object) {
             Ok(desired) => desired,
             Err(fault) => {
-                let status =
-                    summary::invalid(self.object, fault.to_string(), self.context.clock.now());
+                let (fault, now) = (fault.to_string(), self.context.clock.now());
                 self.context.permits.leave(&self.asker().uid);
-                self.write(status).await?;
+                self.write(|object| summary::invalid(object, fault.clone(), now))
+                    .await?;
                 return Ok(None);
             }
         };
-        let record = Record::of(self.object);
+        self.memory.session.forget_saved(&Record::of(self.object));
+        let record = self.record();
         if desired.deleting && record.change.is_none() {
             self.context.permits.leave(&self.asker().uid);
             return Ok(None);
@@ -116,6 +117,7 @@ impl<'a> Pass<'a> {
         self.hold_instance(&desired, &record);
         // Whoever looks with the same booking does so before this is dropped.
         let _booking = self.memory.booking.take();
+        self.look_at_definition().await?;
         self.acknowledge(&desired, &record).await?;
         self.acknowledge_suspension(&desired, &record).await?;
         let namespace = self.object.namespace().unwrap_or_default();
@@ -184,6 +186,11 @@ impl<'a> Pass<'a> {
         })
     }
 
+    /// What is on record, with a job that only this process knows.
+    fn record(&self) -> Record {
+        self.memory.session.complete(Record::of(self.object))
+    }
+
     fn asker(&self) -> Asker {
         Asker {
             uid: self.object.uid().unwrap_or_default(),
@@ -231,7 +238,6 @@ impl<'a> Pass<'a> {
             session: self.memory.session.clone(),
             step,
         };
-        let status = self.status(desired, &Observed::default(), &decision);
-        self.write(status).await
+        self.say(desired, &Observed::default(), &decision).await
     }
 }

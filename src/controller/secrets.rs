@@ -182,10 +182,13 @@ impl Book {
             return Vec::new();
         }
         let users = book.users.iter();
-        users
+        let mut others: Vec<_> = users
             .filter(|(uid, (used, _))| **used == *source && Some(&***uid) != reader)
             .map(|(_, (_, resource))| resource.clone())
-            .collect()
+            .collect();
+        // In no order of chance: what follows can be told again.
+        others.sort_unstable();
+        others
     }
 
     /// Takes in what the watch of Secrets tells, and says which sources in use have to be read anew.

@@ -6,11 +6,16 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Notify;
+
 use crate::model::Moment;
 
 /// The reconciles at work, and the job ids that are not on record yet.
 #[derive(Debug, Default)]
-pub struct Work(Mutex<Ledger>);
+pub struct Work {
+    ledger: Mutex<Ledger>,
+    saved: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Ledger {
@@ -65,8 +70,15 @@ impl Work {
         self.ledger().unsaved
     }
 
+    /// Waits until every job id is on record, or can't be.
+    pub async fn all_saved(&self) {
+        while self.unsaved_jobs() > 0 {
+            self.saved.notified().await;
+        }
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,6 +92,8 @@ impl Drop for Unsaved {
     fn drop(&mut self) {
         let mut ledger = self.0.ledger();
         ledger.unsaved = ledger.unsaved.saturating_sub(1);
+        drop(ledger);
+        self.0.saved.notify_one();
     }
 }
 

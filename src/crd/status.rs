@@ -8,7 +8,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::words::known_or_default;
+use super::words::{known_or_default, readable, readable_change, readable_each};
 
 /// Status of a proxy's port.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -59,19 +59,28 @@ pub struct TaurusProxyPortStatus {
     pub proxy_status: Option<String>,
 
     /// The change in progress; absent when there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "readable_change",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub change: Option<ChangeRecord>,
 
     /// How the last change ended.
     #[serde(
         rename = "lastChange",
         default,
+        deserialize_with = "readable",
         skip_serializing_if = "Option::is_none"
     )]
     pub last_change: Option<LastChange>,
 
     /// Attempts at a port that did not succeed, one entry a port.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "readable_each",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["port".into()]))]
     pub failures: Vec<FailureRecord>,

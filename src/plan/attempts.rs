@@ -1,7 +1,7 @@
 //! Whether another attempt at a port may be made, and when.
 //!
-//! An attempt that *failed* was made by the cloud and came to nothing; one that is *void* never arrived, as far as can
-//! be known. Both count, because each attempt may have cut connections.
+//! An attempt that *failed* was made by the cloud and came to nothing; one that is *void* never arrived, as far as can be
+//! known. Both count, because each attempt may have cut connections.
 
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     crd::{FailureCause, FailureRecord},
-    model::Moment,
     pace::Pace,
 };
 
@@ -59,15 +58,15 @@ impl Attempts {
         })
     }
 
-    /// Decides on the next attempt. A last attempt in the future counts as made now.
-    pub fn next(&self, now: Moment, pace: &Pace) -> Allowance {
+    /// Decides on the next attempt, so long after the last one.
+    pub fn next(&self, since: Duration, pace: &Pace) -> Allowance {
         if self.cause == FailureCause::PortRejected {
             return Allowance::Never(self.cause);
         }
         if self.failed > 0 && self.failed.saturating_add(self.void) >= MOST_ATTEMPTS {
             return Allowance::Never(self.cause);
         }
-        let wait = self.delay(pace).saturating_sub(now.since(self.last_at));
+        let wait = self.delay(pace).saturating_sub(since);
         if self.failed == 0 && self.void >= VOIDS_THAT_STALL {
             Allowance::LaterStalled(FailureCause::OutcomeUnknown, wait)
         } else if wait.is_zero() {
@@ -101,7 +100,12 @@ fn nth(delays: &[Duration], count: u32) -> Duration {
 }
 
 /// Drops what no longer counts: entries of other ports, once their time is over.
-pub fn forget_superseded(failures: &mut Vec<FailureRecord>, wanted: u16, now: Moment, pace: &Pace) {
+pub fn forget_superseded(
+    failures: &mut Vec<FailureRecord>,
+    wanted: u16,
+    age: impl Fn(Timestamp) -> Duration,
+    pace: &Pace,
+) {
     for record in failures
         .iter_mut()
         .filter(|record| record.port != i32::from(wanted))
@@ -116,22 +120,27 @@ pub fn forget_superseded(failures: &mut Vec<FailureRecord>, wanted: u16, now: Mo
         }
     }
     failures.retain(|record| {
-        !(record.superseded == Some(true) && is_refused(record) || is_expired(record, now, pace))
+        !(record.superseded == Some(true) && is_refused(record) || is_expired(record, &age, pace))
     });
 }
 
 /// Drops the attempts at `wanted` from before another port was wanted, once their time is over. Those at other ports
 /// stay until another generation is judged: a settled resource is not written only to forget.
-pub fn forget_expired(failures: &mut Vec<FailureRecord>, wanted: u16, now: Moment, pace: &Pace) {
-    failures.retain(|record| record.port != i32::from(wanted) || !is_expired(record, now, pace));
+pub fn forget_expired(
+    failures: &mut Vec<FailureRecord>,
+    wanted: u16,
+    age: impl Fn(Timestamp) -> Duration,
+    pace: &Pace,
+) {
+    failures.retain(|record| record.port != i32::from(wanted) || !is_expired(record, &age, pace));
 }
 
 fn is_refused(record: &FailureRecord) -> bool {
     record.cause == FailureCause::PortRejected
 }
 
-fn is_expired(record: &FailureRecord, now: Moment, pace: &Pace) -> bool {
-    record.superseded == Some(true) && now.since(record.last_at.0) >= pace.failure_memory
+fn is_expired(record: &FailureRecord, age: impl Fn(Timestamp) -> Duration, pace: &Pace) -> bool {
+    record.superseded == Some(true) && age(record.last_at.0) >= pace.failure_memory
 }
 
 #[cfg(test)]
@@ -140,6 +149,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::Moment;
 
     const MINUTE: Duration = Duration::from_mins(1);
 
@@ -148,6 +158,10 @@ mod tests {
             Timestamp::from_second(1_800_000_000 + second).unwrap(),
             Duration::ZERO,
         )
+    }
+
+    fn age_at(second: i64) -> impl Fn(Timestamp) -> Duration {
+        move |time| at(second).since(time)
     }
 
     fn attempts(failed: u32, void: u32) -> Attempts {
@@ -184,7 +198,7 @@ mod tests {
         ];
         for ((failed, void), expected) in table {
             assert_eq!(
-                attempts(failed, void).next(at(0), &Pace::real()),
+                attempts(failed, void).next(Duration::ZERO, &Pace::real()),
                 expected,
                 "{failed} {void}"
             );
@@ -198,22 +212,16 @@ mod tests {
             ..attempts(0, 0)
         };
         assert_eq!(
-            refused.next(at(1_000_000), &Pace::real()),
+            refused.next(MINUTE * 10_000, &Pace::real()),
             Allowance::Never(FailureCause::PortRejected)
         );
     }
 
     #[test]
-    fn the_wait_runs_down_and_a_time_in_the_future_counts_as_now() {
-        assert_eq!(
-            attempts(1, 0).next(at(20), &Pace::real()),
-            Allowance::Later(Duration::from_secs(40))
-        );
-        assert_eq!(attempts(1, 0).next(at(60), &Pace::real()), Allowance::Now);
-        assert_eq!(
-            attempts(1, 0).next(at(-600), &Pace::real()),
-            Allowance::Later(MINUTE)
-        );
+    fn the_wait_runs_down() {
+        let next = |seconds| attempts(1, 0).next(Duration::from_secs(seconds), &Pace::real());
+        assert_eq!(next(20), Allowance::Later(Duration::from_secs(40)));
+        assert_eq!(next(60), Allowance::Now);
     }
 
     #[test]
@@ -232,19 +240,19 @@ mod tests {
             record(3309, 0, FailureCause::PortRejected),
             record(3310, 2, FailureCause::PortRejected),
         ];
-        forget_superseded(&mut failures, 3308, at(60), &Pace::real());
-        forget_superseded(&mut failures, 3307, at(120), &Pace::real());
+        forget_superseded(&mut failures, 3308, age_at(60), &Pace::real());
+        forget_superseded(&mut failures, 3307, age_at(120), &Pace::real());
         assert_eq!(failures.len(), 2, "only the mere refusal is gone");
         assert_eq!(
             Attempts::at(3310, &failures).unwrap().cause,
             FailureCause::JobFailed
         );
         assert_eq!(Attempts::at(3307, &failures).unwrap().failed, 2);
-        forget_expired(&mut failures, 3307, at(3599), &Pace::real());
+        forget_expired(&mut failures, 3307, age_at(3599), &Pace::real());
         assert_eq!(failures.len(), 2);
-        forget_expired(&mut failures, 3307, at(3600), &Pace::real());
+        forget_expired(&mut failures, 3307, age_at(3600), &Pace::real());
         assert_eq!(failures.len(), 1, "its hour is over, without another edit");
-        forget_superseded(&mut failures, 3307, at(3600), &Pace::real());
+        forget_superseded(&mut failures, 3307, age_at(3600), &Pace::real());
         assert!(failures.is_empty());
     }
 
@@ -259,14 +267,15 @@ mod tests {
             superseded: None,
             message: None,
         }];
-        forget_superseded(&mut failures, 3307, at(1_000_000), &Pace::real());
+        forget_superseded(&mut failures, 3307, age_at(1_000_000), &Pace::real());
         assert_eq!(failures.len(), 1);
     }
 
     proptest! {
         #[test]
-        fn no_count_and_no_clock_breaks_it(failed: u32, void: u32, second in -10_000_000_i64..10_000_000) {
-            let allowance = attempts(failed, void).next(at(second), &Pace::real());
+        fn no_count_and_no_age_breaks_it(failed: u32, void: u32, second in 0_u64..10_000_000) {
+            let since = Duration::from_secs(second);
+            let allowance = attempts(failed, void).next(since, &Pace::real());
             if failed > 0 && u64::from(failed) + u64::from(void) >= 4 {
                 prop_assert_eq!(allowance, Allowance::Never(FailureCause::JobFailed));
             } else {

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use k8s_openapi::jiff::Timestamp;
+
 use crate::{
     cloud::{CloudError, Job, Proxy, Task},
     controller::read::Desired,
@@ -52,6 +54,11 @@ pub struct Observed {
     pub tasks_clear_in: Option<Duration>,
     /// Since when the task list knows of what is at work.
     pub tasks_since: Option<Moment>,
+    /// The cloud's own time when it told of its tasks, where that was asked for and told.
+    pub cloud_time: Option<Timestamp>,
+    /// Whether the task list shows that a task of the instance has ended that was begun when the change on record must have been
+    /// over, by its recorded time and `changeTimeout`.
+    pub outlived: bool,
     /// Jobs that were given up, by an annotation on a resource of the instance whose word counts.
     pub abandoned: BTreeSet<JobId>,
     /// How the resource stands to others that name the same proxy.
@@ -95,6 +102,11 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// How long ago a recorded time was. One that lay in the future when this process first saw it counts as that moment.
+    pub fn age(&self, time: Timestamp) -> Duration {
+        self.session.age(time, self.now)
+    }
+
     /// Whether it is known that no change from before this object is at work.
     pub fn is_vetted(&self) -> bool {
         self.record.vetted && self.session.doubted.is_none()

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     cloud::{Proxy, ProxyStatus},
-    crd::{FailureCause, ManagementPolicy},
+    crd::{FailureCause, ManagementPolicy, Outcome},
     fleet::claims::Standing,
     model::JobId,
     plan::{
@@ -55,13 +55,26 @@ pub fn just_failed(facts: &Facts<'_>) -> Option<Step> {
     let mut failures = facts.record.failures.iter();
     let last =
         failures.find(|record| record.port == wanted && record.cause == FailureCause::JobFailed)?;
-    let age = facts.now.since(last.last_at.0);
+    let age = facts.age(last.last_at.0);
     let wait = facts.pace.list_lag.saturating_sub(age);
     let cause = Cause::JustFailed {
         said: last.message.clone(),
         believed_at: facts.now.after(wait),
     };
     (!wait.is_zero()).then_some(Step::Hold(cause, wait))
+}
+
+/// A list may fall behind one that was read before: for a while after a change of ours was verified no other port is believed.
+pub fn list_behind(facts: &Facts<'_>, shown: u16) -> Option<Step> {
+    let last = facts.record.last.as_ref()?;
+    let changed = u16::try_from(last.to_port).ok()?;
+    if last.outcome != Outcome::Succeeded || changed == shown {
+        return None;
+    }
+    let age = facts.age(last.finished_at.0);
+    let left = facts.pace.list_lag.saturating_sub(age);
+    let wait = left.min(facts.pace.poll_longest);
+    (!wait.is_zero()).then_some(Step::Hold(Cause::ListBehind { shown, changed }, wait))
 }
 
 fn deleting(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
@@ -118,7 +131,7 @@ fn attempts(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
             .clone()
     };
     let cause = Attempts::at(wanted, failures)?;
-    match cause.next(facts.now, facts.pace) {
+    match cause.next(facts.age(cause.last_at), facts.pace) {
         Allowance::Now | Allowance::LaterStalled(_, Duration::ZERO) => None,
         Allowance::Later(wait) => {
             let retry = Retry {
@@ -147,7 +160,9 @@ fn drift_damping(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
         return None;
     }
     let port = proxy.port.unwrap_or_default();
-    match drift::next_correction(&facts.record.corrections, facts.now, facts.pace) {
+    let made = facts.record.corrections.iter();
+    let ages = made.map(|time| facts.age(*time)).collect();
+    match drift::next_correction(ages, facts.pace) {
         Correction::Now => None,
         Correction::Later(wait) => {
             let at = facts.now.after(wait);

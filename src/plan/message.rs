@@ -142,6 +142,15 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         Cause::Looking => {
             Message::plain("reading the proxy from the cloud, which takes long to answer")
         }
+        Cause::JobLost(job) => Message::plain(format!(
+            "job {job} changes the port, and the cloud no longer knows it; watching the task list and the port before anything else"
+        )),
+        Cause::JobAbandoned(job) => Message::plain(format!(
+            "job {job} was given up by annotation; watching the task list and the port before anything else"
+        )),
+        Cause::ListBehind { shown, changed } => Message::plain(format!(
+            "the list of proxies shows port {shown}, though port {changed} was seen in place less than two minutes ago; looking again before that is believed"
+        )),
         Cause::WaitingForCalls => Message::plain(
             "waiting to be looked at: more calls of the cloud are wanted than the operator's --calls-per-minute allows",
         ),

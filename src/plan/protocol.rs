@@ -38,14 +38,20 @@ pub fn follow(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
             let last_seen = watch.job_seen.unwrap_or(watch.since);
             // Where it has just ended, the list may not show it yet.
             let longest = facts.change_timeout().saturating_add(facts.pace.list_lag);
-            let job_over = job.is_none() || given_up || facts.now.elapsed(last_seen) >= longest;
+            let waited = facts.now.elapsed(last_seen) >= longest;
+            let job_over = job.is_none() || given_up || waited || is_history(facts, change);
             // So it may be with one that was given up, whose end nobody told.
             let gap = if given_up {
                 facts.pace.list_lag.max(facts.pace.proof_gap)
             } else {
                 facts.pace.proof_gap
             };
-            unresolved(facts, change, watch, job_over, gap)
+            let meanwhile = match job {
+                None => Cause::OutcomeUnknown,
+                Some(job) if given_up => Cause::JobAbandoned(job.clone()),
+                Some(job) => Cause::JobLost(job.clone()),
+            };
+            unresolved(facts, change, watch, (job_over, gap), &meanwhile)
         }
     }
 }
@@ -87,34 +93,59 @@ fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step 
     }
 }
 
+/// Whether the job of a change, which the cloud does not know, must be over: its record is older than the cloud keeps any, or the
+/// instance has seen later tasks to their end since it must have been over.
+fn is_history(facts: &Facts<'_>, change: &Change) -> bool {
+    let begun = change.submitted_at.unwrap_or(change.intended_at);
+    let age = facts
+        .observed
+        .cloud_time
+        .map(|now| now.duration_since(begun));
+    let age = age.and_then(|age| Duration::try_from(age).ok());
+    age.is_some_and(|age| age >= facts.pace.jobs_kept) || facts.observed.outlived
+}
+
 /// A change of unknown outcome, or whose job's record is gone or no longer believed. It came to nothing if the port before is
 /// seen over `gap`.
 fn unresolved(
     facts: &Facts<'_>,
     change: &Change,
     watch: &Watch,
-    job_over: bool,
-    gap: Duration,
+    (job_over, gap): (bool, Duration),
+    meanwhile: &Cause,
 ) -> Step {
     let pace = facts.pace;
     let watched = facts.now.elapsed(watch.since);
     if watched < pace.settle_window() {
         let left = pace.settle_window().saturating_sub(watched);
-        return Step::Hold(Cause::WatchingOutcome(left), left.min(pace.poll_longest));
+        let cause = match meanwhile {
+            Cause::OutcomeUnknown => Cause::WatchingOutcome(left),
+            known => known.clone(),
+        };
+        return Step::Hold(cause, left.min(pace.poll_longest));
     }
     let stuck = watched >= facts.change_timeout();
     let task = match (&facts.observed.tasks, &facts.observed.proxy) {
         (Seen::NotRead, Seen::Unknown(trouble)) if !trouble.is_not_found() => {
-            return troubled(facts, trouble, Cause::OutcomeUnknown);
+            return troubled(facts, trouble, meanwhile.clone());
         }
         (Seen::NotRead, _) => return Step::LookAtTasks,
         (Seen::Unknown(trouble), _) => {
             let failing = facts.session.tasks_failing.as_deref();
-            return trouble::during_change(facts, trouble, failing, Cause::OutcomeUnknown);
+            return trouble::during_change(facts, trouble, failing, meanwhile.clone());
         }
         (Seen::Known(task), _) => task,
     };
-    let proxy = match found(facts, Cause::OutcomeUnknown) {
+    let done = |port| {
+        if change.job.is_some() {
+            Step::Advance(Progress::SeemsDone(port))
+        } else if port == change.to {
+            Step::Advance(Progress::JobDone)
+        } else {
+            Step::Advance(Progress::Succeeded(port))
+        }
+    };
+    let proxy = match found(facts, meanwhile.clone()) {
         Ok(proxy) => proxy,
         Err(step) => return step,
     };
@@ -123,7 +154,7 @@ fn unresolved(
             .target_seen
             .is_some_and(|seen| facts.now.elapsed(seen.first) >= facts.change_timeout());
         return if in_place && proxy.port == Some(change.to) {
-            Step::Advance(Progress::JobDone)
+            done(change.to)
         } else if stuck && proxy.port != Some(change.to) {
             let cause = Cause::JobOverdue {
                 job: task.job.clone(),
@@ -131,21 +162,20 @@ fn unresolved(
             };
             Step::Hold(cause, pace.stuck_poll)
         } else {
-            Step::Hold(Cause::OutcomeUnknown, pace.poll_longest)
+            Step::Hold(meanwhile.clone(), pace.poll_longest)
         };
     }
     match proxy.port {
-        Some(port) if port == change.to && job_over => Step::Advance(Progress::JobDone),
-        Some(port) if port != change.from && job_over => Step::Advance(Progress::Succeeded(port)),
-        Some(port) if port != change.from => Step::Hold(Cause::OutcomeUnknown, pace.poll_longest),
+        Some(port) if port != change.from && job_over => done(port),
+        Some(port) if port != change.from => Step::Hold(meanwhile.clone(), pace.poll_longest),
         Some(_) if proxy.status != ProxyStatus::Active => not_active(facts, proxy, stuck),
         Some(_) if job_over && watch.untouched.is_some_and(|seen| seen.confirmed(gap)) => {
             Step::Advance(Progress::Void(
                 "the cloud shows no job and the port before".to_owned(),
             ))
         }
-        Some(_) => Step::Hold(Cause::OutcomeUnknown, pace.proof_gap),
-        None => troubled(facts, &trouble::unreadable_port(), Cause::OutcomeUnknown),
+        Some(_) => Step::Hold(meanwhile.clone(), pace.proof_gap),
+        None => troubled(facts, &trouble::unreadable_port(), meanwhile.clone()),
     }
 }
 
@@ -228,7 +258,7 @@ fn not_active(facts: &Facts<'_>, proxy: &Proxy, stuck: bool) -> Step {
 /// By the wall clock, which may be wrong: nothing but words follows from it.
 fn overdue(facts: &Facts<'_>, change: &Change) -> bool {
     let begun = change.submitted_at.unwrap_or(change.intended_at);
-    facts.now.since(begun) >= facts.change_timeout()
+    facts.age(begun) >= facts.change_timeout()
 }
 
 impl Facts<'_> {

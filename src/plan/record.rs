@@ -65,6 +65,21 @@ pub struct Change {
 }
 
 impl Record {
+    /// The times on which decisions rest.
+    pub fn times(&self) -> impl Iterator<Item = Timestamp> {
+        let change = self.change.iter();
+        let change =
+            change.flat_map(|change| [Some(change.intended_at), change.submitted_at].into_iter());
+        let last = self.last.iter().map(|last| last.finished_at.0);
+        let failures = self.failures.iter().map(|failure| failure.last_at.0);
+        let corrections = self.corrections.iter().copied();
+        change
+            .flatten()
+            .chain(last)
+            .chain(failures)
+            .chain(corrections)
+    }
+
     /// Reads an object's status.
     pub fn of(object: &TaurusProxyPort) -> Self {
         let Some(status) = &object.status else {

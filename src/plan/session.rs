@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
+
 use crate::{
     cloud::{CloudError, Meaning, ProxyStatus, auth::fingerprint::Fingerprint},
     model::{ChangeId, JobId, Moment},
@@ -10,6 +12,7 @@ use crate::{
     plan::{
         facts::{Observed, Seen, Trouble},
         record::{Change, Record},
+        settle,
         step::Progress,
     },
 };
@@ -96,6 +99,26 @@ pub struct Session {
     pub verified: Option<Box<Verified>>,
     /// The credential that was used at last.
     pub credential: Option<Fingerprint>,
+    /// Times on record that lay in the future.
+    pub ahead: Option<Box<Ahead>>,
+    /// The job of the change on record, where that does not name it yet.
+    pub unsaved: Option<Box<UnsavedJob>>,
+}
+
+/// Recorded times that lay in the future, as those of a machine whose clock was ahead: each with the uptime at which it was first
+/// seen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ahead(Vec<(Timestamp, Duration)>);
+
+/// A job that the cloud has named and that is not on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsavedJob {
+    /// Its change.
+    pub change: ChangeId,
+    /// The job.
+    pub job: JobId,
+    /// When the cloud accepted it.
+    pub accepted: Timestamp,
 }
 
 /// A change that this process sent and whose port it saw in place after the end of its job.
@@ -121,6 +144,47 @@ impl Session {
         {
             watch.job_known.get_or_insert(now.uptime);
         }
+    }
+
+    /// What is on record, with the job that only this process knows.
+    pub fn complete(&self, mut record: Record) -> Record {
+        let Some(unsaved) = &self.unsaved else {
+            return record;
+        };
+        let lacks_it = |change: &mut Change| change.id == unsaved.change && change.job.is_none();
+        if let Some(change) = record.change.take_if(lacks_it) {
+            let change = settle::submitted(change, unsaved.job.clone(), unsaved.accepted);
+            record.change = Some(change);
+        }
+        record
+    }
+
+    /// The record as it stands names the job, or no longer has the change.
+    pub fn forget_saved(&mut self, record: &Record) {
+        self.unsaved.take_if(|unsaved| {
+            let change = record.change.as_ref();
+            change.is_none_or(|change| change.id != unsaved.change || change.job.is_some())
+        });
+    }
+
+    /// Takes in the times that decisions rest on: one in the future becomes now, once.
+    pub fn note_times(&mut self, record: &Record, now: Moment) {
+        let before = self.ahead.take().unwrap_or_default();
+        let seen = |time| before.0.iter().find(|(known, _)| *known == time).copied();
+        let is_ahead = |time: Timestamp| (time > now.wall).then_some((time, now.uptime));
+        let times = record.times();
+        let ahead: Vec<_> = times
+            .filter_map(|time| seen(time).or_else(|| is_ahead(time)))
+            .collect();
+        self.ahead = (!ahead.is_empty()).then(|| Box::new(Ahead(ahead)));
+    }
+
+    /// How long ago a recorded time was.
+    pub fn age(&self, time: Timestamp, now: Moment) -> Duration {
+        let mut ahead = self.ahead.iter().flat_map(|ahead| &ahead.0);
+        let seen = ahead.find(|(known, _)| *known == time);
+        let watched = seen.map_or(Duration::ZERO, |(_, first)| now.elapsed(*first));
+        now.since(time).max(watched)
     }
 
     /// Meets the record as it was delivered, before anything is written: what is missing from it may be at work.
@@ -167,7 +231,10 @@ impl Session {
                 self.refusal
                     .take_if(|refusal| !told_to_wait(refusal.error.meaning));
             }
-            Progress::JobDone | Progress::Succeeded(_) | Progress::Failed(..) => {
+            Progress::JobDone
+            | Progress::Succeeded(_)
+            | Progress::SeemsDone(_)
+            | Progress::Failed(..) => {
                 self.refusal = None;
             }
             Progress::Void(_) => {}
@@ -298,8 +365,6 @@ fn trouble<T>(seen: &Seen<T>) -> Option<&Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::jiff::Timestamp;
-
     use super::*;
 
     fn refused(meaning: Meaning) -> Session {

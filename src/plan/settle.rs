@@ -1,6 +1,8 @@
 //! How the record moves on. Pure: what was learned, and when, is an argument.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::time::Duration;
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use crate::{
     crd::{FailureCause, FailureRecord, LastChange, Outcome, Phase},
@@ -32,7 +34,11 @@ pub fn advance(mut record: Record, progress: Progress, now: Moment) -> Record {
                 change.phase = Phase::Verifying;
             }
         }
-        Progress::Succeeded(seen) => succeed(&mut record, seen, now),
+        Progress::Succeeded(seen) => succeed(&mut record, seen, None, now),
+        Progress::SeemsDone(seen) => {
+            let said = format!("its end was not seen, and the port is {seen} by now");
+            succeed(&mut record, seen, Some(said), now);
+        }
         Progress::Failed(cause, said) => fail(&mut record, Outcome::Failed, cause, said, now),
         Progress::Void(said) => fail(
             &mut record,
@@ -45,11 +51,11 @@ pub fn advance(mut record: Record, progress: Progress, now: Moment) -> Record {
     record
 }
 
-/// Records the job of the change, which never moves back.
-pub fn submitted(mut change: Change, job: JobId, now: Moment) -> Change {
+/// Records the job of the change, which never moves back, and when it was accepted.
+pub fn submitted(mut change: Change, job: JobId, at: Timestamp) -> Change {
     change.phase = change.phase.max(Phase::Submitted);
     change.job = Some(job);
-    change.submitted_at.get_or_insert(now.wall);
+    change.submitted_at.get_or_insert(at);
     change
 }
 
@@ -65,11 +71,11 @@ pub fn rejected(record: &mut Record, port: u16, said: String, now: Moment) {
 }
 
 /// Forgets failed attempts that no longer count, when another generation is judged.
-pub fn forget(record: &mut Record, wanted: u16, now: Moment, pace: &Pace) {
-    attempts::forget_superseded(&mut record.failures, wanted, now, pace);
+pub fn forget(record: &mut Record, wanted: u16, age: impl Fn(Timestamp) -> Duration, pace: &Pace) {
+    attempts::forget_superseded(&mut record.failures, wanted, age, pace);
 }
 
-fn succeed(record: &mut Record, seen: u16, now: Moment) {
+fn succeed(record: &mut Record, seen: u16, said: Option<String>, now: Moment) {
     let Some(change) = record.change.take() else {
         return;
     };
@@ -85,7 +91,7 @@ fn succeed(record: &mut Record, seen: u16, now: Moment) {
         .retain(|failure| failure.port != i32::from(change.to));
     record.applied = Some(change.to);
     record.port = Some(seen);
-    record.last = Some(ended(&change, Outcome::Succeeded, None, now));
+    record.last = Some(ended(&change, Outcome::Succeeded, said, now));
 }
 
 fn fail(record: &mut Record, outcome: Outcome, cause: FailureCause, said: String, now: Moment) {

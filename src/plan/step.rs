@@ -53,6 +53,8 @@ pub enum Progress {
     Succeeded(u16),
     /// The change failed.
     Failed(FailureCause, String),
+    /// The same of a change whose job nobody has seen end.
+    SeemsDone(u16),
     /// The change never arrived, as far as can be known.
     Void(String),
 }
@@ -85,6 +87,17 @@ pub enum Cause {
     Verifying,
     /// Whether the change was begun is not known.
     OutcomeUnknown,
+    /// The change was begun, and the cloud knows its job no longer.
+    JobLost(JobId),
+    /// The change was begun, and a person has given its job up.
+    JobAbandoned(JobId),
+    /// A list shows another port than that of a change which was verified a short while ago.
+    ListBehind {
+        /// The port in the list.
+        shown: u16,
+        /// The port of the change.
+        changed: u16,
+    },
     /// No change from before this object may still be running; that is sure when the wait is over.
     Newcomer,
     /// Whether the change was begun is not known, and is watched for so much longer before anything is concluded.
@@ -221,9 +234,12 @@ impl Cause {
             Self::Starting(_) | Self::Next(_) | Self::JobRunning(..) => Reason::JobRunning,
             Self::FirstLook | Self::Looking => Reason::ReadingCloud,
             Self::Verifying => Reason::Verifying,
-            Self::OutcomeUnknown | Self::WatchingOutcome(_) => Reason::OutcomeUnknown,
+            Self::OutcomeUnknown
+            | Self::WatchingOutcome(_)
+            | Self::JobLost(_)
+            | Self::JobAbandoned(_) => Reason::OutcomeUnknown,
             Self::Newcomer => Reason::CheckingEarlierChanges,
-            Self::ListsLag(..) => Reason::CloudListsLag,
+            Self::ListsLag(..) | Self::ListBehind { .. } => Reason::CloudListsLag,
             Self::BackingOff(_) | Self::JustFailed { .. } | Self::Damped { .. } => {
                 Reason::BackingOff
             }

@@ -24,7 +24,17 @@ use crate::{
     },
 };
 
+mod others;
 pub mod undecodable;
+
+/// The types of the conditions that are made here; all others are somebody else's.
+const OWN: [&str; 5] = [
+    "Ready",
+    "Reconciling",
+    "Stalled",
+    "PortInSync",
+    "JobSucceeded",
+];
 
 /// One condition before it has a time.
 struct Statement {
@@ -45,8 +55,8 @@ pub fn status(
     let old = object.status.as_ref();
     let record = &decision.record;
     let mut statements = main_statements(old, desired, record, &decision.step, now);
-    statements.push(port_in_sync(desired, observed, decision));
-    statements.extend(job_succeeded(record));
+    statements.push(port_in_sync(desired, decision));
+    statements.extend(job_succeeded(record, &decision.step));
     let proxy = match &observed.proxy {
         Seen::Known(Some(proxy)) => Some(proxy),
         Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => None,
@@ -190,17 +200,15 @@ fn holding(reason: Reason, message: Message) -> Vec<Statement> {
 }
 
 /// While a change is on record, what a list showed last; the port that is on record stands still until the change is verified.
-fn port_in_sync(desired: &Desired, observed: &Observed, decision: &Decision) -> Statement {
+fn port_in_sync(desired: &Desired, decision: &Decision) -> Statement {
     let record = &decision.record;
     let wanted = desired.port.get();
     let (port, message) = if let Some(change) = &record.change {
         let shown = decision.session.watch.as_ref();
         during_change(change, shown.and_then(|watch| watch.shown), wanted)
     } else {
-        let seen = match &observed.proxy {
-            Seen::Known(Some(proxy)) => proxy.port.or(record.port),
-            Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => record.port,
-        };
+        // The record has what was read, and is not led astray by a list that falls behind.
+        let seen = record.port;
         let text = match seen {
             Some(port) if port == wanted => format!("the cloud shows port {port}"),
             Some(port) => format!("the cloud shows port {port}, wanted is {wanted}"),
@@ -254,30 +262,39 @@ fn during_change(change: &Change, shown: Option<Shown>, wanted: u16) -> (Option<
     }
 }
 
-fn job_succeeded(record: &Record) -> Option<Statement> {
-    let (status, reason, text) = if let Some(change) = &record.change {
-        let text = change
-            .job
-            .as_ref()
-            .map_or("no job is known yet".to_owned(), |job| format!("job {job}"));
-        ("Unknown", Reason::JobRunning, text)
-    } else {
-        let last = record.last.as_ref()?;
-        let job = last.job_id.as_ref().map(|job| format!("job {job}"));
-        match last.outcome {
-            Outcome::Succeeded => ("True", Reason::JobCompleted, job?),
-            Outcome::Failed => (
-                "False",
-                Reason::JobFailed,
-                job.unwrap_or_else(|| "no job is known".to_owned()),
-            ),
-            Outcome::Void => (
-                "Unknown",
-                Reason::OutcomeUnknown,
-                job.unwrap_or_else(|| "no job was seen".to_owned()),
-            ),
-        }
-    };
+fn job_succeeded(record: &Record, step: &Step) -> Option<Statement> {
+    let (status, reason, text) =
+        if let Step::Hold(Cause::JobLost(job) | Cause::JobAbandoned(job), _) = step {
+            let text = format!("job {job}: its end was not seen");
+            ("Unknown", Reason::OutcomeUnknown, text)
+        } else if let Some(change) = &record.change {
+            let text = change
+                .job
+                .as_ref()
+                .map_or("no job is known yet".to_owned(), |job| format!("job {job}"));
+            ("Unknown", Reason::JobRunning, text)
+        } else {
+            let last = record.last.as_ref()?;
+            let job = last.job_id.as_ref().map(|job| format!("job {job}"));
+            match last.outcome {
+                Outcome::Succeeded if let Some(said) = &last.message => (
+                    "Unknown",
+                    Reason::OutcomeUnknown,
+                    format!("{}: {said}", job?),
+                ),
+                Outcome::Succeeded => ("True", Reason::JobCompleted, job?),
+                Outcome::Failed => (
+                    "False",
+                    Reason::JobFailed,
+                    job.unwrap_or_else(|| "no job is known".to_owned()),
+                ),
+                Outcome::Void => (
+                    "Unknown",
+                    Reason::OutcomeUnknown,
+                    job.unwrap_or_else(|| "no job was seen".to_owned()),
+                ),
+            }
+        };
     Some(Statement {
         kind: "JobSucceeded",
         status,
@@ -318,5 +335,5 @@ fn conditions(
         })
         .collect();
     conditions.sort_by(|one, other| one.type_.cmp(&other.type_));
-    conditions
+    others::kept(old, conditions)
 }

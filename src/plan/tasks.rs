@@ -72,6 +72,15 @@ fn clear_in(task: &Task, cloud_now: Timestamp, pace: &Pace) -> Option<Duration> 
     Some(pace.list_lag.saturating_sub(age(ended, cloud_now)))
 }
 
+/// Whether a task of `instance` has ended that was created at `since` or later.
+pub fn has_ended_since(list: &TaskList, instance: &InstanceId, since: Timestamp) -> bool {
+    list.tasks.iter().any(|task| {
+        task.instance.as_ref() == Some(instance)
+            && task.state.is_finished()
+            && task.created.is_some_and(|created| created >= since)
+    })
+}
+
 /// No task that was created before this counts, or ever will: all of them were seen, and have long ended. The next walk has to
 /// go no further back.
 ///

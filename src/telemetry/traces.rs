@@ -224,6 +224,11 @@ pub fn called(span: &Span, error: Option<&CloudError>) {
     }
 }
 
+/// The call was not made after all.
+pub fn withdrawn(span: &Span) {
+    span.record("taurus.meaning", "withdrawn");
+}
+
 /// The cloud has answered with this job.
 pub fn job(span: &Span, job: &str) {
     span.record("taurus.job.id", job);

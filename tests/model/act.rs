@@ -187,7 +187,7 @@ impl Protocol {
         let mut found = false;
         if let Some(paper) = &mut object.status {
             if let Some(change) = paper.change.as_mut().filter(|change| change.id == id) {
-                let moved = settle::submitted(change.change(), job_id(id), clock::now());
+                let moved = settle::submitted(change.change(), job_id(id), clock::now().wall);
                 *change = Intent::of(&moved.stored());
                 found = true;
             } else if let Some(last) = paper.last.as_mut().filter(|last| last.id == id) {
@@ -229,7 +229,7 @@ fn starting(desk: &Desk<'_>, record: Record, intent: &Intent) -> Decision {
 
 /// The job id is written at once; what can't be written is kept.
 fn accepted(mut desk: Desk<'_>, intent: &Intent) -> State {
-    let with_job = settle::submitted(intent.change(), job_id(intent.id), clock::now());
+    let with_job = settle::submitted(intent.change(), job_id(intent.id), clock::now().wall);
     let record = Record {
         change: Some(with_job),
         ..desk.record()

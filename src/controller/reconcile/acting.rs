@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use kube::ResourceExt as _;
+
 use super::{Finding, Pass};
 use crate::{
     cloud::{Cloud, CloudError, Meaning},
     controller::{
-        act::{self, Bench, Outcome},
+        act::{self, Acted, Bench, Outcome},
         journal::JournalError,
         read::Desired,
+        saving,
     },
     crd::TaurusProxyPort,
     fleet::permits::Asker,
@@ -17,6 +20,7 @@ use crate::{
     plan::{
         self, Decision, backoff,
         record::{Change, Record},
+        session::UnsavedJob,
         settle,
         step::{Cause, Order, Progress, Step},
         summary,
@@ -42,6 +46,9 @@ impl Pass<'_> {
                 decision,
                 ..finding
             });
+        }
+        if !self.is_definition_good().await? {
+            return Err(JournalError::Conflict);
         }
         let Some(permit) = self.memory.permit.take() else {
             return Err(JournalError::Conflict);
@@ -81,9 +88,6 @@ impl Pass<'_> {
             objection: &objection,
             status: &status,
         };
-        self.memory
-            .session
-            .turn_to(Some(&change), self.context.clock.now());
         let mut written = self.object.clone();
         let result = act::change(
             &bench,
@@ -97,28 +101,104 @@ impl Pass<'_> {
         self.memory.permit = Some(permit);
         self.replaced(written);
         match result {
-            Ok(outcome) => Ok(self.settle(desired, outcome, &change, finding)),
+            Ok(Acted {
+                outcome,
+                on_record,
+                unsaved,
+            }) => {
+                if let Some(on_record) = on_record {
+                    // Watched since it was acknowledged, and not since it was planned: the request left after that.
+                    self.memory.session.turn_to(Some(&change), on_record);
+                }
+                if let (Some(error), Outcome::Accepted(job)) = (unsaved, &outcome) {
+                    self.save_later(&change, job, &error);
+                }
+                Ok(self.settle(desired, outcome, &change, finding))
+            }
             Err(JournalError::Pruned) => {
-                self.watch_what_is_on_record();
-                self.memory.record_pruned = Some(Box::new(desired.generation));
+                self.definition_is_outdated(desired.generation);
                 Err(JournalError::Conflict)
             }
             Err(error) => {
-                // A change that was taken from the record after it was sent stays watched: it is at work.
-                if !matches!(error, JournalError::Superseded) {
-                    self.watch_what_is_on_record();
-                }
                 self.memory.doubt();
                 Err(error)
             }
         }
     }
 
-    /// The change that was intended did not come about.
-    fn watch_what_is_on_record(&mut self) {
-        let record = Record::of(self.object);
+    /// Whether the installed definition keeps all of the record: asked before a change, unless it was seen a short while ago.
+    async fn is_definition_good(&mut self) -> Result<bool, JournalError> {
         let now = self.context.clock.now();
-        self.memory.session.turn_to(record.change.as_ref(), now);
+        let definition = &self.context.definition;
+        if definition.is_known(now, self.context.resync) {
+            return Ok(true);
+        }
+        match self
+            .context
+            .journal
+            .is_definition_whole(self.object)
+            .await?
+        {
+            Some(true) => definition.is_whole(now),
+            Some(false) => {
+                let generation = self.object.metadata.generation.unwrap_or_default();
+                self.definition_is_outdated(generation);
+                return Ok(false);
+            }
+            None => {}
+        }
+        Ok(true)
+    }
+
+    /// The definition dropped something of the record: no change is begun until it keeps all of it.
+    pub(super) fn definition_is_outdated(&mut self, generation: i64) {
+        self.context.definition.is_outdated();
+        self.memory.record_pruned = Some(Box::new(generation));
+    }
+
+    /// A definition that dropped something may have been put right since.
+    pub(super) async fn look_at_definition(&mut self) -> Result<(), JournalError> {
+        if self.memory.record_pruned.is_none() {
+            return Ok(());
+        }
+        match self
+            .context
+            .journal
+            .is_definition_whole(self.object)
+            .await?
+        {
+            Some(true) => {
+                self.context.definition.is_whole(self.context.clock.now());
+                self.memory.record_pruned = None;
+            }
+            Some(false) => {
+                let generation = self.object.metadata.generation.unwrap_or_default();
+                self.definition_is_outdated(generation);
+            }
+            // The API server does not tell: another generation is tried.
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The job is not on record yet: it is followed from memory, and put on record by a task of its own.
+    fn save_later(&mut self, change: &Change, job: &JobId, error: &JournalError) {
+        tracing::warn!(
+            namespace = self.object.namespace(), name = self.object.name_any(), change = %change.id, %job, %error,
+            "the job id is not on record yet"
+        );
+        let accepted = self.context.clock.now().wall;
+        self.memory.session.unsaved = Some(Box::new(UnsavedJob {
+            change: change.id.clone(),
+            job: job.clone(),
+            accepted,
+        }));
+        self.memory.doubt();
+        if matches!(error, JournalError::Pruned) {
+            let generation = self.object.metadata.generation.unwrap_or_default();
+            self.definition_is_outdated(generation);
+        }
+        saving::save(self.context, self.object, change, job, accepted);
     }
 
     /// What the outcome makes of the record, and what follows from that.
@@ -130,7 +210,7 @@ impl Pass<'_> {
         finding: Finding,
     ) -> Finding {
         let now = self.context.clock.now();
-        let mut record = Record::of(self.object);
+        let mut record = self.record();
         self.context.meter.change_answered(&outcome);
         match outcome {
             Outcome::Accepted(job) => {

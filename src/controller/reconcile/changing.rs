@@ -67,7 +67,7 @@ impl Pass<'_> {
 
     /// What follows if the proxy is still as it was when it was read last, and has not the port that is wanted.
     fn on_record(&self, desired: &Desired) -> Option<Finding> {
-        let record = Record::of(self.object);
+        let record = self.record();
         let port = record.port.filter(|port| *port != desired.port.get())?;
         if record.change.is_some() || !record.vetted {
             return None;
@@ -101,7 +101,7 @@ impl Pass<'_> {
         directory: &Arc<Directory>,
         finding: Finding,
     ) -> Result<Finding, JournalError> {
-        if Record::of(self.object).change.is_some() {
+        if self.record().change.is_some() {
             return self.look(desired, directory).await;
         }
         let facts = self.facts(desired, &finding.decision.record, &finding.observed);
@@ -139,7 +139,7 @@ impl Pass<'_> {
         desired: &Desired,
         directory: &Arc<Directory>,
     ) -> Result<Finding, JournalError> {
-        let record = Record::of(self.object);
+        let record = self.record();
         let (urgency, calls) = if record.change.is_some() {
             (Urgency::Job, directory::CLOSER_LOOK)
         } else if self.memory.permit.is_some() {
@@ -221,7 +221,7 @@ impl Pass<'_> {
             Refusal::Instance => finding.observed.instance_taken = true,
             Refusal::Limit(limit) => finding.observed.limit = Some(limit),
         }
-        let record = Record::of(self.object);
+        let record = self.record();
         finding.decision = plan::decide_again(&self.facts(desired, &record, &finding.observed));
         finding
     }

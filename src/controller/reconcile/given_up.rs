@@ -7,10 +7,7 @@ use super::Pass;
 use crate::{
     controller::{events, read::Desired},
     model::Class,
-    plan::{
-        message::{self, GivenUpBy},
-        record::Record,
-    },
+    plan::message::{self, GivenUpBy},
 };
 
 /// Reason of the event at a resource for which a job is given up.
@@ -31,7 +28,7 @@ impl Pass<'_> {
         } else {
             let mut told = self.memory.told_given_up.take().unwrap_or_default();
             told.retain(|job| given_up.contains_key(job));
-            let at_work = Record::of(self.object).change.and_then(|change| change.job);
+            let at_work = self.record().change.and_then(|change| change.job);
             for (job, by) in &given_up {
                 let by = match by {
                     None => GivenUpBy::Foreign,

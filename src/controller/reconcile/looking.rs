@@ -123,7 +123,7 @@ impl Pass<'_> {
         Later(wait, booking): Later,
     ) -> Result<Option<Duration>, JournalError> {
         self.memory.booking = Some(booking);
-        let record = Record::of(self.object);
+        let record = self.record();
         let now = self.context.clock.now().uptime;
         let asked = self.memory.asked_at.as_deref().copied().unwrap_or(now);
         let takes = now.saturating_sub(asked).saturating_add(wait);
@@ -144,7 +144,7 @@ impl Pass<'_> {
         depth: Depth<'_>,
     ) -> Result<Result<Finding, Later>, JournalError> {
         let looked_at = self.context.clock.now();
-        let record = Record::of(self.object);
+        let record = self.record();
         let mut session = self.memory.session.clone();
         session.turn_to(record.change.as_ref(), looked_at);
         let namespace = self.object.namespace().unwrap_or_default();
@@ -185,7 +185,7 @@ impl Pass<'_> {
         };
         self.note_listed(&observed);
         self.add_fleet(desired, &mut observed);
-        let record = Record::of(self.object);
+        let record = self.record();
         let decision = self.decide(desired, &record, &observed);
         let looked_at = observed.tasks_since.unwrap_or(looked_at);
         Ok(Ok(Finding {
@@ -212,8 +212,7 @@ impl Pass<'_> {
             session: self.memory.session.clone(),
             step,
         };
-        let status = self.status(desired, &Observed::default(), &decision);
-        self.write(status).await
+        self.say(desired, &Observed::default(), &decision).await
     }
 
     /// Who has listed the proxy with credentials of its own may be its owner.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Finding, Pass};
+use super::{Finding, MOST_VIEWS, Pass};
 use crate::{
     controller::{
+        act::is_same_ground,
         events,
         journal::JournalError,
         notices,
@@ -12,7 +13,13 @@ use crate::{
     },
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{directory::sweep, permits::Trace},
-    plan::{Decision, facts::Observed, record::Record, step::Step, summary},
+    plan::{
+        Decision,
+        facts::Observed,
+        record::{Change, Record},
+        step::Step,
+        summary,
+    },
     telemetry::traces,
 };
 
@@ -26,8 +33,7 @@ impl Pass<'_> {
         let Finding {
             observed, decision, ..
         } = finding;
-        let status = self.status(desired, &observed, &decision);
-        self.write(status).await?;
+        self.say(desired, &observed, &decision).await?;
         self.tell_of_given_up_jobs(desired);
         if decision.record.change.is_none() {
             self.memory.permit = None;
@@ -57,22 +63,20 @@ impl Pass<'_> {
         let longest = self.context.pace.of_user(DEFAULT_CHANGE_TIMEOUT);
         let now = self.context.clock.now();
         let change = record.change.as_ref();
-        change.is_some_and(|change| now.since(change.intended_at) >= longest)
+        let age = |change: &Change| self.memory.session.age(change.intended_at, now);
+        change.is_some_and(|change| age(change) >= longest)
     }
 
-    pub(super) fn status(
-        &self,
+    /// Writes the status that says what was decided.
+    pub(super) async fn say(
+        &mut self,
         desired: &Desired,
         observed: &Observed,
         decision: &Decision,
-    ) -> TaurusProxyPortStatus {
-        summary::status(
-            self.object,
-            desired,
-            observed,
-            decision,
-            self.context.clock.now(),
-        )
+    ) -> Result<(), JournalError> {
+        let now = self.context.clock.now();
+        self.write(|object| summary::status(object, desired, observed, decision, now))
+            .await
     }
 
     /// A change has ended where what is written no longer holds it. One that was refused leaves no end on record, but
@@ -110,24 +114,56 @@ impl Pass<'_> {
         }
     }
 
-    /// Writes the status if it differs, and tells people of a transition.
+    /// Writes the status if it differs, and tells people of a transition. Where somebody else has written meanwhile, what was
+    /// decided stands as long as nothing has changed that it rests on.
     pub(super) async fn write(
         &mut self,
-        status: TaurusProxyPortStatus,
+        say: impl Fn(&TaurusProxyPort) -> TaurusProxyPortStatus,
     ) -> Result<(), JournalError> {
-        match self.context.journal.report(self.object, status).await {
-            Ok(None) => {
-                self.count_resource();
-                Ok(())
-            }
-            Ok(Some(written)) => {
-                self.replaced(written);
-                Ok(())
-            }
-            Err(error) => {
-                self.memory.doubt();
-                Err(error)
+        for _ in 0..MOST_VIEWS {
+            let status = say(self.object);
+            match self.context.journal.report(self.object, &status).await {
+                Ok(None) => {
+                    self.count_resource();
+                    return Ok(());
+                }
+                Ok(Some(report)) => {
+                    self.replaced(report.object);
+                    if !report.is_whole {
+                        let generation = self.object.metadata.generation.unwrap_or_default();
+                        self.definition_is_outdated(generation);
+                    }
+                    return Ok(());
+                }
+                Err(JournalError::Conflict) => self.take_fresh(status).await?,
+                Err(error) => {
+                    self.memory.doubt();
+                    return Err(error);
+                }
             }
         }
+        self.memory.doubt();
+        Err(JournalError::Conflict)
+    }
+
+    /// A write of `status` came from a stale view: goes on with a fresh one, unless it has to be decided anew.
+    async fn take_fresh(&mut self, status: TaurusProxyPortStatus) -> Result<(), JournalError> {
+        let fresh = self.context.journal.fetch(self.object).await?;
+        let fresh = fresh.ok_or(JournalError::Gone)?;
+        let ours = TaurusProxyPort {
+            status: Some(status),
+            ..self.object.clone()
+        };
+        if is_same_ground(&ours, &fresh) {
+            // kube's client has repeated a write of which it did not know that it was made.
+            self.replaced(fresh);
+        } else if is_same_ground(self.object, &fresh) {
+            self.memory.replaced(self.object, &fresh);
+            *self.object = fresh;
+        } else {
+            self.memory.doubt();
+            return Err(JournalError::Conflict);
+        }
+        Ok(())
     }
 }

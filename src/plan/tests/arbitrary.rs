@@ -176,10 +176,12 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
         ended: None,
     });
     let tasks = option::weighted(0.2, task);
-    let flags = (any::<bool>(), 0..8_u8);
+    let flags = (any::<bool>(), 0..8_u8, any::<bool>());
     let lists = (seen(proxy()), seen(proxy()));
     (lists, seen(job), seen(tasks), flags).prop_map(
-        |((proxy, beside), job, tasks, (given_up, obstacle))| Observed {
+        |((proxy, beside), job, tasks, (given_up, obstacle, outlived))| Observed {
+            cloud_time: None,
+            outlived,
             tasks_clear_in: None,
             tasks_since: None,
             proxy,

@@ -211,7 +211,7 @@ proptest! {
         let now = Moment::new(wall(age.into()), Duration::ZERO);
         if let Some(before) = Change::of(&stored) {
             let job = JobId::parse("job-9").unwrap();
-            let after = settle::submitted(before.clone(), job.clone(), now);
+            let after = settle::submitted(before.clone(), job.clone(), now.wall);
             prop_assert!(after.phase >= before.phase && after.phase >= Phase::Submitted);
             prop_assert_eq!(after.job, Some(job));
         }

@@ -11,7 +11,7 @@ use kube::{
 use taurus_port_operator::{
     chance::Chance,
     clock::{Clock, Shift},
-    cloud::{ChangeAnswer, Cloud, Meaning},
+    cloud::{ChangeAnswer, Cloud, LastCheck, Meaning, last_check::Objection},
     controller::journal::{Acknowledged, Journal, Target},
     crd::{
         ChangeRecord, CredentialsReference, Phase, TaurusProxyPort, TaurusProxyPortSpec,
@@ -36,6 +36,8 @@ pub struct Intents {
     journal: Journal,
     object: TaurusProxyPort,
     number: u128,
+    clock: Clock,
+    shift: &'static Shift,
 }
 
 impl Intents {
@@ -67,16 +69,20 @@ impl Intents {
         };
         let api: Api<TaurusProxyPort> = Api::namespaced(client.clone(), &namespace);
         let object = api.create(&PostParams::default(), &resource).await.unwrap();
+        let shift = Shift::forever();
+        let clock = Clock::start().shifted(shift);
         Self {
             journal: Journal::new(
                 client,
-                Clock::start(),
+                clock,
                 Chance::default(),
                 Arc::new(Leadership::alone()),
                 Arc::default(),
             ),
             object,
             number: 0,
+            clock,
+            shift,
         }
     }
 
@@ -124,6 +130,12 @@ impl Intents {
         self.object = object;
         proof.expect("nobody changes the resource")
     }
+
+    /// The last check of a change that was looked at just now.
+    fn check<'a>(&self, proof: &Acknowledged, objection: &'a Objection<'a>) -> LastCheck<'a> {
+        let now = self.clock.now();
+        LastCheck::new(self.clock, &Pace::real(), proof, now, objection)
+    }
 }
 
 /// A permit that nobody else wants.
@@ -136,7 +148,8 @@ pub async fn change(cloud: &dyn Cloud, intents: &mut Intents) -> ChangeAnswer {
     let permit = permit();
     let line = cloud.open_line().await.unwrap();
     let proof = intents.acknowledged().await;
-    line.change_port(proof, &permit).await
+    let check = intents.check(&proof, &|| None);
+    line.change_port(proof, &permit, check).await
 }
 
 /// What an answer comes to, in one word, and its meaning where it has one.
@@ -146,6 +159,7 @@ fn word(answer: &ChangeAnswer) -> (&'static str, Option<Meaning>) {
         ChangeAnswer::NothingToDo => ("nothing to do", None),
         ChangeAnswer::Refused(error) => ("refused", Some(error.meaning)),
         ChangeAnswer::NotSent(error) => ("not sent", Some(error.meaning)),
+        ChangeAnswer::Withdrawn(_) => ("withdrawn", None),
         ChangeAnswer::Unknown(error) => ("unknown", Some(error.meaning)),
     }
 }
@@ -262,6 +276,27 @@ async fn a_refused_token_is_renewed_for_the_next_line_and_the_change_is_not_repe
 }
 
 #[tokio::test]
+async fn r01_a_line_sends_nothing_once_it_is_too_late_or_something_speaks_against_it() {
+    let simulator = simulator().await;
+    let mut intents = Intents::new().await;
+    let cloud = connect(&simulator.url(), &KEYS);
+    let permit = permit();
+    for (late, objects) in [(true, false), (false, true)] {
+        let line = cloud.open_line().await.unwrap();
+        let proof = intents.acknowledged().await;
+        let objection = || objects.then_some("the resource was changed");
+        let check = intents.check(&proof, &objection);
+        if late {
+            // As where a line of log was not taken: the thread stood still since the acknowledgement.
+            intents.shift.pass(Duration::from_secs(90));
+        }
+        let answer = line.change_port(proof, &permit, check).await;
+        assert_eq!(word(&answer), ("withdrawn", None));
+    }
+    assert_eq!(simulator.count(&Filter::on(Operation::Change)), 0);
+}
+
+#[tokio::test]
 async fn a_connection_that_closed_before_anything_was_sent_proves_that_nothing_was() {
     let simulator = simulator().await;
     let mut intents = Intents::new().await;
@@ -276,7 +311,8 @@ async fn a_connection_that_closed_before_anything_was_sent_proves_that_nothing_w
     };
     tokio::time::timeout(PATIENCE, closing).await.unwrap();
     let proof = intents.acknowledged().await;
-    let answer = line.change_port(proof, &permit).await;
+    let check = intents.check(&proof, &|| None);
+    let answer = line.change_port(proof, &permit, check).await;
     assert!(
         matches!(answer, ChangeAnswer::NotSent(_) | ChangeAnswer::Unknown(_)),
         "{answer:?}"

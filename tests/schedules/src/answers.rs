@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header::RETRY_AFTER};
 use http_body_util::Full;
 use k8s_openapi::api::{coordination::v1::Lease, events::v1::Event};
 use kube::{ResourceExt as _, core::PartialObjectMeta};
-use serde_json::json;
+use serde_json::{Value, json};
 use taurus_port_operator::crd::TaurusProxyPort;
 
 use crate::{
@@ -33,7 +33,7 @@ impl World {
                 None => refused(Refusal::NotFound),
             },
             (&Method::PUT, [.., "taurusproxyports", name, "status"]) => {
-                self.replace_status(life, leads, name, body)
+                self.replace_status(life, leads, name, call)
             }
             (&Method::GET, ["api", "v1", "namespaces", _, "secrets", keys::OTHER]) => {
                 ok(keys::of_the_other())
@@ -45,6 +45,15 @@ impl World {
                 }
             }
             (method, ["apis", "events.k8s.io", .., last]) => {
+                if self.trace.is_some()
+                    && let Ok(event) = serde_json::from_slice::<Event>(body)
+                {
+                    let (reason, note) = (event.reason, event.note);
+                    self.say(|| {
+                        let (reason, note) = (reason.unwrap_or_default(), note.unwrap_or_default());
+                        format!("event {reason}: {note}")
+                    });
+                }
                 self.cluster.note_event(method, last, body)
             }
             (method, ["apis", "coordination.k8s.io", ..]) => self.cluster.campaign(method, body),
@@ -53,24 +62,40 @@ impl World {
     }
 
     /// A status is replaced, or not.
-    fn replace_status(&mut self, life: &Life, leads: bool, name: &str, body: &Bytes) -> Answer {
+    fn replace_status(&mut self, life: &Life, leads: bool, name: &str, call: &Call) -> Answer {
         let now = self.now();
-        let Ok(mut sent) = serde_json::from_slice::<TaurusProxyPort>(body) else {
+        let body = self.without_pruned(&call.body);
+        let Ok(mut sent) = serde_json::from_slice::<TaurusProxyPort>(&body) else {
             return status(StatusCode::BAD_REQUEST, "BadRequest");
         };
         let Some(before) = self.cluster.get(name).cloned() else {
             return refused(Refusal::NotFound);
         };
         if self.flaw == Some(Flaw::ForgetsJobs)
-            && let Some(change) = sent
-                .status
-                .as_mut()
-                .and_then(|status| status.change.as_mut())
+            && let Some(status) = &mut sent.status
         {
-            change.job_id = None;
+            if let Some(change) = &mut status.change {
+                change.job_id = None;
+            }
+            if let Some(last) = &mut status.last_change {
+                last.job_id = None;
+            }
         }
         let compares = self.flaw != Some(Flaw::NoComparison);
+        let hides = self.flaw == Some(Flaw::HidesPruning);
+        if call.is_dry() {
+            return match self.cluster.may_replace(&sent, compares) {
+                Ok(_) if hides => ok(call.body.clone()),
+                Ok(_) => ok(body),
+                Err(refusal) => refused(refusal),
+            };
+        }
         match self.cluster.replace_status(name, &sent, compares, now) {
+            Ok(()) if hides && self.pruning.is_some() => {
+                self.status_written(&before, life, leads);
+                let bytes = self.cluster.bytes(name).unwrap_or_default();
+                ok(with_status_of(&call.body, &bytes))
+            }
             Ok(()) => {
                 self.status_written(&before, life, leads);
                 ok(self.cluster.bytes(name).unwrap_or_default())
@@ -81,6 +106,14 @@ impl World {
             }
         }
     }
+}
+
+/// What is stored, with the status as it was sent.
+fn with_status_of(sent: &Bytes, stored: &Bytes) -> Bytes {
+    let read = |bytes: &Bytes| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+    let mut shown = read(stored);
+    shown["status"] = read(sent)["status"].take();
+    shown.to_string().into()
 }
 
 impl Cluster {
@@ -162,7 +195,7 @@ pub fn retry_after(answer: &Answer) -> Option<Duration> {
 }
 
 /// A failure, as the API server words it.
-fn status(code: StatusCode, reason: &str) -> Answer {
+pub fn status(code: StatusCode, reason: &str) -> Answer {
     let body = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": reason, "reason": reason, "code": code.as_u16(),

@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use kube::ResourceExt as _;
+use serde_json::Value;
 use taurus_port_operator::{
     controller::journal::Acknowledged,
     crd::{ChangeRecord, Phase, TaurusProxyPort, TaurusProxyPortStatus},
@@ -13,6 +15,9 @@ use taurus_port_operator::{
 };
 
 use crate::{life::Life, reigns::Reigns, rules::Version, world::World};
+
+/// For how long a process goes by what it knows of the definition, and a little.
+const GOOD_FOR: u64 = 640_000;
 
 /// A change is sent at the latest this long after its intent was acknowledged.
 const SEND_WITHIN: u64 = 5_000;
@@ -22,11 +27,17 @@ const SEND_WITHIN: u64 = 5_000;
 pub struct Book {
     /// Every version of every resource.
     pub versions: Vec<Version>,
+    /// The same from before a definition lacked a field: each stretch of them is one that nothing is missing from.
+    pub stretches: Vec<Vec<Version>>,
     /// How often status was written.
     pub writes: usize,
     intents: BTreeMap<String, Intent>,
     received: Vec<Received>,
     saved: BTreeSet<String>,
+    /// The job ids that were told while a definition dropped some of the record.
+    dropped: BTreeSet<String>,
+    /// Who has sent a change for which resource since the definition lacks a field.
+    pruned: BTreeSet<(String, String)>,
     /// The ports that lists have shown, of each proxy.
     pub listed: Vec<(String, u16)>,
     /// Who manages each proxy.
@@ -58,6 +69,10 @@ impl World {
         if let Some(object) = self.cluster.get(name) {
             let (object, listed) = (object.clone(), self.book.listed.clone());
             self.reign_of_version(&object);
+            // What lacks a part breaks rules, and is no fault of the operator's.
+            if self.pruning.is_some() {
+                return;
+            }
             self.book.versions.push(Version {
                 object,
                 deleted: false,
@@ -152,6 +167,7 @@ impl World {
             let name = intent.name.clone();
             self.reign_of_mover(&name, life);
         }
+        self.sent_while_pruned(id, life, now);
         if !self.leads(life) {
             self.broken(format!(
                 "{} sends a change and does not lead",
@@ -160,11 +176,59 @@ impl World {
         }
     }
 
+    /// A definition that lacks a field may have been looked at shortly before it did; whoever knows sends nothing.
+    fn sent_while_pruned(&mut self, id: &str, life: &Life, now: u64) {
+        let Some((field, since)) = self.pruning else {
+            return;
+        };
+        let uid = self.book.intents.get(id).map(|intent| intent.uid.clone());
+        let sender = (life.identity.clone(), uid.unwrap_or_default());
+        let again = !self.book.pruned.insert(sender) && field == "change/jobID";
+        if again || now.saturating_sub(since) > GOOD_FOR {
+            self.broken(format!(
+                "a change is sent though the definition lacks {field}"
+            ));
+        }
+    }
+
+    /// From now on the definition lacks a field of the status, or none.
+    pub fn prune(&mut self, field: Option<&'static str>) {
+        if field.is_none() && self.pruning.is_none() {
+            return;
+        }
+        self.pruning = field.map(|field| (field, self.now()));
+        self.book.pruned.clear();
+        let stretch = std::mem::take(&mut self.book.versions);
+        self.book.stretches.push(stretch);
+        if field.is_some() {
+            let known = self.book.received.iter().map(|received| &received.job);
+            self.book.dropped.extend(known.cloned());
+        }
+    }
+
+    /// A write as the definition lets it through.
+    pub fn without_pruned(&self, body: &Bytes) -> Bytes {
+        let (Some((field, _)), Ok(mut sent)) =
+            (self.pruning, serde_json::from_slice::<Value>(body))
+        else {
+            return body.clone();
+        };
+        let path = format!("/status/{field}");
+        let (parent, name) = path.rsplit_once('/').unwrap_or_default();
+        if let Some(fields) = sent.pointer_mut(parent).and_then(Value::as_object_mut) {
+            fields.remove(name);
+        }
+        sent.to_string().into()
+    }
+
     /// A process was told the job of a change.
     pub fn job_received(&mut self, change: &str, job: &JobId, life: &Arc<Life>) {
         self.say(|| format!("{} is told {job}", life.identity));
         if let Some(intent) = self.book.intents.get(change) {
             let (job, uid) = (job.as_str().to_owned(), intent.uid.clone());
+            if self.pruning.is_some() {
+                self.book.dropped.insert(job.clone());
+            }
             let proxy = intent.proxy.clone();
             self.stranger_hears_of(&proxy, &job);
             self.book.received.push(Received {
@@ -182,7 +246,11 @@ impl World {
                 .cluster
                 .all()
                 .any(|object| object.uid().as_deref() == Some(&received.uid));
-            exists && received.life.is_alive() && !self.book.saved.contains(&received.job)
+            let dropped = self.book.dropped.contains(&received.job);
+            exists
+                && !dropped
+                && received.life.is_alive()
+                && !self.book.saved.contains(&received.job)
         });
         lost.map(|received| received.job.clone()).collect()
     }

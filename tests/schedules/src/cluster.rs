@@ -131,11 +131,8 @@ impl Cluster {
         compares: bool,
         now: u64,
     ) -> Result<(), Refusal> {
-        let before = self.get(name).ok_or(Refusal::NotFound)?;
-        let same = sent.metadata.resource_version == before.metadata.resource_version;
-        if sent.metadata.uid != before.metadata.uid || (compares && !same) {
-            return Err(Refusal::Conflict);
-        }
+        debug_assert_eq!(sent.name_any(), name, "the path names what is sent");
+        let before = self.may_replace(sent, compares)?;
         if sent.status != before.status {
             let status = sent.status.clone();
             let after = TaurusProxyPort {
@@ -145,6 +142,20 @@ impl Cluster {
             self.store(after, now);
         }
         Ok(())
+    }
+
+    /// What a write of this would replace, if it was computed from the version that stands there.
+    pub fn may_replace(
+        &self,
+        sent: &TaurusProxyPort,
+        compares: bool,
+    ) -> Result<&TaurusProxyPort, Refusal> {
+        let before = self.get(&sent.name_any()).ok_or(Refusal::NotFound)?;
+        let same = sent.metadata.resource_version == before.metadata.resource_version;
+        if sent.metadata.uid != before.metadata.uid || (compares && !same) {
+            return Err(Refusal::Conflict);
+        }
+        Ok(before)
     }
 
     fn store(&mut self, mut object: TaurusProxyPort, now: u64) {

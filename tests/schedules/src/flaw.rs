@@ -11,4 +11,10 @@ pub enum Flaw {
     BothLead,
     /// The record of a job id is never written.
     ForgetsJobs,
+    /// A change of unknown outcome is watched from when its connection began to be opened.
+    CountsFromTheOpening,
+    /// The last check of a change is made before something that may take its time.
+    ChecksEarly,
+    /// The API server tells of fields that it has dropped as if it had stored them.
+    HidesPruning,
 }

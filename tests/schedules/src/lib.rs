@@ -37,6 +37,7 @@ mod schedule;
 mod script;
 mod server;
 mod sky;
+mod stage;
 mod world;
 
 pub use fake::Fake;
@@ -44,6 +45,7 @@ pub use flaw::Flaw;
 pub use fleet::{Call, Fleet, Tenant, Terms};
 pub use play::{Verdict, play, play_with, told};
 pub use schedule::Schedule;
+pub use stage::Stage;
 
 /// The namespace of all resources but those of strangers.
 pub const NAMESPACE: &str = "shop";

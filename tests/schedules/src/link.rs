@@ -4,16 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
+use rand::RngExt as _;
 use secrecy::ExposeSecret as _;
 use taurus_port_operator::{
     cloud::{
-        Booked, ChangeAnswer, Cloud, CloudError, Job, Line, Meaning, Proxy, TaskList, Urgency,
-        auth::secret::Credential,
+        Booked, ChangeAnswer, Cloud, CloudError, Job, LastCheck, Line, Meaning, Proxy, TaskList,
+        Urgency, auth::secret::Credential,
     },
     controller::{accounts::Connect, journal::Acknowledged, read::Subject},
     fleet::permits::Permit,
     model::{InstanceId, JobId},
 };
+use tokio::sync::Semaphore;
 
 use crate::{
     flaw::Flaw,
@@ -25,6 +27,9 @@ use crate::{
 /// A request without an answer is given up after this.
 const CALL_TIMEOUT: u64 = 30_000;
 
+/// So many reads are made at once, as by the shipped client to one place.
+pub const READS_AT_ONCE: usize = 8;
+
 /// The way to the cloud.
 #[derive(Clone)]
 pub struct Link {
@@ -32,6 +37,8 @@ pub struct Link {
     pub life: Arc<Life>,
     /// What it signs with.
     pub access_key: Arc<str>,
+    /// Bounds the reads of its process.
+    pub reads: Arc<Semaphore>,
 }
 
 impl Connect for Link {
@@ -51,12 +58,15 @@ impl Link {
         &self,
         read: impl FnOnce(&Sky) -> Result<T, Meaning>,
     ) -> Result<T, CloudError> {
+        // An error means that nobody bounds them any more.
+        let _place = self.reads.acquire().await;
         let reading = async {
             let takes = self.shared.lock().sky.read_takes;
             if takes > 0 {
                 tokio::time::sleep(Duration::from_millis(takes)).await;
             }
-            let world = self.shared.lock();
+            let mut world = self.shared.lock();
+            world.sky.reads += 1;
             if !world.keys.accepts(&self.access_key, world.now()) {
                 return Err(error(Meaning::Unauthenticated));
             }
@@ -80,7 +90,13 @@ impl Cloud for Link {
         instance: &'a InstanceId,
     ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
         async {
-            let proxies = self.read(|sky| sky.proxies(instance)).await?;
+            let wavers = self.shared.lock().sky.wavers > 0;
+            let chance = if wavers {
+                self.shared.lock().random.random()
+            } else {
+                0
+            };
+            let proxies = self.read(|sky| sky.proxies(instance, chance)).await?;
             let listed = &mut self.shared.lock().book.listed;
             for proxy in &proxies {
                 let port = proxy.port.unwrap_or_default();
@@ -110,6 +126,10 @@ impl Cloud for Link {
 
     fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
         let opening = async {
+            let takes = self.shared.lock().sky.opening_takes;
+            if takes > 0 {
+                tokio::time::sleep(Duration::from_millis(takes)).await;
+            }
             let fates = &mut self.shared.lock().sky.fates;
             match fates.pop_front_if(|fate| *fate == Fate::NotSent) {
                 Some(_) => Err(error(Meaning::Transient)),
@@ -121,14 +141,28 @@ impl Cloud for Link {
 }
 
 impl Line for Link {
-    fn change_port(
+    fn change_port<'a>(
         self: Box<Self>,
         intent: Acknowledged,
-        _: &Permit,
-    ) -> BoxFuture<'_, ChangeAnswer> {
+        _: &'a Permit,
+        check: LastCheck<'a>,
+    ) -> BoxFuture<'a, ChangeAnswer> {
         async move {
             if !self.life.is_alive() {
                 std::future::pending::<()>().await;
+            }
+            let checks_early = self.shared.lock().flaw == Some(Flaw::ChecksEarly);
+            let early = checks_early.then(|| check.refuses());
+            // Its thread is held up, by whatever it is.
+            let held_up = self.shared.lock().sky.hold_ups.pop_front().unwrap_or(0);
+            if held_up > 0 {
+                tokio::time::sleep(Duration::from_millis(held_up)).await;
+            }
+            if let Some(why) = early.unwrap_or_else(|| check.refuses()) {
+                self.shared
+                    .lock()
+                    .say(|| format!("{} withdraws: {why}", self.life.identity));
+                return ChangeAnswer::Withdrawn(why);
             }
             // What is checked right before is checked at this moment: the request is under way from here on.
             self.shared.lock().change_sent(&intent, &self.life);

@@ -19,13 +19,13 @@ use taurus_port_operator::{
     leader::{Elector, Leadership},
     pace::Pace,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     cluster::Delivery,
     flaw::Flaw,
     life::Life,
-    link::Link,
+    link::{Link, READS_AT_ONCE},
     server::client,
     world::{Shared, wall},
 };
@@ -33,8 +33,18 @@ use crate::{
 /// How often a settled resource is looked at.
 pub const RESYNC: Duration = Duration::from_mins(10);
 
-/// How many reconciles run at once, as it is shipped.
+/// How many reconciles run at once, as shipped.
 const CONCURRENCY: u16 = 16;
+
+/// The durations of the contract. Who counts from before the connection is opened waits for less than the window by as much as
+/// that may take, which is as long as a call.
+fn pace(flaw: Option<Flaw>) -> Pace {
+    let mut pace = Pace::real();
+    if flaw == Some(Flaw::CountsFromTheOpening) {
+        pace.call_timeout = Duration::ZERO;
+    }
+    pace
+}
 
 /// A machine.
 pub struct Machine {
@@ -78,10 +88,10 @@ impl Machine {
     ) -> impl Future<Output = ()> + Send + 'static {
         let (shared, shift) = (self.shared.clone(), self.shift);
         async move {
-            let (seed, now, election) = {
+            let (seed, now, election, flaw) = {
                 let mut world = shared.lock();
                 let election = world.election && world.flaw != Some(Flaw::BothLead);
-                (world.random.random(), world.now(), election)
+                (world.random.random(), world.now(), election, world.flaw)
             };
             let clock = Clock::with_head_start(head_start)
                 .from_dawn(wall(now))
@@ -90,13 +100,14 @@ impl Machine {
             let settings = |leadership| Settings {
                 clock,
                 chance: Chance::seeded(seed),
-                pace: Pace::real(),
+                pace: pace(flaw),
                 limits: Limits::default(),
                 resync: RESYNC,
                 connect: Arc::new(Link {
                     shared: shared.clone(),
                     life: Arc::clone(&life),
                     access_key: "".into(),
+                    reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
                 }),
                 defaults: None,
                 meter: Arc::new(Witness(shared.clone())),

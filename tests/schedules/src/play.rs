@@ -166,19 +166,22 @@ fn judge(shared: &Shared, script: &Script) -> Verdict {
             world.broken(format!("{} requests for {most} reasons", tally.requests));
         }
     }
-    let versions = std::mem::take(&mut world.book.versions);
-    let checked = catch_unwind(AssertUnwindSafe(|| rules::of_versions(&versions, &SECRETS)));
-    if let Err(panic) = checked {
-        let text = panic
-            .downcast::<String>()
-            .map_or_else(|_| "a rule of status".to_owned(), |text| *text);
-        world.broken(text);
+    let mut stretches = std::mem::take(&mut world.book.stretches);
+    stretches.push(std::mem::take(&mut world.book.versions));
+    for versions in stretches.iter().filter(|stretch| !stretch.is_empty()) {
+        let checked = catch_unwind(AssertUnwindSafe(|| rules::of_versions(versions, &SECRETS)));
+        if let Err(panic) = checked {
+            let text = panic
+                .downcast::<String>()
+                .map_or_else(|_| "a rule of status".to_owned(), |text| *text);
+            world.broken(text);
+        }
     }
     Verdict {
         breaches: std::mem::take(&mut world.breaches),
         trace: world.trace.take().unwrap_or_default(),
         requests: world.requests(),
-        versions: versions.len(),
+        versions: stretches.iter().map(Vec::len).sum(),
         took: Duration::from_millis(world.now()),
     }
 }

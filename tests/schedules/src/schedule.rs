@@ -1,7 +1,7 @@
 //! What happens in a schedule, made from its seed.
 //!
 //! Promises to stay within the accepted risks: a job ends within `changeTimeout` and is visible within two minutes, a list
-//! lags by less than that, a request arrives within half a minute or never, and a job's record is deleted only when its id
+//! lags by less than that, a connection is opened within half a minute, a request arrives within half a minute or never, and a job's record is deleted only when its id
 //! is in a status, which then stays.
 
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng, seq::IndexedRandom as _};
@@ -70,6 +70,19 @@ pub(crate) enum Event {
     Foreign(usize, u64),
     ListLag(u64),
     ReadsTake(u64),
+    /// Connections for changes take so long to open.
+    OpeningTakes(u64),
+    /// The thread that sends the next change is held up right before.
+    HoldUp(u64),
+    /// Lists are of different ages, up to this one.
+    ListsWaver(u64),
+    /// A change is wanted whose connection takes long to open, whose request arrives late, whose answer is lost, and whose job
+    /// is visible late.
+    Latest(usize, u16),
+    /// Writes of a status take so long.
+    WritesTake(usize, u64),
+    /// The definition lacks this field of the status, or none.
+    Prune(Option<&'static str>),
     /// The record of the last job is deleted.
     Erase,
     /// New credentials; the old ones are accepted for so long.

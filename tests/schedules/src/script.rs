@@ -8,7 +8,12 @@ use taurus_port_operator::{
 };
 use tokio::time::Duration;
 
-use crate::{schedule::Event, server::Trouble, sky::PROXIES, world::Shared};
+use crate::{
+    schedule::Event,
+    server::Trouble,
+    sky::{Course, End, Fate, PROXIES},
+    world::Shared,
+};
 
 mod people;
 
@@ -104,6 +109,25 @@ impl Script {
             Event::Foreign(instance, long) => world.sky.foreign_until[*instance] = now + long,
             Event::ListLag(lag) => world.sky.lag = *lag,
             Event::ReadsTake(long) => world.sky.read_takes = *long,
+            Event::OpeningTakes(long) => world.sky.opening_takes = *long,
+            Event::HoldUp(long) => world.sky.hold_ups.push_back(*long),
+            Event::ListsWaver(age) => world.sky.wavers = *age,
+            Event::Latest(resource, port) => {
+                let sky = &mut world.sky;
+                sky.opening_takes = 29_500;
+                sky.fates.push_back(Fate::Lost(Some(29_900)));
+                sky.courses.push_back(Course {
+                    visible_after: 119_900,
+                    takes: 600_000,
+                    end: End::Moves,
+                    sticks: false,
+                });
+                if world.edit(*resource, |object| object.spec.port = (*port).into()) {
+                    self.wish(*resource);
+                }
+            }
+            Event::WritesTake(machine, long) => world.trouble[*machine].writes_take = *long,
+            Event::Prune(field) => world.prune(*field),
             Event::Erase => world.erase(),
             Event::Rotate(grace) => world.keys.rotate(now + grace),
             Event::Spoil(fault, long) => world.keys.spoil(*fault, now + long),
@@ -197,6 +221,7 @@ impl Script {
         world.cluster.lag = [Duration::ZERO; 2];
         world.cluster.mend_watches(now);
         world.keys.heal();
+        world.prune(None);
         world.abandon_what_is_stuck();
         let sky = &mut world.sky;
         (sky.reads_fail, sky.tasks_fail, sky.status) = (None, None, None);
@@ -204,6 +229,9 @@ impl Script {
         sky.courses.clear();
         sky.loosen();
         sky.read_takes = 0;
+        sky.opening_takes = 0;
+        sky.hold_ups.clear();
+        sky.wavers = 0;
         sky.gone_until = [now; PROXIES.len()];
         sky.foreign_until = [now; 2];
         for life in world.lives.iter().flatten() {

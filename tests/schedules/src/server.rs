@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
-use http::{Method, Request, Uri};
+use http::{Method, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use kube::{
     Client,
@@ -53,6 +53,10 @@ pub struct Trouble {
     pub writes: VecDeque<WriteFault>,
     /// So many calls are answered with this status code.
     pub refusals: (u32, u16),
+    /// How long a write of a status takes, in milliseconds.
+    pub writes_take: u64,
+    /// Writes of a status are refused until then, in milliseconds.
+    pub writes_refused_until: u64,
     /// Nothing is answered until then, in milliseconds.
     pub silent_until: u64,
     /// Everything is refused until then, in milliseconds.
@@ -124,6 +128,11 @@ impl Call {
         self.path().starts_with("/apis/coordination.k8s.io")
     }
 
+    pub fn is_dry(&self) -> bool {
+        let mut pairs = self.uri.query().unwrap_or_default().split('&');
+        pairs.any(|pair| pair == "dryRun=All")
+    }
+
     fn writes_status(&self) -> bool {
         self.method == Method::PUT && self.path().ends_with("/status")
     }
@@ -131,12 +140,22 @@ impl Call {
 
 async fn serve(shared: &Shared, life: &Arc<Life>, call: &Call) -> io::Result<Answer> {
     let reset = || Err(io::Error::other("connection reset"));
+    if call.writes_status() {
+        let takes = shared.lock().trouble[life.machine].writes_take;
+        tokio::time::sleep(Duration::from_millis(takes)).await;
+    }
     let (silence, fault) = {
         let mut world = shared.lock();
         let now = world.now();
         let trouble = &mut world.trouble[life.machine];
         if trouble.failing_until > now {
             return Err(io::Error::other("connection refused"));
+        }
+        if call.writes_status() && trouble.writes_refused_until > now {
+            return Ok(answers::status(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalError",
+            ));
         }
         if let (left @ 1.., code) = &mut trouble.refusals {
             *left -= 1;

@@ -90,6 +90,14 @@ pub struct Sky {
     pub tally: [Tally; PROXIES.len()],
     pub lag: u64,
     pub read_takes: u64,
+    /// How often lists of proxies and jobs were read.
+    pub reads: u64,
+    /// How long a connection for a change takes to open.
+    pub opening_takes: u64,
+    /// For how long the threads that send the next changes are held up right before.
+    pub hold_ups: VecDeque<u64>,
+    /// Each list may be as old as this, whatever lists before it have shown.
+    pub wavers: u64,
     pub fates: VecDeque<Fate>,
     pub courses: VecDeque<Course>,
     /// Until when somebody else is at work on each instance.
@@ -119,6 +127,10 @@ impl Sky {
             tally: Default::default(),
             lag: 0,
             read_takes: 0,
+            reads: 0,
+            opening_takes: 0,
+            hold_ups: VecDeque::new(),
+            wavers: 0,
             fates: VecDeque::new(),
             courses: VecDeque::new(),
             foreign_until: [0; 2],
@@ -226,7 +238,8 @@ impl Sky {
         });
         if self.mode == Mode::Hasty {
             // Shown at once by a list that else lags, and then for as long as it lags behind the end.
-            self.history[proxy].push((self.now.saturating_sub(self.lag), port));
+            let oldest = self.lag.max(self.wavers);
+            self.history[proxy].push((self.now.saturating_sub(oldest), port));
         }
         Reply::Accepted(id)
     }

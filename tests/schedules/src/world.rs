@@ -44,6 +44,8 @@ pub struct World {
     pub slow_leases: bool,
     /// The machine that nothing is started on any more.
     pub retired: Option<usize>,
+    /// The field of the status that the definition lacks, and since when, in milliseconds.
+    pub pruning: Option<(&'static str, u64)>,
     /// What was broken.
     pub breaches: Vec<String>,
     /// What happened, where somebody wants to know.
@@ -87,6 +89,7 @@ impl World {
             election,
             slow_leases: false,
             retired: None,
+            pruning: None,
             breaches: Vec::new(),
             trace: traced.then(Vec::new),
         }

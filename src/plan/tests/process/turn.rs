@@ -241,7 +241,7 @@ impl Turn<'_> {
         job: &JobId,
         intent: Decision,
     ) -> Result<Duration, Halt> {
-        let with_job = settle::submitted(waiting.change.clone(), job.clone(), self.now());
+        let with_job = settle::submitted(waiting.change.clone(), job.clone(), self.now().wall);
         let decision = Decision {
             record: Record {
                 change: Some(with_job),

@@ -24,6 +24,27 @@ const MEANINGS: [Meaning; 8] = [
     Meaning::UnknownRefusal,
 ];
 
+/// What an older definition may lack.
+const PRUNED: [&str; 17] = [
+    "change",
+    "change/jobID",
+    "change/phase",
+    "change/intendedAt",
+    "change/submittedAt",
+    "change/attempt",
+    "change/fromPort",
+    "change/toPort",
+    "change/generation",
+    "change/id",
+    "lastChange",
+    "lastChange/outcome",
+    "failures",
+    "subjectUID",
+    "observedGeneration",
+    "appliedPort",
+    "corrections",
+];
+
 /// Makes the events of a schedule.
 pub(super) struct Maker {
     random: SmallRng,
@@ -79,7 +100,7 @@ impl Maker {
     }
 
     fn event(&mut self) -> Event {
-        match self.below(67) {
+        match self.below(77) {
             0..=6 => Event::Want(self.resource(), self.pick(&PORTS)),
             7 => Event::EditTimeout(self.resource(), 30 + self.below(60)),
             8 => Event::Policy(
@@ -114,6 +135,17 @@ impl Maker {
             ),
             28 => Event::Foreign(self.random.random_range(0..2), self.below(3_000_000)),
             29 => Event::ListLag(self.below(110_000)),
+            60 => Event::OpeningTakes(self.pick(&[0, 1_000, 29_900])),
+            61 => Event::OpeningTakes(self.below(29_900)),
+            62 => Event::HoldUp(self.below(120_000)),
+            63 => Event::ListsWaver(self.pick(&[0, 60_000, 110_000])),
+            64..=66 => Event::Latest(self.resource(), self.pick(&PORTS)),
+            67 => {
+                let long = self.pick(&[0, 2_000, 4_500, 6_000]);
+                Event::WritesTake(self.machine(), long)
+            }
+            68 => Event::Prune(Some(self.pick(&PRUNED))),
+            69 => Event::Prune(None),
             30 => Event::ReadsTake(self.below(8_000)),
             31 => Event::Erase,
             32..=35 => {
@@ -138,7 +170,8 @@ impl Maker {
             }
             48..=49 => {
                 let seconds = self.random.random_range(-7200..7200);
-                Event::Clock(self.machine(), self.pick(&[0, 3, -3, 30, seconds]))
+                let far = 6 * 3600;
+                Event::Clock(self.machine(), self.pick(&[0, 3, -3, 30, seconds, far, 0]))
             }
             50 => Event::Rotate(self.pick(&[0, 60_000, 600_000])),
             51..=52 => {
@@ -152,8 +185,8 @@ impl Maker {
                 Event::Refuses(self.machine(), calls, self.pick(&[429, 503]))
             }
             58..=59 => Event::NextCourse(self.stuck_course()),
-            60..=61 => Event::Stranger(self.random.random_range(0..PROXIES.len())),
-            62..=64 => Event::Stop(self.machine()),
+            70..=71 => Event::Stranger(self.random.random_range(0..PROXIES.len())),
+            72..=74 => Event::Stop(self.machine()),
             _ => Event::Recreate(self.resource(), false),
         }
     }

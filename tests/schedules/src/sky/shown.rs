@@ -10,27 +10,32 @@ use crate::world::wall;
 
 impl Sky {
     /// What the list shows: the truth of some time ago, but what it shows early it shows at once.
-    fn shown(&self, proxy: usize) -> u16 {
+    fn shown(&self, proxy: usize, age: u64) -> u16 {
         let work = self.open().filter(|work| work.proxy == proxy).last();
         if let (Mode::Hasty, Some(work)) = (self.mode, work) {
             return work.to;
         }
-        let then = self.now.saturating_sub(self.lag);
+        let then = self.now.saturating_sub(age);
         let history = &self.history[proxy];
         let old = history.iter().rev().find(|(at, _)| *at <= then);
         old.unwrap_or(&history[0]).1
     }
 
-    pub fn proxies(&self, instance: &InstanceId) -> Result<Vec<Proxy>, Meaning> {
+    /// `chance` decides how old the list is, where lists waver.
+    pub fn proxies(&self, instance: &InstanceId, chance: u64) -> Result<Vec<Proxy>, Meaning> {
         self.fails(self.reads_fail)?;
         let on_it = |number: &usize| PROXIES[*number].1 == instance.as_str();
         let there = (0..PROXIES.len())
             .filter(on_it)
             .filter(|number| self.gone_until[*number] <= self.now);
-        Ok(there.map(|number| self.proxy(number)).collect())
+        let age = match self.wavers {
+            0 => self.lag,
+            wavers => chance % (wavers + 1),
+        };
+        Ok(there.map(|number| self.proxy(number, age)).collect())
     }
 
-    fn proxy(&self, number: usize) -> Proxy {
+    fn proxy(&self, number: usize, age: u64) -> Proxy {
         let at_work = self.open().any(|work| work.proxy == number);
         let status = match &self.status {
             Some(status) => status.clone(),
@@ -44,7 +49,7 @@ impl Sky {
             name: format!("proxy-{number}"),
             status,
             address: Some("192.0.2.7".to_owned()),
-            port: Some(self.shown(number)),
+            port: Some(self.shown(number, age)),
         }
     }
 

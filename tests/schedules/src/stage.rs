@@ -1,0 +1,198 @@
+//! One operator, one resource, and a person at every switch: for stories that are told step by step.
+//!
+//! The cloud accepts a second change while the first is at work, and a list shows the old port until the end: whoever errs is not
+//! held up.
+
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+use rand::{SeedableRng as _, rngs::SmallRng};
+use taurus_port_operator::clock::Shift;
+
+use crate::{
+    machine::Machine,
+    resource::resource,
+    rest::ready,
+    sky::{Course, End, Fate, Mode, PROXIES, Sky},
+    world::{Shared, World},
+};
+
+const NAME: &str = "tpp-0";
+
+/// The stage.
+pub struct Stage {
+    shared: Shared,
+    shift: &'static Shift,
+}
+
+impl Stage {
+    /// A resource that is in order with port 3306, under a process that has led for long.
+    pub async fn set(seed: u64) -> Self {
+        let sky = Sky::new(Mode::Doubling, 3306);
+        let world = World::new(SmallRng::seed_from_u64(seed), None, sky, false, true);
+        let shared = Shared::new(world);
+        let shift = Shift::forever();
+        let machine = Machine {
+            number: 0,
+            shared: shared.clone(),
+            shift,
+        };
+        tokio::spawn(machine.run(Duration::from_hours(1)));
+        let stage = Self { shared, shift };
+        stage.create(None);
+        stage.pass(30).await;
+        assert!(stage.is_ready(), "{}", stage.told());
+        stage
+    }
+
+    /// Lets so many seconds pass.
+    pub async fn pass(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// A person makes the resource, with this status if there is one.
+    pub fn create(&self, status: Option<serde_json::Value>) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        let mut object = resource(NAME, PROXIES[0].1, PROXIES[0].0, 3306);
+        object.status = status.map(|status| serde_json::from_value(status).unwrap());
+        world.cluster.create(object, now);
+        world.stored(NAME);
+    }
+
+    /// A person deletes the resource.
+    pub fn delete(&self) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        world.cluster.delete(NAME, now);
+    }
+
+    /// A person wants another port.
+    pub fn want(&self, port: u16) {
+        self.edit(|object| object.spec.port = port.into());
+    }
+
+    /// Somebody else writes something that is nobody's business.
+    pub fn touch(&self, value: u64) {
+        self.edit(|object| {
+            object
+                .labels_mut()
+                .insert("touched".to_owned(), value.to_string());
+        });
+    }
+
+    /// Somebody writes a status by hand.
+    pub fn edit(&self, change: impl FnOnce(&mut taurus_port_operator::crd::TaurusProxyPort)) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        world.cluster.edit(NAME, now, change);
+        world.stored(NAME);
+    }
+
+    /// A connection for a change takes so many milliseconds to open.
+    pub fn opening_takes(&self, milliseconds: u64) {
+        self.shared.lock().sky.opening_takes = milliseconds;
+    }
+
+    /// The thread that sends the next change is held up for so many milliseconds right before.
+    pub fn hold_up(&self, milliseconds: u64) {
+        self.shared.lock().sky.hold_ups.push_back(milliseconds);
+    }
+
+    /// The answer to the next request is lost, and the request arrives after so many milliseconds.
+    pub fn lose_answer(&self, arrives: u64) {
+        let fate = Fate::Lost(Some(arrives));
+        self.shared.lock().sky.fates.push_back(fate);
+    }
+
+    /// The next job is visible after so many milliseconds, takes so many seconds, and moves the port or fails.
+    pub fn next_job(&self, visible_after: u64, takes: u64, moves: bool) {
+        self.shared.lock().sky.courses.push_back(Course {
+            visible_after,
+            takes: takes * 1000,
+            end: if moves { End::Moves } else { End::Fails },
+            sticks: false,
+        });
+    }
+
+    /// Lists show what was so many milliseconds ago.
+    pub fn list_lags(&self, milliseconds: u64) {
+        self.shared.lock().sky.lag = milliseconds;
+    }
+
+    /// The machine's clock is ahead by so many seconds.
+    pub fn clock_is_ahead(&self, seconds: i64) {
+        self.shift.set_wall(seconds);
+    }
+
+    /// The definition lacks a field of the status, or none.
+    pub fn prune(&self, field: Option<&'static str>) {
+        self.shared.lock().prune(field);
+    }
+
+    /// Writes of a status are refused for so many seconds.
+    pub fn refuse_writes(&self, seconds: u64) {
+        let mut world = self.shared.lock();
+        let until = world.now() + seconds * 1000;
+        world.trouble[0].writes_refused_until = until;
+    }
+
+    /// The process dies, and another one takes its place within twenty seconds.
+    pub fn crash(&self) {
+        if let Some(life) = &self.shared.lock().lives[0] {
+            life.end();
+        }
+    }
+
+    /// How often the cloud was asked for a change.
+    pub fn requests(&self) -> usize {
+        self.shared.lock().sky.tally[0].requests
+    }
+
+    /// How often the list of proxies and jobs were read.
+    pub fn reads(&self) -> u64 {
+        self.shared.lock().sky.reads
+    }
+
+    /// Changes that met another one at work.
+    pub fn collisions(&self) -> Vec<String> {
+        self.shared.lock().sky.collisions.clone()
+    }
+
+    /// The port that the proxy has.
+    pub fn port(&self) -> u16 {
+        self.shared.lock().sky.port(0)
+    }
+
+    /// How often a status was written.
+    pub fn writes(&self) -> usize {
+        self.shared.lock().book.writes
+    }
+
+    /// The resource.
+    pub fn object(&self) -> taurus_port_operator::crd::TaurusProxyPort {
+        let world = self.shared.lock();
+        world.cluster.get(NAME).cloned().unwrap()
+    }
+
+    /// Whether the status says that the newest wish is fulfilled.
+    pub fn is_ready(&self) -> bool {
+        let object = self.object();
+        let current = object
+            .status
+            .as_ref()
+            .is_some_and(|status| status.observed_generation == object.metadata.generation);
+        current && ready(&object).is_some_and(|ready| ready.status == "True")
+    }
+
+    /// The reason that the status gives.
+    pub fn reason(&self) -> String {
+        ready(&self.object()).map_or_else(String::new, |ready| ready.reason.clone())
+    }
+
+    /// What happened so far.
+    pub fn told(&self) -> String {
+        let world = self.shared.lock();
+        world.trace.as_ref().unwrap().join("\n")
+    }
+}

@@ -1,0 +1,304 @@
+//! Stories of the change protocol, told step by step in virtual time.
+
+use serde_json::json;
+use taurus_schedules::Stage;
+
+/// The worst that the accepted risks allow, all at once: the connection takes long to open, the answer is lost, the request
+/// arrives late, and its job is visible late.
+#[tokio::test(start_paused = true)]
+async fn r02_a_change_is_watched_from_when_it_is_on_record_however_long_the_connection_takes_to_open()
+ {
+    for opening in [0, 20_000, 29_000, 29_700] {
+        for seed in 0..10 {
+            let stage = Stage::set(seed).await;
+            stage.opening_takes(opening);
+            stage.lose_answer(29_900);
+            stage.next_job(119_900, 600, true);
+            stage.want(3307);
+            stage.pass(60).await;
+            stage.opening_takes(0);
+            stage.pass(1200).await;
+            assert_eq!(
+                stage.collisions(),
+                [""; 0],
+                "{opening} {seed}\n{}",
+                stage.told()
+            );
+            assert!(stage.requests() <= 1, "{}", stage.told());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn r01_a_thread_that_stood_still_before_the_request_sends_nothing_that_nobody_wants_any_more()
+{
+    let stage = Stage::set(1).await;
+    stage.hold_up(90_000);
+    stage.want(3307);
+    stage.pass(2).await;
+    stage.edit(|object| object.spec.suspend = Some(true));
+    stage.want(3306);
+    stage.pass(600).await;
+    assert_eq!(stage.requests(), 0, "{}", stage.told());
+    assert!(stage.is_ready());
+}
+
+/// A definition of an older release drops a field of the record, whichever it is.
+#[tokio::test(start_paused = true)]
+async fn c12a_no_change_begins_under_a_definition_that_drops_any_of_the_record() {
+    for field in [
+        "change",
+        "change/id",
+        "change/jobID",
+        "change/phase",
+        "change/attempt",
+        "change/fromPort",
+        "change/toPort",
+        "change/generation",
+        "change/intendedAt",
+        "change/submittedAt",
+        "lastChange",
+        "lastChange/finishedAt",
+        "failures",
+        "failures/0/failed",
+        "corrections",
+        "subjectUID",
+        "appliedPort",
+        "observedGeneration",
+        "lastHandledRequest",
+    ] {
+        let stage = Stage::set(1).await;
+        stage.prune(Some(field));
+        stage.want(3307);
+        stage.pass(1200).await;
+        stage.want(3308);
+        stage.pass(1200).await;
+        assert_eq!(stage.requests(), 0, "{field}\n{}", stage.told());
+        assert_eq!(stage.reason(), "CRDOutdated", "{field}\n{}", stage.told());
+        // C12b: it goes on by itself, within a resync.
+        stage.prune(None);
+        stage.pass(600).await;
+        assert_eq!(stage.requests(), 1, "{field}\n{}", stage.told());
+        stage.pass(300).await;
+        assert!(stage.is_ready(), "{field}\n{}", stage.told());
+    }
+}
+
+/// The definition is replaced while a change is at work.
+#[tokio::test(start_paused = true)]
+async fn c12a_a_job_whose_id_is_dropped_is_followed_to_its_end_and_no_other_change_follows() {
+    let stage = Stage::set(1).await;
+    stage.want(3307);
+    stage.pass(300).await;
+    assert!(stage.is_ready(), "{}", stage.told());
+    // Looked at five minutes ago, and so taken for whole.
+    stage.prune(Some("change/jobID"));
+    stage.next_job(1000, 60, true);
+    stage.want(3308);
+    stage.pass(200).await;
+    assert_eq!(stage.requests(), 2, "{}", stage.told());
+    assert_eq!(stage.port(), 3308);
+    stage.want(3309);
+    stage.pass(1800).await;
+    assert_eq!(stage.requests(), 2, "{}", stage.told());
+    assert_eq!(stage.reason(), "CRDOutdated", "{}", stage.told());
+    stage.prune(None);
+    stage.pass(900).await;
+    assert_eq!(stage.requests(), 3, "{}", stage.told());
+}
+
+/// After a change was verified the list falls back, and people want the port of before.
+#[tokio::test(start_paused = true)]
+async fn r09_a_list_that_falls_back_behind_a_verified_change_makes_nothing_ready() {
+    let stage = Stage::set(1).await;
+    stage.want(3307);
+    stage.pass(60).await;
+    assert!(stage.is_ready(), "{}", stage.told());
+    stage.list_lags(60_000);
+    stage.want(3306);
+    for second in 0..900 {
+        stage.pass(1).await;
+        if second == 90 {
+            stage.list_lags(0);
+        }
+        assert!(
+            !stage.is_ready() || stage.port() == 3306,
+            "{}",
+            stage.told()
+        );
+    }
+    assert!(stage.is_ready(), "{}", stage.told());
+    assert_eq!(stage.requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r04b_a_job_of_a_deleted_resource_is_told_with_its_end() {
+    let stage = Stage::set(1).await;
+    stage.next_job(1000, 300, true);
+    stage.want(3307);
+    // Between the request and its answer.
+    while stage.requests() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    stage.delete();
+    stage.pass(900).await;
+    let told = stage.told();
+    let says = |what: &[&str]| {
+        let mut lines = told.lines();
+        lines.any(|line| what.iter().all(|what| line.contains(what)))
+    };
+    assert!(says(&["event JobNotRecorded", "job-1", "po01"]), "{told}");
+    assert!(
+        says(&["event ChangeOfDeleted", "job-1", "was completed"]),
+        "{told}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn r04b_a_job_whose_change_was_taken_from_the_record_is_told() {
+    let stage = Stage::set(1).await;
+    stage.next_job(1000, 300, true);
+    stage.want(3307);
+    while stage.requests() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    stage.edit(|object| {
+        object.status.as_mut().unwrap().change = None;
+    });
+    stage.pass(60).await;
+    let told = stage.told();
+    assert!(told.contains("event JobNotRecorded: job job-1"), "{told}");
+    stage.pass(1200).await;
+    assert_eq!(stage.requests(), 1, "{}", stage.told());
+    assert!(stage.is_ready(), "{}", stage.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn b02_a_job_whose_id_can_not_be_written_is_polled_from_memory() {
+    let stage = Stage::set(1).await;
+    stage.next_job(1000, 200, true);
+    stage.want(3307);
+    while stage.requests() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    stage.refuse_writes(300);
+    stage.pass(60).await;
+    let before = stage.reads();
+    stage.pass(60).await;
+    assert!(stage.reads() >= before + 4, "polled: {}", stage.told());
+    assert_eq!(stage.object().status.unwrap().change.unwrap().job_id, None);
+    // The write is tried again at most 5 s apart.
+    stage.pass(186).await;
+    let status = stage.object().status.unwrap();
+    let jobs = [
+        status.change.and_then(|change| change.job_id),
+        status.last_change.and_then(|last| last.job_id),
+    ];
+    assert!(jobs.contains(&Some("job-1".to_owned())), "{}", stage.told());
+    stage.pass(60).await;
+    assert!(stage.is_ready(), "{}", stage.told());
+    assert_eq!(stage.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn h16_a_clock_that_was_ahead_holds_the_next_attempt_up_no_longer_than_others() {
+    let stage = Stage::set(1).await;
+    stage.clock_is_ahead(6 * 3600);
+    stage.next_job(1000, 40, false);
+    stage.want(3307);
+    stage.pass(60).await;
+    assert_eq!(stage.requests(), 1, "{}", stage.told());
+    assert_eq!(stage.reason(), "BackingOff", "{}", stage.told());
+    stage.clock_is_ahead(0);
+    stage.pass(120).await;
+    assert_eq!(stage.requests(), 2, "{}", stage.told());
+    stage.pass(120).await;
+    assert!(stage.is_ready(), "{}", stage.told());
+}
+
+/// A status from a backup, of a month ago.
+fn restored(uid: &str) -> serde_json::Value {
+    json!({
+        "observedGeneration": 1, "subjectUID": uid, "port": 3307, "appliedPort": 3307,
+        "change": {
+            "id": "c", "fromPort": 3307, "toPort": 3306, "generation": 1, "phase": "Submitted", "attempt": 1,
+            "jobID": "job-of-long-ago", "intendedAt": "2026-12-01T00:00:00Z", "submittedAt": "2026-12-01T00:00:01Z"
+        },
+        "conditions": []
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn e16_a_job_of_more_than_a_month_ago_is_over_within_minutes() {
+    for (port, requests) in [(3306, 0), (3307, 1)] {
+        let stage = Stage::set(1).await;
+        if port == 3307 {
+            stage.want(3307);
+            stage.pass(300).await;
+            stage.want(3306);
+            stage.hold_up(60_000);
+            stage.pass(5).await;
+        }
+        let before = stage.requests();
+        let uid = stage.object().uid_of();
+        stage.edit(|object| {
+            let generation = object.metadata.generation;
+            let mut status: taurus_port_operator::crd::TaurusProxyPortStatus =
+                serde_json::from_value(restored(&uid)).unwrap();
+            status.observed_generation = generation;
+            object.status = Some(status);
+        });
+        stage.crash();
+        stage.pass(230).await;
+        if port == 3306 {
+            let status = stage.object().status.unwrap();
+            assert_eq!(status.change, None, "{}", stage.told());
+            let told = status
+                .conditions
+                .iter()
+                .find(|one| one.type_ == "JobSucceeded");
+            let told = told.unwrap();
+            assert_eq!(told.status, "Unknown", "nobody saw it end: {told:?}");
+            assert!(told.message.contains("job-of-long-ago"));
+        }
+        stage.pass(170).await;
+        assert_eq!(stage.requests() - before, requests, "{}", stage.told());
+        assert_eq!(stage.port(), 3306);
+        assert!(stage.is_ready(), "{}", stage.told());
+    }
+}
+
+/// The uid of a resource, for a status of its own.
+trait Uid {
+    fn uid_of(&self) -> String;
+}
+
+impl Uid for taurus_port_operator::crd::TaurusProxyPort {
+    fn uid_of(&self) -> String {
+        self.metadata.uid.clone().unwrap_or_default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a09_who_writes_beside_us_costs_no_look_at_the_cloud() {
+    let stage = Stage::set(1).await;
+    stage.next_job(1000, 40, true);
+    stage.want(3307);
+    stage.pass(3).await;
+    let quiet = {
+        let other = Stage::set(1).await;
+        other.next_job(1000, 40, true);
+        other.want(3307);
+        other.pass(300).await;
+        assert!(other.is_ready());
+        other.reads()
+    };
+    for value in 0..297 {
+        stage.touch(value);
+        stage.pass(1).await;
+    }
+    assert!(stage.is_ready(), "{}", stage.told());
+    let (reads, requests) = (stage.reads(), stage.requests());
+    assert_eq!(requests, 1);
+    assert!(reads <= quiet + 4, "{reads} reads, {quiet} without company");
+}
