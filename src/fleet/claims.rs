@@ -7,7 +7,7 @@
 
 use std::{
     cell::LazyCell,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -22,16 +22,15 @@ mod directory;
 mod entry;
 mod key;
 mod standing;
+mod woken;
 
 pub use key::ProxyKey;
 pub use standing::{Rival, Standing};
+pub use woken::Woken;
 
 use directory::Directory;
 use entry::{Entry, Proof};
 use key::Place;
-
-/// Who has to be woken.
-pub type Woken = BTreeSet<ResourceName>;
 
 /// The directory; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -171,45 +170,6 @@ impl Claims {
 
     fn directory(&self) -> MutexGuard<'_, Directory> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Entry {
-    /// Whether others have to know of it, beside what was `known` before.
-    fn stirs(&self, known: Option<&Self>) -> bool {
-        let Some(known) = known.filter(|known| known.contends && known.key == self.key) else {
-            // Somebody new is heard of once it has seen the proxy.
-            return known.is_some_and(|known| known.contends)
-                || (self.contends && self.proof == Proof::Given);
-        };
-        let shows_another = self.owns && self.shown != known.shown;
-        !self.contends || (self.proof, self.port) != (known.proof, known.port) || shows_another
-    }
-
-    /// Whether its word on a job counts for resources of `namespace` in that place.
-    fn is_believed(&self, place: &Place, namespace: &str) -> bool {
-        let near = self.name.namespace() == namespace;
-        *self.key.place == *place && (near || self.proof == Proof::Given)
-    }
-}
-
-impl Directory {
-    /// Adds those who contend for the same proxy, if it makes a difference to them: who has never seen it makes none to the
-    /// owner, nor does anybody else beside an owner.
-    fn wake_rivals(&self, entry: &Entry, woken: &mut Woken) {
-        if !entry.owns && self.has_owner(&entry.key) {
-            return;
-        }
-        let rivals = self.contenders_for(&entry.key);
-        woken.extend(rivals.map(|(_, rival)| rival.name.clone()));
-    }
-
-    /// Adds those for whom the word of a resource on a job counts.
-    fn wake_those_who_hear(&self, entry: &Entry, woken: &mut Woken) {
-        let there = self.on_instance(&entry.instance);
-        let hear =
-            there.filter(|other| entry.is_believed(&other.key.place, other.name.namespace()));
-        woken.extend(hear.map(|other| other.name.clone()));
     }
 }
 

@@ -116,7 +116,6 @@ fn among_equals(own: &Entry, others: &[&Entry], older: usize, view: View<'_>) ->
     for (place, other) in others.iter().enumerate() {
         let is_older = place < older;
         match other.proof {
-            Proof::Failed => {}
             Proof::Given if other.port == own.port => {
                 if is_older {
                     return Standing::Claimed(rival(own, other));
@@ -133,7 +132,7 @@ fn among_equals(own: &Entry, others: &[&Entry], older: usize, view: View<'_>) ->
             Proof::Open if is_older || other.since < own.since.saturating_add(view.patience) => {
                 open = open.max(view.left(other.since));
             }
-            Proof::Open => {}
+            Proof::Failed | Proof::Open => {}
         }
     }
     contested.map_or(Standing::Open(open), Standing::Contested)

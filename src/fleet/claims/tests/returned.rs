@@ -17,7 +17,7 @@ fn settled(rival_made: i64) -> (Claims, TaurusProxyPort) {
 /// The owner, made anew under its name.
 fn again() -> TaurusProxyPort {
     object("again", 300, |value| {
-        value["metadata"]["name"] = json!("orders")
+        value["metadata"]["name"] = json!("orders");
     })
 }
 

@@ -65,7 +65,7 @@ fn n02_who_is_deleted_and_made_anew_is_never_waited_for_by_both() {
     let (claims, _, waiting) = two();
     claims.forget("orders", at(5));
     let again = object("again", 300, |value| {
-        value["metadata"]["name"] = json!("orders")
+        value["metadata"]["name"] = json!("orders");
     });
     note(&claims, &again, 6);
     let woken = names(claims.looked("again", true));
