@@ -22,6 +22,8 @@ pub enum Meaning {
     Throttled,
     /// This operator itself makes no more calls for now: the budget of the credential is used up. The cloud was not asked.
     OutOfCalls,
+    /// The cloud answers, but so slowly that what was seen is too old for a change when all of it is there.
+    Slow,
     /// Passes by itself: network, 5xx, HTML, empty answers and every unknown code.
     Transient,
     /// No call was made: those under way have to be answered first.

@@ -271,7 +271,13 @@ impl Pass<'_> {
         }
     }
 
-    fn refuse(&mut self, record: &mut Record, port: u16, error: CloudError, now: Moment) {
+    pub(super) fn refuse(
+        &mut self,
+        record: &mut Record,
+        port: u16,
+        error: CloudError,
+        now: Moment,
+    ) {
         let before = self
             .memory
             .session

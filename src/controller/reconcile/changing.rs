@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Finding, Pass, looking::Way};
 use crate::{
-    cloud::{Cloud, CloudError, Proxy, ProxyStatus, Urgency},
+    cloud::{Cloud, CloudError, Meaning, Proxy, ProxyStatus, Urgency},
     controller::{
         journal::JournalError,
         look::{Depth, Later},
@@ -156,6 +156,9 @@ impl Pass<'_> {
         if matches!(finding.decision.step, Step::Change(_)) && self.is_too_old(&finding) {
             // There were very many tasks to read. Next time only those are read that are new.
             finding = self.find_closely(desired, directory, turn.as_ref()).await?;
+            if matches!(finding.decision.step, Step::Change(_)) && self.is_too_old(&finding) {
+                return Ok(self.too_slow(desired, finding));
+            }
         }
         match finding.decision.step.clone() {
             Step::Change(order) if self.memory.permit.is_some() => {
@@ -176,6 +179,23 @@ impl Pass<'_> {
         let finding = Box::pin(self.find(desired, &way, depth)).await?;
         // Only looks that have their time are put off.
         finding.map_err(|Later(..)| JournalError::Conflict)
+    }
+
+    /// What was seen is too old for a change each time: nothing is put on record, and no connection is opened for it.
+    fn too_slow(&mut self, desired: &Desired, mut finding: Finding) -> Finding {
+        let now = self.context.clock.now();
+        let took = now.elapsed(finding.looked_at.uptime).as_secs();
+        let allowed = self.context.pace.look_good_for.as_secs();
+        let text = format!(
+            "the cloud is slow: when the lists of tasks and of proxies were read, the first was {took} s old, and a change may rest on \
+             none that is older than {allowed} s; it is tried again later"
+        );
+        let mut record = Record::of(self.object);
+        let error = CloudError::local(Meaning::Slow, text);
+        self.refuse(&mut record, desired.port.get(), error, now);
+        // What was seen stands; it is not taken in twice.
+        finding.decision = plan::decide_again(&self.facts(desired, &record, &finding.observed));
+        finding
     }
 
     /// Whether a look took longer than it is good for.

@@ -33,7 +33,7 @@ pub fn passing(error: &CloudError) -> Message {
     }
     let own = match (error.meaning, asked(error)) {
         // Said by the operator itself, with the reason.
-        (Meaning::OutOfCalls, _) => return Message::plain(error.text.clone()),
+        (Meaning::OutOfCalls | Meaning::Slow, _) => return Message::plain(error.text.clone()),
         (Meaning::Throttled, _) => "the cloud asks for fewer calls; they are made more slowly",
         (Meaning::Busy, _) => "the cloud is busy with the instance or proxy; it is asked again",
         (Meaning::Malformed, _) => "the cloud's answer can't be understood; it is asked again",
@@ -99,6 +99,7 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
         Meaning::Busy
         | Meaning::Throttled
         | Meaning::OutOfCalls
+        | Meaning::Slow
         | Meaning::Transient
         | Meaning::Unasked
         | Meaning::UnknownRefusal
