@@ -27,7 +27,8 @@ pub fn after_error(error: &CloudError, count: u32, pace: &Pace) -> Duration {
         Meaning::Busy => doubling(pace.busy, count),
         Meaning::UnknownRefusal => doubling(pace.unknown_refusal, count),
         Meaning::Throttled
-        | Meaning::OutOfCalls | Meaning::Slow
+        | Meaning::OutOfCalls
+        | Meaning::Slow
         | Meaning::Transient
         | Meaning::Unasked
         | Meaning::Malformed
