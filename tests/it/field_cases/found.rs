@@ -9,10 +9,7 @@ pub struct Row {
 }
 
 /// Rows that have no test of their own yet. Whoever writes one takes the row out.
-pub const NOT_YET: &[&str] = &[
-    "R02", "C12a", "R09", "R04b", "N01", "R03", "R05", "R10", "F4c", "H12", "H07", "C12b", "H16",
-    "E14", "E16", "B02", "R11", "R03b", "A09", "B29", "N06", "N07", "D08", "H01", "T07",
-];
+pub const NOT_YET: &[&str] = &["H12", "H07", "C12b", "R03b"];
 
 /// Each heading of the list with its rows.
 pub fn chapters() -> Vec<(&'static str, Vec<Row>)> {
