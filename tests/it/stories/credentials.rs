@@ -83,9 +83,7 @@ async fn store(world: &World, name: &str, data: &[(&str, &[u8])]) {
         ..Secret::default()
     };
     let secrets: Api<Secret> = Api::namespaced(world.client.clone(), &world.namespace);
-    let _ = secrets
-        .delete(name, &kube::api::DeleteParams::default())
-        .await;
+    let _ = secrets.delete(name, &DeleteParams::default()).await;
     secrets
         .create(&PostParams::default(), &secret)
         .await
@@ -367,7 +365,7 @@ async fn h01_keys_of_other_names_are_told_and_a_job_is_followed_with_what_began_
     assert_eq!(world.asked_for(), [3307]);
     assert_eq!(world.get().await.status.unwrap().port, Some(3307));
     // Nothing new begins with it.
-    world.want(3308).await;
+    world.patch(json!({"spec": {"port": 3308}})).await;
     let told = |object: &TaurusProxyPort| {
         ["WaitingForCredentials", "CredentialsMissing"].contains(&reason(object))
     };
