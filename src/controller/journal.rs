@@ -405,6 +405,10 @@ enum Making {
 
 /// The status of `object` with the job set where its change stands, or where it has ended; nothing within, where it is set
 /// already, and nothing at all, where the change stands nowhere.
+#[expect(
+    clippy::option_option,
+    reason = "whether there is a place, and whether it lacks the job"
+)]
 fn with_job(
     object: &TaurusProxyPort,
     id: &ChangeId,
