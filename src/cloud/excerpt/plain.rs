@@ -150,20 +150,17 @@ fn entity(bytes: &[u8]) -> Option<(usize, Vec<u8>)> {
     let entity = bytes.get(bytes.len().checked_sub(length)?..)?;
     let name = str::from_utf8(entity).ok()?;
     let name = name.strip_prefix('&')?.strip_suffix(';')?;
-    let decoded = match name.strip_prefix('#') {
-        Some(number) => {
-            let code = match number.strip_prefix(['x', 'X']) {
-                Some(digits) => u32::from_str_radix(digits, 16),
-                None => number.parse(),
-            };
-            char::from_u32(code.ok()?)?.to_string()
-        }
-        None => {
-            let decoded = html_escape::decode_html_entities(str::from_utf8(entity).ok()?);
-            // A name that nobody knows stays.
-            (!decoded.starts_with('&') || name == "amp" || name == "AMP")
-                .then(|| decoded.into_owned())?
-        }
+    let decoded = if let Some(number) = name.strip_prefix('#') {
+        let code = match number.strip_prefix(['x', 'X']) {
+            Some(digits) => u32::from_str_radix(digits, 16),
+            None => number.parse(),
+        };
+        char::from_u32(code.ok()?)?.to_string()
+    } else {
+        let decoded = html_escape::decode_html_entities(str::from_utf8(entity).ok()?);
+        // A name that nobody knows stays.
+        (!decoded.starts_with('&') || name == "amp" || name == "AMP")
+            .then(|| decoded.into_owned())?
     };
     Some((length, decoded.into_bytes()))
 }
