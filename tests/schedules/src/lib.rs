@@ -22,7 +22,6 @@ mod cluster;
 mod fake;
 mod flaw;
 mod fleet;
-pub mod handover;
 mod keys;
 mod life;
 mod link;
@@ -38,6 +37,7 @@ mod script;
 mod server;
 mod sky;
 mod stage;
+pub mod waits;
 mod world;
 
 pub use fake::Fake;

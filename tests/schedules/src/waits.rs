@@ -1,0 +1,161 @@
+//! How long a change is waited for, after another one or after an operator that has ended.
+//!
+//! Relies on one machine, virtual time and a cloud whose lists don't lag. Promises times to a tenth of a second.
+
+use std::time::Duration;
+
+use rand::{SeedableRng as _, rngs::SmallRng};
+use taurus_port_operator::clock::Shift;
+use tokio::task::AbortHandle;
+
+use crate::{
+    machine::Machine,
+    resource::resource,
+    sky::{Mode, PROXIES, Sky},
+    world::{Shared, World},
+};
+
+/// The next process starts after this at the latest.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// What the operator that gives the lease back leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing.
+    Nothing,
+    /// A change whose job runs.
+    AJob,
+    /// The change of a resource that was deleted.
+    AFollowedJob,
+    /// Nothing that it knows of: it has led for a minute.
+    AShortTerm,
+}
+
+/// How long the change of a resource waits that is made when the operator ends.
+pub async fn after_a_hand_over(left: Left, seed: u64) -> Duration {
+    let stage = Stage::new(seed);
+    stage.make(0, 3306);
+    let minutes = if left == Left::AShortTerm { 1 } else { 5 };
+    tokio::time::sleep(Duration::from_mins(minutes)).await;
+    if matches!(left, Left::AJob | Left::AFollowedJob) {
+        stage.want(0, 3307);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    if left == Left::AFollowedJob {
+        stage.delete(0);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    stage.end(true);
+    stage.make(2, 3307);
+    stage.until_asked(2, 1).await
+}
+
+/// How long the change of a proxy waits that is wanted as soon as another change on the same instance was verified: one of the
+/// proxy itself, or of another one. `crashes` is whether the process ends in between.
+pub async fn after_an_own_change(same: bool, crashes: bool, seed: u64) -> Duration {
+    let stage = Stage::new(seed);
+    stage.make(0, 3306);
+    stage.make(1, 3306);
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    stage.want(0, 3307);
+    stage.until_asked(0, 1).await;
+    while !stage.is_ready(0) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    if crashes {
+        stage.end(false);
+    }
+    let proxy = usize::from(!same);
+    stage.want(proxy, 3308);
+    stage.until_asked(proxy, 1 + usize::from(same)).await
+}
+
+/// One operator on one machine.
+struct Stage {
+    shared: Shared,
+    running: AbortHandle,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.running.abort();
+    }
+}
+
+impl Stage {
+    fn new(seed: u64) -> Self {
+        let random = SmallRng::seed_from_u64(seed);
+        let sky = Sky::new(Mode::Hidden, 3306);
+        let mut world = World::new(random, None, sky, true, false);
+        world.slow_leases = false;
+        let shared = Shared::new(world);
+        let machine = Machine {
+            number: 0,
+            shared: shared.clone(),
+            shift: Shift::forever(),
+        };
+        let running = tokio::spawn(machine.run(Duration::ZERO)).abort_handle();
+        Self { shared, running }
+    }
+
+    fn make(&self, number: usize, port: u16) {
+        let (proxy, instance) = PROXIES[number];
+        let mut world = self.shared.lock();
+        let now = world.now();
+        let object = resource(&name(number), instance, proxy, port);
+        world.cluster.create(object, now);
+        world.stored(&name(number));
+    }
+
+    fn want(&self, number: usize, port: i32) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        world
+            .cluster
+            .edit(&name(number), now, |object| object.spec.port = port);
+        world.stored(&name(number));
+    }
+
+    fn delete(&self, number: usize) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        world.cluster.delete(&name(number), now);
+    }
+
+    /// Ends the process, in good order or not.
+    fn end(&self, in_good_order: bool) {
+        let life = self.shared.lock().lives[0].clone().unwrap();
+        if in_good_order {
+            life.stop();
+        } else {
+            life.end();
+        }
+    }
+
+    /// Whether a resource of this generation is Ready.
+    fn is_ready(&self, number: usize) -> bool {
+        let world = self.shared.lock();
+        let object = world.cluster.get(&name(number)).unwrap();
+        let status = object.status.as_ref().unwrap();
+        let mut conditions = status.conditions.iter();
+        status.observed_generation == object.metadata.generation
+            && conditions.any(|one| one.type_ == "Ready" && one.status == "True")
+    }
+
+    /// Waits until so many changes of a proxy were asked for, for at most an hour, and says how long that took.
+    async fn until_asked(&self, proxy: usize, requests: usize) -> Duration {
+        let begun = self.shared.lock().now();
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let world = self.shared.lock();
+            let waited = Duration::from_millis(world.now() - begun);
+            if world.sky.tally[proxy].requests >= requests || waited > Duration::from_hours(1) {
+                return waited;
+            }
+        }
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("tpp-{number}")
+}

@@ -1,0 +1,57 @@
+//! A change waits for no longer than can be proved to be needed: after a rolling upgrade, and after another change.
+
+use std::time::Duration;
+
+use taurus_schedules::waits::{LONGEST_PAUSE, Left, after_a_hand_over, after_an_own_change};
+
+/// For how long a successor checks that no change from before it runs.
+const WHOLE_WAIT: Duration = Duration::from_secs(160);
+
+/// By how much lists may lag, less the time that it takes to see the end of a job.
+const LAG: Duration = Duration::from_secs(100);
+
+const SOON: Duration = Duration::from_secs(5);
+
+#[tokio::test(start_paused = true)]
+async fn n04_after_a_clean_hand_over_the_first_change_is_sent_within_seconds() {
+    for seed in 0..10 {
+        let waited = after_a_hand_over(Left::Nothing, seed).await;
+        assert!(waited <= LONGEST_PAUSE + SOON, "seed {seed}: {waited:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn n04_a_hand_over_with_something_in_flight_costs_the_whole_wait() {
+    for left in [Left::AJob, Left::AFollowedJob, Left::AShortTerm] {
+        for seed in 0..5 {
+            let waited = after_a_hand_over(left, seed).await;
+            assert!(waited >= WHOLE_WAIT, "{left:?}, seed {seed}: {waited:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn n05_an_own_change_that_was_verified_holds_no_neighbour_up() {
+    for seed in 0..5 {
+        let waited = after_an_own_change(false, false, seed).await;
+        assert!(waited <= SOON, "seed {seed}: {waited:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn n05_an_own_change_that_was_verified_does_not_hold_up_the_next_one() {
+    for seed in 0..5 {
+        let waited = after_an_own_change(true, false, seed).await;
+        assert!(waited <= SOON, "seed {seed}: {waited:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn n05_what_an_earlier_process_did_is_waited_for() {
+    for same in [false, true] {
+        for seed in 0..5 {
+            let waited = after_an_own_change(same, true, seed).await;
+            assert!(waited >= LAG, "same proxy: {same}, seed {seed}: {waited:?}");
+        }
+    }
+}
