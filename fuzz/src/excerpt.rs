@@ -19,19 +19,18 @@ const WHOLE: usize = 8;
 
 /// Ways to write a text in another one.
 const FORMS: [fn(&str) -> String; 4] = [
-    |text| text.bytes().map(|byte| format!("%{byte:02x}")).collect(),
-    |text| {
-        let units = text.encode_utf16();
-        units.map(|unit| format!("\\u{unit:04x}")).collect()
-    },
+    |text| joined(text.bytes().map(|byte| format!("%{byte:02x}"))),
+    |text| joined(text.encode_utf16().map(|unit| format!("\\u{unit:04x}"))),
     |text| {
         let letters = text.chars();
-        letters
-            .map(|letter| format!("&#{};", u32::from(letter)))
-            .collect()
+        joined(letters.map(|letter| format!("&#{};", u32::from(letter))))
     },
-    |text| text.bytes().map(|byte| format!("{byte:02x}")).collect(),
+    |text| joined(text.bytes().map(|byte| format!("{byte:02x}"))),
 ];
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().concat()
+}
 
 /// Checks secrets and a text.
 pub fn check(input: &[u8]) -> bool {
@@ -61,7 +60,7 @@ pub fn check(input: &[u8]) -> bool {
 /// Whether enough of a secret is left without what other programs leave out.
 fn is_whole(secret: &str) -> bool {
     let left = secret.bytes();
-    let left = left.filter(|byte| byte.is_ascii_alphanumeric());
+    let left = left.filter(u8::is_ascii_alphanumeric);
     left.count() >= WHOLE
 }
 

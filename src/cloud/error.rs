@@ -24,6 +24,8 @@ pub enum Meaning {
     OutOfCalls,
     /// The cloud answers, but so slowly that what was seen is too old for a change when all of it is there.
     Slow,
+    /// The operator itself did not send the change: something stood against it after its record and before its first byte.
+    Withdrawn,
     /// Passes by itself: network, 5xx, HTML, empty answers and every unknown code.
     Transient,
     /// No call was made: those under way have to be answered first.

@@ -247,7 +247,7 @@ impl Cloud for HttpCloud {
             // side by side: a look must not be old when it ends.
             let began = self.reads.clock.now();
             self.walk(Tasks::Pending, &mut found, began).await?;
-            let begun = self.reads.clock.now();
+            let after_pending = self.reads.clock.now();
             let (mut running, mut recent) = (paging::Rows::default(), paging::Rows::default());
             let (_, cloud_time) = futures::try_join!(
                 self.walk(Tasks::Running, &mut running, began),
@@ -258,7 +258,7 @@ impl Cloud for HttpCloud {
             Ok(TaskList {
                 tasks: found.into_values(),
                 cloud_time,
-                begun: Some(begun),
+                begun: Some(after_pending),
             })
         })
     }

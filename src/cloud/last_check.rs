@@ -26,6 +26,9 @@ pub struct LastCheck<'a> {
     objection: &'a Objection<'a>,
 }
 
+/// Said where a change would leave too late after its record.
+const TOO_SLOW: &str = "the API server took longer to acknowledge its record, or this process to go on, than the 5 s that are allowed";
+
 /// Until when a change may be sent, by the monotonic and by the wall clock: a machine may have been paused.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
@@ -83,7 +86,7 @@ impl Deadline {
             now.elapsed(since.uptime).max(now.since(since.wall)) > limit
         };
         if over(self.acknowledged) {
-            Some("the acknowledgement of the intent is too old")
+            Some(TOO_SLOW)
         } else if over(self.looked_at) {
             Some("the look at the cloud is too old")
         } else {

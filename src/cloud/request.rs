@@ -77,6 +77,7 @@ impl Request {
     }
 
     /// The same without a query.
+    #[must_use]
     pub fn without_query(self) -> Self {
         Self {
             query: Vec::new(),

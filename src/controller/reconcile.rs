@@ -141,14 +141,13 @@ impl<'a> Pass<'a> {
             }
             opened.directory
         });
-        let finding = match self.find_due(&desired, &way).await? {
-            Some(finding) => finding,
-            None => {
-                let depth = self.depth(&desired, &record);
-                match self.find_usual(&desired, &way, depth).await? {
-                    Ok(finding) => finding,
-                    Err(later) => return self.put_off(&desired, later).await,
-                }
+        let finding = if let Some(finding) = self.find_due(&desired, &way).await? {
+            finding
+        } else {
+            let depth = self.depth(&desired, &record);
+            match self.find_usual(&desired, &way, depth).await? {
+                Ok(finding) => finding,
+                Err(later) => return self.put_off(&desired, later).await,
             }
         };
         if let (Ok(directory), Some(verified)) = (&way, &finding.decision.session.verified) {

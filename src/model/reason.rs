@@ -76,6 +76,15 @@ pub enum Reason {
     /// The cloud can't be reached or fails; a settled resource says so only after three failed looks in a row.
     #[strum(message = "see to the network if it lasts")]
     CloudUnreachable,
+    /// The cloud answers so slowly that what it shows is too old for a change when all of it was read; nothing was put on record.
+    #[strum(message = "see to the cloud or the network if it lasts")]
+    CloudSlow,
+    /// The operator did not send a change whose record was written: the API server took more than five seconds to acknowledge
+    /// that record, or something changed in the last moment. The message says what. It is tried again.
+    #[strum(
+        message = "if it lasts, see to webhooks on `taurusproxyports/status` and to the API server"
+    )]
+    ChangeNotSent,
     /// The cloud asks for fewer calls.
     #[strum(message = "a longer `--resync`")]
     Throttled,
@@ -205,6 +214,8 @@ impl Reason {
             | Self::TakingOver
             | Self::Suspended
             | Self::CloudUnreachable
+            | Self::CloudSlow
+            | Self::ChangeNotSent
             | Self::Throttled
             | Self::MalformedAnswer
             | Self::RequestRefused

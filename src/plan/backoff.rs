@@ -29,14 +29,18 @@ pub fn after_error(error: &CloudError, count: u32, pace: &Pace) -> Duration {
         Meaning::Throttled
         | Meaning::OutOfCalls
         | Meaning::Slow
+        | Meaning::Withdrawn
         | Meaning::Transient
         | Meaning::Unasked
         | Meaning::Malformed
         // Heals as soon as the certificate, or the file of --extra-ca, is another one.
         | Meaning::TlsFailed => doubling(pace.transient, count),
         Meaning::Unauthenticated | Meaning::ClockSkew | Meaning::Locked => pace.stuck_poll,
-        Meaning::Denied | Meaning::NotFound | Meaning::Rejected => pace.denied_check,
-        Meaning::EndpointNotAllowed | Meaning::RegionUnknown => pace.denied_check,
+        Meaning::Denied
+        | Meaning::NotFound
+        | Meaning::Rejected
+        | Meaning::EndpointNotAllowed
+        | Meaning::RegionUnknown => pace.denied_check,
         Meaning::Blocked => pace.blocked_check,
     };
     own.max(error.retry_after.unwrap_or_default())

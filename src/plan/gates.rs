@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
-    cloud::{Proxy, ProxyStatus},
+    cloud::{Proxy, ProxyStatus, Task},
     crd::{FailureCause, ManagementPolicy, Outcome},
     fleet::claims::Standing,
     model::JobId,
@@ -220,23 +220,24 @@ pub fn tasks(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
         Seen::NotRead => Some(Step::LookAtTasks),
         Seen::Unknown(trouble) => Some(trouble::with_tasks(facts, trouble)),
         Seen::Known(None) => own_job(facts, proxy),
-        Seen::Known(Some(task)) => Some(match facts.observed.tasks_clear_in {
-            Some(wait) => {
-                let last = facts.record.last.as_ref();
-                let last = last.and_then(|last| last.job_id.as_deref());
-                let own = last.is_some() && last == task.job.as_ref().map(JobId::as_str);
-                let by = if own { By::Ourselves } else { By::Others };
-                Step::Hold(Cause::ListsLag(task.job.clone(), by), wait)
-            }
-            None => {
-                let job = task
-                    .job
-                    .as_ref()
-                    .map_or("without an id".to_owned(), ToString::to_string);
-                Step::Hold(Cause::ProxyBusy(format!("job {job}")), busy_wait(facts))
-            }
-        }),
+        Seen::Known(Some(task)) => Some(unfinished(facts, task)),
     }
+}
+
+/// A task of the instance is at work, or has completed so lately that lists may lag behind it.
+fn unfinished(facts: &Facts<'_>, task: &Task) -> Step {
+    if let Some(wait) = facts.observed.tasks_clear_in {
+        let last = facts.record.last.as_ref();
+        let last = last.and_then(|last| last.job_id.as_deref());
+        let own = last.is_some() && last == task.job.as_ref().map(JobId::as_str);
+        let by = if own { By::Ourselves } else { By::Others };
+        return Step::Hold(Cause::ListsLag(task.job.clone(), by), wait);
+    }
+    let job = task
+        .job
+        .as_ref()
+        .map_or("without an id".to_owned(), ToString::to_string);
+    Step::Hold(Cause::ProxyBusy(format!("job {job}")), busy_wait(facts))
 }
 
 /// The change before this one was ours and was verified a short while ago. Where the list shows the port that it brought,

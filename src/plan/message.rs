@@ -119,6 +119,7 @@ pub fn in_order(policy: ManagementPolicy, wanted: Port, actual: Option<u16>) -> 
 }
 
 /// What is said of a cause, to whom wants `desired`.
+#[expect(clippy::too_many_lines, reason = "a row for each cause")]
 pub fn of(cause: &Cause, desired: &Desired) -> Message {
     match cause {
         Cause::Starting(order) => starting(*order),

@@ -281,7 +281,9 @@ fn of_meaning(meaning: Meaning) -> Reason {
         Meaning::Busy => Reason::ProxyBusy,
         Meaning::Throttled => Reason::Throttled,
         Meaning::OutOfCalls => Reason::WaitingForBudget,
-        Meaning::Slow | Meaning::Transient | Meaning::Unasked => Reason::CloudUnreachable,
+        Meaning::Slow => Reason::CloudSlow,
+        Meaning::Withdrawn => Reason::ChangeNotSent,
+        Meaning::Transient | Meaning::Unasked => Reason::CloudUnreachable,
         // A verdict on the port is on record, and comes from there.
         Meaning::UnknownRefusal | Meaning::Rejected => Reason::RequestRefused,
         Meaning::Malformed => Reason::MalformedAnswer,

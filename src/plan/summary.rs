@@ -243,23 +243,17 @@ fn during_change(change: &Change, shown: Option<Shown>, wanted: u16) -> (Option<
     } else {
         format!("{asked}, wanted is {wanted}")
     };
-    match shown {
-        Some(Shown { port, since }) => {
-            let own = format!("the cloud shows port {port}{wanted_text}");
-            (
-                Some(port),
-                Message::quoting(own, format!("first seen at {since}")),
-            )
-        }
-        None => {
-            let from = change.from;
-            let own = format!(
-                "the cloud showed port {from} before the change began at {}{wanted_text}",
-                change.intended_at
-            );
-            (Some(from), Message::plain(own))
-        }
+    if let Some(Shown { port, since }) = shown {
+        let own = format!("the cloud shows port {port}{wanted_text}");
+        let message = Message::quoting(own, format!("first seen at {since}"));
+        return (Some(port), message);
     }
+    let from = change.from;
+    let own = format!(
+        "the cloud showed port {from} before the change began at {}{wanted_text}",
+        change.intended_at
+    );
+    (Some(from), Message::plain(own))
 }
 
 fn job_succeeded(record: &Record, step: &Step) -> Option<Statement> {

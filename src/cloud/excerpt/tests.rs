@@ -134,12 +134,16 @@ enum Form {
     Hex,
 }
 
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().concat()
+}
+
 fn write(text: &str, form: Form) -> String {
     let each = |write: &dyn Fn(char) -> String| text.chars().map(write).collect::<String>();
     let percent = |letter: char| {
         let mut bytes = [0; 4];
         let bytes = letter.encode_utf8(&mut bytes).bytes();
-        bytes.map(|byte| format!("%{byte:02X}")).collect::<String>()
+        joined(bytes.map(|byte| format!("%{byte:02X}")))
     };
     match form {
         Form::Html => html_escape::encode_quoted_attribute(text).into_owned(),
@@ -153,15 +157,9 @@ fn write(text: &str, form: Form) -> String {
         Form::Forms => url::form_urlencoded::byte_serialize(text.as_bytes()).collect(),
         Form::Json => serde_json::to_string(text).unwrap(),
         Form::Slashes => serde_json::to_string(text).unwrap().replace('/', "\\/"),
-        Form::JsonAscii => {
-            let mut units = text.encode_utf16();
-            units
-                .by_ref()
-                .map(|unit| format!("\\u{unit:04x}"))
-                .collect()
-        }
+        Form::JsonAscii => joined(text.encode_utf16().map(|unit| format!("\\u{unit:04x}"))),
         Form::Base64(before) | Form::Base64Url(before) => {
-            let bytes = ["user:"[..before].as_bytes(), text.as_bytes()].concat();
+            let bytes = [&b"user:"[..before], text.as_bytes()].concat();
             let text = serde_json::to_string(&k8s_openapi::ByteString(bytes)).unwrap();
             let text = text.trim_matches('"');
             match form {
@@ -172,7 +170,7 @@ fn write(text: &str, form: Form) -> String {
                 _ => text.to_owned(),
             }
         }
-        Form::Hex => text.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        Form::Hex => joined(text.bytes().map(|byte| format!("{byte:02x}"))),
     }
 }
 

@@ -192,13 +192,12 @@ impl Walk {
             self.reached.extend(keys.map(str::to_owned));
         }
         self.next = match self.stage {
-            Stage::First if page.is_all() => Next::End,
+            Stage::First | Stage::Zero { .. } | Stage::ZeroInstead if page.is_all() => Next::End,
             Stage::First => {
                 self.stage = Stage::Probe;
                 Next::Offset(PROBE)
             }
             Stage::Probe => self.probed(&page),
-            Stage::Zero { .. } | Stage::ZeroInstead if page.is_all() => Next::End,
             Stage::Zero {
                 otherwise: otherwise @ (Next::End | AGAIN),
             } if page.news() == 0 => self.without_zero(otherwise),
@@ -225,11 +224,13 @@ impl Walk {
                 self.next = Next::Offset(ZERO);
             }
             Stage::ZeroInstead => return Err(refusal),
-            Stage::Zero {
+            Stage::Probe
+            | Stage::Rows
+            | Stage::Pages { .. }
+            | Stage::Zero {
                 otherwise: Next::End,
             } if lacks => return Err(refusal),
             Stage::Zero { otherwise } => self.next = self.without_zero(otherwise),
-            Stage::Probe | Stage::Rows | Stage::Pages { .. } if lacks => return Err(refusal),
             Stage::Probe | Stage::Rows | Stage::Pages { .. } => {
                 self.took(offset, std::iter::empty(), None);
             }

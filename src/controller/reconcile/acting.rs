@@ -255,7 +255,7 @@ impl Pass<'_> {
                 } = self.asker();
                 tracing::info!(namespace, name, change = %change.id, why, "the change was withdrawn");
                 record.change = None;
-                let error = CloudError::local(Meaning::Transient, format!("withdrawn: {why}"));
+                let error = CloudError::local(Meaning::Withdrawn, why);
                 self.refuse(&mut record, change.to, error, now);
             }
         }

@@ -60,7 +60,7 @@ impl Pass<'_> {
         let asked = &mut self.memory.asked_at;
         let asked = Some(**asked.get_or_insert_with(|| Box::new(now)));
         let observes = desired.policy == ManagementPolicy::Observe;
-        if !record.vetted && !(observes && self.memory.listed_at.is_some()) {
+        if !(record.vetted || observes && self.memory.listed_at.is_some()) {
             return match self.tasks_known_since() {
                 Some(since) if !observes => Depth::First(since, asked),
                 _ => Depth::Usual(Listing::InTurn(Urgency::FirstLook, asked)),

@@ -158,7 +158,7 @@ fn n01_what_people_change_goes_first_and_what_is_new_does_not() {
     let lane = |event| roster.take(event).calls.first().map(|call| call.lane);
     let edited = || {
         resource("a", "a", |object| {
-            object["metadata"]["generation"] = json!(2)
+            object["metadata"]["generation"] = json!(2);
         })
     };
     assert_eq!(lane(Event::Apply(object("a"))), Some(Lane::Usual));

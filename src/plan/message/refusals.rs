@@ -25,15 +25,15 @@ pub fn blocked(trouble: &Trouble, desired: &Desired) -> Message {
 
 /// What passes by itself.
 pub fn passing(error: &CloudError) -> Message {
-    // Made by the operator itself, after the intent and before the request.
-    if let Some(why) = error.text.strip_prefix("withdrawn: ") {
-        return Message::plain(format!(
-            "the change was not sent, since {why}; it is tried again"
-        ));
-    }
     let own = match (error.meaning, asked(error)) {
         // Said by the operator itself, with the reason.
         (Meaning::OutOfCalls | Meaning::Slow, _) => return Message::plain(error.text.clone()),
+        (Meaning::Withdrawn, _) => {
+            return Message::plain(format!(
+                "the change was not sent, since {}; it is tried again",
+                error.text
+            ));
+        }
         (Meaning::Throttled, _) => "the cloud asks for fewer calls; they are made more slowly",
         (Meaning::Busy, _) => "the cloud is busy with the instance or proxy; it is asked again",
         (Meaning::Malformed, _) => "the cloud's answer can't be understood; it is asked again",
@@ -100,6 +100,7 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
         | Meaning::Throttled
         | Meaning::OutOfCalls
         | Meaning::Slow
+        | Meaning::Withdrawn
         | Meaning::Transient
         | Meaning::Unasked
         | Meaning::UnknownRefusal

@@ -168,10 +168,7 @@ fn n07_no_call_is_said_to_have_failed_where_none_was_made() {
         "the first call with this credential was not answered yet",
     );
     assert!(!said(&Cause::Passing(waits)).contains("failed"));
-    let withdrawn = CloudError::local(
-        Meaning::Transient,
-        "withdrawn: the look at the cloud is too old",
-    );
+    let withdrawn = CloudError::local(Meaning::Withdrawn, "the look at the cloud is too old");
     assert_eq!(
         said(&Cause::Passing(withdrawn)),
         "the change was not sent, since the look at the cloud is too old; it is tried again"

@@ -166,6 +166,8 @@ fn way(reason: Reason) -> Way {
         })
         .back(|world| set(world, "suspend", false)),
         Reason::CloudUnreachable => failing(Meaning::Transient),
+        Reason::CloudSlow => refused(Meaning::Slow),
+        Reason::ChangeNotSent => refused(Meaning::Withdrawn),
         Reason::Throttled => failing(Meaning::Throttled),
         Reason::MalformedAnswer => failing(Meaning::Malformed),
         Reason::RequestRefused => failing(Meaning::UnknownRefusal),

@@ -13,6 +13,7 @@ use super::chart::{CHART, template};
 use crate::world::tools::{refusal, root};
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a row for each value")]
 fn bad_values_are_refused_with_the_name_of_the_field() {
     let cases = [
         (json!({"replicaCount": "two"}), "/replicaCount"),
@@ -144,23 +145,23 @@ fn schema() -> Value {
 
 /// The schema of the chart, as a judge of values.
 struct Judge {
-    compiled: Schemas,
+    schemas: Schemas,
     schema: SchemaIndex,
 }
 
 impl Judge {
     fn new() -> Self {
-        let mut compiled = Schemas::new();
+        let mut schemas = Schemas::new();
         let mut compiler = Compiler::new();
         let at = "https://schemas.invalid/values.json";
         compiler.add_resource(at, schema()).unwrap();
-        let schema = compiler.compile(at, &mut compiled).unwrap();
-        Self { compiled, schema }
+        let schema = compiler.compile(at, &mut schemas).unwrap();
+        Self { schemas, schema }
     }
 
     fn takes(&self, flag: &str, value: &Value) -> bool {
         let values = json!({"flags": {flag: value}});
-        self.compiled.validate(&values, self.schema).is_ok()
+        self.schemas.validate(&values, self.schema).is_ok()
     }
 }
 
@@ -184,6 +185,7 @@ fn operator_takes(flag: &str, value: &Value) -> bool {
 }
 
 /// Values of each flag, at the ends of what it takes and in every way to write it.
+#[expect(clippy::too_many_lines, reason = "a row for each flag")]
 fn samples() -> Vec<(&'static str, Vec<Value>)> {
     let numbers = |numbers: &[u64]| numbers.iter().map(|it| json!(it)).collect::<Vec<_>>();
     let texts = |texts: &[&str]| texts.iter().map(|it| json!(it)).collect::<Vec<_>>();

@@ -245,6 +245,23 @@ const CASES: &[Case] = &[
     case(
         90,
         &[(
+            r#"taurus_change_requests_total{answer="withdrawn"}"#,
+            "0x60 0+0.2x180",
+        )],
+        &["TaurusChangesNotSent"],
+    ),
+    // People who change their minds.
+    case(
+        90,
+        &[(
+            r#"taurus_change_requests_total{answer="withdrawn"}"#,
+            "0x60 2x180",
+        )],
+        &[],
+    ),
+    case(
+        90,
+        &[(
             r#"taurus_api_requests_total{request="write_event",result="denied"}"#,
             "0+1x240",
         )],

@@ -130,6 +130,11 @@ impl Stage {
         self.shared.lock().prune(field);
     }
 
+    /// Writes of a status take so long, as behind a slow webhook.
+    pub fn writes_take(&self, milliseconds: u64) {
+        self.shared.lock().trouble[0].writes_take = milliseconds;
+    }
+
     /// Writes of a status are refused for so many seconds.
     pub fn refuse_writes(&self, seconds: u64) {
         let mut world = self.shared.lock();

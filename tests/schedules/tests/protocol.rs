@@ -45,7 +45,7 @@ async fn r01_a_thread_that_stood_still_before_the_request_sends_nothing_that_nob
 
 /// A definition of an older release drops a field of the record, whichever it is.
 #[tokio::test(start_paused = true)]
-async fn c12a_no_change_begins_under_a_definition_that_drops_any_of_the_record() {
+async fn c12a_c12b_no_change_begins_while_a_definition_drops_any_of_the_record() {
     for field in [
         "change",
         "change/id",
@@ -301,4 +301,28 @@ async fn a09_who_writes_beside_us_costs_no_look_at_the_cloud() {
     let (reads, requests) = (stage.reads(), stage.requests());
     assert_eq!(requests, 1);
     assert!(reads <= quiet + 4, "{reads} reads, {quiet} without company");
+}
+
+/// A webhook that takes longer than the time for which an acknowledged record is good.
+#[tokio::test(start_paused = true)]
+async fn h12_a_slow_api_server_is_named_and_the_cloud_is_not_blamed_for_it() {
+    let stage = Stage::set(1).await;
+    stage.writes_take(6_000);
+    stage.want(3307);
+    let mut said = std::collections::BTreeSet::new();
+    for _ in 0..900 {
+        stage.pass(1).await;
+        said.insert(stage.reason());
+    }
+    assert_eq!(stage.requests(), 0, "{}", stage.told());
+    assert!(said.contains("ChangeNotSent"), "{said:?}\n{}", stage.told());
+    assert!(
+        !said.contains("CloudUnreachable"),
+        "{said:?}\n{}",
+        stage.told()
+    );
+    stage.writes_take(0);
+    stage.pass(400).await;
+    assert_eq!(stage.requests(), 1, "{}", stage.told());
+    assert!(stage.is_ready(), "{}", stage.told());
 }

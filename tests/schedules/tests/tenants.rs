@@ -45,14 +45,14 @@ async fn until(fleet: &Fleet, longest: Duration, holds: impl Fn(&Fleet) -> bool)
     let began = fleet.now();
     while !holds(fleet) {
         sleep(SECOND / 10).await;
-        let passed = fleet.now() - began;
+        let passed = fleet.now().saturating_sub(began);
         assert!(
             passed < longest,
             "not within {longest:?}: {}",
             fleet.said(0)
         );
     }
-    fleet.now() - began
+    fleet.now().saturating_sub(began)
 }
 
 /// The first change of a proxy since then.
@@ -62,10 +62,11 @@ fn change_of(fleet: &Fleet, proxy: usize, since: Duration) -> Option<Duration> {
     };
     let calls = fleet.calls();
     let change = calls.iter().find(|call| is_it(call));
-    change.map(|call| call.at - since)
+    change.map(|call| call.at.saturating_sub(since))
 }
 
 /// How long it takes from an edit to the change of the port.
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 async fn edit(fleet: &Fleet, proxy: usize, longest: Duration) -> Duration {
     let asked = fleet.now();
     fleet.want(proxy, 3307);
@@ -123,7 +124,9 @@ async fn n01_a_suspension_is_seen_at_once_by_all_though_there_are_no_calls() {
     assert!(fleet.ready() < NEWCOMERS, "{} are ready", fleet.ready());
     // One of the other tenant, one that was looked at, one that waits and the last of those that wait.
     let some = [0, 1, NEWCOMERS / 2, NEWCOMERS];
-    some.iter().for_each(|number| fleet.suspend(*number));
+    for number in &some {
+        fleet.suspend(*number);
+    }
     let stopped = |fleet: &Fleet| some.iter().all(|number| fleet.is_stopped(*number));
     let took = until(&fleet, MINUTE, stopped).await;
     assert!(took <= SECOND, "{took:?}");
@@ -227,8 +230,8 @@ async fn r03_a_newcomer_costs_one_list() {
     let (calls, took) = install(resources, false, HOUR).await;
     assert_eq!(count(&calls, Operation::List), resources);
     // A walk of three pages serves all that come within a quarter of a minute.
-    let walks = 3 * (took.as_secs() as usize / 15 + 1);
-    let tasks = count(&calls, Operation::Tasks);
+    let walks = 3 * (took.as_secs() / 15 + 1);
+    let tasks = u64::try_from(count(&calls, Operation::Tasks)).unwrap_or(u64::MAX);
     assert!(tasks <= walks, "{tasks} pages of tasks in {took:?}");
 }
 
@@ -239,7 +242,7 @@ async fn r03_what_is_only_observed_is_ready_as_fast_as_it_can_be_read() {
     assert_eq!(count(&calls, Operation::List), resources);
     assert_eq!(calls.len(), resources);
     // Of 50 calls a minute that come, seven tenths are for first looks.
-    let own = Duration::from_secs_f64(resources as f64 * 60.0 / 35.0);
+    let own = MINUTE * u32::try_from(resources).unwrap_or(u32::MAX) / 35;
     assert!(took <= own.mul_f64(1.1), "{took:?}, the calls take {own:?}");
 }
 
