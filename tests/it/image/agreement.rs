@@ -67,7 +67,7 @@ fn the_image_runs_what_the_deployment_asks_for_and_says_where_it_listens() {
         panic!("it runs the operator");
     };
     let port = one(&of_image("EXPOSE"));
-    assert_eq!(run.admin_address, format!("0.0.0.0:{port}"));
+    assert_eq!(run.admin_address, format!("[::]:{port}"));
     assert_eq!(container["ports"][0]["containerPort"].to_string(), port);
 }
 
