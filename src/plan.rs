@@ -61,6 +61,10 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
     let mut record = facts.record.clone();
     let mut session = facts.session.clone();
     session.note_times(&record, facts.now);
+    if session.doubted.is_some() && record.change.is_none() {
+        // On record, so that another process doubts it as well.
+        record.vetted = false;
+    }
     let wanted = facts.desired.port.get();
     let age = |time| session.age(time, facts.now);
     if record.generation != Some(facts.desired.generation) {

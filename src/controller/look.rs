@@ -193,7 +193,8 @@ impl Viewpoint<'_> {
             Ok(tasks) => {
                 let instance = &self.desired.subject.instance;
                 let mut passed_over = self.abandoned.clone();
-                passed_over.extend(directory.verified(instance));
+                let proxy = &self.desired.subject.proxy;
+                passed_over.extend(directory.verified_of_others(instance, proxy));
                 // The own job is over, whatever a list that lags shows: what is left of it is judged by the port, see
                 // `plan::gates`.
                 passed_over.extend(self.session.verified.as_deref().map(|own| own.job.clone()));

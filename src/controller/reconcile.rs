@@ -151,7 +151,8 @@ impl<'a> Pass<'a> {
             }
         };
         if let (Ok(directory), Some(verified)) = (&way, &finding.decision.session.verified) {
-            directory.note_verified(&desired.subject.instance, verified);
+            let subject = &desired.subject;
+            directory.note_verified(&subject.instance, &subject.proxy, verified);
         }
         self.finish(&desired, finding).await
     }
@@ -201,11 +202,19 @@ impl<'a> Pass<'a> {
     /// A change on record holds its instance, also one from before this process.
     fn hold_instance(&mut self, desired: &Desired, record: &Record) {
         if record.change.is_none() {
-            self.memory.permit = None;
+            self.give_permit_back();
         } else if self.memory.permit.is_none() {
             let uid = self.asker().uid;
             let permit = self.context.permits.resume(&uid, &desired.subject.instance);
             self.memory.permit = permit.map(Box::new);
+        }
+    }
+
+    /// No change is on record: the instance is free for others, unless one was taken from the record that may still be at work.
+    pub(super) fn give_permit_back(&mut self) {
+        let now = self.context.clock.now();
+        if !self.memory.session.is_in_doubt(now, &self.context.pace) {
+            self.memory.permit = None;
         }
     }
 

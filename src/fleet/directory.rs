@@ -20,7 +20,7 @@ use crate::{
     cloud::{
         Booked, Cloud, CloudError, Job, Meaning, Proxy, TaskList, Urgency, request::TASKS_A_PAGE,
     },
-    model::{InstanceId, JobId, Moment},
+    model::{InstanceId, JobId, Moment, ProxyId},
     pace::Pace,
     plan::{session, tasks},
 };
@@ -257,14 +257,19 @@ impl Directory {
         self.jobs.job(self.cloud.as_ref(), &self.clock, id).await
     }
 
-    /// This process sent `change` for a proxy on `instance`, and saw its port in place.
-    pub fn note_verified(&self, instance: &InstanceId, change: &session::Verified) {
-        self.verified.note(instance, &change.job, change.at);
+    /// This process sent `change` for `proxy` on `instance`, and saw its port in place.
+    pub fn note_verified(
+        &self,
+        instance: &InstanceId,
+        proxy: &ProxyId,
+        change: &session::Verified,
+    ) {
+        self.verified.note(instance, proxy, &change.job, change.at);
     }
 
-    /// The jobs of [`Self::note_verified`] on `instance` whose tasks may still count. They say nothing of other proxies.
-    pub fn verified(&self, instance: &InstanceId) -> Vec<JobId> {
-        self.verified.on(instance)
+    /// The jobs of [`Self::note_verified`] of other proxies on `instance` whose tasks may still count. They say nothing of `proxy`.
+    pub fn verified_of_others(&self, instance: &InstanceId, proxy: &ProxyId) -> Vec<JobId> {
+        self.verified.of_others(instance, proxy)
     }
 
     /// Walks over the tasks of which not all is known yet.

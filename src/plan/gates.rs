@@ -66,6 +66,9 @@ pub fn just_failed(facts: &Facts<'_>) -> Option<Step> {
 
 /// A list may fall behind one that was read before: for a while after a change of ours was verified no other port is believed.
 pub fn list_behind(facts: &Facts<'_>, shown: u16) -> Option<Step> {
+    if let Some(step) = behind_own_change(facts, shown) {
+        return Some(step);
+    }
     let last = facts.record.last.as_ref()?;
     let changed = u16::try_from(last.to_port).ok()?;
     if last.outcome != Outcome::Succeeded || changed == shown {
@@ -75,6 +78,17 @@ pub fn list_behind(facts: &Facts<'_>, shown: u16) -> Option<Step> {
     let left = facts.pace.list_lag.saturating_sub(age);
     let wait = left.min(facts.pace.poll_longest);
     (!wait.is_zero()).then_some(Step::Hold(Cause::ListBehind { shown, changed }, wait))
+}
+
+/// The same for the last change that this process saw in place: one that failed after it makes no list any younger.
+fn behind_own_change(facts: &Facts<'_>, shown: u16) -> Option<Step> {
+    let verified = facts.session.verified.as_deref()?;
+    let changed = verified.to;
+    let age = facts.now.elapsed(verified.at);
+    let left = facts.pace.list_lag.saturating_sub(age);
+    let behind = changed != shown && !left.is_zero();
+    let wait = left.min(facts.pace.poll_longest);
+    behind.then_some(Step::Hold(Cause::ListBehind { shown, changed }, wait))
 }
 
 fn deleting(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {

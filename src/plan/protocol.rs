@@ -213,10 +213,12 @@ fn verify(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
 /// clock, which may be wrong, and for no longer than lists lag by the monotonic one.
 fn is_echo(facts: &Facts<'_>, watch: &Watch, port: u16) -> bool {
     let lag = facts.pace.list_lag;
-    facts.now.elapsed(watch.since) < lag
-        && facts.record.last.as_ref().is_some_and(|last| {
-            last.from_port == i32::from(port) && facts.now.since(last.finished_at.0) < lag
-        })
+    let verified = facts.session.verified.as_deref();
+    let own = verified.is_some_and(|own| facts.now.elapsed(own.at) < lag);
+    let recorded = facts.record.last.as_ref().is_some_and(|last| {
+        last.from_port == i32::from(port) && facts.now.since(last.finished_at.0) < lag
+    });
+    facts.now.elapsed(watch.since) < lag && (own || recorded)
 }
 
 /// The proxy, or what to do while it can't be seen.

@@ -211,6 +211,12 @@ impl Session {
         }
     }
 
+    /// Whether a change that is not on record may still begin or become visible.
+    pub fn is_in_doubt(&self, now: Moment, pace: &Pace) -> bool {
+        let doubted = self.doubted.as_deref();
+        doubted.is_some_and(|since| now.elapsed(*since) < pace.settle_window())
+    }
+
     /// The cloud accepted the change that is watched, as this process sent it.
     pub fn accepted(&mut self) {
         if let Some(watch) = &mut self.watch {

@@ -61,7 +61,7 @@ impl Pass<'_> {
         let asked = Some(**asked.get_or_insert_with(|| Box::new(now)));
         let observes = desired.policy == ManagementPolicy::Observe;
         if !(record.vetted || observes && self.memory.listed_at.is_some()) {
-            return match self.tasks_known_since() {
+            return match self.tasks_known_since(asked.unwrap_or(now)) {
                 Some(since) if !observes => Depth::First(since, asked),
                 _ => Depth::Usual(Listing::InTurn(Urgency::FirstLook, asked)),
             };
@@ -79,8 +79,9 @@ impl Pass<'_> {
     }
 
     /// One task list serves all resources that are new and come soon after it. It must not be older than what it has to show:
-    /// that this process has led for long enough. Nothing, where it has not, or the resource has to be watched first.
-    fn tasks_known_since(&self) -> Option<Duration> {
+    /// that this process has led for long enough, and what a predecessor of the resource did, which had ended when the resource
+    /// was first `seen`. Nothing, where this process has not led for long enough, or the resource has to be watched first.
+    fn tasks_known_since(&self, seen: Duration) -> Option<Duration> {
         let Context {
             clock,
             pace,
@@ -93,7 +94,7 @@ impl Pass<'_> {
         let proves_from = leading_since.saturating_add(before);
         let undoubted = self.memory.session.doubted.is_none();
         let lately = uptime.saturating_sub(pace.proof_gap);
-        (undoubted && uptime >= proves_from).then_some(lately.max(proves_from))
+        (undoubted && uptime >= proves_from).then_some(lately.max(proves_from).max(seen))
     }
 
     /// Who stops a resource sees at once that this was heard: it takes no call of the cloud to say so.

@@ -36,7 +36,7 @@ impl Pass<'_> {
         self.say(desired, &observed, &decision).await?;
         self.tell_of_given_up_jobs(desired);
         if decision.record.change.is_none() {
-            self.memory.permit = None;
+            self.give_permit_back();
         } else if let Some(permit) = &self.memory.permit {
             permit.count(decision.step.goes_on() && !self.is_overdue(&decision.record));
         }

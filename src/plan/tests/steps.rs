@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    cloud::{MODES, Mode},
+    cloud::{End, MODES, Mode},
     process::{CrashPoint, Process},
     world::{World, about_to_change},
 };
@@ -363,5 +363,46 @@ fn a_crash_at_any_point_of_a_change_costs_no_second_request() {
             assert!(world.is_ready(), "{point:?}");
             assert_eq!(world.puts(), 1, "{point:?}");
         }
+    }
+}
+
+#[test]
+fn r09_a_list_that_falls_back_after_a_second_change_has_failed_makes_nothing_ready() {
+    for mode in [Mode::Hidden, Mode::Doubling] {
+        let mut world = World::settled(mode, 3306);
+        world.want(3307);
+        world.run(2);
+        world.run_until(60, World::is_ready).unwrap();
+        world.takes(5, End::Fails);
+        world.want(3308);
+        world.run(10);
+        assert_eq!((world.puts(), world.port()), (2, 3307));
+        world.sky.state().lag = 60;
+        world.want(3306);
+        for _ in 0..200 {
+            world.run(1);
+            assert!(!world.is_ready() || world.port() == 3306, "{mode:?}");
+        }
+        world.run(200);
+        let end = (world.is_ready(), world.port(), world.puts());
+        assert_eq!(end, (true, 3306, 3));
+    }
+}
+
+#[test]
+fn r02_a_change_that_was_taken_from_the_record_is_doubted_by_the_next_process_as_well() {
+    for mut world in about_to_change() {
+        world.takes(600, End::Moves);
+        world.run(2);
+        assert_eq!(world.puts(), 1);
+        let mut status = world.said().clone();
+        status.change = None;
+        world.tamper(Some(status));
+        world.run(2);
+        assert_eq!(world.said().subject_uid, None, "doubted on record");
+        world.crash();
+        world.run(1200);
+        assert_eq!((world.puts(), world.port()), (1, 3307));
+        assert!(world.is_ready());
     }
 }
