@@ -216,7 +216,6 @@ async fn other_statuses(mode: Mode) {
         "CHANGING WEIGHTS",
         "ADDING PROXY NODE",
         "ENABLING PROXY",
-        "frozen",
         "POLISHING",
     ] {
         world.sim.set_status(sample::PROXY, word).unwrap();

@@ -50,8 +50,13 @@ async fn shown_when_settled() {
 async fn shown_while_a_change_runs() {
     let world = World::start(options(Mode::M2)).await;
     world.want(3307).await;
-    let at_work = |object: &TaurusProxyPort| message(object).starts_with("job ");
-    world.until("at work", at_work).await;
+    let at_work = |object: &TaurusProxyPort| {
+        let conditions = object.status.iter().flat_map(|status| &status.conditions);
+        let mut in_sync = conditions.filter(|one| one.type_ == "PortInSync");
+        let listed = in_sync.any(|one| one.message.contains("first seen at"));
+        message(object).starts_with("job ") && listed
+    };
+    world.until("at work, and listed meanwhile", at_work).await;
     keep(&world, "shown-running");
     world.until_ready(3307).await;
     world.finish().await;
@@ -101,7 +106,13 @@ async fn shown_when_suspended_with_another_port() {
     let mut resource = world.resource(3307);
     resource.spec.suspend = Some(true);
     world.create(&resource).await;
-    until_reason(&world, "Suspended").await;
+    let read = |object: &TaurusProxyPort| {
+        let port = object.status.as_ref().and_then(|status| status.port);
+        reason(object) == "Suspended" && port.is_some()
+    };
+    world
+        .until("suspended, with the port that was read", read)
+        .await;
     keep(&world, "shown-suspended");
     world.finish().await;
 }
