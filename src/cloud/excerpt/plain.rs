@@ -36,18 +36,21 @@ impl View {
         view
     }
 
-    /// Adds a byte, and decodes the escape that it completes.
+    /// Adds a byte, and decodes the escape that it completes; what was decoded may complete another one.
     pub fn push(&mut self, byte: u8, from: Range<usize>) {
-        self.bytes.push(byte);
-        self.from.push(from);
-        if let Some((length, decoded)) = escape(&self.bytes)
-            && let Some(kept) = self.bytes.len().checked_sub(length)
-            && let Some(from) = self.source(kept..self.bytes.len())
-        {
-            self.bytes.truncate(kept);
-            self.from.truncate(kept);
-            for byte in decoded {
-                self.push(byte, from.clone());
+        // In a loop and not by recursion: a hostile secret completes thousands of escapes with its last byte.
+        let mut pending = vec![(byte, from)];
+        while let Some((byte, from)) = pending.pop() {
+            self.bytes.push(byte);
+            self.from.push(from);
+            if let Some((length, decoded)) = escape(&self.bytes)
+                && let Some(kept) = self.bytes.len().checked_sub(length)
+                && let Some(from) = self.source(kept..self.bytes.len())
+            {
+                self.bytes.truncate(kept);
+                self.from.truncate(kept);
+                let decoded = decoded.into_iter().rev();
+                pending.extend(decoded.map(|byte| (byte, from.clone())));
             }
         }
     }

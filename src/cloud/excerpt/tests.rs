@@ -104,6 +104,38 @@ fn f09_a_bare_signature_is_taken_for_one() {
 }
 
 #[test]
+fn g10_a_secret_of_escapes_that_complete_each_other_needs_no_deep_stack() {
+    const LONGEST_SECRET: usize = 32 * 1024;
+    for (shape, end, decoded) in [
+        ("%3", "1", "1"),
+        ("%25", "", ""),
+        ("\\x3", "1", "1"),
+        ("\\u003", "1", "1"),
+        ("%u003", "1", "1"),
+        ("&#3", "1;", ""),
+        ("&#x3", "b;", ""),
+        ("&amp", ";", ""),
+    ] {
+        let secret = shape.repeat((LONGEST_SECRET - end.len()) / shape.len()) + end;
+        let text = format!("denied for {secret}");
+        let small = std::thread::Builder::new().stack_size(256 * 1024);
+        let cleaning = small.spawn(move || {
+            let clean = excerpt(&text, &[&secret]);
+            (clean, View::decoded(&secret).bytes)
+        });
+        let (clean, view) = cleaning.unwrap().join().unwrap();
+        assert!(
+            clean.starts_with("denied for") && clean.chars().count() <= LONGEST,
+            "{shape}"
+        );
+        assert!(!clean.contains(&shape.repeat(PIECE)), "{shape}: {clean}");
+        if !decoded.is_empty() {
+            assert_eq!(String::from_utf8(view).unwrap(), decoded, "{shape}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_secret_stays() {
     for text in [
         "the key is unknown &amp; 100% of it: %zz &nosuch; \\u12 \\q",
