@@ -239,7 +239,8 @@ impl Budget {
     fn used_up(&self, urgency: Urgency, wait: Duration) -> CloudError {
         self.observer.call_put_off(urgency);
         let text = format!(
-            "the calls of this credential are used up for now; --calls-per-minute allows {}",
+            "waiting for calls of the cloud: those of this credential are used up, since the operator's --calls-per-minute allows {}; \
+             it is tried again by itself",
             self.limit.calls
         );
         CloudError {

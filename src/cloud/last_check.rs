@@ -27,7 +27,8 @@ pub struct LastCheck<'a> {
 }
 
 /// Said where a change would leave too late after its record.
-const TOO_SLOW: &str = "the API server took longer to acknowledge its record, or this process to go on, than the 5 s that are allowed";
+const TOO_SLOW: &str = "more than 5 s passed between the write of its record and the request: the API server was slow to acknowledge the \
+    record (look at webhooks on taurusproxyports/status), or this process was held up";
 
 /// Until when a change may be sent, by the monotonic and by the wall clock: a machine may have been paused.
 #[derive(Debug, Clone, Copy)]

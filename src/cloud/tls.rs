@@ -1,6 +1,6 @@
 //! Whose certificates are believed: those that this machine trusts, and further authorities that the operator was started with.
 //!
-//! Verification is the platform's own and never skipped; what is added is the name of an issuer that nobody vouches for.
+//! Verification is the platform's own and never skipped; what is added is the name of an issuer that is not trusted.
 
 use std::{fmt, sync::Arc};
 
@@ -15,7 +15,7 @@ use x509_cert::{Certificate, der::Decode as _};
 
 use crate::config::authorities::Authorities;
 
-/// Nobody vouches for who issued the server's certificate.
+/// Nobody trusts who issued the server's certificate.
 #[derive(Debug, thiserror::Error)]
 struct UnknownIssuer {
     issuer: String,
@@ -29,8 +29,7 @@ impl fmt::Display for UnknownIssuer {
         match file {
             None => write!(
                 formatter,
-                "nobody that this machine trusts vouches for its issuer, {issuer}; name its authority with --extra-ca if it \
-                 is to be believed"
+                "this machine does not trust its issuer, {issuer}; name its authority with --extra-ca if it is to be believed"
             ),
             Some(file) => write!(
                 formatter,

@@ -76,7 +76,7 @@ pub enum JournalError {
     #[error("the resource is gone")]
     Gone,
     /// The installed definition drops the record of a change.
-    #[error("the installed definition of the resource drops the record of a change")]
+    #[error("the installed definition of the resource drops a part of the record of a change")]
     Pruned,
     /// The object is there, but its status is not: the installed definition has none.
     #[error(

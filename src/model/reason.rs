@@ -43,14 +43,14 @@ pub enum Reason {
     Verifying,
     /// The proxy is being read for the first time, or for a new `spec`, and nothing is known yet.
     ReadingCloud,
-    /// The operator, or this resource, is new: for almost three minutes after the operator's start a change from before may
-    /// still be running. The message says until when that is checked. `Observe` does not wait for it.
+    /// The operator has just started, or the status of this resource was restored or taken away, so a change from before may still
+    /// be running. The next change waits until the time in the message, for almost three minutes at most. `Observe` does not wait.
     CheckingEarlierChanges,
-    /// A change on the instance completed less than two minutes ago, and the cloud's lists may lag behind it. The message
-    /// says until when.
+    /// A change on the instance completed less than two minutes ago, and the cloud's lists may lag behind it. The next change waits
+    /// until the time in the message; where that names two ports and no time, the list has fallen back and is read again.
     CloudListsLag,
-    /// Whether a change was begun is not known, after a lost answer, a crash or a restored backup; task list and port
-    /// are watched for almost three minutes before anything else is done.
+    /// Whether a change was begun is not known, after a lost answer or a crash. Task list and port are watched for almost three
+    /// minutes before anything else is done, or for longer where the cloud no longer knows the job of the change.
     OutcomeUnknown,
     /// An attempt failed, or drift was put right a short while ago; the next attempt follows.
     BackingOff,
@@ -102,7 +102,7 @@ pub enum Reason {
     /// The proxy was not found; it is looked for once more before that is believed.
     ConfirmingAbsence,
     /// Four attempts at this port failed; the message has the cloud's reason.
-    #[strum(message = "mend the cause, then set another port or the annotation `requestedAt`")]
+    #[strum(message = "fix the cause, then set another port or the annotation `requestedAt`")]
     JobFailed,
     /// A job takes longer than `spec.changeTimeout`; it is still looked at.
     #[strum(
@@ -140,11 +140,13 @@ pub enum Reason {
     #[strum(message = "see to it in the cloud")]
     InstanceBlocked,
     /// Another resource, perhaps of another namespace, manages the same proxy with credentials that can see it.
-    #[strum(message = "delete one of them")]
+    #[strum(message = "delete one of them, or set `managementPolicy` of one to `Observe`")]
     ProxyClaimed,
     /// Several resources name the same proxy and want different ports, none of which is in place, and none of them has managed
     /// the proxy before: none may change it.
-    #[strum(message = "delete all but one of them, or let them want the same port")]
+    #[strum(
+        message = "delete all but one of them, set `managementPolicy` of the others to `Observe`, or let them want the same port"
+    )]
     ProxyContested,
     /// No `credentialsRef` and no default credentials that may be used; or, for longer than two minutes, no such Secret, or the
     /// operator may not read it.
@@ -170,16 +172,18 @@ pub enum Reason {
     /// The server's certificate is not trusted.
     #[strum(
         serialize = "TLSFailed",
-        message = "see to the certificate or to what stands in between"
+        message = "find out what stands in between, or trust the issuer by `--extra-ca`"
     )]
     TlsFailed,
     /// The clock of the operator's machine is off by a quarter of an hour or more.
     #[strum(message = "put the clock right")]
     ClockSkew,
     /// A field can't be acted on, in an object older than the rules.
-    #[strum(message = "correct the field that the message names")]
+    #[strum(
+        message = "correct the field that the message names; where it can't be changed: delete the resource and create it anew"
+    )]
     SpecInvalid,
-    /// The installed definition drops the record of a change.
+    /// The installed definition drops a part of the record of a change, so no change is begun.
     #[strum(
         serialize = "CRDOutdated",
         message = "install the definition of this release"
@@ -293,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_person_can_mend_says_how() {
+    fn what_only_a_person_can_put_right_says_how() {
         for reason in Reason::iter() {
             let stalled = reason.class() == Class::Stalled;
             assert!(reason.advice().is_some() || !stalled, "{reason}");

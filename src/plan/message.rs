@@ -220,8 +220,9 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             "another resource managed the same proxy a short while ago, or may still turn out to; this one waits before it takes over",
         ),
         Cause::CrdOutdated => Message::plain(
-            "the API server drops the record of a change, since the installed CustomResourceDefinition is older than the operator: \
-             apply the one of the operator's release",
+            "no change is begun, since the installed CustomResourceDefinition drops a part of the record of a change: install the one \
+             of the operator's release from its sources (kubectl apply --server-side --force-conflicts -k crds); it goes on by itself \
+             within five minutes of that",
         ),
         Cause::Blocked(trouble) => refusals::blocked(trouble, desired),
     }

@@ -277,8 +277,9 @@ impl Pair {
             Some((_, error)) => error.clone(),
             None => CloudError::local(
                 Meaning::Locked,
-                "this access key or user was refused several times lately, with this Secret or with others; it is held \
-                 back for some minutes so that the cloud does not lock it, and is then tried again by itself",
+                "find out who fails to sign in with this access key or user; it was refused several times lately, with this Secret \
+                 or with others, so the operator holds it back for some minutes, lest the cloud lock it, and then tries it again by \
+                 itself",
             ),
         };
         CloudError {

@@ -36,7 +36,7 @@ pub fn job_given_up(job: &JobId, by: GivenUpBy<'_>) -> Message {
 pub fn job_not_given_up(job: &JobId, proxy: &ProxyId) -> Message {
     Message::plain(format!(
         "the annotation {ABANDON_JOB}: {job} counts for no other namespace: with the credentials of this resource proxy {proxy} \
-         can't be seen"
+         can't be seen; set it on a resource whose credentials can see its proxy"
     ))
 }
 
@@ -58,7 +58,7 @@ pub(super) fn claimed(rival: &Rival) -> Message {
 pub(super) fn contested(rival: &Rival) -> Message {
     Message::plain(format!(
         "{} wants another port for the same proxy, neither port is in place, and neither resource has managed the proxy before: \
-         nothing is changed until only one of them is left, or both want the same port",
+         nothing is changed until one of the two is deleted, has managementPolicy Observe, or wants the port of the other",
         named(rival)
     ))
 }

@@ -10,7 +10,7 @@ use crate::{
     plan::facts::Trouble,
 };
 
-/// What only a person can mend.
+/// What only a person can put right.
 pub fn blocked(trouble: &Trouble, desired: &Desired) -> Message {
     match trouble {
         Trouble::CredentialsUnset(what)
@@ -37,8 +37,13 @@ pub fn passing(error: &CloudError) -> Message {
         (Meaning::Throttled, _) => "the cloud asks for fewer calls; they are made more slowly",
         (Meaning::Busy, _) => "the cloud is busy with the instance or proxy; it is asked again",
         (Meaning::Malformed, _) => "the cloud's answer can't be understood; it is asked again",
-        (Meaning::UnknownRefusal | Meaning::Rejected, _) => {
-            "the cloud refuses a call, for a reason that says nothing about the port; it is asked again, more and more slowly"
+        (Meaning::UnknownRefusal | Meaning::Rejected, who) => {
+            let own = format!(
+                "{} refuses a call, for a reason that says nothing about the port; it is asked again after 5 minutes, later every \
+                 hour",
+                who.unwrap_or("the cloud")
+            );
+            return Message::quoting(own, error.to_string());
         }
         (Meaning::Unasked, _) => "waiting for calls of the cloud that are under way",
         (_, Some(_)) => "the cloud failed to answer a call; it is asked again",
@@ -79,13 +84,17 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
             format!("correct {secret}; {who} does not accept its credentials{code}")
         }
         Meaning::ClockSkew => {
-            format!("{who} does not accept the time of the operator's signature{code}")
+            format!(
+                "put the clock of the operator's machine right (NTP); {who} does not accept the time of the operator's signature{code}"
+            )
         }
         Meaning::Locked => format!(
             "find out who fails to sign in with the user or key of {secret}; {who} has locked it for a while{code}"
         ),
         Meaning::Denied => {
-            format!("grant more actions to the user of {secret}; {who} denies a call{code}")
+            format!(
+                "grant the actions of the operator's page docs/iam.md to the user of {secret}; {who} denies a call{code}"
+            )
         }
         Meaning::NotFound => format!(
             "if it was deleted, delete this resource; if an id is wrong, delete it and create it anew, since ids can't be changed; \
@@ -116,7 +125,8 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
 fn by_the_operator(error: &CloudError) -> Message {
     match error.meaning {
         Meaning::TlsFailed => Message::quoting(
-            "the operator has broken off the connection to the cloud's address",
+            "the operator has broken off the connection, since it does not trust the certificate that it was shown: give the \
+             certificate's issuer to the operator with --extra-ca, or find out what stands in between",
             error.text.clone(),
         ),
         _ => Message::plain(error.text.clone()),
