@@ -64,6 +64,8 @@ pub(super) fn change_timeout() -> Rule {
 
 fn forbidden(rule: &str, field: &str) -> Rule {
     Rule::new(rule)
-        .message(format!("{field} is immutable: create another resource instead").as_str())
+        .message(
+            format!("{field} can't be changed: delete this resource and create it anew").as_str(),
+        )
         .reason(Reason::FieldValueForbidden)
 }

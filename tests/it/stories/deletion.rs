@@ -112,7 +112,7 @@ async fn another_proxy(mode: Mode) {
     for refusal in [during, idle] {
         let text = refusal.unwrap_err().to_string();
         assert!(
-            text.contains("proxyID is immutable: create another resource instead"),
+            text.contains("proxyID can't be changed: delete this resource and create it anew"),
             "{text}"
         );
     }
