@@ -105,7 +105,7 @@ figures! {
         "How long changes took, whatever their outcome, from the record of the intent to the end that was seen",
         "What to expect of the next change. A rise is the cloud's.";
     CHANGE_REQUESTS: taurus "change_requests", Counter, none, [ANSWER],
-        "Requests to change a port, by what came of them; a withdrawn one was never sent, as something had changed in the last moment",
+        "Requests to change a port, by what came of them; a withdrawn one was never sent: its record was acknowledged too late, or something had changed",
         "Refused: see the reasons of the resources. Unknown: answers get lost on the way to the cloud.";
     CHANGES_UNDER_WAY: taurus "changes_under_way", Gauge, none, [],
         "Changes that count among those under way, over all resources",
