@@ -24,8 +24,8 @@ const MEANINGS: [Meaning; 8] = [
     Meaning::UnknownRefusal,
 ];
 
-/// What an older definition may lack.
-const PRUNED: [&str; 17] = [
+/// What an older definition may lack. `observedGeneration` has a story of its own: without it the rules of status can't be held.
+const PRUNED: [&str; 16] = [
     "change",
     "change/jobID",
     "change/phase",
@@ -40,7 +40,6 @@ const PRUNED: [&str; 17] = [
     "lastChange/outcome",
     "failures",
     "subjectUID",
-    "observedGeneration",
     "appliedPort",
     "corrections",
 ];
