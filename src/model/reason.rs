@@ -79,8 +79,8 @@ pub enum Reason {
     /// The cloud answers so slowly that what it shows is too old for a change when all of it was read; nothing was put on record.
     #[strum(message = "see to the cloud or the network if it lasts")]
     CloudSlow,
-    /// The operator did not send a change whose record was written: the API server took more than five seconds to acknowledge
-    /// that record, or something changed in the last moment. The message says what. It is tried again.
+    /// The operator did not send a change whose record was written: more than five seconds passed between the record and the
+    /// request, or something changed in the last moment. The message says what. It is tried again.
     #[strum(
         message = "if it lasts, see to webhooks on `taurusproxyports/status` and to the API server"
     )]
