@@ -1,22 +1,22 @@
 //! Whose turn it is: resources are attended to when they are called for, or when the time has come that their last turn gave.
 //!
 //! Promises one turn of a resource at a time, that a call during a turn leads to another one after it, that groups of resources
-//! take turns, that what people have changed goes first and is told to the turn that is under way, and that a turn which has
-//! begun ends, also when nothing new is begun any more.
+//! take turns, that what people have changed goes first and interrupts the turn that is under way, but not again and again: the
+//! turn after an interrupted one has its time; and that a turn which has begun ends, also when nothing new is begun any more.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     future::Future,
     pin::pin,
     time::Duration,
 };
 
 use futures::{Stream, StreamExt as _, stream::FuturesUnordered};
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::task::AbortOnDropHandle;
 
 use self::{
     agenda::Agenda,
-    seat::{Group, Seats},
+    seat::{Called, Group, Seats},
 };
 use crate::model::ResourceName;
 
@@ -55,9 +55,13 @@ impl Call {
     }
 }
 
+/// For so long a turn that follows an interrupted one is not interrupted: enough for a look and a change where the cloud is slow,
+/// and not too long for a person who thinks better of it.
+const SPARED: Duration = Duration::from_mins(1);
+
 /// What a turn that is under way was told, and how its resource was called for meanwhile.
 struct Attended {
-    called: CancellationToken,
+    called: Called,
     again: Option<Lane>,
 }
 
@@ -74,6 +78,8 @@ pub async fn attend_all<T: Future<Output = Option<Duration>> + Send + 'static>(
 ) {
     let mut agenda = Agenda::default();
     let mut attended = HashMap::<ResourceName, Attended>::new();
+    // Those whose last turn was interrupted.
+    let mut interrupted = HashSet::<ResourceName>::new();
     let mut turns = FuturesUnordered::new();
     let seats = Seats::new(concurrency);
     let (mut calls, mut stop) = (pin!(calls.fuse()), pin!(stop));
@@ -82,7 +88,8 @@ pub async fn attend_all<T: Future<Output = Option<Duration>> + Send + 'static>(
             && let Some((name, of)) = agenda.next(|group| seats.has_room(group))
             && let Some(seat) = seats.take(of)
         {
-            let called = CancellationToken::new();
+            let spared = interrupted.remove(&name).then_some(SPARED);
+            let called = Called::not_before(spared.unwrap_or_default());
             let turn = tokio::spawn(seat.with(called.clone(), attend(name.clone())));
             let turn = AbortOnDropHandle::new(turn);
             let again = None;
@@ -93,8 +100,11 @@ pub async fn attend_all<T: Future<Output = Option<Duration>> + Send + 'static>(
             biased;
             () = &mut stop => break,
             Some((name, delay)) = turns.next() => {
-                let again = attended.remove(&name).and_then(|attended| attended.again);
-                if let Some(lane) = again {
+                let attended = attended.remove(&name);
+                if attended.as_ref().is_some_and(|attended| attended.called.interrupts()) {
+                    interrupted.insert(name.clone());
+                }
+                if let Some(lane) = attended.and_then(|attended| attended.again) {
                     let of = group(&name);
                     agenda.call(Call { name, lane }, of);
                 } else if let Ok(Some(delay)) = delay {
@@ -120,7 +130,7 @@ impl Attended {
     fn call(&mut self, lane: Lane) {
         self.again = Some(self.again.map_or(lane, |before| before.min(lane)));
         if lane == Lane::People {
-            self.called.cancel();
+            self.called.by_people.cancel();
         }
     }
 }
@@ -146,7 +156,11 @@ mod tests {
     fn by_name(name: &ResourceName) -> Group {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
-        Group(hasher.finish())
+        let hash = hasher.finish();
+        Group {
+            namespace: hash,
+            credentials: hash,
+        }
     }
 
     /// When each turn began and ended, in seconds.
@@ -303,6 +317,72 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn n01_a_turn_after_an_interrupted_one_has_its_time_though_people_go_on_calling() {
+        let clock = Clock::start();
+        let (sender, receiver) = mpsc::unbounded();
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        let attend = |_| {
+            let ended = Arc::clone(&ended);
+            async move {
+                let whole = tokio::select! {
+                    () = clock::pause(40 * SECOND) => true,
+                    () = seat::called_again() => false,
+                };
+                ended
+                    .lock()
+                    .unwrap()
+                    .push((clock.now().uptime.as_secs(), whole));
+                None
+            }
+        };
+        let began = clock.now().uptime.as_secs();
+        let calling = async {
+            sender.unbounded_send(Call::usual(name("a"))).unwrap();
+            for _ in 0..1000 {
+                clock::pause(SECOND / 10).await;
+                sender.unbounded_send(Call::of_people(name("a"))).unwrap();
+            }
+        };
+        let all = attend_all(receiver, 1, clock::pause(81 * SECOND), by_name, attend);
+        futures::join!(calling, all);
+        let ended = ended.lock().unwrap().clone();
+        let whole: Vec<_> = ended.iter().filter(|(_, whole)| *whole).collect();
+        let expected = [40, 80, 120].map(|second| (began + second, true));
+        assert_eq!(whole, expected.each_ref(), "{ended:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn n01_a_turn_that_was_spared_long_enough_is_interrupted() {
+        let clock = Clock::start();
+        let (sender, receiver) = mpsc::unbounded();
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        let attend = |_| {
+            let ended = Arc::clone(&ended);
+            async move {
+                seat::called_again().await;
+                ended.lock().unwrap().push(clock.now().uptime.as_secs());
+                None
+            }
+        };
+        let began = clock.now().uptime.as_secs();
+        let calling = async {
+            sender.unbounded_send(Call::usual(name("a"))).unwrap();
+            for _ in 0..2 {
+                clock::pause(SECOND).await;
+                sender.unbounded_send(Call::of_people(name("a"))).unwrap();
+            }
+            clock::pause(SPARED).await;
+            sender.unbounded_send(Call::of_people(name("a"))).unwrap();
+        };
+        let all = attend_all(receiver, 1, clock::pause(3 * SPARED), by_name, attend);
+        let within = tokio::time::timeout(4 * SPARED, all);
+        let (_, stopped) = futures::join!(calling, within);
+        assert!(stopped.is_err(), "the last one was not called for");
+        let ended = ended.lock().unwrap().clone();
+        assert_eq!(ended, [began + 1, began + 61, began + 121], "{ended:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn n01_a_group_whose_turns_are_slow_leaves_seats_to_others() {
         let clock = Clock::start();
         let (sender, receiver) = mpsc::unbounded();
@@ -323,7 +403,11 @@ mod tests {
                 None
             }
         };
-        let group = |name: &ResourceName| Group(u64::from(name.name() == "other"));
+        let group = |name: &ResourceName| Group {
+            namespace: u64::from(name.name() == "other"),
+            // As many credentials as there are resources.
+            ..by_name(name)
+        };
         let began = clock.now().uptime;
         attend_all(receiver, 8, clock::pause(SECOND), group, attend).await;
         let ended = ended.lock().unwrap().unwrap();

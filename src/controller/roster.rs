@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{DefaultHasher, Hash, Hasher as _},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -85,7 +85,7 @@ impl Roster {
             .and_then(|entry| entry.unpack(name))
     }
 
-    /// Whom a resource takes turns with: those of its namespace that name the same credentials.
+    /// Whom a resource takes turns with: those of its namespace, and among them those that name the same credentials.
     pub(super) fn group(&self, name: &ResourceName) -> Group {
         let inner = self.lock();
         inner
@@ -235,16 +235,21 @@ fn name_of(object: &Guarded) -> ResourceName {
 fn group_of(object: &Guarded) -> Group {
     let credentials = object.0.as_ref().ok();
     let credentials = credentials.and_then(|object| object.spec.credentials_ref.as_ref());
-    let mut hasher = DefaultHasher::new();
-    let namespace = &object.meta().namespace;
-    (namespace, credentials.map(|named| &named.name)).hash(&mut hasher);
-    Group(hasher.finish())
+    let credentials = credentials.map(|named| &named.name);
+    Group {
+        namespace: hashed(&object.meta().namespace),
+        credentials: hashed(&credentials),
+    }
 }
 
 fn called_by(object: &Guarded) -> u64 {
     let metadata = object.meta();
+    hashed(&(&metadata.generation, &metadata.annotations))
+}
+
+fn hashed(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (&metadata.generation, &metadata.annotations).hash(&mut hasher);
+    value.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -1,7 +1,8 @@
 //! Who is to be attended to, and when: each resource once, at the earliest time that was asked for.
 //!
-//! Promises that what people have changed goes first, and that groups take turns within each lane: one with thousands of
-//! resources that are ready does not hold up one with a single one. Within a group and lane, who came first comes first.
+//! Promises that what people have changed goes first, and that namespaces take turns within each lane, and within a namespace its
+//! groups: one with thousands of resources that are ready does not hold up one with a single one, and a namespace has no more
+//! turns for naming many credentials. Within a group and lane, who came first comes first.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -18,14 +19,51 @@ use crate::{clock, model::ResourceName};
 pub(super) struct Agenda {
     /// Those whose time has come. Who has moved on to another lane since is still there and is passed over.
     ready: HashMap<Group, [VecDeque<ResourceName>; LANES]>,
-    /// The groups with resources that are ready, by lane, the one whose turn is next in front.
-    rings: [VecDeque<Group>; LANES],
+    /// The groups with resources that are ready, by lane.
+    rings: [Ring; LANES],
     /// The others, in the order of their times. A `DelayQueue` of tokio's takes three times the memory.
     delayed: BTreeSet<(Instant, ResourceName)>,
     places: HashMap<ResourceName, Place>,
 }
 
 const LANES: usize = 2;
+
+/// The namespaces that take turns, the one whose turn is next in front, and likewise the groups of each.
+#[derive(Debug, Default)]
+struct Ring {
+    namespaces: VecDeque<u64>,
+    groups: HashMap<u64, VecDeque<Group>>,
+}
+
+impl Ring {
+    /// Puts a group behind those of its namespace, and this one behind the others if it is not there yet.
+    fn push(&mut self, group: Group) {
+        let groups = self.groups.entry(group.namespace).or_default();
+        if groups.is_empty() {
+            self.namespaces.push_back(group.namespace);
+        }
+        groups.push_back(group);
+    }
+
+    /// Takes the first group with room out of the first namespace that has one; the namespace goes to the end.
+    fn pop(&mut self, has_room: &impl Fn(Group) -> bool) -> Option<Group> {
+        let place = |groups: &VecDeque<Group>| groups.iter().position(|group| has_room(*group));
+        let mut namespaces = self.namespaces.iter().enumerate();
+        let (at, namespace, of_group) = namespaces.find_map(|(at, namespace)| {
+            let of_group = place(self.groups.get(namespace)?)?;
+            Some((at, *namespace, of_group))
+        })?;
+        self.namespaces.remove(at);
+        let groups = self.groups.get_mut(&namespace)?;
+        let group = groups.remove(of_group);
+        if groups.is_empty() {
+            self.groups.remove(&namespace);
+        } else {
+            self.namespaces.push_back(namespace);
+        }
+        group
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -47,7 +85,7 @@ impl Agenda {
         let lanes = self.ready.entry(group).or_default();
         if let (Some(waiting), Some(ring)) = (lanes.get_mut(index), self.rings.get_mut(index)) {
             if waiting.is_empty() {
-                ring.push_back(group);
+                ring.push(group);
             }
             waiting.push_back(name);
         }
@@ -79,12 +117,7 @@ impl Agenda {
     ) -> Option<(ResourceName, Group)> {
         let index = usize::from(lane == Lane::Usual);
         let ring = self.rings.get_mut(index)?;
-        for _ in 0..ring.len() {
-            let group = ring.pop_front()?;
-            if !has_room(group) {
-                ring.push_back(group);
-                continue;
-            }
+        while let Some(group) = ring.pop(has_room) {
             let Some(lanes) = self.ready.get_mut(&group) else {
                 continue;
             };
@@ -96,7 +129,7 @@ impl Agenda {
                     next = (self.places.get(&name) == Some(&Place::Ready(lane))).then_some(name);
                 }
                 if !waiting.is_empty() {
-                    ring.push_back(group);
+                    ring.push(group);
                 }
             }
             if lanes.iter().all(VecDeque::is_empty) {
@@ -135,6 +168,20 @@ mod tests {
         ResourceName::new("shop", name)
     }
 
+    /// A namespace with credentials of one name.
+    fn group(namespace: u64) -> Group {
+        Group {
+            namespace,
+            credentials: 0,
+        }
+    }
+
+    impl Ring {
+        fn is_empty(&self) -> bool {
+            self.namespaces.is_empty() && self.groups.is_empty()
+        }
+    }
+
     fn all(agenda: &mut Agenda) -> String {
         let next = || agenda.next(|_| true);
         let names = std::iter::from_fn(next).map(|(name, _)| name.name().to_owned());
@@ -144,7 +191,7 @@ mod tests {
     #[test]
     fn n01_groups_take_turns_and_what_people_changed_goes_first() {
         let mut agenda = Agenda::default();
-        let (many, few) = (Group(1), Group(2));
+        let [many, few] = [1, 2].map(group);
         for waiting in ["a", "b", "c", "d"] {
             agenda.call(Call::usual(name(waiting)), many);
         }
@@ -154,18 +201,36 @@ mod tests {
         agenda.call(Call::usual(name("c")), many);
         assert_eq!(all(&mut agenda), "ycaxbd");
         assert!(agenda.ready.is_empty() && agenda.places.is_empty());
-        assert!(agenda.rings.iter().all(VecDeque::is_empty));
+        assert!(agenda.rings.iter().all(Ring::is_empty));
+    }
+
+    #[test]
+    fn n01_a_namespace_has_no_more_turns_for_naming_many_credentials() {
+        let mut agenda = Agenda::default();
+        for (credentials, waiting) in ["a", "b", "c", "d", "e"].iter().enumerate() {
+            let group = Group {
+                namespace: 1,
+                credentials: credentials as u64,
+            };
+            agenda.call(Call::usual(name(waiting)), group);
+            agenda.call(Call::usual(name(&waiting.to_uppercase())), group);
+        }
+        agenda.call(Call::usual(name("x")), group(2));
+        agenda.call(Call::usual(name("y")), group(2));
+        agenda.call(Call::usual(name("z")), group(3));
+        assert_eq!(all(&mut agenda), "axzbycdeABCDE");
+        assert!(agenda.rings.iter().all(Ring::is_empty));
     }
 
     #[test]
     fn a_group_without_room_is_passed_over_and_keeps_what_it_has() {
         let mut agenda = Agenda::default();
-        for (waiting, group) in [("a", 1), ("b", 1), ("x", 2)] {
-            agenda.call(Call::usual(name(waiting)), Group(group));
+        for (waiting, of) in [("a", 1), ("b", 1), ("x", 2)] {
+            agenda.call(Call::usual(name(waiting)), group(of));
         }
-        let next = agenda.next(|group| group != Group(1));
-        assert_eq!(next, Some((name("x"), Group(2))));
-        assert_eq!(agenda.next(|group| group != Group(1)), None);
+        let next = agenda.next(|of| of != group(1));
+        assert_eq!(next, Some((name("x"), group(2))));
+        assert_eq!(agenda.next(|of| of != group(1)), None);
         assert_eq!(all(&mut agenda), "ab");
     }
 
@@ -174,10 +239,10 @@ mod tests {
         let mut agenda = Agenda::default();
         agenda.put_off(name("a"), Duration::from_secs(5));
         agenda.put_off(name("b"), Duration::from_secs(6));
-        agenda.call(Call::usual(name("a")), Group(1));
-        agenda.call(Call::of_people(name("a")), Group(1));
+        agenda.call(Call::usual(name("a")), group(1));
+        agenda.call(Call::of_people(name("a")), group(1));
         assert_eq!(all(&mut agenda), "a");
-        agenda.due(|_| Group(1)).await;
+        agenda.due(|_| group(1)).await;
         assert_eq!(all(&mut agenda), "b");
         assert!(!agenda.has_delayed() && agenda.places.is_empty());
     }

@@ -183,6 +183,8 @@ fn n01_resources_of_a_namespace_that_name_the_same_credentials_are_a_group() {
     assert_eq!(group("b", "keys", "shop"), one);
     assert_ne!(group("c", "others", "shop"), one);
     assert_ne!(group("d", "keys", "bank"), one);
+    assert_eq!(group("e", "others", "shop").namespace, one.namespace);
+    assert_ne!(group("f", "keys", "bank").namespace, one.namespace);
 }
 
 #[test]
