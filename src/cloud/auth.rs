@@ -90,20 +90,35 @@ impl Access {
     /// The turn of the next request and what it is sent with; a token is fetched if there is none. Nothing is sent while the
     /// credential is held back. A turn has to end before its holder asks for another.
     pub async fn pass(&self, allowance: &Allowance) -> Result<(Turn, Pass), CloudError> {
-        let turn = self.entrance.enter(allowance).await?;
+        // What takes long comes before the lanes, which others want as well: first the call, then the token.
+        allowance.spend().await?;
+        let passed = self.pass_paid(allowance).await;
+        if passed.is_ok() {
+            allowance.made();
+        } else {
+            allowance.put_back();
+        }
+        passed
+    }
+
+    async fn pass_paid(&self, allowance: &Allowance) -> Result<(Turn, Pass), CloudError> {
         let pass = match &self.kind {
             Kind::Signed { .. } => Pass::Signature,
             Kind::Fixed(token) => Pass::Token(Arc::new(token.clone())),
-            Kind::Fetched(tokens) => match tokens.get(allowance).await {
-                Ok(fetched) => Pass::Fetched(fetched),
-                Err(NoToken { error, heard_of }) => {
-                    if !heard_of {
-                        self.entrance.failed(&error);
+            Kind::Fetched(tokens) => {
+                let enter = self.entrance.enter_by(tokens.lanes());
+                match tokens.get(allowance, enter).await {
+                    Ok(fetched) => Pass::Fetched(fetched),
+                    Err(NoToken { error, heard_of }) => {
+                        if !heard_of {
+                            self.entrance.failed(&error);
+                        }
+                        return Err(error);
                     }
-                    return Err(error);
                 }
-            },
+            }
         };
+        let turn = self.entrance.enter().await?;
         Ok((turn, pass))
     }
 
@@ -265,3 +280,6 @@ fn unusable(why: &str) -> CloudError {
     let text = format!("the credential can't be used: {why}");
     CloudError::local(Meaning::Unauthenticated, text)
 }
+
+#[cfg(test)]
+mod tests;

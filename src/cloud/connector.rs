@@ -210,9 +210,10 @@ impl Connector {
         let iam = self.iam(subject)?;
         let project = subject.project.as_str();
         let reads = self.reads.clone();
+        let lanes = self.place(&iam, project).lanes;
         Ok(TokenSource::new(
             reads,
-            &iam,
+            (&iam, lanes),
             project,
             username,
             password,

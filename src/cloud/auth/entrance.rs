@@ -1,6 +1,7 @@
 //! Who may call now: what all calls of one credential have to pass.
 //!
-//! Promises that every call is paid for, that a credential that was not believed yet makes one call at a time, that no more
+//! Relies on callers to pay for their calls before they come: whoever has taken a lane waits for nothing but other lanes, and not
+//! for long. Promises that a credential that was not believed yet makes one call at a time, that no more
 //! calls are under way than a refused credential may have without being locked, and that refusals and requests to slow down
 //! are heard by all.
 
@@ -11,7 +12,7 @@ use crate::{
     clock::Clock,
     cloud::{
         CloudError, Meaning,
-        budget::{Allowance, Budget},
+        budget::Budget,
         error::failure,
         lanes::{Lane, Lanes},
         throttle::Throttle,
@@ -71,20 +72,13 @@ impl Entrance {
         &self.budget
     }
 
-    /// Waits for the turn of one more call, or says why there is none.
-    pub async fn enter(&self, allowance: &Allowance) -> Result<Turn, CloudError> {
-        // Before the lanes: whoever waits for a call holds up nobody.
-        allowance.spend().await?;
-        let turn = self.pass().await;
-        if turn.is_ok() {
-            allowance.made();
-        } else {
-            allowance.put_back();
-        }
-        turn
+    /// Waits for the turn of a call to the endpoint that is paid for, or says why there is none.
+    pub async fn enter(&self) -> Result<Turn, CloudError> {
+        self.enter_by(&self.place.lanes).await
     }
 
-    async fn pass(&self) -> Result<Turn, CloudError> {
+    /// The same for a call to another endpoint, to which there are these lanes.
+    pub async fn enter_by(&self, lanes: &Arc<Lanes>) -> Result<Turn, CloudError> {
         let arrival = self.guard.arrive();
         for _ in 0..MOST_WAITS {
             let mut probe = None;
@@ -96,7 +90,7 @@ impl Entrance {
             let what = "the calls that are under way with this credential are not answered";
             let own = self.lanes.enter_wide(width, what).await?;
             let what = "the calls that are under way to this endpoint are not answered";
-            let shared = self.place.lanes.enter(what).await?;
+            let shared = lanes.enter(what).await?;
             self.place.throttle.check(self.clock.now().uptime)?;
             if let Some(call) = self.guard.admit(arrival, width, probe.is_some())? {
                 return Ok(Turn {

@@ -1,22 +1,27 @@
 //! Tokens of IAM for a user with a password ("Obtaining a User Token Through Password Authentication").
 //!
 //! Promises one request for all that wait, a token that is renewed before it ends, and that who waited while a request
-//! failed hears of that failure instead of making the next one: failed sign-ins lock a user.
+//! failed hears of that failure instead of making the next one: failed sign-ins lock a user. Who waits for calls does not keep
+//! others from a token that is there, and who waits for the request of another one does so aside.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
-use crate::cloud::{
-    CloudError, Meaning,
-    budget::Allowance,
-    error::table::Asked,
-    observer::Operation,
-    reads::{self, Reads},
-    wire,
+use crate::{
+    cloud::{
+        CloudError, Meaning,
+        budget::Allowance,
+        error::table::Asked,
+        lanes::Lanes,
+        observer::Operation,
+        reads::{self, Reads},
+        wire,
+    },
+    controller::queue::seat::aside,
 };
 
 /// The life of a token whose answer doesn't say; the documented one is a day.
@@ -32,6 +37,7 @@ const JSON: HeaderValue = HeaderValue::from_static(super::CONTENT_TYPE);
 #[derive(Debug)]
 pub struct TokenSource {
     reads: Reads,
+    lanes: Arc<Lanes>,
     url: String,
     project: String,
     username: SecretString,
@@ -67,10 +73,10 @@ struct Kept {
 }
 
 impl TokenSource {
-    /// For the user of `domain_name`, at IAM's address `iam`, with a token for `project`.
+    /// For the user of `domain_name`, at IAM's address `iam`, to which there are these lanes, with a token for `project`.
     pub fn new(
         reads: Reads,
-        iam: &str,
+        (iam, lanes): (&str, Arc<Lanes>),
         project: &str,
         username: SecretString,
         password: SecretString,
@@ -78,6 +84,7 @@ impl TokenSource {
     ) -> Self {
         Self {
             reads,
+            lanes,
             // The catalog of services makes up most of the answer, and nobody reads it.
             url: format!("{iam}/v3/auth/tokens?nocatalog=true"),
             project: project.to_owned(),
@@ -89,33 +96,35 @@ impl TokenSource {
         }
     }
 
-    /// The kept token, or a new one, which takes a call of its own.
-    pub async fn get(&self, allowance: &Allowance) -> Result<Fetched, NoToken> {
-        let came = self.reads.clock.now().uptime;
-        let mut kept = self.kept.lock().await;
-        let now = self.reads.clock.now().uptime;
-        let refused = *self
-            .refused
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(token) = kept
-            .token
-            .as_ref()
-            .filter(|token| token.serial > refused && now < token.renew_at)
-        {
-            return Ok(token.clone());
+    /// The kept token, or a new one, which takes a call of its own and the turn that `enter` gives. Neither is taken where there
+    /// is a token.
+    pub async fn get<T>(
+        &self,
+        allowance: &Allowance,
+        enter: impl Future<Output = Result<T, CloudError>>,
+    ) -> Result<Fetched, NoToken> {
+        let came = self.uptime();
+        if let Some(known) = self.known(&*self.locked().await, came) {
+            return known;
         }
-        if let Some((_, error)) = kept.failure.as_ref().filter(|(at, _)| *at > came) {
-            return Err(NoToken {
-                error: error.clone(),
-                heard_of: true,
-            });
-        }
-        allowance.spend().await.map_err(|error| NoToken {
+        let in_vain = |error| NoToken {
             error,
             heard_of: true,
-        })?;
+        };
+        // Before the lock: whoever waits for a call holds up nobody.
+        allowance.spend().await.map_err(in_vain)?;
+        let mut kept = self.locked().await;
+        if let Some(known) = self.known(&kept, came) {
+            allowance.put_back();
+            return known;
+        }
+        let turn = enter.await;
+        if turn.is_err() {
+            allowance.put_back();
+        }
+        let _turn = turn.map_err(in_vain)?;
         allowance.made();
+        let now = self.uptime();
         match self.fetch().await {
             Ok((token, life)) => {
                 kept.serial += 1;
@@ -129,13 +138,49 @@ impl TokenSource {
                 Ok(fetched)
             }
             Err(error) => {
-                kept.failure = Some((self.reads.clock.now().uptime, error.clone()));
+                kept.failure = Some((self.uptime(), error.clone()));
                 Err(NoToken {
                     error,
                     heard_of: false,
                 })
             }
         }
+    }
+
+    /// The kept token, or how the request failed for which a caller has waited that came then.
+    fn known(&self, kept: &Kept, came: Duration) -> Option<Result<Fetched, NoToken>> {
+        let now = self.uptime();
+        let refused = *self
+            .refused
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut token = kept.token.iter();
+        if let Some(token) = token.find(|token| token.serial > refused && now < token.renew_at) {
+            return Some(Ok(token.clone()));
+        }
+        let failure = kept.failure.as_ref().filter(|(at, _)| *at > came);
+        failure.map(|(_, error)| {
+            Err(NoToken {
+                error: error.clone(),
+                heard_of: true,
+            })
+        })
+    }
+
+    async fn locked(&self) -> MutexGuard<'_, Kept> {
+        match self.kept.try_lock() {
+            Ok(kept) => kept,
+            Err(_) => aside(self.kept.lock()).await,
+        }
+    }
+
+    fn uptime(&self) -> Duration {
+        self.reads.clock.now().uptime
+    }
+
+    /// The lanes to IAM.
+    pub(super) fn lanes(&self) -> &Arc<Lanes> {
+        &self.lanes
     }
 
     /// The token was refused: the next one is fetched anew. False if that was known.

@@ -1,7 +1,7 @@
 //! Tokens under many callers, failures and early renewal, with a fetch that the tests control.
 
 use std::{
-    future::Future,
+    future::{Future, ready},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -21,6 +21,7 @@ use crate::{
         trust::Trust,
     },
     config::authorities::Authorities,
+    controller::queue::seat::{Called, Group, Seats},
 };
 
 /// What IAM is asked for how often, and what it answers to the nth request.
@@ -60,8 +61,9 @@ fn source(url: &str, clock: Clock) -> Arc<TokenSource> {
     let dialer = Dialer::new(Egress::direct(), trust, Names::of_the_system(), timeout);
     let reads = Reads::new(dialer, clock, timeout, Arc::new(()));
     let [username, password, domain] = ["user", "password", "domain"].map(SecretString::from);
+    let iam = (url, Lanes::new(8, timeout, clock));
     Arc::new(TokenSource::new(
-        reads, url, "project", username, password, domain,
+        reads, iam, "project", username, password, domain,
     ))
 }
 
@@ -94,7 +96,7 @@ async fn a_thousand_callers_share_one_request() {
     };
     let (url, asked) = iam(slow).await;
     let (source, allowance) = (source(&url, Clock::start()), allowance());
-    let tokens = join_all((0..1000).map(|_| source.get(&allowance))).await;
+    let tokens = join_all((0..1000).map(|_| source.get(&allowance, ready(Ok(()))))).await;
     for fetched in tokens {
         assert_eq!(fetched.unwrap().token.expose_secret(), "token-1");
     }
@@ -110,7 +112,7 @@ async fn a_thousand_callers_share_one_failure_and_only_one_of_them_has_it_first_
     })
     .await;
     let (source, allowance) = (source(&url, Clock::start()), allowance());
-    let tokens = join_all((0..1000).map(|_| source.get(&allowance))).await;
+    let tokens = join_all((0..1000).map(|_| source.get(&allowance, ready(Ok(()))))).await;
     let mut first_hand = 0;
     for failed in tokens {
         let failed = failed.unwrap_err();
@@ -119,7 +121,13 @@ async fn a_thousand_callers_share_one_failure_and_only_one_of_them_has_it_first_
     }
     assert_eq!((asked.load(Ordering::SeqCst), first_hand), (1, 1));
     // Who comes later doesn't live on old news.
-    assert!(!source.get(&allowance).await.unwrap_err().heard_of);
+    assert!(
+        !source
+            .get(&allowance, ready(Ok(())))
+            .await
+            .unwrap_err()
+            .heard_of
+    );
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
@@ -130,7 +138,7 @@ async fn a_token_is_renewed_before_it_ends() {
     let (source, allowance) = (source(&url, Clock::start().shifted(shift)), allowance());
     for (passed, number) in [(0, 1), (19, 1), (1, 2), (19, 2), (1, 3)] {
         shift.pass(Duration::from_hours(passed));
-        let fetched = source.get(&allowance).await.unwrap();
+        let fetched = source.get(&allowance, ready(Ok(()))).await.unwrap();
         assert_eq!(fetched.token.expose_secret(), &format!("token-{number}"));
     }
     assert_eq!(asked.load(Ordering::SeqCst), 3);
@@ -140,13 +148,45 @@ async fn a_token_is_renewed_before_it_ends() {
 async fn a_token_that_was_refused_to_many_at_once_is_fetched_anew_once() {
     let (url, asked) = iam(|number| async move { token(number) }).await;
     let (source, allowance) = (source(&url, Clock::start()), allowance());
-    let first = source.get(&allowance).await.unwrap();
+    let first = source.get(&allowance, ready(Ok(()))).await.unwrap();
     let news = (0..16).filter(|_| source.forget(&first)).count();
     assert_eq!(news, 1);
-    let second = join_all((0..16).map(|_| source.get(&allowance))).await;
+    let second = join_all((0..16).map(|_| source.get(&allowance, ready(Ok(()))))).await;
     for fetched in second {
         assert_eq!(fetched.unwrap().token.expose_secret(), "token-2");
     }
     assert!(!source.forget(&first), "that is known");
     assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn n01_who_waits_for_the_token_of_another_one_has_no_seat_meanwhile() {
+    let (url, asked) = iam(|number| async move { token(number) }).await;
+    let clock = Clock::start();
+    let source = source(&url, clock);
+    let limit = CallLimit {
+        calls: 10,
+        per: Duration::from_secs(1),
+    };
+    let budget = Budget::new(limit, clock, Arc::new(()));
+    let seats = Seats::new(1);
+    let turn = || async {
+        let seat = loop {
+            match seats.take(Group::default()) {
+                Some(seat) => break seat,
+                None => seats.freed().await,
+            }
+        };
+        let allowance = budget.open(Urgency::Job);
+        let got = seat.with(
+            Called::not_before(Duration::ZERO),
+            source.get(&allowance, ready(Ok(()))),
+        );
+        got.await.unwrap();
+    };
+    // The budget is empty: each waits for its call, and the seat is another one's meanwhile.
+    let turns = join_all((0..8).map(|_| turn()));
+    let within = Duration::from_secs(20);
+    tokio::time::timeout(within, turns).await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

@@ -1,0 +1,126 @@
+//! Callers of many credentials at one endpoint, some of whom need a token first.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+
+use super::{
+    guard::{Guards, LockOut},
+    ledger,
+    token::TokenSource,
+    *,
+};
+use crate::{
+    clock::{self, Clock},
+    cloud::{
+        auth::entrance::Place,
+        budget::{CallLimit, Urgency},
+        dial::Dialer,
+        egress::Egress,
+        lanes::Lanes,
+        names::Names,
+        reads::Reads,
+        throttle::Throttle,
+        trust::Trust,
+    },
+    config::authorities::Authorities,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What all credentials of a process share, and one lane to the endpoint.
+struct Office {
+    guards: Guards,
+    place: Place,
+    reads: Reads,
+    clock: Clock,
+}
+
+impl Office {
+    fn new() -> Self {
+        // An error means that another test was quicker.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let clock = Clock::start();
+        let lock_out = LockOut {
+            key_window: Duration::from_mins(5),
+            user_window: Duration::from_mins(15),
+            pause: Duration::from_mins(16),
+        };
+        let trust = Trust::new(Authorities::none(), clock).unwrap();
+        let dialer = Dialer::new(Egress::direct(), trust, Names::of_the_system(), SECOND);
+        Self {
+            guards: Guards::new(lock_out, 3 * SECOND, clock),
+            place: Place {
+                lanes: Lanes::new(1, 3 * SECOND, clock),
+                throttle: Arc::new(Throttle::new((SECOND, SECOND))),
+            },
+            reads: Reads::new(dialer, clock, 30 * SECOND, Arc::new(())),
+            clock,
+        }
+    }
+
+    fn access(&self, credential: Credential, limit: CallLimit) -> Access {
+        let guard = self.guards.guard(&credential, "https://iam");
+        let budget = Budget::new(limit, self.clock, Arc::new(()));
+        let lanes = Lanes::new(ledger::MOST as usize, 3 * SECOND, self.clock);
+        let place = self.place.clone();
+        let entrance = Entrance::new(guard, budget, lanes, place, self.clock);
+        let tokens = |username, password, domain_name| {
+            let lanes = Lanes::new(1, 3 * SECOND, self.clock);
+            // Nobody is there.
+            let iam = ("http://127.0.0.1:1", lanes);
+            let reads = self.reads.clone();
+            Ok(TokenSource::new(
+                reads,
+                iam,
+                "project",
+                username,
+                password,
+                domain_name,
+            ))
+        };
+        Access::new(credential, tokens, entrance).unwrap()
+    }
+}
+
+fn user(name: &str) -> Credential {
+    let [username, password, domain_name] = [name, "password", "domain"].map(SecretString::from);
+    Credential::Password {
+        username,
+        password,
+        domain_name,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn n01_who_waits_for_the_call_of_a_token_takes_no_lane_from_others() {
+    let office = Office::new();
+    let scarce = CallLimit {
+        calls: 10,
+        per: Duration::from_mins(1),
+    };
+    let slow = office.access(user("slow"), scarce);
+    let key = Credential::AccessKey {
+        access_key: "AK".into(),
+        secret_key: "SK".into(),
+        security_token: None,
+    };
+    let quick = office.access(key, CallLimit::unfelt());
+    let allowance = slow.budget().open(Urgency::Job);
+    let mut waiting = pin!(slow.pass(&allowance));
+    // Its own call comes after a few seconds, the one for its token as long after that.
+    let until = async {
+        loop {
+            clock::pause(SECOND / 2).await;
+            let began = office.clock.now().uptime;
+            let allowance = quick.budget().open(Urgency::Job);
+            quick.pass(&allowance).await.unwrap();
+            let took = office.clock.now().elapsed(began);
+            assert!(took < SECOND, "{took:?}");
+        }
+    };
+    tokio::select! {
+        got = &mut waiting => assert!(got.is_err(), "nobody gives tokens"),
+        () = until => {}
+    }
+}
