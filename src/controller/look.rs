@@ -1,11 +1,11 @@
 //! Second stage: what the cloud shows. Reads only; a read that failed is a value.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
-    cloud::{Cloud, CloudError, Proxy, Urgency},
+    cloud::{Cloud, CloudError, Meaning, Proxy, Urgency},
     controller::{queue::seat, read::Desired},
     crd::Phase,
     fleet::directory::{self, Booking, Directory, InTurn},
@@ -48,7 +48,7 @@ pub struct Later(pub Duration, pub Booking);
 #[derive(Clone)]
 pub struct Viewpoint<'a> {
     /// What is read together with others, or why the cloud can't be called.
-    pub directory: Result<&'a Directory, Trouble>,
+    pub directory: Result<&'a Arc<Directory>, Trouble>,
     /// What is wanted.
     pub desired: &'a Desired,
     /// What is on record.
@@ -142,28 +142,35 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
 }
 
 /// What the list shows while a job is at work: read with the urgency of a sweep, if it has its time now, and not waited for long.
-async fn beside(from: &Viewpoint<'_>, directory: &Directory) -> Seen<Option<Proxy>> {
+/// One that takes longer is read to its end, for others who wait for it; the next one has its time as if this one had been seen.
+async fn beside(from: &Viewpoint<'_>, directory: &Arc<Directory>) -> Seen<Option<Proxy>> {
     let Some(after) = from.beside else {
         return Seen::NotRead;
     };
-    let instance = &from.desired.subject.instance;
-    let reading = async {
+    let instance = from.desired.subject.instance.clone();
+    let directory = Arc::clone(directory);
+    let reading = tokio::spawn(async move {
         match directory
-            .in_turn(Urgency::Sweep, instance, Some(after))
+            .in_turn(Urgency::Sweep, &instance, Some(after))
             .await
         {
             InTurn::Listed(list) => Some(Ok(list)),
             InTurn::Now(turn) => {
                 let turn = turn.as_ref();
-                Some(directory.proxies_since(turn, instance, Some(after)).await)
+                Some(directory.proxies_since(turn, &instance, Some(after)).await)
             }
             InTurn::Later(..) => None,
             InTurn::Failed(error) => Some(Err(error)),
         }
-    };
-    match tokio::time::timeout(from.pace.interim_after, reading).await {
-        Ok(Some(outcome)) => seen(outcome).find(|proxies| from.own(&proxies)),
-        Ok(None) | Err(_) => Seen::NotRead,
+    });
+    let reading = tokio::time::timeout(from.pace.interim_after, reading);
+    match seat::aside(reading).await {
+        Ok(Ok(Some(outcome))) => seen(outcome).find(|proxies| from.own(&proxies)),
+        Ok(Ok(None) | Err(_)) => Seen::NotRead,
+        Err(_) => {
+            let text = "the list of proxies was not read in time beside the job";
+            seen(Err(CloudError::local(Meaning::Slow, text)))
+        }
     }
 }
 

@@ -160,7 +160,7 @@ impl<'a> Desk<'a> {
             blind,
             missed: Arc::clone(missed),
         });
-        let directory = Directory::new(Arc::clone(&scene), Clock::start());
+        let directory = Arc::new(Directory::new(Arc::clone(&scene), Clock::start()));
         let desired = self.desired();
         let from = Viewpoint {
             beside: None,

@@ -155,7 +155,7 @@ impl Pass<'_> {
         let listed_at = self.memory.listed_at.unwrap_or_default();
         let from = Viewpoint {
             beside: (looked_at.elapsed(listed_at) >= self.context.resync).then_some(listed_at),
-            directory: way.as_deref().map_err(Trouble::clone),
+            directory: way.as_ref().map_err(Trouble::clone),
             desired,
             record: &record,
             session: &session,

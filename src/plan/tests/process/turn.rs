@@ -107,7 +107,7 @@ impl Turn<'_> {
         let mut session = self.process.session.clone();
         session.turn_to(record.change.as_ref(), now);
         let cloud: Arc<dyn Cloud> = Arc::new(self.sky.clone());
-        let directory = Directory::new(Arc::clone(&cloud), Clock::start());
+        let directory = Arc::new(Directory::new(Arc::clone(&cloud), Clock::start()));
         let abandoned: BTreeSet<JobId> = desired.abandoned_job.iter().cloned().collect();
         let pace = Pace::real();
         let from = Viewpoint {
