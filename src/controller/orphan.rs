@@ -2,9 +2,9 @@
 //!
 //! Deletion is not held up. The process keeps the instance until the change has ended, so that a successor of the resource
 //! does not start another one beside it. A change of which nothing was heard for a while, or which takes longer than changes
-//! do, no longer counts among those under way: nobody is left who could put it right.
+//! do, no longer counts among those under way, however long it takes to hear of it: nobody is left who could put it right.
 
-use std::sync::Arc;
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use kube::{Resource as _, ResourceExt as _};
 
@@ -52,7 +52,15 @@ pub(super) fn adopt(
             let now = context.clock.now();
             let followed = now.elapsed(begun.uptime);
             let settled = followed >= context.pace.settle_window();
-            let heard = hear(&context, &namespace, &desired, &change, settled, now).await;
+            let hearing = hear(&context, &namespace, &desired, &change, settled, now);
+            let counts_until = heard_at.saturating_add(context.pace.job_visible_within);
+            let counts_until = counts_until.min(begun.uptime.saturating_add(own_time));
+            let heard = unless_late(hearing, counts_until.saturating_sub(now.uptime), || {
+                if let Some(permit) = &memory.permit {
+                    permit.count(false);
+                }
+            })
+            .await;
             if settled && let Heard::Ended(how) = &heard {
                 end = Some(how.clone());
                 break;
@@ -83,6 +91,22 @@ pub(super) fn adopt(
     });
 }
 
+/// What a hearing gives; `late` is called where that takes longer than this.
+async fn unless_late<T>(
+    hearing: impl Future<Output = T>,
+    left: Duration,
+    late: impl FnOnce(),
+) -> T {
+    let mut hearing = pin!(hearing);
+    match tokio::time::timeout(left, &mut hearing).await {
+        Ok(heard) => heard,
+        Err(_) => {
+            late();
+            hearing.await
+        }
+    }
+}
+
 /// What was heard of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Heard {
@@ -103,10 +127,11 @@ async fn hear(
     now: Moment,
 ) -> Heard {
     let opened = context.accounts.cloud(namespace, None, desired, now).await;
-    let Ok(Ok(Opened { directory, .. })) = opened else {
-        // Its Secret is gone as well: the task list guards the successor.
-        let how = "can't be looked at, for there are no credentials any more";
-        return Heard::Ended(how.to_owned());
+    let directory = match opened {
+        Ok(Ok(Opened { directory, .. })) => directory,
+        Ok(Err(_)) => return without_credentials(settled),
+        // Kubernetes failed: that tells nothing.
+        Err(_) => return Heard::Nothing,
     };
     match &change.job {
         // A record can be deleted while its job goes on: that it isn't found proves nothing.
@@ -136,6 +161,16 @@ async fn hear(
     }
 }
 
+/// Its Secret is gone as well: once the change shows in the task list, that list guards the successor.
+fn without_credentials(settled: bool) -> Heard {
+    if settled {
+        let how = "can't be looked at, for there are no credentials any more";
+        Heard::Ended(how.to_owned())
+    } else {
+        Heard::Nothing
+    }
+}
+
 async fn is_idle(
     context: &Context,
     directory: &Directory,
@@ -153,4 +188,36 @@ async fn is_idle(
     list.is_ok_and(|list| {
         tasks::unfinished(&list, instance, &abandoned, now, &context.pace).is_none()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn r05_who_takes_long_to_hear_of_a_change_gives_its_share_back_meanwhile() {
+        let clock = Clock::start();
+        let began = clock.now().uptime;
+        let second = || clock.now().elapsed(began).as_secs();
+        for (takes, given_back) in [(100, None), (270, Some(120))] {
+            let began = second();
+            let late = Cell::new(None);
+            let hearing = clock::pause(takes * SECOND);
+            let gives_back = || late.set(Some(second() - began));
+            unless_late(hearing, 120 * SECOND, gives_back).await;
+            assert_eq!(late.get(), given_back);
+            assert_eq!(second() - began, u64::from(takes));
+        }
+    }
+
+    #[test]
+    fn r05_that_there_are_no_credentials_ends_nothing_before_the_change_must_show() {
+        assert_eq!(without_credentials(false), Heard::Nothing);
+        assert!(matches!(without_credentials(true), Heard::Ended(_)));
+    }
 }
