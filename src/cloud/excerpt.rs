@@ -3,7 +3,11 @@
 //! Every text that leaves the cloud client passes through here. What is cut is cut on a character boundary. Secrets are found in
 //! whatever form the text holds them: what can be decoded is decoded before it is compared ([`plain`], [`packed`]).
 
-use std::{cell::OnceCell, collections::HashSet, ops::Range};
+use std::{
+    cell::{Cell, OnceCell},
+    collections::HashSet,
+    ops::Range,
+};
 
 use plain::{View, squeezed};
 
@@ -21,6 +25,13 @@ const TOKEN_LENGTH: usize = 64;
 
 /// More of a text is not looked at, in bytes: what is shown of it is far shorter.
 const MOST_READ: usize = 8 * 1024;
+
+/// So many bytes of a word are looked at for each character of it that can be shown.
+const READ_FOR_EACH: usize = 8;
+
+/// So many bytes of words are looked at by one cleaner. The others are not shown: an answer may have thousands of rows, and a byte
+/// costs up to 84 steps ([`packed`]). Hundreds of rows of honest names take a third of it.
+const MOST_OF_WORDS: usize = 64 * 1024;
 
 /// So many bytes of a secret in a row give it away: echoes are cut anywhere.
 const PIECE: usize = 8;
@@ -40,6 +51,8 @@ pub fn excerpt(text: &str, secrets: &[&str]) -> String {
 pub struct Cleaner<'a> {
     plain: &'a [&'a str],
     secrets: OnceCell<Secrets>,
+    /// How many bytes of words may still be looked at.
+    words_left: Cell<usize>,
 }
 
 impl<'a> Cleaner<'a> {
@@ -48,19 +61,30 @@ impl<'a> Cleaner<'a> {
         Self {
             plain: secrets,
             secrets: OnceCell::new(),
+            words_left: Cell::new(MOST_OF_WORDS),
         }
     }
 
     /// As [`excerpt`].
     pub fn excerpt(&self, text: &str) -> String {
-        self.word(text, LONGEST)
+        self.clean(&folded(text), MOST_READ, LONGEST)
     }
 
-    /// As [`excerpt`], for what is kept of a name, an address or a state: at most so many characters.
+    /// As [`excerpt`], for what is kept of a name, an address or a state: at most so many characters, and of all together what
+    /// one answer may cost.
     pub fn word(&self, text: &str, longest: usize) -> String {
-        let secrets = self.secrets.get_or_init(|| Secrets::new(self.plain));
         let text = folded(text);
-        let text = head(&text, MOST_READ);
+        let read = head(&text, longest.saturating_mul(READ_FOR_EACH)).len();
+        let Some(left) = self.words_left.get().checked_sub(read) else {
+            return cut(REDACTED, longest);
+        };
+        self.words_left.set(left);
+        self.clean(&text, read, longest)
+    }
+
+    fn clean(&self, text: &str, most_read: usize, longest: usize) -> String {
+        let secrets = self.secrets.get_or_init(|| Secrets::new(self.plain));
+        let text = head(text, most_read);
         let mut found = secrets.in_view(&View::as_it_stands(text));
         let decoded = View::decoded(text);
         found.extend(secrets.in_view(&decoded));
@@ -224,7 +248,8 @@ fn is_of_token(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "+/=_-.".contains(letter)
 }
 
-fn cut(text: &str, longest: usize) -> String {
+/// A text of at most so many characters.
+pub fn cut(text: &str, longest: usize) -> String {
     if text.chars().count() <= longest {
         return text.to_owned();
     }

@@ -136,6 +136,49 @@ fn g10_a_secret_of_escapes_that_complete_each_other_needs_no_deep_stack() {
 }
 
 #[test]
+fn g12_the_words_of_a_hostile_answer_cost_a_bounded_number_of_steps() {
+    let cleaner = Cleaner::new(&["CANARY-secret"]);
+    let hostile = "A1".repeat(4 * 1024);
+    let cost = |cleaner: &Cleaner<'_>| MOST_OF_WORDS - cleaner.words_left.get();
+    assert_eq!(cleaner.word(&hostile, 128), REDACTED);
+    assert_eq!(cost(&cleaner), 128 * READ_FOR_EACH, "not the whole");
+    // Honest rows before: each is shown.
+    for _ in 0..500 {
+        assert_eq!(
+            cleaner.word("orders-proxy-of-the-shop", 128),
+            "orders-proxy-of-the-shop"
+        );
+    }
+    for _ in 0..5_000 {
+        assert_eq!(cleaner.word(&hostile, 128), REDACTED);
+        assert!(cost(&cleaner) <= MOST_OF_WORDS);
+    }
+    // What is left is used up; from then on nothing is looked at, and nothing is shown.
+    while cleaner.word("x", 40) == "x" {}
+    assert_eq!(cost(&cleaner), MOST_OF_WORDS);
+    assert_eq!(cleaner.word("for CANARY-secret", 128), REDACTED);
+    assert_eq!(cleaner.excerpt("for CANARY-secret"), "for [redacted]");
+    // Each byte is unpacked at most 84 times, whatever the text.
+    for text in [
+        &hostile[..600],
+        &"0123456789abcdef".repeat(30),
+        &"/+Zz".repeat(100),
+    ] {
+        let secrets = Secrets::new(&["CANARY-secret"]);
+        let view = View::decoded(text).squeezed();
+        let (mut found, mut steps) = (Vec::new(), 0);
+        packed::look(
+            &view,
+            &secrets,
+            packed::DEEPEST,
+            &mut found,
+            &mut |unpacked| steps += unpacked,
+        );
+        assert!(steps <= 84 * text.len(), "{steps} for {}", text.len());
+    }
+}
+
+#[test]
 fn what_is_no_secret_stays() {
     for text in [
         "the key is unknown &amp; 100% of it: %zz &nosuch; \\u12 \\q",
