@@ -13,6 +13,7 @@ pub mod crd;
 pub mod fleet;
 pub mod leader;
 pub mod model;
+pub mod one_at_a_time;
 pub mod pace;
 pub mod plan;
 pub mod run;

@@ -1,7 +1,7 @@
 //! Whose certificates are believed right now: the file of further authorities is read again while the process runs.
 //!
 //! Promises that a bundle that was swapped in its file counts for connections that are opened soon after, and that the last good
-//! one counts while the file is away, empty or damaged.
+//! one counts while the file is away, empty or damaged, or on a file system that hangs.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,16 +11,20 @@ use std::{
 use rustls::ClientConfig;
 
 use super::tls;
-use crate::{clock::Clock, config::authorities::Authorities};
+use crate::{clock::Clock, config::authorities::Authorities, one_at_a_time::OneAtATime};
 
 /// How often the file is read: who rotates an authority may take the old one away soon after.
 const READ_EVERY: Duration = Duration::from_secs(10);
+
+/// A connection waits for the file no longer than this; it is in memory mostly.
+const READ_WITHIN: Duration = Duration::from_secs(1);
 
 /// What connections are verified by.
 #[derive(Debug, Clone)]
 pub struct Trust {
     clock: Clock,
     kept: Arc<Mutex<Kept>>,
+    reads: OneAtATime,
 }
 
 #[derive(Debug)]
@@ -46,16 +50,24 @@ impl Trust {
         Ok(Self {
             clock,
             kept: Arc::new(Mutex::new(kept)),
+            reads: OneAtATime::default(),
         })
     }
 
-    /// What a connection that is opened now is verified by. One caller reads the file where that is due; the others don't wait
-    /// for it.
+    /// What a connection that is opened now is verified by. One caller reads the file where that is due, and waits for it for a
+    /// second; the others don't.
     pub async fn current(&self) -> Arc<ClientConfig> {
         if let Some(known) = self.due() {
-            let read = tokio::task::spawn_blocking(move || known.again());
-            let read = read.await.unwrap_or(Ok(None));
-            self.lock().take(read.map_err(|fault| fault.to_string()));
+            let trust = self.clone();
+            // What is read later counts from then on.
+            let reading = self.reads.read(READ_WITHIN, move || {
+                let read = known.again().map_err(|fault| fault.to_string());
+                trust.lock().take(read);
+            });
+            if reading.await.is_none() && self.reads.is_reading() {
+                let fault = format!("the file can't be read within {READ_WITHIN:?}");
+                self.lock().take(Err(fault));
+            }
         }
         Arc::clone(&self.lock().config)
     }
@@ -149,5 +161,37 @@ mod tests {
         std::fs::write(&path, authority()).unwrap();
         shift.pass(READ_EVERY);
         assert!(!Arc::ptr_eq(&second, &trust.current().await));
+    }
+
+    #[tokio::test]
+    async fn g13_a_file_that_hangs_is_read_once_and_the_last_good_bundle_counts() {
+        // An error means that another test was quicker.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bundle.pem");
+        std::fs::write(&path, authority()).unwrap();
+        let shift = Shift::forever();
+        let clock = Clock::start().shifted(shift);
+        let authorities = Authorities::read(path.to_str().unwrap()).unwrap();
+        let trust = Trust::new(authorities, clock).unwrap();
+        let first = trust.current().await;
+        // Who reads a pipe waits for somebody who writes.
+        std::fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        for _ in 0..100 {
+            shift.pass(READ_EVERY);
+            assert!(Arc::ptr_eq(&first, &trust.current().await));
+            assert!(trust.reads.is_reading());
+        }
+        let fault = trust.lock().fault.clone().unwrap();
+        assert!(fault.contains("within 1s"), "{fault}");
+        std::fs::write(&path, authority()).unwrap();
+        while trust.reads.is_reading() {
+            tokio::task::yield_now().await;
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(!Arc::ptr_eq(&first, &trust.current().await), "it came late");
+        assert!(trust.lock().fault.is_none());
     }
 }

@@ -16,7 +16,7 @@ use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
 use kube::{Client, Error, client::Body};
 use tower_service::Service;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, one_at_a_time::OneAtATime};
 
 /// How often the file is read: an old token may be revoked soon after the new one was written.
 const READ_EVERY: Duration = Duration::from_secs(10);
@@ -43,6 +43,7 @@ pub fn client(inner: Client, path: PathBuf, clock: Clock) -> Client {
 struct TokenFile {
     path: PathBuf,
     state: Mutex<State>,
+    reads: OneAtATime,
 }
 
 #[derive(Default)]
@@ -50,8 +51,6 @@ struct State {
     last: Option<HeaderValue>,
     /// Uptime at which it was read last.
     read: Option<Duration>,
-    /// Whether it is being read.
-    reading: bool,
 }
 
 impl TokenFile {
@@ -59,6 +58,7 @@ impl TokenFile {
         Self {
             path,
             state: Mutex::default(),
+            reads: OneAtATime::default(),
         }
     }
 
@@ -66,9 +66,11 @@ impl TokenFile {
     async fn header(self: Arc<Self>, uptime: Duration) -> Result<HeaderValue, NoToken> {
         if self.begin(uptime) {
             let file = Arc::clone(&self);
-            let reading = tokio::task::spawn_blocking(move || file.end(file.in_file()));
-            // Where the file hangs, the last token does; the file is not read a second time meanwhile.
-            let _ = tokio::time::timeout(READ_WITHIN, reading).await;
+            // Where the file hangs, the last token does. What is read later counts from then on.
+            let reading = self
+                .reads
+                .read(READ_WITHIN, move || file.end(file.in_file()));
+            reading.await;
         }
         let last = self.lock().last.clone();
         last.ok_or_else(|| NoToken(self.path.clone()))
@@ -78,9 +80,8 @@ impl TokenFile {
     fn begin(&self, uptime: Duration) -> bool {
         let mut state = self.lock();
         let due = state.read.is_none_or(|read| uptime >= read + READ_EVERY);
-        let begins = !state.reading && (due || state.last.is_none());
+        let begins = !self.reads.is_reading() && (due || state.last.is_none());
         if begins {
-            state.reading = true;
             state.read = Some(uptime);
         }
         begins
@@ -88,7 +89,6 @@ impl TokenFile {
 
     fn end(&self, found: Option<HeaderValue>) {
         let mut state = self.lock();
-        state.reading = false;
         state.last = found.or(state.last.take());
     }
 
@@ -180,7 +180,7 @@ mod tests {
             assert_eq!(header(second).await.unwrap(), "Bearer one");
         }
         std::fs::write(&path, "two").unwrap();
-        while file.lock().reading {
+        while file.reads.is_reading() {
             tokio::task::yield_now().await;
         }
         std::fs::remove_file(&path).unwrap();
