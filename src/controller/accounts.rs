@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -32,11 +31,15 @@ use crate::{
     },
     fleet::directory::Directory,
     model::{Moment, ResourceName},
+    one_at_a_time::OneAtATime,
     plan::facts::Trouble,
 };
 
 /// Default credentials that are not read by then count as unreadable.
 const DEFAULTS_WITHIN: Duration = Duration::from_secs(5);
+
+/// A directory that nobody has used for this long, and for two looks of a resource, is dropped.
+const IDLE: Duration = Duration::from_hours(1);
 
 /// Makes connections to the cloud; no call is made by it.
 pub trait Connect: Send + Sync {
@@ -55,11 +58,16 @@ pub struct Accounts {
     connect: Arc<dyn Connect>,
     defaults: Option<Defaults>,
     good_for: GoodFor,
+    /// A directory that nobody has used for this long is dropped.
+    idle: Duration,
     book: Book,
     wake: UnboundedSender<ResourceName>,
     kept: Mutex<HashMap<Key, Account>>,
-    /// What is wrong with sources that can't be used, so that they are not read again and again to find out.
-    faults: Mutex<HashMap<(Source, Key), Trouble>>,
+    /// Why places can't be called with what a source holds, and the uptime at which somebody asked last: sources are not read
+    /// again and again to find out.
+    faults: Mutex<HashMap<(Source, Key), (Duration, Trouble)>>,
+    /// The file of the default credentials may hang.
+    defaults_read: OneAtATime,
 }
 
 /// What is read with a credential, and what stands for that.
@@ -69,7 +77,7 @@ pub struct Opened {
     pub directory: Arc<Directory>,
     /// Another one after the credential was changed.
     pub credential: Fingerprint,
-    /// What is to be said of its Secret, where that holds more than credentials.
+    /// What is to be said of the resource's own Secret, where that holds more than credentials.
     pub remark: Option<Arc<str>>,
 }
 
@@ -84,20 +92,20 @@ struct Key {
 struct Account {
     used_at: Duration,
     directory: Arc<Directory>,
-    remark: Option<Arc<str>>,
 }
 
 /// What a source holds; else why there is nothing.
 type Data = Result<BTreeMap<String, ByteString>, String>;
 
 impl Accounts {
-    /// Reads Secrets through `client`. Resources that use a source which turns out to be another are sent to `wake`.
+    /// Reads Secrets through `client`. Each resource looks at its directory once in `resync`. Resources that use a source which turns out to be another are sent to `wake`.
     pub fn new(
         client: Client,
         clock: Clock,
         connect: Arc<dyn Connect>,
         defaults: Option<Defaults>,
         good_for: GoodFor,
+        resync: Duration,
         wake: UnboundedSender<ResourceName>,
     ) -> Self {
         Self {
@@ -106,10 +114,12 @@ impl Accounts {
             connect,
             defaults,
             good_for,
+            idle: IDLE.max(resync.saturating_mul(2)),
             book: Book::default(),
             wake,
             kept: Mutex::default(),
             faults: Mutex::default(),
+            defaults_read: OneAtATime::default(),
         }
     }
 
@@ -183,13 +193,16 @@ impl Accounts {
     ) -> Option<Result<Opened, Trouble>> {
         match self.book.current(source, now.uptime, self.good_for)? {
             Reading::Absent(text) => Some(Err(Trouble::CredentialsMissing(text))),
+            Reading::Unfit(text) => Some(Err(Trouble::CredentialsInvalid(text))),
             Reading::Holds(credential) => {
                 let key = Key::of(credential, &desired.subject);
                 if let Some(opened) = self.kept(&key, now) {
-                    return Some(Ok(opened));
+                    return Some(Ok(self.remarked(opened, source)));
                 }
-                let fault = self.faults().get(&(source.clone(), key)).cloned();
-                fault.map(Err)
+                let mut faults = self.faults();
+                let (asked_at, fault) = faults.get_mut(&(source.clone(), key))?;
+                *asked_at = now.uptime;
+                Some(Err(fault.clone()))
             }
         }
     }
@@ -222,10 +235,17 @@ impl Accounts {
             Source::Default => (None, self.read_defaults().await),
         };
         let reading = match &data {
-            Ok(data) => Reading::Holds(fingerprint(data)),
+            Ok(data) => match credential(source, data) {
+                Ok(_) => Reading::Holds(fingerprint(data)),
+                Err(text) => Reading::Unfit(text),
+            },
             Err(text) => Reading::Absent(text.clone()),
         };
-        let dated = Dated { version, reading };
+        let dated = Dated {
+            version,
+            reading,
+            remark: data.as_ref().ok().and_then(|data| remark(source, data)),
+        };
         for user in self.book.end(source, begun, dated, now.uptime, reader) {
             // Nobody listens any longer once the controller ends.
             let _ = self.wake.unbounded_send(user);
@@ -266,26 +286,47 @@ impl Accounts {
                 .to_owned()
         };
         let defaults = self.defaults.clone().ok_or_else(unreadable)?;
-        let read = tokio::task::spawn_blocking(move || defaults.read());
         // A file system that hangs must not hold up a turn.
-        let read = tokio::time::timeout(DEFAULTS_WITHIN, read).await;
-        match read.unwrap_or_else(|_| Ok(Err(io::ErrorKind::TimedOut.into()))) {
-            Ok(Ok(data)) => Ok(data),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the default credentials can't be read");
-                Err(unreadable())
-            }
-            Err(_) => Err(unreadable()),
-        }
+        let read = self
+            .defaults_read
+            .read_in_turn(DEFAULTS_WITHIN, move || defaults.read());
+        let read = read
+            .await
+            .unwrap_or_else(|| Err(std::io::ErrorKind::TimedOut.into()));
+        read.map_err(|error| {
+            tracing::warn!(%error, "the default credentials can't be read");
+            unreadable()
+        })
     }
 
     /// Forgets what was read for others and is of no use to them any more.
     pub fn tidy(&self) {
-        let in_use = |source: &Source, key: &Key| self.book.reads(source, key.credential);
-        self.faults().retain(|(source, key), _| in_use(source, key));
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        self.faults().retain(|(source, key), (asked_at, _)| {
+            now.elapsed(*asked_at) < self.idle && self.book.reads(source, key.credential)
+        });
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        self.drop_unused(&mut kept, now);
         for account in kept.values() {
             account.directory.tidy();
+        }
+    }
+
+    /// Secrets and resources come and go, and so do projects and places of one Secret. Changes of deleted resources are followed
+    /// for a while.
+    fn drop_unused(&self, kept: &mut HashMap<Key, Account>, now: Moment) {
+        kept.retain(|key, account| {
+            let unused = now.elapsed(account.used_at);
+            unused < self.good_for.unwatched
+                || (unused < self.idle && self.book.holds(key.credential))
+        });
+    }
+
+    /// The same, with what is to be said of this source.
+    fn remarked(&self, opened: Opened, source: &Source) -> Opened {
+        Opened {
+            remark: self.book.remark(source),
+            ..opened
         }
     }
 
@@ -296,11 +337,11 @@ impl Accounts {
         Some(Opened {
             directory: Arc::clone(&account.directory),
             credential: key.credential,
-            remark: account.remark.clone(),
+            remark: None,
         })
     }
 
-    fn faults(&self) -> MutexGuard<'_, HashMap<(Source, Key), Trouble>> {
+    fn faults(&self) -> MutexGuard<'_, HashMap<(Source, Key), (Duration, Trouble)>> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -311,19 +352,20 @@ impl Accounts {
         desired: &Desired,
         now: Moment,
     ) -> Result<Opened, Trouble> {
+        // Kept with the source: it is the same for every project and place.
+        let of_secret = credential(source, data).map_err(Trouble::CredentialsInvalid)?;
         let key = Key::of(fingerprint(data), &desired.subject);
-        let opened = self.open(source, data, desired, key.clone(), now);
+        let opened = self.open(of_secret, desired, key.clone(), now);
         if let Err(trouble) = &opened {
             let of = (source.clone(), key);
-            self.faults().insert(of, trouble.clone());
+            self.faults().insert(of, (now.uptime, trouble.clone()));
         }
-        opened
+        opened.map(|opened| self.remarked(opened, source))
     }
 
     fn open(
         &self,
-        source: &Source,
-        data: &BTreeMap<String, ByteString>,
+        of_secret: Credential,
         desired: &Desired,
         key: Key,
         now: Moment,
@@ -332,38 +374,20 @@ impl Accounts {
             return Ok(opened);
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        // Secrets and resources come and go. Changes of deleted resources are followed for a while.
-        kept.retain(|key, account| {
-            let unused = now.elapsed(account.used_at);
-            unused < self.good_for.unwatched || self.book.holds(key.credential)
-        });
-        let named = match source {
-            Source::Secret { name, .. } => format!("Secret {name}"),
-            Source::Default => "the operator's default credentials".to_owned(),
-        };
-        let of_secret = Credential::from_secret(data)
-            .map_err(|error| Trouble::CredentialsInvalid(format!("{named}: {error}")))?;
+        self.drop_unused(&mut kept, now);
         let cloud = self
             .connect
             .connect(&desired.subject, of_secret)
             .map_err(Trouble::Cloud)?;
         let directory = Arc::new(Directory::new(cloud, self.clock));
-        let ignored = secret::ignored(data);
-        let remark = (!ignored.is_empty()).then(|| {
-            let keys = ignored.join(", ");
-            Arc::from(format!(
-                "{named} holds keys that are no credentials and are not used: {keys}"
-            ))
-        });
         let opened = Opened {
             directory: Arc::clone(&directory),
             credential: key.credential,
-            remark: remark.clone(),
+            remark: None,
         };
         let account = Account {
             used_at: now.uptime,
             directory,
-            remark,
         };
         kept.insert(key, account);
         Ok(opened)
@@ -384,9 +408,31 @@ impl Key {
     }
 }
 
+fn named(source: &Source) -> String {
+    match source {
+        Source::Secret { name, .. } => format!("Secret {name}"),
+        Source::Default => "the operator's default credentials".to_owned(),
+    }
+}
+
+/// The credential that a source holds; else what is wrong with it.
+fn credential(source: &Source, data: &BTreeMap<String, ByteString>) -> Result<Credential, String> {
+    Credential::from_secret(data).map_err(|error| format!("{}: {error}", named(source)))
+}
+
+/// What is to be said of keys that are not used.
+fn remark(source: &Source, data: &BTreeMap<String, ByteString>) -> Option<Arc<str>> {
+    let keys = secret::ignored(data)?;
+    let named = named(source);
+    Some(format!("{named} holds keys that are no credentials and are not used: {keys}").into())
+}
+
 /// Tells whether a Secret's credentials have changed, without keeping them.
 fn fingerprint(data: &BTreeMap<String, ByteString>) -> Fingerprint {
     let parts =
         secret::decisive(data).flat_map(|(key, value)| [key.as_bytes(), value.0.as_slice()]);
     Fingerprint::of(parts)
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,6 +126,7 @@ impl Context {
                 connect,
                 defaults,
                 good_for,
+                resync,
                 wake.clone(),
             ),
             wake,

@@ -38,7 +38,9 @@ pub enum Source {
 pub enum Reading {
     /// There are no credentials, and why.
     Absent(String),
-    /// There is something; whether it is of use is told by whoever reads it.
+    /// There is something that is no credential, and why.
+    Unfit(String),
+    /// There is a credential; whether it is of use is told by whoever uses it.
     Holds(Fingerprint),
 }
 
@@ -49,6 +51,8 @@ pub struct Dated {
     pub version: Option<String>,
     /// What was read.
     pub reading: Reading,
+    /// What is to be said of all else that it holds.
+    pub remark: Option<Arc<str>>,
 }
 
 /// The Secrets in use.
@@ -124,6 +128,13 @@ impl Book {
         let book = self.lock();
         let last = book.sources.get(source).and_then(|kept| kept.last.as_ref());
         last.is_some_and(|(_, dated)| dated.reading == Reading::Holds(credential))
+    }
+
+    /// What is to be said of what a source in use holds beside a credential.
+    pub fn remark(&self, source: &Source) -> Option<Arc<str>> {
+        let book = self.lock();
+        let (_, dated) = book.sources.get(source)?.last.as_ref()?;
+        dated.remark.clone()
     }
 
     /// What whoever reads a source holds meanwhile; nothing if it is not in use.

@@ -36,11 +36,7 @@ pub struct Message {
 impl Message {
     /// A text of our own alone.
     pub fn plain(own: impl Into<String>) -> Self {
-        Self {
-            own: own.into(),
-            until: None,
-            upstream: None,
-        }
+        Self::quoting_option(own, None)
     }
 
     /// The same, with the time until when it is waited.
@@ -57,9 +53,11 @@ impl Message {
     /// What says nothing, as a text that was a secret as a whole, is left out.
     fn quoting_option(own: impl Into<String>, upstream: Option<String>) -> Self {
         Self {
-            own: own.into(),
+            own: bounded(own.into()),
             until: None,
-            upstream: upstream.filter(|text| excerpt::says_something(text)),
+            upstream: upstream
+                .map(bounded)
+                .filter(|text| excerpt::says_something(text)),
         }
     }
 
@@ -74,6 +72,19 @@ impl Message {
         };
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
     }
+}
+
+/// The longest part of a message, in bytes: a whole one has some 2 KiB, whatever it names.
+const LONGEST_PART: usize = 1024;
+
+/// A part of a message, cut on a character boundary where it is too long.
+fn bounded(mut part: String) -> String {
+    const MARK: char = '…';
+    if part.len() > LONGEST_PART {
+        part.truncate(part.floor_char_boundary(LONGEST_PART - MARK.len_utf8()));
+        part.push(MARK);
+    }
+    part
 }
 
 /// What precedes the time until when it is waited.

@@ -9,8 +9,16 @@ use std::{borrow::Cow, collections::BTreeMap};
 use k8s_openapi::ByteString;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::cloud::excerpt;
+
 /// The longest value that is taken, in bytes: tokens can have several thousand.
 const LONGEST: usize = 32 * 1024;
+
+/// So many keys of other names are named.
+const MOST_NAMED: usize = 5;
+
+/// So much of a key of another name is shown, in characters.
+const LONGEST_NAMED: usize = 40;
 
 /// The three sets of keys, and those of them that may be left out.
 const SETS: [(&[&str], &[&str]); 3] = [
@@ -143,10 +151,32 @@ pub fn decisive(
         .filter(move |(key, _)| !complete || is_known(key))
 }
 
-/// The keys of a Secret that are not looked at.
-pub fn ignored(data: &BTreeMap<String, ByteString>) -> Vec<String> {
-    let keys = data.keys().filter(|key| !is_known(key));
-    keys.cloned().collect()
+/// The keys of a Secret that are not looked at, in words for people; nothing if there are none.
+pub fn ignored(data: &BTreeMap<String, ByteString>) -> Option<String> {
+    let keys = data.keys().map(String::as_str);
+    listed(keys.filter(|key| !is_known(key)))
+}
+
+/// Names keys: all that are known, and a few others, none of them at length. A Secret may hold thousands.
+fn listed<'a>(keys: impl Iterator<Item = &'a str>) -> Option<String> {
+    let (mut named, mut others) = (Vec::new(), 0_usize);
+    for key in keys {
+        if is_known(key) {
+            named.push(key.to_owned());
+            continue;
+        }
+        others += 1;
+        if others <= MOST_NAMED {
+            named.push(excerpt::cut(key, LONGEST_NAMED));
+        }
+    }
+    let left = others.saturating_sub(MOST_NAMED);
+    let more = if left == 0 {
+        String::new()
+    } else {
+        format!(" and {left} more")
+    };
+    (!named.is_empty()).then(|| format!("{}{more}", named.join(", ")))
 }
 
 fn is_known(key: &str) -> bool {
@@ -165,11 +195,11 @@ fn check_keys(data: &BTreeMap<String, ByteString>) -> Result<(), SecretError> {
     if SETS.iter().any(fits) {
         return Ok(());
     }
-    let keys: Vec<&str> = data.keys().map(String::as_str).collect();
-    Err(SecretError::Keys(match keys.as_slice() {
-        [] => "It holds no keys.".to_owned(),
-        _ => format!("It holds: {}.", keys.join(", ")),
-    }))
+    let keys = listed(data.keys().map(String::as_str));
+    Err(SecretError::Keys(keys.map_or_else(
+        || "It holds no keys.".to_owned(),
+        |keys| format!("It holds: {keys}."),
+    )))
 }
 
 fn value(data: &BTreeMap<String, ByteString>, key: &str) -> Result<SecretString, SecretError> {
@@ -426,9 +456,36 @@ mod tests {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), ByteString((*value).to_owned())))
             .collect();
-        assert_eq!(ignored(&data), ["_raw", "note"]);
+        assert_eq!(ignored(&data).as_deref(), Some("_raw, note"));
         let decisive: Vec<&String> = decisive(&data).map(|(key, _)| key).collect();
         assert_eq!(decisive, ["accessKey", "secretKey"]);
+    }
+
+    #[test]
+    fn g11_of_thousands_of_long_keys_a_few_are_named_and_cut() {
+        let names: Vec<String> = (0..4000)
+            .map(|number| format!("k{number:04}{}", "é".repeat(250)))
+            .collect();
+        let mut pairs: Vec<(&str, &[u8])> = names
+            .iter()
+            .map(|name| (name.as_str(), b"x".as_slice()))
+            .collect();
+        pairs.push(("token", b"x"));
+        assert!(read(&pairs).is_ok());
+        pairs.push(("username", b"x"));
+        let refused = read(&pairs).unwrap_err().to_string();
+        let held = refused.split_once("It holds: ").unwrap().1;
+        assert!(held.ends_with("token, username and 3995 more."), "{held}");
+        let data = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), ByteString((*value).to_owned())))
+            .collect();
+        let ignored = ignored(&data).unwrap();
+        assert!(ignored.ends_with("… and 3995 more"), "{ignored}");
+        for text in [held, &ignored] {
+            assert!(text.chars().count() < 300, "{text}");
+            assert!(text.contains("k0004é") && !text.contains("k0005"), "{text}");
+        }
     }
 
     #[test]

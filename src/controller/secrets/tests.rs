@@ -30,6 +30,7 @@ fn holds(version: &str, data: &str) -> Dated {
     Dated {
         version: Some(version.to_owned()),
         reading: Reading::Holds(Fingerprint::of([data.as_bytes()])),
+        remark: None,
     }
 }
 
@@ -37,6 +38,7 @@ fn absent() -> Dated {
     Dated {
         version: None,
         reading: Reading::Absent("gone".to_owned()),
+        remark: None,
     }
 }
 
@@ -190,4 +192,20 @@ fn thirty_thousand_secrets_that_nobody_names_leave_no_trace() {
     let inner = book.lock();
     assert_eq!((inner.sources.len(), inner.users.len()), (1, 1));
     assert!(inner.sources.capacity() < 10 && inner.listed.is_none());
+}
+
+#[test]
+fn g14_a_remark_is_of_its_own_source_and_of_its_last_reading() {
+    let book = book(&[("a", "keys"), ("b", "copy")]);
+    let remarked = |version, remark: Option<&str>| Dated {
+        remark: remark.map(Arc::from),
+        ..holds(version, "the same token")
+    };
+    read(&book, "keys", remarked("1", Some("holds note")), 0);
+    read(&book, "copy", remarked("2", None), 0);
+    assert_eq!(book.remark(&source("keys")).as_deref(), Some("holds note"));
+    assert_eq!(book.remark(&source("copy")), None);
+    let woken = read(&book, "keys", remarked("3", None), 1);
+    assert!(woken.is_empty(), "the credential is the same");
+    assert_eq!(book.remark(&source("keys")), None, "it is no longer true");
 }

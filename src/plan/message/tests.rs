@@ -42,6 +42,29 @@ fn answered(meaning: Meaning, code: &str, text: &str) -> CloudError {
 }
 
 #[test]
+fn g11_a_message_is_bounded_whatever_it_names() {
+    for letter in ["x", "é", "错", "z\u{1f600}"] {
+        let long = letter.repeat(1024 * 1024);
+        let until = Some(at("2026-03-02T16:40:05Z"));
+        let invalid = Cause::Blocked(Trouble::CredentialsInvalid(long.clone()));
+        for message in [
+            Message::plain(&*long),
+            Message::quoting(&*long, &*long).until(until),
+            Message::quoting("short", &*long),
+            of(&invalid, &desired()),
+        ] {
+            let shown = message.to_string();
+            assert!(
+                shown.len() <= 2200 && shown.ends_with('…'),
+                "{}",
+                shown.len()
+            );
+            assert!(message.is_said_by(&shown));
+        }
+    }
+}
+
+#[test]
 fn n06_only_who_was_asked_refuses() {
     for (meaning, code, who) in [
         (Meaning::Unauthenticated, "IAM.0062", "; IAM "),

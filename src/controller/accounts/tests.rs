@@ -1,0 +1,196 @@
+//! What is kept for whom, and for how long.
+
+use std::convert::Infallible;
+
+use futures::{FutureExt as _, channel::mpsc, future::BoxFuture};
+use k8s_openapi::jiff::Timestamp;
+use kube::client::Body;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    clock::Shift,
+    cloud::{Booked, Job, Line, Meaning, Proxy, TaskList, Urgency},
+    controller::read,
+    crd::TaurusProxyPort,
+    model::{InstanceId, JobId, Uid},
+};
+
+/// Nobody answers there; endpoints that begin with "bad" may not be called.
+struct Nowhere;
+
+fn nobody<T: Send + 'static>() -> BoxFuture<'static, Result<T, CloudError>> {
+    async { Err(CloudError::local(Meaning::Malformed, "nobody")) }.boxed()
+}
+
+impl Cloud for Nowhere {
+    fn turn(&self, _: Urgency, _: u32) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
+        nobody()
+    }
+
+    fn book(&self, _: Urgency) -> Booked {
+        Booked::now()
+    }
+
+    fn list_proxies<'a>(
+        &'a self,
+        _: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
+        nobody()
+    }
+
+    fn job<'a>(&'a self, _: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>> {
+        nobody()
+    }
+
+    fn tasks(&self, _: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+        nobody()
+    }
+
+    fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+        nobody()
+    }
+
+    fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
+        nobody()
+    }
+}
+
+impl Connect for Nowhere {
+    fn connect(&self, subject: &Subject, _: Credential) -> Result<Arc<dyn Cloud>, CloudError> {
+        match &subject.endpoint {
+            Some(endpoint) if endpoint.contains("bad") => Err(CloudError::local(
+                Meaning::EndpointNotAllowed,
+                "not allowed",
+            )),
+            _ => Ok(Arc::new(Self)),
+        }
+    }
+}
+
+/// What the Secrets of the namespace `shop` hold, with one version.
+fn accounts(secrets: serde_json::Value, shift: &'static Shift) -> Accounts {
+    let service = tower::service_fn(move |request: http::Request<Body>| {
+        let name = request.uri().path().rsplit('/').next().unwrap().to_owned();
+        let mut secret =
+            json!({"metadata": {"name": name, "namespace": "shop", "resourceVersion": "1"}});
+        let data: BTreeMap<String, ByteString> = secrets[&name]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(key, value)| (key.clone(), ByteString(value.as_str().unwrap().into())))
+            .collect();
+        secret["data"] = json!(data);
+        let answer = http::Response::new(Body::from(secret.to_string().into_bytes()));
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let clock = Clock::start().shifted(shift);
+    let client = Client::new(service, "shop");
+    let (wake, _) = mpsc::unbounded();
+    let good_for = GoodFor {
+        watched: Duration::from_mins(10),
+        unwatched: Duration::from_mins(1),
+    };
+    let resync = Duration::from_mins(10);
+    Accounts::new(
+        client,
+        clock,
+        Arc::new(Nowhere),
+        None,
+        good_for,
+        resync,
+        wake,
+    )
+}
+
+fn desired(secret: &str, endpoint: &str) -> Desired {
+    let object: TaurusProxyPort = serde_json::from_value(json!({
+        "apiVersion": "taurusdb.huaweicloud.com/v1alpha1",
+        "kind": "TaurusProxyPort",
+        "metadata": {"name": "orders", "namespace": "shop", "generation": 1},
+        "spec": {
+            "endpoint": endpoint,
+            "projectID": "a".repeat(32),
+            "instanceID": format!("{}in07", "b".repeat(32)),
+            "proxyID": format!("{}po01", "c".repeat(32)),
+            "port": 3307,
+            "credentialsRef": {"name": secret},
+        },
+    }))
+    .unwrap();
+    read::read(&object).unwrap()
+}
+
+async fn open(accounts: &Accounts, secret: &str, endpoint: &str) -> Result<Opened, Trouble> {
+    let desired = desired(secret, endpoint);
+    let source = accounts.source("shop", &desired).unwrap();
+    let user = ResourceName::new("shop", secret);
+    accounts
+        .book()
+        .note(&Uid::from(secret), &user, Some(source));
+    let now = accounts.clock.now();
+    accounts
+        .cloud("shop", Some(secret), &desired, now)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn g14_each_resource_is_told_of_the_keys_of_its_own_secret_alone() {
+    let secrets = json!({"prod-admin": {"token": "t", "note": "x"}, "creds": {"token": "t"}});
+    let accounts = accounts(secrets, Shift::forever());
+    let first = open(&accounts, "prod-admin", "https://good").await.unwrap();
+    let remark = first.remark.unwrap();
+    assert!(
+        remark.contains("prod-admin") && remark.contains("note"),
+        "{remark}"
+    );
+    let second = open(&accounts, "creds", "https://good").await.unwrap();
+    assert!(Arc::ptr_eq(&first.directory, &second.directory));
+    assert_eq!(second.remark, None);
+    let again = open(&accounts, "prod-admin", "https://good").await.unwrap();
+    assert_eq!(again.remark, Some(remark));
+}
+
+#[tokio::test]
+async fn g11_a_secret_that_is_no_credential_is_kept_once_whatever_it_is_used_for() {
+    let accounts = accounts(json!({"creds": {"note": "x"}}), Shift::forever());
+    for number in 0..50 {
+        let refused = open(&accounts, "creds", &format!("https://good{number}")).await;
+        let Err(Trouble::CredentialsInvalid(text)) = refused.map(drop) else {
+            panic!("it was taken")
+        };
+        assert!(
+            text.contains("Secret creds") && text.contains("note"),
+            "{text}"
+        );
+    }
+    assert!(accounts.faults().is_empty());
+}
+
+#[tokio::test]
+async fn g15_places_that_nobody_names_any_more_are_forgotten() {
+    let shift = Shift::forever();
+    let accounts = accounts(json!({"creds": {"token": "t"}}), shift);
+    let kept = || accounts.kept.lock().unwrap().len();
+    for number in 0..50 {
+        open(&accounts, "creds", &format!("https://good{number}"))
+            .await
+            .unwrap();
+        open(&accounts, "creds", &format!("https://bad{number}"))
+            .await
+            .map(drop)
+            .unwrap_err();
+    }
+    shift.pass(IDLE / 2);
+    accounts.tidy();
+    assert_eq!((kept(), accounts.faults().len()), (50, 50));
+    open(&accounts, "creds", "https://good7").await.unwrap();
+    open(&accounts, "creds", "https://bad7")
+        .await
+        .map(drop)
+        .unwrap_err();
+    shift.pass(IDLE / 2);
+    accounts.tidy();
+    assert_eq!((kept(), accounts.faults().len()), (1, 1));
+}
