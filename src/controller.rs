@@ -195,8 +195,8 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
             // In this order: whoever counts it meanwhile sees that it is gone, or is forgotten here.
             let memory = context.memories.gone(&uid);
             context.meter.forget(&uid);
-            if let (Some(memory), Some(last)) = (memory, last) {
-                hand_over(context, &last, *memory);
+            if let Some(memory) = memory {
+                hand_over(context, &uid, last.as_deref(), *memory);
             }
             woken
         }
@@ -212,14 +212,32 @@ fn note_credentials(context: &Context, uid: &Uid, name: &ResourceName, object: &
     context.accounts.book().note(uid, name, source);
 }
 
-/// A deleted resource with a change at work is followed to its end.
-fn hand_over(context: &Arc<Context>, object: &TaurusProxyPort, mut memory: memory::Memory) {
-    let object = memory.freshest(object);
-    let record = memory.session.complete(Record::of(&object));
-    let (Ok(desired), Some(change)) = (read::read(&object), record.change) else {
-        return;
-    };
-    orphan::adopt(Arc::clone(context), object, desired, change, memory);
+/// A deleted resource with a change at work is followed to its end. Where nothing tells how, its instance is held for a while;
+/// `last` is the resource as it last stood, if that could be decoded.
+fn hand_over(
+    context: &Arc<Context>,
+    uid: &Uid,
+    last: Option<&TaurusProxyPort>,
+    mut memory: memory::Memory,
+) {
+    let now = context.clock.now();
+    let object = last.map(|last| memory.freshest(last));
+    let record = object.as_ref().map(Record::of);
+    let record = record.map(|record| memory.session.complete(record));
+    if let Some(record) = &record {
+        memory.session.meet(record, now);
+    }
+    let may_be_at_work = memory.may_be_at_work(record.as_ref(), now, &context.pace);
+    let desired = object.as_ref().and_then(|object| read::read(object).ok());
+    let change = record.and_then(|record| record.change);
+    let context = Arc::clone(context);
+    match (object, desired, change) {
+        (Some(object), Some(desired), Some(change)) => {
+            orphan::adopt(context, object, desired, change, memory);
+        }
+        _ if may_be_at_work => orphan::hold(context, uid.clone(), memory),
+        _ => {}
+    }
 }
 
 /// Reconciles a resource as the roster has it, and says when to look again; nothing if only a change of it calls for that.
@@ -230,12 +248,15 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     let object = match &object {
         Ok(object) => object,
         Err(resource) => {
+            let uid = resource.metadata.uid.as_deref().unwrap_or_default();
+            let (shared, mut memory) = context.memories.take(uid);
+            let held = undecodable::stand_by(context, resource, &mut memory);
+            if let Some(memory) = context.memories.put(uid, memory) {
+                hand_over(context, &shared, None, *memory);
+            }
             let delay = undecodable::attend(context, resource).await;
-            uncount_if_gone(
-                context,
-                resource.metadata.uid.as_deref().unwrap_or_default(),
-            );
-            return delay;
+            uncount_if_gone(context, uid);
+            return delay.into_iter().chain(held).min();
         }
     };
     if !context.leads() {
@@ -252,6 +273,9 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     if !matches!(result, Ok(Ok(_) | Err(JournalError::Interrupted))) {
         traces::failed(&span);
     }
+    if matches!(result, Ok(Err(JournalError::Interrupted)) | Err(_)) {
+        memory.give_unused_permit_back();
+    }
     if result.is_err() {
         memory.doubt();
         memory.failures = memory.failures.saturating_add(1);
@@ -260,7 +284,7 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     let panics = memory.failures;
     let follows_unsaved = memory.session.unsaved.is_some();
     if let Some(memory) = context.memories.put(&uid, memory) {
-        hand_over(context, object, *memory);
+        hand_over(context, &uid, Some(object), *memory);
     }
     uncount_if_gone(context, &uid);
     let (ending, delay) = match result {

@@ -32,6 +32,7 @@ use crate::{
     leader::Leadership,
     model::ResourceName,
     pace::Pace,
+    plan::record::Record,
 };
 
 /// Name under which events and requests appear.
@@ -81,6 +82,8 @@ pub struct Context {
     pub(super) roster: Roster,
     pub(super) leadership: Arc<Leadership>,
     pub(super) work: Arc<Work>,
+    /// Held by all that sees to changes of deleted resources.
+    pub(super) deleted: Arc<()>,
     draining: watch::Sender<bool>,
     wake: UnboundedSender<ResourceName>,
 }
@@ -143,6 +146,7 @@ impl Context {
             },
             leadership,
             work,
+            deleted: Arc::default(),
             draining: watch::Sender::new(false),
             clock,
             chance,
@@ -167,17 +171,19 @@ impl Context {
     }
 
     /// What a look gives, unless the operator is stopping, or a person changes or deletes the resource meanwhile: then nothing is
-    /// waited for that changes nothing, however long it would take.
+    /// waited for that changes nothing, however long it would take. A change on `record` is followed whatever people want.
     pub(super) async fn while_wanted<T>(
         &self,
+        record: &Record,
         looking: impl Future<Output = T>,
     ) -> Result<T, JournalError> {
         let mut draining = self.draining.subscribe();
+        let is_interruptible = record.change.is_none();
         tokio::select! {
             biased;
             seen = looking => Ok(seen),
             _ = draining.wait_for(|draining| *draining) => Err(JournalError::Stopping),
-            () = seat::called_again() => Err(JournalError::Interrupted),
+            () = seat::called_again(), if is_interruptible => Err(JournalError::Interrupted),
         }
     }
 
@@ -201,11 +207,12 @@ impl Context {
     }
 
     /// Whether nothing that this process, or one before it, has sent can still be unknown to who comes next: no change is on
-    /// record or followed, none was taken from a record lately, and it has led for long enough to know.
+    /// record or followed, also of what was deleted, none was taken from a record lately, and it has led for long enough to know.
     pub(super) fn leaves_nothing_in_flight(&self) -> bool {
         self.leads()
             && self.leading_for() >= self.pace.settle_window()
             && self.permits.is_idle()
+            && Arc::strong_count(&self.deleted) == 1
             && !self.memories.any_in_doubt()
     }
 

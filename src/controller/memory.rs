@@ -14,8 +14,9 @@ use kube::ResourceExt as _;
 use crate::{
     crd::TaurusProxyPort,
     fleet::{directory::Booking, permits::Permit},
-    model::{JobId, Uid},
-    plan::session::Session,
+    model::{JobId, Moment, Uid},
+    pace::Pace,
+    plan::{record::Record, session::Session},
 };
 
 /// What few have at a time: where it is not there, it takes a word.
@@ -99,6 +100,44 @@ impl Memory {
     /// Whether a fresh read is due; asks once.
     pub fn take_doubt(&mut self) -> bool {
         std::mem::take(&mut self.must_fetch)
+    }
+
+    /// A turn was given up: others may have the permit of a change that was not begun.
+    pub fn give_unused_permit_back(&mut self) {
+        self.permit.take_if(|permit| !permit.is_begun());
+    }
+
+    /// Nobody can go on with the change on record: it keeps its instance, and others may have its share. Whether it has a permit.
+    pub fn give_share_back(&self) -> bool {
+        if let Some(permit) = &self.permit {
+            permit.count(false);
+        }
+        self.permit.is_some()
+    }
+
+    /// This is on record, without a change, and none is going to be made. Says for how long a permit is still kept, as
+    /// [`Self::give_permit_back`].
+    pub fn stand_by(&mut self, record: &Record, now: Moment, pace: &Pace) -> Option<Duration> {
+        self.session.meet(record, now);
+        self.session.turn_to(None, now);
+        self.give_permit_back(now, pace)
+    }
+
+    /// No change is on record: the instance is free for others, unless a change that was begun was taken from the record and may
+    /// still be at work. Says for how long its permit is still kept.
+    pub fn give_permit_back(&mut self, now: Moment, pace: &Pace) -> Option<Duration> {
+        let left = self.session.in_doubt_for(now, pace);
+        self.permit
+            .take_if(|permit| left.is_none() || !permit.is_begun());
+        left.filter(|_| self.permit.is_some())
+    }
+
+    /// Whether something that was sent for the resource may be at work, whose record is this where it can be read.
+    pub fn may_be_at_work(&self, record: Option<&Record>, now: Moment, pace: &Pace) -> bool {
+        let begun = self.permit.as_ref().is_some_and(|permit| permit.is_begun());
+        let on_record = record.is_none_or(|record| record.change.is_some());
+        let watched = on_record && self.session.watch.is_some();
+        begun || watched || self.session.in_doubt_for(now, pace).is_some()
     }
 }
 
@@ -189,6 +228,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::{
+        clock::{self, Clock},
+        fleet::{
+            limits::Limits,
+            permits::{Asker, Permits},
+        },
+        model::InstanceId,
+    };
 
     fn version(version: &str) -> TaurusProxyPort {
         serde_json::from_value(json!({
@@ -248,6 +295,57 @@ mod tests {
             !memories.knows("u") && memories.gone("u").is_none(),
             "nothing is kept"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_permit_is_kept_only_for_a_change_that_was_begun_and_taken_from_the_record() {
+        let (pace, clock) = (Pace::real(), Clock::start());
+        let permits = Permits::new(Limits::default(), &pace, clock, |_| ());
+        let asker = Asker {
+            uid: "u".to_owned(),
+            namespace: "shop".to_owned(),
+            name: "orders".to_owned(),
+        };
+        let instance = InstanceId::parse(&format!("{}in07", "0".repeat(32))).unwrap();
+        let acquire = |is_begun: bool| {
+            let permit = permits.acquire(&asker, &instance).unwrap();
+            if is_begun {
+                permit.begun();
+            }
+            Some(Box::new(permit))
+        };
+        let record = Record::default();
+        for (is_begun, in_doubt, kept) in [
+            (false, false, false),
+            (false, true, false),
+            (true, false, false),
+            (true, true, true),
+        ] {
+            let now = clock.now();
+            let mut memory = Memory {
+                permit: acquire(is_begun),
+                ..Memory::default()
+            };
+            memory.session.doubted = in_doubt.then(|| Box::new(now.uptime));
+            let left = memory.stand_by(&record, now, &pace);
+            assert_eq!(left, kept.then(|| pace.settle_window()));
+            assert_eq!(memory.permit.is_some(), kept);
+            let may_be_at_work = memory.may_be_at_work(Some(&record), now, &pace);
+            assert_eq!(may_be_at_work, in_doubt);
+            clock::pause(pace.settle_window()).await;
+            assert_eq!(memory.stand_by(&record, clock.now(), &pace), None);
+            assert!(memory.permit.is_none() && permits.is_idle());
+        }
+        let mut memory = Memory {
+            permit: acquire(false),
+            ..Memory::default()
+        };
+        memory.give_unused_permit_back();
+        assert!(memory.permit.is_none());
+        memory.permit = acquire(true);
+        memory.give_unused_permit_back();
+        assert!(memory.permit.is_some());
+        assert!(memory.may_be_at_work(Some(&record), clock.now(), &pace));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     },
     crd::TaurusProxyPort,
     fleet::directory::{self, Directory},
-    model::{JobId, JobState, Moment},
+    model::{JobId, JobState, Moment, Uid},
     plan::{record::Change, tasks},
 };
 
@@ -32,7 +32,9 @@ pub(super) fn adopt(
     change: Change,
     memory: Memory,
 ) {
+    let deleted = Arc::clone(&context.deleted);
     tokio::spawn(async move {
+        let _deleted = deleted;
         let namespace = object.namespace().unwrap_or_default();
         let job = change.job.as_ref().map(JobId::as_str);
         tracing::info!(
@@ -105,6 +107,28 @@ async fn unless_late<T>(
             hearing.await
         }
     }
+}
+
+/// Holds the instance of a deleted resource of which something may be at work and nothing tells what: the resource could not be
+/// read any more, or somebody has taken the change from its record. Until the end of the settle window a job may not be visible
+/// yet; from then on the task list shows it to whoever wants to change something there, so nothing is held for longer.
+pub(super) fn hold(context: Arc<Context>, uid: Uid, memory: Memory) {
+    let deleted = Arc::clone(&context.deleted);
+    tokio::spawn(async move {
+        let _deleted = deleted;
+        tracing::info!(
+            %uid,
+            "a deleted resource may have a change at work that can't be followed; its instance is held until the task list shows it"
+        );
+        let (window, counts) = (
+            context.pace.settle_window(),
+            context.pace.job_visible_within,
+        );
+        clock::pause(counts).await;
+        memory.give_share_back();
+        clock::pause(window.saturating_sub(counts)).await;
+        drop(memory);
+    });
 }
 
 /// What was heard of a change.

@@ -97,21 +97,20 @@ impl<'a> Pass<'a> {
     }
 
     async fn run(mut self) -> Result<Option<Duration>, JournalError> {
+        self.memory.session.forget_saved(&Record::of(self.object));
+        let record = self.record();
         let desired = match read::read(self.object) {
             Ok(desired) => desired,
             Err(fault) => {
                 let (fault, now) = (fault.to_string(), self.context.clock.now());
-                self.context.permits.leave(&self.asker().uid);
+                let again = self.stand_by(&record);
                 self.write(|object| summary::invalid(object, fault.clone(), now))
                     .await?;
-                return Ok(None);
+                return Ok(again);
             }
         };
-        self.memory.session.forget_saved(&Record::of(self.object));
-        let record = self.record();
         if desired.deleting && record.change.is_none() {
-            self.context.permits.leave(&self.asker().uid);
-            return Ok(None);
+            return Ok(self.stand_by(&record));
         }
         self.memory.session.meet(&record, self.context.clock.now());
         self.hold_instance(&desired, &record);
@@ -199,6 +198,22 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Nothing is going to be changed as the resource stands: others come first. Says when to see to its permit again.
+    fn stand_by(&mut self, record: &Record) -> Option<Duration> {
+        let Context {
+            clock,
+            pace,
+            permits,
+            resync,
+            ..
+        } = self.context;
+        permits.leave(&self.asker().uid);
+        if record.change.is_some() {
+            return self.memory.give_share_back().then_some(*resync);
+        }
+        self.memory.stand_by(record, clock.now(), pace)
+    }
+
     /// A change on record holds its instance, also one from before this process.
     fn hold_instance(&mut self, desired: &Desired, record: &Record) {
         if record.change.is_none() {
@@ -213,9 +228,7 @@ impl<'a> Pass<'a> {
     /// No change is on record: the instance is free for others, unless one was taken from the record that may still be at work.
     pub(super) fn give_permit_back(&mut self) {
         let now = self.context.clock.now();
-        if !self.memory.session.is_in_doubt(now, &self.context.pace) {
-            self.memory.permit = None;
-        }
+        self.memory.give_permit_back(now, &self.context.pace);
     }
 
     /// An object about which nothing was said yet is told apart from one that is done, at once.

@@ -1,8 +1,8 @@
 //! The roster of the resources that exist, kept from the watch, each of them packed.
 //!
 //! Says of each event which resources there are now, which are gone, and which call for a reconcile: those that are new, and
-//! those whose generation or annotations are others. A list comes in pieces and calls when it is whole: whoever decides on one of
-//! its resources knows of all others. What it no longer holds is gone, though nobody has told.
+//! those that are deleted or whose generation or annotations for the operator are others. A list comes in pieces and calls when it
+//! is whole: whoever decides on one of its resources knows of all others. What it no longer holds is gone, though nobody has told.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use crate::{
         Guarded, Undecodable,
         queue::{Call, seat::Group},
     },
-    crd::TaurusProxyPort,
+    crd::{ABANDON_JOB, REQUESTED_AT, TaurusProxyPort},
     model::{ResourceName, Uid},
 };
 
@@ -244,7 +244,10 @@ fn group_of(object: &Guarded) -> Group {
 
 fn called_by(object: &Guarded) -> u64 {
     let metadata = object.meta();
-    hashed(&(&metadata.generation, &metadata.annotations))
+    let is_deleted = metadata.deletion_timestamp.is_some();
+    let annotations = object.annotations();
+    let own = [REQUESTED_AT, ABANDON_JOB].map(|name| annotations.get(name));
+    hashed(&(metadata.generation, is_deleted, own))
 }
 
 fn hashed(value: &impl Hash) -> u64 {

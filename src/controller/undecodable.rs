@@ -1,7 +1,8 @@
 //! A resource that can't be decoded gets a status as well: its owner is told which field to correct.
 //!
-//! Promises one write at most for each generation, that nothing else of the status is touched, and that nothing is asked of the
-//! cloud. The log and `taurus_undecodable_resources` tell whoever runs the operator.
+//! Promises one write at most for each generation, that nothing else of the status is touched, that nothing is asked of the
+//! cloud, and that no other resource waits for what no change of this one needs. The log and `taurus_undecodable_resources` tell whoever runs
+//! the operator.
 
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
 
 use crate::{
-    controller::{Undecodable, context::Context, events, journal::JournalError},
+    controller::{Undecodable, context::Context, events, journal::JournalError, memory::Memory},
     crd::TaurusProxyPort,
     leader,
     model::Uid,
+    plan::record::Record,
 };
 
 /// Says so, and when to try again if that can't be written.
@@ -48,6 +50,25 @@ pub(super) async fn attend(context: &Context, resource: &Undecodable) -> Option<
         }
     };
     Some(context.chance.jittered(delay))
+}
+
+/// What the resource held while it could be decoded is left to others, but for the instance of a change that may be at work. Says
+/// when to see to that again.
+pub(super) fn stand_by(
+    context: &Context,
+    resource: &Undecodable,
+    memory: &mut Memory,
+) -> Option<Duration> {
+    let trace = &resource.trace;
+    context.permits.leave(&trace.uid);
+    if trace.change.is_some() {
+        return memory.give_share_back().then_some(context.resync);
+    }
+    let record = Record {
+        last: trace.last.clone(),
+        ..Record::default()
+    };
+    memory.stand_by(&record, context.clock.now(), &context.pace)
 }
 
 fn reference(resource: &Undecodable) -> ObjectReference {

@@ -245,6 +245,11 @@ impl Permit {
             .with(|ledger| ledger.begun(&self.instance, now));
     }
 
+    /// Whether [`Self::begun`] was said of it, or its change was on record before.
+    pub fn is_begun(&self) -> bool {
+        self.permits.with(|ledger| ledger.is_begun(&self.instance))
+    }
+
     /// Whether the change counts among those under way. Who can't go on gives that back and keeps the instance; who goes on
     /// takes it again, whatever the limits say.
     pub fn count(&self, under_way: bool) {

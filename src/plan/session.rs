@@ -211,10 +211,11 @@ impl Session {
         }
     }
 
-    /// Whether a change that is not on record may still begin or become visible.
-    pub fn is_in_doubt(&self, now: Moment, pace: &Pace) -> bool {
-        let doubted = self.doubted.as_deref();
-        doubted.is_some_and(|since| now.elapsed(*since) < pace.settle_window())
+    /// For how long a change that is not on record may still begin or become visible; nothing where there is none.
+    pub fn in_doubt_for(&self, now: Moment, pace: &Pace) -> Option<Duration> {
+        let since = self.doubted.as_deref()?;
+        let left = pace.settle_window().saturating_sub(now.elapsed(*since));
+        (!left.is_zero()).then_some(left)
     }
 
     /// The cloud accepted the change that is watched, as this process sent it.

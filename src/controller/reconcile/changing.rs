@@ -148,7 +148,7 @@ impl Pass<'_> {
             (Urgency::Request, directory::CLOSER_LOOK)
         };
         let waiting = directory.turn(urgency, calls);
-        let turn = match self.context.while_wanted(waiting).await? {
+        let turn = match self.context.while_wanted(&record, waiting).await? {
             Ok(turn) => turn,
             Err(error) => return Ok(self.without_a_turn(desired, &record, error)),
         };

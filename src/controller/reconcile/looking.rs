@@ -165,14 +165,14 @@ impl Pass<'_> {
         };
         let mut looking = std::pin::pin!(look(&from, depth));
         let soon = tokio::time::timeout(pace.interim_after, &mut looking);
-        let soon = self.context.while_wanted(soon).await?.ok();
+        let soon = self.context.while_wanted(&record, soon).await?.ok();
         if soon.is_none() && record.generation != Some(desired.generation) {
             self.report_interim(desired, &record, Cause::Looking)
                 .await?;
         }
         let seen = match soon {
             Some(seen) => seen,
-            None => self.context.while_wanted(looking).await?,
+            None => self.context.while_wanted(&record, looking).await?,
         };
         let instance = &desired.subject.instance;
         if let Ok(directory) = way

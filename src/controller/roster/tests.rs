@@ -145,11 +145,21 @@ fn only_what_people_change_calls() {
     assert!(!calls(
         |object| object["metadata"]["annotations"] = json!({"example.com/seen": "now"})
     ));
-    assert!(calls(|object| {
-        object["metadata"]["annotations"] = json!({crate::crd::REQUESTED_AT: "now"});
+    assert!(!calls(|object| {
+        object["metadata"]["annotations"] = json!({"taurusdb.huaweicloud.com/note": "now"});
     }));
+    for name in [REQUESTED_AT, ABANDON_JOB] {
+        let annotated = resource("a", "a", |object| {
+            object["metadata"]["annotations"] = json!({name: "now"});
+        });
+        assert_eq!(take(&roster, Event::Apply(annotated))[2], ["a"], "{name}");
+    }
     assert!(calls(|_| ()), "the annotation was taken away");
     assert!(calls(|object| object["metadata"]["generation"] = json!(2)));
+    assert!(calls(|object| {
+        object["metadata"]["generation"] = json!(2);
+        object["metadata"]["deletionTimestamp"] = json!("2026-03-02T16:40:05Z");
+    }));
 }
 
 #[test]

@@ -79,6 +79,11 @@ impl Holders {
         begins
     }
 
+    /// Whether the change of an instance was begun.
+    pub(super) fn is_begun(&self, instance: &InstanceId) -> bool {
+        self.of.get(instance).is_some_and(|holder| holder.is_begun)
+    }
+
     /// Whether the change of an instance counts among those under way.
     pub(super) fn count(&mut self, instance: &InstanceId, under_way: bool) {
         if let Some(holder) = self.of.get_mut(instance) {

@@ -122,6 +122,11 @@ impl Ledger {
         }
     }
 
+    /// Whether the change of this instance was begun.
+    pub(super) fn is_begun(&self, instance: &InstanceId) -> bool {
+        self.holders.is_begun(instance)
+    }
+
     /// Whether the change of this instance counts among those under way: who can't go on keeps its instance alone.
     pub(super) fn count(&mut self, instance: &InstanceId, under_way: bool) {
         self.holders.count(instance, under_way);

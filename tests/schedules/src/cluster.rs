@@ -8,13 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::Time};
 use kube::{ResourceExt as _, runtime::watcher::Event};
-use taurus_port_operator::{controller::Guarded, crd::TaurusProxyPort};
+use taurus_port_operator::{
+    controller::{Guarded, Undecodable},
+    crd::TaurusProxyPort,
+    fleet::permits::Trace,
+};
 use tokio::{
     sync::mpsc::UnboundedSender,
     time::{Duration, Instant},
 };
 
 use crate::world::wall;
+
+/// Label of a resource that processes can't decode.
+pub const UNDECODABLE: &str = "undecodable";
 
 /// An event of a watch, and when it is delivered.
 pub type Delivery = (Instant, Event<Guarded>);
@@ -217,5 +224,12 @@ impl Cluster {
 }
 
 fn guarded(object: &TaurusProxyPort) -> Guarded {
-    Guarded(Ok(object.clone()))
+    if !object.labels().contains_key(UNDECODABLE) {
+        return Guarded(Ok(object.clone()));
+    }
+    Guarded(Err(Box::new(Undecodable {
+        metadata: object.metadata.clone(),
+        error: "spec.port can't be read".to_owned(),
+        trace: Trace::of(object),
+    })))
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use kube::ResourceExt as _;
 use rand::{SeedableRng as _, rngs::SmallRng};
-use taurus_port_operator::clock::Shift;
+use taurus_port_operator::{clock::Shift, crd::TaurusProxyPort};
 
 use crate::{
+    cluster::UNDECODABLE,
     machine::Machine,
     resource::resource,
     rest::ready,
@@ -18,6 +19,9 @@ use crate::{
 };
 
 const NAME: &str = "tpp-0";
+
+/// Another resource, for another proxy on the same instance.
+const NEIGHBOUR: &str = "tpp-1";
 
 /// The stage.
 pub struct Stage {
@@ -67,6 +71,52 @@ impl Stage {
         world.cluster.delete(NAME, now);
     }
 
+    /// A person deletes the resource, and it stays for as long as somebody else's finalizer stands on it.
+    pub fn mark_deleted(&self) {
+        self.edit(|object| {
+            let now = object.metadata.creation_timestamp.clone();
+            object.metadata.deletion_timestamp = now;
+            next_generation(object);
+        });
+    }
+
+    /// A person writes what processes can't decode.
+    pub fn make_undecodable(&self) {
+        self.edit(|object| {
+            let labels = object.labels_mut();
+            labels.insert(UNDECODABLE.to_owned(), String::new());
+            next_generation(object);
+        });
+    }
+
+    /// A person makes a resource for another proxy on the same instance.
+    pub fn create_neighbour(&self) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        let object = resource(NEIGHBOUR, PROXIES[1].1, PROXIES[1].0, 3306);
+        world.cluster.create(object, now);
+        world.stored(NEIGHBOUR);
+    }
+
+    /// A person wants another port for the other proxy.
+    pub fn want_of_neighbour(&self, port: u16) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        let want = |object: &mut TaurusProxyPort| object.spec.port = port.into();
+        world.cluster.edit(NEIGHBOUR, now, want);
+        world.stored(NEIGHBOUR);
+    }
+
+    /// The port that the other proxy has.
+    pub fn port_of_neighbour(&self) -> u16 {
+        self.shared.lock().sky.port(1)
+    }
+
+    /// Each read of the cloud takes so many milliseconds.
+    pub fn reads_take(&self, milliseconds: u64) {
+        self.shared.lock().sky.read_takes = milliseconds;
+    }
+
     /// A person wants another port.
     pub fn want(&self, port: u16) {
         self.edit(|object| object.spec.port = port.into());
@@ -82,7 +132,7 @@ impl Stage {
     }
 
     /// Somebody writes a status by hand.
-    pub fn edit(&self, change: impl FnOnce(&mut taurus_port_operator::crd::TaurusProxyPort)) {
+    pub fn edit(&self, change: impl FnOnce(&mut TaurusProxyPort)) {
         let mut world = self.shared.lock();
         let now = world.now();
         world.cluster.edit(NAME, now, change);
@@ -175,7 +225,7 @@ impl Stage {
     }
 
     /// The resource.
-    pub fn object(&self) -> taurus_port_operator::crd::TaurusProxyPort {
+    pub fn object(&self) -> TaurusProxyPort {
         let world = self.shared.lock();
         world.cluster.get(NAME).cloned().unwrap()
     }
@@ -200,4 +250,10 @@ impl Stage {
         let world = self.shared.lock();
         world.trace.as_ref().unwrap().join("\n")
     }
+}
+
+/// As the API server counts what is no change of a known field of the spec.
+fn next_generation(object: &mut TaurusProxyPort) {
+    let generation = object.metadata.generation.unwrap_or_default();
+    object.metadata.generation = Some(generation + 1);
 }

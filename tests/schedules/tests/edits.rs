@@ -1,0 +1,100 @@
+//! What people do to a resource while its turn is under way, told step by step in virtual time.
+
+use taurus_schedules::Stage;
+
+/// What takes its wish away from a resource and leaves it there.
+const TAKES_THE_WISH: [(&str, fn(&Stage)); 3] = [
+    ("deleted", Stage::mark_deleted),
+    ("refused", refuse),
+    ("undecodable", Stage::make_undecodable),
+];
+
+/// A port that no process takes for one.
+fn refuse(stage: &Stage) {
+    stage.edit(|object| object.spec.port = 80);
+}
+
+async fn until_requested(stage: &Stage) {
+    while stage.requests() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_is_interrupted_before_its_change_leaves_the_instance_to_others() {
+    for (what, take) in TAKES_THE_WISH {
+        let stage = Stage::set(1).await;
+        stage.create_neighbour();
+        stage.pass(60).await;
+        stage.reads_take(10_000);
+        stage.want(3307);
+        stage.pass(2).await;
+        take(&stage);
+        stage.pass(2).await;
+        stage.reads_take(0);
+        stage.want_of_neighbour(3307);
+        stage.pass(300).await;
+        assert_eq!(stage.requests(), 0, "{what}\n{}", stage.told());
+        assert_eq!(stage.port_of_neighbour(), 3307, "{what}\n{}", stage.told());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_a_deleted_resource_that_can_not_be_read_holds_its_instance() {
+    for (what, take) in &TAKES_THE_WISH[1..] {
+        let stage = Stage::set(1).await;
+        stage.next_job(119_000, 300, true);
+        stage.want(3307);
+        until_requested(&stage).await;
+        stage.pass(3).await;
+        take(&stage);
+        stage.pass(5).await;
+        stage.delete();
+        stage.pass(1).await;
+        stage.create(None);
+        stage.want(3308);
+        stage.pass(105).await;
+        assert_eq!(stage.requests(), 1, "{what}\n{}", stage.told());
+        stage.pass(1200).await;
+        assert_eq!(stage.collisions(), [""; 0], "{what}\n{}", stage.told());
+        assert_eq!(stage.requests(), 2, "{what}\n{}", stage.told());
+        assert!(stage.is_ready(), "{what}\n{}", stage.told());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_change_of_a_resource_that_can_not_be_read_any_more_ends_with_its_record_for_others() {
+    for (what, take) in &TAKES_THE_WISH[1..] {
+        let stage = Stage::set(1).await;
+        stage.create_neighbour();
+        stage.pass(60).await;
+        stage.want(3307);
+        until_requested(&stage).await;
+        stage.pass(3).await;
+        take(&stage);
+        stage.pass(60).await;
+        stage.want_of_neighbour(3307);
+        stage.pass(60).await;
+        assert_eq!(stage.port_of_neighbour(), 3306, "{what}\n{}", stage.told());
+        stage.edit(|object| object.status.as_mut().unwrap().change = None);
+        stage.pass(1200).await;
+        assert_eq!(stage.port_of_neighbour(), 3307, "{what}\n{}", stage.told());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_followed_whatever_people_edit_meanwhile() {
+    let stage = Stage::set(1).await;
+    stage.next_job(1000, 300, true);
+    stage.want(3307);
+    until_requested(&stage).await;
+    stage.pass(1).await;
+    stage.reads_take(3_000);
+    let before = stage.reads();
+    for minutes in 30..150 {
+        stage.edit(|object| object.spec.change_timeout = Some(format!("{minutes}m")));
+        stage.pass(1).await;
+    }
+    let read = stage.reads() - before;
+    assert!(read >= 10, "{read} reads\n{}", stage.told());
+}
