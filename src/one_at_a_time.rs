@@ -59,7 +59,7 @@ mod tests {
     const LONG: Duration = Duration::from_mins(5);
 
     #[tokio::test]
-    async fn g13_a_read_that_hangs_holds_one_thread_and_nobody_for_long() {
+    async fn a_read_that_hangs_holds_one_thread_and_nobody_for_long() {
         let reads = OneAtATime::default();
         let (end, ended) = mpsc::channel::<()>();
         assert!(

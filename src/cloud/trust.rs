@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn g13_a_file_that_hangs_is_read_once_and_the_last_good_bundle_counts() {
+    async fn a_file_that_hangs_is_read_once_and_the_last_good_bundle_counts() {
         // An error means that another test was quicker.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();

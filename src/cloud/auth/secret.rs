@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn g11_of_thousands_of_long_keys_a_few_are_named_and_cut() {
+    fn of_thousands_of_long_keys_a_few_are_named_and_cut() {
         let names: Vec<String> = (0..4000)
             .map(|number| format!("k{number:04}{}", "é".repeat(250)))
             .collect();

@@ -104,7 +104,7 @@ fn f09_a_bare_signature_is_taken_for_one() {
 }
 
 #[test]
-fn g10_a_secret_of_escapes_that_complete_each_other_needs_no_deep_stack() {
+fn a_secret_of_escapes_that_complete_each_other_needs_no_deep_stack() {
     const LONGEST_SECRET: usize = 32 * 1024;
     for (shape, end, decoded) in [
         ("%3", "1", "1"),
@@ -136,7 +136,7 @@ fn g10_a_secret_of_escapes_that_complete_each_other_needs_no_deep_stack() {
 }
 
 #[test]
-fn g12_the_words_of_a_hostile_answer_cost_a_bounded_number_of_steps() {
+fn the_words_of_a_hostile_answer_cost_a_bounded_number_of_steps() {
     let cleaner = Cleaner::new(&["CANARY-secret"]);
     let hostile = "A1".repeat(4 * 1024);
     let cost = |cleaner: &Cleaner<'_>| MOST_OF_WORDS - cleaner.words_left.get();

@@ -136,7 +136,7 @@ async fn open(accounts: &Accounts, secret: &str, endpoint: &str) -> Result<Opene
 }
 
 #[tokio::test]
-async fn g14_each_resource_is_told_of_the_keys_of_its_own_secret_alone() {
+async fn each_resource_is_told_of_the_keys_of_its_own_secret_alone() {
     let secrets = json!({"prod-admin": {"token": "t", "note": "x"}, "creds": {"token": "t"}});
     let accounts = accounts(secrets, Shift::forever());
     let first = open(&accounts, "prod-admin", "https://good").await.unwrap();
@@ -153,7 +153,7 @@ async fn g14_each_resource_is_told_of_the_keys_of_its_own_secret_alone() {
 }
 
 #[tokio::test]
-async fn g11_a_secret_that_is_no_credential_is_kept_once_whatever_it_is_used_for() {
+async fn a_secret_that_is_no_credential_is_kept_once_whatever_it_is_used_for() {
     let accounts = accounts(json!({"creds": {"note": "x"}}), Shift::forever());
     for number in 0..50 {
         let refused = open(&accounts, "creds", &format!("https://good{number}")).await;
@@ -169,7 +169,7 @@ async fn g11_a_secret_that_is_no_credential_is_kept_once_whatever_it_is_used_for
 }
 
 #[tokio::test]
-async fn g15_places_that_nobody_names_any_more_are_forgotten() {
+async fn places_that_nobody_names_any_more_are_forgotten() {
     let shift = Shift::forever();
     let accounts = accounts(json!({"creds": {"token": "t"}}), shift);
     let kept = || accounts.kept.lock().unwrap().len();

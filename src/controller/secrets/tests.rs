@@ -195,7 +195,7 @@ fn thirty_thousand_secrets_that_nobody_names_leave_no_trace() {
 }
 
 #[test]
-fn g14_a_remark_is_of_its_own_source_and_of_its_last_reading() {
+fn a_remark_is_of_its_own_source_and_of_its_last_reading() {
     let book = book(&[("a", "keys"), ("b", "copy")]);
     let remarked = |version, remark: Option<&str>| Dated {
         remark: remark.map(Arc::from),
