@@ -3,9 +3,10 @@
 //! Relies on nothing but its arguments: no I/O, no clock. Promises to be total: every input has an answer, and a decision
 //! ends after few moves of the record.
 
+use std::time::Duration;
+
 use crate::{
     cloud::{Proxy, ProxyStatus},
-    crd::ManagementPolicy,
     plan::{
         facts::{Facts, Seen},
         record::Record,
@@ -22,6 +23,7 @@ pub mod gates;
 pub mod message;
 pub mod protocol;
 pub mod record;
+mod rivals;
 pub mod session;
 pub mod settle;
 pub mod step;
@@ -87,7 +89,8 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
                 session: &session,
                 ..*facts
             };
-            let record = with_port(&facts);
+            let mut record = with_port(&facts);
+            record.vetted &= !rivals::lets_go(&facts, &step);
             return Decision {
                 step: if ended {
                     one_by_one(&facts, step)
@@ -141,8 +144,30 @@ fn plan(facts: &Facts<'_>) -> Step {
     }
 }
 
+/// What is said before a look is over, because of `cause`.
+pub fn meanwhile(facts: &Facts<'_>, cause: Cause) -> Decision {
+    let wanted = facts.record.port == Some(facts.desired.port.get());
+    let rival = rivals::claimed(facts).filter(|_| facts.record.change.is_none());
+    let step = match rival {
+        Some(step) => step,
+        None if wanted && facts.is_settled() => Step::Keep(Duration::ZERO),
+        None => Step::Hold(cause, Duration::ZERO),
+    };
+    let mut record = facts.record.clone();
+    record.vetted &= !rivals::lets_go(facts, &step);
+    Decision {
+        record,
+        session: facts.session.clone(),
+        step,
+    }
+}
+
 /// No change is on record.
 fn idle(facts: &Facts<'_>) -> Step {
+    // It waits, whatever becomes of the cloud, the proxy or the definition meanwhile.
+    if let Some(step) = rivals::claimed(facts) {
+        return step;
+    }
     if facts.observed.record_pruned {
         let wait = facts.pace.stuck_poll.min(facts.resync);
         return Step::Hold(Cause::CrdOutdated, wait);
@@ -159,12 +184,8 @@ fn idle(facts: &Facts<'_>) -> Step {
     let Some(port) = proxy.port else {
         return trouble::while_idle(facts, &trouble::unreadable_port());
     };
-    let observes = facts.desired.policy == ManagementPolicy::Observe;
-    if !observes && let Some(step) = gates::claimed(facts) {
-        return step;
-    }
     // Nothing is ever sent for it, so nothing has to be known of changes from before it.
-    if observes {
+    if facts.observes() {
         return Step::Rest;
     }
     if !facts.is_vetted() {
@@ -191,9 +212,8 @@ pub fn is_change_due(facts: &Facts<'_>) -> bool {
     let differs = proxy
         .port
         .is_some_and(|port| port != facts.desired.port.get());
-    let observes = facts.desired.policy == ManagementPolicy::Observe;
     let held = gates::hold(facts, proxy);
-    differs && !observes && held.is_none_or(|step| step == Step::LookAtTasks)
+    differs && !facts.observes() && held.is_none_or(|step| step == Step::LookAtTasks)
 }
 
 /// An object that nobody has vouched for may be the successor of one that was deleted with a change at work; so may one
@@ -244,7 +264,7 @@ fn with_port(facts: &Facts<'_>) -> Record {
     }
     record.port = proxy.port.or(record.port);
     let believed = gates::just_failed(facts).is_none();
-    if record.vetted && in_place && believed {
+    if (record.vetted || facts.observes()) && in_place && believed {
         if record.applied != Some(wanted) {
             record.corrections.clear();
         }

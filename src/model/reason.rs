@@ -142,8 +142,8 @@ pub enum Reason {
     /// Another resource, perhaps of another namespace, manages the same proxy with credentials that can see it.
     #[strum(message = "delete one of them, or set `managementPolicy` of one to `Observe`")]
     ProxyClaimed,
-    /// Several resources name the same proxy and want different ports, none of which is in place, and none of them has managed
-    /// the proxy before: none may change it.
+    /// Several resources name the same proxy and want different ports, none of which is in place, and it is not on record which
+    /// of them manages the proxy: none may change it.
     #[strum(
         message = "delete all but one of them, set `managementPolicy` of the others to `Observe`, or let them want the same port"
     )]

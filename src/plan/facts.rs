@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     cloud::{CloudError, Job, Proxy, Task},
     controller::read::Desired,
+    crd::ManagementPolicy,
     fleet::{claims::Standing, limits::Limit},
     model::{JobId, Moment},
     pace::Pace,
@@ -110,5 +111,10 @@ impl Facts<'_> {
     /// Whether it is known that no change from before this object is at work.
     pub fn is_vetted(&self) -> bool {
         self.record.vetted && self.session.doubted.is_none()
+    }
+
+    /// Whether the resource only observes its proxy.
+    pub fn observes(&self) -> bool {
+        self.desired.policy == ManagementPolicy::Observe
     }
 }

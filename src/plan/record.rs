@@ -14,7 +14,8 @@ use crate::{
 /// What is on record.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Record {
-    /// Whether it is known that no change from before this object is still at work: only then `subjectUID` is written.
+    /// Whether it is known that no change from before this object is still at work: only then `subjectUID` is written. Not known
+    /// of a resource that only observes its proxy, or waits for another one that manages it.
     pub vetted: bool,
     /// Whether the status was written for another object, for a later generation than there is, or with a change that
     /// can't have been ours.
@@ -65,6 +66,17 @@ pub struct Change {
 }
 
 impl Record {
+    /// Whether the status says that it waits for another resource that manages its proxy, or may do so. Only who has seen the
+    /// proxy is told so.
+    pub fn waits(&self) -> bool {
+        self.reason.is_some_and(|reason| {
+            matches!(
+                reason,
+                Reason::ProxyClaimed | Reason::ProxyContested | Reason::TakingOver
+            )
+        })
+    }
+
     /// The times on which decisions rest.
     pub fn times(&self) -> impl Iterator<Item = Timestamp> {
         let change = self.change.iter();
@@ -100,7 +112,7 @@ impl Record {
             vetted,
             restored,
             generation: status.observed_generation.filter(|_| !restored),
-            ready: vetted && ready.is_some_and(|condition| condition.status == "True"),
+            ready: !restored && ready.is_some_and(|condition| condition.status == "True"),
             reason: ready.and_then(|condition| condition.reason.parse().ok()),
             port: status.port.and_then(|port| u16::try_from(port).ok()),
             applied: status

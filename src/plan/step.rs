@@ -176,7 +176,7 @@ pub enum Cause {
     ProxyNotFound,
     /// Another resource manages the proxy.
     ProxyClaimed(Rival),
-    /// Nobody may move the proxy: several resources want ports for it that are not in place, and none has managed it before.
+    /// Nobody may move the proxy: several resources want ports for it that are not in place, and none is known to have managed it.
     ProxyContested(Rival),
     /// Another resource may own the proxy, or did until a short while ago.
     TakingOver,

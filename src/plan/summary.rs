@@ -67,11 +67,12 @@ pub fn status(
     status
 }
 
-/// The status of an object whose spec can't be acted on: all that is on record stays.
+/// The status of an object whose spec can't be acted on: what is on record stays, but others may manage its proxy by now.
 pub fn invalid(object: &TaurusProxyPort, fault: String, now: Moment) -> TaurusProxyPortStatus {
     let old = object.status.as_ref();
     let generation = object.metadata.generation.unwrap_or_default();
-    let record = Record::of(object);
+    let mut record = Record::of(object);
+    record.vetted &= record.change.is_some();
     let statements = holding(Reason::SpecInvalid, Message::plain(fault));
     let mut status = recorded(object, &record, None);
     status.observed_generation = Some(generation);

@@ -11,6 +11,7 @@ mod cloud;
 mod drift;
 mod ends;
 mod follow;
+mod meanwhile;
 mod outcome;
 mod process;
 mod properties;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::{
     cloud::{CloudError, Meaning},
-    crd::ManagementPolicy,
     model::{Class, Reason},
     plan::{
         backoff,
@@ -134,9 +133,9 @@ impl Trouble {
 impl Facts<'_> {
     /// Whether the status says that this very wish is fulfilled.
     pub fn is_settled(&self) -> bool {
-        let wanted = self.record.port == Some(self.desired.port.get());
-        let observed = self.record.reason == Some(Reason::Observed)
-            && self.desired.policy == ManagementPolicy::Observe;
+        let in_place = self.record.port == Some(self.desired.port.get());
+        let wanted = self.record.vetted && in_place;
+        let observed = self.observes() && self.record.reason == Some(Reason::Observed);
         self.record.ready && (wanted || observed)
     }
 }

@@ -202,18 +202,12 @@ impl Pass<'_> {
         record: &Record,
         cause: Cause,
     ) -> Result<(), JournalError> {
-        let same_port = record.ready && record.port == Some(desired.port.get());
-        let step = if same_port {
-            Step::Keep(Duration::ZERO)
-        } else {
-            Step::Hold(cause, Duration::ZERO)
+        let observed = Observed {
+            standing: self.context.standing(self.object, None),
+            ..Observed::default()
         };
-        let decision = Decision {
-            record: record.clone(),
-            session: self.memory.session.clone(),
-            step,
-        };
-        self.say(desired, &Observed::default(), &decision).await
+        let decision = plan::meanwhile(&self.facts(desired, record, &observed), cause);
+        self.say(desired, &observed, &decision).await
     }
 
     /// Who has listed the proxy with credentials of its own may be its owner.

@@ -113,12 +113,13 @@ impl Directory {
         if late.is_some_and(|late| late.name == entry.name) && is_back {
             return Some(owned());
         }
-        if self.has_owner(&entry.key) || late.is_some() {
+        if self.has_owner(&entry.key) || late.is_some() || !entry.managed() {
             return None;
         }
         let mut contenders = self.contenders_for(&entry.key);
-        let (first, _) = contenders.find(|(_, other)| other.managed())?;
-        (**first == *uid).then(owned)
+        // Of several on record nobody knows which one it is.
+        let alone = contenders.all(|(other, entry)| **other == *uid || !entry.managed());
+        alone.then(owned)
     }
 
     /// Whether somebody is known to manage a proxy.

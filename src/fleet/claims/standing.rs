@@ -1,8 +1,8 @@
 //! Who may move a proxy that several resources name: the decision, without locks and clocks.
 //!
 //! Who manages it keeps it, and gets it back if it is made anew soon, however often it is deleted and created: neither the time
-//! of creation nor the UID of a resource says whose proxy it is. Among those who never managed it the one counts that wants
-//! what is there. Promises that of those who have seen the proxy at most one may move it.
+//! of creation nor the UID of a resource says whose proxy it is. Among those who never managed it, or are all on record as managing
+//! it, the one counts that wants what is there. Promises that of those who have seen the proxy at most one may move it.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ pub enum Standing {
     Owner,
     /// Another one manages the proxy.
     Claimed(Rival),
-    /// Nobody has managed the proxy before; several want other ports for it, and none of these is in place: nobody may act.
+    /// It is not known that one of them has managed the proxy; they want different ports for it, and none of these is in place:
+    /// nobody may act.
     Contested(Rival),
     /// Another one may still prove that it owns the proxy, or did until a short while ago: to be waited for this long.
     Open(Duration),
@@ -83,18 +84,22 @@ pub(super) fn judge(own: &Entry, others: &[&Entry], older: usize, view: View<'_>
         }
         open = open.max(view.left(late.at));
     }
-    let first = others.iter().position(|other| other.managed());
-    if let Some((place, other)) = first.and_then(|first| Some((first, others.get(first)?)))
-        && !(own.managed() && place >= older)
-    {
-        return Standing::Claimed(rival(own, other));
-    }
-    if !own.managed() {
-        match among_equals(own, others, older, view) {
-            Standing::Owner => {}
-            Standing::Open(left) => open = open.max(left),
-            decided => return decided,
-        }
+    let managers: Vec<&Entry> = managed(others).collect();
+    let stands = if own.managed() {
+        // Of several on record one manages it, and the others have let go of it: which ones is not on record.
+        let older = others
+            .get(..older)
+            .map_or(0, |older| managed(older).count());
+        among_equals(own, &managers, older, view)
+    } else if let Some(manager) = managers.first() {
+        return Standing::Claimed(rival(own, manager));
+    } else {
+        among_equals(own, others, older, view)
+    };
+    match stands {
+        Standing::Owner => {}
+        Standing::Open(left) => open = open.max(left),
+        decided => return decided,
     }
     if open.is_zero() {
         Standing::Owner
@@ -103,7 +108,12 @@ pub(super) fn judge(own: &Entry, others: &[&Entry], older: usize, view: View<'_>
     }
 }
 
-/// How `own` stands among those of whom nobody is known to have managed the proxy.
+/// Those who are on record as managing the proxy.
+fn managed<'a>(others: &[&'a Entry]) -> impl Iterator<Item = &'a Entry> {
+    others.iter().copied().filter(|other| other.managed())
+}
+
+/// How `own` stands among those of whom none, or all, are on record as managing the proxy.
 fn among_equals(own: &Entry, others: &[&Entry], older: usize, view: View<'_>) -> Standing {
     // Whoever it waited for may be made anew.
     let mut open = if own.past == Past::Waited {

@@ -57,7 +57,7 @@ pub(super) fn claimed(rival: &Rival) -> Message {
 /// Two want different ports, and neither has a better right.
 pub(super) fn contested(rival: &Rival) -> Message {
     Message::plain(format!(
-        "{} wants another port for the same proxy, neither port is in place, and neither resource has managed the proxy before: \
+        "{} wants another port for the same proxy, neither port is in place, and it is not on record which of the two manages it: \
          nothing is changed until one of the two is deleted, has managementPolicy Observe, or wants the port of the other",
         named(rival)
     ))

@@ -8,8 +8,9 @@ use super::{
     world::{World, about_to_change},
 };
 use crate::{
-    cloud::{Meaning, ProxyStatus},
+    cloud::{CloudError, Meaning, ProxyStatus},
     fleet::claims::{Rival, Standing},
+    plan::facts::Trouble,
 };
 
 #[test]
@@ -341,6 +342,98 @@ fn h15_where_several_want_what_is_not_there_nothing_is_sent_and_all_say_why() {
     world.run(2000);
     assert!(world.is_ready());
     assert_eq!(world.puts(), 1);
+}
+
+#[test]
+fn h15_who_waits_is_not_on_record_as_owner_whatever_is_said_of_it_later() {
+    for standing in [
+        Standing::Claimed(Rival::default()),
+        Standing::Contested(Rival::default()),
+    ] {
+        for refused in [false, true] {
+            let mut world = World::settled(Mode::Hidden, 3306);
+            assert!(world.said().subject_uid.is_some());
+            world.cluster.standing = standing.clone();
+            world.want(3307);
+            world.run(5);
+            assert_eq!(world.said().subject_uid, None, "{standing:?}");
+            let (writes, said) = (world.cluster.writes, world.reason());
+            let text = || "refused".to_owned();
+            world.crew[0].trouble = Some(if refused {
+                Trouble::CredentialsInvalid(text())
+            } else {
+                Trouble::Cloud(CloudError::local(Meaning::Transient, text()))
+            });
+            world.run(3000);
+            assert_eq!(world.cluster.writes, writes, "it stays as it is");
+            world.crew[0].trouble = None;
+            world.sky.state().status = Some(ProxyStatus::Unhealthy("ABNORMAL".to_owned()));
+            world.cluster.pruned = true;
+            world.run(3000);
+            assert_eq!((world.reason(), &world.said().subject_uid), (said, &None));
+            world.sky.state().status = None;
+            world.cluster.pruned = false;
+            world.cluster.standing = Standing::Open(Duration::from_mins(2));
+            world.run(1200);
+            assert_eq!(world.condition("Ready"), "False/TakingOver");
+            assert_eq!((&world.said().subject_uid, world.puts()), (&None, 0));
+            world.cluster.standing = Standing::Owner;
+            world.run(900);
+            assert!(world.is_ready() && world.said().subject_uid.is_some());
+            assert_eq!(world.puts(), 1);
+        }
+    }
+}
+
+#[test]
+fn h15_who_is_settled_and_finds_another_owner_while_the_cloud_is_silent_waits_for_it() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.crew[0].trouble = Some(Trouble::CredentialsInvalid("expired".to_owned()));
+    world.cluster.standing = Standing::Claimed(Rival::default());
+    world.run(1200);
+    assert_eq!(world.condition("Stalled"), "True/ProxyClaimed");
+    assert_eq!(world.said().subject_uid, None);
+}
+
+#[test]
+fn h15_who_never_saw_the_proxy_is_not_told_that_somebody_manages_it() {
+    let mut world = World::new(Mode::Hidden, 3306, 3307);
+    world.crew[0].trouble = Some(Trouble::CredentialsInvalid("no key".to_owned()));
+    world.cluster.standing = Standing::Claimed(Rival::default());
+    world.run(1200);
+    assert_eq!(world.condition("Stalled"), "True/CredentialsInvalid");
+}
+
+#[test]
+fn h15_who_turns_to_observing_is_not_on_record_as_owner_and_stays_ready_while_the_cloud_is_silent()
+{
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.edit(|spec| spec["managementPolicy"] = "Observe".into());
+    world.run(1);
+    assert_eq!(world.condition("Ready"), "True/Observed");
+    assert_eq!(world.said().subject_uid, None);
+    let writes = world.cluster.writes;
+    let silent = CloudError::local(Meaning::Transient, "no answer".to_owned());
+    world.crew[0].trouble = Some(Trouble::Cloud(silent));
+    world.run(700);
+    assert_eq!(
+        world.cluster.writes, writes,
+        "it stays as it is for a while"
+    );
+    world.cluster.standing = Standing::Claimed(Rival::default());
+    world.edit(|spec| spec["managementPolicy"] = "Enforce".into());
+    world.run(3000);
+    assert_eq!(world.said().subject_uid, None);
+    assert!(!world.is_ready());
+}
+
+#[test]
+fn h15_who_turns_to_observing_while_the_cloud_is_silent_is_not_on_record_as_owner_either() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.crew[0].trouble = Some(Trouble::CredentialsInvalid("expired".to_owned()));
+    world.edit(|spec| spec["managementPolicy"] = "Observe".into());
+    world.run(1);
+    assert_eq!(world.said().subject_uid, None);
 }
 
 #[test]

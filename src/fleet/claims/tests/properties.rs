@@ -13,6 +13,8 @@ enum Event {
     Want(usize, u16),
     Observe(usize, bool),
     Look(usize, bool),
+    /// Something else is said of it than how it stands to its proxy.
+    Trouble(usize),
     Restart,
 }
 
@@ -25,6 +27,7 @@ fn event() -> impl Strategy<Value = Event> {
         (one(), port()).prop_map(|(one, port)| Event::Want(one, port)),
         (one(), any::<bool>()).prop_map(|(one, observes)| Event::Observe(one, observes)),
         (one(), prop::bool::weighted(0.8)).prop_map(|(one, seen)| Event::Look(one, seen)),
+        one().prop_map(Event::Trouble),
         Just(Event::Restart),
     ]
 }
@@ -75,6 +78,14 @@ impl World {
                 });
             }
             Event::Look(number, seen) => self.look(number, seen),
+            Event::Trouble(number) => {
+                if let Some(object) = self.objects.get(&number).cloned()
+                    && let Some(status) = &object.status
+                {
+                    let judged = status.subject_uid.is_some();
+                    self.put(number, saying(object, "CloudUnreachable", judged));
+                }
+            }
             Event::Restart => {
                 self.claims = Claims::default();
                 if self.owner.is_some_and(|(_, gone)| gone.is_some()) {
@@ -107,7 +118,11 @@ impl World {
         };
         let uid = object.uid().unwrap();
         self.claims.looked(&uid, seen);
-        if object.spec.management_policy.is_some() || !seen {
+        if !seen {
+            return;
+        }
+        if object.spec.management_policy.is_some() {
+            self.put(number, saying(object, "Observed", false));
             return;
         }
         let uptime = at(self.uptime);
@@ -129,10 +144,7 @@ impl World {
             Standing::Claimed(_) => "ProxyClaimed",
             Standing::Contested(_) => "ProxyContested",
         };
-        let judged = !matches!(stands, Standing::Claimed(_) | Standing::Contested(_));
-        let before = object.status.as_ref();
-        let judged = judged || before.is_some_and(|status| status.subject_uid.is_some());
-        self.put(number, saying(object, reason, judged));
+        self.put(number, saying(object, reason, stands == Standing::Owner));
     }
 
     fn moved_by(&self, number: usize) {

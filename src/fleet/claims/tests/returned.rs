@@ -116,7 +116,51 @@ fn h15_who_waited_before_a_restart_waits_for_one_that_may_be_made_anew() {
 }
 
 #[test]
-fn h15_of_two_owners_on_record_the_older_one_counts() {
+fn h15_of_two_owners_on_record_the_one_counts_that_wants_what_is_there() {
+    // The older one observed it for long, and the younger one has it since then.
+    for reason in [
+        "CloudUnreachable",
+        "CredentialsInvalid",
+        "ReadingCloud",
+        "Suspended",
+        "Settled",
+    ] {
+        for older_looks_first in [false, true] {
+            let claims = Claims::default();
+            let old = saying(wanting("old", 100, 3307), reason, true);
+            let young = saying(wanting("young", 200, 3306), "Settled", true);
+            note(&claims, &old, 0);
+            note(&claims, &young, 0);
+            for one in [&old, &young] {
+                let unread = claims.standing(&one.uid().unwrap(), None, at(0), PATIENCE);
+                assert_ne!(unread, Standing::Owner, "the port is not known");
+            }
+            if older_looks_first {
+                assert!(is_claimed(&standing(&claims, &old, 1)), "{reason}");
+            }
+            assert_eq!(standing(&claims, &young, 2), Standing::Owner);
+            assert!(is_claimed(&standing(&claims, &old, 9000)));
+        }
+    }
+}
+
+#[test]
+fn h15_of_two_owners_on_record_none_counts_where_neither_wants_what_is_there() {
+    let claims = Claims::default();
+    let old = saying(wanting("old", 100, 3307), "Settled", true);
+    let young = saying(wanting("young", 200, 3308), "Settled", true);
+    note(&claims, &old, 0);
+    note(&claims, &young, 0);
+    for one in [&old, &young] {
+        assert!(matches!(
+            standing(&claims, one, 9000),
+            Standing::Contested(_)
+        ));
+    }
+}
+
+#[test]
+fn h15_of_two_owners_on_record_the_older_one_counts_where_they_agree() {
     let claims = Claims::default();
     let [one, other] = [("one", 100), ("other", 200)]
         .map(|(uid, made)| saying(object(uid, made, |_| ()), "Settled", true));
