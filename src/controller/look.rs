@@ -9,7 +9,7 @@ use crate::{
     controller::{queue::seat, read::Desired},
     crd::Phase,
     fleet::directory::{self, Booking, Directory, InTurn},
-    model::{JobId, Moment},
+    model::{InstanceId, JobId, Moment},
     pace::Pace,
     plan::{
         facts::{Observed, Seen, Trouble},
@@ -147,8 +147,18 @@ async fn beside(from: &Viewpoint<'_>, directory: &Arc<Directory>) -> Seen<Option
     let Some(after) = from.beside else {
         return Seen::NotRead;
     };
-    let instance = from.desired.subject.instance.clone();
-    let directory = Arc::clone(directory);
+    let instance = &from.desired.subject.instance;
+    let list = read_beside(directory, instance, after, from.pace.interim_after).await;
+    list.find(|proxies| from.own(&proxies))
+}
+
+async fn read_beside(
+    directory: &Arc<Directory>,
+    instance: &InstanceId,
+    after: Duration,
+    patience: Duration,
+) -> Seen<Arc<Vec<Proxy>>> {
+    let (directory, instance) = (Arc::clone(directory), instance.clone());
     let reading = tokio::spawn(async move {
         match directory
             .in_turn(Urgency::Sweep, &instance, Some(after))
@@ -163,9 +173,9 @@ async fn beside(from: &Viewpoint<'_>, directory: &Arc<Directory>) -> Seen<Option
             InTurn::Failed(error) => Some(Err(error)),
         }
     });
-    let reading = tokio::time::timeout(from.pace.interim_after, reading);
+    let reading = tokio::time::timeout(patience, reading);
     match seat::aside(reading).await {
-        Ok(Ok(Some(outcome))) => seen(outcome).find(|proxies| from.own(&proxies)),
+        Ok(Ok(Some(outcome))) => seen(outcome),
         Ok(Ok(None) | Err(_)) => Seen::NotRead,
         Err(_) => {
             let text = "the list of proxies was not read in time beside the job";
@@ -256,5 +266,79 @@ fn seen<T>(result: Result<T, CloudError>) -> Seen<T> {
     match result {
         Ok(value) => Seen::Known(value),
         Err(error) => Seen::Unknown(Trouble::Cloud(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::future::BoxFuture;
+
+    use super::*;
+    use crate::{
+        clock::{self, Clock},
+        cloud::{Booked, Job, Line, TaskList},
+    };
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A cloud that takes twelve seconds for a list of proxies, and shows nothing else.
+    #[derive(Clone, Default)]
+    struct Slow(Arc<AtomicUsize>);
+
+    fn nothing<T>() -> BoxFuture<'static, Result<T, CloudError>> {
+        Box::pin(async { Err(CloudError::local(Meaning::Slow, "nothing")) })
+    }
+
+    impl Cloud for Slow {
+        fn turn(&self, _: Urgency, _: u32) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
+            let turn = Arc::new(self.clone()) as Arc<dyn Cloud>;
+            Box::pin(async { Ok(turn) })
+        }
+
+        fn book(&self, _: Urgency) -> Booked {
+            Booked::now()
+        }
+
+        fn list_proxies<'a>(
+            &'a self,
+            _: &'a InstanceId,
+        ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
+            Box::pin(async {
+                self.0.fetch_add(1, Ordering::SeqCst);
+                clock::pause(12 * SECOND).await;
+                Ok(Vec::new())
+            })
+        }
+
+        fn job<'a>(&'a self, _: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>> {
+            nothing()
+        }
+
+        fn tasks(&self, _: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+            nothing()
+        }
+
+        fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+            nothing()
+        }
+
+        fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
+            nothing()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn b29_a_list_beside_a_job_that_takes_long_is_read_once_and_to_its_end() {
+        let cloud = Slow::default();
+        let clock = Clock::with_head_start(SECOND);
+        let directory = Arc::new(Directory::new(Arc::new(cloud.clone()), clock));
+        let instance = InstanceId::parse(&format!("{}in07", "0".repeat(32))).unwrap();
+        let look = || read_beside(&directory, &instance, Duration::ZERO, 5 * SECOND);
+        assert!(matches!(look().await, Seen::Unknown(_)));
+        assert!(matches!(look().await, Seen::Unknown(_)));
+        assert!(matches!(look().await, Seen::Known(_)));
+        assert_eq!(cloud.0.load(Ordering::SeqCst), 1);
     }
 }
