@@ -158,7 +158,7 @@ async fn c20_long_texts_are_cut_and_the_status_is_stored() {
                 ["PermissionDenied", "CloudUnreachable"].contains(&reason(object))
             })
             .await;
-        assert!(message(&told).chars().count() <= 400, "{}", message(&told));
+        assert!(message(&told).chars().count() <= 500, "{}", message(&told));
         world.sim.clear_faults();
         world
             .patch(json!({"spec": {"port": 3307, "suspend": false}}))
