@@ -31,6 +31,8 @@ pub struct Memory {
     pub permit: Seldom<Permit>,
     /// The installed definition dropped the record of a change; asked again when the resource changes.
     pub record_pruned: Seldom<i64>,
+    /// Uptime at which a resource that is not vetted was first looked at.
+    pub seen_at: Seldom<Duration>,
     /// Uptime since when a list of proxies is waited for.
     pub asked_at: Seldom<Duration>,
     /// The time that was booked for it; given back with this.

@@ -34,7 +34,7 @@ pub(super) fn adopt(
 ) {
     let deleted = Arc::clone(&context.deleted);
     tokio::spawn(async move {
-        let _deleted = deleted;
+        let counted = deleted;
         let namespace = object.namespace().unwrap_or_default();
         let job = change.job.as_ref().map(JobId::as_str);
         tracing::info!(
@@ -77,6 +77,7 @@ pub(super) fn adopt(
             }
         }
         drop(memory);
+        drop(counted);
         let outcome = end.unwrap_or_else(|| "was not seen to end in time".to_owned());
         tracing::info!(
             namespace, name = object.name_any(), change = %change.id, job, proxy = %desired.subject.proxy, outcome,
@@ -100,13 +101,11 @@ async fn unless_late<T>(
     late: impl FnOnce(),
 ) -> T {
     let mut hearing = pin!(hearing);
-    match tokio::time::timeout(left, &mut hearing).await {
-        Ok(heard) => heard,
-        Err(_) => {
-            late();
-            hearing.await
-        }
+    if let Ok(heard) = tokio::time::timeout(left, &mut hearing).await {
+        return heard;
     }
+    late();
+    hearing.await
 }
 
 /// Holds the instance of a deleted resource of which something may be at work and nothing tells what: the resource could not be
@@ -115,7 +114,7 @@ async fn unless_late<T>(
 pub(super) fn hold(context: Arc<Context>, uid: Uid, memory: Memory) {
     let deleted = Arc::clone(&context.deleted);
     tokio::spawn(async move {
-        let _deleted = deleted;
+        let counted = deleted;
         tracing::info!(
             %uid,
             "a deleted resource may have a change at work that can't be followed; its instance is held until the task list shows it"
@@ -128,6 +127,7 @@ pub(super) fn hold(context: Arc<Context>, uid: Uid, memory: Memory) {
         memory.give_share_back();
         clock::pause(window.saturating_sub(counts)).await;
         drop(memory);
+        drop(counted);
     });
 }
 

@@ -376,7 +376,7 @@ mod tests {
         };
         let all = attend_all(receiver, 1, clock::pause(3 * SPARED), by_name, attend);
         let within = tokio::time::timeout(4 * SPARED, all);
-        let (_, stopped) = futures::join!(calling, within);
+        let ((), stopped) = futures::join!(calling, within);
         assert!(stopped.is_err(), "the last one was not called for");
         let ended = ended.lock().unwrap().clone();
         assert_eq!(ended, [began + 1, began + 61, began + 121], "{ended:?}");

@@ -60,12 +60,14 @@ impl Pass<'_> {
         let asked = &mut self.memory.asked_at;
         let asked = Some(**asked.get_or_insert_with(|| Box::new(now)));
         let observes = desired.policy == ManagementPolicy::Observe;
+        let seen = **self.memory.seen_at.get_or_insert_with(|| Box::new(now));
         if !(record.vetted || observes && self.memory.listed_at.is_some()) {
-            return match self.tasks_known_since(asked.unwrap_or(now)) {
+            return match self.tasks_known_since(seen) {
                 Some(since) if !observes => Depth::First(since, asked),
                 _ => Depth::Usual(Listing::InTurn(Urgency::FirstLook, asked)),
             };
         }
+        self.memory.seen_at = None;
         let edited = record.generation != Some(desired.generation);
         let requested = desired.request.is_some() && desired.request != record.handled_request;
         let gap = self.context.pace.missing_gap;

@@ -2,8 +2,11 @@
 
 use taurus_schedules::Stage;
 
+/// What somebody does, by its name.
+type Deed = (&'static str, fn(&Stage));
+
 /// What takes its wish away from a resource and leaves it there.
-const TAKES_THE_WISH: [(&str, fn(&Stage)); 3] = [
+const TAKES_THE_WISH: [Deed; 3] = [
     ("deleted", Stage::mark_deleted),
     ("refused", refuse),
     ("undecodable", Stage::make_undecodable),
