@@ -1,7 +1,7 @@
 //! Texts from the other side, made fit for people: short, on one line, without secrets.
 //!
 //! Every text that leaves the cloud client passes through here. What is cut is cut on a character boundary. Secrets are found in
-//! whatever form the text holds them: what can be decoded is decoded before it is compared ([`plain`], [`packed`]).
+//! whatever form the text holds them: what can be decoded is decoded before it is compared (`plain`, `packed`).
 
 use std::{
     cell::{Cell, OnceCell},

@@ -7,7 +7,7 @@
 //! well catch up with etcd. Versions move all the time: API servers renew Leases of their own. One that shows the same version for
 //! minutes shows the past, as one does that was not restarted when etcd was restored.
 //!
-//! Relies on [`watched`](super::watched) for what was received. Promises that a deaf watch is begun anew within five minutes while
+//! Relies on [`super::watched`] for what was received. Promises that a deaf watch is begun anew within five minutes while
 //! the API server answers, and that neither a question of ours nor what comes from an API server that stands still counts as a sign
 //! of life.
 
