@@ -329,28 +329,3 @@ async fn r07_two_spellings_of_one_address_make_no_second_owner() {
     assert!(twin.contains("ProxyClaimed"), "{twin}");
     assert_eq!(fleet.ready(), 1);
 }
-
-#[tokio::test(start_paused = true)]
-#[cfg_attr(
-    debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make fleets"
-)]
-async fn r03b_a_task_list_that_is_too_long_is_given_up_within_ten_minutes_and_that_is_said() {
-    let mut fleet = settled(2, 1).await;
-    fleet.start(process(10));
-    sleep(5 * MINUTE).await;
-    fleet.work_elsewhere(1, 6_750);
-    fleet.want(0, 3307);
-    let asked = fleet.now();
-    while !fleet.said(0).contains("more tasks than can be read") {
-        sleep(MINUTE / 6).await;
-        let waited = fleet.now().saturating_sub(asked);
-        assert!(waited < 15 * MINUTE, "{waited:?}: {}", fleet.said(0));
-    }
-    assert!(
-        fleet.said(0).contains("WaitingForBudget"),
-        "{}",
-        fleet.said(0)
-    );
-    assert_eq!(changes(&fleet.calls()), 0);
-}
