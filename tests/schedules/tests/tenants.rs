@@ -226,7 +226,7 @@ async fn install(resources: usize, observed: bool, head_start: Duration) -> (Vec
 
 #[tokio::test(start_paused = true)]
 async fn r03_a_newcomer_costs_one_list() {
-    let resources = if cfg!(debug_assertions) { 40 } else { 300 };
+    let resources = 40;
     let (calls, took) = install(resources, false, HOUR).await;
     assert_eq!(count(&calls, Operation::List), resources);
     // A walk of three pages serves all that come within a quarter of a minute.
@@ -237,7 +237,7 @@ async fn r03_a_newcomer_costs_one_list() {
 
 #[tokio::test(start_paused = true)]
 async fn r03_what_is_only_observed_is_ready_as_fast_as_it_can_be_read() {
-    let resources = if cfg!(debug_assertions) { 120 } else { 300 };
+    let resources = 120;
     let (calls, took) = install(resources, true, Duration::ZERO).await;
     assert_eq!(count(&calls, Operation::List), resources);
     assert_eq!(calls.len(), resources);
