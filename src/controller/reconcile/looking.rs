@@ -60,8 +60,8 @@ impl Pass<'_> {
         let asked = &mut self.memory.asked_at;
         let asked = Some(**asked.get_or_insert_with(|| Box::new(now)));
         let observes = desired.policy == ManagementPolicy::Observe;
-        let seen = **self.memory.seen_at.get_or_insert_with(|| Box::new(now));
         if !(record.vetted || observes && self.memory.listed_at.is_some()) {
+            let seen = **self.memory.seen_at.get_or_insert_with(|| Box::new(now));
             return match self.tasks_known_since(seen) {
                 Some(since) if !observes => Depth::First(since, asked),
                 _ => Depth::Usual(Listing::InTurn(Urgency::FirstLook, asked)),

@@ -1,3 +1,5 @@
+//! What people read: each message says who refused or what is waited for, and what can be done.
+
 use k8s_openapi::jiff::Timestamp;
 
 use super::{super::facts::Trouble, *};
