@@ -85,8 +85,7 @@ pub async fn attend_all<T: Future<Output = Option<Duration>> + Send + 'static>(
     let (mut calls, mut stop) = (pin!(calls.fuse()), pin!(stop));
     loop {
         while seats.any_free()
-            && let Some((name, of)) = agenda.next(|group| seats.has_room(group))
-            && let Some(seat) = seats.take(of)
+            && let Some((name, seat)) = agenda.next(|group| seats.take(group))
         {
             let spared = interrupted.remove(&name).then_some(SPARED);
             let called = Called::not_before(spared.unwrap_or_default());
@@ -145,6 +144,7 @@ mod tests {
     use super::*;
     use crate::clock::{self, Clock};
     use futures::channel::mpsc;
+    use tokio_util::sync::CancellationToken;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -259,6 +259,39 @@ mod tests {
             .collect();
         let taken = turns(&calls, 64, Duration::ZERO, Some(60 * SECOND)).await;
         assert_eq!(taken.len(), 2000);
+    }
+
+    /// On several threads, as it is shipped: turns take seats again while new ones are begun.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn n01_no_resource_is_lost_where_turns_on_several_threads_take_seats() {
+        const RESOURCES: usize = 64;
+        const TURNS: usize = 500;
+        let (sender, receiver) = mpsc::unbounded();
+        for number in 0..RESOURCES {
+            let call = Call::usual(name(&number.to_string()));
+            sender.unbounded_send(call).unwrap();
+        }
+        let turns = Arc::new(Mutex::new(HashMap::<ResourceName, usize>::new()));
+        let all_had_theirs = CancellationToken::new();
+        let attend = |name: ResourceName| {
+            let (turns, all_had_theirs) = (Arc::clone(&turns), all_had_theirs.clone());
+            async move {
+                for _ in 0..3 {
+                    seat::aside(tokio::task::yield_now()).await;
+                }
+                let mut turns = turns.lock().unwrap();
+                *turns.entry(name).or_default() += 1;
+                if turns.len() == RESOURCES && turns.values().all(|turns| *turns >= TURNS) {
+                    all_had_theirs.cancel();
+                }
+                Some(Duration::ZERO)
+            }
+        };
+        let one_group = |_: &ResourceName| Group::default();
+        let all = attend_all(receiver, 3, all_had_theirs.cancelled(), one_group, attend);
+        let ended = tokio::time::timeout(Duration::from_mins(5), all).await;
+        let turns = turns.lock().unwrap();
+        assert!(ended.is_ok(), "turns of each resource: {turns:?}");
     }
 
     #[tokio::test(start_paused = true)]

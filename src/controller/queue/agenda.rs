@@ -45,11 +45,14 @@ impl Ring {
         groups.push_back(group);
     }
 
-    /// Takes the first group with room out of the first namespace that has one; the namespace goes to the end.
-    fn pop(&mut self, has_room: &impl Fn(Group) -> bool) -> Option<Group> {
-        let place = |groups: &VecDeque<Group>| groups.iter().position(|group| has_room(*group));
+    /// Takes the first group that gets a seat out of the first namespace that has one; the namespace goes to the end.
+    fn pop<S>(&mut self, seat: &impl Fn(Group) -> Option<S>) -> Option<(Group, S)> {
+        let place = |groups: &VecDeque<Group>| {
+            let mut groups = groups.iter().enumerate();
+            groups.find_map(|(at, group)| Some((at, seat(*group)?)))
+        };
         let mut namespaces = self.namespaces.iter().enumerate();
-        let (at, namespace, of_group) = namespaces.find_map(|(at, namespace)| {
+        let (at, namespace, (of_group, seat)) = namespaces.find_map(|(at, namespace)| {
             let of_group = place(self.groups.get(namespace)?)?;
             Some((at, *namespace, of_group))
         })?;
@@ -61,7 +64,7 @@ impl Ring {
         } else {
             self.namespaces.push_back(namespace);
         }
-        group
+        Some((group?, seat))
     }
 }
 
@@ -100,24 +103,25 @@ impl Agenda {
         }
     }
 
-    /// The next one whose time has come, of a group that has room.
-    pub(super) fn next(
+    /// The next resource whose time has come, of a group for which `seat` gives one. Resource and seat are taken in one step:
+    /// turns on other threads take seats meanwhile, and a resource that was taken without a seat would be lost.
+    pub(super) fn next<S>(
         &mut self,
-        has_room: impl Fn(Group) -> bool,
-    ) -> Option<(ResourceName, Group)> {
+        seat: impl Fn(Group) -> Option<S>,
+    ) -> Option<(ResourceName, S)> {
         [Lane::People, Lane::Usual]
             .into_iter()
-            .find_map(|lane| self.next_in(lane, &has_room))
+            .find_map(|lane| self.next_in(lane, &seat))
     }
 
-    fn next_in(
+    fn next_in<S>(
         &mut self,
         lane: Lane,
-        has_room: &impl Fn(Group) -> bool,
-    ) -> Option<(ResourceName, Group)> {
+        seat: &impl Fn(Group) -> Option<S>,
+    ) -> Option<(ResourceName, S)> {
         let index = usize::from(lane == Lane::Usual);
         let ring = self.rings.get_mut(index)?;
-        while let Some(group) = ring.pop(has_room) {
+        while let Some((group, seat)) = ring.pop(seat) {
             let Some(lanes) = self.ready.get_mut(&group) else {
                 continue;
             };
@@ -137,7 +141,7 @@ impl Agenda {
             }
             if let Some(name) = next {
                 self.places.remove(&name);
-                return Some((name, group));
+                return Some((name, seat));
             }
         }
         None
@@ -183,7 +187,7 @@ mod tests {
     }
 
     fn all(agenda: &mut Agenda) -> String {
-        let next = || agenda.next(|_| true);
+        let next = || agenda.next(Some);
         let names = std::iter::from_fn(next).map(|(name, _)| name.name().to_owned());
         names.collect()
     }
@@ -228,9 +232,9 @@ mod tests {
         for (waiting, of) in [("a", 1), ("b", 1), ("x", 2)] {
             agenda.call(Call::usual(name(waiting)), group(of));
         }
-        let next = agenda.next(|of| of != group(1));
-        assert_eq!(next, Some((name("x"), group(2))));
-        assert_eq!(agenda.next(|of| of != group(1)), None);
+        let of_others = |of| (of != group(1)).then_some(of);
+        assert_eq!(agenda.next(of_others), Some((name("x"), group(2))));
+        assert_eq!(agenda.next(of_others), None);
         assert_eq!(all(&mut agenda), "ab");
     }
 

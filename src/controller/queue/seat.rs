@@ -139,11 +139,6 @@ impl Seats {
         }))
     }
 
-    /// Whether a new turn of this group may begin.
-    pub fn has_room(&self, group: Group) -> bool {
-        self.lock().has_room(group, self.0.shares)
-    }
-
     /// Whether there is a seat for anybody.
     pub fn any_free(&self) -> bool {
         self.lock().free > 0
