@@ -73,14 +73,27 @@ impl<T> Rows<T> {
     }
 }
 
-/// Walks over the task list are given up after this: at ten calls a minute they may have a hundred pages.
+/// Walks over the task list are given up after this: with ten calls a minute, of which five come evenly, they may have 55 pages.
 pub const WALK_WITHIN: Duration = Duration::from_mins(10);
 
-/// The task list has more pages than there are calls for them in time.
+/// The task list has more pages than there is time for.
 pub fn too_long() -> CloudError {
+    let minutes = WALK_WITHIN.as_secs() / 60;
+    too_many_tasks(&format!(
+        "within {minutes} minutes, by --calls-per-minute and at the pace of the cloud's answers"
+    ))
+}
+
+/// The task list has more pages than are read.
+pub fn too_many() -> CloudError {
+    too_many_tasks(&format!("on {MOST_PAGES} pages of their list"))
+}
+
+/// Each try costs all these calls, and other resources of the credential wait for theirs: the next one is not soon.
+fn too_many_tasks(bound: &str) -> CloudError {
+    let minutes = WALK_WITHIN.as_secs() / 60;
     let text = format!(
-        "the project has more tasks than can be read within {} minutes with --calls-per-minute, and a change needs all of them",
-        WALK_WITHIN.as_secs() / 60
+        "the project has more tasks than can be read {bound}, and a change needs all of them; it is tried again after {minutes} minutes"
     );
     CloudError {
         retry_after: Some(WALK_WITHIN),

@@ -9,7 +9,7 @@ pub struct Row {
 }
 
 /// Rows that have no test of their own yet. Whoever writes one takes the row out.
-pub const NOT_YET: &[&str] = &["R03b"];
+pub const NOT_YET: &[&str] = &[];
 
 /// Each heading of the list with its rows.
 pub fn chapters() -> Vec<(&'static str, Vec<Row>)> {

@@ -270,3 +270,40 @@ async fn f4c_a_cloud_that_is_too_slow_for_a_change_is_told_as_that_and_nothing_i
     let said = fleet.said(0);
     assert!(said.contains("the cloud is slow"), "{said}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn r03b_a_walk_over_too_many_tasks_is_given_up_and_so_is_its_permit() {
+    let mut fleet = Fleet::without_resources(3, 1, 3306).await;
+    fleet.make(0, 3306, Tenant::One);
+    fleet.make(1, 3306, Tenant::One);
+    let one_at_a_time = Limits {
+        concurrent: 1,
+        ..Limits::default()
+    };
+    fleet.start(Terms {
+        changes: one_at_a_time,
+        ..process(10)
+    });
+    until(&fleet, 10 * MINUTE, |fleet| fleet.ready() == 2).await;
+    sleep(10 * MINUTE).await;
+    // Their pages take a quarter of an hour.
+    fleet.work_elsewhere(2, 3_000);
+    sleep(MINUTE).await;
+    fleet.forget_calls();
+    fleet.want(0, 3307);
+    sleep(MINUTE).await;
+    fleet.want(1, 3307);
+    let says = |number, text| move |fleet: &Fleet| fleet.said(number).contains(text);
+    let bound = "more tasks than can be read within 10 minutes";
+    until(&fleet, MINUTE, says(1, "--max-concurrent-changes")).await;
+    let took = until(&fleet, 15 * MINUTE, says(0, bound)).await;
+    assert!((8 * MINUTE..10 * MINUTE).contains(&took), "{took:?}");
+    let pages = count(&fleet.calls(), Operation::Tasks);
+    assert!((45..=56).contains(&pages), "{pages} pages");
+    // Now the other one may try.
+    until(&fleet, 12 * MINUTE, says(1, bound)).await;
+    assert_eq!(count(&fleet.calls(), Operation::Change), 0);
+    // After an hour those tasks count no longer.
+    until(&fleet, 2 * HOUR, |fleet| fleet.ready() == 2).await;
+    assert_eq!(count(&fleet.calls(), Operation::Change), 2);
+}
