@@ -273,7 +273,8 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     if !matches!(result, Ok(Ok(_) | Err(JournalError::Interrupted))) {
         traces::failed(&span);
     }
-    if matches!(result, Ok(Err(JournalError::Interrupted)) | Err(_)) {
+    if !matches!(result, Ok(Ok(_))) {
+        // Whoever comes again later keeps nothing until then that others could use.
         memory.give_unused_permit_back();
     }
     if result.is_err() {

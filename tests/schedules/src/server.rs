@@ -57,6 +57,8 @@ pub struct Trouble {
     pub writes_take: u64,
     /// Writes of a status are refused until then, in milliseconds.
     pub writes_refused_until: u64,
+    /// Writes of the status of this resource are refused, as by an admission policy.
+    pub refused: Option<&'static str>,
     /// Nothing is answered until then, in milliseconds.
     pub silent_until: u64,
     /// Everything is refused until then, in milliseconds.
@@ -156,6 +158,10 @@ async fn serve(shared: &Shared, life: &Arc<Life>, call: &Call) -> io::Result<Ans
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalError",
             ));
+        }
+        let of_refused = |name| call.path().ends_with(&format!("/{name}/status"));
+        if call.writes_status() && trouble.refused.is_some_and(of_refused) {
+            return Ok(answers::status(StatusCode::FORBIDDEN, "Forbidden"));
         }
         if let (left @ 1.., code) = &mut trouble.refusals {
             *left -= 1;

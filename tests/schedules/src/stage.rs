@@ -170,6 +170,11 @@ impl Stage {
         self.shared.lock().sky.lag = milliseconds;
     }
 
+    /// Somebody else sets the port in the cloud.
+    pub fn set_elsewhere(&self, port: u16) {
+        self.shared.lock().sky.drift(0, port);
+    }
+
     /// The machine's clock is ahead by so many seconds.
     pub fn clock_is_ahead(&self, seconds: i64) {
         self.shift.set_wall(seconds);
@@ -190,6 +195,11 @@ impl Stage {
         let mut world = self.shared.lock();
         let until = world.now() + seconds * 1000;
         world.trouble[0].writes_refused_until = until;
+    }
+
+    /// An admission policy refuses all writes of the resource's status, and none of the other one's.
+    pub fn refuse_writes_of_it(&self) {
+        self.shared.lock().trouble[0].refused = Some(NAME);
     }
 
     /// The process dies, and another one takes its place within twenty seconds.

@@ -101,3 +101,20 @@ async fn a_change_is_followed_whatever_people_edit_meanwhile() {
     let read = stage.reads() - before;
     assert!(read >= 10, "{read} reads\n{}", stage.told());
 }
+
+/// The intent of a change can't be put on record, again and again.
+#[tokio::test(start_paused = true)]
+async fn whose_status_cannot_be_written_keeps_nothing_that_others_could_use() {
+    for seed in 0..5 {
+        let stage = Stage::set(seed).await;
+        stage.create_neighbour();
+        stage.pass(200).await;
+        stage.refuse_writes_of_it();
+        stage.want(3307);
+        stage.pass(1800).await;
+        assert_eq!(stage.requests(), 0, "{}", stage.told());
+        stage.want_of_neighbour(3307);
+        stage.pass(60).await;
+        assert_eq!(stage.port_of_neighbour(), 3307, "{}", stage.told());
+    }
+}
