@@ -1,4 +1,4 @@
-//! Slows down all calls of one project at one endpoint once the cloud has said that there are too many.
+//! Slows down all calls of one project at one endpoint once the cloud has said that there are too many, to one who belongs there.
 //!
 //! Limits are the project's, so each resource with a retry loop of its own would keep it at its limit. While it is held back
 //! no call is sent; then a single one is, and the others go by what it hears.
@@ -36,19 +36,24 @@ impl Throttle {
         }
     }
 
-    /// Whether a call may be made at this uptime; else the refusal, with the time that is left.
+    /// Another one with the same pauses.
+    pub fn alike(&self) -> Self {
+        Self::new((self.first, self.longest))
+    }
+
+    /// Whether no call may be made at this uptime: the refusal, with the time that is left.
+    pub fn left(&self, uptime: Duration) -> Result<(), CloudError> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.as_ref().map_or(Ok(()), |pause| pause.left(uptime))
+    }
+
+    /// The same for who makes a call if it may: once a pause is over, a single one may.
     pub fn check(&self, uptime: Duration) -> Result<(), CloudError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(pause) = state.as_mut() else {
             return Ok(());
         };
-        let left = pause.until.saturating_sub(uptime);
-        if !left.is_zero() {
-            return Err(CloudError {
-                retry_after: Some(left),
-                ..pause.error.clone()
-            });
-        }
+        pause.left(uptime)?;
         // This caller tries; the others wait for what it hears.
         pause.until = uptime.saturating_add(pause.last);
         pause.probing = true;
@@ -78,6 +83,19 @@ impl Throttle {
             Some(error) if error.status.is_none() => {}
             _ => *state = None,
         }
+    }
+}
+
+impl Pause {
+    fn left(&self, uptime: Duration) -> Result<(), CloudError> {
+        let left = self.until.saturating_sub(uptime);
+        if left.is_zero() {
+            return Ok(());
+        }
+        Err(CloudError {
+            retry_after: Some(left),
+            ..self.error.clone()
+        })
     }
 }
 

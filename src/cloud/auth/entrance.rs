@@ -3,9 +3,12 @@
 //! Relies on callers to pay for their calls before they come: whoever has taken a lane waits for nothing but other lanes, and not
 //! for long. Promises that a credential that was not believed yet makes one call at a time, that no more
 //! calls are under way than a refused credential may have without being locked, and that refusals and requests to slow down
-//! are heard by all.
+//! are heard by all. But whoever was never let into a project slows nobody down but itself: anybody may name any project.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::guard::{Call, Guard};
 use crate::{
@@ -38,6 +41,10 @@ pub struct Entrance {
     budget: Arc<Budget>,
     lanes: Arc<Lanes>,
     place: Place,
+    /// Whether the credential was let in.
+    is_known: AtomicBool,
+    /// Its own pause until then.
+    own: Throttle,
     clock: Clock,
 }
 
@@ -62,6 +69,8 @@ impl Entrance {
             guard,
             budget,
             lanes,
+            is_known: AtomicBool::new(false),
+            own: place.throttle.alike(),
             place,
             clock,
         }
@@ -91,7 +100,7 @@ impl Entrance {
             let own = self.lanes.enter_wide(width, what).await?;
             let what = "the calls that are under way to this endpoint are not answered";
             let shared = lanes.enter(what).await?;
-            self.place.throttle.check(self.clock.now().uptime)?;
+            self.check_pause()?;
             if let Some(call) = self.guard.admit(arrival, width, probe.is_some())? {
                 return Ok(Turn {
                     _call: call,
@@ -107,7 +116,8 @@ impl Entrance {
     /// The other side has believed the credential.
     pub fn accepted(&self) {
         self.guard.accepted();
-        self.place.throttle.heard(None, self.clock.now().uptime);
+        self.is_known.store(true, Ordering::Relaxed);
+        self.throttle().heard(None, self.clock.now().uptime);
     }
 
     /// A call has failed.
@@ -131,9 +141,27 @@ impl Entrance {
     /// An answer was heard that says nothing about the credential, but perhaps that the other side wants fewer calls.
     pub fn heard(&self, error: &CloudError) {
         let uptime = self.clock.now().uptime;
-        self.place.throttle.heard(Some(error), uptime);
+        self.throttle().heard(Some(error), uptime);
         if error.meaning == Meaning::Throttled {
             self.budget.refused();
+        }
+    }
+
+    /// Whoever is not known stays out of a pause of the project, and does not try for the others whether it is over.
+    fn check_pause(&self) -> Result<(), CloudError> {
+        let uptime = self.clock.now().uptime;
+        if !self.is_known.load(Ordering::Relaxed) {
+            self.place.throttle.left(uptime)?;
+        }
+        self.throttle().check(uptime)
+    }
+
+    /// Who hears what this one hears.
+    fn throttle(&self) -> &Throttle {
+        if self.is_known.load(Ordering::Relaxed) {
+            &self.place.throttle
+        } else {
+            &self.own
         }
     }
 

@@ -5,8 +5,14 @@ use std::sync::Arc;
 
 use rand::{SeedableRng as _, rngs::SmallRng};
 use taurus_port_operator::{
-    chance::Chance, clock::Clock, cloud::budget::CallLimit, controller::context::Settings,
-    crd::TaurusProxyPort, fleet::limits::Limits, leader::Leadership, pace::Pace,
+    chance::Chance,
+    clock::{Clock, Shift},
+    cloud::budget::CallLimit,
+    controller::context::Settings,
+    crd::TaurusProxyPort,
+    fleet::limits::Limits,
+    leader::Leadership,
+    pace::Pace,
 };
 use tokio::time::Duration;
 
@@ -31,6 +37,7 @@ pub struct Fleet {
     cloud: Cloud,
     process: Option<Arc<Life>>,
     processes: usize,
+    shift: &'static Shift,
 }
 
 /// What a process is started with.
@@ -67,6 +74,7 @@ impl Fleet {
             cloud,
             process: None,
             processes: 0,
+            shift: Shift::forever(),
         }
     }
 
@@ -76,7 +84,9 @@ impl Fleet {
         self.processes += 1;
         let life = Life::new(0, format!("process-{}", self.processes));
         self.process = Some(Arc::clone(&life));
-        let clock = Clock::with_head_start(terms.head_start).from_dawn(self.cloud.now());
+        let clock = Clock::with_head_start(terms.head_start)
+            .from_dawn(self.cloud.now())
+            .shifted(self.shift);
         let client = server::client(self.shared.clone(), Arc::clone(&life));
         let settings = Settings {
             clock,
@@ -105,6 +115,12 @@ impl Fleet {
         if let Some(process) = self.process.take() {
             process.end();
         }
+    }
+
+    /// The machine's clock is ahead of the cloud's by so much.
+    pub fn clock_is_ahead(&self, by: Duration) {
+        let seconds = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
+        self.shift.set_wall(seconds);
     }
 
     /// From now on each answer of the cloud is so late.
@@ -137,6 +153,11 @@ impl Fleet {
     /// From now on the gateway lets so many calls through in any minute; any number, if there is none.
     pub fn let_through(&self, calls_a_minute: Option<u32>) {
         self.cloud.let_through(calls_a_minute);
+    }
+
+    /// From now on whoever lists an instance is told to come again after this.
+    pub fn put_off(&self, instance: usize, by: Duration) {
+        self.cloud.put_off(instance, by);
     }
 
     /// From now on the list of an instance is refused.

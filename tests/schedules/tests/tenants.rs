@@ -192,6 +192,31 @@ async fn r05_changes_of_deleted_resources_give_their_share_back() {
     }
 }
 
+/// Anybody may name any project, with whatever credential.
+#[tokio::test(start_paused = true)]
+async fn who_was_never_let_into_a_project_does_not_slow_down_those_who_belong_there() {
+    let fleet = one_at_rest(1, Tenant::One).await;
+    fleet.put_off(1, 10 * MINUTE);
+    for _ in 0..3 {
+        fleet.make(1, 3306, Tenant::Other);
+        fleet.observe(1);
+        sleep(10 * SECOND).await;
+        let took = edit(&fleet, 0, MINUTE).await;
+        assert!(took <= 2 * SECOND, "{took:?}");
+        sleep(10 * MINUTE).await;
+        fleet.want(0, 3306);
+        sleep(10 * MINUTE).await;
+        fleet.delete(1);
+    }
+    let stranger = |call: &&Call| call.operation == Operation::List && call.of == Some(1);
+    let calls = fleet.calls();
+    let tries = calls.iter().filter(stranger).count();
+    assert!(
+        (3..=9).contains(&tries),
+        "it waits as it was asked to: {tries}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn r11_a_secret_that_is_no_credential_is_read_once_a_minute_by_all_together() {
     const RESOURCES: usize = 40;

@@ -18,8 +18,8 @@ use taurus_port_operator::{
     pace::Pace,
 };
 use taurus_sim::{
-    Accounts, Effect, Entry, Fault, Fleet, JobPlan, Operation, Options, Simulator, Stage,
-    Throttling,
+    Accounts, Effect, Entry, Fault, Fleet, JobPlan, Operation, Options, RetryAfter, Simulator,
+    Stage, Throttling,
 };
 use tokio::time::Duration;
 
@@ -146,6 +146,14 @@ impl Cloud {
         let instance = Fleet::numbered_instance(instance);
         self.simulator
             .inject(Fault::on(Operation::List, refusal).instance(&instance));
+    }
+
+    /// From now on whoever lists an instance is told to come again after this.
+    pub fn put_off(&self, instance: usize, by: Duration) {
+        let later = Effect::throttle(Some(RetryAfter::Seconds(by.as_secs())));
+        let instance = Fleet::numbered_instance(instance);
+        self.simulator
+            .inject(Fault::on(Operation::List, later).instance(&instance));
     }
 
     /// From now on the gateway lets so many calls through in any minute; any number, if there is none.
