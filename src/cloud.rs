@@ -72,7 +72,7 @@ pub trait Cloud: Send + Sync {
 
     /// The project's recent and unfinished tasks (`GET …/immediate-jobs`): one walk with status Pending, one with
     /// Running, in this order, and one without status filter over tasks begun since `since`, begun when that with Pending has
-    /// ended. Repeats are dropped.
+    /// ended. Where this machine's clock is ahead of the cloud's, it is moved back by as much. Repeats are dropped.
     fn tasks(&self, since: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>>;
 
     /// The project's running tasks: the walk with status Running alone.

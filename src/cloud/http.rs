@@ -246,8 +246,12 @@ impl Cloud for HttpCloud {
             // A job that moves from Pending to Running meanwhile is met at least once in this order. The other two are walked
             // side by side: a look must not be old when it ends.
             let began = self.reads.clock.now();
-            self.walk(Tasks::Pending, &mut found, began).await?;
+            let told = self.walk(Tasks::Pending, &mut found, began).await?;
             let after_pending = self.reads.clock.now();
+            // By this machine's clock it may be in the cloud's future, and nothing would have been created since.
+            let ahead = told.map(|told| after_pending.since(told));
+            let by_the_cloud = ahead.and_then(|ahead| since.checked_sub(ahead).ok());
+            let since = by_the_cloud.unwrap_or(since);
             let (mut running, mut recent) = (paging::Rows::default(), paging::Rows::default());
             let (_, cloud_time) = futures::try_join!(
                 self.walk(Tasks::Running, &mut running, began),

@@ -329,3 +329,27 @@ async fn r07_two_spellings_of_one_address_make_no_second_owner() {
     assert!(twin.contains("ProxyClaimed"), "{twin}");
     assert_eq!(fleet.ready(), 1);
 }
+
+/// The list of proxies may lag behind a task that somebody else has had done, whatever this machine's clock shows.
+#[tokio::test(start_paused = true)]
+async fn a_machine_whose_clock_is_ahead_sees_the_tasks_that_have_just_ended() {
+    for ahead in [Duration::ZERO, MINUTE, 3 * HOUR, 400 * 24 * HOUR] {
+        let fleet = settled(1, 1).await;
+        fleet.clock_is_ahead(ahead);
+        fleet.work_elsewhere(0, 1);
+        sleep(MINUTE / 6).await;
+        let asked = fleet.now();
+        fleet.want(0, 3307);
+        sleep(5 * MINUTE).await;
+        let calls = fleet.calls();
+        let mut changes = calls
+            .iter()
+            .filter(|call| call.operation == Operation::Change);
+        let waited = changes.next().map(|call| call.at.saturating_sub(asked));
+        let waited = waited.unwrap_or_default();
+        // It ended after five seconds, and counts for two minutes.
+        let expected = MINUTE * 3 / 2..MINUTE * 5 / 2;
+        assert!(expected.contains(&waited), "{ahead:?}: {waited:?}");
+        assert_eq!(fleet.ready(), 1, "{}", fleet.said(0));
+    }
+}
