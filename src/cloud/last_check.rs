@@ -1,7 +1,7 @@
 //! The last check of a change, and the gate through which its first byte leaves.
 //!
-//! Promises that nothing lies between the check of both clocks and the write but the write itself: however long a thread was
-//! held up after an earlier check, a change that is too late does not leave.
+//! Promises that nothing lies between the check of both clocks and of the lease and the write but the write itself: however long
+//! a thread was held up after an earlier check, a change that is too late does not leave, nor one of a process that leads no longer.
 
 use std::{
     fmt,
@@ -14,13 +14,15 @@ use std::{
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use crate::{clock::Clock, controller::journal::Acknowledged, model::Moment, pace::Pace};
+use crate::{
+    clock::Clock, controller::journal::Acknowledged, leader::Leadership, model::Moment, pace::Pace,
+};
 
 /// Why a change must not be sent after all.
 pub type Objection<'a> = dyn Fn() -> Option<&'static str> + Send + Sync + 'a;
 
 /// What whoever sends a change asks right before its first byte leaves.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct LastCheck<'a> {
     deadline: Deadline,
     objection: &'a Objection<'a>,
@@ -30,12 +32,14 @@ pub struct LastCheck<'a> {
 const TOO_SLOW: &str = "more than 5 s passed between the write of its record and the request: the API server was slow to acknowledge the \
     record (look at webhooks on taurusproxyports/status), or this process was held up";
 
-/// Until when a change may be sent, by the monotonic and by the wall clock: a machine may have been paused.
-#[derive(Debug, Clone, Copy)]
+/// Until when a change may be sent, by the monotonic and by the wall clock: a machine may have been paused. Not after the end of
+/// the term in which its record was written, either.
+#[derive(Debug, Clone)]
 pub struct Deadline {
     clock: Clock,
     acknowledged: (Moment, Duration),
     looked_at: (Moment, Duration),
+    leadership: Arc<Leadership>,
 }
 
 impl<'a> LastCheck<'a> {
@@ -52,6 +56,7 @@ impl<'a> LastCheck<'a> {
             clock,
             acknowledged: (proof.at(), pace.send_within),
             looked_at: (looked_at, pace.look_good_for),
+            leadership: Arc::clone(proof.leadership()),
         };
         Self {
             deadline,
@@ -61,7 +66,7 @@ impl<'a> LastCheck<'a> {
 
     /// Until when the change may be sent.
     pub fn deadline(&self) -> Deadline {
-        self.deadline
+        self.deadline.clone()
     }
 
     /// Why the change must not be sent now; nothing if it may.
@@ -90,6 +95,8 @@ impl Deadline {
             Some(TOO_SLOW)
         } else if over(self.looked_at) {
             Some("the look at the cloud is too old")
+        } else if self.leadership.time_left(now).is_none() {
+            Some("this process no longer leads")
         } else {
             None
         }
@@ -100,7 +107,7 @@ impl Deadline {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Gate(Arc<Mutex<Stage>>);
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 enum Stage {
     /// Nothing is to be sent yet.
     #[default]
@@ -146,8 +153,9 @@ impl Gate {
     /// Asked right before each write.
     fn pass(&self) -> io::Result<()> {
         let mut stage = self.stage();
-        if let Stage::Armed(deadline) = *stage {
-            *stage = deadline.passed().map_or(Stage::Passed, Stage::Refused);
+        if let Stage::Armed(deadline) = &*stage {
+            let late = deadline.passed();
+            *stage = late.map_or(Stage::Passed, Stage::Refused);
         }
         match *stage {
             Stage::Passed => Ok(()),
@@ -230,6 +238,7 @@ mod tests {
             clock,
             acknowledged: (now, 5 * SECOND),
             looked_at: (now, 30 * SECOND),
+            leadership: Arc::new(Leadership::alone()),
         }
     }
 
@@ -253,6 +262,24 @@ mod tests {
                 "what has begun to leave goes on"
             );
             assert_eq!(gate.shut() == Leaving::Begun, leaves);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r01_the_first_byte_itself_finds_that_this_process_leads_no_longer() {
+        for (held_up, leaves) in [(0, true), (2, true), (4, false)] {
+            let shift = Shift::forever();
+            let renewed = Clock::start().shifted(shift).now();
+            shift.pass(12 * SECOND);
+            let leading = Deadline {
+                leadership: Arc::new(Leadership::leading(renewed)),
+                ..deadline(shift)
+            };
+            let gate = Gate::default();
+            assert_eq!(leading.passed(), None);
+            gate.arm(leading);
+            shift.pass(held_up * SECOND);
+            assert_eq!(gate.pass().is_ok(), leaves, "{held_up}");
         }
     }
 

@@ -45,9 +45,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// It is spent by the change that it allows, and can't be made elsewhere:
 ///
 /// ```compile_fail,E0451
-/// # use taurus_port_operator::{controller::journal::Acknowledged, model::*};
-/// # fn forge(id: ChangeId, instance: InstanceId, proxy: ProxyId, port: Port, at: Moment) -> Acknowledged {
-/// Acknowledged { id, instance, proxy, port, at }
+/// # use taurus_port_operator::{controller::journal::Acknowledged, leader::Leadership, model::*};
+/// # fn forge(
+/// #     id: ChangeId, instance: InstanceId, proxy: ProxyId, port: Port, at: Moment, leadership: std::sync::Arc<Leadership>,
+/// # ) -> Acknowledged {
+/// Acknowledged { id, instance, proxy, port, at, leadership }
 /// # }
 /// ```
 ///
@@ -64,6 +66,7 @@ pub struct Acknowledged {
     proxy: ProxyId,
     port: Port,
     at: Moment,
+    leadership: Arc<Leadership>,
 }
 
 /// Why something could not be written.
@@ -161,6 +164,11 @@ impl Acknowledged {
     pub fn at(&self) -> Moment {
         self.at
     }
+
+    /// Whether the process that wrote it may still act.
+    pub fn leadership(&self) -> &Arc<Leadership> {
+        &self.leadership
+    }
 }
 
 impl Journal {
@@ -234,6 +242,7 @@ impl Journal {
             proxy: target.proxy.clone(),
             port: target.port,
             at: began,
+            leadership: Arc::clone(&self.leadership),
         };
         Ok((written, Some(proof)))
     }

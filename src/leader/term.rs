@@ -44,6 +44,14 @@ impl Leadership {
         Self(Mutex::new(State::Standby))
     }
 
+    /// Of a process that leads since then.
+    #[cfg(test)]
+    pub(crate) fn leading(renewed: Moment) -> Self {
+        let leadership = Self::standby();
+        leadership.renewed(renewed);
+        leadership
+    }
+
     /// For how long this process may still act; nothing if it may not.
     ///
     /// Counted by both clocks: the monotonic one stands still while a machine is suspended. A wall clock that is set forward
