@@ -15,7 +15,8 @@ pub fn doubling((first, longest): (Duration, Duration), count: u32) -> Duration 
     first.saturating_mul(factor.max(1)).min(longest)
 }
 
-/// The wait before the next poll of a job that has been known for `age`: its end is seen at most an eighth of its length late.
+/// The wait before the next poll of a job that has been known for `age`: its end is seen at most an eighth of its length late, and
+/// a quarter where a list stands in for polls, which may be as old as the last of them.
 pub fn poll(age: Duration, pace: &Pace) -> Duration {
     const SHARE: u32 = 8;
     (age / SHARE).clamp(pace.poll_first, pace.poll_longest)
