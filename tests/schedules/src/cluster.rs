@@ -3,7 +3,10 @@
 //! Promises what the real one promises: a version for every write, a generation for every new spec, a refusal of a write
 //! from another version, and no new version where nothing changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use bytes::Bytes;
 use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::Time};
@@ -18,7 +21,7 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use crate::world::wall;
+use crate::{NAMESPACE, flaw::Flaw, world::wall};
 
 /// Label of a resource that processes can't decode.
 pub const UNDECODABLE: &str = "undecodable";
@@ -34,6 +37,8 @@ pub struct Cluster {
     pub lease: Option<Lease>,
     /// The same, as it is answered.
     pub lease_bytes: Bytes,
+    /// What is broken in how operators see resources.
+    flaw: Option<Flaw>,
     /// Names of the events that were published.
     pub events: BTreeSet<String>,
     watches: Vec<Watch>,
@@ -63,10 +68,19 @@ pub enum Refusal {
 }
 
 impl Cluster {
+    /// An empty one, with something broken or nothing.
+    pub fn new(flaw: Option<Flaw>) -> Self {
+        Self {
+            flaw,
+            ..Self::default()
+        }
+    }
+
     pub fn get(&self, name: &str) -> Option<&TaurusProxyPort> {
         self.objects.get(name).map(|stored| &stored.object)
     }
 
+    /// A resource as it is answered.
     pub fn bytes(&self, name: &str) -> Option<Bytes> {
         self.objects.get(name).map(|stored| stored.bytes.clone())
     }
@@ -103,7 +117,8 @@ impl Cluster {
     pub fn delete(&mut self, name: &str, now: u64) -> Option<TaurusProxyPort> {
         let mut object = self.objects.remove(name)?.object;
         object.metadata.resource_version = Some(self.next_version());
-        self.deliver(now, || Event::Delete(guarded(&object)));
+        let seen = seen(self.flaw, &object);
+        self.deliver(now, || Event::Delete(guarded(&seen)));
         Some(object)
     }
 
@@ -167,10 +182,12 @@ impl Cluster {
 
     fn store(&mut self, mut object: TaurusProxyPort, now: u64) {
         object.metadata.resource_version = Some(self.next_version());
-        let bytes = serde_json::to_vec(&object)
+        let seen = seen(self.flaw, &object);
+        let bytes = serde_json::to_vec(&*seen)
             .expect("a resource is JSON")
             .into();
-        self.deliver(now, || Event::Apply(guarded(&object)));
+        self.deliver(now, || Event::Apply(guarded(&seen)));
+        drop(seen);
         self.objects
             .insert(object.name_any(), Stored { object, bytes });
     }
@@ -201,7 +218,8 @@ impl Cluster {
 
     fn list(&self, watch: &mut Watch) {
         let at = Instant::now() + self.lag[watch.machine];
-        let each = self.all().map(|object| Event::InitApply(guarded(object)));
+        let each = self.all().map(|object| seen(self.flaw, object));
+        let each = each.map(|object| Event::InitApply(guarded(&object)));
         for event in [Event::Init]
             .into_iter()
             .chain(each)
@@ -221,6 +239,15 @@ impl Cluster {
             }
         }
     }
+}
+
+/// A resource as operators see it.
+fn seen(flaw: Option<Flaw>, object: &TaurusProxyPort) -> Cow<'_, TaurusProxyPort> {
+    let mut seen = Cow::Borrowed(object);
+    if flaw == Some(Flaw::BelievesStrangers) {
+        seen.to_mut().metadata.namespace = Some(NAMESPACE.to_owned());
+    }
+    seen
 }
 
 fn guarded(object: &TaurusProxyPort) -> Guarded {

@@ -17,4 +17,8 @@ pub enum Flaw {
     ChecksEarly,
     /// The API server tells of fields that it has dropped as if it had stored them.
     HidesPruning,
+    /// Operators take strangers for resources of their own namespace, and so believe what they say of jobs.
+    BelievesStrangers,
+    /// Nobody waits for who managed a proxy and is being made anew.
+    WaitsForNobody,
 }

@@ -43,6 +43,9 @@ fn pace(flaw: Option<Flaw>) -> Pace {
     if flaw == Some(Flaw::CountsFromTheOpening) {
         pace.call_timeout = Duration::ZERO;
     }
+    if flaw == Some(Flaw::WaitsForNobody) {
+        pace.take_over = Duration::ZERO;
+    }
     pace
 }
 

@@ -78,7 +78,7 @@ impl World {
             start: Instant::now(),
             random,
             flaw,
-            cluster: Cluster::default(),
+            cluster: Cluster::new(flaw),
             sky,
             keys: Keys::default(),
             book: Book::default(),
