@@ -25,6 +25,7 @@ use crate::{
         meter::Ending,
         queue::Call,
         secrets::keeper::Keeper,
+        taken_up::TakenUp,
     },
     crd::TaurusProxyPort,
     fleet::claims::Woken,
@@ -53,6 +54,7 @@ pub mod reconcile;
 pub mod roster;
 mod saving;
 pub mod secrets;
+mod taken_up;
 mod undecodable;
 mod watched;
 pub mod work;
@@ -244,28 +246,32 @@ fn hand_over(
 /// There must be only one at a time of each resource.
 async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration> {
     let began = context.clock.now();
-    let object = context.roster.get(name)?.0;
+    let TakenUp {
+        uid,
+        mut memory,
+        object,
+    } = taken_up::take_up(&context.roster, &context.memories, name)?;
     let object = match &object {
-        Ok(object) => object,
-        Err(resource) => {
-            let uid = resource.metadata.uid.as_deref().unwrap_or_default();
-            let (shared, mut memory) = context.memories.take(uid);
+        Some(Guarded(Ok(object))) => object,
+        Some(Guarded(Err(resource))) => {
             let held = undecodable::stand_by(context, resource, &mut memory);
-            if let Some(memory) = context.memories.put(uid, memory) {
-                hand_over(context, &shared, None, *memory);
-            }
+            put_back(context, &uid, None, memory);
             let delay = undecodable::attend(context, resource).await;
-            uncount_if_gone(context, uid);
+            uncount_if_gone(context, &uid);
             return delay.into_iter().chain(held).min();
+        }
+        None => {
+            // What is there in its place, if anything, calls for a turn of its own.
+            put_back(context, &uid, None, memory);
+            return None;
         }
     };
     if !context.leads() {
+        put_back(context, &uid, Some(object), memory);
         // The term has run out: it goes on with the next renewal, or this process ends.
         return Some(context.chance.jittered(leader::TRY_EVERY));
     }
     let working = context.work.begin(began);
-    let uid = object.uid().unwrap_or_default();
-    let (uid, mut memory) = context.memories.take(&uid);
     let span = traces::reconcile(object);
     let reconciling = Box::pin(reconcile::reconcile(context, &uid, object, &mut memory));
     let reconciling = reconciling.instrument(span.clone());
@@ -284,9 +290,7 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     drop(working);
     let panics = memory.failures;
     let follows_unsaved = memory.session.unsaved.is_some();
-    if let Some(memory) = context.memories.put(&uid, memory) {
-        hand_over(context, &uid, Some(object), *memory);
-    }
+    put_back(context, &uid, Some(object), memory);
     uncount_if_gone(context, &uid);
     let (ending, delay) = match result {
         Ok(Ok(delay)) => (Ending::Done, delay),
@@ -319,6 +323,19 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
         .meter
         .reconciled(ending, context.clock.now().elapsed(began.uptime));
     delay
+}
+
+/// What is kept of a resource is put back after its turn, or handed over if it was deleted meanwhile; `last` is the resource as it
+/// last stood, if that could be decoded.
+fn put_back(
+    context: &Arc<Context>,
+    uid: &Uid,
+    last: Option<&TaurusProxyPort>,
+    memory: Box<memory::Memory>,
+) {
+    if let Some(memory) = context.memories.put(uid, memory) {
+        hand_over(context, uid, last, *memory);
+    }
 }
 
 /// A resource can be deleted while it is reconciled: then it was counted once more after it had been forgotten.

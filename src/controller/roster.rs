@@ -85,6 +85,11 @@ impl Roster {
             .and_then(|entry| entry.unpack(name))
     }
 
+    /// The UID of a resource.
+    pub(super) fn uid(&self, name: &ResourceName) -> Option<Uid> {
+        self.lock().of.get(name).map(|entry| entry.uid.clone())
+    }
+
     /// Whom a resource takes turns with: those of its namespace, and among them those that name the same credentials.
     pub(super) fn group(&self, name: &ResourceName) -> Group {
         let inner = self.lock();
