@@ -94,6 +94,18 @@ struct Account {
     directory: Arc<Directory>,
 }
 
+impl Account {
+    /// It is used now, by the key that it is kept under.
+    fn open(&mut self, key: &Key, now: Moment) -> Opened {
+        self.used_at = now.uptime;
+        Opened {
+            directory: Arc::clone(&self.directory),
+            credential: key.credential,
+            remark: None,
+        }
+    }
+}
+
 /// What a source holds; else why there is nothing.
 type Data = Result<BTreeMap<String, ByteString>, String>;
 
@@ -332,13 +344,7 @@ impl Accounts {
 
     fn kept(&self, key: &Key, now: Moment) -> Option<Opened> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let account = kept.get_mut(key)?;
-        account.used_at = now.uptime;
-        Some(Opened {
-            directory: Arc::clone(&account.directory),
-            credential: key.credential,
-            remark: None,
-        })
+        Some(kept.get_mut(key)?.open(key, now))
     }
 
     fn faults(&self) -> MutexGuard<'_, HashMap<(Source, Key), (Duration, Trouble)>> {
@@ -370,25 +376,21 @@ impl Accounts {
         key: Key,
         now: Moment,
     ) -> Result<Opened, Trouble> {
-        if let Some(opened) = self.kept(&key, now) {
-            return Ok(opened);
-        }
+        // Asked and made under one lock: Secrets that hold the same data are read by several at once.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(account) = kept.get_mut(&key) {
+            return Ok(account.open(&key, now));
+        }
         self.drop_unused(&mut kept, now);
         let cloud = self
             .connect
             .connect(&desired.subject, of_secret)
             .map_err(Trouble::Cloud)?;
-        let directory = Arc::new(Directory::new(cloud, self.clock));
-        let opened = Opened {
-            directory: Arc::clone(&directory),
-            credential: key.credential,
-            remark: None,
-        };
-        let account = Account {
+        let mut account = Account {
             used_at: now.uptime,
-            directory,
+            directory: Arc::new(Directory::new(cloud, self.clock)),
         };
+        let opened = account.open(&key, now);
         kept.insert(key, account);
         Ok(opened)
     }

@@ -66,6 +66,8 @@ struct Inner {
     users: HashMap<Uid, (Arc<Source>, ResourceName)>,
     sources: HashMap<Arc<Source>, Kept>,
     watched: bool,
+    /// How many readings were begun of any source.
+    begun: u64,
     /// Sources in use that a list which is being read has shown so far.
     listed: Option<HashSet<Source>>,
 }
@@ -78,13 +80,20 @@ struct Kept {
     stale: bool,
     /// How many changes were heard of.
     heard: u64,
+    /// The number of the reading that `last` is of; before there is one, that of the last which was begun before the source was in
+    /// use. What an earlier reading brings is older.
+    read: u64,
     /// Who reads it for all.
     gate: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What had been heard of a source when its reading began.
 #[derive(Debug, Clone, Copy)]
-pub struct Begun(u64);
+pub struct Begun {
+    heard: u64,
+    /// The number of the reading; later ones have higher ones.
+    number: u64,
+}
 
 /// For how long readings are good.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +115,13 @@ impl Book {
         if let Some(source) = source {
             let known = book.sources.get_key_value(&source);
             let source = known.map_or_else(|| Arc::new(source), |(known, _)| Arc::clone(known));
-            book.sources.entry(Arc::clone(&source)).or_default().users += 1;
+            let begun = book.begun;
+            let kept = book.sources.entry(Arc::clone(&source));
+            let kept = kept.or_insert_with(|| Kept {
+                read: begun,
+                ..Kept::default()
+            });
+            kept.users += 1;
             book.users.insert(uid.clone(), (source, resource.clone()));
         }
     }
@@ -167,7 +182,12 @@ impl Book {
 
     /// A reading begins.
     pub fn begin(&self, source: &Source) -> Begun {
-        Begun(self.lock().sources.get(source).map_or(0, |kept| kept.heard))
+        let mut book = self.lock();
+        book.begun += 1;
+        Begun {
+            heard: book.sources.get(source).map_or(0, |kept| kept.heard),
+            number: book.begun,
+        }
     }
 
     /// A reading has ended. Names the resources that have to look anew, `reader` left out: those that use the source, if it is
@@ -184,8 +204,13 @@ impl Book {
         let Some(kept) = book.sources.get_mut(source) else {
             return Vec::new();
         };
+        // Another one that was begun later has ended already: what this one brings may be older.
+        if begun.number <= kept.read {
+            return Vec::new();
+        }
+        kept.read = begun.number;
         // What was heard of meanwhile may be newer than what was read.
-        kept.stale &= kept.heard != begun.0;
+        kept.stale &= kept.heard != begun.heard;
         let last = kept.last.as_ref();
         let another = last.is_some_and(|(_, before)| before.reading != dated.reading);
         kept.last = Some((uptime, dated));

@@ -194,3 +194,30 @@ async fn places_that_nobody_names_any_more_are_forgotten() {
     accounts.tidy();
     assert_eq!((kept(), accounts.faults().len()), (1, 1));
 }
+
+/// What two Secrets of two namespaces hold is read on two threads at once.
+#[tokio::test]
+async fn n01_who_opens_the_same_at_the_same_time_on_several_threads_shares_it() {
+    const TRIES: usize = 1_000;
+    let accounts = accounts(json!({}), Shift::forever());
+    let now = accounts.clock.now();
+    let held = BTreeMap::from([("token".to_owned(), ByteString(b"t".to_vec()))]);
+    let together = std::sync::Barrier::new(2);
+    let open_all = || {
+        let open = |number| {
+            let desired = desired("creds", &format!("https://good{number}"));
+            let source = accounts.source("shop", &desired).unwrap();
+            together.wait();
+            let opened = accounts.opened(&source, &held, &desired, now);
+            opened.unwrap().directory
+        };
+        (0..TRIES).map(open).collect::<Vec<_>>()
+    };
+    let (one, other) = std::thread::scope(|scope| {
+        let beside = scope.spawn(open_all);
+        (open_all(), beside.join().unwrap())
+    });
+    let pairs = one.iter().zip(&other);
+    let apart = pairs.filter(|(one, other)| !Arc::ptr_eq(one, other));
+    assert_eq!(apart.count(), 0, "directories of {TRIES} were made twice");
+}

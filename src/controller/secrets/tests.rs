@@ -209,3 +209,35 @@ fn a_remark_is_of_its_own_source_and_of_its_last_reading() {
     assert!(woken.is_empty(), "the credential is the same");
     assert_eq!(book.remark(&source("keys")), None, "it is no longer true");
 }
+
+#[test]
+fn n05_a_reading_that_was_begun_earlier_and_ends_later_does_not_count() {
+    let book = book(&[("a", "keys")]);
+    list(&book, &[("keys", "1")]);
+    // It is read by a resource, slowly; meanwhile it is changed, and read for all.
+    let early = book.begin(&source("keys"));
+    book.take(Event::Apply(shown("keys", "2")));
+    read(&book, "keys", holds("2", "y"), 1);
+    let woken = book.end(&source("keys"), early, holds("1", "x"), at(2), Some("a"));
+    assert_eq!(woken, []);
+    let Reading::Holds(fingerprint) = holds("2", "y").reading else {
+        panic!()
+    };
+    assert!(is_current(&book, "keys", 3) && book.reads(&source("keys"), fingerprint));
+    assert_eq!(book.take(Event::Apply(shown("keys", "2"))), []);
+}
+
+#[test]
+fn n05_a_reading_from_before_a_source_was_in_use_does_not_count() {
+    let book = book(&[("a", "keys")]);
+    list(&book, &[("keys", "1")]);
+    let early = book.begin(&source("keys"));
+    book.forget("a");
+    // Nobody hears of it: it is not in use.
+    assert_eq!(book.take(Event::Apply(shown("keys", "2"))), []);
+    book.note(&"b".into(), &resource("b"), Some(source("keys")));
+    book.end(&source("keys"), early, holds("1", "x"), at(1), None);
+    assert!(!is_current(&book, "keys", 1));
+    read(&book, "keys", holds("2", "y"), 2);
+    assert!(is_current(&book, "keys", 3));
+}
