@@ -91,14 +91,10 @@ impl Access {
     /// credential is held back. A turn has to end before its holder asks for another.
     pub async fn pass(&self, allowance: &Allowance) -> Result<(Turn, Pass), CloudError> {
         // What takes long comes before the lanes, which others want as well: first the call, then the token.
-        allowance.spend().await?;
-        let passed = self.pass_paid(allowance).await;
-        if passed.is_ok() {
-            allowance.made();
-        } else {
-            allowance.put_back();
-        }
-        passed
+        let paid = allowance.spend().await?;
+        let passed = self.pass_paid(allowance).await?;
+        paid.made();
+        Ok(passed)
     }
 
     async fn pass_paid(&self, allowance: &Allowance) -> Result<(Turn, Pass), CloudError> {

@@ -94,10 +94,24 @@ pub struct Allowance {
     paid: AtomicU32,
 }
 
+/// A call that is paid for. It goes back to its allowance where it is not made, also where whoever wanted it gives up.
+#[derive(Debug)]
+pub struct Paid<'a> {
+    allowance: &'a Allowance,
+    is_made: bool,
+}
+
 /// A place among those who wait; it is left when this is dropped.
 struct Place<'a> {
     budget: &'a Budget,
     key: (Urgency, u64),
+}
+
+/// Calls that were taken; they go back where this is dropped before somebody has them.
+struct Drawn<'a> {
+    budget: &'a Budget,
+    urgency: Urgency,
+    calls: u32,
 }
 
 impl std::fmt::Debug for Budget {
@@ -146,7 +160,7 @@ impl Budget {
             self.take(&place, calls)
                 .map_err(|wait| self.used_up(urgency, wait))?;
         } else {
-            self.draw(urgency, calls).await?;
+            self.draw(urgency, calls).await?.hand_over();
         }
         Ok(Arc::new(Allowance {
             budget: Arc::clone(self),
@@ -168,16 +182,25 @@ impl Budget {
         self.lock().bucket.refused(uptime);
     }
 
-    async fn draw(&self, urgency: Urgency, calls: u32) -> Result<(), CloudError> {
+    async fn draw(&self, urgency: Urgency, calls: u32) -> Result<Drawn<'_>, CloudError> {
         let place = self.place(urgency);
         if self.take(&place, calls).is_ok() {
             self.observer.call_waited(urgency, Duration::ZERO);
-            return Ok(());
+            return Ok(self.drawn(urgency, calls));
         }
+        // Who has them and waits for a seat can still give up.
         aside(self.wait(place, calls)).await
     }
 
-    async fn wait(&self, place: Place<'_>, calls: u32) -> Result<(), CloudError> {
+    fn drawn(&self, urgency: Urgency, calls: u32) -> Drawn<'_> {
+        Drawn {
+            budget: self,
+            urgency,
+            calls,
+        }
+    }
+
+    async fn wait(&self, place: Place<'_>, calls: u32) -> Result<Drawn<'_>, CloudError> {
         let urgency = place.key.0;
         let began = self.clock.now();
         let mut patience = std::pin::pin!(clock::pause(self.patience()));
@@ -197,7 +220,7 @@ impl Budget {
         }
         let waited = self.clock.now().elapsed(began.uptime);
         self.observer.call_waited(urgency, waited);
-        Ok(())
+        Ok(self.drawn(urgency, calls))
     }
 
     fn place(&self, urgency: Urgency) -> Place<'_> {
@@ -249,6 +272,12 @@ impl Budget {
         }
     }
 
+    /// Whether nobody stands in the queue.
+    #[cfg(test)]
+    pub(crate) fn nobody_waits(&self) -> bool {
+        self.lock().waiting.is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -261,29 +290,52 @@ impl Drop for Place<'_> {
     }
 }
 
+impl Drawn<'_> {
+    /// Somebody has them.
+    fn hand_over(mut self) {
+        self.calls = 0;
+    }
+}
+
+impl Drop for Drawn<'_> {
+    fn drop(&mut self) {
+        self.budget.put_back(self.urgency, self.calls);
+    }
+}
+
+impl Paid<'_> {
+    /// The call is made now.
+    pub fn made(mut self) {
+        self.is_made = true;
+        let allowance = self.allowance;
+        allowance.budget.observer.call_made(allowance.urgency);
+    }
+}
+
+impl Drop for Paid<'_> {
+    fn drop(&mut self) {
+        if !self.is_made {
+            self.allowance.paid.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
 impl Allowance {
     /// Pays for one more call, and waits for it where none is paid for.
-    pub async fn spend(&self) -> Result<(), CloudError> {
+    pub async fn spend(&self) -> Result<Paid<'_>, CloudError> {
         let paid = self
             .paid
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |paid| {
                 paid.checked_sub(1)
             });
-        match paid {
-            Ok(_) => Ok(()),
+        if paid.is_err() {
             // A sweep that has begun goes on: its further pages are waited for.
-            Err(_) => self.budget.draw(self.urgency, 1).await,
+            self.budget.draw(self.urgency, 1).await?.hand_over();
         }
-    }
-
-    /// The call that was paid for is made now.
-    pub fn made(&self) {
-        self.budget.observer.call_made(self.urgency);
-    }
-
-    /// The call that was paid for was not made.
-    pub fn put_back(&self) {
-        self.paid.fetch_add(1, Ordering::SeqCst);
+        Ok(Paid {
+            allowance: self,
+            is_made: false,
+        })
     }
 
     /// The budget.
@@ -301,9 +353,10 @@ impl Drop for Allowance {
 
 #[cfg(test)]
 mod tests {
-    use futures::future::join_all;
+    use futures::{FutureExt as _, future::join_all};
 
     use super::*;
+    use crate::controller::queue::seat::{Called, Group, Seats};
 
     fn budget(calls: u32) -> Arc<Budget> {
         let per = Duration::from_mins(1);
@@ -344,7 +397,7 @@ mod tests {
         pass(Duration::from_mins(2)).await;
         let mut swept = 0;
         while let Ok(allowance) = budget.allow(Urgency::Sweep, 1).await {
-            allowance.spend().await.unwrap();
+            allowance.spend().await.unwrap().made();
             swept += 1;
         }
         assert_eq!(swept, 4, "the rest of what is saved up is kept");
@@ -358,7 +411,7 @@ mod tests {
         let budget = budget(60);
         pass(Duration::from_mins(2)).await;
         let allowance = budget.allow(Urgency::Change, 5).await.unwrap();
-        allowance.spend().await.unwrap();
+        allowance.spend().await.unwrap().made();
         drop(allowance);
         let nine = budget.allow(Urgency::Change, 9).await.unwrap();
         let impatient = budget.allow(Urgency::Change, 9);
@@ -367,6 +420,52 @@ mod tests {
         drop(nine);
         budget.allow(Urgency::Change, 9).await.unwrap();
         assert!(budget.lock().waiting.is_empty());
+    }
+
+    /// How many calls a change could make at once.
+    async fn left(budget: &Arc<Budget>) -> usize {
+        let mut held = Vec::new();
+        let now = || budget.allow(Urgency::Change, 1).now_or_never();
+        while let Some(Ok(one)) = now() {
+            held.push(one);
+        }
+        held.len()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r03_who_gives_up_waiting_for_a_seat_leaves_the_calls_that_came_meanwhile_to_others() {
+        let (budget, seats) = (budget(60), Seats::new(1));
+        let take = || seats.take(Group::default()).unwrap();
+        let waiting = take().with(Called::not_before(Duration::ZERO), async {
+            budget.allow(Urgency::Change, 5).await.map(drop)
+        });
+        let mut waiting = Box::pin(waiting);
+        // It waits for calls, and leaves its seat.
+        assert!(waiting.as_mut().now_or_never().is_none());
+        let of_another = take();
+        pass(Duration::from_secs(30)).await;
+        // Now it has them, and has to wait for a seat.
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert!(budget.lock().waiting.is_empty());
+        assert_eq!(left(&budget).await, 5);
+        drop(waiting);
+        assert_eq!(left(&budget).await, 10);
+        drop(of_another);
+        assert!(seats.take(Group::default()).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_was_paid_for_and_given_up_goes_back() {
+        let budget = budget(60);
+        pass(Duration::from_mins(2)).await;
+        let allowance = budget.allow(Urgency::Change, 2).await.unwrap();
+        let paid = [(); 3].map(|()| allowance.spend().now_or_never().unwrap().unwrap());
+        assert_eq!(left(&budget).await, 7);
+        let mut paid = paid.into_iter();
+        paid.next().unwrap().made();
+        drop(paid);
+        drop(allowance);
+        assert_eq!(left(&budget).await, 9);
     }
 
     #[tokio::test(start_paused = true)]

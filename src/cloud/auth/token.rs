@@ -112,18 +112,13 @@ impl TokenSource {
             heard_of: true,
         };
         // Before the lock: whoever waits for a call holds up nobody.
-        allowance.spend().await.map_err(in_vain)?;
+        let paid = allowance.spend().await.map_err(in_vain)?;
         let mut kept = self.locked().await;
         if let Some(known) = self.known(&kept, came) {
-            allowance.put_back();
             return known;
         }
-        let turn = enter.await;
-        if turn.is_err() {
-            allowance.put_back();
-        }
-        let _turn = turn.map_err(in_vain)?;
-        allowance.made();
+        let _turn = enter.await.map_err(in_vain)?;
+        paid.made();
         let now = self.uptime();
         match self.fetch().await {
             Ok((token, life)) => {
