@@ -78,7 +78,7 @@ impl Ledger {
         instance: &InstanceId,
         now: Moment,
     ) -> Result<(), Refusal> {
-        let refusal = if self.is_free(instance, &asker.uid) {
+        let refusal = if may_hold(&self.holders, &self.records, instance, &asker.uid) {
             let others = self
                 .queue
                 .called()
@@ -194,7 +194,7 @@ impl Ledger {
         while !self.queue.is_empty() && self.limit("", self.queue.called(), now).is_none() {
             let (holders, records) = (&self.holders, &self.records);
             let called = self.queue.call(until, |waiter| {
-                is_free(holders, records, &waiter.instance, &waiter.asker.uid)
+                may_hold(holders, records, &waiter.instance, &waiter.asker.uid)
             });
             match called {
                 Some(asker) => next.push(asker),
@@ -262,6 +262,12 @@ impl Ledger {
         self.holders.hold(uid, instance, is_begun);
         self.records.follow(uid, true);
     }
+}
+
+/// Whether `uid` may have the permit of an instance. There is one at a time, also for who holds it already: the turn of a resource
+/// that is being deleted may ask while its change is followed with the permit that it had.
+fn may_hold(holders: &Holders, records: &Records, instance: &InstanceId, uid: &str) -> bool {
+    holders.of(instance).is_none() && !records.has_other(instance, uid)
 }
 
 /// Whether nobody but `uid` holds an instance or has a change on record there.

@@ -124,6 +124,28 @@ fn an_instance_has_one_permit_and_gets_it_back() {
 }
 
 #[test]
+fn n01_who_holds_an_instance_gets_no_second_permit_for_it() {
+    let mut ledger = ledger(5, 60);
+    ledger.start(1, 0);
+    // A turn that does not know of it, as of a resource whose deletion was handed on a moment ago.
+    assert_eq!(ledger.ask(1, 1), Err(Refusal::Instance));
+    assert!(
+        called(&mut ledger, 1).is_empty(),
+        "it is not called in vain"
+    );
+    assert!(
+        ledger.is_free(&instance(1), "1"),
+        "its own is not in its way"
+    );
+    let other = asker("shop", 2);
+    let refused = ledger.acquire(&other, &instance(1), at(2));
+    assert_eq!(refused, Err(Refusal::Instance));
+    ledger.leave("1");
+    ledger.release(&instance(1));
+    assert_eq!(called(&mut ledger, 3), ["2"]);
+}
+
+#[test]
 fn a_change_on_record_of_another_resource_holds_its_instance() {
     let mut ledger = ledger(5, 60);
     ledger.note("9", Some(("c1", Some(&instance(1)))), at(0));

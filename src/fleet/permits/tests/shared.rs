@@ -167,7 +167,10 @@ impl World {
                     .keys()
                     .any(|other| other % INSTANCES == number % INSTANCES)
             };
-            let mut left = self.waiting.iter().filter(|number| !called(number));
+            // Who has the permit already gets no second one.
+            let has_it = |number: &usize| self.held.get(&(number % INSTANCES)) == Some(number);
+            let left = self.waiting.iter().filter(|number| !called(number));
+            let mut left = left.filter(|number| !has_it(number));
             assert_eq!(
                 left.find(|number| self.is_free(**number)),
                 None,
