@@ -5,11 +5,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{sync::Semaphore, time::timeout};
 
 /// Of these reads there is one at a time.
-#[derive(Debug, Clone, Default)]
-pub struct OneAtATime(Arc<Mutex<()>>);
+#[derive(Debug, Clone)]
+pub struct OneAtATime(Arc<Semaphore>);
+
+impl Default for OneAtATime {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
 
 impl OneAtATime {
     /// What a read gives; nothing if another one is under way, or if it takes longer than `within`. It then goes on.
@@ -18,7 +24,7 @@ impl OneAtATime {
         within: Duration,
         read: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let turn = Arc::clone(&self.0).try_lock_owned().ok()?;
+        let turn = Arc::clone(&self.0).try_acquire_owned().ok()?;
         let reading = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             read()
@@ -33,7 +39,7 @@ impl OneAtATime {
         read: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let reading = async {
-            let turn = Arc::clone(&self.0).lock_owned().await;
+            let turn = Arc::clone(&self.0).acquire_owned().await.ok()?;
             let reading = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 read()
@@ -43,9 +49,9 @@ impl OneAtATime {
         timeout(within, reading).await.ok()?
     }
 
-    /// Whether a read is under way.
+    /// Whether a read is under way. Who asks takes nobody's turn, not even for a moment.
     pub fn is_reading(&self) -> bool {
-        self.0.try_lock().is_err()
+        self.0.available_permits() == 0
     }
 }
 
@@ -54,6 +60,27 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn n01_who_asks_whether_a_read_is_under_way_is_in_nobodys_way() {
+        let reads = OneAtATime::default();
+        let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let asking = {
+            let (reads, ended) = (reads.clone(), Arc::clone(&ended));
+            std::thread::spawn(move || {
+                while !ended.load(std::sync::atomic::Ordering::SeqCst) {
+                    reads.is_reading();
+                }
+            })
+        };
+        let mut refused = 0;
+        for _ in 0..5_000 {
+            refused += usize::from(reads.read(LONG, || ()).await.is_none());
+        }
+        ended.store(true, std::sync::atomic::Ordering::SeqCst);
+        asking.join().unwrap();
+        assert_eq!(refused, 0);
+    }
 
     const SOON: Duration = Duration::from_millis(20);
     const LONG: Duration = Duration::from_mins(5);
