@@ -5,7 +5,7 @@
 //! sent, and before a change the whole record is sent in a dry run, also the fields that the change would need only later.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -21,30 +21,45 @@ use crate::{
     model::Moment,
 };
 
-/// When a definition was last seen to keep all of the record.
+/// What was last seen of a definition.
 #[derive(Debug, Default)]
-pub struct Definition {
-    whole_at: Mutex<Option<Duration>>,
+pub struct Definition(Mutex<Seen>);
+
+/// Uptimes of what was seen.
+#[derive(Debug, Default, Clone, Copy)]
+struct Seen {
+    /// It kept all of the record.
+    whole_at: Option<Duration>,
+    /// It dropped something.
+    outdated_at: Option<Duration>,
 }
 
 impl Definition {
     /// Whether that is less than `good_for` ago.
     pub fn is_known(&self, now: Moment, good_for: Duration) -> bool {
-        self.whole_at().is_some_and(|at| now.elapsed(at) < good_for)
+        let whole_at = self.seen().whole_at;
+        whole_at.is_some_and(|at| now.elapsed(at) < good_for)
     }
 
-    /// It keeps all of the record.
-    pub fn is_whole(&self, now: Moment) {
-        *self.whole_at() = Some(now.uptime);
+    /// It kept all of the record, said an answer to what was asked then. Where another resource has seen something dropped since, the
+    /// answer is of the past.
+    pub fn was_whole(&self, asked: Moment) {
+        let mut seen = self.seen();
+        if seen.outdated_at.is_none_or(|at| at < asked.uptime) {
+            seen.whole_at = seen.whole_at.max(Some(asked.uptime));
+        }
     }
 
     /// It has dropped something.
-    pub fn is_outdated(&self) {
-        *self.whole_at() = None;
+    pub fn is_outdated(&self, now: Moment) {
+        *self.seen() = Seen {
+            whole_at: None,
+            outdated_at: Some(now.uptime),
+        };
     }
 
-    fn whole_at(&self) -> std::sync::MutexGuard<'_, Option<Duration>> {
-        self.whole_at.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -152,6 +167,24 @@ mod tests {
 
     fn now() -> Moment {
         Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO)
+    }
+
+    #[test]
+    fn an_answer_from_before_something_was_dropped_says_nothing() {
+        let at = |second| Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(second));
+        let good_for = Duration::from_mins(10);
+        let definition = Definition::default();
+        definition.was_whole(at(1));
+        assert!(definition.is_known(at(2), good_for));
+        // Asked for at the second 3, and answered after another resource has seen at the second 4 what was dropped.
+        definition.is_outdated(at(4));
+        definition.was_whole(at(3));
+        assert!(!definition.is_known(at(5), good_for));
+        definition.was_whole(at(6));
+        assert!(definition.is_known(at(7), good_for));
+        // An answer that took longer than a later one prolongs nothing and takes nothing back.
+        definition.was_whole(at(5));
+        assert!(!definition.is_known(at(606), good_for));
     }
 
     /// All places of a value where a field can be dropped.

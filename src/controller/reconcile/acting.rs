@@ -139,7 +139,7 @@ impl Pass<'_> {
             .is_definition_whole(self.object)
             .await?
         {
-            Some(true) => definition.is_whole(now),
+            Some(true) => definition.was_whole(now),
             Some(false) => {
                 let generation = self.object.metadata.generation.unwrap_or_default();
                 self.definition_is_outdated(generation);
@@ -152,7 +152,9 @@ impl Pass<'_> {
 
     /// The definition dropped something of the record: no change is begun until it keeps all of it.
     pub(super) fn definition_is_outdated(&mut self, generation: i64) {
-        self.context.definition.is_outdated();
+        self.context
+            .definition
+            .is_outdated(self.context.clock.now());
         self.memory.record_pruned = Some(Box::new(generation));
     }
 
@@ -161,6 +163,7 @@ impl Pass<'_> {
         if self.memory.record_pruned.is_none() {
             return Ok(());
         }
+        let asked = self.context.clock.now();
         match self
             .context
             .journal
@@ -168,7 +171,7 @@ impl Pass<'_> {
             .await?
         {
             Some(true) => {
-                self.context.definition.is_whole(self.context.clock.now());
+                self.context.definition.was_whole(asked);
                 self.memory.record_pruned = None;
             }
             Some(false) => {
