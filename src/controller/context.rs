@@ -207,13 +207,16 @@ impl Context {
     }
 
     /// Whether nothing that this process, or one before it, has sent can still be unknown to who comes next: no change is on
-    /// record or followed, also of what was deleted, none was taken from a record lately, and it has led for long enough to know.
+    /// record or followed, also of what was deleted, none was taken from a record lately, nobody has let go of a proxy so lately that
+    /// others wait for its return, and it has led for long enough to know.
     pub(super) fn leaves_nothing_in_flight(&self) -> bool {
+        let uptime = self.clock.now().uptime;
         self.leads()
             && self.leading_for() >= self.pace.settle_window()
             && self.permits.is_idle()
             && Arc::strong_count(&self.deleted) == 1
             && !self.memories.any_in_doubt()
+            && !self.claims.any_is_late(uptime, self.pace.take_over)
     }
 
     /// Whether this process may act now.

@@ -129,6 +129,12 @@ impl Claims {
         self.directory().standing(uid, in_place, uptime, patience)
     }
 
+    /// Whether somebody who managed a proxy has let go of it within `patience`, or may be back: a process that comes after this one
+    /// knows nothing of that.
+    pub fn any_is_late(&self, uptime: Duration, patience: Duration) -> bool {
+        self.directory().any_is_late(uptime, patience)
+    }
+
     /// Whether several resources are on this instance. What follows from it harms nobody: anybody may name any instance.
     pub fn share(&self, instance: &InstanceId) -> bool {
         let directory = self.directory();

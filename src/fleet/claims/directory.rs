@@ -127,6 +127,12 @@ impl Directory {
         self.contenders_for(key).any(|(_, entry)| entry.owns)
     }
 
+    /// Whether who owned a proxy no longer contends for it since less than `patience`.
+    pub(super) fn any_is_late(&self, uptime: Duration, patience: Duration) -> bool {
+        let mut late = self.late.values();
+        late.any(|late| uptime.saturating_sub(late.at) < patience)
+    }
+
     /// Notes that who owned a proxy no longer contends for it.
     pub(super) fn note_end(
         &mut self,

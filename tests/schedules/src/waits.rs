@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use rand::{SeedableRng as _, rngs::SmallRng};
-use taurus_port_operator::clock::Shift;
+use taurus_port_operator::{clock::Shift, cloud::Meaning, crd::TaurusProxyPort};
 use tokio::task::AbortHandle;
 
 use crate::{
@@ -29,6 +29,26 @@ pub enum Left {
     AFollowedJob,
     /// Nothing that it knows of: it has led for a minute.
     AShortTerm,
+}
+
+/// How long after its owner was deleted a proxy is moved by another resource that has waited for it. In between the cloud is away, so
+/// that the status says something else than that it waits, and the operator ends in good order.
+pub async fn after_an_owner_and_its_operator_ended(seed: u64) -> Duration {
+    const AWAY: u64 = 30_000;
+    let stage = Stage::new(seed);
+    stage.make(0, 3306);
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    stage.make_as("rival", 0, 3307);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    stage.delete(0);
+    let deleted = stage.shared.lock().now();
+    stage.shared.lock().sky.reads_fail = Some((deleted + AWAY, Meaning::Transient));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    stage.edit("rival", |object| object.spec.port = 3308);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    stage.end(true);
+    stage.until_asked(0, 1).await;
+    Duration::from_millis(stage.shared.lock().now() - deleted)
 }
 
 /// How long the change of a resource waits that is made when the operator ends.
@@ -99,21 +119,29 @@ impl Stage {
     }
 
     fn make(&self, number: usize, port: u16) {
-        let (proxy, instance) = PROXIES[number];
-        let mut world = self.shared.lock();
-        let now = world.now();
-        let object = resource(&name(number), instance, proxy, port);
-        world.cluster.create(object, now);
-        world.stored(&name(number));
+        self.make_as(&name(number), number, port);
     }
 
-    fn want(&self, number: usize, port: i32) {
+    /// A resource of this name for a proxy.
+    fn make_as(&self, name: &str, number: usize, port: u16) {
+        let (proxy, instance) = PROXIES[number];
         let mut world = self.shared.lock();
         let now = world.now();
         world
             .cluster
-            .edit(&name(number), now, |object| object.spec.port = port);
-        world.stored(&name(number));
+            .create(resource(name, instance, proxy, port), now);
+        world.stored(name);
+    }
+
+    fn want(&self, number: usize, port: i32) {
+        self.edit(&name(number), |object| object.spec.port = port);
+    }
+
+    fn edit(&self, name: &str, edit: impl FnOnce(&mut TaurusProxyPort)) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        world.cluster.edit(name, now, edit);
+        world.stored(name);
     }
 
     fn delete(&self, number: usize) {

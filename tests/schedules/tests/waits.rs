@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use taurus_schedules::waits::{LONGEST_PAUSE, Left, after_a_hand_over, after_an_own_change};
+use taurus_schedules::waits::{
+    LONGEST_PAUSE, Left, after_a_hand_over, after_an_own_change,
+    after_an_owner_and_its_operator_ended,
+};
 
 /// For how long a successor checks that no change from before it runs.
 const WHOLE_WAIT: Duration = Duration::from_secs(160);
@@ -27,6 +30,17 @@ async fn n04_a_hand_over_with_something_in_flight_costs_the_whole_wait() {
             let waited = after_a_hand_over(left, seed).await;
             assert!(waited >= WHOLE_WAIT, "{left:?}, seed {seed}: {waited:?}");
         }
+    }
+}
+
+/// For so long who waits for a proxy leaves it to its owner, which may be made anew.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+#[tokio::test(start_paused = true)]
+async fn n04_a_clean_hand_over_does_not_shorten_the_wait_for_an_owner_that_was_deleted() {
+    for seed in 0..4 {
+        let waited = after_an_owner_and_its_operator_ended(seed).await;
+        assert!(waited >= PATIENCE, "seed {seed}: {waited:?}");
     }
 }
 
