@@ -1,7 +1,8 @@
 //! The look of a pass, at the cloud and at the rest of the fleet, and the decision that rests on it.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
+use futures::future::{self, Either};
 use kube::ResourceExt as _;
 
 use super::{Finding, Pass};
@@ -165,12 +166,22 @@ impl Pass<'_> {
             pace,
             now: looked_at,
         };
-        let mut looking = std::pin::pin!(look(&from, depth));
+        let mut looking = pin!(look(&from, depth));
         let soon = tokio::time::timeout(pace.interim_after, &mut looking);
-        let soon = self.context.while_wanted(&record, soon).await?.ok();
+        let mut soon = self.context.while_wanted(&record, soon).await?.ok();
         if soon.is_none() && record.generation != Some(desired.generation) {
-            self.report_interim(desired, &record, Cause::Looking)
-                .await?;
+            let reporting = self.report_interim(desired, &record, Cause::Looking);
+            // The look goes on meanwhile: others wait for what it reads, and behind it for calls.
+            soon = match future::select(pin!(reporting), &mut looking).await {
+                Either::Left((said, _)) => {
+                    said?;
+                    None
+                }
+                Either::Right((seen, reporting)) => {
+                    reporting.await?;
+                    Some(seen)
+                }
+            };
         }
         let seen = match soon {
             Some(seen) => seen,

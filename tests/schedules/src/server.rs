@@ -55,6 +55,8 @@ pub struct Trouble {
     pub refusals: (u32, u16),
     /// How long a write of a status takes, in milliseconds.
     pub writes_take: u64,
+    /// How long one of this resource takes, as behind a slow webhook of its namespace.
+    pub writes_of_one_take: Option<(&'static str, u64)>,
     /// Writes of a status are refused until then, in milliseconds.
     pub writes_refused_until: u64,
     /// Writes of the status of this resource are refused, as by an admission policy.
@@ -143,7 +145,13 @@ impl Call {
 async fn serve(shared: &Shared, life: &Arc<Life>, call: &Call) -> io::Result<Answer> {
     let reset = || Err(io::Error::other("connection reset"));
     if call.writes_status() {
-        let takes = shared.lock().trouble[life.machine].writes_take;
+        let takes = {
+            let trouble = &shared.lock().trouble[life.machine];
+            let of_one = trouble.writes_of_one_take;
+            let of_one =
+                of_one.filter(|(name, _)| call.path().split('/').any(|part| part == *name));
+            of_one.map_or(trouble.writes_take, |(_, takes)| takes)
+        };
         tokio::time::sleep(Duration::from_millis(takes)).await;
     }
     let (silence, fault) = {

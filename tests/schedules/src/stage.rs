@@ -107,6 +107,19 @@ impl Stage {
         world.stored(NEIGHBOUR);
     }
 
+    /// A person allows the changes of the other proxy so much time, and each write of its status takes so many milliseconds from now
+    /// on.
+    pub fn allow_neighbour(&self, timeout: &str, writes_take: u64) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        world.trouble[0].writes_of_one_take = Some((NEIGHBOUR, writes_take));
+        let allow = |object: &mut TaurusProxyPort| {
+            object.spec.change_timeout = Some(timeout.to_owned());
+        };
+        world.cluster.edit(NEIGHBOUR, now, allow);
+        world.stored(NEIGHBOUR);
+    }
+
     /// The port that the other proxy has.
     pub fn port_of_neighbour(&self) -> u16 {
         self.shared.lock().sky.port(1)

@@ -117,4 +117,17 @@ async fn whose_status_cannot_be_written_keeps_nothing_that_others_could_use() {
         stage.pass(60).await;
         assert_eq!(stage.port_of_neighbour(), 3307, "{}", stage.told());
     }
+
+#[tokio::test(start_paused = true)]
+async fn n01_a_slow_write_of_one_resource_holds_up_no_other_one_that_wants_the_same_list() {
+    let stage = Stage::set(1).await;
+    stage.create_neighbour();
+    stage.pass(60).await;
+    // Longer than a new wish goes unanswered: the neighbour says that it looks.
+    stage.reads_take(6_000);
+    stage.allow_neighbour("20m", 25_000);
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    stage.edit(|object| object.spec.change_timeout = Some("20m".to_owned()));
+    stage.pass(15).await;
+    assert!(stage.is_ready(), "{}", stage.told());
 }
