@@ -22,6 +22,8 @@ use crate::model::ResourceName;
 
 mod agenda;
 pub mod seat;
+#[cfg(test)]
+mod storm;
 
 /// A resource that is to be attended to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,12 +78,22 @@ pub async fn attend_all<T: Future<Output = Option<Duration>> + Send + 'static>(
     group: impl Fn(&ResourceName) -> Group,
     attend: impl Fn(ResourceName) -> T,
 ) {
+    attend_with(Seats::new(concurrency), calls, stop, group, attend).await;
+}
+
+/// The same with these seats.
+async fn attend_with<T: Future<Output = Option<Duration>> + Send + 'static>(
+    seats: Seats,
+    calls: impl Stream<Item = Call>,
+    stop: impl Future<Output = ()>,
+    group: impl Fn(&ResourceName) -> Group,
+    attend: impl Fn(ResourceName) -> T,
+) {
     let mut agenda = Agenda::default();
     let mut attended = HashMap::<ResourceName, Attended>::new();
     // Those whose last turn was interrupted.
     let mut interrupted = HashSet::<ResourceName>::new();
     let mut turns = FuturesUnordered::new();
-    let seats = Seats::new(concurrency);
     let (mut calls, mut stop) = (pin!(calls.fuse()), pin!(stop));
     loop {
         while seats.any_free()

@@ -26,7 +26,7 @@ use crate::{
 };
 
 mod jobs;
-mod shared_read;
+pub(crate) mod shared_read;
 pub mod sweep;
 mod verified;
 

@@ -198,6 +198,13 @@ impl Seats {
         self.0.freed.notify_one();
     }
 
+    /// Whether so many are free, nobody is noted to have one, and nobody waits for one.
+    #[cfg(test)]
+    pub(super) fn are_all_free(&self, count: usize) -> bool {
+        let room = self.lock();
+        room.free == count && room.taken.is_empty() && room.returning.is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Room> {
         self.0.room.lock().unwrap_or_else(PoisonError::into_inner)
     }

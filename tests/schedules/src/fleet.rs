@@ -1,16 +1,22 @@
 //! A large fleet under a budget of calls: the operator from its watch to the simulator of the cloud, over thousands of proxies,
 //! in virtual time.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use rand::{SeedableRng as _, rngs::SmallRng};
 use taurus_port_operator::{
     chance::Chance,
     clock::{Clock, Shift},
     cloud::budget::CallLimit,
-    controller::context::Settings,
+    controller::{
+        context::Settings,
+        meter::{Ending, Meter},
+    },
     crd::TaurusProxyPort,
-    fleet::limits::Limits,
+    fleet::{limits::Limits, permits::Permits},
     leader::Leadership,
     pace::Pace,
 };
@@ -38,6 +44,25 @@ pub struct Fleet {
     process: Option<Arc<Life>>,
     processes: usize,
     shift: &'static Shift,
+    witness: Arc<Witness>,
+}
+
+/// Sees who hands out permits, and what the reconciler catches.
+#[derive(Default)]
+struct Witness {
+    permits: Mutex<Option<Permits>>,
+    panics: AtomicUsize,
+}
+
+impl Meter for Witness {
+    fn reconciled(&self, ending: Ending, _: Duration) {
+        let panicked = ending == Ending::Panicked;
+        self.panics.fetch_add(panicked.into(), Ordering::SeqCst);
+    }
+
+    fn permits(&self, permits: &Permits) {
+        *self.permits.lock().unwrap() = Some(permits.clone());
+    }
 }
 
 /// What a process is started with.
@@ -49,6 +74,10 @@ pub struct Terms {
     pub changes: Limits,
     /// For how long it pretends to have run.
     pub head_start: Duration,
+    /// How many reconciles run at once.
+    pub concurrency: u16,
+    /// So many times faster than as shipped; for who has no virtual time.
+    pub faster: u32,
 }
 
 impl Fleet {
@@ -75,6 +104,7 @@ impl Fleet {
             process: None,
             processes: 0,
             shift: Shift::forever(),
+            witness: Arc::default(),
         }
     }
 
@@ -88,14 +118,15 @@ impl Fleet {
             .from_dawn(self.cloud.now())
             .shifted(self.shift);
         let client = server::client(self.shared.clone(), Arc::clone(&life));
+        let pace = Pace::divided_by(terms.faster);
         let settings = Settings {
             clock,
             chance: Chance::seeded(self.processes as u64),
-            pace: Pace::real(),
-            resync: RESYNC,
-            connect: Arc::new(self.cloud.connector(terms.calls, clock)),
+            resync: RESYNC / terms.faster,
+            connect: Arc::new(self.cloud.connector(terms.calls, &pace, clock)),
+            pace,
             defaults: None,
-            meter: Arc::new(()),
+            meter: Arc::clone(&self.witness) as _,
             limits: terms.changes,
             leadership: Arc::new(Leadership::alone()),
             work: Arc::default(),
@@ -103,8 +134,10 @@ impl Fleet {
         let shared = self.shared.clone();
         tokio::spawn(async move {
             let ended = Arc::clone(&life);
+            let concurrency = terms.concurrency;
+            let never = std::future::pending();
             tokio::select! {
-                _ = control(&shared, &life, client, settings, std::future::pending()) => {}
+                _ = control(&shared, &life, client, settings, concurrency, never) => {}
                 () = ended.ended() => {}
             }
         });
@@ -163,6 +196,18 @@ impl Fleet {
     /// From now on the list of an instance is refused.
     pub fn refuse(&self, instance: usize) {
         self.cloud.refuse(instance);
+    }
+
+    /// Whether no change is under way, and nobody holds an instance.
+    pub fn is_idle(&self) -> bool {
+        let permits = self.witness.permits.lock().unwrap();
+        let permits = permits.as_ref();
+        permits.is_some_and(|permits| permits.is_idle() && permits.figures().under_way == 0)
+    }
+
+    /// How many reconciles have panicked.
+    pub fn panics(&self) -> usize {
+        self.witness.panics.load(Ordering::SeqCst)
     }
 
     /// How many resources are Ready with the port that is wanted.

@@ -34,7 +34,7 @@ use crate::{
 pub const RESYNC: Duration = Duration::from_mins(10);
 
 /// How many reconciles run at once, as shipped.
-const CONCURRENCY: u16 = 16;
+pub const CONCURRENCY: u16 = 16;
 
 /// The durations of the contract. Who counts from before the connection is opened waits for less than the window by as much as
 /// that may take, which is as long as a call.
@@ -119,7 +119,8 @@ impl Machine {
             };
             if !election {
                 let settings = settings(Arc::new(Leadership::alone()));
-                control(&shared, &life, client, settings, life.asked_to_stop()).await;
+                let stop = life.asked_to_stop();
+                control(&shared, &life, client, settings, CONCURRENCY, stop).await;
                 return;
             }
             let identity = life.identity.clone();
@@ -134,7 +135,7 @@ impl Machine {
                     () = life.asked_to_stop() => {}
                 }
             };
-            let controlling = control(&shared, &life, client, settings, stop);
+            let controlling = control(&shared, &life, client, settings, CONCURRENCY, stop);
             let keeping = async {
                 elector.keep().await;
                 drop(depose);
@@ -172,6 +173,7 @@ pub async fn control(
     life: &Arc<Life>,
     client: Client,
     settings: Settings,
+    concurrency: u16,
     stop: impl Future<Output = ()> + Send,
 ) -> bool {
     let (sender, deliveries) = mpsc::unbounded_channel();
@@ -179,7 +181,7 @@ pub async fn control(
     let (wake, woken) = futures::channel::mpsc::unbounded();
     let context = Arc::new(Context::new(client, settings, wake));
     let events = events(deliveries);
-    controller::attend_all(context, events, || (), woken, CONCURRENCY, stop).await
+    controller::attend_all(context, events, || (), woken, concurrency, stop).await
 }
 
 /// What a watch delivers, each event when it is due.

@@ -117,6 +117,7 @@ async fn whose_status_cannot_be_written_keeps_nothing_that_others_could_use() {
         stage.pass(60).await;
         assert_eq!(stage.port_of_neighbour(), 3307, "{}", stage.told());
     }
+}
 
 #[tokio::test(start_paused = true)]
 async fn n01_a_slow_write_of_one_resource_holds_up_no_other_one_that_wants_the_same_list() {

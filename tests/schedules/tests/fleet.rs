@@ -5,7 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
-use taurus_schedules::{Call, Fleet, Terms};
+use taurus_schedules::{CONCURRENCY, Call, Fleet, Terms};
 use taurus_sim::Operation;
 use tokio::time::{Duration, sleep};
 
@@ -18,6 +18,8 @@ fn process(calls: u32) -> Terms {
         calls: CallLimit { calls, per: MINUTE },
         changes: Limits::default(),
         head_start: Duration::ZERO,
+        concurrency: CONCURRENCY,
+        faster: 1,
     }
 }
 

@@ -4,7 +4,7 @@
 //! simulated cloud says.
 
 use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
-use taurus_schedules::{Call, Fleet, Tenant, Terms};
+use taurus_schedules::{CONCURRENCY, Call, Fleet, Tenant, Terms};
 use taurus_sim::Operation;
 use tokio::time::{Duration, sleep};
 
@@ -21,6 +21,8 @@ fn process(calls: u32) -> Terms {
         calls: CallLimit { calls, per: MINUTE },
         changes: Limits::default(),
         head_start: HOUR,
+        concurrency: CONCURRENCY,
+        faster: 1,
     }
 }
 

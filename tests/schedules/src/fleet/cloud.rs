@@ -1,6 +1,7 @@
 //! The cloud of a fleet: the simulator, reached with the client that is shipped, over real connections.
 //!
-//! Relies on the paused clock of the runtime: jobs, pauses and the journal's times go by it, as everything else does.
+//! Jobs, pauses and the journal's times go by the clock of the runtime, as everything else does: it is a paused one where time is
+//! virtual.
 
 use std::sync::{Arc, Mutex};
 
@@ -94,10 +95,9 @@ impl Cloud {
     }
 
     /// What a process calls it with.
-    pub fn connector(&self, call_limit: CallLimit, clock: Clock) -> Connector {
+    pub fn connector(&self, call_limit: CallLimit, pace: &Pace, clock: Clock) -> Connector {
         // An error means that the process has a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let pace = Pace::real();
         let policy = Policy {
             allow: AllowList::new([self.simulator.address().to_string()], true).without_regions(),
             call_timeout: pace.call_timeout,

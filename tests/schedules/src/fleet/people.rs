@@ -21,9 +21,22 @@ impl Fleet {
     }
 
     pub(super) fn make_on(&self, number: usize, instance: usize, port: u16, tenant: Tenant) {
+        self.make_in(crate::NAMESPACE, (number, instance), port, tenant);
+    }
+
+    /// A person makes a resource of this namespace for the proxy and the instance of these numbers. Each namespace has Secrets that
+    /// hold the same.
+    pub fn make_in(
+        &self,
+        namespace: &str,
+        (number, instance): (usize, usize),
+        port: u16,
+        tenant: Tenant,
+    ) {
         let instance = taurus_sim::Fleet::numbered_instance(instance);
         let proxy = taurus_sim::Fleet::numbered_proxy(number);
         let mut object = resource(&name(number), &instance, &proxy, port);
+        object.metadata.namespace = Some(namespace.to_owned());
         object.spec.endpoint = Some(self.cloud.url());
         let secret = match tenant {
             Tenant::One => keys::NAME,
