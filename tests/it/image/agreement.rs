@@ -10,6 +10,7 @@ use crate::world::tools::root;
 
 const DOCKERFILE: &str = include_str!("../../../Dockerfile");
 const DEPLOYMENT: &str = include_str!("../../../deploy/base/deployment.yaml");
+const DEVCONTAINER: &str = include_str!("../../../.devcontainer/Dockerfile");
 const TOOLCHAIN: &str = include_str!("../../../rust-toolchain.toml");
 const WORKSPACE: &str = include_str!("../../../Cargo.toml");
 const CONTEXT: &str = include_str!("../../../.dockerignore");
@@ -86,6 +87,13 @@ fn versions_are_those_of_the_toolchain_and_of_the_package() {
         value
     };
     assert_eq!(default("RUST_VERSION"), named(TOOLCHAIN, "channel"));
+    // Who develops in a container has the same.
+    let developed_in = instructions(DEVCONTAINER, "FROM").pop().unwrap();
+    let channel = named(TOOLCHAIN, "channel");
+    assert!(
+        developed_in.contains(&format!("rust:{channel}-")),
+        "{developed_in}"
+    );
     assert_eq!(default("VERSION"), env!("CARGO_PKG_VERSION"));
     let (container, _) = container();
     let image = container["image"].as_str().unwrap();
