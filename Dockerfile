@@ -23,6 +23,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY fuzz/Cargo.toml fuzz/Cargo.toml
 COPY tests/bench/Cargo.toml tests/bench/Cargo.toml
 COPY tests/controlplane/Cargo.toml tests/controlplane/Cargo.toml
+COPY tests/needs/Cargo.toml tests/needs/Cargo.toml
 COPY tests/schedules/Cargo.toml tests/schedules/Cargo.toml
 COPY tests/sim/Cargo.toml tests/sim/Cargo.toml
 RUN build/static --arch "$TARGETARCH" --dependencies

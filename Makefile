@@ -7,11 +7,17 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-versions model schedules fleets kills soak bench check fuzz control-plane controllers gitops-tools crds docs \
+.PHONY: help demo test-unit test test-versions nightly model schedules fleets kills soak bench check fuzz control-plane controllers \
+  gitops-tools crds docs \
   image image-root lint-image sbom static-for-tests check-go need-rust need-cpp need-python need-valgrind
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
+
+# Tests leave out what this machine lacks the programs for, and say so; what is run from here leaves out nothing.
+# `make test TAURUS_REQUIRE=` runs what there is.
+TAURUS_REQUIRE := all
+export TAURUS_REQUIRE
 
 # Texts that are kept as snapshots are compared and never written anew on the way.
 export INSTA_UPDATE := no
@@ -39,18 +45,32 @@ demo: need-rust control-plane ## The operator at work against a simulated cloud,
 	cargo build --locked --workspace --bins --example demo
 	@$${CARGO_TARGET_DIR:-target}/debug/examples/demo
 
+test-unit: need-rust ## The library, its decisions and the simulator, without any other program: seconds once it is built
+	cargo test --workspace --locked --lib --bins --test model --test http --test seeds --test answers
+
 test: need-rust need-python control-plane controllers gitops-tools static-for-tests ## All tests that there are
 	# Stories mostly wait for each other's servers: more of them at once than there are processors.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --workspace --locked
 	python3 tests/sdk/run.py
 
-test-versions: need-rust ## Tests that the API server's version matters to, on each that is supported (the first time: 5 minutes each)
+test-versions: need-rust gitops-tools ## Tests that the API server's version matters to, on each that is supported (the first time: 5 minutes each)
 	@unset KUBEBUILDER_ASSETS; for module in tests/controlplane/v*/; do \
 		export KUBERNETES="$$(basename $$module | tr -d v)"; \
 		echo "=== Kubernetes $$KUBERNETES"; \
 		tests/controlplane/build; \
 		RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --locked --test it -- $(VERSIONED); \
 	done
+
+# Everything that takes long, to its end; where it stops, the line says at what.
+NIGHTLY_FUZZ_SECONDS := 600
+nightly: need-rust need-cpp control-plane gitops-tools ## The long campaigns, once before a release: about six hours on two processors
+	$(MAKE) model
+	$(MAKE) model MODEL_EDITS=2 MODEL_FAULTS=0
+	$(MAKE) fleets
+	$(MAKE) schedules SCHEDULES=1000000
+	$(MAKE) kills
+	$(MAKE) soak MINUTES=60
+	$(MAKE) fuzz FUZZ_SECONDS=$(NIGHTLY_FUZZ_SECONDS)
 
 model: need-rust ## Explore the model of the change protocol to its end (MODEL_EDITS=1 MODEL_FAULTS=1)
 	cargo test --profile fast --locked --test model -- --ignored --nocapture
@@ -120,7 +140,7 @@ sbom: need-rust $(CARGO_CYCLONEDX) ## Write the bill of materials of the image, 
 # In the profile that is built soonest (2 minutes), and before the tests begin: they have deadlines, and a build takes the processors.
 static-for-tests: need-rust
 	@lacks=$$(build/static --need); if [[ -z $$lacks ]]; then build/static --profile dev > /dev/null; \
-	else printf 'The image will not be tried, for want of:\n%s\n' "$$lacks"; fi
+	else printf "The image can't be tried, for want of:\n%s\n" "$$lacks" >&2; [[ -z $$TAURUS_REQUIRE ]]; fi
 
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)
 	@tests/controlplane/build

@@ -30,14 +30,14 @@ use story::Story;
 /// How many worlds there are at once, where `KILLS_AT_ONCE` says nothing else: they mostly wait.
 const AT_ONCE: usize = 16;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_survives_a_kill_after_each_request() {
     let plans = [(Story::Edit, Mode::M1)];
     walk::every_request(&plans, false, AT_ONCE).await.hold();
 }
 
 /// `make kills`: every request of every story in every mode; or so many runs by chance, of one or two kills each; or one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: make kills"]
 async fn every_story_survives_kills() {
     let at_once = setting("KILLS_AT_ONCE").unwrap_or(AT_ONCE);

@@ -44,7 +44,7 @@ const LEASE_NAMESPACE: &str = "taurus-system";
 /// With fewer resources a run is to show that the soak itself works.
 const LEAST_IN_FULL: usize = 100;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes as long as it is told to: make soak"]
 async fn everything_goes_wrong_for_a_long_time_and_every_promise_holds() {
     let settings = Settings::from_environment();
@@ -75,7 +75,7 @@ async fn everything_goes_wrong_for_a_long_time_and_every_promise_holds() {
 }
 
 /// Field case A14 in its full size.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "thousands of resources: make soak"]
 async fn as_many_waves_of_new_names_as_in_the_field_leave_nothing_in_memory() {
     let each = Settings::from_environment().resources;

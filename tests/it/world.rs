@@ -34,8 +34,9 @@ pub use told::*;
 use operator::{Operator, Setup};
 use recorder::Recorder;
 
-/// How long anything may take before a story gives up.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+/// How long anything may take before a story gives up. It only ends what hangs: no machine is so slow that it gets here, and
+/// where time itself is the point, a story allows [`World::slack`] or looks at what comes first.
+pub const PATIENCE: Duration = Duration::from_mins(10);
 
 /// By how much the operator's durations are divided.
 pub const DIVISOR: u32 = 60;
@@ -100,6 +101,7 @@ impl World {
 
     /// A world in which nothing happens but what the story brings about: for those who count each request.
     pub async fn without_neighbour(plane: &'static ControlPlane, options: Options) -> Self {
+        verdicts::needed();
         let client = plane.client().await.unwrap();
         let namespace = plane::new_namespace(&client).await;
         let sim = Simulator::start(options).await.unwrap();
@@ -214,22 +216,22 @@ macro_rules! in_all_modes {
         mod $name {
             use taurus_sim::Mode;
 
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
             async fn m1() {
                 super::$story(Mode::M1).await;
             }
 
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
             async fn m2() {
                 super::$story(Mode::M2).await;
             }
 
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
             async fn m3() {
                 super::$story(Mode::M3).await;
             }
 
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
             async fn m4() {
                 super::$story(Mode::M4).await;
             }

@@ -9,6 +9,7 @@
 mod assets;
 mod certificates;
 mod kubeconfig;
+pub mod needs;
 mod ports;
 mod servers;
 
@@ -24,8 +25,8 @@ use kube::{Api, Client, Config, api::PostParams};
 
 use crate::{assets::Assets, certificates::Certificates, servers::Servers};
 
-/// How long the servers may take until they are ready.
-const READY_WITHIN: Duration = Duration::from_secs(90);
+/// How long the servers may take until they are ready. It only ends what hangs: a server that gives up is noticed at once.
+const READY_WITHIN: Duration = Duration::from_mins(10);
 
 /// How often a start is tried with other ports.
 const TRIES: u32 = 3;

@@ -17,9 +17,10 @@ use std::{
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use kube::{Api, ResourceExt as _, api::PostParams, core::ObjectMeta};
-use taurus_controlplane::ControlPlane;
+use taurus_controlplane::needs;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// It only ends what hangs.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Processes whose command line names the folder.
 fn processes_of(folder: &Path) -> Vec<String> {
@@ -74,9 +75,9 @@ fn held() -> (Child, PathBuf) {
     (child, kubeconfig.parent().unwrap().to_owned())
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn it_serves_an_administrator_and_accounts_with_just_their_rights() {
-    let plane = ControlPlane::start().await.unwrap();
+    let plane = needs::control_plane().await.unwrap();
     let admin = plane.client().await.unwrap();
     let name = || ObjectMeta {
         name: Some("reader".to_owned()),
@@ -127,9 +128,9 @@ async fn it_serves_an_administrator_and_accounts_with_just_their_rights() {
     );
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn two_run_side_by_side_and_nothing_is_left_of_either() {
-    let (one, other) = tokio::join!(ControlPlane::start(), ControlPlane::start());
+    let (one, other) = tokio::join!(needs::control_plane(), needs::control_plane());
     let (one, other) = (one.unwrap(), other.unwrap());
     assert_ne!(one.url(), other.url());
     let folders = [one.folder().to_owned(), other.folder().to_owned()];
@@ -153,8 +154,9 @@ fn n10_help_is_help_and_starts_nothing() {
     assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
 }
 
-#[test]
+#[taurus_needs::test]
 fn nothing_is_left_when_the_process_is_killed_or_interrupted() {
+    needs::programs_of_control_plane();
     for signal in ["KILL", "INT", "TERM"] {
         let (mut child, folder) = held();
         wait_until_there(&folder);

@@ -24,7 +24,7 @@ const REFUSED: [&str; 14] = [
     "https://hôst",
 ];
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn addresses_of_another_form_are_refused() {
     let judge = Judge::new().await;
     let long = format!("https://{}", "h".repeat(300));
@@ -35,7 +35,7 @@ async fn addresses_of_another_form_are_refused() {
     }
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn addresses_of_hosts_are_taken() {
     let judge = Judge::new().await;
     for address in [
@@ -56,7 +56,7 @@ async fn addresses_of_hosts_are_taken() {
     );
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn rules_between_fields_are_kept() {
     let judge = Judge::new().await;
     let anonymous = || Written::good().without("credentialsRef");
@@ -99,7 +99,7 @@ async fn rules_between_fields_are_kept() {
     );
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn regions_of_another_form_are_refused() {
     let judge = Judge::new().await;
     let long = format!("ap-{}", "x".repeat(30));

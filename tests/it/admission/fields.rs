@@ -8,7 +8,7 @@ use super::{
 };
 use crate::kept::{kept, table};
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn each_required_field_is_missed_by_its_name() {
     let fields = ["projectID", "instanceID", "proxyID", "port"];
     let mut cases: Vec<(String, Written)> = fields
@@ -28,7 +28,7 @@ async fn each_required_field_is_missed_by_its_name() {
     Judge::new().await.keep_refusals("missing", &cases).await;
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn a_resource_without_a_spec_is_refused() {
     let judge = Judge::new().await;
     let whole = Written::good().document(NAME, None);
@@ -42,7 +42,7 @@ async fn a_resource_without_a_spec_is_refused() {
     kept("without-spec", &table(&rows), &[]);
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn a_null_is_the_same_as_an_absent_field() {
     let judge = Judge::new().await;
     for field in [
@@ -79,13 +79,13 @@ fn misspelt() -> Vec<(String, Written)> {
     .to_vec()
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn unknown_fields_are_refused_where_kubectl_is_strict_as_it_is_by_itself() {
     let judge = Judge::new().await;
     judge.keep_refusals("unknown", &misspelt()).await;
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn unknown_fields_are_warned_of_or_passed_over_and_never_stored() {
     let judge = Judge::new().await;
     let mut rows = Vec::new();

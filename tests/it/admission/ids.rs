@@ -37,7 +37,7 @@ fn wrong(field: &str, good: &str) -> Vec<(String, Written)> {
     each(field, &forms)
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn d11_a_project_of_another_kind_is_refused_with_its_form() {
     let dashed = "3f9a61c2-0d7e-4b58-a1c4-e80b6d25f713";
     let kinds = [
@@ -54,7 +54,7 @@ async fn d11_a_project_of_another_kind_is_refused_with_its_form() {
         .await;
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn d14_swapped_dashed_and_bare_ids_are_refused_and_the_documented_form_is_taken() {
     let judge = Judge::new().await;
     let swapped = Written::good()
@@ -88,7 +88,7 @@ async fn d14_swapped_dashed_and_bare_ids_are_refused_and_the_documented_form_is_
     assert_eq!(spec["instanceID"], json!(upper));
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn ids_of_another_length_or_with_other_letters_are_refused() {
     let judge = Judge::new().await;
     let instances = wrong("instanceID", sample::INSTANCE);
@@ -97,7 +97,7 @@ async fn ids_of_another_length_or_with_other_letters_are_refused() {
     judge.keep_refusals("ids-proxy", &proxies).await;
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn d12_block_scalars_that_leave_a_line_end_are_refused_and_stripped_ones_work() {
     let judge = Judge::new().await;
     let id = sample::PROXY;

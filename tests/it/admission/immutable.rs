@@ -9,7 +9,7 @@ use super::{
 };
 use crate::kept::{kept, table};
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn what_says_which_proxy_is_meant_can_not_be_set_changed_or_unset() {
     let judge = Judge::new().await;
     let region = Written::good;
@@ -77,7 +77,7 @@ async fn what_says_which_proxy_is_meant_can_not_be_set_changed_or_unset() {
     kept("immutable", &table(&rows), &[]);
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn everything_else_can_be_set_changed_and_unset() {
     let judge = Judge::new().await;
     let apply = |written: &Written| -> Value {

@@ -7,7 +7,7 @@ use taurus_sim::{Mode, Operation, sample};
 
 use crate::world::{World, options, plane, reason};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e32_odd_ids_that_get_past_the_definition_lead_to_no_call() {
     let plane = plane::loosened().await;
     let mut world = World::on(plane, options(Mode::M1)).await;

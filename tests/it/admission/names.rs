@@ -13,7 +13,7 @@ fn with(reference: &str) -> Written {
     Written::good().with("credentialsRef", reference)
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn references_to_what_can_be_no_secret_are_refused() {
     let long = format!("{{name: {}}}", "s".repeat(254));
     let references = [
@@ -44,7 +44,7 @@ async fn references_to_what_can_be_no_secret_are_refused() {
         .await;
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn references_to_what_can_be_a_secret_are_taken() {
     let judge = Judge::new().await;
     for name in ["k", "7keys", "keys.old", "a--b", &"s".repeat(253)] {
@@ -53,7 +53,7 @@ async fn references_to_what_can_be_a_secret_are_taken() {
     }
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn names_that_kubernetes_does_not_know_are_refused_in_its_words() {
     let judge = Judge::new().await;
     let mut rows = Vec::new();

@@ -18,7 +18,7 @@ const ACCEPTED: [i32; 18] = [
     33070, 33072, 65534, 3306,
 ];
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn d04_bounds_and_reserved_ports_are_refused_and_their_neighbours_taken() {
     let judge = Judge::new().await;
     judge.keep_refusals("ports", &each("port", &REFUSED)).await;
@@ -29,7 +29,7 @@ async fn d04_bounds_and_reserved_ports_are_refused_and_their_neighbours_taken() 
     }
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn numbers_that_are_no_ports_are_refused() {
     let numbers = [
         "0",
@@ -53,7 +53,7 @@ async fn numbers_that_are_no_ports_are_refused() {
         .await;
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn d01_a_port_in_quotes_is_refused_and_never_stored() {
     let forms = [
         "\"3306\"",
@@ -70,7 +70,7 @@ async fn d01_a_port_in_quotes_is_refused_and_never_stored() {
         .await;
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn what_is_no_number_is_no_port() {
     let forms = [
         "",
@@ -90,7 +90,7 @@ async fn what_is_no_number_is_no_port() {
         .await;
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn d03_numbers_in_other_bases_are_what_kubectl_makes_of_them_or_refused() {
     let judge = Judge::new().await;
     // The operator can't undo what the reader of YAML did; the column Desired shows it before anything is changed.
@@ -113,7 +113,7 @@ async fn d03_numbers_in_other_bases_are_what_kubectl_makes_of_them_or_refused() 
     judge.keep_refusals("ports-bases", &refused).await;
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn numbers_that_are_none_never_leave_kubectl() {
     let judge = Judge::new().await;
     let mut rows = Vec::new();
@@ -125,7 +125,7 @@ async fn numbers_that_are_none_never_leave_kubectl() {
     kept("ports-no-numbers", &table(&rows), &[]);
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn server_side_apply_refuses_other_types_in_its_own_words() {
     let judge = Judge::new().await;
     let mut rows = Vec::new();

@@ -7,7 +7,7 @@ use super::{
     written::Written,
 };
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn other_policies_are_refused_with_those_that_there_are() {
     let judge = Judge::new().await;
     let words = [
@@ -34,7 +34,7 @@ async fn other_policies_are_refused_with_those_that_there_are() {
     }
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn only_a_boolean_suspends() {
     let judge = Judge::new().await;
     let words = ["\"true\"", "\"yes\"", "1", "[]", "True!"];

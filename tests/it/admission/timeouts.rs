@@ -7,7 +7,7 @@ use super::{
     written::Written,
 };
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn durations_of_another_form_or_length_are_refused() {
     let forms = [
         "0s",
@@ -41,7 +41,7 @@ async fn durations_of_another_form_or_length_are_refused() {
     Judge::new().await.keep_refusals("timeouts", &cases).await;
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn durations_from_a_minute_to_a_day_are_taken() {
     let judge = Judge::new().await;
     for text in [

@@ -164,7 +164,7 @@ fn word(answer: &ChangeAnswer) -> (&'static str, Option<Meaning>) {
     }
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn each_answer_to_a_change_means_what_the_contract_says_and_nothing_is_sent_twice() {
     let simulator = simulator().await;
     let mut intents = Intents::new().await;
@@ -260,7 +260,7 @@ async fn each_answer_to_a_change_means_what_the_contract_says_and_nothing_is_sen
     }
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn a_refused_token_is_renewed_for_the_next_line_and_the_change_is_not_repeated() {
     let simulator = simulator().await;
     let mut intents = Intents::new().await;
@@ -275,7 +275,7 @@ async fn a_refused_token_is_renewed_for_the_next_line_and_the_change_is_not_repe
     assert_eq!(simulator.count(&Filter::on(Operation::Token)), 2);
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn r01_a_line_sends_nothing_once_it_is_too_late_or_something_speaks_against_it() {
     let simulator = simulator().await;
     let mut intents = Intents::new().await;
@@ -296,7 +296,7 @@ async fn r01_a_line_sends_nothing_once_it_is_too_late_or_something_speaks_agains
     assert_eq!(simulator.count(&Filter::on(Operation::Change)), 0);
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn a_connection_that_closed_before_anything_was_sent_proves_that_nothing_was() {
     let simulator = simulator().await;
     let mut intents = Intents::new().await;
@@ -320,7 +320,7 @@ async fn a_connection_that_closed_before_anything_was_sent_proves_that_nothing_w
     assert_eq!(simulator.count(&Filter::on(Operation::Change)), 0);
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn e26_a_change_has_the_content_type_language_and_body_that_the_service_asks_for() {
     let simulator = simulator().await;
     let mut intents = Intents::new().await;
@@ -352,7 +352,7 @@ async fn e26_a_change_has_the_content_type_language_and_body_that_the_service_as
     }
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn e14_a_service_that_is_away_until_later_is_asked_nothing_before() {
     let simulator = simulator().await;
     let mut intents = Intents::new().await;

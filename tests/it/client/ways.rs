@@ -81,7 +81,7 @@ fn identity(authority: &Authority, name: &str) -> Identity {
     authority.vouch_for(name, |_| ())
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 #[expect(clippy::too_many_lines, reason = "a row for each way")]
 async fn h06_h07_reads_and_the_change_go_the_same_ways() {
     plane::prepare();

@@ -241,7 +241,7 @@ async fn the_task_list_is_read() {
     }
 }
 
-#[tokio::test]
+#[taurus_needs::test]
 async fn each_answer_to_a_change_is_read_and_the_change_is_asked_for_as_documented() {
     let simulator = simulator().await;
     let mut intents = Intents::new().await;

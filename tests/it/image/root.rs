@@ -7,6 +7,7 @@ use std::{
     process::Command,
 };
 
+use taurus_controlplane::needs;
 use tempfile::TempDir;
 
 use crate::world::{
@@ -32,21 +33,26 @@ pub struct Image {
 }
 
 impl Image {
-    /// As `build/image-root` lays it out, in the profile that is built soonest; none, with a word of why, where it can't be
-    /// built or run.
-    pub fn laid_out() -> Option<Self> {
-        let need = printed(script("static").arg("--need").output().unwrap());
-        if !need.is_empty() {
-            println!("not shown on this machine, for want of:\n{need}");
-            return None;
+    /// As `build/image-root` lays it out, in the profile that is built soonest. A test is left out where the program was not
+    /// built, or where it can't be run as in an image.
+    pub fn laid_out() -> Self {
+        let found = printed(
+            script("static")
+                .args(["--profile", "dev", "--find"])
+                .output()
+                .unwrap(),
+        );
+        if found.is_empty() {
+            let way = "it is not built: run `make static-for-tests`, which says what that needs";
+            needs::lacking("the program of the image", way);
         }
         let tried = Command::new("unshare")
             .args(namespace())
             .args(["mount", "-t", "tmpfs", "none", "/mnt"])
             .output();
         if !tried.is_ok_and(|output| output.status.success()) {
-            println!("not shown on this machine: nobody may have a file system of his own");
-            return None;
+            let way = "nobody may have one here (unshare --mount): allow user namespaces";
+            needs::lacking("a file system of their own", way);
         }
         let image = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -57,7 +63,7 @@ impl Image {
             .output()
             .unwrap();
         assert!(built.status.success(), "{built:?}");
-        Some(image)
+        image
     }
 
     /// What runs its program in it as a pod would: with no other files, none of them writable, no privileges to gain, and an

@@ -92,11 +92,9 @@ fn holds_to_its_limits(program: &Program) {
     }
 }
 
-#[test]
+#[taurus_needs::test]
 fn the_image_holds_the_program_and_the_usual_authorities_and_nothing_else() {
-    let Some(image) = Image::laid_out() else {
-        return;
-    };
+    let image = Image::laid_out();
     let (program, authorities) = ("taurus-port-operator".to_owned(), AUTHORITIES.to_owned());
     assert_eq!(
         image.files(),
@@ -121,11 +119,9 @@ fn the_image_holds_the_program_and_the_usual_authorities_and_nothing_else() {
     assert_eq!(said.lines().count(), 1, "{said}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e28_the_image_believes_the_usual_store_and_an_authority_that_is_named() {
-    let Some(image) = Image::laid_out() else {
-        return;
-    };
+    let image = Image::laid_out();
     let own_store = fs::read_to_string(image.path().join(AUTHORITIES)).unwrap();
     let authority = Authority::new(AUTHORITY);
     for named in [false, true] {
@@ -166,11 +162,9 @@ async fn e28_the_image_believes_the_usual_store_and_an_authority_that_is_named()
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e28_the_image_tells_the_issuer_that_nobody_vouches_for_and_sends_nothing() {
-    let Some(image) = Image::laid_out() else {
-        return;
-    };
+    let image = Image::laid_out();
     let world = World::without_operator(options(Mode::M2)).await;
     let identity = Authority::new(AUTHORITY).vouch_for("localhost", |_| ());
     let front = Front::with_tls(identity, world.sim.address());

@@ -33,7 +33,7 @@ fn rendered(release: &str, namespace: &str, values: &Value) -> Vec<Value> {
     parse(&printed(template(release, namespace, values)))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_chart_renders_what_kustomize_does_where_both_mean_the_same() {
     let plane = plane::bare().await;
     let single = json!({"singleNamespace": true, "secrets": {"names": ["taurus-credentials"]}});
@@ -97,7 +97,7 @@ struct Case {
     is: Value,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn values_reach_their_objects_and_an_api_server_takes_these_without_a_warning() {
     let plane = plane::bare().await;
     let namespace = "values-of-the-chart";
@@ -129,7 +129,7 @@ fn accepted(plane: &ControlPlane, objects: &[Value]) {
     unwarned(apply(plane, &[pod]));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_switched_off_is_not_there_and_what_is_switched_on_is() {
     let kinds = |values: &Value| -> Vec<String> {
         let objects = rendered("taurus", "taurus-system", values);
@@ -183,7 +183,7 @@ async fn what_is_switched_off_is_not_there_and_what_is_switched_on_is() {
     }
 }
 
-#[test]
+#[taurus_needs::test]
 fn the_chart_has_the_definition_of_this_release_and_lints() {
     let read = |path: &Path| std::fs::read_to_string(root().join(path)).unwrap();
     let [ours, in_chart] = ["crds", &format!("{CHART}/files")]

@@ -100,7 +100,7 @@ const BY_HAND: [&str; 3] = [
     "kubectl -n taurus-system scale deployment/taurus-port-operator --replicas=3",
 ];
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n08_upgrades_rollbacks_and_what_is_set_by_hand_compose_in_every_order() {
     let person = Person::new().await;
     let upgrade = (UPGRADE, "Upgrade: kustomize");
@@ -142,7 +142,7 @@ async fn n08_upgrades_rollbacks_and_what_is_set_by_hand_compose_in_every_order()
     person.follows(upgrade).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n08_a_release_of_helm_is_upgraded_and_rolled_back_after_what_was_set_by_hand() {
     let person = Person::new().await;
     person.follows((INSTALL, "With Helm")).await;
@@ -167,7 +167,7 @@ async fn n08_a_release_of_helm_is_upgraded_and_rolled_back_after_what_was_set_by
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_documented_commands_work_one_chapter_after_the_other() {
     let person = Person::new().await;
     let chapters = || BY_HELM.iter().chain(&BY_KUSTOMIZE);

@@ -48,7 +48,7 @@ fn kinds(values: &Value) -> Vec<String> {
     kinds.map(str::to_owned).collect()
 }
 
-#[test]
+#[taurus_needs::test]
 fn h10_a_parent_chart_switches_it_by_a_condition_and_hands_down_globals() {
     let on = kinds(&json!({
         "global": {"imageRegistry": "registry.example.com", "team": {"name": "platform"}},

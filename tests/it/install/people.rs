@@ -39,7 +39,7 @@ fn with_people(plane: &ControlPlane) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h09_view_edit_and_admin_have_the_rights_that_their_names_say() {
     let plane = plane::with("deploy/base").await;
     let _controllers = Controllers::start(plane);
@@ -84,7 +84,7 @@ async fn h09_view_edit_and_admin_have_the_rights_that_their_names_say() {
     assert!(!may(plane, "stranger", "get", &[RESOURCE]));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h09_without_the_three_roles_kubernetes_own_stay_as_they_are() {
     let plane = plane::bare().await;
     let folder = tempfile::tempdir().unwrap();
@@ -118,7 +118,7 @@ fn for_people(objects: &[Value]) -> BTreeMap<String, Vec<String>> {
     added.filter(|(_, into)| !into.is_empty()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h09_the_chart_adds_the_same_to_the_same_roles_and_has_a_switch_for_it() {
     let plane = plane::bare().await;
     let base = for_people(&kustomized(plane, "deploy/base"));

@@ -62,7 +62,7 @@ fn numbers(cell: &str) -> impl Iterator<Item = u64> {
         .filter_map(|it| it.parse().ok())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h04_the_ports_of_each_platform_of_the_page_are_let_out_by_default() {
     let plane = plane::bare().await;
     let page = Page::read("docs/install.md");
@@ -98,7 +98,7 @@ async fn h04_the_ports_of_each_platform_of_the_page_are_let_out_by_default() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h04_an_overlay_adds_a_port_as_the_page_shows() {
     let plane = plane::bare().await;
     let page = Page::read("docs/install.md");
@@ -115,7 +115,7 @@ async fn h04_an_overlay_adds_a_port_as_the_page_shows() {
     assert_eq!(let_out(&objects), more);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h11_on_openshift_user_and_groups_are_left_to_the_platform() {
     let plane = plane::bare().await;
     let namespace = "left-to-openshift";

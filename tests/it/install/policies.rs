@@ -82,7 +82,7 @@ fn try_out(plane: &ControlPlane, resource: &Value) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_samples_allow_refuse_and_warn_in_plain_words() {
     let plane = with_policies().await;
 
@@ -166,7 +166,7 @@ fn mistyped(plane: &ControlPlane, name: &str, flags: &[&str]) -> (bool, String) 
     (output.status.success(), said)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n11_a_mistyped_policy_is_refused_or_said_aloud_at_creation() {
     let plane = with_policies().await;
     // As people apply, the API server itself refuses it, and names the field.

@@ -89,7 +89,7 @@ async fn everything(world: &World, account: &Account) -> [String; 2] {
     [first.log(), second.log()]
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_right_of_the_base_is_used_and_none_is_missing() {
     let plane = plane::with("deploy/base").await;
     let world = World::on(plane, options(Mode::M2)).await;
@@ -106,7 +106,7 @@ async fn each_right_of_the_base_is_used_and_none_is_missing() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_right_of_the_component_that_watches_secrets_is_used_and_none_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     copy_into(folder.path(), "deploy");
@@ -128,7 +128,7 @@ async fn each_right_of_the_component_that_watches_secrets_is_used_and_none_is_mi
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_right_in_a_single_namespace_is_used_and_none_is_missing() {
     let plane = plane::shared().await;
     let world = World::on(plane, options(Mode::M2)).await;

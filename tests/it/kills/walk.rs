@@ -13,6 +13,7 @@ use super::{
     story::Story,
     totals::{Told, Totals},
 };
+use crate::world::verdicts;
 
 /// A line of progress after so many runs.
 const STRIDE: usize = 50;
@@ -106,6 +107,7 @@ fn before_its_effect(mut case: Case) -> Case {
 
 /// Runs them, and gives what has come of those that were told to their end.
 async fn run(cases: Vec<Case>, at_once: usize) -> (Totals, Vec<(Case, Told)>) {
+    verdicts::needed();
     let begun = Instant::now();
     let all = cases.len();
     let mut totals = Totals::default();

@@ -521,7 +521,7 @@ fn alerts() -> Vec<Value> {
         .collect()
 }
 
-#[test]
+#[taurus_needs::test]
 fn every_alert_fires_where_it_must_and_not_for_its_harmless_neighbour() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yaml"), rules()).unwrap();
@@ -679,7 +679,7 @@ impl Beside {
     }
 }
 
-#[test]
+#[taurus_needs::test]
 fn h08_each_operator_is_judged_by_itself_in_its_cluster_and_namespace() {
     let file = json!({"prometheusRule": {"enabled": true, "clusterLabel": "k8s_cluster"}});
     let chart = parse(&printed(template("taurus", "taurus-system", &file)));
@@ -709,7 +709,7 @@ fn h08_every_rule_that_groups_tells_clusters_namespaces_and_jobs_apart() {
 }
 
 /// The player judges: an alert that is expected and doesn't fire is a failure.
-#[test]
+#[taurus_needs::test]
 fn an_alert_that_does_not_fire_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yaml"), rules()).unwrap();
@@ -720,7 +720,7 @@ fn an_alert_that_does_not_fire_is_noticed() {
     assert!(!output.status.success(), "{output:?}");
 }
 
-#[test]
+#[taurus_needs::test]
 fn the_rules_are_sound_and_name_what_there_is() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yaml"), rules()).unwrap();
@@ -781,7 +781,7 @@ fn every_alert_says_what_is_wrong_and_where_help_is() {
 }
 
 /// What people read: times, durations and names are filled in.
-#[test]
+#[taurus_needs::test]
 fn the_texts_are_filled_in() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yaml"), rules()).unwrap();

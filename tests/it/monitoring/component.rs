@@ -38,7 +38,7 @@ fn by_helm(values: &Value) -> Vec<Value> {
     )))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_component_and_the_chart_mean_the_same() {
     let by_kustomize = by_kustomize().await;
     let by_helm = by_helm(&json!({
@@ -89,7 +89,7 @@ fn annotations(values: &Value, key: &str) -> Vec<String> {
         .collect()
 }
 
-#[test]
+#[taurus_needs::test]
 fn n10_a_runbook_url_is_an_address_or_is_not_there() {
     let usual = json!({"prometheusRule": {"enabled": true}});
     let none: [&str; 0] = [];
@@ -106,7 +106,7 @@ fn n10_a_runbook_url_is_an_address_or_is_not_there() {
     assert_eq!(annotations(&own, "runbook"), none);
 }
 
-#[test]
+#[taurus_needs::test]
 fn the_label_of_clusters_is_that_of_rules_and_dashboard() {
     let values = json!({
         "prometheusRule": {"enabled": true, "clusterLabel": "k8s"}, "dashboard": {"enabled": true},
@@ -121,7 +121,7 @@ fn the_label_of_clusters_is_that_of_rules_and_dashboard() {
     assert!(!dashboard.contains("{cluster=~"));
 }
 
-#[test]
+#[taurus_needs::test]
 fn the_chart_hands_the_dashboard_to_grafana() {
     let rendered = by_helm(&json!({"dashboard": {"enabled": true}}));
     let map = one(&rendered, "ConfigMap");
@@ -137,7 +137,7 @@ fn the_chart_hands_the_dashboard_to_grafana() {
     assert!(off, "both are off unless asked for");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_documented_commands_work_and_every_file_that_the_pages_name_is_there() {
     let plane = plane::bare().await;
     let kubeconfig = kubeconfig(plane, "default");

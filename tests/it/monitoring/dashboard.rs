@@ -70,7 +70,7 @@ fn judged(queries: &[String]) -> std::process::Output {
     )
 }
 
-#[test]
+#[taurus_needs::test]
 fn every_query_is_one_that_prometheus_takes_and_names_what_there_is() {
     let queries: Vec<String> = queries_of(&dashboard())
         .iter()

@@ -80,7 +80,7 @@ fn imported(text: &str) -> std::process::Output {
     promtool(folder.path(), &import)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_programs_figures_are_open_metrics_that_promtool_has_nothing_to_say_against() {
     let world = World::without_operator(options(Mode::M2)).await;
     let program = Program::start(&world).await;
@@ -102,7 +102,7 @@ async fn the_programs_figures_are_open_metrics_that_promtool_has_nothing_to_say_
 }
 
 /// The judges judge: what is wrong is refused.
-#[test]
+#[taurus_needs::test]
 fn promtool_refuses_what_is_no_open_metrics() {
     let good = "# HELP taurus_x X.\n# TYPE taurus_x counter\ntaurus_x_total 1\n# EOF\n";
     printed(imported(&timed(good)));

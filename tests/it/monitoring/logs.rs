@@ -93,7 +93,7 @@ fn fields_are_found_in_calls_of_all_shapes() {
     assert_eq!(found, ["change", "error", "name", "wait"]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_field_of_the_programs_lines_has_a_row_and_each_decision_its_line() {
     let world = World::without_operator(options(Mode::M2)).await;
     let fault = Fault::on(

@@ -69,7 +69,7 @@ fn manifest(page: &Page, world: &World) -> String {
     text.lines().map(replaced).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_command_of_the_page_on_operations_works() {
     let plane = plane::with("deploy/base").await;
     let mut world = World::without_neighbour(plane, options(Mode::M2).job(job_of(1))).await;
@@ -103,7 +103,7 @@ async fn each_command_of_the_page_on_operations_works() {
     assert!(person.folder.path().join("taurus-report/log").exists());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n09_the_way_from_the_front_page_to_the_removal_edits_the_file() {
     let plane = plane::empty().await;
     let front = Page::read("README.md");

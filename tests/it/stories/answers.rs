@@ -86,7 +86,7 @@ async fn busy(mode: Mode) {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e30_connections_that_break_stop_reads_for_a_while_and_never_double_the_change() {
     let world = World::start(options(Mode::M2)).await;
     let cut = |operation| {

@@ -58,7 +58,7 @@ async fn start(world: &mut World, meter: &Arc<Panicking>) {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_is_caught_and_the_resource_is_served_later() {
     let meter = Arc::new(Panicking {
         left: AtomicUsize::new(3),
@@ -73,7 +73,7 @@ async fn a_panic_is_caught_and_the_resource_is_served_later() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stored_object_that_cannot_be_read_is_passed_over_until_it_changes() {
     let meter = Arc::new(Panicking::default());
     let mut world = World::on(plane::loosened().await, options(Mode::M2)).await;
@@ -105,7 +105,7 @@ fn stored_condition<'s>(stored: &'s Value, kind: &str) -> Option<&'s Value> {
     all.iter().find(|condition| condition["type"] == kind)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a06_a_resource_that_cannot_be_read_is_told_which_field_to_correct() {
     let mut world = World::on(plane::loosened().await, options(Mode::M2)).await;
     world.start_operator().await;
@@ -201,7 +201,7 @@ impl Meter for Holding {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_resource_that_is_deleted_while_it_is_reconciled_is_not_counted_for_ever() {
     let meter = Arc::new(Holding::default());
     let setup = Setup {

@@ -22,7 +22,7 @@ const MOST_GROWTH: f64 = 1.2;
 const FILES_IN_PASSING: u64 = 4;
 
 /// 25 waves of eight resources; `make soak` has waves as large as the field case.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a14_waves_of_new_names_and_watches_begun_anew_leave_nothing_in_memory() {
     waves(8).await;
 }

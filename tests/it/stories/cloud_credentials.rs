@@ -128,7 +128,7 @@ fn followed(world: &World) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e09_a_clock_that_is_off_is_named_with_its_difference_and_not_called_a_wrong_key() {
     let shift = Shift::forever();
     shift.set_wall(-20 * 60);
@@ -171,7 +171,7 @@ async fn e09_a_clock_that_is_off_is_named_with_its_difference_and_not_called_a_w
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e10_a_wrong_key_that_many_share_is_never_locked_by_us() {
     const MANY: usize = 30;
     let fleet = Fleet::sample().numbered(MANY);
@@ -218,7 +218,7 @@ async fn e10_a_wrong_key_that_many_share_is_never_locked_by_us() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e12_changed_credentials_are_taken_up_without_a_restart_and_without_a_burst_of_refusals() {
     const MANY: usize = 10;
     let fleet = Fleet::sample().numbered(MANY);

@@ -5,7 +5,7 @@ use taurus_sim::{Filter, Fleet, Mode, Simulator};
 use super::cloud_credentials::with_secret;
 use crate::world::{World, condition, message, options, plane, reason};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f10_nobody_reaches_credentials_of_others_or_sends_any_to_a_host_of_their_own() {
     let world = World::start(options(Mode::M2)).await;
     let stranger = Simulator::start(options(Mode::M2)).await.unwrap();

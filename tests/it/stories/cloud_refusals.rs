@@ -7,7 +7,7 @@ use taurus_sim::{Answer, Effect, Fault, Filter, Fleet, Mode, Operation};
 use super::cloud_answers::paced;
 use crate::world::{World, condition, is_ready, is_ready_with, message, options, reason};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e06_what_is_not_there_is_told_in_one_way_however_the_cloud_says_it() {
     let gone = [
         Answer::new(404, ""),
@@ -63,7 +63,7 @@ async fn e06_what_is_not_there_is_told_in_one_way_however_the_cloud_says_it() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e25_a_missing_permission_is_told_with_its_code_and_asked_for_slowly() {
     let nested = json!({"error": {"error_code": "EPS.0004", "error_msg": "no permission in the enterprise project"}});
     let bare = json!({"message": "action forbidden"});

@@ -90,7 +90,7 @@ async fn is_refused(world: &World, name: &str, said: &str) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn default_credentials_serve_who_is_named_and_are_taken_up_anew_when_they_change() {
     let fleet = Fleet::sample().numbered(1);
     let mut world = World::without_operator(options(Mode::M2).fleet(fleet)).await;
@@ -132,7 +132,7 @@ async fn default_credentials_serve_who_is_named_and_are_taken_up_anew_when_they_
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn default_credentials_are_for_nobody_who_is_not_named() {
     let fleet = Fleet::sample().numbered(2);
     let mut world = World::without_operator(options(Mode::M2).fleet(fleet)).await;

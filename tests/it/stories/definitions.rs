@@ -8,7 +8,7 @@ use crate::world::{
     World, gate::Gate, is_ready, operator::Setup, options, plane, program::Program,
 };
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a05_one_stored_object_that_cannot_be_decoded_stops_nobody() {
     let plane = plane::of_its_own(plane::loosen).await;
     let fleet = Fleet::sample().numbered(5);
@@ -69,7 +69,7 @@ async fn a05_one_stored_object_that_cannot_be_decoded_stops_nobody() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c13_a_definition_without_status_leads_to_no_change_and_to_no_hot_loop() {
     let plane = plane::of_its_own(|definition| {
         let version = definition.pointer_mut("/spec/versions/0").unwrap();
@@ -106,7 +106,7 @@ async fn c13_a_definition_without_status_leads_to_no_change_and_to_no_hot_loop()
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_definition_that_drops_the_record_of_a_change_leads_to_no_change() {
     let plane = plane::of_its_own(|definition| {
         let status = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";

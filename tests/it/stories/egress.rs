@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use taurus_controlplane::needs;
 use taurus_sim::Mode;
 
 use crate::world::{
@@ -20,7 +21,7 @@ use crate::world::{
 /// `operator:p@ss` in base64, as a proxy is shown it.
 const SHOWN: &str = "b3BlcmF0b3I6cEBzcw==";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a18_calls_of_the_cloud_go_through_the_proxy_of_the_environment_those_of_the_cluster_do_not()
  {
     for (exempt, none) in [
@@ -69,11 +70,10 @@ async fn a18_calls_of_the_cloud_go_through_the_proxy_of_the_environment_those_of
 }
 
 /// `::1` stands for an address of a cluster's services in IPv6: a machine has no other that nobody has to set up.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a18_a_cluster_whose_address_is_one_of_ipv6_is_found_as_pods_find_it() {
     if let Some(missing) = missing_for_pods() {
-        eprintln!("not shown on this machine: {missing}");
-        return;
+        needs::lacking("a pod's place on the network", missing);
     }
     let world = World::without_operator(options(Mode::M2)).await;
     let relay = Relay::start(world.plane).await;
@@ -119,7 +119,7 @@ async fn a18_a_cluster_whose_address_is_one_of_ipv6_is_found_as_pods_find_it() {
 /// What a machine lacks on which a program can't be run as in a pod, with a loopback of IPv6.
 fn missing_for_pods() -> Option<&'static str> {
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
-        return Some("it has no ::1");
+        return Some("this machine has no ::1: turn IPv6 on");
     }
     let own_files = Command::new("unshare")
         .args([
@@ -134,5 +134,5 @@ fn missing_for_pods() -> Option<&'static str> {
         .output();
     let allowed = own_files.is_ok_and(|output| output.status.success());
     (!allowed)
-        .then_some("nobody may have a file system of his own (unshare --map-root-user --mount)")
+        .then_some("nobody may have a file system of their own here (unshare --map-root-user --mount): allow user namespaces")
 }

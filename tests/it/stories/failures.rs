@@ -83,7 +83,7 @@ async fn falls_ill(mode: Mode) {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a11_tries_of_one_resource_grow_apart_and_begin_anew_after_a_success() {
     let world = World::start(options(Mode::M2)).await;
     let down = || on_lists(Effect::respond(Answer::new(500, "")));
@@ -114,7 +114,7 @@ fn gaps(entries: &[taurus_sim::Entry]) -> Vec<Duration> {
     pairs.map(|pair| pair[1].saturating_sub(pair[0])).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a20_texts_that_differ_only_in_their_ids_are_written_once() {
     let world = World::start(options(Mode::M2)).await;
     for number in 0..8 {
@@ -133,7 +133,7 @@ async fn a20_texts_that_differ_only_in_their_ids_are_written_once() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c20_long_texts_are_cut_and_the_status_is_stored() {
     let world = World::start(options(Mode::M2)).await;
     let controls: String = (0..32_u8).map(char::from).cycle().take(100_000).collect();
@@ -184,7 +184,7 @@ async fn c20_long_texts_are_cut_and_the_status_is_stored() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a15_two_hundred_odd_answers_harm_neither_the_process_nor_the_others() {
     let world = with_resyncs(Mode::M2).await;
     world.want(sample::PORT).await;

@@ -10,7 +10,7 @@ use taurus_sim::{Answer, Effect, Fault, Fleet, Mode, Operation, sample};
 
 use crate::world::{PATIENCE, World, is_ready, options, program::Program, reason};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f05_figures_of_resources_go_with_them() {
     let count = 40;
     let fleet = Fleet::sample().numbered(count);
@@ -50,7 +50,7 @@ async fn f05_figures_of_resources_go_with_them() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f06_trouble_that_lasts_makes_few_events() {
     let world = World::start(options(Mode::M2)).await;
     for number in 0..60 {
@@ -84,7 +84,7 @@ async fn f06_trouble_that_lasts_makes_few_events() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f08_the_right_to_read_the_named_secrets_alone_is_enough() {
     let mut world = World::without_operator(options(Mode::M2)).await;
     let rules = json!([

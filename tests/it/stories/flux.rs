@@ -18,7 +18,7 @@ use crate::world::{
 /// As Flux was for long: a variable that is missing is nothing. Now it fails the build.
 const LENIENT: [&str; 1] = ["--feature-gates=StrictPostBuildSubstitutions=false"];
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c15_a_variable_that_flux_fills_gives_a_number_or_is_refused_with_the_name_of_the_field() {
     let world = World::without_operator(options(Mode::M2)).await;
     let with = |words: &[(&str, &str)]| world.manifest("\"${name}\"", words);
@@ -73,7 +73,7 @@ async fn c15_a_variable_that_flux_fills_gives_a_number_or_is_refused_with_the_na
     flux.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g01_a_base_with_variables_gives_the_right_types_and_names_what_is_missing() {
     let world = World::without_operator(options(Mode::M2)).await;
     let mut kustomizations = example(&world, "proxies.yaml");
@@ -123,7 +123,7 @@ async fn g01_a_base_with_variables_gives_the_right_types_and_names_what_is_missi
 /// Flux's times are short: 5 s for its timeout of 5 min, 1 s between tries. The job's 8 min are the simulator's, which pass
 /// when the story lets them: after the timeout. The operator itself is not rolled out by Flux here, since nothing runs
 /// pods; a `ConfigMap` takes its place in the chain.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g03_a_chain_tells_of_its_timeout_then_heals_and_applying_again_changes_nothing() {
     let world = World::start(options(Mode::M2).job(job_of(8 * 60))).await;
     world

@@ -9,7 +9,7 @@ use crate::world::{
 
 const DOCS: &str = include_str!("../../../docs/gitops.md");
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c02_the_documented_commands_wait_for_the_new_port_also_those_for_older_kubectl() {
     let world = World::start(options(Mode::M2).job(job_of(1))).await;
     world.want(3307).await;
@@ -33,7 +33,7 @@ async fn c02_the_documented_commands_wait_for_the_new_port_also_those_for_older_
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c04_both_ways_to_install_the_health_script_add_it_and_leave_the_rest_alone() {
     let world = World::start(options(Mode::M2)).await;
     let kubectl = |arguments: &[&str]| {

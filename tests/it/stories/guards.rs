@@ -37,7 +37,7 @@ fn is_told(object: &TaurusProxyPort) -> bool {
     ["CredentialsInvalid", "CredentialsLocked"].contains(&reason(object))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_guesses_the_secret_of_another_tenant_s_key_cannot_lock_it() {
     let fleet = Fleet::sample().numbered(MANY);
     let world = World::start(options(Mode::M2).fleet(fleet)).await;
@@ -85,7 +85,7 @@ async fn who_guesses_the_secret_of_another_tenant_s_key_cannot_lock_it() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_pair_in_many_secrets_is_tried_as_if_it_were_in_one() {
     let fleet = Fleet::sample().numbered(MANY);
     let world = World::start(options(Mode::M2).fleet(fleet)).await;

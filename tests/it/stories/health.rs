@@ -21,7 +21,7 @@ struct State {
     object: Value,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c04_argo_cd_takes_each_state_for_what_it_is() {
     let states = include_str!("../../fixtures/argocd/states.yaml");
     let states: Vec<State> = serde_saphyr::from_str(states).unwrap();
@@ -54,7 +54,7 @@ fn n10_the_health_script_names_no_reason_that_there_is_not() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c04_argo_cd_knows_every_reason() {
     let main = |reason: &Reason| reason.class() != Class::Detail;
     let reasons: Vec<Reason> = Reason::iter().filter(main).collect();
@@ -72,7 +72,7 @@ async fn c04_argo_cd_knows_every_reason() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c04_whatever_stands_in_an_object_the_script_ends_with_a_health() {
     let odd = [
         json!(null),
@@ -113,7 +113,7 @@ async fn c04_whatever_stands_in_an_object_the_script_ends_with_a_health() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c04_argo_cd_follows_a_change_from_its_suspension_to_its_end() {
     let world = World::start(options(Mode::M2)).await;
     let mut resource = world.resource(3307);

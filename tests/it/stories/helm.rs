@@ -15,7 +15,7 @@ const CHART: &str = "deploy/examples/helm/proxy-port";
 /// Any value, as it stands in front of Helm's schema.
 const SKIP: &str = "--skip-schema-validation";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g07_a_port_that_helm_renders_is_a_number_or_is_refused_by_schema_or_api_server() {
     let world = World::without_operator(options(Mode::M2)).await;
     let folder = chart(None);
@@ -68,7 +68,7 @@ async fn g07_a_port_that_helm_renders_is_a_number_or_is_refused_by_schema_or_api
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g07_a_template_that_quotes_the_port_or_leaves_it_empty_is_refused_with_its_name() {
     let world = World::without_operator(options(Mode::M2)).await;
     for template_of_port in [

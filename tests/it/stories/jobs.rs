@@ -42,7 +42,7 @@ async fn ready_comes_last(mode: Mode) {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b29_what_the_list_shows_while_a_job_runs_is_told_with_its_time_and_the_port_stands_still()
 {
     let world = World::start(options(Mode::M4)).await;
@@ -207,7 +207,7 @@ async fn completed_without_port(mode: Mode) {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e17_the_spelling_of_an_end_does_not_matter() {
     for word in ["COMPLETED", "completed", "Completed", "Completed "] {
         let job = job_of(5).end_word(word);
@@ -219,7 +219,7 @@ async fn e17_the_spelling_of_an_end_does_not_matter() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e17_an_unknown_word_is_a_job_that_still_runs_and_is_shown() {
     for (word, shown) in [
         (json!("SUCCESS"), "SUCCESS"),

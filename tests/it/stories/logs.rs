@@ -18,7 +18,7 @@ async fn renewed(world: &World) -> Option<MicroTime> {
 }
 
 /// Standard error is a full pipe from the first line on, and stays one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r01_a_log_that_nobody_reads_holds_up_nothing() {
     let world = World::without_operator(options(Mode::M3)).await;
     let (mut program, pipe) = Program::start_unread(&world).await;
@@ -70,7 +70,7 @@ async fn r01_a_log_that_nobody_reads_holds_up_nothing() {
 }
 
 /// The end of the process doesn't wait for a reader either.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r01_a_process_ends_though_nobody_reads_its_last_lines() {
     let world = World::without_operator(options(Mode::M2)).await;
     let (mut program, pipe) = Program::start_unread(&world).await;

@@ -9,7 +9,7 @@ use taurus_sim::{Filter, Mode, Operation, Options, sample};
 
 use crate::world::{NAME, World, is_ready, job_of, options, plane};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c09_a_status_that_comes_from_git_has_no_effect() {
     let job = job_of(10);
     let world = World::start(Options::stepped().mode(Mode::M2).job(job)).await;
@@ -52,7 +52,7 @@ fn apply(world: &World, port: u16, status: &Value, flags: &[&str]) {
     assert!(output.status.success(), "{output:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d10_the_case_of_ids_does_not_matter() {
     let world = World::start(options(Mode::M2)).await;
     let upper = |id: &str| {
@@ -69,7 +69,7 @@ async fn d10_the_case_of_ids_does_not_matter() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d15_a_resource_with_the_longest_name_is_served_like_any_other() {
     let world = World::start(options(Mode::M2)).await;
     let mut resource = world.resource(3307);
@@ -109,7 +109,7 @@ async fn told(world: &World, reason: &str) -> Vec<String> {
     ours.map(|event| event.note.unwrap_or_default()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n11_a_mistyped_policy_that_the_api_server_drops_is_said_aloud_by_the_operator() {
     let world = World::start(options(Mode::M2)).await;
     let mut manifest = serde_json::to_value(world.resource(3307)).unwrap();

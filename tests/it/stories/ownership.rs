@@ -89,7 +89,7 @@ fn named(name: &str, namespace: &str) -> ObjectMeta {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_cannot_see_a_proxy_keeps_nobody_from_it() {
     let world = World::start(options(Mode::M2)).await;
     world
@@ -134,7 +134,7 @@ fn without_resyncs() -> Setup {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h03_a_resource_that_is_renamed_is_ready_soon_after_the_old_one_is_gone() {
     let plane = plane::of_its_own(|_| ()).await;
     let mut world = World::on(plane, options(Mode::M2)).await;
@@ -195,7 +195,7 @@ async fn h03_a_resource_that_is_renamed_is_ready_soon_after_the_old_one_is_gone(
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h15_an_owner_that_is_replaced_by_force_keeps_its_proxy() {
     let plane = plane::of_its_own(|_| ()).await;
     let mut world = World::on(plane, options(Mode::M2)).await;
@@ -301,7 +301,7 @@ async fn events(client: &Client, namespace: &str, reason: &str) -> Vec<Event> {
     all
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h13_a_neighbour_who_gives_a_job_up_is_heard_and_all_concerned_are_told() {
     let world = World::start(options(Mode::M2).job(job_of(900))).await;
     world.want(3307).await;

@@ -79,7 +79,7 @@ async fn contested(mode: Mode) {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_only_observes_never_asks_for_a_change_and_says_what_would_be_done() {
     let world = World::start(options(Mode::M2)).await;
     let mut resource = world.resource(3307);
@@ -93,7 +93,7 @@ async fn who_only_observes_never_asks_for_a_change_and_says_what_would_be_done()
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drift_is_only_reported_where_changes_alone_are_applied() {
     let world = World::start(options(Mode::M2)).await;
     let mut resource = world.resource(3307);
@@ -113,7 +113,7 @@ async fn drift_is_only_reported_where_changes_alone_are_applied() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suspended_resource_starts_nothing_but_follows_what_runs() {
     let world = World::start(options(Mode::M1)).await;
     let mut resource = world.resource(3307);
@@ -134,7 +134,7 @@ async fn a_suspended_resource_starts_nothing_but_follows_what_runs() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_resources_for_one_proxy_the_older_wins_and_the_other_takes_over_when_it_is_gone() {
     let world = World::start(options(Mode::M2)).await;
     world.want(3307).await;
@@ -162,7 +162,7 @@ async fn of_two_resources_for_one_proxy_the_older_wins_and_the_other_takes_over_
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_proxies_of_one_instance_are_changed_one_after_the_other() {
     const SECOND: &str = "00000000000000000000000000000002po01";
     let fleet = Fleet::sample().proxy_in(sample::INSTANCE, SECOND, sample::PORT);
@@ -185,7 +185,7 @@ async fn two_proxies_of_one_instance_are_changed_one_after_the_other() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_settled_resource_stays_ready_through_a_short_outage_and_not_through_a_long_one() {
     let world = with_resyncs(options(Mode::M2)).await;
     world.want(3307).await;

@@ -37,7 +37,7 @@ fn read(path: &str) -> Value {
     serde_saphyr::from_str(&text).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c11_definitions_are_upgraded_and_rolled_back_while_jobs_run_and_no_job_is_lost() {
     let plane = plane::of_its_own(|definition| *definition = first()).await;
     let fleet = Fleet::sample().numbered(1);
@@ -86,7 +86,7 @@ async fn c11_definitions_are_upgraded_and_rolled_back_while_jobs_run_and_no_job_
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c11_a_definition_that_knows_no_changes_leads_to_no_second_one() {
     let plane = plane::of_its_own(|_| ()).await;
     let mut world = World::on(plane, options(Mode::M3)).await;
@@ -128,7 +128,7 @@ async fn c11_a_definition_that_knows_no_changes_leads_to_no_second_one() {
 }
 
 /// Words and fields that this release does not know, in all places of a status that have words.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c11_words_of_a_later_release_are_read_without_loss_of_the_job() {
     let plane = plane::of_its_own(|definition| {
         let status = definition.pointer_mut(STATUS).unwrap();

@@ -46,7 +46,7 @@ async fn at_sixty_times<T>(world: &World, waiting: impl Future<Output = T>) -> T
 }
 
 /// Three restarts, each with a full round of reads, at a sixth of all durations; 210 resources stand for 300.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b18_a_settled_fleet_survives_restarts_under_a_tight_limit_without_a_write() {
     let mut fleet = Fleet::sample();
     for (nth, (project, ..)) in PROJECTS.iter().enumerate() {

@@ -21,7 +21,7 @@ use tokio::process::Command;
 use super::rotation::allow_watching;
 use crate::world::{
     PATIENCE, World, front::Recorded, message, operator::Setup, options, plane, program::Program,
-    reason,
+    reason, verdicts,
 };
 
 /// A token that somebody has fetched elsewhere.
@@ -170,7 +170,7 @@ async fn echo_each(world: &World) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f07_no_secret_reaches_status_events_logs_or_metrics_whatever_happens_at_the_finest_level()
 {
     let accounts = Accounts::sample().token(TOKEN);
@@ -278,11 +278,12 @@ impl Meter for Panicking {
 /// Set in the process whose output is searched.
 const WITHIN: &str = "TAURUS_STORY_WITHIN";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f07_a_panic_in_the_midst_of_a_reconcile_shows_no_secret_either() {
     if std::env::var_os(WITHIN).is_some() {
         return panic_within().await;
     }
+    verdicts::needed();
     let name = std::thread::current().name().map(str::to_owned);
     let name = name.filter(|name| name.contains("f07_"));
     let name = name.unwrap_or_else(|| {

@@ -14,7 +14,7 @@ in_all_modes! {
     b14_what_differs_only_in_ways_that_do_not_matter_is_left_alone: odd_lists;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a10_a_settled_resource_is_never_written_and_read_only_at_its_pace() {
     let world = with_resyncs(options(Mode::M1)).await;
     world.want(3307).await;
@@ -38,7 +38,7 @@ async fn a10_a_settled_resource_is_never_written_and_read_only_at_its_pace() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a21_times_of_conditions_move_only_with_their_statuses() {
     let world = with_resyncs(options(Mode::M2)).await;
     world.want(3307).await;

@@ -27,7 +27,7 @@ const VOLATILE: [(&str, &str); 5] = [
 /// Why jobs fail here.
 const WHY: &str = "the port group is being rebuilt";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_when_nobody_has_looked_at_it_yet() {
     let mut world = World::without_operator(options(Mode::M2)).await;
     world.want(3307).await;
@@ -37,7 +37,7 @@ async fn shown_when_nobody_has_looked_at_it_yet() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_when_settled() {
     let world = World::start(options(Mode::M2)).await;
     world.want(3307).await;
@@ -46,7 +46,7 @@ async fn shown_when_settled() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_while_a_change_runs() {
     let world = World::start(options(Mode::M2)).await;
     world.want(3307).await;
@@ -62,7 +62,7 @@ async fn shown_while_a_change_runs() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_while_the_port_is_not_seen_yet() {
     let world = unhurried().await;
     let lag = PortShows::After(Duration::from_secs(90));
@@ -77,7 +77,7 @@ async fn shown_while_the_port_is_not_seen_yet() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_while_a_failed_change_is_tried_again() {
     let world = unhurried().await;
     world.sim.next_job_of(sample::PROXY, failing());
@@ -88,7 +88,7 @@ async fn shown_while_a_failed_change_is_tried_again() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_when_given_up_after_failed_jobs() {
     let world = World::start(options(Mode::M2)).await;
     for _ in 0..4 {
@@ -100,7 +100,7 @@ async fn shown_when_given_up_after_failed_jobs() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_when_suspended_with_another_port() {
     let world = World::start(options(Mode::M2)).await;
     let mut resource = world.resource(3307);
@@ -117,7 +117,7 @@ async fn shown_when_suspended_with_another_port() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_when_drift_is_only_reported() {
     let world = World::start(options(Mode::M2)).await;
     let mut resource = world.resource(3307);
@@ -131,7 +131,7 @@ async fn shown_when_drift_is_only_reported() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_when_there_are_no_credentials() {
     let world = World::start(options(Mode::M2)).await;
     world.create(&world.resource_with(3307, "absent")).await;
@@ -140,7 +140,7 @@ async fn shown_when_there_are_no_credentials() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_when_there_is_no_such_proxy() {
     let world = World::start(options(Mode::M2)).await;
     world.sim.set_present(sample::PROXY, false).unwrap();
@@ -150,7 +150,7 @@ async fn shown_when_there_is_no_such_proxy() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_when_the_service_refuses_the_port() {
     let world = World::start(options(Mode::M2)).await;
     let refusal = Answer::error(400, "DBS.200461", "The port is out of range.");
@@ -162,7 +162,7 @@ async fn shown_when_the_service_refuses_the_port() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_when_only_observed() {
     let world = World::start(options(Mode::M2)).await;
     let mut resource = world.resource(3307);

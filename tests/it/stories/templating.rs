@@ -24,7 +24,7 @@ enum Outcome {
     NotFilled(&'static str),
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c15_a_variable_in_a_text_gives_a_number_or_is_refused_with_the_name_of_the_field() {
     let world = World::without_operator(options(Mode::M2)).await;
     let refused = || Outcome::Refused("spec.port");
@@ -84,7 +84,7 @@ fn fill(text: &str, value: Option<&str>, strict: bool) -> std::process::Output {
     filling.wait_with_output().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c16_a_reference_follows_the_name_of_a_generated_secret_and_a_rotation_moves_no_port() {
     let world = World::start(options(Mode::M2)).await;
     let folder = tempfile::tempdir().unwrap();

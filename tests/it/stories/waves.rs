@@ -23,7 +23,7 @@ enum Sync {
     Failed(i64, String),
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g08_the_wave_after_the_port_is_applied_once_the_cloud_has_the_port_and_never_if_its_job_fails()
  {
     let world = World::start(options(Mode::M2).job(job_of(180))).await;

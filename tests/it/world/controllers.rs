@@ -1,16 +1,16 @@
 //! The controllers that a real cluster has beside its API server: kube-controller-manager.
 //!
-//! Relies on Go where it was not built before; `make test` builds it first. There is still no scheduler and no kubelet:
-//! pods are made, and stay Pending.
+//! A test that needs it is left out where it was not built; `make controllers` builds it. There is still no scheduler and no
+//! kubelet: pods are made, and stay Pending.
 
 use std::{
     fs::File,
     process::{Child, Command, Stdio},
 };
 
-use taurus_controlplane::ControlPlane;
+use taurus_controlplane::{ControlPlane, needs};
 
-use super::tools::{printed, root};
+use super::tools::found;
 
 /// Those that make pods of a Deployment and see to their eviction, those that empty a namespace, and the one that adds rules to
 /// the roles that Kubernetes has for people.
@@ -23,12 +23,15 @@ pub struct Controllers(Child);
 impl Controllers {
     /// Starts them, as an administrator. What they log lies in the folder of the control plane.
     pub fn start(plane: &ControlPlane) -> Self {
-        let mut build = Command::new(root().join("tests/controlplane/build"));
-        build.arg("kube-controller-manager");
-        let program = printed(build.output().unwrap());
+        let found = found("tests/controlplane/build", "kube-controller-manager");
+        let program = found.unwrap_or_else(|| {
+            let way = "kube-controller-manager is not built: run `make controllers`";
+            needs::lacking("its controllers", way)
+        });
         let log = File::create(plane.folder().join("kube-controller-manager.log")).unwrap();
         let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", program.trim()])
+            .args(["--pdeathsig", "KILL"])
+            .arg(program)
             .arg(format!("--kubeconfig={}", plane.kubeconfig().display()))
             .arg(format!("--controllers={WANTED}"))
             .args(["--leader-elect=false", "--secure-port=0"])

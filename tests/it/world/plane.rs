@@ -22,7 +22,7 @@ use kube::{
     runtime::{conditions::is_crd_established, wait::await_condition},
 };
 use serde_json::{Value, json};
-use taurus_controlplane::ControlPlane;
+use taurus_controlplane::{ControlPlane, needs};
 use taurus_port_operator::crd;
 use tokio::sync::OnceCell;
 
@@ -100,7 +100,7 @@ pub fn loosen(definition: &mut Value) {
 
 async fn started() -> ControlPlane {
     prepare();
-    ControlPlane::start().await.unwrap()
+    needs::control_plane().await.unwrap()
 }
 
 /// What every process needs once: a crypto provider, and logs for whoever looks into a failure with `RUST_LOG`.

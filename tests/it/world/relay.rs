@@ -6,6 +6,7 @@
 
 use std::{
     net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -357,9 +358,11 @@ impl Shared {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[should_panic(expected = "a fault that met nothing")]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_that_met_nothing_fails_its_story() {
     let relay = Relay::start(plane::shared().await).await;
     relay.inject(Fault::on(&[Call::ReadLease], Effect::Expire));
+    let failed = catch_unwind(AssertUnwindSafe(|| drop(relay))).unwrap_err();
+    let said = failed.downcast_ref::<String>().unwrap();
+    assert!(said.contains("a fault that met nothing"), "{said}");
 }

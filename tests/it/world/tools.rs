@@ -1,6 +1,6 @@
 //! The programs that people render manifests with: kubectl, and what `tests/gitops/build` builds.
 //!
-//! Relies on Go where a program was not built before; `make test` builds all of them first.
+//! A test that needs one which was not built is left out; `make gitops-tools` builds all of them.
 
 use std::{
     fmt::Write as _,
@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
 };
+
+use taurus_controlplane::needs;
 
 use super::{WANTED, World, plane};
 
@@ -18,12 +20,22 @@ pub fn root() -> &'static Path {
 
 /// The path of a program of `tests/gitops`.
 pub fn tool(name: &str) -> PathBuf {
-    let built = Command::new(root().join("tests/gitops/build"))
-        .arg(name)
+    let found = found("tests/gitops/build", name);
+    found.unwrap_or_else(|| {
+        let way = "not all of helm, promtool and the like are built: run `make gitops-tools`";
+        needs::lacking("GitOps tools", way)
+    })
+}
+
+/// The path of a program that a script of the repository builds; none where it was not built.
+pub fn found(script: &str, name: &str) -> Option<PathBuf> {
+    let asked = Command::new(root().join(script))
+        .args(["--find", name])
         .output()
         .unwrap();
-    assert!(built.status.success(), "{built:?}");
-    PathBuf::from(String::from_utf8(built.stdout).unwrap().trim())
+    assert!(asked.status.success(), "{asked:?}");
+    let path = String::from_utf8(asked.stdout).unwrap();
+    (!path.is_empty()).then(|| PathBuf::from(path.trim()))
 }
 
 /// Helm, with all that it keeps in this folder.

@@ -11,7 +11,7 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::Value;
-use taurus_controlplane::ControlPlane;
+use taurus_controlplane::{ControlPlane, needs};
 
 use super::{plane, tools::tool};
 
@@ -57,6 +57,13 @@ impl Verdict {
     pub fn health(&self) -> Health {
         self.argocd.as_ref().expect("the kind has a health").status
     }
+}
+
+/// Leaves a story out where it can't begin, or nobody could give a verdict at its end. Whoever plays it in a task of its own, or in
+/// another process, calls this before.
+pub fn needed() {
+    needs::programs_of_control_plane();
+    tool("health");
 }
 
 /// The verdicts on objects, in their order.

@@ -23,7 +23,7 @@ use kube::{
     runtime::{conditions::is_crd_established, wait::await_condition},
 };
 use serde_json::{Value, json};
-use taurus_controlplane::ControlPlane;
+use taurus_controlplane::{ControlPlane, needs};
 use taurus_port_operator::crd::{self, TaurusProxyPort};
 use taurus_schedules::{Fake, NAMESPACE};
 
@@ -266,7 +266,7 @@ async fn about_leases(client: Client) -> Vec<String> {
 async fn real() -> (ControlPlane, Client) {
     // An error means that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let plane = ControlPlane::start().await.unwrap();
+    let plane = needs::control_plane().await.unwrap();
     let client = plane.client().await.unwrap();
     let params = PostParams::default();
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
@@ -276,7 +276,7 @@ async fn real() -> (ControlPlane, Client) {
         .unwrap();
     let name = "taurusproxyports.taurusdb.huaweicloud.com";
     let established = await_condition(definitions, name, is_crd_established());
-    tokio::time::timeout(Duration::from_mins(2), established)
+    tokio::time::timeout(Duration::from_mins(10), established)
         .await
         .unwrap()
         .unwrap();
@@ -293,7 +293,7 @@ async fn real() -> (ControlPlane, Client) {
     (plane, client)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_api_server_in_memory_says_what_the_real_one_says() {
     let (_plane, client) = real().await;
     let fake = Fake::default();
