@@ -1,6 +1,6 @@
 //! What the controllers of a real cluster make of an installation: pods of its Deployment, and the end of a namespace.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use kube::{
     Api,
@@ -13,16 +13,13 @@ use taurus_sim::{Filter, Fleet, Mode, Operation};
 
 use super::manifests::{apply, deployed, kubeconfig_of, kustomized, one, unwarned};
 use crate::world::{
-    World, controllers::Controllers, is_ready_with, job_id, options, plane, program::Program,
-    reason, tools::printed,
+    PATIENCE, World, controllers::Controllers, is_ready_with, job_id, options, plane,
+    program::Program, reason, tools::printed,
 };
 
 const OVERLAY: &str = "deploy/overlays/highly-available";
 
-/// The longest that a namespace may take until it is gone.
-const GONE_WITHIN: Duration = Duration::from_mins(1);
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c19_controllers_make_the_pods_and_a_namespace_with_a_change_in_flight_goes_away() {
     let plane = plane::with(OVERLAY).await;
     let _controllers = Controllers::start(plane);
@@ -137,7 +134,7 @@ async fn a_namespace_goes_away_and_its_job_is_minded(world: &World, operator: &P
         .until("its job is on record", |object| job_id(object).is_some())
         .await;
 
-    let timeout = format!("--timeout={}s", GONE_WITHIN.as_secs());
+    let timeout = format!("--timeout={}s", PATIENCE.as_secs());
     let delete = ["delete", "namespace", &world.namespace, &timeout];
     printed(plane::kubectl(plane, &delete));
     let left = world.api().list(&ListParams::default()).await.unwrap();

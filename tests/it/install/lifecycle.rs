@@ -73,7 +73,7 @@ fn older_chart(folder: &Path) -> String {
     chart.to_str().unwrap().to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_keeps_a_job_in_flight_and_brings_the_new_definition() {
     let plane = plane::empty().await;
     let folder = tempfile::tempdir().unwrap();
@@ -126,7 +126,7 @@ async fn an_upgrade_keeps_a_job_in_flight_and_brings_the_new_definition() {
     drop(new);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn uninstalling_keeps_the_resources_and_without_an_operator_they_can_be_deleted() {
     let plane = plane::empty().await;
     let folder = tempfile::tempdir().unwrap();
@@ -193,11 +193,11 @@ async fn uninstalling_keeps_the_resources_and_without_an_operator_they_can_be_de
     // Nobody is there to let go of anything, and nothing has to be.
     world.delete().await;
     assert!(world.api().get_opt(NAME).await.unwrap().is_none());
-    printed(plane::kubectl(plane, &["delete", CRD, "--timeout=60s"]));
+    printed(plane::kubectl(plane, &["delete", CRD, "--timeout=10m"]));
     assert!(world.api().list(&ListParams::default()).await.is_err());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c19_the_operator_and_its_resources_are_removed_at_once_and_none_stays_behind() {
     let plane = plane::bare().await;
     let job = Options::stepped().mode(Mode::M2).job(job_of(10));

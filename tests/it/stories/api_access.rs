@@ -27,7 +27,7 @@ use crate::world::{
 const NAMESPACE: &str = "taurus-system";
 const ACCOUNT: &str = "taurus-port-operator";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a04_lists_that_are_refused_at_the_start_are_tried_again_until_the_operator_works() {
     // The first look at the cluster, and the first list of the watch after a look that succeeded.
     let faults = [
@@ -59,7 +59,7 @@ async fn a04_lists_that_are_refused_at_the_start_are_tried_again_until_the_opera
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a04_a_definition_that_comes_after_the_operator_is_noticed() {
     let plane = plane::of_its_own(|_| ()).await;
     let world = World::on(plane, options(Mode::M2)).await;
@@ -137,7 +137,7 @@ async fn token_bound_to(world: &World, secret: &str) -> String {
     issued.unwrap().status.unwrap().token
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a17_a_token_that_is_swapped_is_used_and_an_empty_file_meanwhile_is_survived() {
     const EMPTY_FOR: Duration = Duration::from_secs(30);
     const USED_WITHIN: Duration = Duration::from_secs(90);
@@ -185,7 +185,8 @@ async fn a17_a_token_that_is_swapped_is_used_and_an_empty_file_meanwhile_is_surv
             new.clone().any(|seen| seen.answer == Some(200))
         })
         .await;
-    assert!(swapped.elapsed() < USED_WITHIN);
+    let took = swapped.elapsed();
+    assert!(took < USED_WITHIN + world.slack().await, "{took:?}");
     world.want_now(3308).await;
     world.until_ready(3308).await;
     assert_eq!(world.asked_for(), [3307, 3308]);
@@ -206,7 +207,7 @@ fn expired_authority() -> String {
     params.self_signed(&key).unwrap().pem()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a19_bundles_of_authorities_that_kubectl_takes_are_taken_and_a_wrong_one_is_named() {
     let world = World::without_operator(options(Mode::M2)).await;
     let relay = Relay::start(world.plane).await;

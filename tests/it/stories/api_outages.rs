@@ -19,8 +19,8 @@ const OUTAGE: Duration = Duration::from_secs(30);
 /// Within this somebody leads again.
 const SOON: Duration = Duration::from_mins(1);
 
-/// A clock that is read now and then may be late by this.
-const SLACK: Duration = Duration::from_secs(1);
+/// What was begun in time may come late by this, on a machine that is busy.
+const SLACK: Duration = Duration::from_secs(5);
 
 async fn program_behind(world: &World, relay: &Relay) -> Program {
     let kubeconfig = relay.kubeconfig();
@@ -44,7 +44,7 @@ fn statuses(relay: &Relay) -> Vec<Seen> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_id_that_comes_while_the_api_server_is_away_is_recorded_by_the_same_process() {
     let world = World::without_operator(options(Mode::M3)).await;
     let mut relay = Relay::start(world.plane).await;
@@ -68,7 +68,7 @@ async fn a_job_id_that_comes_while_the_api_server_is_away_is_recorded_by_the_sam
     world
         .until("its job is on record", |object| job_id(object).is_some())
         .await;
-    assert!(back_since.elapsed() < SOON);
+    let took = back_since.elapsed();
     world.until_ready(3307).await;
     let leads_since = answered(&Call::WriteLease, &relay)
         .into_iter()
@@ -80,13 +80,14 @@ async fn a_job_id_that_comes_while_the_api_server_is_away_is_recorded_by_the_sam
         let is_the_job = write.body.contains("jobID");
         assert!(!while_it_did_not_lead || is_the_job, "{write:?}");
     }
+    assert!(took < SOON + world.slack().await, "{took:?}");
     assert_eq!(world.asked_for(), [3307]);
     assert!(program.is_running(), "{}", program.log());
     world.finish().await;
 }
 
 /// One outage of the hourly ones.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f01_a_lease_whose_renewals_are_never_answered_pauses_the_only_process_and_ends_nothing() {
     let world = World::without_operator(options(Mode::M3)).await;
     let relay = Relay::start(world.plane).await;
@@ -117,7 +118,8 @@ async fn f01_a_lease_whose_renewals_are_never_answered_pauses_the_only_process_a
     // A job that ended just now would hold the next change back.
     world.pass(180);
     world.until_change(2).await;
-    assert!(healthy.elapsed() < SOON);
+    let took = healthy.elapsed();
+    assert!(took < SOON + world.slack().await, "{took:?}");
     world.until_ready(3308).await;
     assert_eq!(world.asked_for(), [3307, 3308]);
     assert!(program.is_running(), "{}", program.log());
@@ -125,7 +127,7 @@ async fn f01_a_lease_whose_renewals_are_never_answered_pauses_the_only_process_a
 }
 
 /// Of two processes each has a way of its own to the API server.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f01_a_lease_whose_renewals_are_never_answered_is_one_of_two_processes_at_most_once() {
     for stage in [Stage::After, Stage::Before] {
         let world = World::without_operator(options(Mode::M2)).await;
@@ -156,7 +158,9 @@ async fn f01_a_lease_whose_renewals_are_never_answered_is_one_of_two_processes_a
         of_first.remove(silent);
         let healthy = Instant::now();
         world.until_ready(3307).await;
-        assert!(healthy.elapsed() < SOON, "somebody leads");
+        let took = healthy.elapsed();
+        let most = SOON + world.slack().await;
+        assert!(took < most, "somebody leads: {took:?} of {most:?}");
         assert!(!has_change(&world.get().await));
         assert_eq!(world.asked_for(), [3307]);
         if stage == Stage::Before {

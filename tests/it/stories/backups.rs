@@ -11,15 +11,12 @@ use serde_json::json;
 use taurus_sim::{Filter, Fleet, Mode, Operation};
 
 use crate::world::{
-    NAME, World,
+    NAME, PATIENCE, World,
     gate::Gate,
     operator::Setup,
     options, plane,
     servers::{Backup, Server},
 };
-
-/// What is promised, of real time.
-const LONGEST: Duration = Duration::from_mins(5);
 
 /// How often something was asked of the collection of resources.
 fn asked(gate: &Gate) -> usize {
@@ -31,7 +28,7 @@ fn asked(gate: &Gate) -> usize {
 }
 
 /// Etcd is stopped, gets its older data, and is started; so are the API servers, as the procedure asks. The operator lives on.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h02_an_operator_that_lives_on_sees_what_is_wished_after_etcd_was_restored() {
     let fleet = Fleet::sample().numbered(1);
     let plane = plane::with("deploy/base").await;
@@ -87,7 +84,7 @@ async fn h02_an_operator_that_lives_on_sees_what_is_wished_after_etcd_was_restor
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let in_time = tokio::time::timeout(LONGEST, seen).await;
+    let in_time = tokio::time::timeout(PATIENCE, seen).await;
     assert!(in_time.is_ok(), "asked for: {:?}", world.asked_for());
     // What records the story is deaf by now: it can't judge the rest.
     world.stop_operator().await;

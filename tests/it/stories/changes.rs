@@ -6,7 +6,7 @@ use serde_json::json;
 use taurus_sim::{Answer, Effect, Fault, Mode, Operation, Options, sample};
 
 use crate::world::{
-    World, condition, in_all_modes, is_ready, job_id, job_of, observed, options, reason,
+    PATIENCE, World, condition, in_all_modes, is_ready, job_id, job_of, observed, options, reason,
 };
 
 in_all_modes! {
@@ -62,7 +62,7 @@ async fn correction_helps(mode: Mode) {
         .wait_for_request(
             &taurus_sim::Filter::on(Operation::Change).proxy(sample::PROXY),
             2,
-            Duration::from_secs(10),
+            PATIENCE,
         )
         .await
         .unwrap();
@@ -118,7 +118,7 @@ async fn made_anew(mode: Mode) {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_whose_record_was_deleted_along_with_its_resource_still_holds_the_instance() {
     // In this mode the cloud would take a second change while the first one runs.
     let world = World::start(options(Mode::M3)).await;

@@ -16,7 +16,7 @@ use taurus_sim::{Answer, Effect, Fault, Filter, Fleet, Mode, Operation, sample};
 use super::cloud_answers::{assert_never_stalled, paced};
 use crate::world::{World, front::Front, is_ready, message, operator::Setup, options, reason};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b35_one_resource_that_is_refused_for_ever_uses_up_nothing_that_others_need() {
     const GOOD: usize = 10;
     let fleet = Fleet::sample().numbered(GOOD);
@@ -36,20 +36,20 @@ async fn b35_one_resource_that_is_refused_for_ever_uses_up_nothing_that_others_n
     // An hour of the contract, from the first call on.
     let first = world.until_more_than(Operation::List, 0).await;
     let since = first.after;
+    let is_within = |at: Duration| at.saturating_sub(since) <= paced(3600);
     world
         .until_true("an hour", || {
             let journal = world.sim.journal();
-            let last = journal.last().map_or(since, |entry| entry.after);
-            last.saturating_sub(since) >= paced(3600)
+            journal.last().is_some_and(|last| !is_within(last.after))
         })
         .await;
-    let calls = |instance: &str| world.sim.count(&Filter::all().instance(instance));
-    let of_bad = calls(sample::INSTANCE);
+    let calls = |instance: &str| world.sim.entries(&Filter::all().instance(instance));
+    // Each of the others is looked at again with every resync.
+    let again = || (0..GOOD).all(|number| calls(&Fleet::numbered_instance(number)).len() >= 5);
+    world.until_true("looks at the others", again).await;
+    let of_bad = calls(sample::INSTANCE).into_iter();
+    let of_bad = of_bad.filter(|call| is_within(call.after)).count();
     assert!((2..=20).contains(&of_bad), "{of_bad} calls in an hour");
-    for number in 0..GOOD {
-        // Each was looked at again with every resync.
-        assert!(calls(&Fleet::numbered_instance(number)) >= 5);
-    }
     assert!(world.asked_for().is_empty());
     let shown = world.get().await;
     assert!(
@@ -60,7 +60,7 @@ async fn b35_one_resource_that_is_refused_for_ever_uses_up_nothing_that_others_n
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e13_a_project_with_too_many_calls_falls_to_a_trickle_and_others_notice_nothing() {
     const MANY: usize = 20;
     const ELSEWHERE: &str = "77777777777777777777777777777777";
@@ -129,12 +129,13 @@ async fn e13_a_project_with_too_many_calls_falls_to_a_trickle_and_others_notice_
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e29_an_account_that_gets_no_answers_holds_up_nobody_else() {
     const SILENT: usize = 20;
     const SERVED: usize = 5;
     const OTHER_KEY: (&str, &str) = ("ANOTHERACCOUNTSKEY01", "another-secret-of-no-worth");
-    let call_timeout = Duration::from_secs(30);
+    // Longer than anything here takes, and shorter than a story's patience.
+    let call_timeout = Duration::from_mins(5);
     let fleet = Fleet::sample().numbered(SILENT + SERVED);
     let mut world = World::without_operator(options(Mode::M2).fleet(fleet)).await;
     world.sim.set_access_key(OTHER_KEY.0, OTHER_KEY.1);
@@ -178,20 +179,25 @@ async fn e29_an_account_that_gets_no_answers_holds_up_nobody_else() {
         world.until_passing_of(&name, "Ready", is_ready).await;
     }
     let took = began.elapsed();
-    // Ten seconds by the case; here many stories share two processors. What counts: before any of the calls that hang has ended.
-    assert!(took < call_timeout, "{took:?}");
+    assert!(
+        took < call_timeout,
+        "before a call that hangs has ended: {took:?}"
+    );
     for number in 0..SILENT {
         assert_never_stalled(&world, &format!("numbered-{number}"));
     }
     let began = Instant::now();
     world.stop_operator().await;
     let took = began.elapsed();
-    assert!(took < call_timeout + Duration::from_secs(10), "{took:?}");
+    assert!(
+        took < call_timeout,
+        "no call that hangs is waited for: {took:?}"
+    );
     world.sim.clear_faults();
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b16_trouble_at_the_first_contact_never_becomes_permanent_whatever_it_is() {
     // Ten minutes of the contract for each of three kinds of trouble.
     const EACH: Duration = Duration::from_secs(10);
@@ -255,7 +261,8 @@ async fn b16_trouble_at_the_first_contact_never_becomes_permanent_whatever_it_is
     world.until_change(1).await;
     // The longest gap between looks is five minutes.
     let took = healed.elapsed();
-    assert!(took <= paced(300) + Duration::from_secs(3), "{took:?}");
+    let most = paced(300) + Duration::from_secs(3) + world.slack().await;
+    assert!(took <= most, "{took:?} of {most:?}");
     world.until_ready(3307).await;
     assert_never_stalled(&world, "orders");
     assert_eq!(world.asked_for(), [3307]);

@@ -99,7 +99,7 @@ async fn restored(mode: Mode) {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_is_told_to_end_waits_for_nothing_that_it_only_reads() {
     let mut world = World::without_operator(options(Mode::M2)).await;
     // A call may take six seconds.
@@ -122,7 +122,7 @@ async fn a_process_that_is_told_to_end_waits_for_nothing_that_it_only_reads() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a16_a_process_that_is_told_to_end_records_the_job_of_the_call_in_flight_first() {
     let mut world = World::without_operator(options(Mode::M2)).await;
     let mut program = Program::start_slow(&world, 6).await;

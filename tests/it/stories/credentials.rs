@@ -1,6 +1,6 @@
 //! Secrets that come late, wrong, touched or changed.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use k8s_openapi::{
     ByteString,
@@ -14,7 +14,9 @@ use serde_json::json;
 use taurus_port_operator::crd::TaurusProxyPort;
 use taurus_sim::{Filter, Fleet, Mode, Operation, sample};
 
-use crate::world::{World, condition, in_all_modes, is_ready, job_of, message, options, reason};
+use crate::world::{
+    PATIENCE, World, condition, in_all_modes, is_ready, job_of, message, options, reason,
+};
 
 in_all_modes! {
     b17_a_secret_that_comes_after_its_resource_is_noticed: comes_late;
@@ -95,7 +97,7 @@ async fn want_with(world: &World, secret: &str) {
     world.create(&resource).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d06_line_ends_around_values_are_trimmed() {
     let world = World::start(options(Mode::M2)).await;
     let (key, secret) = (
@@ -136,7 +138,7 @@ async fn d06_line_ends_around_values_are_trimmed() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d07_nothing_is_guessed_about_base64() {
     let world = World::start(options(Mode::M2)).await;
     // A secret key that happens to be base64 is taken as it stands.
@@ -180,7 +182,7 @@ async fn d07_nothing_is_guessed_about_base64() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d09_missing_empty_and_binary_values_are_named_by_their_key_and_heal() {
     let world = World::start(options(Mode::M2)).await;
     let huge = vec![b'x'; 900_000];
@@ -226,7 +228,7 @@ async fn d09_missing_empty_and_binary_values_are_named_by_their_key_and_heal() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g09_a_secret_that_is_touched_without_change_causes_nothing() {
     let count = 20;
     let world = World::start(options(Mode::M2).fleet(Fleet::sample().numbered(count))).await;
@@ -282,7 +284,7 @@ async fn g09_a_secret_that_is_touched_without_change_causes_nothing() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotated_key_is_noticed_and_the_old_one_is_no_longer_used() {
     let world = World::start(options(Mode::M2)).await;
     world.want(sample::PORT).await;
@@ -301,21 +303,21 @@ async fn a_rotated_key_is_noticed_and_the_old_one_is_no_longer_used() {
     let rotated = Filter::on(Operation::List).credential("ROTATEDACCESSKEY0001");
     world
         .sim
-        .wait_for_request(&rotated, 1, Duration::from_mins(1))
+        .wait_for_request(&rotated, 1, PATIENCE)
         .await
         .unwrap();
     let old = Filter::all().credential(sample::ACCESS_KEY);
     let before = world.sim.count(&old);
     world
         .sim
-        .wait_for_request(&rotated, 2, Duration::from_mins(1))
+        .wait_for_request(&rotated, 2, PATIENCE)
         .await
         .unwrap();
     assert_eq!(world.sim.count(&old), before);
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h01_keys_of_other_names_are_told_and_a_job_is_followed_with_what_began_it() {
     let world = World::start(options(Mode::M2)).await;
     world.sim.default_job(job_of(60));

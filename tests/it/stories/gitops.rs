@@ -33,7 +33,7 @@ async fn copies(mode: Mode) {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c02_kubectl_wait_never_passes_on_the_old_port() {
     let world = World::start(options(Mode::M4).job(job_of(1))).await;
     world.want(3307).await;
@@ -53,7 +53,7 @@ async fn c02_kubectl_wait_never_passes_on_the_old_port() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c03_all_conditions_follow_a_change_that_needs_no_call() {
     let world = World::start(options(Mode::M2)).await;
     world.want(3307).await;
@@ -79,7 +79,7 @@ async fn c03_all_conditions_follow_a_change_that_needs_no_call() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c07_nothing_differs_from_what_was_applied() {
     let world = World::start(options(Mode::M2)).await;
     let file = manifest(&world, 3307);
@@ -108,7 +108,7 @@ async fn c07_nothing_differs_from_what_was_applied() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c14_a_dry_run_judges_as_the_real_call_and_does_nothing() {
     let world = World::start(options(Mode::M2)).await;
     let (good, bad) = (manifest(&world, 3307), manifest(&world, 20000));
@@ -143,7 +143,7 @@ async fn c14_a_dry_run_judges_as_the_real_call_and_does_nothing() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c17_misspelt_fields_are_named_and_extra_ones_are_harmless() {
     let world = World::start(options(Mode::M2)).await;
     let mut value = serde_json::to_value(world.resource(3307)).unwrap();
@@ -185,7 +185,7 @@ async fn c17_misspelt_fields_are_named_and_extra_ones_are_harmless() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g05_what_was_applied_stays_byte_for_byte_however_often_it_is_applied() {
     let world = World::start(options(Mode::M2)).await;
     let file = manifest(&world, 3307);
@@ -202,7 +202,7 @@ async fn g05_what_was_applied_stays_byte_for_byte_however_often_it_is_applied() 
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g04_overlays_that_replace_the_port_give_a_number_or_are_refused_clearly() {
     let world = World::start(options(Mode::M2)).await;
     let apply = |values: &[Value], base: &Value| {
@@ -250,7 +250,7 @@ async fn wait(world: &World) -> Output {
         "wait",
         "tpp/orders",
         "--for=condition=Ready",
-        "--timeout=60s",
+        "--timeout=10m",
     ];
     tokio::process::Command::new(world.plane.kubectl())
         .env("KUBECONFIG", world.plane.kubeconfig())

@@ -24,8 +24,8 @@ async fn at_real_pace() -> World {
     World::start_with(options(Mode::M2), setup).await
 }
 
-/// Waits until the newest generation is judged. That takes at most ten seconds; a machine that does much else at the same
-/// time gets thrice as long, and still far less than the cloud's troubles last.
+/// Waits until the newest generation is judged. That takes at most ten seconds, and here thrice as long: still far less than the
+/// cloud's troubles last.
 async fn until_observed(world: &World, what: &str, generation: i64) {
     let began = Instant::now();
     let seen = world.until(what, |object| {
@@ -37,14 +37,12 @@ async fn until_observed(world: &World, what: &str, generation: i64) {
                 == Some(generation)
     });
     seen.await;
-    assert!(
-        began.elapsed() <= Duration::from_secs(30),
-        "{what}: {:?}",
-        began.elapsed()
-    );
+    let took = began.elapsed();
+    let most = Duration::from_secs(30) + world.slack().await;
+    assert!(took <= most, "{what}: {took:?} of {most:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c01_every_generation_is_judged_soon_whatever_the_cloud_does() {
     let world = at_real_pace().await;
     world.want(3307).await;
@@ -83,7 +81,7 @@ async fn c01_every_generation_is_judged_soon_whatever_the_cloud_does() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c06_an_error_for_good_fails_within_thirty_seconds() {
     let world = at_real_pace().await;
     let refused = Answer::error(400, "DBS.200461", "the port can't be used");
@@ -95,11 +93,9 @@ async fn c06_an_error_for_good_fails_within_thirty_seconds() {
     world
         .until("refused", |object| condition(object, "Stalled") == "True")
         .await;
-    assert!(
-        began.elapsed() <= Duration::from_secs(30),
-        "{:?}",
-        began.elapsed()
-    );
+    let took = began.elapsed();
+    let most = Duration::from_secs(30) + world.slack().await;
+    assert!(took <= most, "{took:?} of {most:?}");
     let last = verdicts_of(&world).await.pop().unwrap();
     assert_eq!(last.kstatus.status, Kstatus::Failed);
     assert_eq!(last.health(), Health::Degraded);
@@ -107,7 +103,7 @@ async fn c06_an_error_for_good_fails_within_thirty_seconds() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c06_ten_minutes_of_an_unavailable_cloud_are_progress_and_never_failure() {
     let world = World::start(options(Mode::M2)).await;
     let down = Fault::on(Operation::List, Effect::respond(Answer::new(503, "")));

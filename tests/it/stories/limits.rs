@@ -100,7 +100,7 @@ async fn until_say(
     saying()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_twelve_proxies_three_at_a_time_are_changed_and_in_the_end_all() {
     let mut world = world(12).await;
     let limits = Limits {
@@ -135,7 +135,7 @@ async fn of_twelve_proxies_three_at_a_time_are_changed_and_in_the_end_all() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_hour_allows_is_begun_and_the_rest_when_it_is_over() {
     let mut world = world(6).await;
     let limits = Limits {
@@ -163,7 +163,7 @@ async fn what_an_hour_allows_is_begun_and_the_rest_when_it_is_over() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_three_failures_in_a_row_nothing_begins_until_the_halt_is_over() {
     let mut world = world(6).await;
     let limits = Limits {
@@ -222,7 +222,7 @@ fn has_failed(world: &World, number: usize) -> bool {
     status.is_some_and(|status| status.last_change.is_some())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_value_for_thirty_proxies_takes_down_few_of_them() {
     let mut world = world(30).await;
     let limits = Limits {
@@ -241,7 +241,7 @@ async fn a_wrong_value_for_thirty_proxies_takes_down_few_of_them() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_is_killed_is_followed_by_one_that_knows_what_is_under_way_and_was_begun() {
     let world = world(6).await;
     let flags = ["--max-concurrent-changes=2", "--max-changes-per-hour=5"];
@@ -288,7 +288,7 @@ async fn until_figure(program: &Program, name: &str, value: usize) {
     assert!(in_time.is_ok(), "{name} does not become {value}: {now}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_another_namespace_does_not_wait_for_twenty() {
     let plane = plane::of_its_own(|_| ()).await;
     let fleet = Fleet::sample().numbered(21);
@@ -337,7 +337,7 @@ async fn one_of_another_namespace_does_not_wait_for_twenty() {
     world.stop_operator().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_that_nobody_may_follow_keeps_its_instance_and_holds_up_nobody_else() {
     let mut world = world(1).await;
     let limits = Limits {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use taurus_sim::{Filter, Fleet, Mode, Operation, sample};
 
-use crate::world::{World, in_all_modes, job_id, job_of, options};
+use crate::world::{PATIENCE, World, in_all_modes, job_id, job_of, options};
 
 in_all_modes! {
     b30_a_job_is_asked_for_at_a_decent_pace: decent_pace;
@@ -36,7 +36,7 @@ async fn decent_pace(mode: Mode) {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a13_fifty_running_jobs_hold_nobody_up() {
     let fleet = Fleet::sample().numbered(51);
     let world = World::start(options(Mode::M2).fleet(fleet).job(job_of(600))).await;
@@ -56,7 +56,7 @@ async fn a13_fifty_running_jobs_hold_nobody_up() {
     let last = Filter::on(Operation::Change).proxy(&Fleet::numbered_proxy(50));
     world
         .sim
-        .wait_for_request(&last, 1, Duration::from_secs(20))
+        .wait_for_request(&last, 1, PATIENCE)
         .await
         .unwrap();
     world.pass(600);

@@ -102,7 +102,7 @@ fn secrets_asked_for(gate: &Gate) -> (usize, usize) {
     (lists.count(), reads.count())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_secret_is_noticed_within_fifteen_seconds_by_exactly_its_users_where_it_may_be_watched()
  {
     // At the contract's own pace.
@@ -118,7 +118,6 @@ async fn a_changed_secret_is_noticed_within_fifteen_seconds_by_exactly_its_users
         .until_true("its users look", || by_rotated(&world).len() >= 2)
         .await;
     let took = changed.elapsed();
-    assert!(took < Duration::from_secs(15), "{took:?}");
     let mut instances: Vec<_> = by_rotated(&world)
         .into_iter()
         .map(|entry| entry.instance.unwrap())
@@ -132,10 +131,12 @@ async fn a_changed_secret_is_noticed_within_fifteen_seconds_by_exactly_its_users
     // Once to see that it is another one, and once to take it into use.
     let (_, reads_now) = secrets_asked_for(&gate);
     assert!(reads_now - reads <= 3, "{}", reads_now - reads);
+    let most = Duration::from_secs(15) + world.slack().await;
+    assert!(took < most, "{took:?} of {most:?}");
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_secret_is_noticed_within_a_minute_where_secrets_may_not_be_watched() {
     const DIVISOR: u32 = 6;
     let gate = Gate::default();
@@ -147,9 +148,6 @@ async fn a_changed_secret_is_noticed_within_a_minute_where_secrets_may_not_be_wa
         .until_true("its users look", || by_rotated(&world).len() >= 2)
         .await;
     let took = changed.elapsed();
-    // What the machine takes beside it is not divided.
-    let minute = Duration::from_mins(1) / DIVISOR + Duration::from_secs(1);
-    assert!(took < minute, "{took:?}");
     assert_eq!(by_rotated(&world).len(), 2);
     let (lists, reads) = secrets_asked_for(&gate);
     assert_eq!(lists, 0, "what is not allowed is not tried");
@@ -160,10 +158,13 @@ async fn a_changed_secret_is_noticed_within_a_minute_where_secrets_may_not_be_wa
     let rounds = changed.elapsed().as_secs() * u64::from(DIVISOR) / 45 + 2;
     let since = u64::try_from(secrets_asked_for(&gate).1 - reads).unwrap();
     assert!(since <= rounds * 3, "{since} reads in {rounds} rounds");
+    // What the machine takes beside it is not divided.
+    let most = Duration::from_mins(1) / DIVISOR + Duration::from_secs(1) + world.slack().await;
+    assert!(took < most, "{took:?} of {most:?}");
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_secret_lifts_the_wait_after_a_refused_change() {
     // At this pace a denied change is tried again after two and a half minutes, when the story is over.
     let gate = Gate::default();
@@ -210,7 +211,7 @@ async fn another_secret_lifts_the_wait_after_a_refused_change() {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_foreign_secrets_cost_the_operator_next_to_nothing() {
     const MANY: usize = 3000;
     const EACH: usize = 40 * 1024;

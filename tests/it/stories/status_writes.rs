@@ -60,7 +60,7 @@ async fn at_every_write(mode: Mode, effect: Effect) {
 }
 
 /// Every call ends within half a minute, whatever becomes of its answer.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_intent_whose_answer_never_comes_is_read_again_and_carried_out_once() {
     for stage in [Stage::Before, Stage::After] {
         let mut world = World::without_operator(options(Mode::M3)).await;
@@ -75,7 +75,8 @@ async fn an_intent_whose_answer_never_comes_is_read_again_and_carried_out_once()
         world.until_change(1).await;
         let took = began.elapsed();
         assert!(took >= Duration::from_secs(25), "it was held: {took:?}");
-        assert!(took < Duration::from_secs(40), "and not for long: {took:?}");
+        let most = Duration::from_secs(40) + world.slack().await;
+        assert!(took < most, "and not for long: {took:?} of {most:?}");
         world.until_ready(3307).await;
         assert_eq!(world.asked_for(), [3307]);
         world.finish().await;

@@ -58,7 +58,7 @@ fn is(span: &Span, attribute: &str, value: &str) -> bool {
     span.attributes.get(attribute).is_some_and(|it| it == value)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_can_be_followed_in_traces_and_no_secret_is_in_them() {
     let collector = Collector::start().await;
     let world = World::without_operator(options(Mode::M2)).await;
@@ -208,7 +208,7 @@ fn no_secret_was_sent(collector: &Collector) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_left_is_sent_at_the_end() {
     let collector = Collector::start().await;
     let world = World::without_operator(options(Mode::M2)).await;
@@ -228,7 +228,7 @@ async fn what_is_left_is_sent_at_the_end() {
 }
 
 /// Nobody listens; somebody listens and never answers.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_that_is_away_or_never_answers_disturbs_nothing() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = (
@@ -262,17 +262,18 @@ async fn a_collector_that_is_away_or_never_answers_disturbs_nothing() {
         assert_eq!(told, 1, "once: {}", program.log());
         assert_eq!(world.asked_for(), [3307]);
         world.until_neighbour_is_ready().await;
+        let most = Duration::from_secs(15) + world.slack().await;
         let asked = Instant::now();
         program.signal("TERM").await;
         assert!(program.ended().await.success(), "{}", program.log());
         let took = asked.elapsed();
-        assert!(took < Duration::from_secs(15), "{address}: {took:?}");
+        assert!(took < most, "{address}: {took:?} of {most:?}");
         assert_eq!(condition(&world.until_ready(3307).await, "Ready"), "True");
         world.finish().await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_collector_nothing_is_traced() {
     let world = World::without_operator(options(Mode::M2)).await;
     let program = Program::start(&world).await;

@@ -31,7 +31,7 @@ fn grow(gaps: &[Duration]) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a01_a_watch_whose_position_is_too_old_again_and_again_reads_anew_ever_more_rarely() {
     let mut world = World::without_operator(options(Mode::M2)).await;
     let relay = Relay::start(world.plane).await;
@@ -43,7 +43,9 @@ async fn a01_a_watch_whose_position_is_too_old_again_and_again_reads_anew_ever_m
     let last = Instant::now();
     world.want(3307).await;
     world.until_change(1).await;
-    assert!(last.elapsed() < Duration::from_mins(1));
+    let took = last.elapsed();
+    let most = LONGEST_PAUSE + world.slack().await;
+    assert!(took < most, "{took:?} of {most:?}");
     world.until_ready(3307).await;
     assert_eq!(world.asked_for(), [3307]);
     let lists = relay.gaps(&Call::List);
@@ -52,7 +54,7 @@ async fn a01_a_watch_whose_position_is_too_old_again_and_again_reads_anew_ever_m
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_or_a_watch_that_is_cut_off_in_the_middle_is_begun_anew() {
     let mut world = World::without_operator(options(Mode::M2)).await;
     let relay = Relay::start(world.plane).await;
@@ -71,7 +73,7 @@ async fn a_list_or_a_watch_that_is_cut_off_in_the_middle_is_begun_anew() {
 
 /// Twenty minutes of outage are about one here, at the real pauses: the number of lines is held against that of the tries,
 /// of which there are at most 45 in 20 minutes, since the longest pause is 30 s and more.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a03_an_api_server_that_refuses_and_then_is_away_is_asked_ever_more_rarely_and_in_few_lines()
  {
     let world = World::without_operator(options(Mode::M2)).await;
@@ -116,11 +118,12 @@ async fn a03_an_api_server_that_refuses_and_then_is_away_is_asked_ever_more_rare
         })
         .await;
     let took = healthy.elapsed();
-    assert!(took < LONGEST_PAUSE + Duration::from_secs(5), "{took:?}");
     let lines = program.lines().len() - lines_before;
     let tries = failures(&program);
     assert!(lines <= 2 * tries + 20, "{lines} lines of {tries} tries");
     assert!(relay.seen_of(&Call::List).len() >= lists_before);
+    let most = LONGEST_PAUSE + Duration::from_secs(5) + world.slack().await;
+    assert!(took < most, "{took:?} of {most:?}");
     world.want(3307).await;
     world.until_ready(3307).await;
     assert_eq!(world.asked_for(), [3307]);
@@ -165,7 +168,7 @@ async fn late_view(mode: Mode) {
     world.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b28_a_first_list_of_the_past_changes_nothing() {
     let mut world = World::start(options(Mode::M3)).await;
     world.until_neighbour_is_ready().await;

@@ -1,12 +1,20 @@
 //! Waiting, always for something and with a deadline, and counting what the cloud was asked.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
 
 use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 use taurus_port_operator::crd::TaurusProxyPort;
 use taurus_sim::{Entry, Filter, Operation, sample};
 
-use super::{NAME, NEIGHBOUR, NEIGHBOUR_PORT, PATIENCE, World, told::is_ready_with};
+use super::{
+    NAME, NEIGHBOUR, NEIGHBOUR_PORT, PATIENCE, World,
+    told::{is_ready_with, observed},
+};
 
 impl World {
     /// Waits until the story's resource is as `is` says.
@@ -152,6 +160,22 @@ impl World {
         };
         let in_time = tokio::time::timeout(PATIENCE, looking).await;
         assert!(in_time.is_ok(), "it did not happen: {what}");
+    }
+
+    /// What a story allows beside what a contract allows, since this machine may be busy: twenty times what it takes now until the
+    /// operator has seen an edit of the neighbour, which nothing holds up.
+    pub async fn slack(&self) -> Duration {
+        static EDITS: AtomicU32 = AtomicU32::new(0);
+        let minutes = 61 + EDITS.fetch_add(1, Ordering::Relaxed) % 100;
+        let edit = Patch::Merge(json!({"spec": {"changeTimeout": format!("{minutes}m")}}));
+        let began = Instant::now();
+        let (api, params) = (self.api(), PatchParams::default());
+        let edited = api.patch(NEIGHBOUR, &params, &edit).await.unwrap();
+        let generation = edited.metadata.generation;
+        self.recorder
+            .until(NEIGHBOUR, "seen", |object| observed(object) >= generation)
+            .await;
+        began.elapsed() * 20
     }
 
     /// Waits until the neighbour has got its port.

@@ -12,7 +12,7 @@ use taurus_sim::{Accounts, Options, Simulator, sample};
 /// Good for everything; what tests send that aren't about credentials.
 pub(crate) const TOKEN: &str = "token-of-the-tests";
 /// How long anything may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A simulator in stepped time, with the sample fleet, the sample credentials and [`TOKEN`].
 pub(crate) async fn start() -> (Simulator, Client) {

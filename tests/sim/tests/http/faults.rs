@@ -169,13 +169,15 @@ fn raw_change(body: &str, length: usize) -> String {
 async fn a_black_hole_keeps_the_connection_and_does_nothing() {
     let (simulator, client) = start().await;
     simulator.inject(change(Effect::black_hole()));
-    let impatient = client.change_request(sample::INSTANCE, sample::PROXY, r#"{"port":3307}"#);
-    let error = impatient
-        .timeout(Duration::from_millis(300))
-        .send()
-        .await
-        .unwrap_err();
-    assert!(error.is_timeout(), "{error}");
+    let request = client.change_request(sample::INSTANCE, sample::PROXY, r#"{"port":3307}"#);
+    let waiting = tokio::spawn(request.send());
+    let silent = simulator.wait_until(PATIENCE, |control| {
+        let puts = control.entries(&Filter::on(Operation::Change));
+        puts.into_iter().find(|put| put.outcome == Outcome::Silent)
+    });
+    silent.await.unwrap();
+    let impatient = tokio::time::timeout(Duration::from_millis(300), waiting);
+    assert!(impatient.await.is_err(), "nothing is answered");
     let puts = simulator.entries(&Filter::on(Operation::Change));
     assert_eq!(
         (puts[0].outcome, puts[0].work_done, puts.len()),
