@@ -141,7 +141,9 @@ async fn b18_a_settled_fleet_survives_restarts_under_a_tight_limit_without_a_wri
 async fn assert_nothing_was_written(world: &World, before: &BTreeMap<String, Option<String>>) {
     let now = versions(world).await;
     assert_eq!(now.len(), before.len());
-    let written = now.iter().filter(|(name, version)| before[*name] != **version);
+    let written = now
+        .iter()
+        .filter(|(name, version)| before[*name] != **version);
     let written: Vec<_> = written
         .map(|(name, _)| world.recorder.versions_of(name).split_off(1))
         .collect();
