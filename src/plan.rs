@@ -62,7 +62,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
 pub fn decide_again(facts: &Facts<'_>) -> Decision {
     let mut record = facts.record.clone();
     let mut session = facts.session.clone();
-    session.note_times(&record, facts.now);
+    session.note_times(&record, facts.now, facts.pace);
     if session.doubted.is_some() && record.change.is_none() {
         // On record, so that another process doubts it as well.
         record.vetted = false;
@@ -84,19 +84,22 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
                 session.rest();
             }
             let ended = facts.record.change.is_some() && record.change.is_none();
-            let facts = Facts {
+            let moved = Facts {
                 record: &record,
                 session: &session,
                 ..*facts
             };
-            let mut record = with_port(&facts);
-            record.vetted &= !rivals::lets_go(&facts, &step);
+            let mut record = with_port(&moved);
+            record.vetted &= !rivals::lets_go(&moved, &step);
+            let step = if ended {
+                one_by_one(&moved, step)
+            } else {
+                step
+            };
+            // What has just been put on record is new now, whatever the clock shows at the next look.
+            session.note_times(&record, facts.now, facts.pace);
             return Decision {
-                step: if ended {
-                    one_by_one(&facts, step)
-                } else {
-                    step
-                },
+                step,
                 record,
                 session,
             };

@@ -219,6 +219,8 @@ impl Viewpoint<'_> {
                     tasks::unfinished(tasks, instance, &passed_over, self.now, self.pace);
                 observed.tasks_clear_in = unfinished.and_then(|unfinished| unfinished.clear_in);
                 observed.tasks = Seen::Known(unfinished.map(|unfinished| unfinished.task.clone()));
+                observed.passed_over =
+                    tasks::counting_among(tasks, instance, self.abandoned, self.now, self.pace);
                 observed.tasks_since = Some(tasks.begun);
                 let over = self.must_be_over();
                 observed.cloud_time = tasks.cloud_time;

@@ -46,8 +46,9 @@ pub enum Reason {
     /// The operator has just started, or the status of this resource was restored or taken away, so a change from before may still
     /// be running. The next change waits until the time in the message, for almost three minutes at most. `Observe` does not wait.
     CheckingEarlierChanges,
-    /// A change on the instance completed less than two minutes ago, and the cloud's lists may lag behind it. The next change waits
-    /// until the time in the message; where that names two ports and no time, the list has fallen back and is read again.
+    /// A change on the instance completed, or a job was given up, less than two minutes ago, and the cloud's lists may lag behind it.
+    /// The next change waits until the time in the message; where that names two ports and no time, the list has fallen back and is
+    /// read again.
     CloudListsLag,
     /// Whether a change was begun is not known, after a lost answer or a crash. Task list and port are watched for almost three
     /// minutes before anything else is done, or for longer where the cloud no longer knows the job of the change.

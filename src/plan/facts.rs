@@ -53,6 +53,8 @@ pub struct Observed {
     pub tasks: Seen<Option<Task>>,
     /// That task has completed, and counts for so much longer.
     pub tasks_clear_in: Option<Duration>,
+    /// The jobs that were given up and would hold the instance back otherwise.
+    pub passed_over: Vec<JobId>,
     /// Since when the task list knows of what is at work.
     pub tasks_since: Option<Moment>,
     /// The cloud's own time when it told of its tasks, where that was asked for and told.

@@ -233,7 +233,7 @@ pub fn tasks(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
     match &facts.observed.tasks {
         Seen::NotRead => Some(Step::LookAtTasks),
         Seen::Unknown(trouble) => Some(trouble::with_tasks(facts, trouble)),
-        Seen::Known(None) => own_job(facts, proxy),
+        Seen::Known(None) => own_job(facts, proxy).or_else(|| given_up_job(facts)),
         Seen::Known(Some(task)) => Some(unfinished(facts, task)),
     }
 }
@@ -265,6 +265,18 @@ fn own_job(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
     let in_doubt = proxy.port != Some(verified.to) && !wait.is_zero();
     let cause = Cause::ListsLag(Some(verified.job.clone()), By::Ourselves);
     in_doubt.then_some(Step::Hold(cause, wait))
+}
+
+/// A job that holds nothing back, since it was given up, may have ended just before that: lists may lag behind it.
+fn given_up_job(facts: &Facts<'_>) -> Option<Step> {
+    let jobs = facts.observed.passed_over.iter();
+    let lagging = jobs.filter_map(|job| {
+        let session = facts.session;
+        let left = session.may_have_just_ended(job, facts.now, facts.pace)?;
+        Some((left, job))
+    });
+    let (left, job) = lagging.max()?;
+    Some(Step::Hold(Cause::GivenUpLately(job.clone()), left))
 }
 
 fn busy_wait(facts: &Facts<'_>) -> Duration {

@@ -150,6 +150,10 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             "it is not known whether the cloud began the last change; its task list and the port are watched before anything is sent",
         ),
         Cause::ListsLag(job, by) => lists_lag(job.as_ref(), *by),
+        Cause::GivenUpLately(job) => Message::plain(format!(
+            "job {job} was given up by annotation and may have ended just before; the next change waits while the cloud's lists may lag \
+             behind it"
+        )),
         Cause::FirstLook => Message::plain("reading the proxy from the cloud for the first time"),
         Cause::Looking => {
             Message::plain("reading the proxy from the cloud, which takes long to answer")

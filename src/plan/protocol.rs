@@ -39,19 +39,18 @@ pub fn follow(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
             // Where it has just ended, the list may not show it yet.
             let longest = facts.change_timeout().saturating_add(facts.pace.list_lag);
             let waited = facts.now.elapsed(last_seen) >= longest;
-            let job_over = job.is_none() || given_up || waited || is_history(facts, change);
+            let job_over = job.is_none() || given_up || waited || is_history(facts, change, watch);
             // So it may be with one that was given up, whose end nobody told.
-            let gap = if given_up {
-                facts.pace.list_lag.max(facts.pace.proof_gap)
-            } else {
-                facts.pace.proof_gap
-            };
+            let lags = job.as_ref().filter(|_| given_up).and_then(|job| {
+                let session = facts.session;
+                session.may_have_just_ended(job, facts.now, facts.pace)
+            });
             let meanwhile = match job {
                 None => Cause::OutcomeUnknown,
                 Some(job) if given_up => Cause::JobAbandoned(job.clone()),
                 Some(job) => Cause::JobLost(job.clone()),
             };
-            unresolved(facts, change, watch, (job_over, gap), &meanwhile)
+            unresolved(facts, change, watch, (job_over, lags.is_some()), &meanwhile)
         }
     }
 }
@@ -94,8 +93,13 @@ fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step 
 }
 
 /// Whether the job of a change, which the cloud does not know, must be over: its record is older than the cloud keeps any, or the
-/// instance has seen later tasks to their end since it must have been over.
-fn is_history(facts: &Facts<'_>, change: &Change) -> bool {
+/// instance has seen later tasks to their end since it must have been over. The recorded times may be of a clock that was behind:
+/// who has sent it itself knows better.
+fn is_history(facts: &Facts<'_>, change: &Change, watch: &Watch) -> bool {
+    let sent = watch.job_known.filter(|_| watch.sent_here);
+    if sent.is_some_and(|at| facts.now.elapsed(at) < facts.change_timeout()) {
+        return false;
+    }
     let begun = change.submitted_at.unwrap_or(change.intended_at);
     let age = facts
         .observed
@@ -106,12 +110,12 @@ fn is_history(facts: &Facts<'_>, change: &Change) -> bool {
 }
 
 /// A change of unknown outcome, or whose job's record is gone or no longer believed. It came to nothing if the port before is
-/// seen over `gap`.
+/// seen twice, unless the list may lag behind the job's end.
 fn unresolved(
     facts: &Facts<'_>,
     change: &Change,
     watch: &Watch,
-    (job_over, gap): (bool, Duration),
+    (job_over, lags): (bool, bool),
     meanwhile: &Cause,
 ) -> Step {
     let pace = facts.pace;
@@ -169,7 +173,13 @@ fn unresolved(
         Some(port) if port != change.from && job_over => done(port),
         Some(port) if port != change.from => Step::Hold(meanwhile.clone(), pace.poll_longest),
         Some(_) if proxy.status != ProxyStatus::Active => not_active(facts, proxy, stuck),
-        Some(_) if job_over && watch.untouched.is_some_and(|seen| seen.confirmed(gap)) => {
+        Some(_)
+            if job_over
+                && !lags
+                && watch
+                    .untouched
+                    .is_some_and(|seen| seen.confirmed(pace.proof_gap)) =>
+        {
             Step::Advance(Progress::Void(
                 "the cloud shows no job and the port before".to_owned(),
             ))

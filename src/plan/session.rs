@@ -99,16 +99,22 @@ pub struct Session {
     pub verified: Option<Box<Verified>>,
     /// The credential that was used at last.
     pub credential: Option<Fingerprint>,
-    /// Times on record that lay in the future.
-    pub ahead: Option<Box<Ahead>>,
+    /// How old the times on record were when they were first seen, of those that something may wait for.
+    pub ages: Option<Box<Ages>>,
     /// The job of the change on record, where that does not name it yet.
     pub unsaved: Option<Box<UnsavedJob>>,
+    /// The jobs that are given up.
+    pub given_up: Option<Box<GivenUp>>,
 }
 
-/// Recorded times that lay in the future, as those of a machine whose clock was ahead: each with the uptime at which it was first
-/// seen.
+/// Recorded times, each with its age when it was first seen, and the uptime then. One in the future, as of a machine whose clock was
+/// ahead, was new then. From then on each grows older by the monotonic clock: a wall clock that is set ends no wait.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ahead(Vec<(Timestamp, Duration)>);
+pub struct Ages(Vec<(Timestamp, Duration, Duration)>);
+
+/// Jobs that are given up, each with the uptime since when.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GivenUp(Vec<(JobId, Duration)>);
 
 /// A job that the cloud has named and that is not on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,24 +173,29 @@ impl Session {
         });
     }
 
-    /// Takes in the times that decisions rest on: one in the future becomes now, once.
-    pub fn note_times(&mut self, record: &Record, now: Moment) {
-        let before = self.ahead.take().unwrap_or_default();
-        let seen = |time| before.0.iter().find(|(known, _)| *known == time).copied();
-        let is_ahead = |time: Timestamp| (time > now.wall).then_some((time, now.uptime));
-        let times = record.times();
-        let ahead: Vec<_> = times
-            .filter_map(|time| seen(time).or_else(|| is_ahead(time)))
-            .collect();
-        self.ahead = (!ahead.is_empty()).then(|| Box::new(Ahead(ahead)));
+    /// Takes in the times that decisions rest on. Nothing waits for one that is older than the longest wait.
+    pub fn note_times(&mut self, record: &Record, now: Moment, pace: &Pace) {
+        let before = self.ages.take().unwrap_or_default();
+        let first_seen = |time: Timestamp| {
+            let known = before.0.iter().find(|(known, ..)| *known == time);
+            *known.unwrap_or(&(time, now.since(time), now.uptime))
+        };
+        let times = record.times().map(first_seen);
+        let counts = |(_, age, seen): &(_, Duration, Duration)| {
+            age.saturating_add(now.elapsed(*seen)) < pace.drift_window
+        };
+        let ages: Vec<_> = times.filter(counts).collect();
+        self.ages = (!ages.is_empty()).then(|| Box::new(Ages(ages)));
     }
 
     /// How long ago a recorded time was.
     pub fn age(&self, time: Timestamp, now: Moment) -> Duration {
-        let mut ahead = self.ahead.iter().flat_map(|ahead| &ahead.0);
-        let seen = ahead.find(|(known, _)| *known == time);
-        let watched = seen.map_or(Duration::ZERO, |(_, first)| now.elapsed(*first));
-        now.since(time).max(watched)
+        let mut ages = self.ages.iter().flat_map(|ages| &ages.0);
+        let seen = ages.find(|(known, ..)| *known == time);
+        seen.map_or_else(
+            || now.since(time),
+            |(_, age, seen)| age.saturating_add(now.elapsed(*seen)),
+        )
     }
 
     /// Meets the record as it was delivered, before anything is written: what is missing from it may be at work.
@@ -274,8 +285,19 @@ impl Session {
         self.busy = None;
     }
 
+    /// For how much longer a job that was given up may be one that ended just before, so that lists lag behind its end; nothing
+    /// once that is over.
+    pub fn may_have_just_ended(&self, job: &JobId, now: Moment, pace: &Pace) -> Option<Duration> {
+        let mut given_up = self.given_up.iter().flat_map(|jobs| &jobs.0);
+        let since = given_up.find(|(known, _)| known == job);
+        let since = since.map_or(now.uptime, |(_, since)| *since);
+        let left = pace.list_lag.saturating_sub(now.elapsed(since));
+        (!left.is_zero()).then_some(left)
+    }
+
     /// Takes in what a look saw. Call it once a look, after [`Self::turn_to`].
     pub fn observe(&mut self, record: &Record, observed: &Observed, now: Moment, pace: &Pace) {
+        self.note_given_up(observed, now);
         self.note_failures(observed, now);
         self.note_absence(observed, now);
         self.note_others(observed, now);
@@ -305,6 +327,17 @@ impl Session {
             until: now.uptime.saturating_add(wait),
             count,
         }));
+    }
+
+    fn note_given_up(&mut self, observed: &Observed, now: Moment) {
+        let before = self.given_up.take().unwrap_or_default();
+        let since = |job: &JobId| {
+            let known = before.0.iter().find(|(known, _)| known == job);
+            known.map_or(now.uptime, |(_, since)| *since)
+        };
+        let jobs = observed.abandoned.iter();
+        let jobs: Vec<_> = jobs.map(|job| (job.clone(), since(job))).collect();
+        self.given_up = (!jobs.is_empty()).then(|| Box::new(GivenUp(jobs)));
     }
 
     fn note_failures(&mut self, observed: &Observed, now: Moment) {

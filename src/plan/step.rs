@@ -105,6 +105,9 @@ pub enum Cause {
     /// A change on the instance completed a short while ago: lists may lag behind it until the wait is over. Its job, and
     /// who made it.
     ListsLag(Option<JobId>, By),
+    /// A job on the instance was given up a short while ago, and may have ended just before: lists may lag behind it until the
+    /// wait is over.
+    GivenUpLately(JobId),
     /// The proxy is read for the first time.
     FirstLook,
     /// The cloud takes long to answer.
@@ -223,7 +226,9 @@ impl Cause {
     pub fn ends_in(&self, delay: Duration) -> Option<Duration> {
         match self {
             Self::WatchingOutcome(left) => Some(*left),
-            Self::Newcomer | Self::ListsLag(..) | Self::TakingOver => Some(delay),
+            Self::Newcomer | Self::ListsLag(..) | Self::GivenUpLately(_) | Self::TakingOver => {
+                Some(delay)
+            }
             _ => None,
         }
     }
@@ -239,7 +244,9 @@ impl Cause {
             | Self::JobLost(_)
             | Self::JobAbandoned(_) => Reason::OutcomeUnknown,
             Self::Newcomer => Reason::CheckingEarlierChanges,
-            Self::ListsLag(..) | Self::ListBehind { .. } => Reason::CloudListsLag,
+            Self::ListsLag(..) | Self::ListBehind { .. } | Self::GivenUpLately(_) => {
+                Reason::CloudListsLag
+            }
             Self::BackingOff(_) | Self::JustFailed { .. } | Self::Damped { .. } => {
                 Reason::BackingOff
             }

@@ -54,7 +54,7 @@ pub fn status(
 ) -> TaurusProxyPortStatus {
     let old = object.status.as_ref();
     let record = &decision.record;
-    let mut statements = main_statements(old, desired, record, &decision.step, now);
+    let mut statements = main_statements(desired, record, &decision.step, now);
     statements.push(port_in_sync(desired, decision));
     statements.extend(job_succeeded(record, &decision.step));
     let proxy = match &observed.proxy {
@@ -108,13 +108,7 @@ fn recorded(
     }
 }
 
-fn main_statements(
-    old: Option<&TaurusProxyPortStatus>,
-    desired: &Desired,
-    record: &Record,
-    step: &Step,
-    now: Moment,
-) -> Vec<Statement> {
+fn main_statements(desired: &Desired, record: &Record, step: &Step, now: Moment) -> Vec<Statement> {
     match step {
         Step::Rest => {
             let observe = desired.policy == ManagementPolicy::Observe;
@@ -131,7 +125,7 @@ fn main_statements(
                 message,
             }]
         }
-        Step::Keep(_) => vec![kept(old, desired, record)],
+        Step::Keep(_) => vec![kept(desired, record)],
         Step::Hold(cause, delay) => {
             let until = cause.ends_in(*delay);
             let until = until.and_then(|wait| now.wall.checked_add(wait).ok());
@@ -143,26 +137,16 @@ fn main_statements(
     }
 }
 
-/// A settled resource whose last look failed: what was said of it stands.
-fn kept(old: Option<&TaurusProxyPortStatus>, desired: &Desired, record: &Record) -> Statement {
-    let said = old.and_then(|old| {
-        old.conditions
-            .iter()
-            .find(|condition| condition.type_ == "Ready")
-    });
+/// A settled resource whose last look failed: what was seen of it stands.
+fn kept(desired: &Desired, record: &Record) -> Statement {
     let reason = record
         .reason
         .filter(|reason| reason.class() == Class::Ready);
-    let reason = reason.unwrap_or(Reason::Settled);
-    let message = said.map_or_else(
-        || message::in_order(desired.policy, desired.port, record.port),
-        |condition| Message::plain(condition.message.clone()),
-    );
     Statement {
         kind: "Ready",
         status: "True",
-        reason,
-        message,
+        reason: reason.unwrap_or(Reason::Settled),
+        message: message::in_order(desired.policy, desired.port, record.port),
     }
 }
 

@@ -49,21 +49,37 @@ pub fn unfinished<'a>(
 ) -> Option<Unfinished<'a>> {
     let cloud_now = list.cloud_time.unwrap_or(now.wall);
     let counting = list.tasks.iter().filter(|task| {
-        let elsewhere = task
-            .instance
-            .as_ref()
-            .is_some_and(|other| other != instance);
-        let passed_over = task
-            .job
-            .as_ref()
-            .is_some_and(|job| passed_over.contains(job));
-        !elsewhere && !passed_over && counts(task, cloud_now, pace)
+        let job = task.job.as_ref();
+        let passed_over = job.is_some_and(|job| passed_over.contains(job));
+        !passed_over && counts_on(instance, task, cloud_now, pace)
     });
     let judged = counting.map(|task| Unfinished {
         task,
         clear_in: clear_in(task, cloud_now, pace),
     });
     judged.max_by_key(|unfinished| unfinished.clear_in.unwrap_or(Duration::MAX))
+}
+
+/// Those of `jobs` whose tasks would count as unfinished on `instance`.
+pub fn counting_among(
+    list: &TaskList,
+    instance: &InstanceId,
+    jobs: &BTreeSet<JobId>,
+    now: Moment,
+    pace: &Pace,
+) -> Vec<JobId> {
+    let cloud_now = list.cloud_time.unwrap_or(now.wall);
+    let tasks = list.tasks.iter();
+    let counting = tasks.filter(|task| counts_on(instance, task, cloud_now, pace));
+    let counting = counting.filter_map(|task| task.job.clone());
+    counting.filter(|job| jobs.contains(job)).collect()
+}
+
+/// Whether a task counts as unfinished on `instance`, whoever says what of it.
+fn counts_on(instance: &InstanceId, task: &Task, cloud_now: Timestamp, pace: &Pace) -> bool {
+    let of = task.instance.as_ref();
+    let elsewhere = of.is_some_and(|other| other != instance);
+    !elsewhere && counts(task, cloud_now, pace)
 }
 
 /// For how much longer a completed task counts.

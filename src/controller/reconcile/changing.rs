@@ -209,6 +209,7 @@ impl Pass<'_> {
         let looked_at = self.context.clock.now();
         let mut observed = Observed {
             tasks: Seen::Unknown(Trouble::Cloud(error)),
+            abandoned: self.abandoned(desired),
             ..Observed::default()
         };
         self.add_fleet(desired, &mut observed);

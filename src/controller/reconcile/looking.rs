@@ -1,6 +1,6 @@
 //! The look of a pass, at the cloud and at the rest of the fleet, and the decision that rests on it.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 use futures::future::{self, Either};
 use kube::ResourceExt as _;
@@ -16,6 +16,7 @@ use crate::{
     },
     crd::ManagementPolicy,
     fleet::directory::Directory,
+    model::JobId,
     plan::{
         self, Decision,
         facts::{Facts, Observed, Seen, Trouble},
@@ -107,7 +108,9 @@ impl Pass<'_> {
         record: &Record,
     ) -> Result<(), JournalError> {
         let new = record.generation != Some(desired.generation);
-        if desired.suspended && new && record.change.is_none() {
+        // Of one that only observes nothing is held up.
+        let observes = desired.policy == ManagementPolicy::Observe;
+        if desired.suspended && new && !observes && record.change.is_none() {
             self.report_interim(desired, record, Cause::Suspended)
                 .await?;
         }
@@ -151,9 +154,7 @@ impl Pass<'_> {
         let record = self.record();
         let mut session = self.memory.session.clone();
         session.turn_to(record.change.as_ref(), looked_at);
-        let namespace = self.object.namespace().unwrap_or_default();
-        let abandoned = self.context.claims.abandoned(&desired.subject, &namespace);
-        let abandoned = abandoned.into_keys().collect();
+        let abandoned = self.abandoned(desired);
         let pace = &self.context.pace;
         let listed_at = self.memory.listed_at.unwrap_or_default();
         let from = Viewpoint {
@@ -207,6 +208,13 @@ impl Pass<'_> {
             decision,
             looked_at,
         }))
+    }
+
+    /// The jobs that were given up, as far as the resource may believe it.
+    pub(super) fn abandoned(&self, desired: &Desired) -> BTreeSet<JobId> {
+        let namespace = self.object.namespace().unwrap_or_default();
+        let abandoned = self.context.claims.abandoned(&desired.subject, &namespace);
+        abandoned.into_keys().collect()
     }
 
     async fn report_interim(

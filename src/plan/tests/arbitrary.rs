@@ -193,6 +193,11 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
                 .flatten()
                 .into_iter()
                 .collect(),
+            passed_over: given_up
+                .then(|| JobId::parse("job-1"))
+                .flatten()
+                .into_iter()
+                .collect(),
             standing: match obstacle {
                 1 => Standing::Claimed(Rival::default()),
                 4 => Standing::Open(Duration::from_mins(1)),

@@ -1,5 +1,9 @@
 //! Step 6 of the change protocol: jobs that are followed, lost, or given up.
 
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::{
     cloud::{Course, End, Mode, error},
     world::{World, about_to_change},
@@ -194,6 +198,114 @@ fn a_job_that_was_given_up_may_have_ended_just_now_while_the_list_lags() {
         assert!(world.is_ready(), "{mode:?}");
         assert_eq!(world.puts(), 1, "{mode:?}");
     }
+}
+
+#[test]
+fn a_lost_job_of_this_process_is_not_over_because_its_clock_was_behind() {
+    let mut world = World::settled(Mode::Doubling, 3306);
+    world.takes(FOREVER, End::Moves);
+    world.want(3307);
+    world.run(30);
+    let mut status = world.said().clone();
+    let change = status.change.as_mut().unwrap();
+    let behind = |time: &mut Time| time.0 = time.0.checked_sub(Duration::from_hours(2)).unwrap();
+    behind(&mut change.intended_at);
+    behind(change.submitted_at.as_mut().unwrap());
+    world.tamper(Some(status));
+    world.sky.state().works[0].erased = true;
+    // Somebody else's task, which ends soon and leaves the port.
+    world.takes(1, End::Lies);
+    world.sky.state().put(3310);
+    world.run(20 * MINUTE);
+    assert_eq!(world.reason(), "OutcomeUnknown");
+    assert_eq!(world.sky.state().puts.len(), 2);
+}
+
+/// A job whose record is gone, which has ended a moment ago and moved the port, while the list lags.
+fn lost_and_just_ended(mode: Mode) -> World {
+    let mut world = World::settled(mode, 3306);
+    world.takes(FOREVER, End::Moves);
+    world.want(3307);
+    world.run(30);
+    world.sky.state().works[0].erased = true;
+    world.run(20 * MINUTE);
+    assert_eq!(world.reason(), "OutcomeUnknown");
+    world.sky.state().lag = 110;
+    world.sky.state().drift(3307);
+    world
+}
+
+#[test]
+fn a_lost_job_that_is_given_up_may_have_ended_just_now_however_long_the_old_port_was_seen() {
+    for mode in [Mode::Hidden, Mode::Doubling] {
+        let mut world = lost_and_just_ended(mode);
+        world.annotate(ABANDON_JOB, "job-1");
+        world.run(10 * MINUTE);
+        assert!(world.is_ready(), "{mode:?}");
+        assert_eq!(world.puts(), 1, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_job_that_is_given_up_a_second_time_may_have_ended_just_now_as_well() {
+    for mode in [Mode::Hidden, Mode::Doubling] {
+        let mut world = World::settled(mode, 3306);
+        world.takes(FOREVER, End::Moves);
+        world.want(3307);
+        world.run(HOUR);
+        world.annotate(ABANDON_JOB, "job-1");
+        world.run(100);
+        // Somebody has seen that it is at work after all.
+        world.annotate(ABANDON_JOB, "");
+        world.run(HOUR);
+        assert_eq!(world.condition("Stalled"), "True/JobOverdue");
+        world.sky.state().lag = 110;
+        world.sky.state().drift(3307);
+        world.annotate(ABANDON_JOB, "job-1");
+        world.run(10 * MINUTE);
+        assert!(world.is_ready(), "{mode:?}");
+        assert_eq!(world.puts(), 1, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_job_of_somebody_else_that_is_given_up_may_have_ended_just_now() {
+    for mode in [Mode::Hidden, Mode::Doubling] {
+        let mut world = World::settled(mode, 3306);
+        world.sky.state().foreign_until = FOREVER;
+        world.want(3307);
+        world.run(HOUR);
+        assert_eq!(world.reason(), "ProxyBusy");
+        world.sky.state().lag = 110;
+        world.sky.state().drift(3307);
+        world.annotate(ABANDON_JOB, "backup");
+        world.run(60);
+        assert_eq!(world.condition("Reconciling"), "True/CloudListsLag");
+        let told = world.message("Ready");
+        assert!(told.contains("job backup was given up"), "{told}");
+        assert!(told.contains("; until 2027-"), "{told}");
+        world.run(10 * MINUTE);
+        assert!(world.is_ready(), "{mode:?}");
+        assert_eq!(world.puts(), 0, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_job_of_somebody_else_that_is_given_up_holds_nothing_up_for_more_than_two_minutes() {
+    let mut world = World::settled(Mode::Doubling, 3306);
+    world.sky.state().foreign_until = FOREVER;
+    world.want(3307);
+    world.run(HOUR);
+    let given_up = world.now();
+    world.annotate(ABANDON_JOB, "backup");
+    world
+        .run_until(10 * MINUTE, |world| world.puts() == 1)
+        .unwrap();
+    assert!((120..=125).contains(&(world.now() - given_up)));
+    world.run(60);
+    world.want(3308);
+    world.run(2);
+    assert_eq!(world.puts(), 2, "it is known that it was given up long ago");
 }
 
 #[test]

@@ -499,3 +499,19 @@ fn r02_a_change_that_was_taken_from_the_record_is_doubted_by_the_next_process_as
         assert!(world.is_ready());
     }
 }
+
+#[test]
+fn n06_another_wish_of_who_only_observes_is_told_also_while_the_cloud_is_silent() {
+    let mut world = World::new(Mode::Hidden, 3306, 3307);
+    world.edit(|spec| spec["managementPolicy"] = "Observe".into());
+    world.run(1);
+    let told =
+        |port| format!("the proxy listens on port 3306; only observed, port {port} would be set");
+    assert_eq!(world.message("Ready"), told(3307));
+    let silent = world.now() + 300;
+    world.sky.state().reads_fail = Some((silent, Meaning::Transient));
+    world.want(3308);
+    world.run(60);
+    assert_eq!(world.condition("Ready"), "True/Observed");
+    assert_eq!(world.message("Ready"), told(3308));
+}

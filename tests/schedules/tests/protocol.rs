@@ -1,6 +1,7 @@
 //! Stories of the change protocol, told step by step in virtual time.
 
 use serde_json::json;
+use taurus_port_operator::crd::ManagementPolicy;
 use taurus_schedules::Stage;
 
 /// The worst that the accepted risks allow, all at once: the connection takes long to open, the answer is lost, the request
@@ -213,6 +214,61 @@ async fn h16_a_clock_that_was_ahead_holds_the_next_attempt_up_no_longer_than_oth
     stage.pass(120).await;
     assert_eq!(stage.requests(), 2, "{}", stage.told());
     stage.pass(120).await;
+    assert!(stage.is_ready(), "{}", stage.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn h16_a_clock_that_jumps_ahead_ends_no_wait_before_its_time() {
+    let stage = Stage::set(1).await;
+    // Somebody else wants another port, again and again.
+    for requests in 1..=3 {
+        stage.set_elsewhere(3310);
+        stage.pass(3600).await;
+        assert_eq!(stage.requests(), requests, "{}", stage.told());
+        assert!(stage.is_ready(), "{}", stage.told());
+    }
+    stage.set_elsewhere(3310);
+    stage.pass(1200).await;
+    assert_eq!(stage.reason(), "DriftContested", "{}", stage.told());
+    stage.clock_is_ahead(2 * 24 * 3600);
+    stage.pass(6 * 3600).await;
+    assert_eq!(stage.requests(), 3, "{}", stage.told());
+    assert_eq!(stage.reason(), "DriftContested", "{}", stage.told());
+    stage.pass(15 * 3600).await;
+    assert_eq!(stage.requests(), 4, "the day is over: {}", stage.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn h16_a_clock_that_jumps_ahead_does_not_hurry_the_next_attempt() {
+    let stage = Stage::set(1).await;
+    stage.next_job(1000, 40, false);
+    stage.want(3307);
+    stage.pass(50).await;
+    assert_eq!(stage.reason(), "BackingOff", "{}", stage.told());
+    stage.clock_is_ahead(3600);
+    stage.edit(|object| object.spec.change_timeout = Some("40m".to_owned()));
+    stage.pass(20).await;
+    assert_eq!(stage.requests(), 1, "{}", stage.told());
+    stage.pass(300).await;
+    assert_eq!(stage.requests(), 2, "{}", stage.told());
+    assert!(stage.is_ready(), "{}", stage.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn n06_who_only_observes_is_not_told_that_it_is_suspended() {
+    let stage = Stage::set(1).await;
+    stage.edit(|object| {
+        object.spec.management_policy = Some(ManagementPolicy::Observe);
+        object.spec.port = 3307;
+    });
+    stage.pass(30).await;
+    assert_eq!(stage.reason(), "Observed", "{}", stage.told());
+    stage.reads_take(3_000);
+    stage.edit(|object| object.spec.suspend = Some(true));
+    for _ in 0..10 {
+        stage.pass(1).await;
+        assert_eq!(stage.reason(), "Observed", "{}", stage.told());
+    }
     assert!(stage.is_ready(), "{}", stage.told());
 }
 
