@@ -22,6 +22,9 @@ const KEPT_FROM_JOBS: f64 = 0.2;
 const KEPT_FROM_FIRST_LOOKS: f64 = 0.5;
 const KEPT_FROM_SWEEPS: f64 = 0.6;
 
+/// So many calls are for first looks before one is for a sweep, where both have found none.
+const FIRST_LOOKS_IN_A_ROW: u32 = 4;
+
 /// So many looks can be made at once after a quiet time, as a part of the calls that can be saved up.
 const AT_ONCE: f64 = 0.5;
 
@@ -42,6 +45,8 @@ pub struct Bucket {
     whole: f64,
     shrunk_at: Option<Duration>,
     filled_at: Duration,
+    /// How many calls first looks have taken since the last sweep.
+    first_looks_in_a_row: u32,
     /// When looks of a kind have their times.
     requests: Times,
     first_looks: Times,
@@ -86,6 +91,7 @@ impl Bucket {
             whole: 1.0,
             shrunk_at: None,
             filled_at: uptime,
+            first_looks_in_a_row: 0,
             requests: Times::starting(uptime),
             first_looks: Times::starting(uptime),
             sweeps: Times::starting(uptime),
@@ -98,7 +104,7 @@ impl Bucket {
         let calls = f64::from(calls);
         let missing = calls + self.kept_from(urgency) - self.held;
         let missing_for_looks = if is_of_looks(urgency) {
-            (calls - self.held_for_looks) / SHARE_OF_LOOKS
+            (calls + self.left_for_others(urgency, uptime) - self.held_for_looks) / SHARE_OF_LOOKS
         } else {
             0.0
         };
@@ -110,6 +116,11 @@ impl Bucket {
         if is_of_looks(urgency) {
             self.held_for_looks -= calls;
         }
+        self.first_looks_in_a_row = match urgency {
+            Urgency::Change | Urgency::Job | Urgency::Request => self.first_looks_in_a_row,
+            Urgency::FirstLook => self.first_looks_in_a_row.saturating_add(1),
+            Urgency::Sweep => 0,
+        };
         Ok(())
     }
 
@@ -203,6 +214,23 @@ impl Bucket {
             Urgency::Job | Urgency::Request => self.size * KEPT_FROM_JOBS,
             Urgency::FirstLook => self.size * KEPT_FROM_FIRST_LOOKS,
             Urgency::Sweep => self.size * KEPT_FROM_SWEEPS,
+        }
+    }
+
+    /// One call is left for looks of the other kind, where it is their turn and one of them has found none and tries again.
+    /// Else chance decides, since calls come as evenly as tries: a first look may come a moment too early each time, and a sweep
+    /// have the call.
+    fn left_for_others(&self, urgency: Urgency, uptime: Duration) -> f64 {
+        let turn_of_sweeps = self.first_looks_in_a_row >= FIRST_LOOKS_IN_A_ROW;
+        let (is_own_turn, others) = match urgency {
+            Urgency::Change | Urgency::Job | Urgency::Request => return 0.0,
+            Urgency::FirstLook => (!turn_of_sweeps, &self.sweeps),
+            Urgency::Sweep => (turn_of_sweeps, &self.first_looks),
+        };
+        if is_own_turn || others.next_try <= uptime {
+            0.0
+        } else {
+            1.0
         }
     }
 
@@ -392,6 +420,95 @@ mod tests {
         let wait = Duration::from_secs(1);
         let tries = [(); 3].map(|()| bucket.put_off(Urgency::Sweep, wait, wait).as_millis());
         assert_eq!(tries, [2000, 3714, 5428]);
+    }
+
+    /// Who tries again whenever that was said, and books anew whenever there was a call.
+    struct Looks(Urgency, Vec<Duration>);
+
+    impl Looks {
+        fn waiting(urgency: Urgency, bucket: &mut Bucket, uptime: Duration) -> Self {
+            let times = [(); 20].map(|()| bucket.put_off(urgency, Duration::ZERO, uptime));
+            Self(urgency, times.to_vec())
+        }
+
+        /// How many of those that are due find a call.
+        fn made(&mut self, bucket: &mut Bucket, uptime: Duration) -> usize {
+            let mut made = 0;
+            for at in self.1.iter_mut().filter(|at| **at <= uptime) {
+                *at = match bucket.take(1, self.0, uptime) {
+                    Ok(()) => {
+                        made += 1;
+                        bucket.book(self.0, uptime)
+                    }
+                    Err(wait) => bucket.put_off(self.0, wait, uptime),
+                };
+            }
+            made
+        }
+    }
+
+    #[test]
+    fn r03_where_both_wait_one_look_in_five_is_a_sweep_whoever_comes_first() {
+        for sweeps_first in [false, true] {
+            let mut bucket = Bucket::new(limit(60), Duration::ZERO);
+            let mut first = Looks::waiting(Urgency::FirstLook, &mut bucket, Duration::ZERO);
+            let mut sweeps = Looks::waiting(Urgency::Sweep, &mut bucket, Duration::ZERO);
+            let (mut looked, mut swept) = (0, 0);
+            for tick in 1..=60_000 {
+                let now = Duration::from_millis(tick * 10);
+                if sweeps_first {
+                    swept += sweeps.made(&mut bucket, now);
+                    looked += first.made(&mut bucket, now);
+                } else {
+                    looked += first.made(&mut bucket, now);
+                    swept += sweeps.made(&mut bucket, now);
+                }
+            }
+            assert!((330..=357).contains(&(looked + swept)), "{looked}, {swept}");
+            assert!((60..=80).contains(&swept), "{looked}, {swept}");
+        }
+    }
+
+    #[test]
+    fn r03_a_first_look_that_found_no_call_goes_before_sweeps_that_come_when_there_is_one() {
+        let mut bucket = Bucket::new(limit(60), Duration::ZERO);
+        let gap = bucket.gap();
+        let mut now = Duration::ZERO;
+        let mut sweeps = 0;
+        // Until the calls for looks are what is short.
+        while sweeps < 200 {
+            now += gap / 20;
+            sweeps += u32::from(bucket.take(1, Urgency::Sweep, now).is_ok());
+        }
+        // From now on there is a call after each gap, and the first look comes a moment before.
+        now += gap.mul_f64(0.6);
+        let wait = bucket.take(1, Urgency::FirstLook, now).unwrap_err();
+        let next = bucket.put_off(Urgency::FirstLook, wait.max(gap), now);
+        for _ in 0..40 {
+            now += gap / 20;
+            if now >= next {
+                assert_eq!(bucket.take(1, Urgency::FirstLook, now), Ok(()));
+                return;
+            }
+            assert!(bucket.take(1, Urgency::Sweep, now).is_err(), "{now:?}");
+        }
+        panic!("it never tries");
+    }
+
+    #[test]
+    fn r03_a_first_look_that_is_not_wanted_any_more_holds_up_no_sweeps() {
+        let mut bucket = Bucket::new(limit(60), Duration::ZERO);
+        for _ in 0..1_000 {
+            bucket.put_off(Urgency::FirstLook, Duration::ZERO, Duration::ZERO);
+        }
+        let mut swept = 0;
+        for second in 0..6_000 {
+            let now = Duration::from_millis(second * 100);
+            while bucket.take(1, Urgency::Sweep, now).is_ok() {
+                swept += 1;
+            }
+        }
+        assert!((340..=357).contains(&swept), "{swept} in 10 minutes");
     }
 
     #[test]
