@@ -41,6 +41,8 @@ pub struct Pace {
     pub jobs_kept: Duration,
     /// How far back the task list is read.
     pub tasks_look_back: Duration,
+    /// A task list serves resources that are new and come within this.
+    pub tasks_shared_for: Duration,
     /// The first poll of a job.
     pub poll_first: Duration,
     /// The longest gap between polls of a job.
@@ -115,6 +117,7 @@ impl Pace {
             pending_counts_for: minutes(60),
             jobs_kept: minutes(31 * 24 * 60),
             tasks_look_back: minutes(60),
+            tasks_shared_for: minutes(1),
             poll_first: seconds(1),
             poll_longest: seconds(15),
             stuck_poll: minutes(5),
@@ -164,6 +167,7 @@ impl Pace {
             pending_counts_for: fast(real.pending_counts_for),
             jobs_kept: real.jobs_kept,
             tasks_look_back: real.tasks_look_back,
+            tasks_shared_for: fast(real.tasks_shared_for),
             poll_first: fast(real.poll_first),
             poll_longest: fast(real.poll_longest),
             stuck_poll: fast(real.stuck_poll),

@@ -99,6 +99,10 @@ impl<'a> Pass<'a> {
     async fn run(mut self) -> Result<Option<Duration>, JournalError> {
         self.memory.session.forget_saved(&Record::of(self.object));
         let record = self.record();
+        if record.vetted {
+            // Should it have to be vetted again, what was read before says nothing of what came between.
+            self.memory.seen_at = None;
+        }
         let desired = match read::read(self.object) {
             Ok(desired) => desired,
             Err(fault) => {

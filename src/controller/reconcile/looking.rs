@@ -84,7 +84,7 @@ impl Pass<'_> {
 
     /// One task list serves all resources that are new and come soon after it. It must not be older than what it has to show:
     /// that this process has led for long enough, and what a predecessor of the resource did, which had ended when the resource
-    /// was first `seen`. Nothing, where this process has not led for long enough, or the resource has to be watched first.
+    /// was first `seen`. Nor does it serve a resource twice: what it has shown at work may have ended since. Nothing, where this process has not led for long enough, or the resource has to be watched first.
     fn tasks_known_since(&self, seen: Duration) -> Option<Duration> {
         let Context {
             clock,
@@ -97,8 +97,10 @@ impl Pass<'_> {
         let before = pace.settle_window().saturating_sub(*led_before);
         let proves_from = leading_since.saturating_add(before);
         let undoubted = self.memory.session.doubted.is_none();
-        let lately = uptime.saturating_sub(pace.proof_gap);
-        (undoubted && uptime >= proves_from).then_some(lately.max(proves_from).max(seen))
+        let lately = uptime.saturating_sub(pace.tasks_shared_for);
+        let unused = self.memory.listed_at.unwrap_or_default();
+        let since = lately.max(unused).max(proves_from).max(seen);
+        (undoubted && uptime >= proves_from).then_some(since)
     }
 
     /// Who stops a resource sees at once that this was heard: it takes no call of the cloud to say so.

@@ -3,6 +3,8 @@
 //! As in `fleet.rs`, the operator is put together as it is shipped, and what calls there were is what the journal of the
 //! simulated cloud says.
 
+use std::collections::HashMap;
+
 use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
 use taurus_schedules::{CONCURRENCY, Call, Fleet, Tenant, Terms};
 use taurus_sim::Operation;
@@ -11,6 +13,9 @@ use tokio::time::{Duration, sleep};
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+
+/// A sweep comes so long after a look at the earliest: half a resync.
+const FIRST_SWEEP: Duration = Duration::from_mins(5);
 
 /// How many resources one tenant makes at once; in `make fleets` as many as the target names.
 const NEWCOMERS: usize = if cfg!(debug_assertions) { 60 } else { 1_000 };
@@ -237,6 +242,20 @@ async fn r11_a_secret_that_is_no_credential_is_read_once_a_minute_by_all_togethe
     assert!(asked <= 11, "{asked} requests");
 }
 
+/// How many of these are lists of an instance that was listed before. Each must be that of a sweep, which comes half a resync
+/// after the list before it at the earliest.
+fn swept(calls: &[Call]) -> usize {
+    let mut listed = HashMap::new();
+    let lists = calls.iter().filter(|c| c.operation == Operation::List);
+    let again = lists.filter_map(|list| Some((list, listed.insert(list.of, list.at)?)));
+    let again: Vec<(&Call, Duration)> = again.collect();
+    for (list, before) in &again {
+        let apart = list.at.saturating_sub(*before);
+        assert!(apart >= FIRST_SWEEP, "{list:?}, {apart:?} after another");
+    }
+    again.len()
+}
+
 /// All of these are made at once, with a budget of 60 calls a minute: the calls until they are Ready, and how long it took.
 async fn install(resources: usize, observed: bool, head_start: Duration) -> (Vec<Call>, Duration) {
     let mut fleet = Fleet::new(resources, 1, 3306).await;
@@ -251,26 +270,35 @@ async fn install(resources: usize, observed: bool, head_start: Duration) -> (Vec
     (fleet.calls(), took)
 }
 
+/// How many sweeps there may be beside first looks within this: seven tenths of 50 calls a minute are for both, and a fifth of
+/// those for sweeps.
+fn sweeps(took: Duration) -> usize {
+    let seconds = took.saturating_sub(FIRST_SWEEP).as_secs();
+    usize::try_from(seconds * 7 / 60 + 1).unwrap_or(usize::MAX)
+}
+
 #[tokio::test(start_paused = true)]
 async fn r03_a_newcomer_costs_one_list() {
-    let resources = 40;
-    let (calls, took) = install(resources, false, HOUR).await;
-    assert_eq!(count(&calls, Operation::List), resources);
-    // A walk of three pages serves all that come within a quarter of a minute.
-    let walks = 3 * (took.as_secs() / 15 + 1);
+    let (calls, took) = install(300, false, HOUR).await;
+    let swept = swept(&calls);
+    assert_eq!(count(&calls, Operation::List) - swept, 300);
+    assert!(swept <= sweeps(took), "{swept} sweeps in {took:?}");
+    // A walk of three pages serves all that come within a minute.
+    let walks = 3 * (took.as_secs() / 60 + 1);
     let tasks = u64::try_from(count(&calls, Operation::Tasks)).unwrap_or(u64::MAX);
     assert!(tasks <= walks, "{tasks} pages of tasks in {took:?}");
+    // Of 35 looks a minute, three are for pages and after five minutes seven for sweeps: 35 t = 300 + 3 (t + 1) + 7 (t - 5).
+    assert!(took <= MINUTE * 268 / 25, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn r03_what_is_only_observed_is_ready_as_fast_as_it_can_be_read() {
-    let resources = 120;
-    let (calls, took) = install(resources, true, Duration::ZERO).await;
-    assert_eq!(count(&calls, Operation::List), resources);
-    assert_eq!(calls.len(), resources);
-    // Of 50 calls a minute that come, seven tenths are for first looks.
-    let own = MINUTE * u32::try_from(resources).unwrap_or(u32::MAX) / 35;
-    assert!(took <= own.mul_f64(1.1), "{took:?}, the calls take {own:?}");
+    let (calls, took) = install(300, true, Duration::ZERO).await;
+    let swept = swept(&calls);
+    assert_eq!(calls.len() - swept, 300, "something else was called");
+    assert!(swept <= sweeps(took), "{swept} sweeps in {took:?}");
+    // As above, without pages: 35 t = 300 + 7 (t - 5).
+    assert!(took <= MINUTE * 265 / 28, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
