@@ -22,7 +22,8 @@ const KEPT_FROM_JOBS: f64 = 0.2;
 const KEPT_FROM_FIRST_LOOKS: f64 = 0.5;
 const KEPT_FROM_SWEEPS: f64 = 0.6;
 
-/// So many calls are for first looks before one is for a sweep, where both have found none.
+/// So many calls are for first looks before one is for a sweep, where both have found none. Sweeps have those, too, that no
+/// first look takes in time.
 const FIRST_LOOKS_IN_A_ROW: u32 = 4;
 
 /// So many looks can be made at once after a quiet time, as a part of the calls that can be saved up.
@@ -422,7 +423,7 @@ mod tests {
         assert_eq!(tries, [2000, 3714, 5428]);
     }
 
-    /// Who tries again whenever that was said, and books anew whenever there was a call.
+    /// Who tries again whenever that was said, and wants another look whenever there was a call.
     struct Looks(Urgency, Vec<Duration>);
 
     impl Looks {
@@ -438,7 +439,7 @@ mod tests {
                 *at = match bucket.take(1, self.0, uptime) {
                     Ok(()) => {
                         made += 1;
-                        bucket.book(self.0, uptime)
+                        bucket.put_off(self.0, Duration::ZERO, uptime)
                     }
                     Err(wait) => bucket.put_off(self.0, wait, uptime),
                 };
@@ -448,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn r03_where_both_wait_one_look_in_five_is_a_sweep_whoever_comes_first() {
+    fn r03_where_both_wait_sweeps_have_a_fifth_to_a_third_of_the_calls_whoever_comes_first() {
         for sweeps_first in [false, true] {
             let mut bucket = Bucket::new(limit(60), Duration::ZERO);
             let mut first = Looks::waiting(Urgency::FirstLook, &mut bucket, Duration::ZERO);
@@ -465,7 +466,7 @@ mod tests {
                 }
             }
             assert!((330..=357).contains(&(looked + swept)), "{looked}, {swept}");
-            assert!((60..=80).contains(&swept), "{looked}, {swept}");
+            assert!((65..=105).contains(&swept), "{looked}, {swept}");
         }
     }
 
