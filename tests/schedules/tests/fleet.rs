@@ -317,6 +317,52 @@ async fn changes_are_made_beside_thousands_of_tasks_an_hour_of_somebody_else() {
     );
 }
 
+/// Changes so many proxies at once, in jobs that take so long: how late the end of a job is seen at most, and how many polls there
+/// are.
+async fn ends_of_jobs(proxies: usize, takes: Duration) -> (Duration, usize) {
+    let mut fleet = settled(proxies, 1).await;
+    fleet.let_jobs_take(takes);
+    fleet.start(Terms {
+        calls: CallLimit::unfelt(),
+        changes: Limits {
+            concurrent: proxies,
+            ..Limits::default()
+        },
+        head_start: HOUR,
+    });
+    sleep(MINUTE).await;
+    fleet.forget_calls();
+    (0..proxies).for_each(|proxy| fleet.want(proxy, 3307));
+    let mut ready = HashMap::new();
+    while ready.len() < proxies {
+        sleep(Duration::from_millis(100)).await;
+        let new = (0..proxies).filter(|proxy| fleet.is_ready(*proxy));
+        for proxy in new {
+            ready.entry(proxy).or_insert_with(|| fleet.now());
+        }
+        assert!(fleet.now() < 3 * HOUR, "{} are ready", ready.len());
+    }
+    let calls = fleet.calls();
+    let changes = calls
+        .iter()
+        .filter(|call| call.operation == Operation::Change);
+    let late = changes.map(|call| ready[&call.of.unwrap()].saturating_sub(call.at + takes));
+    (late.max().unwrap(), count(&calls, Operation::Job))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_job_is_seen_at_most_an_eighth_of_its_length_late_and_of_many_a_quarter() {
+    for (jobs, takes, latest, most) in
+        [(1, 5, 2, 6), (1, 40, 6, 24), (20, 5, 3, 5), (20, 40, 12, 5)]
+    {
+        let (late, polls) = ends_of_jobs(jobs, Duration::from_secs(takes)).await;
+        let what = format!("{jobs} jobs of {takes} s: {late:?} late, {polls} polls");
+        println!("{what}");
+        assert!(late <= Duration::from_secs(latest), "{what}");
+        assert!(polls <= most * jobs, "{what}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn r07_two_spellings_of_one_address_make_no_second_owner() {
     let fleet = settled(1, 1).await;
