@@ -1,7 +1,7 @@
 //! Turns on several threads that wait aside for all that turns wait for, give up waiting, and are called for meanwhile.
 //!
 //! What only happens between threads is invisible to the schedules, which play everything on one. The queue, its seats, budgets,
-//! shared reads, permits and claims are the shipped ones. What turns do in them is chance, and so is how threads interleave.
+//! shared reads and permits are the shipped ones. What turns do in them is chance, and so is how threads interleave.
 
 use std::{
     collections::HashMap,

@@ -328,7 +328,7 @@ async fn ends_of_jobs(proxies: usize, takes: Duration) -> (Duration, usize) {
             concurrent: proxies,
             ..Limits::default()
         },
-        head_start: HOUR,
+        ..process(0)
     });
     sleep(MINUTE).await;
     fleet.forget_calls();
