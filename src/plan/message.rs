@@ -176,7 +176,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         Cause::BackingOff(retry) => backing_off(retry),
         Cause::JustFailed { said, believed_at } => Message::quoting_option(
             format!(
-                "the job failed, though the cloud shows port {} now; that is believed if it still does at {believed_at}",
+                "the job failed, though the cloud shows port {} now; if it still does at {believed_at}, the change counts as made",
                 desired.port
             ),
             said.clone(),
@@ -189,7 +189,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         ),
         Cause::WaitingForLimit(limit) => waits::reached(limit),
         Cause::Damped { port, at } => Message::plain(format!(
-            "something else than this operator set port {port} again; port {} is set at {at}",
+            "something else than this operator set port {port} again; the operator sets port {} back at {at}",
             desired.port
         )),
         Cause::Suspended => Message::plain(format!(
@@ -223,7 +223,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             desired.port
         )),
         Cause::ProxyUnhealthy(word) => Message::plain(format!(
-            "the cloud shows the proxy as {word}, and in that state its port can't be changed: see to it in the cloud's console"
+            "the proxy's status in the cloud is {word}, and its port can't be changed in that state: repair it in the cloud's console"
         )),
         Cause::ProxyNotFound => Message::plain(
             "the cloud's list of proxies of spec.instanceID lacks spec.proxyID: if the proxy was deleted, delete this resource; if an \
@@ -232,7 +232,8 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         Cause::ProxyClaimed(rival) => others::claimed(rival),
         Cause::ProxyContested(rival) => others::contested(rival),
         Cause::TakingOver => Message::plain(
-            "another resource managed the same proxy a short while ago, or may still turn out to; this one waits before it takes over",
+            "another resource managed this proxy until a short while ago, or is not checked yet and may be its manager; this one waits \
+             before it takes over",
         ),
         Cause::CrdOutdated => Message::plain(
             "no change is begun, since the installed CustomResourceDefinition drops a part of the record of a change: install the one \
@@ -297,11 +298,11 @@ fn overdue(job: Option<&JobId>, since: Option<Timestamp>, desired: &Desired) -> 
     });
     let since = since.map_or_else(String::new, |since| format!(" since {since}"));
     let give_up = job.map_or_else(String::new, |job| {
-        format!("; to give it up, set the annotation {ABANDON_JOB} to {job}")
+        format!("; only if it is dead there, set the annotation {ABANDON_JOB} to {job}")
     });
     Message::plain(format!(
-        "{name} has been at work{since}, longer than spec.changeTimeout ({} min) allows: look at it in the cloud's task \
-         center{give_up}",
+        "{name} has been at work{since}, longer than spec.changeTimeout ({} min) allows: look it up in the cloud's task center; if \
+         it still works, raise spec.changeTimeout{give_up}",
         desired.change_timeout.as_secs().div_ceil(60)
     ))
 }
@@ -328,7 +329,7 @@ fn given_up(
             format!("set another spec.port; the cloud refuses port {port}")
         }
         (cause, Some(at)) => format!(
-            "see to the way to the cloud: the next attempt is made at {at}; {}",
+            "check the web proxies and firewalls between the operator and the cloud: the next attempt is made at {at}; {}",
             ended(cause)
         ),
         (cause, None) => format!(

@@ -97,8 +97,9 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
             )
         }
         Meaning::NotFound => format!(
-            "if it was deleted, delete this resource; if an id is wrong, delete it and create it anew, since ids can't be changed; \
-             {who} does not find what spec.projectID, spec.instanceID and spec.proxyID name{code}"
+            "{who} finds no instance for spec.projectID and spec.instanceID, or the user of {secret} may not see it: check its \
+             permissions first; if an id is wrong, delete this resource and create it anew, since ids can't be changed; if the \
+             instance was deleted, delete this resource{code}"
         ),
         Meaning::Rejected => format!("{who} refuses what was asked for{code}"),
         Meaning::Blocked => format!(
