@@ -99,9 +99,9 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
             // What has just been put on record is new now, whatever the clock shows at the next look.
             session.note_times(&record, facts.now, facts.pace);
             return Decision {
-                step,
                 record,
                 session,
+                step,
             };
         };
         session.note_progress(&progress, record.change.as_ref(), facts.now);

@@ -423,7 +423,7 @@ mod tests {
     }
 
     /// How many calls a change could make at once.
-    async fn left(budget: &Arc<Budget>) -> usize {
+    fn left(budget: &Arc<Budget>) -> usize {
         let mut held = Vec::new();
         let now = || budget.allow(Urgency::Change, 1).now_or_never();
         while let Some(Ok(one)) = now() {
@@ -447,9 +447,9 @@ mod tests {
         // Now it has them, and has to wait for a seat.
         assert!(waiting.as_mut().now_or_never().is_none());
         assert!(budget.lock().waiting.is_empty());
-        assert_eq!(left(&budget).await, 5);
+        assert_eq!(left(&budget), 5);
         drop(waiting);
-        assert_eq!(left(&budget).await, 10);
+        assert_eq!(left(&budget), 10);
         drop(of_another);
         assert!(seats.take(Group::default()).is_some());
     }
@@ -460,12 +460,12 @@ mod tests {
         pass(Duration::from_mins(2)).await;
         let allowance = budget.allow(Urgency::Change, 2).await.unwrap();
         let paid = [(); 3].map(|()| allowance.spend().now_or_never().unwrap().unwrap());
-        assert_eq!(left(&budget).await, 7);
+        assert_eq!(left(&budget), 7);
         let mut paid = paid.into_iter();
         paid.next().unwrap().made();
         drop(paid);
         drop(allowance);
-        assert_eq!(left(&budget).await, 9);
+        assert_eq!(left(&budget), 9);
     }
 
     #[tokio::test(start_paused = true)]

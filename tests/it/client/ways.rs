@@ -82,7 +82,6 @@ fn identity(authority: &Authority, name: &str) -> Identity {
 }
 
 #[taurus_needs::test]
-#[expect(clippy::too_many_lines, reason = "a row for each way")]
 async fn h06_h07_reads_and_the_change_go_the_same_ways() {
     plane::prepare();
     let mut intents = Intents::new().await;

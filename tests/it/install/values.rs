@@ -13,7 +13,6 @@ use super::chart::{CHART, template};
 use crate::world::tools::{refusal, root};
 
 #[taurus_needs::test]
-#[expect(clippy::too_many_lines, reason = "a row for each value")]
 fn bad_values_are_refused_with_the_name_of_the_field() {
     let cases = [
         (json!({"replicaCount": "two"}), "/replicaCount"),

@@ -66,7 +66,7 @@ impl Machine {
             let process = self.process(Arc::clone(&life), head_start);
             let own = Arc::clone(&life);
             let process = tokio::spawn(async move {
-                process.await;
+                Box::pin(process).await;
                 own.end();
             });
             life.ended().await;

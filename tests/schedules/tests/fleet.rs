@@ -319,6 +319,11 @@ async fn changes_are_made_beside_thousands_of_tasks_an_hour_of_somebody_else() {
 
 /// Changes so many proxies at once, in jobs that take so long: how late the end of a job is seen at most, and how many polls there
 /// are.
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a helper of tests"
+)]
 async fn ends_of_jobs(proxies: usize, takes: Duration) -> (Duration, usize) {
     let mut fleet = settled(proxies, 1).await;
     fleet.let_jobs_take(takes);

@@ -67,6 +67,7 @@ async fn until_ready(fleet: &Fleet, when: &str) {
 }
 
 /// How many changes each proxy was asked for since this was called last.
+#[expect(clippy::indexing_slicing, reason = "a helper of tests")]
 fn changes(fleet: &Fleet) -> Vec<usize> {
     let mut changes = vec![0; RESOURCES];
     for call in fleet.calls() {
@@ -88,6 +89,7 @@ async fn change_all(fleet: &Fleet, port: u16, when: &str) {
 }
 
 /// What a person does to each third resource, to and fro: more than a turn takes, and less. Gives how many wishes there were.
+#[expect(clippy::indexing_slicing, reason = "a helper of tests")]
 async fn meddle(fleet: Arc<Fleet>, person: usize) -> Vec<usize> {
     let mut wishes = vec![0; RESOURCES];
     for round in 0..3_u16 {
@@ -105,6 +107,7 @@ async fn meddle(fleet: Arc<Fleet>, person: usize) -> Vec<usize> {
     wishes
 }
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 async fn run(number: usize) {
     let mut fleet = Fleet::without_resources(INSTANCES, ON_EACH, 3306).await;
     fleet.answer_after(Duration::from_millis(2));
