@@ -107,7 +107,7 @@ async fn of_twelve_proxies_three_at_a_time_are_changed_and_in_the_end_all() {
         concurrent: 3,
         ..Limits::default()
     };
-    operated(&mut world, limits, 60).await;
+    operated(&mut world, limits, 20).await;
     create(&world, 0..12).await;
     let waiting = until_say(&world, 12, 9, "WaitingForBudget").await;
     for resource in &waiting {
@@ -229,7 +229,7 @@ async fn a_wrong_value_for_thirty_proxies_takes_down_few_of_them() {
         halt_for: Duration::from_hours(24),
         ..Limits::default()
     };
-    operated(&mut world, limits, 60).await;
+    operated(&mut world, limits, 20).await;
     world.sim.default_job(JobPlan::failing("no such port"));
     create(&world, 0..30).await;
     let halting = until_say(&world, 30, 25, "RolloutHalted");
