@@ -99,13 +99,13 @@ pub struct RunArguments {
 
     /// Work only while holding a Lease, so that several replicas can run, of which one works and the others wait.
     ///
-    /// Without it, whoever starts the operator must see to it that there is never more than one.
+    /// With false, never run more than one process: two would change the same proxies.
     #[arg(long, env = "TAURUS_LEADER_ELECT", value_name = "true|false")]
     #[arg(hide_env_values = true, default_value = "true")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub leader_elect: String,
 
-    /// Name of the Lease. Operators that look after different namespaces and share the one of their Leases need different ones.
+    /// Name of the Lease. Operators of different namespaces that keep their Leases in the same namespace need different names.
     #[arg(long, env = "TAURUS_LEASE_NAME", value_name = "NAME")]
     #[arg(hide_env_values = true, default_value = "taurus-port-operator")]
     pub lease_name: String,
@@ -118,7 +118,7 @@ pub struct RunArguments {
     /// Directory with the operator's own credentials, a file for each key, as a mounted Secret has them: for resources that
     /// name no Secret.
     ///
-    /// They are for nobody unless both settings below name namespace and project of the resource. Changed files are noticed.
+    /// A resource may use them only if the two settings below name its namespace and its project. Changed files are noticed.
     #[arg(long, env = "TAURUS_DEFAULT_CREDENTIALS_DIR", value_name = "DIRECTORY")]
     #[arg(hide_env_values = true)]
     pub default_credentials_dir: Option<String>,

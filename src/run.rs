@@ -59,7 +59,9 @@ pub enum RunError {
     #[error(transparent)]
     Shutdown(#[from] ShutdownError),
     /// Another process has led meanwhile.
-    #[error("another process leads; this one ends, so that it begins anew as one that waits")]
+    #[error(
+        "another process leads; this process ends, and waits for the lease once it is started again"
+    )]
     Deposed,
     /// The controller ended by itself; it never should.
     #[error("the controller ended without being asked to")]
@@ -247,7 +249,7 @@ impl Work {
         // Who was ready to take over stays ready while it does.
         if !matches!(self.readiness.stage(), Stage::Standby(_)) {
             self.readiness
-                .missing("the resources were not read for the first time yet");
+                .missing("the resources have not been read yet");
         }
         let leadership = Arc::clone(&self.settings.leadership);
         self.heartbeat.beat(self.settings.clock.now());

@@ -29,12 +29,12 @@ impl fmt::Display for UnknownIssuer {
         match file {
             None => write!(
                 formatter,
-                "this machine does not trust its issuer, {issuer}; name its authority with --extra-ca if it is to be believed"
+                "this machine does not trust its issuer, {issuer}; to trust it, give its authority to the operator with --extra-ca"
             ),
             Some(file) => write!(
                 formatter,
-                "neither this machine nor {file}, the file of --extra-ca, trusts its issuer, {issuer}; add its authority to \
-                 that file, which is read again when it changes, if it is to be believed"
+                "neither this machine nor {file}, the file of --extra-ca, trusts its issuer, {issuer}; to trust it, add its \
+                 authority to that file, which is read again when it changes"
             ),
         }
     }

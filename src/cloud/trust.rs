@@ -108,7 +108,7 @@ impl Kept {
                 if self.fault.as_ref() != Some(&fault) {
                     tracing::warn!(
                         error = fault,
-                        "--extra-ca can't be read again: the authorities that it held before count on"
+                        "--extra-ca can't be read again: the authorities read before stay in use"
                     );
                 }
                 self.fault = Some(fault);

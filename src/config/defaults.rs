@@ -35,7 +35,7 @@ pub enum DefaultsFault {
     #[error(
         "give all three of --default-credentials-dir (TAURUS_DEFAULT_CREDENTIALS_DIR), --default-credentials-namespaces \
          (TAURUS_DEFAULT_CREDENTIALS_NAMESPACES) and --default-credentials-projects (TAURUS_DEFAULT_CREDENTIALS_PROJECTS), or \
-         none: default credentials are for nobody who is not named"
+         none: only the namespaces and projects named there may use default credentials"
     )]
     Incomplete,
     /// No namespace has such a name.

@@ -284,7 +284,7 @@ impl Accounts {
             )),
             Err(JournalError::Kubernetes(kube::Error::Api(status))) if status.is_forbidden() => {
                 let text = format!(
-                    "the operator may not read Secret {name}, says the API server: grant its service account the verb get on it"
+                    "the operator may not read Secret {name} (denied by the API server): grant its service account the verb get on it"
                 );
                 Ok((None, Err(text)))
             }
@@ -293,10 +293,8 @@ impl Accounts {
     }
 
     async fn read_defaults(&self) -> Data {
-        let unreadable = || {
-            "the operator can't read its default credentials: who runs it finds the reason in its log"
-                .to_owned()
-        };
+        let unreadable =
+            || "the operator can't read its default credentials: its log has the reason".to_owned();
         let defaults = self.defaults.clone().ok_or_else(unreadable)?;
         // A file system that hangs must not hold up a turn.
         let read = self

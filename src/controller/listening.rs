@@ -96,7 +96,7 @@ impl Listening {
                     current = version,
                     newest,
                     "versions of the API server ran backwards, as after etcd was restored from a backup: all TaurusProxyPorts are read \
-                     anew; API servers that were not restarted since go on to show the past"
+                     anew; API servers that were not restarted since then still show the old state"
                 );
                 return;
             }

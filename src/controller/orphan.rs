@@ -188,7 +188,7 @@ async fn hear(
 /// Its Secret is gone as well: once the change shows in the task list, that list guards the successor.
 fn without_credentials(settled: bool) -> Heard {
     if settled {
-        let how = "can't be looked at, for there are no credentials any more";
+        let how = "can't be checked: its credentials are gone";
         Heard::Ended(how.to_owned())
     } else {
         Heard::Nothing

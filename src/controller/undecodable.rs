@@ -44,7 +44,7 @@ pub(super) async fn attend(context: &Context, resource: &Undecodable) -> Option<
         Err(error) => {
             tracing::warn!(
                 namespace = metadata.namespace, name = metadata.name, %error,
-                "the resource is not told that it can't be decoded; tried again later"
+                "the status can't say that the resource can't be decoded; tried again later"
             );
             context.pace.transient.1
         }

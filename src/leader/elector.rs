@@ -73,7 +73,7 @@ impl Elector {
             let (why, pause) = match self.attempt().await {
                 Ok(Standing::Ours | Standing::Free) => break,
                 Ok(Standing::Held { by, left }) => (format!("{by} leads"), left.min(TRY_EVERY)),
-                Err(error) => (format!("the lease can't be had: {error}"), TRY_EVERY),
+                Err(error) => (format!("the lease can't be acquired: {error}"), TRY_EVERY),
             };
             if why != said {
                 tracing::info!(lease = self.name, "not leading: {why}");

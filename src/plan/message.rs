@@ -165,7 +165,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             "job {job} was given up by annotation; watching the task list and the port before anything else"
         )),
         Cause::ListBehind { shown, changed } => Message::plain(format!(
-            "the list of proxies shows port {shown}, though port {changed} was seen in place less than two minutes ago; looking again before that is believed"
+            "the list of proxies shows port {shown}, though port {changed} was seen in place less than two minutes ago; the list is read again"
         )),
         Cause::WaitingForCalls => Message::plain(
             "waiting to be looked at: more calls of the cloud are wanted than the operator's --calls-per-minute allows",
@@ -189,7 +189,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         ),
         Cause::WaitingForLimit(limit) => waits::reached(limit),
         Cause::Damped { port, at } => Message::plain(format!(
-            "something else than this operator set port {port} again; the operator sets port {} back at {at}",
+            "the proxy listens on port {port}, though the operator put port {} back within the last day; it does so again at {at}",
             desired.port
         )),
         Cause::Suspended => Message::plain(format!(
@@ -206,21 +206,23 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         }
         Cause::Passing(error) => refusals::passing(error),
         Cause::ConfirmingAbsence => Message::plain(
-            "the cloud does not show the proxy; it is looked for once more before that is believed",
+            "the cloud does not show the proxy; the operator looks for it once more before it reports it missing",
         ),
         Cause::GivenUp { cause, said, at } => given_up(*cause, said.clone(), *at, desired.port),
         Cause::JobOverdue { job, since } => overdue(job.as_ref(), *since, desired),
         Cause::JobUnauthorized(job) => Message::plain(format!(
             "job {job} waits for authorization: authorize it in the cloud's task center"
         )),
+        // The port may come from somebody else, or from a change of this resource whose job failed and moved it all the same.
         Cause::DriftDetected(port) => Message::plain(format!(
-            "something else than this operator set port {port}, and managementPolicy ApplyOnChange leaves it so: set spec.port to \
-             {port}, or managementPolicy to Enforce"
+            "the proxy listens on port {port}; port {} was in place before, and managementPolicy ApplyOnChange does not set it again: \
+             set spec.port to {port}, or managementPolicy to Enforce",
+            desired.port
         )),
         Cause::DriftContested { port, until } => Message::plain(format!(
-            "something else than this operator sets port {port} again and again; port {} is not set before {until}: find out who \
-             wants {port}, then set the annotation {REQUESTED_AT} to a new value",
-            desired.port
+            "the operator put port {} back three times within a day, and the proxy listens on port {port} again: find out what sets \
+             it, then set the annotation {REQUESTED_AT} to a new value; the operator does not set port {} before {until}",
+            desired.port, desired.port
         )),
         Cause::ProxyUnhealthy(word) => Message::plain(format!(
             "the proxy's status in the cloud is {word}, and its port can't be changed in that state: repair it in the cloud's console"
@@ -236,9 +238,9 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
              before it takes over",
         ),
         Cause::CrdOutdated => Message::plain(
-            "no change is begun, since the installed CustomResourceDefinition drops a part of the record of a change: install the one \
-             of the operator's release from its sources (kubectl apply --server-side --force-conflicts -k crds); it goes on by itself \
-             within five minutes of that",
+            "the installed CustomResourceDefinition taurusproxyports.taurusdb.huaweicloud.com is outdated: it drops a part of the \
+             record of a change, so the operator does not change the port; in the sources of the operator's release run kubectl apply \
+             --server-side --force-conflicts -k crds; the operator goes on within five minutes of that",
         ),
         Cause::Blocked(trouble) => refusals::blocked(trouble, desired),
     }

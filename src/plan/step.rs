@@ -222,12 +222,16 @@ impl Step {
 }
 
 impl Cause {
-    /// When the wait for it ends for sure, where `delay` is how long a step waits for it and the cause itself has no time.
+    /// When the wait for it ends for sure, where `delay` is how long a step waits for it and the cause itself has no time. Of a
+    /// credential that is held back it is the earliest time of the next try: more refusals put that off.
     pub fn ends_in(&self, delay: Duration) -> Option<Duration> {
         match self {
             Self::WatchingOutcome(left) => Some(*left),
             Self::Newcomer | Self::ListsLag(..) | Self::GivenUpLately(_) | Self::TakingOver => {
                 Some(delay)
+            }
+            Self::Blocked(Trouble::Cloud(error)) if error.meaning == Meaning::Locked => {
+                error.retry_after
             }
             _ => None,
         }

@@ -54,7 +54,7 @@ pub enum ClusterError {
     )]
     Forbidden(String),
     /// The API server does not know who asks.
-    #[error("the API server does not believe the operator's credentials ({0})")]
+    #[error("the API server does not accept the operator's credentials ({0})")]
     Unauthorized(String),
     /// There is no answer, or none that helps.
     #[error("the Kubernetes API server can't be reached: {0}")]

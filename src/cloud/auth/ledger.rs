@@ -277,9 +277,8 @@ impl Pair {
             Some((_, error)) => error.clone(),
             None => CloudError::local(
                 Meaning::Locked,
-                "find out who fails to sign in with this access key or user; it was refused several times lately, with this Secret \
-                 or with others, so the operator holds it back for some minutes, lest the cloud lock it, and then tries it again by \
-                 itself",
+                "find out who fails to sign in with this access key or user: the cloud refused it several times lately, with this \
+                 Secret or another one, and locks it after more refusals, so the operator waits before the next try",
             ),
         };
         CloudError {

@@ -88,9 +88,17 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
                 "put the clock of the operator's machine right (NTP); {who} does not accept the time of the operator's signature{code}"
             )
         }
-        Meaning::Locked => format!(
-            "find out who fails to sign in with the user or key of {secret}; {who} has locked it for a while{code}"
-        ),
+        Meaning::Locked => {
+            // When it is tried again follows, where that is known.
+            let pause = if error.retry_after.is_some() {
+                ", and the operator waits before the next try"
+            } else {
+                ""
+            };
+            format!(
+                "find out who fails to sign in with the user or key of {secret}; {who} has locked it for a while{code}{pause}"
+            )
+        }
         Meaning::Denied => {
             format!(
                 "grant the actions of the operator's page docs/iam.md to the user of {secret}; {who} denies a call{code}"
@@ -103,7 +111,7 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
         ),
         Meaning::Rejected => format!("{who} refuses what was asked for{code}"),
         Meaning::Blocked => format!(
-            "see to the instance in the cloud's console; {who} can't change the port in the state that it is in, and is asked again \
+            "correct the state of the instance in the cloud's console; {who} can't change the port in this state, and is asked again \
              every hour{code}"
         ),
         Meaning::Busy

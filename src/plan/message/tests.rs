@@ -1,5 +1,7 @@
 //! What people read: each message says who refused or what is waited for, and what can be done.
 
+use std::time::Duration;
+
 use k8s_openapi::jiff::Timestamp;
 
 use super::{super::facts::Trouble, *};
@@ -152,7 +154,11 @@ fn n07_a_wait_names_attempt_and_time() {
         own: vec!["orders".to_owned()],
         until: at("2026-03-02T09:10:30Z"),
     });
-    assert!(said(&halted).ends_with("until 2026-03-02T09:10:30Z"));
+    let text = said(&halted);
+    assert!(text.ends_with("until 2026-03-02T09:10:30Z"), "{text}");
+    for word in ["orders", "--halt-after-failures", "--halt-for"] {
+        assert!(text.contains(word), "{text}");
+    }
 }
 
 #[test]
@@ -200,4 +206,37 @@ fn n07_no_call_is_said_to_have_failed_where_none_was_made() {
     );
     let used_up = CloudError::local(Meaning::OutOfCalls, "the calls are used up");
     assert_eq!(said(&Cause::Passing(used_up)), "the calls are used up");
+}
+
+#[test]
+fn a_lock_says_until_when_where_that_is_known() {
+    let answered = answered(Meaning::Locked, "IAM.0061", "too many attempts");
+    let left = Duration::from_secs(90);
+    let held = CloudError {
+        retry_after: Some(left),
+        ..answered.clone()
+    };
+    for (error, until) in [(answered, None), (held, Some(left))] {
+        let cause = Cause::Blocked(Trouble::Cloud(error));
+        assert_eq!(cause.ends_in(Duration::from_secs(15)), until);
+        let waits = said(&cause).contains("the operator waits before the next try");
+        assert_eq!(waits, until.is_some());
+    }
+}
+
+#[test]
+fn a_port_that_differs_is_ascribed_to_nobody() {
+    let at = at("2026-03-02T09:00:00Z");
+    for cause in [
+        Cause::DriftDetected(3399),
+        Cause::Damped { port: 3399, at },
+        Cause::DriftContested {
+            port: 3399,
+            until: at,
+        },
+    ] {
+        let text = said(&cause);
+        assert!(text.contains("the proxy listens on port 3399"), "{text}");
+        assert!(text.contains("port 3307"), "{text}");
+    }
 }

@@ -1,6 +1,6 @@
 //! What is said of a change that waits for a limit over all resources.
 
-use super::Message;
+use super::{Message, shown};
 use crate::fleet::limits::Limit;
 
 /// A limit that is reached.
@@ -30,9 +30,11 @@ pub fn reached(limit: &Limit) -> Message {
             let elsewhere = (elsewhere > 0).then(|| format!("{elsewhere} in other namespaces"));
             let names: Vec<String> = own.iter().cloned().chain(elsewhere).collect();
             Message::plain(format!(
-                "{} in a row failed on different proxies ({}): no new change begins until {until}",
+                "{} in a row failed on different proxies ({}), the limit of the operator's --halt-after-failures: find out why; by its \
+                 --halt-for no new change begins until {}",
                 counted(*failed, "change", "changes"),
                 names.join(", "),
+                shown(*until),
             ))
         }
     }

@@ -189,7 +189,7 @@ async fn after_three_failures_in_a_row_nothing_begins_until_the_halt_is_over() {
             failed.iter().all(|name| says.contains(name.as_str())),
             "{says}"
         );
-        assert!(says.contains("): no new change begins until "), "{says}");
+        assert!(says.contains(" no new change begins until "), "{says}");
     }
     world.pass(600);
     assert_eq!(jobs(&world).len(), 3);
