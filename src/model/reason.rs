@@ -39,55 +39,57 @@ pub enum Reason {
     Observed,
     /// A change is about to be made or the cloud works on it.
     JobRunning,
-    /// The job is done; the port has still to be seen in the list.
+    /// The job is done; the operator waits until the list of proxies shows the new port.
     Verifying,
-    /// The proxy is being read for the first time, or for a new `spec`, and nothing is known yet.
+    /// The operator reads the proxy for the first time, or for a new `spec`; nothing is known yet.
     ReadingCloud,
-    /// The operator has just started, or the status of this resource was restored or taken away, so a change from before may still
-    /// be running. The next change waits until the time in the message, for almost three minutes at most. `Observe` does not wait.
+    /// The operator has just started, or the status of this resource was restored or removed, so an earlier change may still be
+    /// running. The next change waits until the time in the message, at most 160 seconds. `Observe` does not wait.
     CheckingEarlierChanges,
     /// A change on the instance completed, or a job was given up, less than two minutes ago, and the cloud's lists may lag behind it.
     /// The next change waits until the time in the message; where that names two ports and no time, the list has fallen back and is
     /// read again.
     CloudListsLag,
-    /// Whether a change was begun is not known, after a lost answer or a crash. Task list and port are watched for almost three
-    /// minutes before anything else is done, or for longer where the cloud no longer knows the job of the change.
+    /// It is not known whether a change was begun, after a lost answer or a crash. The operator watches the task list and the
+    /// port for 160 seconds before it does anything else, or longer where the cloud no longer knows the job of the change.
     OutcomeUnknown,
-    /// An attempt failed, or drift was put right a short while ago; the next attempt follows.
+    /// An attempt failed, or drift was corrected a short while ago; the next step follows at the time in the message.
     BackingOff,
     /// Another operation is at work on the instance or proxy.
     ProxyBusy,
     /// Another resource's change on the same instance goes first.
     WaitingForInstance,
-    /// As many changes are under way, or were begun within the last hour, as the operator allows over all resources, or as many
-    /// calls of the cloud are made; this one waits for its turn.
+    /// A limit of the operator is reached: changes at once, changes within an hour, or calls of the cloud. This resource waits for its turn.
     #[strum(message = "see [limits.md](limits.md)")]
     WaitingForBudget,
-    /// Too many changes in a row failed on different proxies, perhaps for a common cause: no new one begins for a while.
-    #[strum(message = "find out why they failed; see [limits.md](limits.md)")]
+    /// Several changes in a row failed on different proxies, perhaps for a common cause: no new change begins until the time in
+    /// the message.
+    #[strum(
+        message = "find out why they failed; [limits.md](limits.md) has `--halt-after-failures` and `--halt-for`"
+    )]
     RolloutHalted,
-    /// Another resource managed the same proxy until a short while ago, or may still turn out to, and this one waits for two
-    /// minutes; or a resource of the same namespace manages it and wants the same port, as after a rename, and this one waits
-    /// until that is deleted.
+    /// Another resource managed the same proxy until a short while ago, or may still prove to manage it, and this one waits for
+    /// two minutes; or a resource of the same namespace manages it and wants the same port, as after a rename, and this one waits
+    /// until that one is deleted.
     #[strum(message = "after a rename: delete the resource of the old name")]
     TakingOver,
     /// `spec.suspend` is true, or the resource is being deleted, and the port is not the wanted one.
     #[strum(message = "set `spec.suspend` to false")]
     Suspended,
     /// The cloud can't be reached or fails; a settled resource says so only after three failed looks in a row.
-    #[strum(message = "see to the network if it lasts")]
+    #[strum(message = "if it lasts, check the network")]
     CloudUnreachable,
-    /// The cloud answers so slowly that what it shows is too old for a change when all of it was read; nothing was put on record.
-    #[strum(message = "see to the cloud or the network if it lasts")]
+    /// The cloud answers so slowly that its lists are too old for a change once all of them are read. Nothing was put on record.
+    #[strum(message = "if it lasts, check the cloud and the network")]
     CloudSlow,
-    /// The operator did not send a change whose record was written: more than five seconds passed between the record and the
-    /// request, or something changed in the last moment. The message says what. It is tried again.
+    /// The operator recorded a change and then did not send it: more than five seconds passed between the record and the request,
+    /// or something changed at the last moment. The message says what. It is tried again.
     #[strum(
-        message = "if it lasts, see to webhooks on `taurusproxyports/status` and to the API server"
+        message = "if it lasts, check the webhooks on `taurusproxyports/status` and the API server"
     )]
     ChangeNotSent,
     /// The cloud asks for fewer calls.
-    #[strum(message = "a longer `--resync`")]
+    #[strum(message = "set a longer `--resync`")]
     Throttled,
     /// The cloud's answer can't be understood; the message has its beginning.
     #[strum(message = "report it")]
@@ -96,55 +98,57 @@ pub enum Reason {
     /// a code that the operator does not know. It is tried again, at ever longer intervals.
     #[strum(message = "look the code up; report it if the operator should know it")]
     RequestRefused,
-    /// The Secret does not exist, or may not be read. Tools that make Secrets are often a little later than the resource, so it
-    /// is waited for, for two minutes.
-    #[strum(message = "make the Secret if nothing else does")]
+    /// The Secret does not exist, or the operator may not read it. Tools that create Secrets are often a little later than the
+    /// resource, so the operator waits two minutes for it.
+    #[strum(message = "create the Secret if no tool does")]
     WaitingForCredentials,
-    /// The proxy was not found; it is looked for once more before that is believed.
+    /// The cloud does not show the proxy; the operator looks for it once more before it reports it missing.
     ConfirmingAbsence,
     /// Four attempts at this port failed; the message has the cloud's reason.
     #[strum(message = "fix the cause, then set another port or the annotation `requestedAt`")]
     JobFailed,
-    /// A job takes longer than `spec.changeTimeout`; it is still looked at.
+    /// A job takes longer than `spec.changeTimeout`; the operator still polls it.
     #[strum(
-        message = "see the cloud's task center; a job that is given up: annotation `abandonJob`"
+        message = "look the job up in the cloud's task center; to give it up, set the annotation `abandonJob`"
     )]
     JobOverdue,
     /// The job waits for an authorization in the cloud.
     #[strum(message = "authorize it in the task center")]
     JobUnauthorized,
-    /// Three attempts never arrived, as far as can be known; tried again hourly.
-    #[strum(message = "check the way to the cloud")]
+    /// Three attempts never arrived, as far as is known; the operator tries again hourly.
+    #[strum(message = "check web proxies and firewalls on the way to the cloud")]
     AttemptsVoid,
     /// Four jobs were completed, and the port did not change.
-    #[strum(message = "ask the cloud's support; then another port or `requestedAt`")]
+    #[strum(
+        message = "ask the cloud's support; then set another port or the annotation `requestedAt`"
+    )]
     VerificationFailed,
-    /// The port was changed elsewhere, and `ApplyOnChange` leaves that.
+    /// The proxy listens on another port than `spec.port`, which was in place before, and `ApplyOnChange` does not set it again.
     #[strum(message = "set `spec.port` to the right port, or `managementPolicy: Enforce`")]
     DriftDetected,
-    /// The port was changed elsewhere four times within a day.
-    #[strum(message = "find out who wants the other port; then `requestedAt`")]
+    /// The port was corrected three times within a day and differs again.
+    #[strum(message = "find out what sets the other port; then set the annotation `requestedAt`")]
     DriftContested,
     /// The service refuses this port.
     #[strum(message = "set another port")]
     PortRejected,
-    /// The proxy is in a state in which nothing can be changed.
-    #[strum(message = "see to it in the cloud")]
+    /// The proxy is in a state in which the cloud changes nothing.
+    #[strum(message = "repair it in the cloud's console")]
     ProxyUnhealthy,
     /// The instance has no such proxy.
     #[strum(message = "delete the resource; if an id is wrong, create it anew with the right one")]
     ProxyNotFound,
-    /// There is no such instance.
+    /// The project has no such instance, or the credential may not see it.
     #[strum(message = "delete the resource; if an id is wrong, create it anew with the right one")]
     InstanceNotFound,
-    /// Storage full, frozen, or kernel too old; looked at hourly.
-    #[strum(message = "see to it in the cloud")]
+    /// The storage of the instance is full, the instance is frozen, or its kernel is too old; the operator tries again hourly.
+    #[strum(message = "correct its state in the cloud's console")]
     InstanceBlocked,
     /// Another resource, perhaps of another namespace, manages the same proxy with credentials that can see it.
     #[strum(message = "delete one of them, or set `managementPolicy` of one to `Observe`")]
     ProxyClaimed,
-    /// Several resources name the same proxy and want different ports, none of which is in place, and it is not on record which
-    /// of them manages the proxy: none may change it.
+    /// Several resources name the same proxy and want different ports, none of which is in place, and no record shows which of
+    /// them manages the proxy: none may change it.
     #[strum(
         message = "delete all but one of them, set `managementPolicy` of the others to `Observe`, or let them want the same port"
     )]
@@ -153,18 +157,19 @@ pub enum Reason {
     /// operator may not read it.
     #[strum(message = "create the Secret")]
     CredentialsMissing,
-    /// The Secret's keys are wrong, or the cloud does not believe the credential.
+    /// The Secret's keys are wrong, or the cloud does not accept the credential.
     #[strum(message = "correct the Secret")]
     CredentialsInvalid,
-    /// The cloud has locked the key or user for a while, or it was refused so often that one more try could lock it.
-    #[strum(message = "wait; find out who fails to sign in")]
+    /// The cloud has locked the key or user for a while, or refused it so often that one more try could lock it. Where the
+    /// message has a time, the operator waits until then.
+    #[strum(message = "find out what fails to sign in with it, and wait")]
     CredentialsLocked,
     /// The credential may not do this.
     #[strum(message = "grant the actions of [iam.md](iam.md)")]
     PermissionDenied,
-    /// The host is not one that may be called.
+    /// The operator may not call the host of `spec.endpoint` or `spec.iamEndpoint`.
     #[strum(
-        message = "`--allowed-endpoint`; else another `spec.iamEndpoint`, or a new resource with another `spec.endpoint`"
+        message = "allow the host with `--allowed-endpoint`; else set another `spec.iamEndpoint`, or create the resource anew with another `spec.endpoint`"
     )]
     EndpointNotAllowed,
     /// The region is not in the operator's table of hosts.
@@ -173,21 +178,21 @@ pub enum Reason {
     /// The server's certificate is not trusted.
     #[strum(
         serialize = "TLSFailed",
-        message = "find out what stands in between, or trust the issuer by `--extra-ca`"
+        message = "find out what intercepts the connection, or trust the issuer with `--extra-ca`"
     )]
     TlsFailed,
     /// The clock of the operator's machine is off by a quarter of an hour or more.
-    #[strum(message = "put the clock right")]
+    #[strum(message = "correct the clock (NTP)")]
     ClockSkew,
-    /// A field can't be acted on, in an object older than the rules.
+    /// The operator can't act on a field, in a resource that is older than the rules.
     #[strum(
         message = "correct the field that the message names; where it can't be changed: delete the resource and create it anew"
     )]
     SpecInvalid,
-    /// The installed definition drops a part of the record of a change, so no change is begun.
+    /// The installed CustomResourceDefinition drops a part of the record of a change, so the operator changes no port.
     #[strum(
         serialize = "CRDOutdated",
-        message = "install the definition of this release"
+        message = "install the definition of this release: `kubectl apply --server-side --force-conflicts -k crds`"
     )]
     CrdOutdated,
     /// Of `PortInSync`: the wanted port is shown.

@@ -6,10 +6,10 @@ use taurus_port_operator::telemetry::metrics::catalogue::{FIGURES, Label, Values
 
 use crate::{docs::held, world::tools::root};
 
-const HEAD: &str = "# Metrics\n\nEvery figure of `/metrics`. `make docs` writes this page from the registry. It is OpenMetrics, served to all alike; \
-    what each process\ntells is about itself and, where it leads, about all resources.\n\nLabels hold only words of closed sets, never a name or \
-    an id of a resource, so a fleet of ten thousand makes no more series than one\nof ten. Which resource it is that an alert means, `kubectl get \
-    tpp -A` says; series for each resource come from kube-state-metrics\n([its configuration](../deploy/monitoring/kube-state-metrics.yaml)). \
+const HEAD: &str = "# Metrics\n\nEvery metric of `/metrics`. `make docs` writes this page from the registry. The format is always OpenMetrics. A process \
+    reports about\nitself and, where it leads, about all resources.\n\nLabels hold only words of closed sets, never a name or \
+    an id of a resource, so a fleet of ten thousand makes no more series than one\nof ten. To find the resources that an alert is about, \
+    use `kubectl get tpp -A`; series for each resource come from kube-state-metrics\n([its configuration](../deploy/monitoring/kube-state-metrics.yaml)). \
     Alert rules and a dashboard: [monitoring.md](monitoring.md).\n\nHistograms have the series `_bucket`, `_sum` and `_count`. Counters begin at 0 with \
     each process.\n\n| metric | type | unit | labels | meaning | what to do with it |\n|---|---|---|---|---|---|\n";
 

@@ -64,46 +64,46 @@ macro_rules! figures {
 figures! {
     BUILD: taurus "build", Info, none, [VERSION, COMMIT, TARGET],
         "Which program this is",
-        "Join it to other figures to see when a version came, and alert on its absence: then no operator is scraped at all.";
+        "Join it to other metrics to see when a version came, and alert on its absence: then no operator is scraped at all.";
     LEADING: taurus "leading", Gauge, none, [],
-        "Whether this process works: it holds the lease, or there is no election",
-        "The sum over all replicas is 1. Zero for longer than a take-over (17 s) means that nothing is done; two means that two run without election.";
+        "Whether this process works: it holds the Lease, or there is no leader election",
+        "The sum over all replicas is 1. Zero for longer than a take-over (17 s) means that nothing is done; two means that two run without leader election.";
     READY: taurus "ready", Gauge, none, [],
         "Whether /readyz answers with 200: all resources were read, or another process leads and this one would take over",
         "Where it is 0 for minutes, ask /readyz or read the log: both name what is missing.";
     WATCH_SILENCE: taurus "watch_silence", Gauge, Seconds, [],
-        "For how long nothing was received of the watch of resources, or the API server has shown the same version; 0 where there is no watch, as in a process that waits",
-        "Bookmarks come each minute or two, and versions move all the time. After three minutes all resources are read anew; more than five mean that the watch stays deaf. At ten minutes /livez has the process restarted.";
+        "For how long the watch of resources has received nothing, or the API server has shown the same version; 0 where there is no watch, as in a standby",
+        "Bookmarks come each minute or two, and versions move all the time. After three minutes all resources are read anew; more than five mean that the new watch receives nothing either. After ten /livez fails, so that the kubelet restarts the process.";
     LONGEST_RECONCILE: taurus "longest_reconcile", Gauge, Seconds, [],
-        "For how long the longest of the reconciles at work has been at it",
-        "All calls are bounded: more than some minutes mean that one hangs. At half an hour /livez has the process restarted.";
+        "Age of the oldest reconcile that is running",
+        "All calls have a time limit: more than some minutes mean that a reconcile hangs. After half an hour /livez fails, so that the kubelet restarts the process.";
     UNSAVED_JOBS: taurus "unsaved_jobs", Gauge, none, [],
-        "Job ids that the cloud has answered with and that are not on record yet, as the API server doesn't take them",
-        "Don't restart the process while it is above 0, and see to the API server: it is tried again until it succeeds.";
+        "Job ids that the cloud has returned and that are not on record yet, since the API server doesn't accept them",
+        "Don't restart the process while it is above 0, and check the API server: the process tries again until it succeeds.";
     RECONCILES: taurus "reconciles", Counter, none, [ENDING],
         "Reconciles by how they ended; failed means that Kubernetes failed",
         "Panics are faults of the operator: report them with the log. Failures that last have their cause in the log and in `taurus_api_requests_total`.";
     RECONCILE_SECONDS: taurus "reconcile", Histogram, Seconds, [],
         "How long reconciles took",
-        "Mostly waits for the cloud; compare with `taurus_cloud_call_seconds` and `taurus_cloud_call_wait_seconds`.";
+        "Mostly the wait for the cloud; compare with `taurus_cloud_call_seconds` and `taurus_cloud_call_wait_seconds`.";
     RESOURCES: taurus "resources", Gauge, none, [STATE, REASON],
         "Resources by the condition of Ready, Reconciling and Stalled that is True, and its reason",
         "The state of the fleet. `kubectl get tpp -A` has the names; what to do about a reason: [reference.md](reference.md#reasons).";
     UNDECODABLE_RESOURCES: taurus "undecodable_resources", Gauge, none, [],
-        "Resources that can't be decoded and are passed over until they change",
-        "The log names them, and their status names the field. Mostly somebody loosened the definition: install the one of this release.";
+        "Resources that can't be decoded and are skipped until they change",
+        "The log names them, and their status names the field. Usually the definition lost its rules: install the one of this release.";
     CHANGES_IN_PROGRESS: taurus "changes_in_progress", Gauge, none, [PHASE],
         "Changes on record that have not ended, by how far they have come",
         "Each one is, or may be, cutting connections. Many in `intended` mean that their outcome is not known.";
     OLDEST_CHANGE: taurus "oldest_change_intended_timestamp", Gauge, Seconds, [],
         "When the oldest of the changes in progress was put on record, in Unix time; 0 where there is none",
-        "`time() -` this is the age of the change that is stuck the longest.";
+        "`time() -` this is the age of the oldest change.";
     CHANGES: taurus "changes", Counter, none, [OUTCOME],
         "Changes that have ended, by outcome; void ones never reached the cloud, as far as can be known",
         "The rate of failures, and how many changes there are at all: each cuts the connections of a proxy.";
     CHANGE_SECONDS: taurus "change", Histogram, Seconds, [],
         "How long changes took, whatever their outcome, from the record of the intent to the end that was seen",
-        "What to expect of the next change. A rise is the cloud's.";
+        "Expect the same of the next change. A rise comes from the cloud.";
     CHANGE_REQUESTS: taurus "change_requests", Counter, none, [ANSWER],
         "Requests to change a port, by what came of them; a withdrawn one was never sent: its record was acknowledged too late, or something had changed",
         "Refused: see the reasons of the resources. Unknown: answers get lost on the way to the cloud.";
@@ -112,16 +112,16 @@ figures! {
         "At its limit others wait with WaitingForBudget; see [limits.md](limits.md).";
     CHANGES_UNDER_WAY_LIMIT: taurus "changes_under_way_limit", Gauge, none, [],
         "How many changes may be under way at once: --max-concurrent-changes",
-        "To be drawn beside `taurus_changes_under_way`.";
+        "Draw it beside `taurus_changes_under_way`.";
     CHANGES_BEGUN: taurus "changes_begun_last_hour", Gauge, none, [],
         "Changes that were begun within the last hour; after a restart, as many as the records tell of",
         "At its limit others wait with WaitingForBudget until the hour is over.";
     CHANGES_BEGUN_LIMIT: taurus "changes_begun_last_hour_limit", Gauge, none, [],
         "How many changes may be begun within an hour: --max-changes-per-hour",
-        "To be drawn beside `taurus_changes_begun_last_hour`.";
+        "Draw it beside `taurus_changes_begun_last_hour`.";
     HALTED_UNTIL: taurus "rollout_halted_until_timestamp", Gauge, Seconds, [],
         "Until when no new change begins after failures in a row, in Unix time; 0 where there is no halt",
-        "Find out what the failed changes have in common before the time comes; see [limits.md](limits.md).";
+        "Find out what the failed changes have in common before that time; see [limits.md](limits.md).";
     CLOUD_CALLS: taurus "cloud_calls", Counter, none, [OPERATION, MEANING],
         "Calls of the cloud by operation and by what came of them: success, or what the error means",
         "The rate of anything but `success` and `busy` is trouble: `throttled`, `unauthenticated` and `denied` need a person, `transient` passes.";
@@ -130,25 +130,25 @@ figures! {
         "Calls end after 30 s at the latest. Near that the cloud, or the way there, is in trouble.";
     CLOUD_CALLS_MADE: taurus "cloud_calls_by_urgency", Counter, none, [URGENCY],
         "Calls of the cloud by what they were made for",
-        "What the calls are spent on. Against `taurus_calls_per_minute_limit` times the number of credentials it tells how much room there is.";
+        "Shows what uses the calls. Compare it with `taurus_calls_per_minute_limit` times the number of credentials to see how many are left.";
     CLOUD_CALL_WAIT_SECONDS: taurus "cloud_call_wait", Histogram, Seconds, [URGENCY],
-        "How long calls of the cloud were waited for because of --calls-per-minute, by urgency",
+        "How long calls of the cloud had to wait because of --calls-per-minute, by urgency",
         "Waits of changes and jobs are delays that people notice. Raise --calls-per-minute if the cloud grants more, or --resync.";
     CLOUD_CALLS_PUT_OFF: taurus "cloud_calls_put_off", Counter, none, [URGENCY],
-        "Looks and changes that were put off since no call was to be had in time",
+        "Looks and changes that were put off because no call was free in time",
         "For sweeps it only means that a large fleet is looked at less often. For changes and jobs the budget is used up: see `taurus_cloud_call_wait_seconds`.";
     CALLS_PER_MINUTE_LIMIT: taurus "calls_per_minute_limit", Gauge, none, [],
         "How many calls a minute may be made with one credential at one endpoint: --calls-per-minute",
-        "To be drawn beside the rates of calls.";
+        "Draw it beside the rates of calls.";
     API_REQUESTS: taurus "api_requests", Counter, none, [REQUEST, RESULT],
         "Requests to the Kubernetes API server, by what they were for and what came of them",
         "Conflicts of status writes are normal where people edit. `denied` means that rights are missing; `failed`, `unreachable` and `given_up` that the API server is in trouble.";
     API_REQUEST_SECONDS: taurus "api_request", Histogram, Seconds, [REQUEST],
-        "How long the API server took to answer; for a watch, to begin to",
+        "How long the API server took to answer; for a watch, until it began to answer",
         "Status writes that take seconds delay every change.";
     LOG_LINES_DROPPED: taurus "log_lines_dropped", Counter, none, [],
-        "Lines of log that were dropped, as standard error did not take them",
-        "Whoever reads the log of the container is stuck or too slow. Nothing waits for it, but what the lines told is lost; statuses, events and figures have it as well.";
+        "Lines of log that were dropped, because standard error did not accept them",
+        "The reader of the container's log is stuck or too slow. Nothing waits for it, but the dropped lines are lost; look at statuses, events and metrics instead.";
     RESIDENT_MEMORY: process "resident_memory", Gauge, Bytes, [],
         "Resident memory of this process",
         "Against the limit of the pod; how much a fleet needs: [sizing.md](sizing.md).";
