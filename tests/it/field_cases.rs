@@ -6,15 +6,15 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use crate::docs::held;
 
-const HEAD: &str = "# Field cases\n\nFaults that users of other operators and clients have reported, and the tests that show that this one survives them. \
-    A case\nis here only if the whole of it is tested. `make docs` writes these tables from the names of the tests.\n\n\
+const HEAD: &str = "# Field cases\n\nThis page lists faults that users of other operators and clients have reported, and the tests that show that this operator survives \
+    them.\nA case is here only if tests cover it completely. `make docs` writes these tables from the names of the tests.\n\n\
     A: controller and its runtime. B: asynchronous operations and the truth of the status. C: GitOps and the Kubernetes API.\n\
-    D: data from Git and Secrets. E: the cloud's API. F: figures, events, security. G: shapes of manifests.\n\n\
+    D: data from Git and Secrets. E: the cloud's API. F: metrics, events, security. G: shapes of manifests.\n\n\
     | case | what holds | test |\n|---|---|---|\n";
 
-const FOUND: &str = "\n## Faults that were found here\n\nWhat people and programs found that set out to break this operator, and the tests that show what holds \
-    now. H: under hostile\ncircumstances. R: by schedules and fleets. N: by people who used it for the first time. T: against what clients of the real \
-    service know.\nThe other letters are those of the table above.\n";
+const FOUND: &str = "\n## Faults that were found here\n\nThis list has faults that people and programs found when they tried to break this operator, and the tests that guard against \
+    them now.\nH: under hostile circumstances. R: by schedules and fleets. N: by people who used it for the first time. T: in a comparison with clients of \
+    the\nreal service. The other letters are those of the table above.\n";
 
 /// Names of tests and of modules of tests that begin with the id of a case, with the file that each stands in.
 fn cases(folder: &Path, found: &mut BTreeMap<String, String>) {
