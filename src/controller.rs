@@ -164,7 +164,7 @@ fn calls(
             stream::iter(news.calls.into_iter().map(Ok).collect::<Vec<_>>())
         }
         Err(error) => {
-            tracing::warn!(%error, "the watch of TaurusProxyPorts failed; it is begun anew");
+            tracing::warn!(%error, "the watch of TaurusProxyPorts failed; it is restarted");
             stream::iter(vec![Err(error)])
         }
     };

@@ -22,7 +22,7 @@ pub enum AuthoritiesFault {
     )]
     Empty(String),
     /// One of the blocks is damaged.
-    #[error("certificate {number} of {path} can't be used ({why}): leave it out or write it anew")]
+    #[error("certificate {number} of {path} can't be used ({why}): remove it or write it again")]
     Unusable {
         /// The file.
         path: String,

@@ -104,7 +104,7 @@ impl Listening {
             if silence >= DEAF_AFTER && now.elapsed(began.uptime) >= DEAF_AFTER {
                 tracing::warn!(
                     silent = silence.as_secs(),
-                    "the watch of TaurusProxyPorts is silent, or its API server shows the past: all of them are read anew"
+                    "the watch of TaurusProxyPorts is silent, or its API server shows an old state: all of them are read again"
                 );
                 return;
             }

@@ -105,7 +105,7 @@ impl Keeper<'_> {
                 Err(error) if is_forbidden(&error) => return,
                 Err(error) => {
                     self.accounts.book().unwatched();
-                    tracing::warn!(%error, "the watch of Secrets failed; it is begun anew");
+                    tracing::warn!(%error, "the watch of Secrets failed; it is restarted");
                 }
             }
         }

@@ -85,7 +85,7 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
         }
         Meaning::ClockSkew => {
             format!(
-                "put the clock of the operator's machine right (NTP); {who} does not accept the time of the operator's signature{code}"
+                "correct the clock of the operator's machine (NTP); {who} does not accept the time of the operator's signature{code}"
             )
         }
         Meaning::Locked => {
