@@ -81,8 +81,8 @@ fn happened(report: &mut Report, stage: &Stage, events: &[Event]) {
             Event::Policy(..) | Event::Suspend(..) => "policies and suspends",
             Event::Want(..) | Event::ToAndFro(..) | Event::Request(_) => "edits of ports, requests",
             Event::Kill(_) => "kills and freezes",
-            Event::ApiServer(..) => "troubles with the API server",
-            _ => "troubles of the cloud",
+            Event::ApiServer(..) => "faults of the API server",
+            _ => "faults of the cloud",
         };
         *kinds.entry(kind).or_default() += 1;
     }
@@ -123,7 +123,7 @@ fn changes(report: &mut Report, stage: &Stage) {
     report.row("  jobs that did nothing", sum(|reasons| reasons.lies));
     report.none("proxies with more requests than reasons", &superfluous);
     report.none(
-        "changes that met a job of ours on the instance",
+        "changes that met a job of this operator on the instance",
         &stage.book.collisions(),
     );
     let (lost, excused) = lost_jobs(stage);
@@ -184,7 +184,7 @@ async fn statuses(report: &mut Report, stage: &Stage) {
     let judged = verdicts::on(plane::shared().await, recorder::objects(&all)).await;
     let wrong = rules::wrong_verdicts(&all, &judged);
     report.none(
-        "versions that kstatus or Argo CD take for something else",
+        "versions with a wrong result of kstatus or Argo CD",
         &wrong,
     );
 }
@@ -207,7 +207,7 @@ async fn processes(report: &mut Report, stage: &Stage) {
         report.row(&format!("requests to the API server: {kind}"), count);
     }
     report.row("processes that ended", ended);
-    report.none("processes that ended without a reason of ours", &unexpected);
+    report.none("processes that ended without a cause in the plan", &unexpected);
     report.none("lines of ERROR, panics and secrets in the logs", &said);
     let overstayed = stage.overstayed.lock().unwrap().clone();
     report.none("processes that outlived their time of grace", &overstayed);
