@@ -189,7 +189,7 @@ pub enum Reason {
         message = "correct the field that the message names; where it can't be changed: delete the resource and create it anew"
     )]
     SpecInvalid,
-    /// The installed CustomResourceDefinition drops a part of the record of a change, so the operator changes no port.
+    /// The installed definition drops a part of the record of a change, so the operator changes no port.
     #[strum(
         serialize = "CRDOutdated",
         message = "install the definition of this release: `kubectl apply --server-side --force-conflicts -k crds`"

@@ -165,7 +165,8 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             "job {job} was given up by annotation; watching the task list and the port before anything else"
         )),
         Cause::ListBehind { shown, changed } => Message::plain(format!(
-            "the list of proxies shows port {shown}, though port {changed} was seen in place less than two minutes ago; the list is read again"
+            "the list of proxies shows port {shown}, though port {changed} was seen in place less than two minutes \
+             ago; the list is read again"
         )),
         Cause::WaitingForCalls => Message::plain(
             "waiting to be looked at: more calls of the cloud are wanted than the operator's --calls-per-minute allows",
@@ -189,7 +190,8 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         ),
         Cause::WaitingForLimit(limit) => waits::reached(limit),
         Cause::Damped { port, at } => Message::plain(format!(
-            "the proxy listens on port {port}, though the operator put port {} back within the last day; it does so again at {at}",
+            "the proxy listens on port {port}, though the operator put port {} back within the last day; the operator does so again at \
+             {at}",
             desired.port
         )),
         Cause::Suspended => Message::plain(format!(
@@ -220,7 +222,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             desired.port
         )),
         Cause::DriftContested { port, until } => Message::plain(format!(
-            "the operator put port {} back three times within a day, and the proxy listens on port {port} again: find out what sets \
+            "the operator put port {} back three times within a day, and the proxy listens on port {port} now: find out what sets \
              it, then set the annotation {REQUESTED_AT} to a new value; the operator does not set port {} before {until}",
             desired.port, desired.port
         )),

@@ -183,10 +183,7 @@ async fn statuses(report: &mut Report, stage: &Stage) {
     );
     let judged = verdicts::on(plane::shared().await, recorder::objects(&all)).await;
     let wrong = rules::wrong_verdicts(&all, &judged);
-    report.none(
-        "versions with a wrong result of kstatus or Argo CD",
-        &wrong,
-    );
+    report.none("versions with a wrong result of kstatus or Argo CD", &wrong);
 }
 
 async fn processes(report: &mut Report, stage: &Stage) {
@@ -207,7 +204,10 @@ async fn processes(report: &mut Report, stage: &Stage) {
         report.row(&format!("requests to the API server: {kind}"), count);
     }
     report.row("processes that ended", ended);
-    report.none("processes that ended without a cause in the plan", &unexpected);
+    report.none(
+        "processes that ended without a cause in the plan",
+        &unexpected,
+    );
     report.none("lines of ERROR, panics and secrets in the logs", &said);
     let overstayed = stage.overstayed.lock().unwrap().clone();
     report.none("processes that outlived their time of grace", &overstayed);
