@@ -1,6 +1,7 @@
-//! The change itself, step by step: intent, request, answer, job id.
+//! The change itself, step by step: connection, intent, request, answer, job id.
 //!
-//! Follows `controller::act` and `controller::journal`; the record is moved on by the real `settle`.
+//! Follows `controller::act`, `controller::journal` and `cloud::last_check`; the record is moved on by the real `settle`. Time may pass
+//! before each step, the last check and the first byte are one.
 
 use taurus_port_operator::{
     cloud::CloudError,
@@ -19,7 +20,7 @@ use crate::{
     protocol::Protocol,
     rules::Rule,
     sky::{Answer, Transit},
-    state::{At, Lease, State},
+    state::{At, Lease, Operator, State},
     turn::{Desk, Mishap, look_before},
 };
 
@@ -28,7 +29,7 @@ use crate::{
 pub enum Fate {
     /// The cloud answers; its job may be hidden at first.
     Answered { hidden: bool },
-    /// It is refused for a reason that nobody sees.
+    /// It is refused for a reason that nobody sees, or the connection takes none of it.
     Refused { busy: bool },
     /// It arrives, but its answer is lost.
     Unanswered { hidden: bool },
@@ -38,20 +39,47 @@ pub enum Fate {
     Lost,
 }
 
+/// The connection is open, in time.
+pub fn open(state: &State, who: usize) -> Option<State> {
+    let mut state = state.clone();
+    let At::Ordered { ages, .. } = &mut state.crew[who].as_mut()?.at else {
+        return None;
+    };
+    if ages.line.is_some() || ages.opens_no_more() {
+        return None;
+    }
+    ages.line = Some(0);
+    Some(state)
+}
+
 impl Protocol {
+    /// The connection does not open: the change is put off, and never was on record.
+    pub fn fail_to_open(&self, state: &State, who: usize, mishap: Option<Mishap>) -> Option<State> {
+        let desk = Desk::new(self, state, who, mishap)?;
+        let At::Ordered { intent, ages, .. } = &state.crew[who].as_ref()?.at else {
+            return None;
+        };
+        if ages.line.is_some() {
+            return None;
+        }
+        settle_refused(desk, intent, refusal(false), mishap)
+    }
+
     /// The intent is put on record.
     pub fn intend(&self, state: &State, who: usize, mishap: Option<Mishap>) -> Option<State> {
         let mut desk = Desk::new(self, state, who, mishap)?;
         let At::Ordered {
             intent,
             paper,
-            late,
+            mut ages,
         } = desk.operator().at.clone()
         else {
             return None;
         };
+        ages.line?;
         let change = intent.change();
-        desk.session.turn_to(Some(&change), clock::now());
+        let watched = clock::ago(self.planner.has_watched(ages));
+        desk.session.turn_to(Some(&change), watched);
         desk.operator().watches(Some(intent.id));
         let mut decided = desk.object.clone();
         decided.status = Some(paper);
@@ -72,19 +100,31 @@ impl Protocol {
         if desk.state.object.generation != intent.generation {
             desk.state.broken = Some(Rule::PutWithoutIntent);
         }
-        desk.operator().at = At::Acknowledged { intent, late };
+        ages.intent = Some(0);
+        desk.operator().at = At::Acknowledged { intent, ages };
         Some(desk.close())
     }
 
-    /// The request is sent, if nothing speaks against it.
+    /// Whether an operator has a request to send, and its last check speaks against it.
+    pub fn objects(&self, operator: &Operator) -> bool {
+        let leads = operator.lease != Lease::Over;
+        matches!(operator.at, At::Acknowledged { ages, .. } if self.planner.objects(ages, leads))
+    }
+
+    /// The first byte of the request leaves, if nothing speaks against it.
     pub fn send(&self, state: &State, who: usize, fate: Fate) -> Option<State> {
         let mut state = state.clone();
         let operator = state.crew[who].as_ref()?;
-        let At::Acknowledged { intent, late } = operator.at.clone() else {
+        let At::Acknowledged { intent, ages } = operator.at.clone() else {
             return None;
         };
-        if late && self.planner.sends_in_time() {
+        if self.objects(operator) {
             return None;
+        }
+        if operator.lease == Lease::Over {
+            state.broken = Some(Rule::PutWithoutLease);
+        } else if ages.look > clock::OPENING {
+            state.broken = Some(Rule::PutUnseen);
         }
         let recorded = state.object.status.as_ref();
         let recorded = recorded.and_then(|paper| paper.change.as_ref());
@@ -134,16 +174,15 @@ impl Protocol {
         Some(state)
     }
 
-    /// The intent is withdrawn: too late, or a newer generation became known.
+    /// The intent is withdrawn: the last check speaks against it, or a newer generation became known.
     pub fn withdraw(&self, state: &State, who: usize, mishap: Option<Mishap>) -> Option<State> {
         let operator = state.crew[who].as_ref()?;
-        let At::Acknowledged { intent, late } = &operator.at else {
+        let At::Acknowledged { intent, .. } = &operator.at else {
             return None;
         };
         let seen = operator.view.as_ref();
         let edited = seen.is_some_and(|view| view.generation != state.object.generation);
-        let objects = edited || *late && self.planner.sends_in_time();
-        if !objects {
+        if operator.lease == Lease::Over || !edited && !self.objects(operator) {
             return None;
         }
         let desk = Desk::new(self, state, who, mishap)?;

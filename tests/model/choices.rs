@@ -90,8 +90,17 @@ impl Protocol {
             At::Kept => {}
             At::Idle if operator.lease == Lease::Over => {}
             At::Idle => looks(state, who, operator, mishaps, events),
-            At::Ordered { .. } => {
+            At::Ordered { ages, .. } if ages.line.is_some() => {
                 events.extend(mishaps.iter().map(|one| Event::Intend(who, *one)));
+            }
+            At::Ordered { ages, .. } if ages.opens_no_more() => {
+                events.extend(mishaps.iter().map(|one| Event::Unopened(who, *one)));
+            }
+            At::Ordered { .. } => {
+                events.push(Event::Open(who));
+                if faulty {
+                    events.push(Event::Unopened(who, None));
+                }
             }
             At::Acknowledged { .. } => {
                 events.extend(mishaps.iter().map(|one| Event::Withdraw(who, *one)));

@@ -1,6 +1,7 @@
 //! Time in ticks, and as ages: so that a state never grows older than the longest window.
 //!
-//! Promises that the durations of [`pace`] stand to each other as the real ones do wherever safety rests on it.
+//! Promises that the durations of [`pace`] stand to each other as the real ones do wherever safety rests on it. A look is good for longer
+//! than that: it allows more than the program does.
 
 use std::time::Duration;
 
@@ -20,6 +21,12 @@ pub const CHANGE_TIMEOUT: u8 = 5;
 /// and one of slack.
 pub const SETTLE_WINDOW: u8 = 3;
 
+/// Ticks that a connection takes to open at most, and for which a look is good: so one that opens late leaves no time.
+pub const OPENING: u8 = 2;
+
+/// Ticks from the intent to the request.
+pub const SEND_WITHIN: u8 = 0;
+
 /// Ticks by which a list lags behind, and after which a job is visible at the latest.
 pub const LAG: u8 = 1;
 
@@ -34,9 +41,9 @@ const DAWN: i64 = 1_800_000_000;
 pub fn pace() -> Pace {
     let ticks = Duration::from_secs;
     let mut pace = Pace::divided_by(DIVISOR);
-    pace.send_within = ticks(0);
+    pace.send_within = ticks(SEND_WITHIN.into());
     pace.call_timeout = ticks(1);
-    pace.look_good_for = ticks(0);
+    pace.look_good_for = ticks(OPENING.into());
     pace.job_visible_within = ticks(LAG.into());
     pace.list_lag = ticks(LAG.into());
     pace.proof_gap = ticks(1);
@@ -61,7 +68,12 @@ pub fn change_timeout() -> Duration {
 
 /// Now, by both clocks.
 pub fn now() -> Moment {
-    Moment::new(wall(0), uptime(0))
+    ago(0)
+}
+
+/// `age` ticks ago, by both clocks.
+pub fn ago(age: u8) -> Moment {
+    Moment::new(wall(i8::try_from(age).unwrap()), uptime(age))
 }
 
 /// The uptime of `age` ticks ago.

@@ -48,6 +48,10 @@ pub enum Event {
         blind: Option<Blind>,
         mishap: Option<Mishap>,
     },
+    /// The connection is open.
+    Open(usize),
+    /// It does not open: nothing is written for the change, nor sent.
+    Unopened(usize, Option<Mishap>),
     /// The intent is written.
     Intend(usize, Option<Mishap>),
     /// The request is sent.
@@ -88,7 +92,7 @@ impl Event {
     /// Whether it is one of the bounded faults. That who was taken over from begins from an old view goes with the take-over.
     pub fn is_fault(self, state: &State) -> bool {
         match self {
-            Self::Tick | Self::Want(_) | Self::Depose | Self::Keep(_) => false,
+            Self::Tick | Self::Want(_) | Self::Depose | Self::Open(_) | Self::Keep(_) => false,
             Self::Drift(_)
             | Self::Jump { .. }
             | Self::Crash(_)
@@ -101,6 +105,7 @@ impl Event {
                 blind,
                 mishap,
             } => stale && !state.is_cut_off(who) || blind.is_some() || mishap.is_some(),
+            Self::Unopened(who, mishap) => mishap.is_some() || !state.opens_no_more(who),
             Self::Intend(_, mishap) | Self::Withdraw(_, mishap) | Self::Receive(_, mishap) => {
                 mishap.is_some()
             }

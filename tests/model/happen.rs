@@ -1,7 +1,7 @@
 //! What follows from an event: the next state.
 
 use crate::{
-    clock,
+    act, clock,
     event::Event,
     protocol::Protocol,
     sky::{Blind, End},
@@ -72,6 +72,8 @@ impl Protocol {
                 next = desk.reconcile(blind)?;
                 next.whole |= blind == Some(Blind::TaskMissing);
             }
+            Event::Open(who) => next = act::open(state, who)?,
+            Event::Unopened(who, mishap) => next = self.fail_to_open(state, who, mishap)?,
             Event::Intend(who, mishap) => next = self.intend(state, who, mishap)?,
             Event::Send(who, fate) => next = self.send(state, who, fate)?,
             Event::Withdraw(who, mishap) => next = self.withdraw(state, who, mishap)?,

@@ -121,8 +121,9 @@ fn a_wall_clock_that_jumps_at_every_step_breaks_no_rule() {
 fn whatever_happens_no_rule_is_broken_and_it_comes_to_rest() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
     let (edits, faults) = (number("MODEL_EDITS"), number("MODEL_FAULTS"));
-    let told = explore(bounds(edits.unwrap_or(1), faults.unwrap_or(1)));
-    if edits.or(faults).is_none() {
+    let (edits, faults) = (edits.unwrap_or(1), faults.unwrap_or(1));
+    let told = explore(bounds(edits, faults));
+    if matches!((edits, faults), (1, 1) | (2, 0)) {
         is_documented(&told);
     }
 }

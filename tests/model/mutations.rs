@@ -17,13 +17,14 @@ use taurus_port_operator::{
 
 use crate::{
     event::Nonsense,
-    planner::Planner,
+    planner::{Planner, Real},
     properties::{
-        INTENT_FIRST, LOOK_FIRST, NO_JOB_LOST, NOT_FOR_NOTHING, NOT_GIVEN_UP, ONE_AT_WORK,
+        INTENT_FIRST, LED, LOOK_FIRST, NO_JOB_LOST, NOT_FOR_NOTHING, NOT_GIVEN_UP, ONE_AT_WORK,
         READY_IS_PROVEN, STATUS,
     },
     protocol::{Bounds, Protocol},
     sky::{Mode, proxy},
+    state::Ages,
 };
 
 /// Explores until it is found how `rule` can be broken, and says in how many steps.
@@ -279,14 +280,104 @@ fn who_says_ready_from_the_record_without_a_look_is_caught() {
 struct SendsLate;
 
 impl Planner for SendsLate {
-    fn sends_in_time(&self) -> bool {
-        false
+    fn objects(&self, ages: Ages, leads: bool) -> bool {
+        let intent = None;
+        Real.objects(Ages { intent, ..ages }, leads)
     }
 }
 
 #[test]
 fn who_sends_long_after_the_intent_is_caught() {
     is_caught(SendsLate, bounds(0, 1), NOT_GIVEN_UP);
+}
+
+/// Makes the last check before the connection is opened, when all is well; whatever comes then is not checked.
+#[derive(Debug)]
+struct ChecksEarly;
+
+impl Planner for ChecksEarly {
+    fn objects(&self, _: Ages, _: bool) -> bool {
+        Real.objects(Ages::default(), true)
+    }
+}
+
+#[test]
+fn who_checks_before_the_connection_is_open_is_caught() {
+    is_caught(ChecksEarly, bounds(0, 0), LOOK_FIRST);
+    is_caught(ChecksEarly, bounds(0, 1), LED);
+    is_caught(ChecksEarly, bounds(0, 1), NOT_GIVEN_UP);
+}
+
+/// Makes the last check when its intent is acknowledged, and is held up between that and the first byte.
+#[derive(Debug)]
+struct ChecksBeforeItIsHeldUp;
+
+impl Planner for ChecksBeforeItIsHeldUp {
+    fn objects(&self, ages: Ages, _: bool) -> bool {
+        let held_up = ages.intent.unwrap_or_default();
+        let look = ages.look - held_up;
+        let intent = Some(0);
+        Real.objects(
+            Ages {
+                look,
+                intent,
+                ..ages
+            },
+            true,
+        )
+    }
+}
+
+#[test]
+fn who_is_held_up_between_the_last_check_and_the_first_byte_is_caught() {
+    is_caught(ChecksBeforeItIsHeldUp, bounds(0, 0), LOOK_FIRST);
+    is_caught(ChecksBeforeItIsHeldUp, bounds(0, 1), LED);
+    is_caught(ChecksBeforeItIsHeldUp, bounds(0, 1), NOT_GIVEN_UP);
+}
+
+/// The look counts as old only from when the connection was open.
+#[derive(Debug)]
+struct CountsFromTheOpening;
+
+impl Planner for CountsFromTheOpening {
+    fn objects(&self, ages: Ages, leads: bool) -> bool {
+        let look = ages.line.unwrap_or_default();
+        Real.objects(Ages { look, ..ages }, leads)
+    }
+}
+
+#[test]
+fn who_counts_the_age_of_the_look_from_the_opening_is_caught() {
+    is_caught(CountsFromTheOpening, bounds(0, 0), LOOK_FIRST);
+}
+
+#[derive(Debug)]
+struct TrustsTheLease;
+
+impl Planner for TrustsTheLease {
+    fn objects(&self, ages: Ages, _: bool) -> bool {
+        Real.objects(ages, true)
+    }
+}
+
+#[test]
+fn who_does_not_look_at_the_lease_at_the_first_byte_is_caught() {
+    is_caught(TrustsTheLease, bounds(0, 1), LED);
+}
+
+/// The change counts as watched while its connection opens, when it is not on record yet.
+#[derive(Debug)]
+struct WatchesFromTheOpening;
+
+impl Planner for WatchesFromTheOpening {
+    fn has_watched(&self, ages: Ages) -> u8 {
+        ages.look
+    }
+}
+
+#[test]
+fn who_watches_a_change_from_the_opening_is_caught() {
+    is_caught(WatchesFromTheOpening, bounds(0, 1), NOT_GIVEN_UP);
 }
 
 #[derive(Debug)]

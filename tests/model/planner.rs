@@ -2,7 +2,9 @@
 
 use taurus_port_operator::plan::{self, Decision, facts::Facts, record::Record};
 
-/// The decisions of the operator, and the few habits of its journal that safety rests on.
+use crate::{clock, state::Ages};
+
+/// The decisions of the operator, its last check, and the few habits of its journal that safety rests on.
 ///
 /// Every method is the real one; whoever wants to see that the model would notice overrides one.
 pub trait Planner: Send + Sync + std::fmt::Debug {
@@ -31,9 +33,15 @@ pub trait Planner: Send + Sync + std::fmt::Debug {
         true
     }
 
-    /// Whether a request is not sent once its look is old.
-    fn sends_in_time(&self) -> bool {
-        true
+    /// For how many ticks a change counts as watched when its intent is acknowledged.
+    fn has_watched(&self, _: Ages) -> u8 {
+        0
+    }
+
+    /// Whether the last check, at the first byte, speaks against a request.
+    fn objects(&self, ages: Ages, leads: bool) -> bool {
+        let too_late = ages.intent.is_some_and(|age| age > clock::SEND_WITHIN);
+        too_late || ages.look > clock::OPENING || !leads
     }
 }
 

@@ -4,6 +4,7 @@ use stateright::Property;
 use taurus_port_operator::crd::Outcome;
 
 use crate::{
+    clock,
     protocol::Protocol,
     rules::Rule,
     state::{At, State},
@@ -12,6 +13,7 @@ use crate::{
 pub const ONE_AT_WORK: &str = "no two changes of ours at work";
 pub const INTENT_FIRST: &str = "no request without its intent on record";
 pub const LOOK_FIRST: &str = "no request without a look that succeeded";
+pub const LED: &str = "no request after the end of the term";
 pub const NOT_FOR_NOTHING: &str = "no request for nothing";
 pub const NO_JOB_LOST: &str = "no job id is lost";
 pub const NOT_GIVEN_UP: &str = "no change is given up while it may be at work";
@@ -33,6 +35,19 @@ pub fn of(model: &Protocol) -> Properties {
             "a change succeeds",
             |_: &Protocol, state: &State| ended(state, Outcome::Succeeded),
         ));
+        all.push(Property::sometimes(
+            "a request may leave whose connection took as long to open as it may",
+            |model: &Protocol, state: &State| {
+                let mut crew = state.crew.iter().flatten();
+                crew.any(|operator| match operator.at {
+                    At::Acknowledged { ages, .. } => {
+                        let opening = ages.line.map(|line| ages.look - line);
+                        opening == Some(clock::OPENING) && !model.objects(operator)
+                    }
+                    _ => false,
+                })
+            },
+        ));
     }
     if bounds.faults > 0 {
         all.extend(with_faults());
@@ -50,6 +65,9 @@ fn always() -> Properties {
         }),
         Property::always(LOOK_FIRST, |_: &Protocol, state: &State| {
             state.broken != Some(Rule::PutUnseen)
+        }),
+        Property::always(LED, |_: &Protocol, state: &State| {
+            state.broken != Some(Rule::PutWithoutLease)
         }),
         Property::always(NOT_FOR_NOTHING, |_: &Protocol, state: &State| {
             state.broken != Some(Rule::PutForNothing)

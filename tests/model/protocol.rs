@@ -17,7 +17,7 @@ use crate::{
     properties,
     rest::Resting,
     sky::{INSTANCE, Mode, PROXY, Sky},
-    state::{Object, Operator, State},
+    state::{Lease, Object, Operator, State},
 };
 
 /// The two wanted ports, and the one that only somebody else sets.
@@ -84,6 +84,13 @@ impl Protocol {
         }
     }
 
+    /// Whoever leads no longer and is stopped by its last check has nothing more to do.
+    fn dismiss(&self, state: &mut State) {
+        for place in &mut state.crew {
+            place.take_if(|one| one.lease == Lease::Over && self.objects(one));
+        }
+    }
+
     fn start(&self, mode: Mode, object: Object, led: u8) -> State {
         State {
             sky: Sky::new(mode, PORTS[0]),
@@ -138,6 +145,7 @@ impl Model for Protocol {
         let present = state.without_ended();
         let state = present.as_ref();
         let mut next = self.happen(state, event)?;
+        self.dismiss(&mut next);
         if self.bounds.nonsense.is_some() {
             next.credit = next.credit.min(state.credit);
         } else {

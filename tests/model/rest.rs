@@ -9,7 +9,7 @@ use std::{
 use taurus_port_operator::model::Class;
 
 use crate::{
-    act::Fate,
+    act::{self, Fate},
     clock,
     paper::Truth,
     protocol::Protocol,
@@ -96,7 +96,9 @@ impl Protocol {
     fn finish(&self, state: &State, who: usize) -> Option<State> {
         match &state.crew[who].as_ref()?.at {
             At::Idle | At::Kept => None,
-            At::Ordered { .. } => self.intend(state, who, None),
+            At::Ordered { .. } => act::open(state, who)
+                .or_else(|| self.fail_to_open(state, who, None))
+                .or_else(|| self.intend(state, who, None)),
             At::Acknowledged { .. } => self
                 .withdraw(state, who, None)
                 .or_else(|| self.send(state, who, Fate::Answered { hidden: false })),

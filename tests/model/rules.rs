@@ -27,6 +27,8 @@ pub enum Rule {
     PutWithoutIntent,
     /// A request does not rest on reads that succeeded just before.
     PutUnseen,
+    /// A request was sent after the term of whoever sent it.
+    PutWithoutLease,
     /// There were more requests than wishes, drifts and failed attempts.
     PutForNothing,
     /// A job id that was received is not on record, nor held.

@@ -23,20 +23,31 @@ pub struct Object {
 pub enum At {
     /// Nothing is half done.
     Idle,
-    /// It has decided to make a change; the status that says so is not written.
+    /// It has decided to make a change and opens a connection; the status that says so is not written.
     Ordered {
         intent: Intent,
         paper: Paper,
-        late: bool,
+        ages: Ages,
     },
-    /// The API server has acknowledged the intent.
-    Acknowledged { intent: Intent, late: bool },
+    /// The API server has acknowledged the intent; the first byte of the request has not left.
+    Acknowledged { intent: Intent, ages: Ages },
     /// The request was sent, and this is its answer.
     Asked { intent: Intent, answer: Answer },
     /// It holds the id of a job that could not be written yet.
     Holding { change: u8 },
     /// It has written that id and leads no longer: it ends before anything else happens.
     Kept,
+}
+
+/// What a change that was not sent yet rests on: for how many ticks each has been there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Ages {
+    /// The look at the cloud.
+    pub look: u8,
+    /// The open connection.
+    pub line: Option<u8>,
+    /// The acknowledged intent.
+    pub intent: Option<u8>,
 }
 
 /// Whether an operator leads, as far as it knows.
@@ -46,7 +57,8 @@ pub enum Lease {
     Held,
     /// Another one has begun, which it does not know: it goes on until its term is over, which takes less than a tick.
     Lost,
-    /// It knows that it does not: all it may still do is to write a job id that it is told or holds.
+    /// It knows that it does not: all it may still do is to write a job id that it is told or holds. What it has on record
+    /// is stopped by its last check.
     Over,
 }
 
@@ -86,6 +98,24 @@ pub struct State {
     pub broken: Option<Rule>,
 }
 
+impl Ages {
+    /// Whether the connection is not open yet and can no longer open in time.
+    pub fn opens_no_more(self) -> bool {
+        self.line.is_none() && self.look > clock::OPENING
+    }
+
+    fn tick(&mut self) {
+        let older = |age: &mut u8, good_for| *age = (*age + 1).min(good_for + 1);
+        older(&mut self.look, clock::OPENING);
+        if let Some(age) = &mut self.line {
+            older(age, clock::OPENING);
+        }
+        if let Some(age) = &mut self.intent {
+            older(age, clock::SEND_WITHIN);
+        }
+    }
+}
+
 impl Operator {
     pub fn new(led: u8) -> Self {
         Self {
@@ -111,8 +141,8 @@ impl Operator {
         if let Some((_, age)) = &mut self.watched {
             *age = (*age + 1).min(clock::SETTLE_WINDOW);
         }
-        if let At::Ordered { late, .. } | At::Acknowledged { late, .. } = &mut self.at {
-            *late = true;
+        if let At::Ordered { ages, .. } | At::Acknowledged { ages, .. } = &mut self.at {
+            ages.tick();
         }
         self.shift(1);
     }
@@ -133,12 +163,12 @@ impl Operator {
         }
     }
 
-    /// Whether it is done once its lease is over.
-    fn has_no_job_to_write(&self) -> bool {
+    /// Whether it is done once its lease is over: it has no job to write, and no request that only its last check can stop.
+    fn is_done(&self) -> bool {
         match &self.at {
-            At::Holding { .. } | At::Kept => false,
+            At::Acknowledged { .. } | At::Holding { .. } | At::Kept => false,
             At::Asked { answer, .. } => *answer != Answer::Accepted,
-            At::Idle | At::Ordered { .. } | At::Acknowledged { .. } => true,
+            At::Idle | At::Ordered { .. } => true,
         }
     }
 
@@ -187,6 +217,14 @@ impl State {
         operator.is_some_and(|operator| operator.lease == Lease::Lost)
     }
 
+    /// Whether the connection that this operator waits for can no longer open in time.
+    pub fn opens_no_more(&self, who: usize) -> bool {
+        let operator = self.crew.get(who).and_then(Option::as_ref);
+        operator.is_some_and(
+            |operator| matches!(operator.at, At::Ordered { ages, .. } if ages.opens_no_more()),
+        )
+    }
+
     /// Whoever does not lead any more learns of it.
     pub fn depose(&mut self) {
         for place in &mut self.crew {
@@ -195,7 +233,7 @@ impl State {
             {
                 operator.lease = Lease::Over;
             }
-            place.take_if(|one| one.lease == Lease::Over && one.has_no_job_to_write());
+            place.take_if(|one| one.lease == Lease::Over && one.is_done());
         }
     }
 

@@ -38,7 +38,7 @@ use crate::{
     protocol::Protocol,
     rules::{self, Rule},
     sky::{Blind, Scene, proxy},
-    state::{At, Object, Operator, State},
+    state::{Ages, At, Object, Operator, State},
 };
 
 /// What becomes of a write to the API server that does not simply succeed.
@@ -226,7 +226,7 @@ impl<'a> Desk<'a> {
         self.operator().at = At::Ordered {
             intent,
             paper: Paper::of(&status),
-            late: false,
+            ages: Ages::default(),
         };
     }
 
