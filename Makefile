@@ -34,6 +34,10 @@ export CARGO_CYCLONEDX := $(CACHE)/tools/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSI
 HADOLINT_VERSION := 2.15.1
 HADOLINT := $(CACHE)/tools/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 
+# Stories wait for each other's servers more than they use a processor; where too many play at once, all of them are late. What is
+# written in Go ends before its garbage is worth collecting: kubectl and Helm take a quarter less processor time so.
+AT_ONCE := GOGC=400 RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8}
+
 # Admission, definitions, what kubectl shows, compares and installs, and a main story of each kind.
 VERSIONED := admission:: definitions:: gitops:: install::kustomize:: install::policies:: stories::shown:: a10_ b05_ c09_ c10_
 
@@ -48,9 +52,11 @@ demo: need-rust control-plane ## The operator at work against a simulated cloud,
 test-unit: need-rust ## The library, its decisions and the simulator, without any other program: seconds once it is built
 	cargo test --workspace --locked --lib --bins --test model --test http --test seeds --test answers
 
-test: need-rust need-python control-plane controllers gitops-tools static-for-tests ## All tests that there are
-	# Stories mostly wait for each other's servers: more of them at once than there are processors.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --workspace --locked
+test: need-rust need-python control-plane controllers gitops-tools ## All tests that there are
+	cargo test --workspace --locked --no-run
+	$(MAKE) static-for-tests
+	$(AT_ONCE) cargo test --workspace --locked
+	$(MAKE) fleets
 	python3 tests/sdk/run.py
 
 test-versions: need-rust gitops-tools ## Tests that the API server's version matters to, on each that is supported (the first time: 5 minutes each)
@@ -58,7 +64,7 @@ test-versions: need-rust gitops-tools ## Tests that the API server's version mat
 		export KUBERNETES="$$(basename $$module | tr -d v)"; \
 		echo "=== Kubernetes $$KUBERNETES"; \
 		tests/controlplane/build; \
-		RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --locked --test it -- $(VERSIONED); \
+		$(AT_ONCE) cargo test --workspace --locked --test it -- $(VERSIONED); \
 	done
 
 # Everything that takes long, to its end; where it stops, the line says at what.
@@ -72,8 +78,12 @@ nightly: need-rust need-cpp control-plane gitops-tools ## The long campaigns, on
 	$(MAKE) soak MINUTES=60
 	$(MAKE) fuzz FUZZ_SECONDS=$(NIGHTLY_FUZZ_SECONDS)
 
+# All that is built in the profile `fast` is built with the features of the whole workspace, and so only once. The program that plays
+# schedules is built along with their tests.
+HARNESSES := --test fleet --test schedules
+
 model: need-rust ## Explore the model of the change protocol to its end (MODEL_EDITS=1 MODEL_FAULTS=1)
-	cargo test --profile fast --locked --test model -- --ignored --nocapture
+	cargo test --profile fast --workspace --locked --test model -- --ignored --nocapture
 
 check: need-rust check-go lint-image $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check
@@ -91,16 +101,16 @@ fuzz: need-rust need-cpp $(CARGO_FUZZ) ## Look for inputs that break a promise (
 SCHEDULES := 1000000
 THREADS := $(shell nproc)
 schedules: need-rust ## Play schedules of crashes and faults by the million (SCHEDULES=1000000, or one: SEED=7)
-	cargo build --locked --profile fast -p taurus-schedules
+	cargo test --profile fast --workspace --locked --no-run --quiet $(HARNESSES)
 	@$${CARGO_TARGET_DIR:-target}/fast/taurus-schedules $(if $(SEED),--seed $(SEED),\
 	  --count $(SCHEDULES) --threads $(THREADS) --progress $${CARGO_TARGET_DIR:-target}/fast/progress-$(SCHEDULES)-$(THREADS))
 
-fleets: need-rust ## Let 10,000 resources rest for half a day, restart, be refused, all in virtual time
-	cargo test --profile fast --locked -p taurus-schedules --test fleet --test tenants
+fleets: need-rust ## Let 10,000 resources rest for half a day, restart, be refused, and play 300 schedules, all in virtual time
+	cargo test --profile fast --workspace --locked $(HARNESSES)
 
 # RUST_LOG: kube's client has a line for each connection that a killed process leaves behind.
 kills: need-rust control-plane gitops-tools ## Kill the operator at each request of its stories (KILLS=1000 SEED=7 for so many by chance, or one: KILL='edit m3 cloud 7 after')
-	RUST_LOG=$${RUST_LOG:-off} cargo test --locked --test it -- --ignored --exact kills::every_story_survives_kills --nocapture
+	RUST_LOG=$${RUST_LOG:-off} cargo test --workspace --locked --test it -- --ignored --exact kills::every_story_survives_kills --nocapture
 
 # In a release build, since it looks at memory; another profile is for trying the soak itself.
 MINUTES := 60
@@ -108,7 +118,7 @@ RESOURCES := 200
 PROFILE := release
 soak: need-rust control-plane gitops-tools ## Everything goes wrong for an hour (MINUTES=60 RESOURCES=200, the plan of a run: SEED=7)
 	RUST_LOG=$${RUST_LOG:-off} SOAK_MINUTES=$(MINUTES) SOAK_RESOURCES=$(RESOURCES) SOAK_SEED=$(SEED) \
-	  cargo test --profile $(PROFILE) --locked --test it -- --ignored --nocapture --test-threads=1 soak::
+	  cargo test --profile $(PROFILE) --workspace --locked --test it -- --ignored --nocapture --test-threads=1 soak::
 
 # The operator as it is shipped, in the image; what measures it is built apart, lest it change what the operator is built with.
 bench: export RESOURCES := 1000,10000
@@ -137,7 +147,8 @@ lint-image: $(HADOLINT) ## Look for what is unwise in the Dockerfile
 sbom: need-rust $(CARGO_CYCLONEDX) ## Write the bill of materials of the image, in target/dist (ARCH=arm64)
 	@build/sbom $(DIST) $(ARCH_FLAG)
 
-# In the profile that is built soonest (2 minutes), and before the tests begin: they have deadlines, and a build takes the processors.
+# In the profile that is built soonest (2 minutes). Before the tests begin, since a build takes the processors; and after all else that
+# is built for them, which makes the build script anew that this is built with: the tests would build it again.
 static-for-tests: need-rust
 	@lacks=$$(build/static --need); if [[ -z $$lacks ]]; then build/static --profile dev > /dev/null; \
 	else printf "The image can't be tried, for want of:\n%s\n" "$$lacks" >&2; [[ -z $$TAURUS_REQUIRE ]]; fi
@@ -157,7 +168,7 @@ crds: need-rust ## Write the custom resource definition anew from the types
 	cp $(CRD) $(CRD_OF_CHART)
 
 docs: need-rust ## Write the reference, the pages of metrics and logs, the copies of the alert rules and the table of field cases anew
-	WRITE_DOCS=1 cargo test --locked --test it -- field_cases:: reference:: monitoring::pages::
+	WRITE_DOCS=1 cargo test --workspace --locked --test it -- field_cases:: reference:: monitoring::pages::
 
 # With the flags of tests/gitops/build, so that what was built for the tests isn't built again.
 check-go:

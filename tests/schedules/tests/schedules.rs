@@ -2,11 +2,11 @@
 
 use taurus_schedules::{Flaw, play, play_with, told};
 
-/// How many are played here; `make schedules` plays a million.
-const MANY: u64 = 300;
+/// How many are played here, fewer where nothing is optimised; `make schedules` plays a million.
+const MANY: u64 = if cfg!(debug_assertions) { 30 } else { 300 };
 
 /// How many are played at most until a fault is seen.
-const MOST: u64 = 10 * MANY;
+const MOST: u64 = 3000;
 
 #[test]
 fn whatever_happens_to_operators_no_promise_is_broken() {
@@ -21,12 +21,15 @@ fn whatever_happens_to_operators_no_promise_is_broken() {
         );
     }
     println!("{MANY} schedules were played, with {requests} changes");
-    assert!(requests > 300, "schedules without changes show nothing");
+    assert!(
+        requests as u64 > MANY,
+        "schedules without changes show nothing"
+    );
 }
 
 #[test]
 fn a_schedule_is_the_same_whenever_it_is_played() {
-    for seed in 0..30 {
+    for seed in 0..MANY / 10 {
         let (first, second) = (told(seed), told(seed));
         assert!(first.trace.len() > 5);
         assert_eq!(first.trace, second.trace, "seed {seed}");
