@@ -278,7 +278,7 @@ async fn a_host_that_nobody_answers_at_is_no_credential_failure() {
 #[taurus_needs::test]
 async fn a_certificate_that_nobody_vouches_for_is_named_as_the_trouble() {
     // The API server of the tests has a certificate of its own.
-    let plane = plane::shared().await;
+    let plane = &plane::shared().await;
     let url = plane.url().to_owned();
     let cloud = connect_with(&url, &KEYS, |policy| {
         policy.call_timeout = Duration::from_secs(5);

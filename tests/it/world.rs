@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use kube::Client;
-use taurus_controlplane::ControlPlane;
 use taurus_port_operator::crd::{CredentialsReference, TaurusProxyPort, TaurusProxyPortSpec};
 use taurus_sim::{Entry, Filter, JobPlan, Mode, Operation, Options, Simulator, sample};
 
@@ -32,6 +31,7 @@ mod waiting;
 pub use told::*;
 
 use operator::{Operator, Setup};
+use plane::Plane;
 use recorder::Recorder;
 
 /// How long anything may take before a story gives up. It only ends what hangs: no machine is so slow that it gets here, and
@@ -55,7 +55,7 @@ pub const WANTED: u16 = 3307;
 
 /// One story's world.
 pub struct World {
-    pub plane: &'static ControlPlane,
+    pub plane: Plane,
     pub client: Client,
     pub namespace: String,
     pub sim: Simulator,
@@ -77,11 +77,11 @@ impl World {
     }
 
     pub async fn without_operator(options: Options) -> Self {
-        Self::on(plane::shared().await, options).await
+        Self::on(&plane::shared().await, options).await
     }
 
     /// A world without an operator, on this control plane.
-    pub async fn on(plane: &'static ControlPlane, options: Options) -> Self {
+    pub async fn on(plane: &Plane, options: Options) -> Self {
         let world = Self::without_neighbour(plane, options).await;
         let neighbour = TaurusProxyPort {
             spec: TaurusProxyPortSpec {
@@ -100,14 +100,14 @@ impl World {
     }
 
     /// A world in which nothing happens but what the story brings about: for those who count each request.
-    pub async fn without_neighbour(plane: &'static ControlPlane, options: Options) -> Self {
+    pub async fn without_neighbour(plane: &Plane, options: Options) -> Self {
         verdicts::needed();
         let client = plane.client().await.unwrap();
         let namespace = plane::new_namespace(&client).await;
         let sim = Simulator::start(options).await.unwrap();
         let recorder = Recorder::start(client.clone(), &namespace, sim.control().clone()).await;
         let world = Self {
-            plane,
+            plane: plane.clone(),
             client,
             namespace,
             sim,
@@ -153,14 +153,14 @@ impl World {
 
     pub async fn start_operator_with(&mut self, setup: Setup) {
         assert!(self.operator.is_none(), "one operator at a time");
-        let config = plane::operator_config(self.plane).await;
+        let config = plane::operator_config(&self.plane).await;
         let started = Operator::start(config, &self.namespace, &self.sim.url(), setup).await;
         self.operator = Some(started);
     }
 
     /// An operator with the rights of another service account, which is made for it.
     pub async fn start_operator_as(&mut self, namespace: &str, account: &str) {
-        let config = plane::config_of(self.plane, namespace, account).await;
+        let config = plane::config_of(&self.plane, namespace, account).await;
         let setup = Setup::default();
         let started = Operator::start(config, &self.namespace, &self.sim.url(), setup).await;
         self.operator = Some(started);
@@ -205,7 +205,7 @@ impl World {
         let versions = self.recorder.versions();
         let secrets = [sample::SECRET_KEY, sample::PASSWORD, sample::ACCESS_KEY];
         rules::of_versions(&versions, &secrets);
-        let verdicts = verdicts::on(self.plane, recorder::objects(&versions)).await;
+        let verdicts = verdicts::on(&self.plane, recorder::objects(&versions)).await;
         rules::of_verdicts(&versions, &verdicts, done);
     }
 }

@@ -70,7 +70,7 @@ fn spaced(rule: &Value, blanks: usize) -> Value {
 async fn c10_the_definition_installs_without_a_warning_and_its_rules_cost_less_than_a_hundredth_of_the_budget()
  {
     // The shared control plane has it installed, by the kustomization that people apply.
-    let plane = plane::shared().await;
+    let plane = &plane::shared().await;
     let folder = [
         "apply",
         "--server-side",

@@ -5,13 +5,12 @@ use std::process::{Command, Output};
 use http::Method;
 use kube::{Api, ResourceExt as _, api::DeleteParams};
 use serde_json::Value;
-use taurus_controlplane::ControlPlane;
 use taurus_port_operator::crd::TaurusProxyPort;
 
 use super::written::Written;
 use crate::{
     kept::{kept, table},
-    world::plane,
+    world::plane::{self, Plane},
 };
 
 /// The name that every resource of these tests has; one that stands already is called [`STANDING`].
@@ -22,7 +21,7 @@ const STANDING: &str = "standing";
 
 /// A namespace of a real API server.
 pub struct Judge {
-    plane: &'static ControlPlane,
+    plane: Plane,
     namespace: String,
     api: Api<TaurusProxyPort>,
 }

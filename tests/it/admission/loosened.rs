@@ -9,7 +9,7 @@ use crate::world::{World, options, plane, reason};
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e32_odd_ids_that_get_past_the_definition_lead_to_no_call() {
-    let plane = plane::loosened().await;
+    let plane = &plane::loosened().await;
     let mut world = World::on(plane, options(Mode::M1)).await;
     world.start_operator().await;
     let odd = [

@@ -42,7 +42,7 @@ pub struct Intents {
 
 impl Intents {
     pub async fn new() -> Self {
-        let plane = plane::shared().await;
+        let plane = &plane::shared().await;
         let client = plane.client().await.unwrap();
         let namespace = plane::new_namespace(&client).await;
         let resource = TaurusProxyPort {

@@ -25,7 +25,7 @@ const AUTHORITY: &str = "private authority of a test";
 
 /// The operator in the image, in a story's namespace.
 async fn started(world: &World, image: &Image, flags: &[&str]) -> Program {
-    let kubeconfig = plane::operator_kubeconfig(world.plane).await;
+    let kubeconfig = plane::operator_kubeconfig(&world.plane).await;
     let kubeconfig: Value = serde_json::from_str(&kubeconfig).unwrap();
     let of_cluster = |field: &str| {
         let cluster = &kubeconfig["clusters"][0]["cluster"];

@@ -35,7 +35,7 @@ fn rendered(release: &str, namespace: &str, values: &Value) -> Vec<Value> {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_chart_renders_what_kustomize_does_where_both_mean_the_same() {
-    let plane = plane::bare().await;
+    let plane = &plane::bare().await;
     let single = json!({"singleNamespace": true, "secrets": {"names": ["taurus-credentials"]}});
     let cases = [
         ("deploy/base", "taurus-system", json!({})),
@@ -99,7 +99,7 @@ struct Case {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn values_reach_their_objects_and_an_api_server_takes_these_without_a_warning() {
-    let plane = plane::bare().await;
+    let plane = &plane::bare().await;
     let namespace = "values-of-the-chart";
     restricted_namespace(plane, namespace);
     let cases = include_str!("../../fixtures/helm/values.yaml");

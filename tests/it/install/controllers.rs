@@ -21,7 +21,7 @@ const OVERLAY: &str = "deploy/overlays/highly-available";
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c19_controllers_make_the_pods_and_a_namespace_with_a_change_in_flight_goes_away() {
-    let plane = plane::with(OVERLAY).await;
+    let plane = &plane::with(OVERLAY).await;
     let _controllers = Controllers::start(plane);
     let options = options(Mode::M3).fleet(Fleet::sample().numbered(1));
     let world = World::without_neighbour(plane, options).await;
@@ -58,7 +58,7 @@ fn replicas(plane: &ControlPlane) -> Vec<u64> {
 }
 
 async fn pods_are_made_and_admitted(world: &World) {
-    let plane = world.plane;
+    let plane = &world.plane;
     world
         .until_true("two pods", || replicas(plane) == [2])
         .await;
@@ -81,7 +81,7 @@ async fn pods_are_made_and_admitted(world: &World) {
 }
 
 async fn an_update_takes_no_pod_away_before_the_new_one_is_ready(world: &World) {
-    let plane = world.plane;
+    let plane = &world.plane;
     let image = "operator=registry.example.com/taurus-port-operator:0.1.1";
     let name = "deployment/taurus-port-operator";
     let set = ["-n", "taurus-system", "set", "image", name, image];
@@ -106,9 +106,9 @@ async fn a_careless_template_gets_no_pod(world: &World, deployment: &Value) {
     let security = &mut careless["spec"]["template"]["spec"]["securityContext"];
     security.as_object_mut().unwrap().remove("runAsNonRoot");
     // This one is warned of, as the namespace is labelled.
-    printed(apply(world.plane, &[careless]));
+    printed(apply(&world.plane, &[careless]));
     let refused = || {
-        let sets = objects(world.plane, "replicasets");
+        let sets = objects(&world.plane, "replicasets");
         let mut conditions = sets
             .iter()
             .filter(|set| set["metadata"]["labels"]["app.kubernetes.io/name"] == "careless")
@@ -119,12 +119,12 @@ async fn a_careless_template_gets_no_pod(world: &World, deployment: &Value) {
         })
     };
     world.until_true("its pods are refused", refused).await;
-    assert_eq!(objects(world.plane, "pods").len(), 3, "those of before");
+    assert_eq!(objects(&world.plane, "pods").len(), 3, "those of before");
 }
 
 /// The namespace of the world, with its Secrets and a job at work, is deleted, and another names the same proxy.
 async fn a_namespace_goes_away_and_its_job_is_minded(world: &World, operator: &Program) {
-    let plane = world.plane;
+    let plane = &world.plane;
     world.create(&world.numbered(0, 4001)).await;
     world
         .until_passing_of("numbered-0", "Ready", |object| is_ready_with(object, 4001))

@@ -21,7 +21,7 @@ const OVERLAYS: [&str; 4] = [
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_overlay_is_applied_twice_and_the_second_time_nothing_differs() {
-    let plane = plane::bare().await;
+    let plane = &plane::bare().await;
     restricted_namespace(plane, "shop");
     for overlay in OVERLAYS {
         unwarned(plane::kubectl(plane, &[&APPLY[..], &[overlay]].concat()));
@@ -47,7 +47,7 @@ fn versions(plane: &ControlPlane, overlay: &str) -> Vec<(Value, Value)> {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pod_of_the_deployment_is_admitted_where_the_restricted_standard_is_enforced() {
-    let plane = plane::shared().await;
+    let plane = &plane::shared().await;
     let deployment = one(&kustomized(plane, "deploy/base"), "Deployment").clone();
     let good = pod(&deployment);
     unwarned(apply(plane, std::slice::from_ref(&good)));

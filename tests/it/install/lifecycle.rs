@@ -75,7 +75,7 @@ fn older_chart(folder: &Path) -> String {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_keeps_a_job_in_flight_and_brings_the_new_definition() {
-    let plane = plane::empty().await;
+    let plane = &plane::empty().await;
     let folder = tempfile::tempdir().unwrap();
     let on = |arguments: &[&str]| run(helm_on(plane, folder.path(), NAMESPACE, arguments));
     let older = older_chart(folder.path());
@@ -128,7 +128,7 @@ async fn an_upgrade_keeps_a_job_in_flight_and_brings_the_new_definition() {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn uninstalling_keeps_the_resources_and_without_an_operator_they_can_be_deleted() {
-    let plane = plane::empty().await;
+    let plane = &plane::empty().await;
     let folder = tempfile::tempdir().unwrap();
     let on = |arguments: &[&str]| run(helm_on(plane, folder.path(), NAMESPACE, arguments));
     // The definition is there already: the release takes it over only where it is told to.
@@ -199,7 +199,7 @@ async fn uninstalling_keeps_the_resources_and_without_an_operator_they_can_be_de
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c19_the_operator_and_its_resources_are_removed_at_once_and_none_stays_behind() {
-    let plane = plane::bare().await;
+    let plane = &plane::bare().await;
     let job = Options::stepped().mode(Mode::M2).job(job_of(10));
     let world = World::without_neighbour(plane, job).await;
     let folder = tempfile::tempdir().unwrap();

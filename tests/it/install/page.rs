@@ -1,14 +1,13 @@
 //! The commands of `docs/install.md` and `docs/upgrade.md`, as they stand there, one block after the other.
 
 use serde_json::{Value, json};
-use taurus_controlplane::ControlPlane;
 use tempfile::{NamedTempFile, TempDir};
 
 use super::manifests::unwarned;
 use crate::{
     pages::Page,
     world::{
-        plane,
+        plane::{self, Plane},
         shell::{blocks, kubeconfig, run_in},
         tools::{copy_into, printed},
     },
@@ -41,7 +40,7 @@ const BY_KUSTOMIZE: [Chapter; 7] = [
 
 /// Somebody with a copy of the sources, to edit as the pages say.
 struct Person {
-    plane: &'static ControlPlane,
+    plane: Plane,
     folder: TempDir,
     kubeconfig: NamedTempFile,
 }
@@ -54,16 +53,16 @@ impl Person {
             copy_into(folder.path(), name);
         }
         Self {
+            kubeconfig: kubeconfig(&plane, "default"),
             plane,
             folder,
-            kubeconfig: kubeconfig(plane, "default"),
         }
     }
 
     /// Types a block, of which nothing may be warned.
     async fn types(&self, block: &str) {
         let folder = self.folder.path();
-        unwarned(run_in(folder, self.plane, block, &self.kubeconfig).await);
+        unwarned(run_in(folder, &self.plane, block, &self.kubeconfig).await);
     }
 
     async fn follows(&self, (page, chapter): Chapter) {
@@ -76,7 +75,7 @@ impl Person {
     /// The operator's container, as the API server has it.
     fn container(&self) -> Value {
         let get = ["-n", "taurus-system", "get", "deployment", "-o", "json"];
-        let list = printed(plane::kubectl(self.plane, &get));
+        let list = printed(plane::kubectl(&self.plane, &get));
         let list: Value = serde_json::from_str(&list).unwrap();
         list["items"][0]["spec"]["template"]["spec"]["containers"][0].clone()
     }

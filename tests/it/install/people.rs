@@ -41,7 +41,7 @@ fn with_people(plane: &ControlPlane) {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h09_view_edit_and_admin_have_the_rights_that_their_names_say() {
-    let plane = plane::with("deploy/base").await;
+    let plane = &plane::with("deploy/base").await;
     let _controllers = Controllers::start(plane);
     with_people(plane);
     let aggregated = async {
@@ -86,7 +86,7 @@ async fn h09_view_edit_and_admin_have_the_rights_that_their_names_say() {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h09_without_the_three_roles_kubernetes_own_stay_as_they_are() {
-    let plane = plane::bare().await;
+    let plane = &plane::bare().await;
     let folder = tempfile::tempdir().unwrap();
     for path in ["crds", "deploy/base", "deploy/components"] {
         copy_into(folder.path(), path);
@@ -120,7 +120,7 @@ fn for_people(objects: &[Value]) -> BTreeMap<String, Vec<String>> {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h09_the_chart_adds_the_same_to_the_same_roles_and_has_a_switch_for_it() {
-    let plane = plane::bare().await;
+    let plane = &plane::bare().await;
     let base = for_people(&kustomized(plane, "deploy/base"));
     assert_eq!(base.len(), 3, "{base:?}");
     let by_helm = |values: &Value| {

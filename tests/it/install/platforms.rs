@@ -64,7 +64,7 @@ fn numbers(cell: &str) -> impl Iterator<Item = u64> {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h04_the_ports_of_each_platform_of_the_page_are_let_out_by_default() {
-    let plane = plane::bare().await;
+    let plane = &plane::bare().await;
     let page = Page::read("docs/install.md");
     let section = page.section(2, "Ports of the NetworkPolicy");
     let rows: Vec<Vec<&str>> = section
@@ -100,7 +100,7 @@ async fn h04_the_ports_of_each_platform_of_the_page_are_let_out_by_default() {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h04_an_overlay_adds_a_port_as_the_page_shows() {
-    let plane = plane::bare().await;
+    let plane = &plane::bare().await;
     let page = Page::read("docs/install.md");
     let section = page.section(2, "Ports of the NetworkPolicy");
     let (_, patch) = section.split_once("```yaml\n").unwrap();
@@ -117,7 +117,7 @@ async fn h04_an_overlay_adds_a_port_as_the_page_shows() {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h11_on_openshift_user_and_groups_are_left_to_the_platform() {
-    let plane = plane::bare().await;
+    let plane = &plane::bare().await;
     let namespace = "left-to-openshift";
     restricted_namespace(plane, namespace);
     let kustomization =

@@ -39,8 +39,9 @@ fn silent(namespace: &str, name: &str) -> Value {
 }
 
 /// A control plane with the policies, which are at work: an API server takes them up after a moment.
-async fn with_policies() -> &'static ControlPlane {
-    let plane = plane::with("deploy/base").await;
+async fn with_policies() -> plane::Plane {
+    let owned = plane::with("deploy/base").await;
+    let plane = &owned;
     for namespace in ["shop", "billing", "others"] {
         printed(plane::kubectl(plane, &["create", "namespace", namespace]));
     }
@@ -69,7 +70,7 @@ async fn with_policies() -> &'static ControlPlane {
         }
     };
     tokio::time::timeout(PATIENCE, at_work).await.unwrap();
-    plane
+    owned
 }
 
 /// What kubectl says on standard error of a resource that is only tried.
@@ -84,7 +85,7 @@ fn try_out(plane: &ControlPlane, resource: &Value) -> String {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_samples_allow_refuse_and_warn_in_plain_words() {
-    let plane = with_policies().await;
+    let plane = &with_policies().await;
 
     // Which namespace may name what: a project as a whole, one instance, nothing.
     let other_instance = json!({"instanceID": sample::OTHER_INSTANCE});
@@ -168,7 +169,7 @@ fn mistyped(plane: &ControlPlane, name: &str, flags: &[&str]) -> (bool, String) 
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n11_a_mistyped_policy_is_refused_or_said_aloud_at_creation() {
-    let plane = with_policies().await;
+    let plane = &with_policies().await;
     // As people apply, the API server itself refuses it, and names the field.
     for flags in [
         &[][..],

@@ -29,8 +29,8 @@ impl Account {
     async fn of(world: &World, objects: &[Value]) -> Self {
         let deployment = one(objects, "Deployment").clone();
         let folder = tempfile::tempdir().unwrap();
-        let relay = Relay::start(world.plane).await;
-        let own = kubeconfig_of(world.plane, &deployment, folder.path()).await;
+        let relay = Relay::start(&world.plane).await;
+        let own = kubeconfig_of(&world.plane, &deployment, folder.path()).await;
         let own: Value = serde_json::from_str(&std::fs::read_to_string(own).unwrap()).unwrap();
         let kubeconfig = relay.kubeconfig_with(|_, user| *user = own["users"][0]["user"].clone());
         Self {
@@ -91,7 +91,7 @@ async fn everything(world: &World, account: &Account) -> [String; 2] {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_right_of_the_base_is_used_and_none_is_missing() {
-    let plane = plane::with("deploy/base").await;
+    let plane = &plane::with("deploy/base").await;
     let world = World::on(plane, options(Mode::M2)).await;
     let account = Account::of(&world, &kustomized(plane, "deploy/base")).await;
     let logs = everything(&world, &account).await;
@@ -120,7 +120,7 @@ async fn each_right_of_the_component_that_watches_secrets_is_used_and_none_is_mi
         &kustomization.to_string(),
     );
     let overlay = overlay.to_str().unwrap();
-    let plane = plane::with(overlay).await;
+    let plane = &plane::with(overlay).await;
     let world = World::on(plane, options(Mode::M2)).await;
     let account = Account::of(&world, &kustomized(plane, overlay)).await;
     everything(&world, &account).await;
@@ -130,7 +130,7 @@ async fn each_right_of_the_component_that_watches_secrets_is_used_and_none_is_mi
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_right_in_a_single_namespace_is_used_and_none_is_missing() {
-    let plane = plane::shared().await;
+    let plane = &plane::shared().await;
     let world = World::on(plane, options(Mode::M2)).await;
     let folder = tempfile::tempdir().unwrap();
     copy_into(folder.path(), "deploy");

@@ -36,8 +36,8 @@ pub struct Kill {
 /// Plays it, and judges what has come of it. Panics where a promise was broken.
 pub async fn play(case: &Case) -> Told {
     let options = Options::stepped().mode(case.mode).job(story::job());
-    let world = World::without_neighbour(plane::shared().await, options).await;
-    let relay = Relay::start(world.plane).await;
+    let world = World::without_neighbour(&plane::shared().await, options).await;
+    let relay = Relay::start(&world.plane).await;
     let mut target = Target {
         kubeconfig: relay.kubeconfig(),
         world: &world,

@@ -18,7 +18,7 @@ use crate::{
 
 /// What an overlay of the base with the component renders.
 async fn by_kustomize() -> Vec<Value> {
-    let plane = plane::bare().await;
+    let plane = &plane::bare().await;
     let folder = tempfile::tempdir().unwrap();
     for path in ["crds", "deploy/base", "deploy/components"] {
         copy_into(folder.path(), path);
@@ -139,7 +139,7 @@ fn the_chart_hands_the_dashboard_to_grafana() {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_documented_commands_work_and_every_file_that_the_pages_name_is_there() {
-    let plane = plane::bare().await;
+    let plane = &plane::bare().await;
     let kubeconfig = kubeconfig(plane, "default");
     let pages = ["monitoring.md", "metrics.md", "logs.md"];
     let texts = pages.map(|page| fs::read_to_string(root().join("docs").join(page)).unwrap());

@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use serde_json::json;
-use taurus_controlplane::ControlPlane;
 use taurus_sim::{Mode, sample};
 use tempfile::{NamedTempFile, TempDir};
 
@@ -12,7 +11,8 @@ use super::Page;
 use crate::{
     install::manifests::{deployed, kubeconfig_of, kustomized, one},
     world::{
-        NAME, PATIENCE, World, job_of, options, plane,
+        NAME, PATIENCE, World, job_of, options,
+        plane::{self, Plane},
         program::Program,
         shell::{blocks, kubeconfig, run},
         tools::{copy_into, printed},
@@ -23,19 +23,19 @@ const OVERLAY: &str = "deploy/overlays/cluster-wide";
 
 /// Somebody at a shell, in a folder of their own that has what a clone of the repository has.
 struct Person {
-    plane: &'static ControlPlane,
+    plane: Plane,
     kubeconfig: NamedTempFile,
     folder: TempDir,
 }
 
 impl Person {
-    fn at(plane: &'static ControlPlane, namespace: &str) -> Self {
+    fn at(plane: &Plane, namespace: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["crds", "deploy"] {
             copy_into(folder.path(), name);
         }
         Self {
-            plane,
+            plane: plane.clone(),
             kubeconfig: kubeconfig(plane, namespace),
             folder,
         }
@@ -46,7 +46,7 @@ impl Person {
         let (key, secret) = (sample::ACCESS_KEY, sample::SECRET_KEY);
         let folder = self.folder.path().display();
         let commands = format!("cd {folder}; export ACCESS_KEY={key} SECRET_KEY={secret}\n{block}");
-        let typing = run(self.plane, &commands, &self.kubeconfig);
+        let typing = run(&self.plane, &commands, &self.kubeconfig);
         let output = tokio::time::timeout(PATIENCE, typing).await.expect(block);
         assert!(output.status.success(), "{block}\n{output:?}");
         printed(output)
@@ -71,7 +71,7 @@ fn manifest(page: &Page, world: &World) -> String {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_command_of_the_page_on_operations_works() {
-    let plane = plane::with("deploy/base").await;
+    let plane = &plane::with("deploy/base").await;
     let mut world = World::without_neighbour(plane, options(Mode::M2).job(job_of(1))).await;
     let pairs = [
         ("accessKey", sample::ACCESS_KEY),
@@ -105,7 +105,7 @@ async fn each_command_of_the_page_on_operations_works() {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n09_the_way_from_the_front_page_to_the_removal_edits_the_file() {
-    let plane = plane::empty().await;
+    let plane = &plane::empty().await;
     let front = Page::read("README.md");
     let [install, observe, change] = &blocks(front.section(2, "Use it")).collect::<Vec<_>>()[..]
     else {
@@ -177,8 +177,8 @@ async fn n09_the_way_from_the_front_page_to_the_removal_edits_the_file() {
 
 /// A process that stands in for the pod, which nobody runs here.
 async fn pod(world: &World, folder: &Path, name: &str) -> Program {
-    let deployment = one(&kustomized(world.plane, OVERLAY), "Deployment").clone();
+    let deployment = one(&kustomized(&world.plane, OVERLAY), "Deployment").clone();
     assert_eq!(deployment["spec"]["replicas"], json!(1));
-    let kubeconfig = kubeconfig_of(world.plane, &deployment, folder).await;
+    let kubeconfig = kubeconfig_of(&world.plane, &deployment, folder).await;
     deployed(world, &deployment, &kubeconfig, &folder.join(name)).await
 }

@@ -53,7 +53,7 @@ impl Replica {
         let path = folder.join(format!("operator-{}.log", number + 1));
         // Each process of it adds to the file.
         std::fs::write(&path, "").unwrap();
-        let relay = Relay::start(plane::shared().await).await;
+        let relay = Relay::start(&*plane::shared().await).await;
         let kubeconfig = std::fs::read_to_string(relay.kubeconfig()).unwrap();
         Arc::new(Self {
             number,
@@ -87,7 +87,7 @@ impl Replica {
 
     async fn start(&self) -> Program {
         let kubeconfig = self.path.with_extension("kubeconfig");
-        let fresh = plane::operator_kubeconfig(plane::shared().await).await;
+        let fresh = plane::operator_kubeconfig(&*plane::shared().await).await;
         let fresh: Value = serde_json::from_str(&fresh).unwrap();
         let mut through_relay = self.kubeconfig.clone();
         through_relay["users"] = fresh["users"].clone();

@@ -181,7 +181,7 @@ async fn statuses(report: &mut Report, stage: &Stage) {
         "resources that broke a rule of status",
         &stage.versions.breaches(&[MARK]),
     );
-    let judged = verdicts::on(plane::shared().await, recorder::objects(&all)).await;
+    let judged = verdicts::on(&plane::shared().await, recorder::objects(&all)).await;
     let wrong = rules::wrong_verdicts(&all, &judged);
     report.none("versions with a wrong result of kstatus or Argo CD", &wrong);
 }

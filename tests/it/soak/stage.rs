@@ -46,7 +46,7 @@ pub struct Stage {
 impl Stage {
     /// Prepares everything but the processes and the resources.
     pub async fn set(settings: Settings) -> Self {
-        let plane = plane::shared().await;
+        let plane = &plane::shared().await;
         let client = plane.client().await.unwrap();
         let places = fleet::places(settings.resources);
         let sim = Simulator::start(fleet::options(&places)).await.unwrap();

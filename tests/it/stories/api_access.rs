@@ -36,7 +36,7 @@ async fn a04_lists_that_are_refused_at_the_start_are_tried_again_until_the_opera
     ];
     for fault in faults {
         let world = World::without_operator(options(Mode::M2)).await;
-        let relay = Relay::start(world.plane).await;
+        let relay = Relay::start(&world.plane).await;
         let refusing = relay.inject(fault);
         let kubeconfig = relay.kubeconfig();
         let environment = [("KUBECONFIG", kubeconfig.as_str())];
@@ -61,7 +61,7 @@ async fn a04_lists_that_are_refused_at_the_start_are_tried_again_until_the_opera
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a04_a_definition_that_comes_after_the_operator_is_noticed() {
-    let plane = plane::of_its_own(|_| ()).await;
+    let plane = &plane::of_its_own(|_| ()).await;
     let world = World::on(plane, options(Mode::M2)).await;
     let neighbour = world.api().get(NEIGHBOUR).await.unwrap();
     let definition = "crd/taurusproxyports.taurusdb.huaweicloud.com";
@@ -142,7 +142,7 @@ async fn a17_a_token_that_is_swapped_is_used_and_an_empty_file_meanwhile_is_surv
     const EMPTY_FOR: Duration = Duration::from_secs(30);
     const USED_WITHIN: Duration = Duration::from_secs(90);
     let world = World::without_operator(options(Mode::M2)).await;
-    let relay = Relay::start(world.plane).await;
+    let relay = Relay::start(&world.plane).await;
     let file = relay.file("token");
     let (first_holder, second_holder) = (
         format!("{}-first", world.namespace),
@@ -210,7 +210,7 @@ fn expired_authority() -> String {
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a19_bundles_of_authorities_that_kubectl_takes_are_taken_and_a_wrong_one_is_named() {
     let world = World::without_operator(options(Mode::M2)).await;
-    let relay = Relay::start(world.plane).await;
+    let relay = Relay::start(&world.plane).await;
     let authority = Authority::new("the authority of the cluster");
     // Its one alternative name is an address.
     let identity = authority.vouch_for("127.0.0.1", |_| ());

@@ -47,7 +47,7 @@ fn statuses(relay: &Relay) -> Vec<Seen> {
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_id_that_comes_while_the_api_server_is_away_is_recorded_by_the_same_process() {
     let world = World::without_operator(options(Mode::M3)).await;
-    let mut relay = Relay::start(world.plane).await;
+    let mut relay = Relay::start(&world.plane).await;
     let mut program = program_behind(&world, &relay).await;
     world.until_neighbour_is_ready().await;
     let held = CloudFault::on(Operation::Change, CloudEffect::hold_after());
@@ -90,7 +90,7 @@ async fn a_job_id_that_comes_while_the_api_server_is_away_is_recorded_by_the_sam
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f01_a_lease_whose_renewals_are_never_answered_pauses_the_only_process_and_ends_nothing() {
     let world = World::without_operator(options(Mode::M3)).await;
-    let relay = Relay::start(world.plane).await;
+    let relay = Relay::start(&world.plane).await;
     let mut program = program_behind(&world, &relay).await;
     world.until_neighbour_is_ready().await;
     world.want(3307).await;
@@ -132,8 +132,8 @@ async fn f01_a_lease_whose_renewals_are_never_answered_is_one_of_two_processes_a
     for stage in [Stage::After, Stage::Before] {
         let world = World::without_operator(options(Mode::M2)).await;
         let (of_first, of_second) = (
-            Relay::start(world.plane).await,
-            Relay::start(world.plane).await,
+            Relay::start(&world.plane).await,
+            Relay::start(&world.plane).await,
         );
         let mut first = program_behind(&world, &of_first).await;
         let mut second = program_behind(&world, &of_second).await;

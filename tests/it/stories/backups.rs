@@ -31,7 +31,7 @@ fn asked(gate: &Gate) -> usize {
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h02_an_operator_that_lives_on_sees_what_is_wished_after_etcd_was_restored() {
     let fleet = Fleet::sample().numbered(1);
-    let plane = plane::with("deploy/base").await;
+    let plane = &plane::with("deploy/base").await;
     let mut world = World::on(plane, options(Mode::M2).fleet(fleet)).await;
     let gate = Gate::default();
     let setup = Setup {

@@ -76,7 +76,7 @@ async fn a_panic_is_caught_and_the_resource_is_served_later() {
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stored_object_that_cannot_be_read_is_passed_over_until_it_changes() {
     let meter = Arc::new(Panicking::default());
-    let mut world = World::on(plane::loosened().await, options(Mode::M2)).await;
+    let mut world = World::on(&plane::loosened().await, options(Mode::M2)).await;
     let mut odd = serde_json::to_value(world.resource(3307)).unwrap();
     odd["spec"]["port"] = json!("three thousand");
     let request = http::Request::post(world.api().resource_url());
@@ -107,7 +107,7 @@ fn stored_condition<'s>(stored: &'s Value, kind: &str) -> Option<&'s Value> {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a06_a_resource_that_cannot_be_read_is_told_which_field_to_correct() {
-    let mut world = World::on(plane::loosened().await, options(Mode::M2)).await;
+    let mut world = World::on(&plane::loosened().await, options(Mode::M2)).await;
     world.start_operator().await;
     world.want(3307).await;
     let settled = world.until_ready(3307).await;

@@ -31,7 +31,7 @@ async fn a14_waves_of_new_names_and_watches_begun_anew_leave_nothing_in_memory()
 pub async fn waves(each: usize) {
     let fleet = Fleet::sample().numbered(WAVES * each);
     let world = World::without_operator(options(Mode::M2).fleet(fleet)).await;
-    let mut relay = Relay::start(world.plane).await;
+    let mut relay = Relay::start(&world.plane).await;
     let kubeconfig = relay.kubeconfig();
     let environment = [
         ("KUBECONFIG", kubeconfig.as_str()),

@@ -10,7 +10,7 @@ use crate::world::{
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a05_one_stored_object_that_cannot_be_decoded_stops_nobody() {
-    let plane = plane::of_its_own(plane::loosen).await;
+    let plane = &plane::of_its_own(plane::loosen).await;
     let fleet = Fleet::sample().numbered(5);
     let world = World::on(plane, options(Mode::M2).fleet(fleet)).await;
     let mut odd = serde_json::to_value(world.resource(3307)).unwrap();
@@ -71,7 +71,7 @@ async fn a05_one_stored_object_that_cannot_be_decoded_stops_nobody() {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c13_a_definition_without_status_leads_to_no_change_and_to_no_hot_loop() {
-    let plane = plane::of_its_own(|definition| {
+    let plane = &plane::of_its_own(|definition| {
         let version = definition.pointer_mut("/spec/versions/0").unwrap();
         version.as_object_mut().unwrap().remove("subresources");
     })
@@ -108,7 +108,7 @@ async fn c13_a_definition_without_status_leads_to_no_change_and_to_no_hot_loop()
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_definition_that_drops_the_record_of_a_change_leads_to_no_change() {
-    let plane = plane::of_its_own(|definition| {
+    let plane = &plane::of_its_own(|definition| {
         let status = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
         let status = definition.pointer_mut(status).unwrap();
         status.as_object_mut().unwrap().remove("change");

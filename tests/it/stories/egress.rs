@@ -76,11 +76,11 @@ async fn a18_a_cluster_whose_address_is_one_of_ipv6_is_found_as_pods_find_it() {
         needs::lacking("a pod's place on the network", missing);
     }
     let world = World::without_operator(options(Mode::M2)).await;
-    let relay = Relay::start(world.plane).await;
+    let relay = Relay::start(&world.plane).await;
     let authority = Authority::new("the authority of a cluster");
     let identity = authority.vouch_for("::1", |_| ());
     let front = Front::with_tls_at(Ipv6Addr::LOCALHOST.into(), identity, relay.address());
-    let kubeconfig = plane::operator_kubeconfig(world.plane).await;
+    let kubeconfig = plane::operator_kubeconfig(&world.plane).await;
     let kubeconfig: Value = serde_json::from_str(&kubeconfig).unwrap();
     let account = tempfile::tempdir().unwrap();
     for (file, text) in [

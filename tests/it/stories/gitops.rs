@@ -263,7 +263,7 @@ async fn wait(world: &World) -> Output {
 
 fn kubectl(world: &World, arguments: &[&str]) -> Output {
     plane::kubectl(
-        world.plane,
+        &world.plane,
         &[&["-n", &world.namespace], arguments].concat(),
     )
 }

@@ -18,13 +18,13 @@ async fn c02_the_documented_commands_wait_for_the_new_port_also_those_for_older_
         .filter(|block| block.contains("kubectl wait"))
         .collect();
     assert_eq!(waits.len(), 2);
-    let kubeconfig = kubeconfig(world.plane, &world.namespace);
+    let kubeconfig = kubeconfig(&world.plane, &world.namespace);
     for round in 0..20_u16 {
         let port = 4000 + round;
         world.want_now(port).await;
         let block = waits[usize::from(round) % waits.len()];
         let output = world
-            .while_passing(run(world.plane, block, &kubeconfig))
+            .while_passing(run(&world.plane, block, &kubeconfig))
             .await;
         assert!(output.status.success(), "{output:?}");
         let there = world.sim.proxy(sample::PROXY).unwrap().actual_port;
@@ -37,7 +37,7 @@ async fn c02_the_documented_commands_wait_for_the_new_port_also_those_for_older_
 async fn c04_both_ways_to_install_the_health_script_add_it_and_leave_the_rest_alone() {
     let world = World::start(options(Mode::M2)).await;
     let kubectl = |arguments: &[&str]| {
-        let output = plane::kubectl(world.plane, arguments);
+        let output = plane::kubectl(&world.plane, arguments);
         assert!(output.status.success(), "{output:?}");
         output.stdout
     };
@@ -47,7 +47,7 @@ async fn c04_both_ways_to_install_the_health_script_add_it_and_leave_the_rest_al
     let install = blocks(DOCS)
         .find(|block| block.contains("argocd-cm"))
         .unwrap();
-    let output = run(world.plane, install, &kubeconfig(world.plane, "default")).await;
+    let output = run(&world.plane, install, &kubeconfig(&world.plane, "default")).await;
     assert!(output.status.success(), "{output:?}");
     let installed = kubectl(&[
         "get",

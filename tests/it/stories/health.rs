@@ -26,7 +26,7 @@ async fn c04_argo_cd_takes_each_state_for_what_it_is() {
     let states = include_str!("../../fixtures/argocd/states.yaml");
     let states: Vec<State> = serde_saphyr::from_str(states).unwrap();
     let objects = states.iter().map(|state| merged(&state.object)).collect();
-    let verdicts = verdicts::on(plane::shared().await, objects).await;
+    let verdicts = verdicts::on(&plane::shared().await, objects).await;
     for (state, verdict) in states.iter().zip(verdicts) {
         let said = verdict.argocd.unwrap();
         assert_eq!(
@@ -59,7 +59,7 @@ async fn c04_argo_cd_knows_every_reason() {
     let main = |reason: &Reason| reason.class() != Class::Detail;
     let reasons: Vec<Reason> = Reason::iter().filter(main).collect();
     let objects = reasons.iter().map(|reason| object_for(*reason)).collect();
-    let verdicts = verdicts::on(plane::shared().await, objects).await;
+    let verdicts = verdicts::on(&plane::shared().await, objects).await;
     for (reason, verdict) in reasons.iter().zip(verdicts) {
         let (kstatus, health) = match reason.class() {
             Class::Ready => (Kstatus::Current, Health::Healthy),
@@ -101,7 +101,7 @@ async fn c04_whatever_stands_in_an_object_the_script_ends_with_a_health() {
     }
     assert!(objects.len() > 300, "{}", objects.len());
     let bent = objects.iter().map(|(_, object)| object.clone()).collect();
-    let verdicts = verdicts::on(plane::shared().await, bent).await;
+    let verdicts = verdicts::on(&plane::shared().await, bent).await;
     for ((reason, object), verdict) in objects.iter().zip(verdicts) {
         let health = verdict.health();
         let known = match reason {
@@ -159,7 +159,7 @@ async fn c04_argo_cd_follows_a_change_from_its_suspension_to_its_end() {
 pub async fn verdicts_of(world: &World) -> Vec<Verdict> {
     let mut versions = world.recorder.versions();
     versions.retain(|version| version.object.metadata.name.as_deref() == Some(NAME));
-    verdicts::on(world.plane, recorder::objects(&versions)).await
+    verdicts::on(&world.plane, recorder::objects(&versions)).await
 }
 
 /// An object of generation 3 with this reason in the condition that it belongs to.

@@ -290,7 +290,7 @@ async fn until_figure(program: &Program, name: &str, value: usize) {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_another_namespace_does_not_wait_for_twenty() {
-    let plane = plane::of_its_own(|_| ()).await;
+    let plane = &plane::of_its_own(|_| ()).await;
     let fleet = Fleet::sample().numbered(21);
     let mut world = World::on(plane, options(Mode::M2).fleet(fleet)).await;
     let setup = Setup {

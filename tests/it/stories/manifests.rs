@@ -48,7 +48,7 @@ fn apply(world: &World, port: u16, status: &Value, flags: &[&str]) {
     let mut file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
     write!(file, "{manifest}").unwrap();
     let path = file.path().to_str().unwrap();
-    let output = plane::kubectl(world.plane, &[flags, &["-f", path]].concat());
+    let output = plane::kubectl(&world.plane, &[flags, &["-f", path]].concat());
     assert!(output.status.success(), "{output:?}");
 }
 
@@ -117,13 +117,13 @@ async fn n11_a_mistyped_policy_that_the_api_server_drops_is_said_aloud_by_the_op
     let mut file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
     write!(file, "{manifest}").unwrap();
     let path = file.path().to_str().unwrap();
-    let refused = plane::kubectl(world.plane, &["apply", "-f", path]);
+    let refused = plane::kubectl(&world.plane, &["apply", "-f", path]);
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(
         !refused.status.success() && said.contains("managmentPolicy"),
         "{said}"
     );
-    let applied = plane::kubectl(world.plane, &["apply", "--validate=false", "-f", path]);
+    let applied = plane::kubectl(&world.plane, &["apply", "--validate=false", "-f", path]);
     assert!(applied.status.success(), "{applied:?}");
     world
         .until_true_async("it is said", async || {

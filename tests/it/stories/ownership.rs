@@ -21,7 +21,7 @@ in_all_modes! {
 }
 
 async fn two_namespaces(mode: Mode) {
-    let plane = plane::of_its_own(|_| ()).await;
+    let plane = &plane::of_its_own(|_| ()).await;
     let mut world = World::on(plane, options(mode)).await;
     let everywhere = || Setup {
         everywhere: true,
@@ -136,7 +136,7 @@ fn without_resyncs() -> Setup {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h03_a_resource_that_is_renamed_is_ready_soon_after_the_old_one_is_gone() {
-    let plane = plane::of_its_own(|_| ()).await;
+    let plane = &plane::of_its_own(|_| ()).await;
     let mut world = World::on(plane, options(Mode::M2)).await;
     world.start_operator_with(without_resyncs()).await;
     world.want(3307).await;
@@ -176,13 +176,13 @@ async fn h03_a_resource_that_is_renamed_is_ready_soon_after_the_old_one_is_gone(
         .await;
 
     world.delete().await;
-    recorder.until("orders-eu", "Ready", is_ready).await;
+    world.until_passing_of("orders-eu", "Ready", is_ready).await;
 
     // Made anew, it has its proxy back, and one of them alone says that it waits.
     world.until_the_next_second().await;
     let again = world.want(3307).await;
     world
-        .until("Ready again", |object| {
+        .until_passing("Ready again", |object| {
             object.uid() == again.uid() && is_ready(object)
         })
         .await;
@@ -197,7 +197,7 @@ async fn h03_a_resource_that_is_renamed_is_ready_soon_after_the_old_one_is_gone(
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h15_an_owner_that_is_replaced_by_force_keeps_its_proxy() {
-    let plane = plane::of_its_own(|_| ()).await;
+    let plane = &plane::of_its_own(|_| ()).await;
     let mut world = World::on(plane, options(Mode::M2)).await;
     world.start_operator_with(without_resyncs()).await;
     world.want(3307).await;
@@ -237,7 +237,7 @@ async fn h15_an_owner_that_is_replaced_by_force_keeps_its_proxy() {
 }
 
 async fn a_stranger(mode: Mode) {
-    let plane = plane::of_its_own(|_| ()).await;
+    let plane = &plane::of_its_own(|_| ()).await;
     let mut world = World::on(plane, options(mode).job(job_of(900))).await;
     world.start_operator_with(without_resyncs()).await;
     world.want(3307).await;

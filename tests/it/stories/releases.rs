@@ -39,7 +39,7 @@ fn read(path: &str) -> Value {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c11_definitions_are_upgraded_and_rolled_back_while_jobs_run_and_no_job_is_lost() {
-    let plane = plane::of_its_own(|definition| *definition = first()).await;
+    let plane = &plane::of_its_own(|definition| *definition = first()).await;
     let fleet = Fleet::sample().numbered(1);
     let mut world = World::on(plane, options(Mode::M3).fleet(fleet)).await;
     let stored = with_odd_timeout(&world);
@@ -88,7 +88,7 @@ async fn c11_definitions_are_upgraded_and_rolled_back_while_jobs_run_and_no_job_
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c11_a_definition_that_knows_no_changes_leads_to_no_second_one() {
-    let plane = plane::of_its_own(|_| ()).await;
+    let plane = &plane::of_its_own(|_| ()).await;
     let mut world = World::on(plane, options(Mode::M3)).await;
     world.start_operator().await;
     world.until_neighbour_is_ready().await;
@@ -130,7 +130,7 @@ async fn c11_a_definition_that_knows_no_changes_leads_to_no_second_one() {
 /// Words and fields that this release does not know, in all places of a status that have words.
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c11_words_of_a_later_release_are_read_without_loss_of_the_job() {
-    let plane = plane::of_its_own(|definition| {
+    let plane = &plane::of_its_own(|definition| {
         let status = definition.pointer_mut(STATUS).unwrap();
         status["change"]["properties"]["node"] = json!({"type": "string"});
         status["plan"] = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
@@ -222,6 +222,6 @@ fn install(world: &World, definition: &Value) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(definition.to_string().as_bytes()).unwrap();
     let path = file.path().to_str().unwrap();
-    let replaced = plane::kubectl(world.plane, &["replace", "-f", path]);
+    let replaced = plane::kubectl(&world.plane, &["replace", "-f", path]);
     assert!(replaced.status.success(), "{replaced:?}");
 }

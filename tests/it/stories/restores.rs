@@ -135,7 +135,7 @@ async fn copied_while_its_job_runs(mode: Mode) {
     copies.create(&PostParams::default(), &copy).await.unwrap();
     let status = serde_json::to_value(first.status).unwrap();
     restore(&copies, "orders", &status).await;
-    let config = plane::operator_config(world.plane).await;
+    let config = plane::operator_config(&world.plane).await;
     let setup = Setup {
         head_start: Duration::ZERO,
         ..Setup::default()

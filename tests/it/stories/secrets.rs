@@ -119,7 +119,7 @@ fn apply(world: &World, name: &str, pairs: &[(&str, &str)]) {
     let mut file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
     write!(file, "{manifest}").unwrap();
     let path = file.path().to_str().unwrap();
-    let output = plane::kubectl(world.plane, &["apply", "-f", path]);
+    let output = plane::kubectl(&world.plane, &["apply", "-f", path]);
     assert!(output.status.success(), "{output:?}");
 }
 

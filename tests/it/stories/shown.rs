@@ -205,7 +205,7 @@ fn keep(world: &World, name: &str) {
         &["describe", "tpp", NAME, "--show-events=false"],
     ] {
         let arguments = [command, &["-n", &world.namespace]].concat();
-        let output = plane::kubectl(world.plane, &arguments);
+        let output = plane::kubectl(&world.plane, &arguments);
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
         let text = if command[0] == "get" {

@@ -36,7 +36,7 @@ async fn lost_writes(mode: Mode) {
 /// that could.
 async fn at_every_write(mode: Mode, effect: Effect) {
     let mut world = World::without_operator(options(mode)).await;
-    let relay = Relay::start(world.plane).await;
+    let relay = Relay::start(&world.plane).await;
     world.start_operator_with(relay.setup()).await;
     world.until_neighbour_is_ready().await;
     let mut asked = Vec::new();
@@ -64,7 +64,7 @@ async fn at_every_write(mode: Mode, effect: Effect) {
 async fn an_intent_whose_answer_never_comes_is_read_again_and_carried_out_once() {
     for stage in [Stage::Before, Stage::After] {
         let mut world = World::without_operator(options(Mode::M3)).await;
-        let relay = Relay::start(world.plane).await;
+        let relay = Relay::start(&world.plane).await;
         world.start_operator_with(relay.setup()).await;
         world.until_neighbour_is_ready().await;
         // The first write says that the resource was noticed, the second one is the intent.

@@ -34,7 +34,7 @@ fn grow(gaps: &[Duration]) {
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a01_a_watch_whose_position_is_too_old_again_and_again_reads_anew_ever_more_rarely() {
     let mut world = World::without_operator(options(Mode::M2)).await;
-    let relay = Relay::start(world.plane).await;
+    let relay = Relay::start(&world.plane).await;
     let expiring = relay.inject(Fault::on(&[Call::Watch], Effect::Expire).first(5));
     world.start_operator_with(relay.setup()).await;
     world
@@ -57,7 +57,7 @@ async fn a01_a_watch_whose_position_is_too_old_again_and_again_reads_anew_ever_m
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_or_a_watch_that_is_cut_off_in_the_middle_is_begun_anew() {
     let mut world = World::without_operator(options(Mode::M2)).await;
-    let relay = Relay::start(world.plane).await;
+    let relay = Relay::start(&world.plane).await;
     relay.inject(Fault::on(&[Call::List], Effect::CutBody(200)).nth(1));
     relay.inject(Fault::on(&[Call::Watch], Effect::CutBody(200)).first(2));
     world.start_operator_with(relay.setup()).await;
@@ -77,7 +77,7 @@ async fn a_list_or_a_watch_that_is_cut_off_in_the_middle_is_begun_anew() {
 async fn a03_an_api_server_that_refuses_and_then_is_away_is_asked_ever_more_rarely_and_in_few_lines()
  {
     let world = World::without_operator(options(Mode::M2)).await;
-    let mut relay = Relay::start(world.plane).await;
+    let mut relay = Relay::start(&world.plane).await;
     let kubeconfig = relay.kubeconfig();
     let environment = [("KUBECONFIG", kubeconfig.as_str())];
     let mut program = Program::start_with(&world, &environment, &[]).await;
@@ -134,7 +134,7 @@ async fn a03_an_api_server_that_refuses_and_then_is_away_is_asked_ever_more_rare
 /// Thirty seconds of the case are 5 s here, which are five minutes at the pace of the stories: longer than the job.
 async fn late_view(mode: Mode) {
     let mut world = World::without_operator(options(mode)).await;
-    let relay = Relay::start(world.plane).await;
+    let relay = Relay::start(&world.plane).await;
     let late = Effect::DelayEvents(Duration::from_secs(5));
     relay.inject(Fault::on(&[Call::Watch], late));
     world.start_operator_with(relay.setup()).await;
@@ -184,7 +184,7 @@ async fn b28_a_first_list_of_the_past_changes_nothing() {
     let settled = world.until_ready(3308).await;
     world.stop_operator().await;
 
-    let relay = Relay::start(world.plane).await;
+    let relay = Relay::start(&world.plane).await;
     relay.inject(Fault::on(&[Call::List], Effect::replay(old)));
     let never = Effect::DelayEvents(Duration::from_hours(1));
     relay.inject(Fault::on(&[Call::Watch], never));

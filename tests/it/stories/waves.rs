@@ -44,7 +44,7 @@ async fn g08_the_wave_after_the_port_is_applied_once_the_cloud_has_the_port_and_
     );
     assert_eq!(world.sim.proxy(sample::PROXY).unwrap().actual_port, 3307);
     let versions = world.recorder.versions();
-    let verdicts = verdicts::on(world.plane, recorder::objects(&versions)).await;
+    let verdicts = verdicts::on(&world.plane, recorder::objects(&versions)).await;
     for (version, verdict) in versions.iter().zip(verdicts) {
         let of_second = version.object.metadata.generation == Some(2);
         assert!(
@@ -87,7 +87,7 @@ async fn until_healthy(world: &World, wave: &[Value]) -> Result<(), String> {
             let name = object["metadata"]["name"].as_str().unwrap();
             kubectl(world, &["get", kind, name, "-o", "json"])
         });
-        let verdicts = verdicts::on(world.plane, live.collect()).await;
+        let verdicts = verdicts::on(&world.plane, live.collect()).await;
         // Kinds without a health, here Secrets, are as healthy as they get; so is the last wave, for which nobody waits.
         let mut health = verdicts.into_iter().filter_map(|verdict| verdict.argocd);
         match health.find(|said| said.status != Health::Healthy) {
@@ -144,7 +144,7 @@ fn rendered(world: &World, port: u16) -> Vec<Value> {
 }
 
 async fn judged(world: &World, objects: Vec<Value>) -> Vec<(Value, Verdict)> {
-    let verdicts = verdicts::on(world.plane, objects.clone()).await;
+    let verdicts = verdicts::on(&world.plane, objects.clone()).await;
     objects.into_iter().zip(verdicts).collect()
 }
 

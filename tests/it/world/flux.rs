@@ -45,7 +45,7 @@ impl Flux {
     /// Starts it, with `deploy` and these files in its source.
     pub async fn start(world: &World, files: &[(&str, String)], flags: &[&str]) -> Self {
         static DEFINED: OnceCell<()> = OnceCell::const_new();
-        DEFINED.get_or_init(async || define(world.plane)).await;
+        DEFINED.get_or_init(async || define(&world.plane)).await;
         let folder = tempfile::tempdir().unwrap();
         let archive = archive(folder.path(), files).await;
         let digest = Sha256::digest(&archive);

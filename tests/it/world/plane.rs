@@ -3,7 +3,7 @@
 use std::{
     process::Command,
     sync::{
-        Once,
+        Arc, Once,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -28,35 +28,41 @@ use tokio::sync::OnceCell;
 
 use super::PATIENCE;
 
-static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
-static BARE: OnceCell<ControlPlane> = OnceCell::const_new();
-static LOOSENED: OnceCell<ControlPlane> = OnceCell::const_new();
+/// A control plane; it ends with the last story that has it.
+pub type Plane = Arc<ControlPlane>;
+
+static SHARED: OnceCell<Plane> = OnceCell::const_new();
+static BARE: OnceCell<Plane> = OnceCell::const_new();
+static LOOSENED: OnceCell<Plane> = OnceCell::const_new();
 
 /// The control plane of all stories; the definition, the rights and the Deployment of `deploy/base` are applied to it by
 /// kubectl.
-pub async fn shared() -> &'static ControlPlane {
+pub async fn shared() -> Plane {
     SHARED
         .get_or_init(|| with_kustomization("deploy/base"))
         .await
+        .clone()
 }
 
 /// A control plane with the definition and nothing else, for those who install: what they do there lies in namespaces of
 /// their own, or harms nobody.
-pub async fn bare() -> &'static ControlPlane {
-    BARE.get_or_init(|| with_kustomization("crds")).await
+pub async fn bare() -> Plane {
+    BARE.get_or_init(|| with_kustomization("crds"))
+        .await
+        .clone()
 }
 
 /// A control plane of its own for a story, onto which kubectl has applied this kustomization.
-pub async fn with(kustomization: &str) -> &'static ControlPlane {
-    Box::leak(Box::new(with_kustomization(kustomization).await))
+pub async fn with(kustomization: &str) -> Plane {
+    with_kustomization(kustomization).await
 }
 
 /// A control plane of its own for a story that begins with nothing.
-pub async fn empty() -> &'static ControlPlane {
-    Box::leak(Box::new(started().await))
+pub async fn empty() -> Plane {
+    started().await
 }
 
-async fn with_kustomization(path: &str) -> ControlPlane {
+async fn with_kustomization(path: &str) -> Plane {
     let plane = started().await;
     let applied = kubectl(&plane, &["apply", "--server-side", "-k", path]);
     assert!(applied.status.success(), "{applied:?}");
@@ -65,16 +71,19 @@ async fn with_kustomization(path: &str) -> ControlPlane {
 }
 
 /// A control plane whose definition of the resource has lost its rules, as that of a careless upgrade.
-pub async fn loosened() -> &'static ControlPlane {
-    LOOSENED.get_or_init(|| with_definition(loosen)).await
+pub async fn loosened() -> Plane {
+    LOOSENED
+        .get_or_init(|| with_definition(loosen))
+        .await
+        .clone()
 }
 
 /// A control plane of its own for a story, with a definition that was changed.
-pub async fn of_its_own(change: impl FnOnce(&mut Value)) -> &'static ControlPlane {
-    Box::leak(Box::new(with_definition(change).await))
+pub async fn of_its_own(change: impl FnOnce(&mut Value)) -> Plane {
+    with_definition(change).await
 }
 
-async fn with_definition(change: impl FnOnce(&mut Value)) -> ControlPlane {
+async fn with_definition(change: impl FnOnce(&mut Value)) -> Plane {
     let plane = started().await;
     let definitions: Api<CustomResourceDefinition> = Api::all(plane.client().await.unwrap());
     let mut value = serde_json::to_value(crd::definition()).unwrap();
@@ -98,9 +107,9 @@ pub fn loosen(definition: &mut Value) {
     *definition.pointer_mut(port).unwrap() = json!({"x-kubernetes-int-or-string": true});
 }
 
-async fn started() -> ControlPlane {
+async fn started() -> Plane {
     prepare();
-    needs::control_plane().await.unwrap()
+    Arc::new(needs::control_plane().await.unwrap())
 }
 
 /// What every process needs once: a crypto provider, and logs for whoever looks into a failure with `RUST_LOG`.

@@ -99,7 +99,7 @@ impl Program {
     pub async fn begin(world: &World, environment: &[(&str, &str)], flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
-        fs::write(&kubeconfig, plane::operator_kubeconfig(world.plane).await).unwrap();
+        fs::write(&kubeconfig, plane::operator_kubeconfig(&world.plane).await).unwrap();
         let mut command = command(PROGRAM);
         command
             .env("KUBECONFIG", &kubeconfig)
@@ -117,8 +117,8 @@ impl Program {
         drop(free);
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
-        fs::write(&kubeconfig, plane::operator_kubeconfig(world.plane).await).unwrap();
-        plane::allow_leases(world.plane, &world.namespace).await;
+        fs::write(&kubeconfig, plane::operator_kubeconfig(&world.plane).await).unwrap();
+        plane::allow_leases(&world.plane, &world.namespace).await;
         let namespace = world.namespace.as_str();
         let child = command(PROGRAM)
             .env("KUBECONFIG", &kubeconfig)
@@ -180,7 +180,7 @@ impl Program {
         mut command: Command,
         flags: &[&str],
     ) -> Self {
-        plane::allow_leases(world.plane, &world.namespace).await;
+        plane::allow_leases(&world.plane, &world.namespace).await;
         let namespace = world.namespace.as_str();
         command
             .args(["run", "--namespace", namespace])

@@ -360,7 +360,7 @@ impl Shared {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_that_met_nothing_fails_its_story() {
-    let relay = Relay::start(plane::shared().await).await;
+    let relay = Relay::start(&*plane::shared().await).await;
     relay.inject(Fault::on(&[Call::ReadLease], Effect::Expire));
     let failed = catch_unwind(AssertUnwindSafe(|| drop(relay))).unwrap_err();
     let said = failed.downcast_ref::<String>().unwrap();

@@ -66,10 +66,12 @@ impl Server {
         }
     }
 
-    /// Starts it again.
+    /// Starts it again, and once more if it ends by itself: a connection of another story may have taken its port meanwhile.
     pub fn start(&mut self) {
+        const AGAIN_AND_AGAIN: &str =
+            "while :; do setpriv --pdeathsig KILL \"$@\"; sleep 0.2; done";
         let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
+            .args(["--pdeathsig", "KILL", "sh", "-c", AGAIN_AND_AGAIN, "server"])
             .args(&self.line)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -64,7 +64,7 @@ pub fn copy_into(folder: &Path, path: &str) {
 impl World {
     /// Runs kubectl in the story's namespace.
     pub fn kubectl(&self, arguments: &[&str]) -> Output {
-        plane::kubectl(self.plane, &[&["-n", &self.namespace], arguments].concat())
+        plane::kubectl(&self.plane, &[&["-n", &self.namespace], arguments].concat())
     }
 
     /// The story's resource as a text, under this name and with these words for fields of its spec.

@@ -13,7 +13,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use taurus_controlplane::{ControlPlane, needs};
 
-use super::{plane, tools::tool};
+use super::{
+    plane::{self, Plane},
+    tools::tool,
+};
 
 /// What one object is taken for.
 #[derive(Debug, Clone, Deserialize)]
@@ -67,8 +70,9 @@ pub fn needed() {
 }
 
 /// The verdicts on objects, in their order.
-pub async fn on(plane: &'static ControlPlane, objects: Vec<Value>) -> Vec<Verdict> {
-    let judging = tokio::task::spawn_blocking(move || judged(plane, &objects));
+pub async fn on(plane: &Plane, objects: Vec<Value>) -> Vec<Verdict> {
+    let plane = plane.clone();
+    let judging = tokio::task::spawn_blocking(move || judged(&plane, &objects));
     judging.await.unwrap()
 }
 
