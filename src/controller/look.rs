@@ -91,6 +91,9 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
     let instance = &from.desired.subject.instance;
     let listed = match depth {
         Depth::Tasks(turn) => {
+            if let Some(begun) = from.begun_lately() {
+                directory.reach_back(begun);
+            }
             let tasks = seat::aside(directory.tasks(turn, from.pace)).await;
             if !from.take_tasks(directory, tasks.as_deref(), &mut observed) {
                 return Ok(observed);
@@ -191,6 +194,18 @@ impl Viewpoint<'_> {
         let begun = change.submitted_at.unwrap_or(change.intended_at);
         let longest = self.pace.of_user(self.desired.change_timeout);
         begun.checked_add(longest).ok()
+    }
+
+    /// When the change was begun whose task may count: the one on record, or the one before, while lists may lag behind its end.
+    fn begun_lately(&self) -> Option<Timestamp> {
+        let current = self.record.change.as_ref();
+        let current = current.map(|change| change.intended_at);
+        let last = self
+            .record
+            .last
+            .as_ref()
+            .filter(|last| self.session.age(last.finished_at.0, self.now) < self.pace.list_lag);
+        current.or_else(|| last.map(|last| last.started_at.0))
     }
 
     /// The proxy of the resource, where a list has it.

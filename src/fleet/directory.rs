@@ -18,14 +18,16 @@ use self::shared_read::{Outcome, SharedRead};
 use crate::{
     clock::Clock,
     cloud::{
-        Booked, Cloud, CloudError, Job, Meaning, Proxy, TaskList, Urgency, request::TASKS_A_PAGE,
+        Booked, Cloud, CloudError, Job, Meaning, Proxy, Task, TaskList, Urgency,
+        request::TASKS_A_PAGE,
     },
     model::{InstanceId, JobId, Moment, ProxyId},
     pace::Pace,
-    plan::{session, tasks},
+    plan::session,
 };
 
 mod jobs;
+mod reach;
 pub(crate) mod shared_read;
 pub mod sweep;
 mod verified;
@@ -72,8 +74,7 @@ pub struct Directory {
     tasks: SharedRead<Tasks>,
     /// For what is new: a change does not wait for a walk that goes on slowly, because it is not urgent.
     tasks_for_new: SharedRead<Tasks>,
-    /// Tasks that were created before this need not be read again.
-    settled_before: Mutex<Option<Timestamp>>,
+    reach: Mutex<reach::Reach>,
     jobs: jobs::Jobs,
     verified: verified::Verified,
 }
@@ -149,7 +150,7 @@ impl Directory {
             instances: Mutex::default(),
             tasks: SharedRead::with_rest(rest),
             tasks_for_new: SharedRead::with_rest(rest),
-            settled_before: Mutex::default(),
+            reach: Mutex::default(),
             jobs: jobs::Jobs::default(),
             verified: verified::Verified::default(),
         }
@@ -272,14 +273,33 @@ impl Directory {
         self.verified.of_others(instance, proxy)
     }
 
+    /// Walks over the task list that begin from now on go back to `begun`, when a change on record was.
+    pub fn reach_back(&self, begun: Timestamp) {
+        self.reach().include(begun, self.clock.now());
+    }
+
     /// Walks over the tasks of which not all is known yet.
     async fn walk(&self, turn: &dyn Cloud, pace: &Pace) -> Result<Tasks, CloudError> {
         let began = self.clock.now();
-        let known = *self.settled_before();
-        let list = turn.tasks(tasks::read_since(began, known, pace)).await?;
+        let since = self.reach().since(began, pace);
+        let mut list = turn.tasks(since).await?;
+        let lacking = self.reach().lacking(&list);
+        for task in lacking {
+            let Some(id) = &task.job else { continue };
+            match turn.job(id).await {
+                Ok(Job { state, ended, .. }) => list.tasks.push(Task {
+                    state,
+                    ended,
+                    ..task
+                }),
+                // Its record was deleted, as one that is missing from the list may have been.
+                Err(error) if error.meaning == Meaning::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
         let now = self.clock.now();
         let took = now.elapsed(began.uptime);
-        *self.settled_before() = tasks::settled_before(&list, known, took, now, pace);
+        self.reach().walked(&list, took, now, pace);
         Ok(Tasks {
             begun: list.begun.unwrap_or(began),
             ended: now.uptime,
@@ -287,10 +307,8 @@ impl Directory {
         })
     }
 
-    fn settled_before(&self) -> MutexGuard<'_, Option<Timestamp>> {
-        self.settled_before
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn reach(&self) -> MutexGuard<'_, reach::Reach> {
+        self.reach.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(

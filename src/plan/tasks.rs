@@ -16,12 +16,33 @@ use crate::{
 /// To what the cloud may round the time since when tasks are read; that is documented nowhere.
 const ROUNDED: Duration = Duration::from_mins(1);
 
-/// Since when tasks are read that may have ended meanwhile: no further back than is needed where all before `settled` have.
-pub fn read_since(now: Moment, settled: Option<Timestamp>, pace: &Pace) -> Timestamp {
+/// Since when tasks are read that may have ended meanwhile: no further back than is needed where all before `settled` have, and at
+/// least as far as to `oldest`, when a change was begun whose outcome is not known.
+pub fn read_since(
+    now: Moment,
+    settled: Option<Timestamp>,
+    oldest: Option<Timestamp>,
+    pace: &Pace,
+) -> Timestamp {
+    let rounded = |time: Timestamp| time.checked_sub(ROUNDED).ok();
     let longest = now.wall.checked_sub(pace.tasks_look_back);
-    let settled = settled.and_then(|settled| settled.checked_sub(ROUNDED).ok());
     let longest = longest.unwrap_or(now.wall);
-    settled.map_or(longest, |settled| settled.max(longest))
+    let usual = settled
+        .and_then(rounded)
+        .map_or(longest, |at| at.max(longest));
+    oldest.and_then(rounded).map_or(usual, |at| at.min(usual))
+}
+
+/// The tasks that count, whatever their instance.
+pub fn counting<'a>(
+    list: &'a TaskList,
+    now: Moment,
+    pace: &'a Pace,
+) -> impl Iterator<Item = &'a Task> {
+    let cloud_now = list.cloud_time.unwrap_or(now.wall);
+    list.tasks
+        .iter()
+        .filter(move |task| counts(task, cloud_now, pace))
 }
 
 /// The task that holds an instance back the longest.
@@ -224,7 +245,7 @@ mod tests {
     fn tasks_are_read_for_an_hour_and_no_further_back_than_to_what_has_not_settled() {
         let since = |settled: Option<i64>| {
             let now = Moment::new(at(0), Duration::ZERO);
-            let since = read_since(now, settled.map(at), &Pace::real());
+            let since = read_since(now, settled.map(at), None, &Pace::real());
             since.as_second() - at(0).as_second()
         };
         assert_eq!(since(None), -3600);

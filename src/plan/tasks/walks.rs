@@ -98,8 +98,8 @@ proptest! {
         for (pause, took) in walks {
             now += pause;
             let moment = |second| Moment::new(at(second), Duration::ZERO);
-            let hour = read_since(moment(now), None, &pace);
-            let since = read_since(moment(now), settled, &pace);
+            let hour = read_since(moment(now), None, None, &pace);
+            let since = read_since(moment(now), settled, None, &pace);
             let end = at(now + took);
             let holding = |list: &TaskList| -> Vec<Task> {
                 let counting = list.tasks.iter().filter(|task| counts(task, end, &pace));

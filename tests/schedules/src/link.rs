@@ -116,8 +116,8 @@ impl Cloud for Link {
         self.read(|sky| sky.job(id)).boxed()
     }
 
-    fn tasks(&self, _: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
-        self.read(Sky::tasks).boxed()
+    fn tasks(&self, since: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+        self.read(move |sky| sky.tasks_since(since)).boxed()
     }
 
     fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {

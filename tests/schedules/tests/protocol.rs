@@ -284,6 +284,27 @@ fn restored(uid: &str) -> serde_json::Value {
     })
 }
 
+/// The task list has a filter for when a task was created: a job that has just ended is no longer in it if it took long.
+#[tokio::test(start_paused = true)]
+async fn r02_a_job_of_more_than_an_hour_whose_answer_was_lost_is_not_repeated_though_lists_lag() {
+    for crash in [false, true] {
+        for seed in 0..4 {
+            let stage = Stage::set(seed).await;
+            stage.lose_answer(0);
+            stage.next_job(1000, 65 * 60, true);
+            stage.list_lags(110_000);
+            stage.want(3307);
+            stage.pass(61 * 60).await;
+            if crash {
+                stage.crash();
+            }
+            stage.pass(60 * 60).await;
+            assert_eq!(stage.requests(), 1, "{crash} {seed}\n{}", stage.told());
+            assert!(stage.is_ready(), "{}", stage.told());
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn e16_a_job_of_more_than_a_month_ago_is_over_within_minutes() {
     for (port, requests) in [(3306, 0), (3307, 1)] {

@@ -1,5 +1,6 @@
 //! What the cloud shows: lists that may lag, and reads that may fail.
 
+use jiff::Timestamp;
 use taurus_port_operator::{
     cloud::{Job, Meaning, Proxy, ProxyStatus, Task, TaskList},
     model::{InstanceId, JobId, JobState, ProxyId},
@@ -67,6 +68,20 @@ impl Sky {
             state,
             cloud_time: Some(wall(self.now)),
         })
+    }
+
+    /// As three walks give them: what is pending or running, and what was created since then.
+    pub fn tasks_since(&self, since: Timestamp) -> Result<TaskList, Meaning> {
+        let mut list = self.tasks()?;
+        list.tasks.retain(|task| {
+            let by_status = match &task.state {
+                JobState::Pending => true,
+                JobState::Running(word) => word == "Running",
+                _ => false,
+            };
+            by_status || task.created.is_some_and(|created| created >= since)
+        });
+        Ok(list)
     }
 
     pub fn tasks(&self) -> Result<TaskList, Meaning> {
