@@ -121,7 +121,12 @@ impl Connector {
     pub fn new(policy: Policy) -> Result<Self, ConnectorError> {
         let trust = Trust::new(policy.extra_authorities, policy.clock)?;
         let within = policy.call_timeout / SHARE_FOR_CONNECTING;
-        let dialer = Dialer::new(policy.egress, trust, policy.names, within);
+        let dialer = Dialer::new(
+            policy.egress,
+            trust,
+            policy.names,
+            (within, policy.call_timeout),
+        );
         Ok(Self {
             allow: policy.allow,
             guards: Guards::new(

@@ -58,12 +58,19 @@ struct Route {
 
 impl Dialer {
     /// Connections go through the proxy that `egress` names, if it names one. All addresses of a host together are tried for
-    /// `within` at most.
-    pub fn new(egress: Egress, trust: Trust, names: Names, within: Duration) -> Self {
+    /// `within` at most. What was sent and is not acknowledged within `sent_within` is given up by the kernel as well, also once
+    /// the connection is closed or the process is gone: a request that nobody waits for any more does not arrive.
+    pub fn new(
+        egress: Egress,
+        trust: Trust,
+        names: Names,
+        (within, sent_within): (Duration, Duration),
+    ) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(names);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(within));
+        tcp.set_tcp_user_timeout(Some(sent_within));
         Self { tcp, egress, trust }
     }
 }
@@ -122,5 +129,27 @@ impl Service<Uri> for Route {
             })
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::{clock::Clock, config::authorities::Authorities};
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_not_sent_on_by_the_kernel() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap());
+        let trust = Trust::new(Authorities::none(), Clock::start()).unwrap();
+        let (within, sent_within) = (Duration::from_secs(10), Duration::from_secs(30));
+        let names = Names::of_the_system();
+        let mut dialer = Dialer::new(Egress::direct(), trust, names, (within, sent_within));
+        let opened = dialer.tcp.call(uri.parse().unwrap()).await.unwrap();
+        let bound = SockRef::from(opened.inner()).tcp_user_timeout().unwrap();
+        assert_eq!(bound, Some(sent_within));
     }
 }

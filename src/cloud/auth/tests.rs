@@ -47,7 +47,12 @@ impl Office {
             pause: Duration::from_mins(16),
         };
         let trust = Trust::new(Authorities::none(), clock).unwrap();
-        let dialer = Dialer::new(Egress::direct(), trust, Names::of_the_system(), SECOND);
+        let dialer = Dialer::new(
+            Egress::direct(),
+            trust,
+            Names::of_the_system(),
+            (SECOND, SECOND),
+        );
         Self {
             guards: Guards::new(lock_out, 3 * SECOND, clock),
             place: Place {

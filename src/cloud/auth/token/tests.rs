@@ -58,7 +58,12 @@ fn source(url: &str, clock: Clock) -> Arc<TokenSource> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let timeout = Duration::from_secs(30);
     let trust = Trust::new(Authorities::none(), clock).unwrap();
-    let dialer = Dialer::new(Egress::direct(), trust, Names::of_the_system(), timeout);
+    let dialer = Dialer::new(
+        Egress::direct(),
+        trust,
+        Names::of_the_system(),
+        (timeout, timeout),
+    );
     let reads = Reads::new(dialer, clock, timeout, Arc::new(()));
     let [username, password, domain] = ["user", "password", "domain"].map(SecretString::from);
     let iam = (url, Lanes::new(8, timeout, clock));
