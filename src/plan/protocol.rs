@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::{
-    cloud::{Proxy, ProxyStatus},
+    cloud::{Proxy, ProxyStatus, Task},
     crd::{FailureCause, Phase},
     model::{JobId, JobState},
     plan::{
@@ -22,6 +22,17 @@ use crate::{
 /// How many successful reads of the old port it takes to call a verification failed.
 const VERIFY_READS: u32 = 4;
 
+/// What is known of a job whose record does not tell its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JobEnd {
+    /// It may be at work.
+    Ahead,
+    /// It has ended, but lists may lag behind that.
+    Lately,
+    /// It has ended, and lists show what it left; so too where there was no job.
+    Past,
+}
+
 /// Decides on the change on record.
 pub fn follow(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
     let given_up = change
@@ -34,23 +45,29 @@ pub fn follow(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
             poll(facts, change, watch, job)
         }
         (_, job) => {
-            // A job whose record is gone may still be cutting connections; for one that was given up somebody vouches.
+            // A job whose record is gone may still be cutting connections. One that was given up is over, by the word of
+            // the person who gave it up.
             let last_seen = watch.job_seen.unwrap_or(watch.since);
             // Where it has just ended, the list may not show it yet.
             let longest = facts.change_timeout().saturating_add(facts.pace.list_lag);
             let waited = facts.now.elapsed(last_seen) >= longest;
-            let job_over = job.is_none() || given_up || waited || is_history(facts, change, watch);
-            // So it may be with one that was given up, whose end nobody told.
-            let lags = job.as_ref().filter(|_| given_up).and_then(|job| {
+            let over = job.is_none() || given_up || waited || is_history(facts, change, watch);
+            // So it may be with one that was given up: nobody says when it ended.
+            let lately = job.as_ref().filter(|_| given_up).and_then(|job| {
                 let session = facts.session;
                 session.may_have_just_ended(job, facts.now, facts.pace)
             });
+            let end = match lately {
+                _ if !over => JobEnd::Ahead,
+                Some(_) => JobEnd::Lately,
+                None => JobEnd::Past,
+            };
             let meanwhile = match job {
                 None => Cause::OutcomeUnknown,
                 Some(job) if given_up => Cause::JobAbandoned(job.clone()),
                 Some(job) => Cause::JobLost(job.clone()),
             };
-            unresolved(facts, change, watch, (job_over, lags.is_some()), &meanwhile)
+            unresolved(facts, change, watch, end, &meanwhile)
         }
     }
 }
@@ -115,7 +132,7 @@ fn unresolved(
     facts: &Facts<'_>,
     change: &Change,
     watch: &Watch,
-    (job_over, lags): (bool, bool),
+    end: JobEnd,
     meanwhile: &Cause,
 ) -> Step {
     let pace = facts.pace;
@@ -151,6 +168,10 @@ fn unresolved(
     };
     let proxy = match found(facts, meanwhile.clone()) {
         Ok(proxy) => proxy,
+        // A proxy may be missing from the list while a job is at work on it.
+        Err(Step::Advance(_)) if task.is_some() || end == JobEnd::Ahead => {
+            return Step::Hold(meanwhile.clone(), pace.poll_longest);
+        }
         Err(step) => return step,
     };
     if let Some(task) = task {
@@ -159,7 +180,9 @@ fn unresolved(
             .is_some_and(|seen| facts.now.elapsed(seen.first) >= facts.change_timeout());
         return if in_place && proxy.port == Some(change.to) {
             done(change.to)
-        } else if stuck && proxy.port != Some(change.to) {
+        } else if let Some(clear) = facts.observed.tasks_clear_in {
+            Step::Hold(meanwhile.clone(), clear.min(pace.poll_longest))
+        } else if stuck && proxy.port != Some(change.to) && is_overdue(facts, task) {
             let cause = Cause::JobOverdue {
                 job: task.job.clone(),
                 since: task.created,
@@ -170,12 +193,11 @@ fn unresolved(
         };
     }
     match proxy.port {
-        Some(port) if port != change.from && job_over => done(port),
+        Some(port) if port != change.from && end != JobEnd::Ahead => done(port),
         Some(port) if port != change.from => Step::Hold(meanwhile.clone(), pace.poll_longest),
         Some(_) if proxy.status != ProxyStatus::Active => not_active(facts, proxy, stuck),
         Some(_)
-            if job_over
-                && !lags
+            if end == JobEnd::Past
                 && watch
                     .untouched
                     .is_some_and(|seen| seen.confirmed(pace.proof_gap)) =>
@@ -187,6 +209,12 @@ fn unresolved(
         Some(_) => Step::Hold(meanwhile.clone(), pace.proof_gap),
         None => troubled(facts, &trouble::unreadable_port(), meanwhile.clone()),
     }
+}
+
+/// Whether a task has been at work for longer than a change may take: the one that is seen last may be somebody else's, and young.
+fn is_overdue(facts: &Facts<'_>, task: &Task) -> bool {
+    task.created
+        .is_none_or(|created| facts.now.since(created) >= facts.change_timeout())
 }
 
 /// The job is done: believed only when the list shows the port.

@@ -18,9 +18,11 @@ use crate::{
 };
 
 mod awaited;
+mod first_seen;
 mod watch;
 
 pub use awaited::Awaited;
+use first_seen::FirstSeen;
 pub use watch::{Shown, Watch};
 
 /// Repeated sightings of the same thing.
@@ -104,17 +106,12 @@ pub struct Session {
     /// The job of the change on record, where that does not name it yet.
     pub unsaved: Option<Box<UnsavedJob>>,
     /// The jobs that are given up.
-    pub given_up: Option<Box<GivenUp>>,
+    pub given_up: Option<Box<FirstSeen<JobId>>>,
 }
 
-/// Recorded times, each with its age when it was first seen, and the uptime then. One in the future, as of a machine whose clock was
-/// ahead, was new then. From then on each grows older by the monotonic clock: a wall clock that is set ends no wait.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ages(Vec<(Timestamp, Duration, Duration)>);
-
-/// Jobs that are given up, each with the uptime since when.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct GivenUp(Vec<(JobId, Duration)>);
+/// Recorded times, each with its age when it was first seen. One in the future, as of a machine whose clock was ahead, was new then.
+/// From then on each grows older by the monotonic clock: a wall clock that is set ends no wait.
+type Ages = FirstSeen<Timestamp, Duration>;
 
 /// A job that the cloud has named and that is not on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,28 +170,23 @@ impl Session {
         });
     }
 
-    /// Takes in the times that decisions rest on. Nothing waits for one that is older than the longest wait.
+    /// Takes in the times that decisions rest on. Nothing waits for one that is older than the longest wait. One that is still in the
+    /// future is kept all the same: forgotten, it would be new again.
     pub fn note_times(&mut self, record: &Record, now: Moment, pace: &Pace) {
-        let before = self.ages.take().unwrap_or_default();
-        let first_seen = |time: Timestamp| {
-            let known = before.0.iter().find(|(known, ..)| *known == time);
-            *known.unwrap_or(&(time, now.since(time), now.uptime))
-        };
-        let times = record.times().map(first_seen);
-        let counts = |(_, age, seen): &(_, Duration, Duration)| {
-            age.saturating_add(now.elapsed(*seen)) < pace.drift_window
-        };
-        let ages: Vec<_> = times.filter(counts).collect();
-        self.ages = (!ages.is_empty()).then(|| Box::new(Ages(ages)));
+        let counts =
+            |time: &Timestamp| self.age(*time, now).min(now.since(*time)) < pace.drift_window;
+        let times: Vec<Timestamp> = record.times().filter(counts).collect();
+        FirstSeen::keep(&mut self.ages, times.into_iter(), now.uptime, |time| {
+            now.since(*time)
+        });
     }
 
     /// How long ago a recorded time was.
     pub fn age(&self, time: Timestamp, now: Moment) -> Duration {
-        let mut ages = self.ages.iter().flat_map(|ages| &ages.0);
-        let seen = ages.find(|(known, ..)| *known == time);
+        let seen = self.ages.as_ref().and_then(|ages| ages.of(&time));
         seen.map_or_else(
             || now.since(time),
-            |(_, age, seen)| age.saturating_add(now.elapsed(*seen)),
+            |(age, seen)| age.saturating_add(now.elapsed(seen)),
         )
     }
 
@@ -288,16 +280,16 @@ impl Session {
     /// For how much longer a job that was given up may be one that ended just before, so that lists lag behind its end; nothing
     /// once that is over.
     pub fn may_have_just_ended(&self, job: &JobId, now: Moment, pace: &Pace) -> Option<Duration> {
-        let mut given_up = self.given_up.iter().flat_map(|jobs| &jobs.0);
-        let since = given_up.find(|(known, _)| known == job);
-        let since = since.map_or(now.uptime, |(_, since)| *since);
+        let given_up = self.given_up.as_ref().and_then(|jobs| jobs.of(job));
+        let since = given_up.map_or(now.uptime, |((), since)| since);
         let left = pace.list_lag.saturating_sub(now.elapsed(since));
         (!left.is_zero()).then_some(left)
     }
 
     /// Takes in what a look saw. Call it once a look, after [`Self::turn_to`].
     pub fn observe(&mut self, record: &Record, observed: &Observed, now: Moment, pace: &Pace) {
-        self.note_given_up(observed, now);
+        let given_up = observed.abandoned.iter().cloned();
+        FirstSeen::keep(&mut self.given_up, given_up, now.uptime, |_| ());
         self.note_failures(observed, now);
         self.note_absence(observed, now);
         self.note_others(observed, now);
@@ -327,17 +319,6 @@ impl Session {
             until: now.uptime.saturating_add(wait),
             count,
         }));
-    }
-
-    fn note_given_up(&mut self, observed: &Observed, now: Moment) {
-        let before = self.given_up.take().unwrap_or_default();
-        let since = |job: &JobId| {
-            let known = before.0.iter().find(|(known, _)| known == job);
-            known.map_or(now.uptime, |(_, since)| *since)
-        };
-        let jobs = observed.abandoned.iter();
-        let jobs: Vec<_> = jobs.map(|job| (job.clone(), since(job))).collect();
-        self.given_up = (!jobs.is_empty()).then(|| Box::new(GivenUp(jobs)));
     }
 
     fn note_failures(&mut self, observed: &Observed, now: Moment) {
@@ -438,6 +419,27 @@ mod tests {
             assert!(session.refusal.is_some(), "{meaning:?}");
             session.use_credential(credential("new"));
             assert_eq!(session.refusal.is_none(), lifted, "{meaning:?}");
+        }
+    }
+
+    #[test]
+    fn h16_a_recorded_time_in_the_future_is_new_only_once() {
+        let (pace, start) = (Pace::real(), Timestamp::UNIX_EPOCH);
+        let ahead = start + Duration::from_hours(24 * 30);
+        let record = Record {
+            corrections: vec![ahead],
+            ..Record::default()
+        };
+        let at = |hours| {
+            Moment::new(
+                start + Duration::from_hours(hours),
+                Duration::from_hours(hours),
+            )
+        };
+        let mut session = Session::default();
+        for hours in 0..60 {
+            session.note_times(&record, at(hours), &pace);
+            assert_eq!(session.age(ahead, at(hours)), Duration::from_hours(hours));
         }
     }
 }

@@ -191,8 +191,7 @@ fn a_job_that_was_given_up_may_have_ended_just_now_while_the_list_lags() {
         world.want(3307);
         world.run(2 * HOUR);
         // It has ended after all, though its record says that it runs.
-        world.sky.state().lag = 110;
-        world.sky.state().drift(3307);
+        has_just_ended(&world);
         world.annotate(ABANDON_JOB, "job-1");
         world.run(10 * MINUTE);
         assert!(world.is_ready(), "{mode:?}");
@@ -221,6 +220,12 @@ fn a_lost_job_of_this_process_is_not_over_because_its_clock_was_behind() {
     assert_eq!(world.sky.state().puts.len(), 2);
 }
 
+/// A job ends now and has moved the port; the list lags behind that.
+fn has_just_ended(world: &World) {
+    world.sky.state().lag = 110;
+    world.sky.state().drift(3307);
+}
+
 /// A job whose record is gone, which has ended a moment ago and moved the port, while the list lags.
 fn lost_and_just_ended(mode: Mode) -> World {
     let mut world = World::settled(mode, 3306);
@@ -230,8 +235,7 @@ fn lost_and_just_ended(mode: Mode) -> World {
     world.sky.state().works[0].erased = true;
     world.run(20 * MINUTE);
     assert_eq!(world.reason(), "OutcomeUnknown");
-    world.sky.state().lag = 110;
-    world.sky.state().drift(3307);
+    has_just_ended(&world);
     world
 }
 
@@ -259,8 +263,7 @@ fn a_job_that_is_given_up_a_second_time_may_have_ended_just_now_as_well() {
         world.annotate(ABANDON_JOB, "");
         world.run(HOUR);
         assert_eq!(world.condition("Stalled"), "True/JobOverdue");
-        world.sky.state().lag = 110;
-        world.sky.state().drift(3307);
+        has_just_ended(&world);
         world.annotate(ABANDON_JOB, "job-1");
         world.run(10 * MINUTE);
         assert!(world.is_ready(), "{mode:?}");
@@ -276,8 +279,7 @@ fn a_job_of_somebody_else_that_is_given_up_may_have_ended_just_now() {
         world.want(3307);
         world.run(HOUR);
         assert_eq!(world.reason(), "ProxyBusy");
-        world.sky.state().lag = 110;
-        world.sky.state().drift(3307);
+        has_just_ended(&world);
         world.annotate(ABANDON_JOB, "backup");
         world.run(60);
         assert_eq!(world.condition("Reconciling"), "True/CloudListsLag");

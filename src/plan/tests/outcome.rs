@@ -89,6 +89,20 @@ fn void_attempts_are_repeated_ever_more_slowly_and_from_the_third_on_a_person_is
 }
 
 #[test]
+fn b29_a_young_task_of_somebody_else_is_not_called_overdue() {
+    for mut world in about_to_change() {
+        world.loses(None);
+        world.run(5);
+        let now = world.now();
+        world.sky.state().foreign_until = now + 40 * MINUTE;
+        world.run(35 * MINUTE);
+        assert_eq!(world.reason(), "OutcomeUnknown");
+        world.run(HOUR);
+        assert!(world.is_ready());
+    }
+}
+
+#[test]
 fn an_unfinished_job_is_waited_for_and_becomes_overdue_for_people_only() {
     for mut world in about_to_change() {
         world.loses(Some(0));

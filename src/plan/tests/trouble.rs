@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    cloud::{Fate, Mode, error},
+    cloud::{End, Fate, Mode, error},
     world::{World, about_to_change},
 };
 use crate::{
@@ -338,6 +338,34 @@ fn during_a_change_a_proxy_is_believed_gone_only_after_ten_minutes() {
         assert!(world.is_ready());
         assert_eq!(world.puts(), 1, "it had been moved");
     }
+}
+
+#[test]
+fn a_change_whose_job_may_be_at_work_is_not_given_up_because_its_proxy_is_missing() {
+    let mut world = World::settled(Mode::Doubling, 3306);
+    world.takes(25 * MINUTE, End::Moves);
+    world.want(3307);
+    world.run(30);
+    let now = world.now();
+    world.sky.state().works[0].erased = true;
+    world.sky.state().gone_until = now + 12 * MINUTE;
+    world.run(HOUR);
+    assert!(world.is_ready());
+    assert_eq!(world.puts(), 1);
+
+    // The task list shows it, though no answer named it.
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.takes(40 * MINUTE, End::Moves);
+    world.loses(Some(0));
+    world.want(3307);
+    world.run(30);
+    let now = world.now();
+    world.sky.state().gone_until = now + 20 * MINUTE;
+    world.run(30 * MINUTE);
+    assert!(world.said().change.is_some(), "{:?}", world.said());
+    world.run(HOUR);
+    assert!(world.is_ready());
+    assert_eq!(world.puts(), 1);
 }
 
 #[test]
