@@ -96,10 +96,12 @@ impl Entrance {
                 probe = Some(self.guard.probe().await?).filter(|_| !self.guard.is_proven());
             }
             let width = self.guard.lanes();
-            let what = "the calls that are under way with this credential are not answered";
+            let what =
+                "no call with this credential has ended for a while, so this one was not made";
             let own = self.lanes.enter_wide(width, what).await?;
-            let what = "the calls that are under way to this endpoint are not answered";
-            let shared = lanes.enter(what).await?;
+            let what = "no call to this endpoint has ended for a while, so this one was not made";
+            let has_others = self.lanes.taken() > width as usize;
+            let shared = lanes.enter(has_others, what).await?;
             self.check_pause()?;
             if let Some(call) = self.guard.admit(arrival, width, probe.is_some())? {
                 return Ok(Turn {
