@@ -3,7 +3,9 @@
 //! The permit is taken before the task list is read: one look serves who held it before. All calls are waited for before
 //! the first is made, so that the look is still fresh when the change is sent. Who gets no permit makes no call.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
+
+use futures::FutureExt as _;
 
 use super::{Finding, Pass, looking::Way};
 use crate::{
@@ -147,8 +149,26 @@ impl Pass<'_> {
         } else {
             (Urgency::Request, directory::CLOSER_LOOK)
         };
-        let waiting = directory.turn(urgency, calls);
-        let turn = match self.context.while_wanted(&record, waiting).await? {
+        let context = self.context;
+        let waiting = context.while_wanted(&record, directory.turn(urgency, calls));
+        let mut waiting = pin!(waiting);
+        let turn = if let Some(turn) = waiting.as_mut().now_or_never() {
+            turn?
+        } else {
+            // Whoever waits for calls has begun nothing, and leaves the place of a change to others.
+            let unused = self.memory.permit.take_if(|permit| !permit.is_begun());
+            let may_begin = unused.is_some();
+            drop(unused);
+            let turn = waiting.await?;
+            if may_begin
+                && turn.is_ok()
+                && let Some(refusal) = self.take_permit(desired)
+            {
+                return Ok(self.without_a_permit(desired, &record, refusal));
+            }
+            turn
+        };
+        let turn = match turn {
             Ok(turn) => turn,
             Err(error) => return Ok(self.without_a_turn(desired, &record, error)),
         };
@@ -187,8 +207,8 @@ impl Pass<'_> {
         let took = now.elapsed(finding.looked_at.uptime).as_secs();
         let allowed = self.context.pace.look_good_for.as_secs();
         let text = format!(
-            "the cloud is slow: when the lists of tasks and of proxies were read, the first was {took} s old, and a change may rest on \
-             none that is older than {allowed} s; it is tried again later"
+            "reading the lists of tasks and of proxies took {took} s, and a change may rest on none that is older than {allowed} s: the \
+             cloud is slow, or the operator's --calls-per-minute is low for so many tasks; it is tried again later"
         );
         let mut record = Record::of(self.object);
         let error = CloudError::local(Meaning::Slow, text);
@@ -219,6 +239,30 @@ impl Pass<'_> {
             decision,
             looked_at,
         }
+    }
+
+    /// Others have taken the permit while this one waited for calls, which go back.
+    fn without_a_permit(
+        &mut self,
+        desired: &Desired,
+        record: &Record,
+        refusal: Refusal,
+    ) -> Finding {
+        let finding = self.on_record(desired).unwrap_or_else(|| {
+            let mut observed = Observed {
+                abandoned: self.abandoned(desired),
+                ..Observed::default()
+            };
+            self.add_fleet(desired, &mut observed);
+            let decision = plan::decide_again(&self.facts(desired, record, &observed));
+            let looked_at = self.context.clock.now();
+            Finding {
+                observed,
+                decision,
+                looked_at,
+            }
+        });
+        self.refused(desired, finding, refusal)
     }
 
     /// Takes the permit for a new change, or says why there is none.

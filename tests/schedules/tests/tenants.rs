@@ -327,6 +327,35 @@ async fn f4c_a_cloud_that_is_too_slow_for_a_change_is_told_as_that_and_nothing_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn n01_who_waits_for_calls_holds_no_place_of_a_change() {
+    let mut fleet = Fleet::without_resources(3, 1, 3306).await;
+    fleet.make(0, 3306, Tenant::One);
+    fleet.make(1, 3306, Tenant::One);
+    fleet.make(2, 3306, Tenant::Other);
+    let one_at_a_time = Limits {
+        concurrent: 1,
+        ..Limits::default()
+    };
+    fleet.start(Terms {
+        changes: one_at_a_time,
+        ..process(10)
+    });
+    until(&fleet, 10 * MINUTE, |fleet| fleet.ready() == 3).await;
+    sleep(10 * MINUTE).await;
+    edit(&fleet, 0, MINUTE).await;
+    until(&fleet, 10 * MINUTE, |fleet| fleet.is_ready(0)).await;
+    // The calls of the first change are missing to the second one of the same credential, not to the other tenant.
+    let asked = fleet.now();
+    fleet.want(1, 3307);
+    sleep(3 * SECOND).await;
+    let took = edit(&fleet, 2, MINUTE).await;
+    assert!(took <= 5 * SECOND, "{took:?}");
+    assert_eq!(change_of(&fleet, 1, asked), None, "it had to wait");
+    until(&fleet, 20 * MINUTE, |fleet| fleet.ready() == 3).await;
+    assert_eq!(count(&fleet.calls(), Operation::Change), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn r03b_a_walk_over_too_many_tasks_is_given_up_and_so_is_its_permit() {
     let mut fleet = Fleet::without_resources(3, 1, 3306).await;
     fleet.make(0, 3306, Tenant::One);
