@@ -10,7 +10,7 @@ use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
     clock,
-    cloud::{Job, Urgency},
+    cloud::{Job, Urgency, auth::fingerprint::Fingerprint},
     controller::{
         accounts::Opened,
         context::Context,
@@ -41,7 +41,7 @@ pub(super) fn adopt(
             namespace, name = object.name_any(), change = %change.id, job, proxy = %desired.subject.proxy,
             "following the change of a deleted resource"
         );
-        let mut end = None;
+        let (mut end, mut lags) = (None, false);
         let begun = context.clock.now();
         let longest = context
             .pace
@@ -49,12 +49,20 @@ pub(super) fn adopt(
             .max(context.pace.settle_window());
         let own_time = context.pace.of_user(read::DEFAULT_CHANGE_TIMEOUT);
         let mut heard_at = begun.uptime;
+        let credential = memory.session.credential;
         while context.clock.now().elapsed(begun.uptime) < longest {
             clock::pause(context.pace.poll_longest).await;
             let now = context.clock.now();
             let followed = now.elapsed(begun.uptime);
             let settled = followed >= context.pace.settle_window();
-            let hearing = hear(&context, &namespace, &desired, &change, settled, now);
+            let hearing = hear(
+                &context,
+                &namespace,
+                &desired,
+                (&change, credential),
+                settled,
+                now,
+            );
             let counts_until = heard_at.saturating_add(context.pace.job_visible_within);
             let counts_until = counts_until.min(begun.uptime.saturating_add(own_time));
             let heard = unless_late(hearing, counts_until.saturating_sub(now.uptime), || {
@@ -63,8 +71,9 @@ pub(super) fn adopt(
                 }
             })
             .await;
-            if settled && let Heard::Ended(how) = &heard {
-                end = Some(how.clone());
+            if settled && let Some(how) = heard.end() {
+                lags = heard == Heard::Completed;
+                end = Some(how.to_owned());
                 break;
             }
             if heard == Heard::Running {
@@ -73,11 +82,9 @@ pub(super) fn adopt(
             let unheard = context.clock.now().elapsed(heard_at);
             if let Some(permit) = &memory.permit {
                 let recent = unheard < context.pace.job_visible_within && followed < own_time;
-                permit.count(!matches!(heard, Heard::Ended(_)) && recent);
+                permit.count(heard.end().is_none() && recent);
             }
         }
-        drop(memory);
-        drop(counted);
         let outcome = end.unwrap_or_else(|| "was not seen to end in time".to_owned());
         tracing::info!(
             namespace, name = object.name_any(), change = %change.id, job, proxy = %desired.subject.proxy, outcome,
@@ -91,6 +98,12 @@ pub(super) fn adopt(
         let about = object.object_ref(&());
         let news = News::new(about, Kind::Normal, "ChangeOfDeleted", &note);
         context.publisher.publish(news, context.clock.now());
+        if lags {
+            // Lists may show the port before it, and the task list may not go back to a job that took long.
+            clock::pause(context.pace.list_lag).await;
+        }
+        drop(memory);
+        drop(counted);
     });
 }
 
@@ -136,24 +149,45 @@ pub(super) fn hold(context: Arc<Context>, uid: Uid, memory: Memory) {
 enum Heard {
     /// It goes on.
     Running,
+    /// Its job was completed.
+    Completed,
     /// It has ended, or nothing more can be learned of it, in words that complete a sentence.
     Ended(String),
     /// Nothing.
     Nothing,
 }
 
+impl Heard {
+    /// How it ended, in words that complete a sentence.
+    fn end(&self) -> Option<&str> {
+        match self {
+            Self::Completed => Some("was completed"),
+            Self::Ended(how) => Some(how),
+            Self::Running | Self::Nothing => None,
+        }
+    }
+}
+
 async fn hear(
     context: &Context,
     namespace: &str,
     desired: &Desired,
-    change: &Change,
+    (change, credential): (&Change, Option<Fingerprint>),
     settled: bool,
     now: Moment,
 ) -> Heard {
     let opened = context.accounts.cloud(namespace, None, desired, now).await;
     let directory = match opened {
         Ok(Ok(Opened { directory, .. })) => directory,
-        Ok(Err(_)) => return without_credentials(settled),
+        // As for a living resource, its change is followed with the credential that began it.
+        Ok(Err(_)) => {
+            let known =
+                credential.and_then(|known| context.accounts.remembered(known, desired, now));
+            match known {
+                Some(Opened { directory, .. }) => directory,
+                None => return without_credentials(settled),
+            }
+        }
         // Kubernetes failed: that tells nothing.
         Err(_) => return Heard::Nothing,
     };
@@ -163,7 +197,7 @@ async fn hear(
             Ok(Job {
                 state: JobState::Completed,
                 ..
-            }) => Heard::Ended("was completed".to_owned()),
+            }) => Heard::Completed,
             Ok(Job {
                 state: JobState::Failed(word),
                 fail_reason,
@@ -177,7 +211,7 @@ async fn hear(
         },
         // Before, its job may be at work and not be visible.
         None if !settled => Heard::Nothing,
-        None if is_idle(context, &directory, namespace, desired, now).await => {
+        None if is_idle(context, &directory, namespace, desired, change, now).await => {
             let how = "is not at work: the cloud shows no unfinished task of the instance";
             Heard::Ended(how.to_owned())
         }
@@ -185,10 +219,10 @@ async fn hear(
     }
 }
 
-/// Its Secret is gone as well: once the change shows in the task list, that list guards the successor.
+/// Its Secret is gone as well, or of no use: once the change shows in the task list, that list guards the successor.
 fn without_credentials(settled: bool) -> Heard {
     if settled {
-        let how = "can't be checked: its credentials are gone";
+        let how = "can't be checked: its credentials are missing or can't be used";
         Heard::Ended(how.to_owned())
     } else {
         Heard::Nothing
@@ -200,8 +234,10 @@ async fn is_idle(
     directory: &Directory,
     namespace: &str,
     desired: &Desired,
+    change: &Change,
     now: Moment,
 ) -> bool {
+    directory.reach_back(change.intended_at);
     let instance = &desired.subject.instance;
     let abandoned = context.claims.abandoned(&desired.subject, namespace);
     let abandoned = abandoned.into_keys().collect();
