@@ -261,10 +261,16 @@ impl Budget {
 
     fn used_up(&self, urgency: Urgency, wait: Duration) -> CloudError {
         self.observer.call_put_off(urgency);
+        let calls = self.limit.calls;
+        let bound = match self.lock().bucket.shrunk_to() {
+            Some(left) => format!(
+                "since the cloud has asked for fewer: {left} of the {calls} a minute are made that"
+            ),
+            None => format!("since {calls} a minute are what"),
+        };
         let text = format!(
-            "waiting for calls of the cloud: those of this credential are used up, since the operator's --calls-per-minute allows {}; \
-             it is tried again by itself",
-            self.limit.calls
+            "waiting for calls of the cloud: those of this credential are used up, {bound} the operator's --calls-per-minute allows; it \
+             is tried again by itself"
         );
         CloudError {
             retry_after: Some(wait),

@@ -42,8 +42,8 @@ pub enum Limit {
     Hourly {
         /// How many that is.
         most: usize,
-        /// When the next one may begin, by the wall clock.
-        next: Timestamp,
+        /// When the next one may begin, by the wall clock; nothing where none was begun yet.
+        next: Option<Timestamp>,
     },
     /// Too many changes failed in a row.
     Halted {

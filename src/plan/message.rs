@@ -155,9 +155,9 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
              behind it"
         )),
         Cause::FirstLook => Message::plain("reading the proxy from the cloud for the first time"),
-        Cause::Looking => {
-            Message::plain("reading the proxy from the cloud, which takes long to answer")
-        }
+        Cause::Looking => Message::plain(
+            "reading the proxy from the cloud: waiting for its answer, or for a call that the operator's --calls-per-minute allows",
+        ),
         Cause::JobLost(job) => Message::plain(format!(
             "job {job} changes the port, and the cloud no longer knows it; watching the task list and the port before anything else"
         )),
@@ -169,7 +169,8 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
              ago; the list is read again"
         )),
         Cause::WaitingForCalls => Message::plain(
-            "waiting to be looked at: more calls of the cloud are wanted than the operator's --calls-per-minute allows",
+            "waiting to be looked at: more calls of the cloud are wanted than the operator's --calls-per-minute allows, or than the cloud \
+             does, which may have asked for fewer",
         ),
         Cause::Newcomer => {
             Message::plain("checking that no earlier change is still running on this proxy")
@@ -260,7 +261,7 @@ fn lists_lag(job: Option<&JobId>, by: By) -> Message {
     let job = job.map_or("a job without an id".to_owned(), |job| format!("job {job}"));
     let whose = match by {
         By::Ourselves => "the last change of this resource",
-        By::Others => "another change on the instance",
+        By::Others => "a task of the instance",
     };
     Message::plain(format!(
         "{whose} ({job}) has just completed; the next one waits while the cloud's lists may lag behind it"

@@ -245,7 +245,7 @@ impl Ledger {
         if begun + before >= self.limits.hourly {
             return Some(Limit::Hourly {
                 most: self.limits.hourly,
-                next: self.window.next(now).map_or(now.wall, |(_, wall)| wall),
+                next: self.window.next(now).map(|(_, wall)| wall),
             });
         }
         (self.under_way(now) + before >= self.limits.concurrent).then_some(Limit::Concurrent {

@@ -13,17 +13,20 @@ pub fn reached(limit: &Limit) -> Message {
                 more => format!(" ({more} of resources that were deleted meanwhile)"),
             };
             Message::plain(format!(
-                "{} under way{of_deleted}, the most that the operator's --max-concurrent-changes allows; this one begins when its turn has come",
+                "{} under way or about to begin{of_deleted}, the most that the operator's --max-concurrent-changes allows; this one begins when its turn has come",
                 counted(*most, "change is", "changes are")
             ))
         }
         // When the next one may begin changes with each that begins: it is said once.
         Limit::Hourly { most, next } => Message::quoting(
             format!(
-                "{} begun within an hour, the most that the operator's --max-changes-per-hour allows",
+                "{} begun within an hour or about to begin, the most that the operator's --max-changes-per-hour allows",
                 counted(*most, "change was", "changes were")
             ),
-            format!("those that wait begin one by one, from {next} on"),
+            next.map_or_else(
+                || "this one begins when its turn has come".to_owned(),
+                |next| format!("those that wait begin one by one, from {next} on"),
+            ),
         ),
         Limit::Halted { failed, own, until } => {
             let elsewhere = failed.saturating_sub(own.len());

@@ -113,8 +113,8 @@ async fn of_twelve_proxies_three_at_a_time_are_changed_and_in_the_end_all() {
     for resource in &waiting {
         assert_eq!(
             message(resource),
-            "3 changes are under way, the most that the operator's --max-concurrent-changes allows; this one begins when its \
-             turn has come"
+            "3 changes are under way or about to begin, the most that the operator's --max-concurrent-changes allows; this \
+             one begins when its turn has come"
         );
     }
     until_all_ready(&world, 12).await;
@@ -147,7 +147,7 @@ async fn what_an_hour_allows_is_begun_and_the_rest_when_it_is_over() {
     create(&world, 0..6).await;
     let waiting = until_say(&world, 6, 4, "WaitingForBudget").await;
     let says = message(&waiting[0]);
-    let begins = "3 changes were begun within an hour, the most that the operator's --max-changes-per-hour allows: \
+    let begins = "3 changes were begun within an hour or about to begin, the most that the operator's --max-changes-per-hour allows: \
                   those that wait begin one by one, from ";
     assert!(says.starts_with(begins) && says.ends_with("Z on"), "{says}");
     world
