@@ -198,8 +198,8 @@ need-python:
 	@python3 tests/sdk/run.py --need
 
 $(CARGO_DENY):
-	@echo "Building cargo-deny $(CARGO_DENY_VERSION) into $(CACHE), once: about 2 minutes."
-	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)
+	@echo "Building cargo-deny $(CARGO_DENY_VERSION) into $(CACHE), once: about a minute."
+	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)
 
 $(CARGO_FUZZ):
 	@echo "Building cargo-fuzz $(CARGO_FUZZ_VERSION) into $(CACHE), once: about 1 minute."
