@@ -36,7 +36,8 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// How a resource stands to its proxy. Who is found to be its owner, and has seen it, stays that.
+    /// How a resource stands to its proxy. Whoever is found to be its owner, and has seen it, stays that: at once, or from when that is
+    /// on record where others could not see the proxy.
     pub(super) fn standing(
         &mut self,
         uid: &str,
@@ -66,7 +67,11 @@ impl Directory {
             patience,
         };
         let standing = judge(own, &others, older, view);
+        // One that can't see the proxy now may have managed it before this process began, and may see it again before anything is
+        // known of this one.
+        let is_settled = own.managed() || others.iter().all(|other| other.proof != Proof::Failed);
         if standing == Standing::Owner
+            && is_settled
             && let Some(own) = self.entries.get_mut(uid)
             && own.contends
             && own.proof == Proof::Given

@@ -255,3 +255,26 @@ fn who_comes_again_and_again_holds_nobody_up_for_longer_than_the_patience_twice(
     }
     assert!(second <= 240, "{second}");
 }
+
+#[test]
+fn h15_whose_credentials_fail_for_a_while_loses_no_proxy_to_one_that_has_managed_none() {
+    let claims = Claims::default();
+    let rival = wanting("a", 100, 3308);
+    let in_place = wanting("b", 200, 3306);
+    note(&claims, &rival, 0);
+    note(&claims, &in_place, 0);
+    looks(&claims, &in_place, false, 10);
+    assert_eq!(looks(&claims, &rival, true, 130), Standing::Owner);
+    // Nothing is on record of it yet.
+    assert_eq!(looks(&claims, &in_place, true, 131), Standing::Owner);
+    assert!(is_claimed(&standing(&claims, &rival, 132)));
+
+    // It is on record: it stays.
+    let claims = Claims::default();
+    let rival = saying(wanting("a", 100, 3308), "BackingOff", true);
+    note(&claims, &rival, 0);
+    note(&claims, &in_place, 0);
+    looks(&claims, &in_place, false, 10);
+    assert_eq!(looks(&claims, &rival, true, 130), Standing::Owner);
+    assert!(is_claimed(&looks(&claims, &in_place, true, 131)));
+}
