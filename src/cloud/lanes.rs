@@ -81,9 +81,10 @@ impl Lanes {
             self.moved();
         }
         let taking = async {
-            let further = match has_others {
-                true => Some(Arc::clone(&self.further).acquire_owned().await?),
-                false => None,
+            let further = if has_others {
+                Some(Arc::clone(&self.further).acquire_owned().await?)
+            } else {
+                None
             };
             let free = Arc::clone(&self.free);
             Ok::<_, AcquireError>((free.acquire_many_owned(width).await?, further))

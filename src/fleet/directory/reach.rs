@@ -94,7 +94,7 @@ mod tests {
         let seen = list(&[waits.clone(), failed]);
         reach.walked(&seen, Duration::ZERO, moment(60), &pace);
         assert_eq!(reach.lacking(&seen), []);
-        assert_eq!(reach.lacking(&list(&[])), [waits.clone()]);
+        assert_eq!(reach.lacking(&list(&[])), [waits]);
         // It is in the list no more, and neither is it lacking once it was seen to have ended.
         let ended = Task {
             ended: Some(moment(70).wall),
