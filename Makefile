@@ -36,7 +36,7 @@ HADOLINT := $(CACHE)/tools/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 
 # Stories wait for each other's servers more than they use a processor; where too many play at once, all of them are late. What is
 # written in Go ends before its garbage is worth collecting: kubectl and Helm take a quarter less processor time so.
-AT_ONCE := GOGC=400 RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8}
+AT_ONCE := GOGC=400 RUST_TEST_THREADS=$${RUST_TEST_THREADS:-12}
 
 # Admission, definitions, what kubectl shows, compares and installs, and a main story of each kind.
 VERSIONED := admission:: definitions:: gitops:: install::kustomize:: install::policies:: stories::shown:: a10_ b05_ c09_ c10_
