@@ -52,7 +52,7 @@ impl Reach {
         self.counting.iter().filter(lacks).cloned().collect()
     }
 
-    /// A walk that began at `began` has given this.
+    /// A walk that has just ended, and `took` so long, has given this.
     pub fn walked(&mut self, list: &TaskList, took: Duration, now: Moment, pace: &Pace) {
         self.settled = tasks::settled_before(list, self.settled, took, now, pace);
         self.counting = tasks::counting(list, now, pace).cloned().collect();

@@ -41,6 +41,25 @@ async fn one_at_rest(newcomers: usize, tenant: Tenant) -> Fleet {
     fleet
 }
 
+/// Three proxies, the first of which have a resource at rest of these tenants, under a process with few calls and one change at a time.
+async fn one_change_at_a_time(tenants: &[Tenant]) -> Fleet {
+    let mut fleet = Fleet::without_resources(3, 1, 3306).await;
+    for (number, tenant) in tenants.iter().enumerate() {
+        fleet.make(number, 3306, *tenant);
+    }
+    let one_at_a_time = Limits {
+        concurrent: 1,
+        ..Limits::default()
+    };
+    fleet.start(Terms {
+        changes: one_at_a_time,
+        ..process(10)
+    });
+    until(&fleet, 10 * MINUTE, |fleet| fleet.ready() == tenants.len()).await;
+    sleep(10 * MINUTE).await;
+    fleet
+}
+
 fn arrive(fleet: &Fleet, newcomers: usize) {
     for number in 1..=newcomers {
         fleet.make(number, 3306, Tenant::One);
@@ -328,20 +347,7 @@ async fn f4c_a_cloud_that_is_too_slow_for_a_change_is_told_as_that_and_nothing_i
 
 #[tokio::test(start_paused = true)]
 async fn n01_who_waits_for_calls_holds_no_place_of_a_change() {
-    let mut fleet = Fleet::without_resources(3, 1, 3306).await;
-    fleet.make(0, 3306, Tenant::One);
-    fleet.make(1, 3306, Tenant::One);
-    fleet.make(2, 3306, Tenant::Other);
-    let one_at_a_time = Limits {
-        concurrent: 1,
-        ..Limits::default()
-    };
-    fleet.start(Terms {
-        changes: one_at_a_time,
-        ..process(10)
-    });
-    until(&fleet, 10 * MINUTE, |fleet| fleet.ready() == 3).await;
-    sleep(10 * MINUTE).await;
+    let fleet = one_change_at_a_time(&[Tenant::One, Tenant::One, Tenant::Other]).await;
     edit(&fleet, 0, MINUTE).await;
     until(&fleet, 10 * MINUTE, |fleet| fleet.is_ready(0)).await;
     // The calls of the first change are missing to the second one of the same credential, not to the other tenant.
@@ -357,19 +363,7 @@ async fn n01_who_waits_for_calls_holds_no_place_of_a_change() {
 
 #[tokio::test(start_paused = true)]
 async fn r03b_a_walk_over_too_many_tasks_is_given_up_and_so_is_its_permit() {
-    let mut fleet = Fleet::without_resources(3, 1, 3306).await;
-    fleet.make(0, 3306, Tenant::One);
-    fleet.make(1, 3306, Tenant::One);
-    let one_at_a_time = Limits {
-        concurrent: 1,
-        ..Limits::default()
-    };
-    fleet.start(Terms {
-        changes: one_at_a_time,
-        ..process(10)
-    });
-    until(&fleet, 10 * MINUTE, |fleet| fleet.ready() == 2).await;
-    sleep(10 * MINUTE).await;
+    let fleet = one_change_at_a_time(&[Tenant::One, Tenant::One]).await;
     // Their pages take a quarter of an hour.
     fleet.work_elsewhere(2, 3_000);
     sleep(MINUTE).await;
