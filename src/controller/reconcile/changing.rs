@@ -1,7 +1,8 @@
 //! From a change that is due to its request: the permit, the closer look, and the act.
 //!
 //! The permit is taken before the task list is read: one look serves who held it before. All calls are waited for before
-//! the first is made, so that the look is still fresh when the change is sent. Who gets no permit makes no call.
+//! the first is made, so that the look is still fresh when the change is sent. Who gets no permit makes no call; who waits for calls,
+//! or reads for longer than a look is good for, leaves it to others.
 
 use std::{pin::pin, sync::Arc};
 
@@ -9,6 +10,7 @@ use futures::FutureExt as _;
 
 use super::{Finding, Pass, looking::Way};
 use crate::{
+    clock,
     cloud::{Cloud, CloudError, Meaning, Proxy, ProxyStatus, Urgency},
     controller::{
         journal::JournalError,
@@ -172,11 +174,15 @@ impl Pass<'_> {
             Ok(turn) => turn,
             Err(error) => return Ok(self.without_a_turn(desired, &record, error)),
         };
-        let mut finding = self.find_closely(desired, directory, turn.as_ref()).await?;
-        if matches!(finding.decision.step, Step::Change(_)) && self.is_too_old(&finding) {
+        let held = self.memory.permit.is_some();
+        let mut finding = self.find_in_time(desired, directory, turn.as_ref()).await?;
+        if self.came_too_late(&finding, held) {
             // There were very many tasks to read. Next time only those are read that are new.
-            finding = self.find_closely(desired, directory, turn.as_ref()).await?;
-            if matches!(finding.decision.step, Step::Change(_)) && self.is_too_old(&finding) {
+            if held && let Some(refusal) = self.take_permit(desired) {
+                return Ok(self.refused(desired, finding, refusal));
+            }
+            finding = self.find_in_time(desired, directory, turn.as_ref()).await?;
+            if self.came_too_late(&finding, held) {
                 return Ok(self.too_slow(desired, finding));
             }
         }
@@ -186,6 +192,42 @@ impl Pass<'_> {
             }
             _ => Ok(finding),
         }
+    }
+
+    /// A closer look. One that takes longer than it is good for can't lead to a change: meanwhile others may have the permit of a
+    /// change that was not begun.
+    async fn find_in_time(
+        &mut self,
+        desired: &Desired,
+        directory: &Arc<Directory>,
+        turn: &dyn Cloud,
+    ) -> Result<Finding, JournalError> {
+        let good_for = self.context.pace.look_good_for;
+        let unused = self.memory.permit.take_if(|permit| !permit.is_begun());
+        let Some(permit) = unused else {
+            return self.find_closely(desired, directory, turn).await;
+        };
+        let (finding, kept) = {
+            let mut finding = pin!(self.find_closely(desired, directory, turn));
+            tokio::select! {
+                biased;
+                finding = finding.as_mut() => (finding, Some(permit)),
+                () = clock::pause(good_for) => {
+                    drop(permit);
+                    (finding.await, None)
+                }
+            }
+        };
+        self.memory.permit = kept;
+        finding
+    }
+
+    /// Whether a change may no longer rest on what was seen, or others may have got its permit meanwhile.
+    fn came_too_late(&self, finding: &Finding, held: bool) -> bool {
+        let took = self.context.clock.now().elapsed(finding.looked_at.uptime);
+        let is_late = took > self.context.pace.look_good_for;
+        let is_change = matches!(finding.decision.step, Step::Change(_));
+        is_change && (is_late || held && self.memory.permit.is_none())
     }
 
     async fn find_closely(
@@ -216,12 +258,6 @@ impl Pass<'_> {
         // What was seen stands; it is not taken in twice.
         finding.decision = plan::decide_again(&self.facts(desired, &record, &finding.observed));
         finding
-    }
-
-    /// Whether a look took longer than it is good for.
-    fn is_too_old(&self, finding: &Finding) -> bool {
-        let took = self.context.clock.now().elapsed(finding.looked_at.uptime);
-        took > self.context.pace.look_good_for
     }
 
     /// The calls of a closer look can't be had: it is as if the task list could not be read.

@@ -75,14 +75,12 @@ pub(super) fn judge(own: &Entry, others: &[&Entry], older: usize, view: View<'_>
         if late.name == own.name {
             return Standing::Owner;
         }
-        let back = others.iter().find(|other| other.name == late.name);
-        match back.map(|back| (back, back.proof)) {
-            Some((back, Proof::Given)) => return Standing::Claimed(rival(own, back)),
-            // It has the right to it, and is only not known yet to see it.
-            Some((_, Proof::Open)) => open = view.patience,
-            Some((_, Proof::Failed)) | None => {}
+        // It has the right to it, also while it is not known yet to see it: no time can be named until then.
+        let is_back = |other: &&&Entry| other.name == late.name && other.proof != Proof::Failed;
+        if let Some(back) = others.iter().find(is_back) {
+            return Standing::Claimed(rival(own, back));
         }
-        open = open.max(view.left(late.at));
+        open = view.left(late.at);
     }
     let managers: Vec<&Entry> = managed(others).collect();
     let stands = if own.managed() {
