@@ -29,7 +29,7 @@ pub mod last_check;
 mod line;
 pub mod names;
 pub mod observer;
-mod paging;
+pub(crate) mod paging;
 mod reads;
 pub mod request;
 mod throttle;

@@ -170,7 +170,11 @@ fn unresolved(
         Ok(proxy) => proxy,
         // A proxy may be missing from the list while a job is at work on it.
         Err(Step::Advance(_)) if task.is_some() || end == JobEnd::Ahead => {
-            return Step::Hold(meanwhile.clone(), pace.poll_longest);
+            let hold = Step::Hold(meanwhile.clone(), pace.poll_longest);
+            let task = task.as_ref().filter(|_| stuck);
+            return task
+                .and_then(|task| overdue_task(facts, task))
+                .unwrap_or(hold);
         }
         Err(step) => return step,
     };
@@ -182,12 +186,11 @@ fn unresolved(
             done(change.to)
         } else if let Some(clear) = facts.observed.tasks_clear_in {
             Step::Hold(meanwhile.clone(), clear.min(pace.poll_longest))
-        } else if stuck && proxy.port != Some(change.to) && is_overdue(facts, task) {
-            let cause = Cause::JobOverdue {
-                job: task.job.clone(),
-                since: task.created,
-            };
-            Step::Hold(cause, pace.stuck_poll)
+        } else if stuck
+            && proxy.port != Some(change.to)
+            && let Some(step) = overdue_task(facts, task)
+        {
+            step
         } else {
             Step::Hold(meanwhile.clone(), pace.poll_longest)
         };
@@ -211,10 +214,18 @@ fn unresolved(
     }
 }
 
-/// Whether a task has been at work for longer than a change may take: the one that is seen last may be somebody else's, and young.
-fn is_overdue(facts: &Facts<'_>, task: &Task) -> bool {
-    task.created
-        .is_none_or(|created| facts.now.since(created) >= facts.change_timeout())
+/// What follows from a task that has been at work for longer than a change may take: the one that is seen last may be somebody
+/// else's, and young.
+fn overdue_task(facts: &Facts<'_>, task: &Task) -> Option<Step> {
+    let may_take = facts.change_timeout();
+    let is_overdue = |created| facts.now.since(created) >= may_take;
+    let ends = facts.observed.tasks_clear_in.is_some();
+    let overdue = !ends && task.created.is_none_or(is_overdue);
+    let cause = || Cause::JobOverdue {
+        job: task.job.clone(),
+        since: task.created,
+    };
+    overdue.then(|| Step::Hold(cause(), facts.pace.stuck_poll))
 }
 
 /// The job is done: believed only when the list shows the port.

@@ -242,9 +242,10 @@ impl Pass<'_> {
             Seen::NotRead if observed.beside == Seen::NotRead => return,
             Seen::NotRead => None,
         };
-        if let Some(seen) = seen {
-            self.context
-                .wake(self.context.claims.looked(self.uid, seen));
+        let claims = &self.context.claims;
+        match seen {
+            Some(seen) => self.context.wake(claims.looked(self.uid, seen)),
+            None => claims.tried(self.uid),
         }
         self.memory.asked_at = None;
         self.memory.booking = None;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{Asker, Failed, ledger::Ledger};
+use super::{Asker, Failed, Permits, Trace, ledger::Ledger};
 use crate::{
+    clock::Clock,
     crd::Outcome,
     fleet::{
         claims::ProxyKey,
@@ -246,4 +247,28 @@ fn what_was_begun_before_the_start_counts_in_the_hour() {
     assert_eq!(ledger.figures(at(3700)).begun, 2);
     assert!(ledger.ask(1, 3700).is_err());
     assert_eq!(called(&mut ledger, 5400), ["1"]);
+}
+
+#[test]
+fn r05_a_change_on_record_that_nobody_follows_keeps_its_instance_when_its_resource_is_deleted() {
+    let permits = Permits::new(Limits::default(), &Pace::real(), Clock::start(), |_| ());
+    let trace = |uid: &str, change: Option<&str>| Trace {
+        uid: uid.to_owned(),
+        change: change.map(|id| (id.to_owned(), at(0).wall)),
+        target: Some((instance(1), proxy("shop", 1))),
+        last: None,
+    };
+    permits.note(&trace("1", Some("c1")));
+    let held = permits.forget("1").unwrap();
+    assert!(!permits.is_free(&instance(1), "2"));
+    drop(held);
+    assert!(permits.is_free(&instance(1), "2"));
+
+    // Whoever follows one has its permit already, and where nothing is on record there is none.
+    permits.note(&trace("1", Some("c1")));
+    let followed = permits.resume("1", &instance(1));
+    assert!(permits.forget("1").is_none());
+    drop(followed);
+    permits.note(&trace("3", None));
+    assert!(permits.forget("3").is_none());
 }

@@ -386,3 +386,19 @@ async fn r03b_a_walk_over_too_many_tasks_is_given_up_and_its_permit_long_before(
     until(&fleet, 2 * HOUR, |fleet| fleet.ready() == 2).await;
     assert_eq!(count(&fleet.calls(), Operation::Change), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn r03b_tasks_that_had_ended_when_they_were_seen_last_are_not_asked_for() {
+    let fleet = one_at_rest(0, Tenant::One).await;
+    fleet.work_elsewhere(0, 150);
+    sleep(10 * SECOND).await;
+    edit(&fleet, 0, 10 * MINUTE).await;
+    until(&fleet, 10 * MINUTE, |fleet| fleet.is_ready(0)).await;
+    sleep(7 * HOUR).await;
+    fleet.forget_calls();
+    let asked = fleet.now();
+    fleet.want(0, 3308);
+    until(&fleet, MINUTE, |fleet| change_of(fleet, 0, asked).is_some()).await;
+    let calls = fleet.calls();
+    assert_eq!(count(&calls, Operation::Job), 0, "before the change");
+}
