@@ -194,15 +194,15 @@ impl Pass<'_> {
         }
     }
 
-    /// A closer look. One that takes longer than it is good for can't lead to a change: meanwhile others may have the permit of a
-    /// change that was not begun.
+    /// A closer look. One that takes much longer than it is good for can't lead to a change: meanwhile others may have the permit of
+    /// a change that was not begun.
     async fn find_in_time(
         &mut self,
         desired: &Desired,
         directory: &Arc<Directory>,
         turn: &dyn Cloud,
     ) -> Result<Finding, JournalError> {
-        let good_for = self.context.pace.look_good_for;
+        let good_for = self.context.pace.look_good_for.saturating_mul(2);
         let unused = self.memory.permit.take_if(|permit| !permit.is_begun());
         let Some(permit) = unused else {
             return self.find_closely(desired, directory, turn).await;
