@@ -21,6 +21,7 @@ pub mod connector;
 mod dial;
 pub mod egress;
 pub mod endpoints;
+pub mod entrances;
 pub mod error;
 pub mod excerpt;
 pub mod http;

@@ -2,33 +2,20 @@
 //!
 //! No call is made here. Promises that no host is called that the allow-list does not have.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Cloud, CloudError, Meaning,
-    auth::{
-        Access,
-        entrance::{Entrance, Place},
-        fingerprint::Fingerprint,
-        guard::{Guard, Guards, LockOut},
-        ledger,
-        secret::Credential,
-        token::TokenSource,
-    },
-    budget::{Budget, CallLimit, Urgency},
+    auth::{Access, guard::LockOut, secret::Credential, token::TokenSource},
+    budget::CallLimit,
     dial::Dialer,
     egress::Egress,
     endpoints::{self, AllowList, Field},
+    entrances::{Bounds, Entrances},
     http::{Account, HttpCloud},
-    lanes::Lanes,
     names::Names,
     observer::CallObserver,
     reads::Reads,
-    throttle::Throttle,
     trust::Trust,
 };
 use crate::{
@@ -36,9 +23,6 @@ use crate::{
     config::authorities::Authorities,
     controller::{accounts::Connect, read::Subject},
 };
-
-/// Nobody waits longer than this for the calls of others; what is slower than this is not well.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// All addresses of a host are tried within this share of the time that a call may take: what they leave is for the call.
 const SHARE_FOR_CONNECTING: u32 = 3;
@@ -80,40 +64,9 @@ pub enum ConnectorError {
 /// Makes clients that share their connections.
 pub struct Connector {
     allow: AllowList,
-    guards: Guards,
-    throttle_pause: (Duration, Duration),
-    call_limit: CallLimit,
-    calls_at_once: usize,
-    places: Mutex<Places>,
+    entrances: Entrances,
     reads: Reads,
     dialer: Dialer,
-}
-
-/// What is shared beyond a single credential.
-#[derive(Default)]
-struct Places {
-    lanes: HashMap<String, Arc<Lanes>>,
-    throttles: HashMap<(String, String), Arc<Throttle>>,
-    /// What one pair shares at one endpoint.
-    of_pairs: HashMap<(Fingerprint, String), OfPair>,
-}
-
-/// What the calls of one pair at one endpoint share.
-#[derive(Clone)]
-struct OfPair {
-    lanes: Arc<Lanes>,
-    budget: Arc<Budget>,
-}
-
-impl Places {
-    /// Endpoints and projects come and go.
-    fn forget_unused(&mut self) {
-        self.lanes.retain(|_, lanes| Arc::strong_count(lanes) > 1);
-        self.of_pairs
-            .retain(|_, shared| Arc::strong_count(&shared.budget) > 1);
-        self.throttles
-            .retain(|_, throttle| Arc::strong_count(throttle) > 1);
-    }
 }
 
 impl Connector {
@@ -127,17 +80,16 @@ impl Connector {
             policy.names,
             (within, policy.call_timeout),
         );
-        Ok(Self {
-            allow: policy.allow,
-            guards: Guards::new(
-                policy.lock_out,
-                PATIENCE.min(policy.call_timeout),
-                policy.clock,
-            ),
+        let bounds = Bounds {
+            call_timeout: policy.call_timeout,
+            lock_out: policy.lock_out,
             throttle_pause: policy.throttle_pause,
             call_limit: policy.call_limit,
-            calls_at_once: policy.calls_at_once.max(1),
-            places: Mutex::default(),
+            calls_at_once: policy.calls_at_once,
+        };
+        Ok(Self {
+            allow: policy.allow,
+            entrances: Entrances::new(bounds, policy.clock, Arc::clone(&policy.observer)),
             reads: Reads::new(
                 dialer.clone(),
                 policy.clock,
@@ -146,46 +98,6 @@ impl Connector {
             ),
             dialer,
         })
-    }
-
-    /// What the calls of a project at an endpoint share.
-    fn place(&self, endpoint: &str, project: &str) -> Place {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.forget_unused();
-        let lanes = places
-            .lanes
-            .entry(endpoint.to_owned())
-            .or_insert_with(|| Lanes::new(self.calls_at_once, self.patience(), self.reads.clock));
-        let lanes = Arc::clone(lanes);
-        let key = (endpoint.to_owned(), project.to_owned());
-        let throttle = places
-            .throttles
-            .entry(key)
-            .or_insert_with(|| Arc::new(Throttle::new(self.throttle_pause)));
-        Place {
-            lanes,
-            throttle: Arc::clone(throttle),
-        }
-    }
-
-    /// What the calls of a pair at an endpoint share, whoever uses it.
-    fn of_pair(&self, guard: &Guard, endpoint: &str) -> OfPair {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (guard.pair(), endpoint.to_owned());
-        let shared = places.of_pairs.entry(key).or_insert_with(|| {
-            // As many as may be refused at once without a lock.
-            let most = ledger::MOST as usize;
-            let (clock, observer) = (self.reads.clock, Arc::clone(&self.reads.observer));
-            OfPair {
-                lanes: Lanes::new(most, self.patience(), clock),
-                budget: Budget::new(self.call_limit, clock, observer),
-            }
-        });
-        shared.clone()
-    }
-
-    fn patience(&self) -> Duration {
-        PATIENCE.min(self.reads.timeout)
     }
 
     /// The address of IAM for a subject.
@@ -215,7 +127,7 @@ impl Connector {
         let iam = self.iam(subject)?;
         let project = subject.project.as_str();
         let reads = self.reads.clone();
-        let lanes = self.place(&iam, project).lanes;
+        let lanes = self.entrances.lanes(&iam, project);
         Ok(TokenSource::new(
             reads,
             (&iam, lanes),
@@ -247,16 +159,15 @@ impl Connect for Connector {
         let tokens = |username, password, domain_name| {
             self.tokens(subject, (username, password, domain_name))
         };
-        let place = self.place(&endpoint, subject.project.as_str());
-        let clock = self.reads.clock;
         let known_by = match &credential {
             Credential::Password { .. } => self.iam(subject)?,
             Credential::AccessKey { .. } | Credential::Token(_) => endpoint.clone(),
         };
-        let guard = self.guards.guard(&credential, endpoints::realm(&known_by));
-        let OfPair { lanes, budget } = self.of_pair(&guard, &endpoint);
-        let allowance = budget.open(Urgency::Job);
-        let entrance = Entrance::new(guard, budget, lanes, place, clock);
+        let (entrance, allowance) = self.entrances.entrance(
+            &credential,
+            (&endpoint, &known_by),
+            subject.project.as_str(),
+        );
         let access = Access::new(credential, tokens, entrance)?;
         Ok(Arc::new(HttpCloud {
             account: Arc::new(Account {

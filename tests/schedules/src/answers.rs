@@ -1,6 +1,6 @@
 //! What the API server in memory answers: the few verbs that the operator uses.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header::RETRY_AFTER};
@@ -24,7 +24,7 @@ pub type Answer = Response<Full<Bytes>>;
 
 impl World {
     /// Serves a call of a process that leads or does not.
-    pub fn answer(&mut self, life: &Life, leads: bool, call: &Call) -> Answer {
+    pub fn answer(&mut self, life: &Arc<Life>, leads: bool, call: &Call) -> Answer {
         let parts: Vec<&str> = call.path().split('/').skip(1).collect();
         let body = &call.body;
         match (&call.method, parts.as_slice()) {
@@ -38,22 +38,14 @@ impl World {
             (&Method::GET, ["api", "v1", "namespaces", _, "secrets", keys::OTHER]) => {
                 ok(keys::of_the_other())
             }
-            (&Method::GET, ["api", "v1", "namespaces", _, "secrets", keys::NAME]) => {
-                match self.keys.secret(self.now()) {
+            (&Method::GET, ["api", "v1", "namespaces", _, "secrets", name]) => {
+                let number = keys::NAMES.iter().position(|known| known == name);
+                match number.and_then(|number| self.keys[number].secret(self.now())) {
                     Some(bytes) => ok(bytes),
                     None => refused(Refusal::NotFound),
                 }
             }
             (method, ["apis", "events.k8s.io", .., last]) => {
-                if self.trace.is_some()
-                    && let Ok(event) = serde_json::from_slice::<Event>(body)
-                {
-                    let (reason, note) = (event.reason, event.note);
-                    self.say(|| {
-                        let (reason, note) = (reason.unwrap_or_default(), note.unwrap_or_default());
-                        format!("event {reason}: {note}")
-                    });
-                }
                 self.cluster.note_event(method, last, body)
             }
             (method, ["apis", "coordination.k8s.io", ..]) => self.cluster.campaign(method, body),
@@ -62,7 +54,7 @@ impl World {
     }
 
     /// A status is replaced, or not.
-    fn replace_status(&mut self, life: &Life, leads: bool, name: &str, call: &Call) -> Answer {
+    fn replace_status(&mut self, life: &Arc<Life>, leads: bool, name: &str, call: &Call) -> Answer {
         let now = self.now();
         let body = self.without_pruned(&call.body);
         let Ok(mut sent) = serde_json::from_slice::<TaurusProxyPort>(&body) else {

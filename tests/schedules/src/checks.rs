@@ -14,7 +14,7 @@ use taurus_port_operator::{
     model::JobId,
 };
 
-use crate::{life::Life, reigns::Reigns, rules::Version, world::World};
+use crate::{deleted::Deleted, life::Life, reigns::Reigns, rules::Version, world::World};
 
 /// For how long a process goes by what it knows of the definition, and a little.
 const GOOD_FOR: u64 = 640_000;
@@ -42,12 +42,16 @@ pub struct Book {
     pub listed: Vec<(String, u16)>,
     /// Who manages each proxy.
     pub reigns: Reigns,
+    /// The changes of deleted resources.
+    pub deleted: Deleted,
+    /// The jobs whose end is on record.
+    ended: BTreeSet<String>,
 }
 
 /// An intent that the API server has acknowledged.
 struct Intent {
     at: u64,
-    by: String,
+    by: Arc<Life>,
     uid: String,
     name: String,
     to: i32,
@@ -82,7 +86,7 @@ impl World {
     }
 
     /// A process has replaced a status; `before` is what stood there, `leads` whether it led when it wrote.
-    pub fn status_written(&mut self, before: &TaurusProxyPort, life: &Life, leads: bool) {
+    pub fn status_written(&mut self, before: &TaurusProxyPort, life: &Arc<Life>, leads: bool) {
         let Some(object) = self.cluster.get(&before.name_any()) else {
             return;
         };
@@ -94,6 +98,11 @@ impl World {
         self.say(|| format!("{} writes {}", life.identity, shown(&object)));
         self.stored(&before.name_any());
         let (old, new) = (change(before), change(&object));
+        if let Some(old) = old.filter(|old| new.is_none_or(|new| new.id != old.id)) {
+            self.book.ended.extend(old.job_id.clone());
+        }
+        self.book.ended.extend(last_job(&object));
+        self.check_port_in_place(&object, life);
         let jobs = [
             new.and_then(|change| change.job_id.clone()),
             last_job(&object),
@@ -113,7 +122,7 @@ impl World {
         if let Some(fresh) = fresh.filter(|fresh| fresh.phase == Phase::Intended) {
             let intent = Intent {
                 at: now,
-                by: life.identity.clone(),
+                by: Arc::clone(life),
                 uid: object.uid().unwrap_or_default(),
                 name: object.name_any(),
                 to: fresh.to_port,
@@ -151,7 +160,7 @@ impl World {
                         "for a generation that is no longer wanted",
                     ),
                     (
-                        intent.by != life.identity,
+                        intent.by.identity != life.identity,
                         "on an intent of another process",
                     ),
                     (now - intent.at > SEND_WITHIN, "too late after its intent"),
@@ -213,11 +222,8 @@ impl World {
         else {
             return body.clone();
         };
-        let path = format!("/status/{field}");
-        let (parent, name) = path.rsplit_once('/').unwrap_or_default();
-        if let Some(fields) = sent.pointer_mut(parent).and_then(Value::as_object_mut) {
-            fields.remove(name);
-        }
+        let path: Vec<&str> = ["status"].into_iter().chain(field.split('/')).collect();
+        drop_field(&mut sent, &path);
         sent.to_string().into()
     }
 
@@ -239,6 +245,23 @@ impl World {
         }
     }
 
+    /// Jobs that living processes were told of whose resource is gone, each with the UID of that, unless their end is on record.
+    pub fn untold_jobs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let received = self.book.received.iter().filter(|received| {
+            let job = &received.job;
+            received.life.is_alive()
+                && !self.book.ended.contains(job)
+                && !self.book.dropped.contains(job)
+        });
+        received.map(|received| (received.job.as_str(), received.uid.as_str()))
+    }
+
+    /// Whether the process that put this change on record lives.
+    pub fn is_author_alive(&self, change: &str) -> bool {
+        let intent = self.book.intents.get(change);
+        intent.is_some_and(|intent| intent.by.is_alive())
+    }
+
     /// Job ids that living processes were told and that stand nowhere though their resource does.
     pub fn lost_jobs(&self) -> Vec<String> {
         let lost = self.book.received.iter().filter(|received| {
@@ -253,6 +276,24 @@ impl World {
                 && !self.book.saved.contains(&received.job)
         });
         lost.map(|received| received.job.clone()).collect()
+    }
+}
+
+/// Drops the field of this path; a star, or a number, stands for each entry of a list.
+fn drop_field(value: &mut Value, path: &[&str]) {
+    match (value, path) {
+        (Value::Object(fields), [name]) => {
+            fields.remove(*name);
+        }
+        (Value::Object(fields), [name, rest @ ..]) => {
+            if let Some(field) = fields.get_mut(*name) {
+                drop_field(field, rest);
+            }
+        }
+        (Value::Array(entries), [_, rest @ ..]) => {
+            entries.iter_mut().for_each(|entry| drop_field(entry, rest));
+        }
+        _ => {}
     }
 }
 

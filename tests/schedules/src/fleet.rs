@@ -97,7 +97,7 @@ impl Fleet {
         let random = SmallRng::seed_from_u64(7);
         let mut world = World::new(random, None, sky, false, false);
         world.most_calls = u64::MAX;
-        world.keys.hold_a_token(cloud::TOKEN);
+        world.keys[0].hold_a_token(cloud::TOKEN);
         Self {
             shared: Shared::new(world),
             cloud,

@@ -1,14 +1,17 @@
-//! The Secret with the credentials, and which of them the cloud accepts.
+//! The Secrets with the credentials, and which of them the cloud accepts.
 //!
-//! Promises that what the Secret holds after all is accepted again at the latest when all faults have ended.
+//! Promises that what a Secret holds after all is accepted again at the latest when all faults have ended.
 
 use bytes::Bytes;
 use serde_json::json;
 
 use crate::NAMESPACE;
 
-/// Name of the Secret.
-pub const NAME: &str = "keys";
+/// Names of the Secrets of one tenant, each with a user of its own.
+pub const NAMES: [&str; 3] = ["keys", "more-keys", "most-keys"];
+
+/// Name of the Secret that is named where nothing else is said.
+pub const NAME: &str = NAMES[0];
 
 /// Name of the Secret of another tenant, and the token that it holds.
 pub const OTHER: &str = "other-keys";
@@ -35,9 +38,11 @@ pub enum Fault {
     Unknown,
 }
 
-/// The Secret and the cloud's view of it; times in milliseconds.
+/// A Secret and the cloud's view of it; times in milliseconds.
 #[derive(Debug)]
 pub struct Keys {
+    /// The number of the Secret.
+    number: usize,
     /// The number of the pair that was issued last.
     pair: u32,
     /// Until when the pairs before it are accepted.
@@ -47,18 +52,18 @@ pub struct Keys {
     token: Option<&'static str>,
 }
 
-impl Default for Keys {
-    fn default() -> Self {
+impl Keys {
+    /// The Secret of this number, with a first pair.
+    pub fn numbered(number: usize) -> Self {
         Self {
+            number,
             pair: 1,
             old_until: 0,
             fault: None,
             token: None,
         }
     }
-}
 
-impl Keys {
     /// A new pair is issued and put into the Secret; those before it are accepted until then.
     pub fn rotate(&mut self, old_until: u64) {
         self.pair += 1;
@@ -82,7 +87,8 @@ impl Keys {
 
     /// Whether the cloud accepts this access key.
     pub fn accepts(&self, access_key: &str, now: u64) -> bool {
-        let pair = access_key.strip_prefix("AK-");
+        let own = format!("AK-{}-", self.number);
+        let pair = access_key.strip_prefix(&own);
         let pair = pair.and_then(|pair| pair.parse().ok());
         pair.is_some_and(|pair: u32| pair == self.pair || pair < self.pair && now < self.old_until)
     }
@@ -91,23 +97,23 @@ impl Keys {
     pub fn secret(&self, now: u64) -> Option<Bytes> {
         let fault = self.fault.filter(|(_, until)| now < *until);
         let fault = fault.map(|(fault, _)| fault);
-        // "AK-n" and "SK-n" in base64, as a Secret holds them.
+        // "AK-m-n" and "SK-m-n" in base64, as a Secret holds them.
         let encoded = |text: String| k8s_openapi::ByteString(text.into_bytes());
         let access_key = match fault {
             Some(Fault::Gone) => return None,
             Some(Fault::Unknown) => "AK-unknown".to_owned(),
-            Some(Fault::Incomplete) | None => format!("AK-{}", self.pair),
+            Some(Fault::Incomplete) | None => format!("AK-{}-{}", self.number, self.pair),
         };
         let mut data = json!({"accessKey": encoded(access_key)});
         if fault != Some(Fault::Incomplete) {
-            data["secretKey"] = json!(encoded(format!("SK-{}", self.pair)));
+            data["secretKey"] = json!(encoded(format!("SK-{}-{}", self.number, self.pair)));
         }
         if let Some(token) = self.token {
             data = json!({"token": encoded(token.to_owned())});
         }
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "data": data,
-            "metadata": {"name": NAME, "namespace": NAMESPACE, "resourceVersion": format!("{}{fault:?}", self.pair)},
+            "metadata": {"name": NAMES[self.number], "namespace": NAMESPACE, "resourceVersion": format!("{}{fault:?}", self.pair)},
         });
         Some(secret.to_string().into())
     }

@@ -19,6 +19,7 @@
 mod answers;
 mod checks;
 mod cluster;
+mod deleted;
 mod fake;
 mod flaw;
 mod fleet;
@@ -37,6 +38,7 @@ mod script;
 mod server;
 mod sky;
 mod stage;
+mod truth;
 pub mod waits;
 mod world;
 

@@ -1,4 +1,5 @@
-//! The cloud as one process reaches it: each call takes its time, and the process can end in it.
+//! The cloud as one process reaches it: each call is waited for and bounded as in the shipped client, takes its time, and the process
+//! can end in it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,15 +8,19 @@ use jiff::Timestamp;
 use rand::RngExt as _;
 use secrecy::ExposeSecret as _;
 use taurus_port_operator::{
+    clock::Clock,
     cloud::{
-        Booked, ChangeAnswer, Cloud, CloudError, Job, LastCheck, Line, Meaning, Proxy, TaskList,
-        Urgency, auth::secret::Credential,
+        Booked, ChangeAnswer, Cloud, CloudError, Job, LastCheck, Line, Meaning, Proxy, Task,
+        TaskList, Urgency,
+        auth::{Access, Pass, entrance::Turn, secret::Credential},
+        budget::{Allowance, CallLimit},
+        entrances::{Bounds, Entrances},
     },
     controller::{accounts::Connect, journal::Acknowledged, read::Subject},
     fleet::permits::Permit,
-    model::{InstanceId, JobId},
+    model::{InstanceId, JobId, JobState},
+    pace::Pace,
 };
-use tokio::sync::Semaphore;
 
 use crate::{
     flaw::Flaw,
@@ -27,30 +32,88 @@ use crate::{
 /// A request without an answer is given up after this.
 const CALL_TIMEOUT: u64 = 30_000;
 
-/// So many reads are made at once, as by the shipped client to one place.
-pub const READS_AT_ONCE: usize = 8;
+/// So many calls are under way at once, as by the shipped client to one place.
+const CALLS_AT_ONCE: usize = 8;
 
-/// The way to the cloud.
-#[derive(Clone)]
-pub struct Link {
-    pub shared: Shared,
-    pub life: Arc<Life>,
-    /// What it signs with.
-    pub access_key: Arc<str>,
-    /// Bounds the reads of its process.
-    pub reads: Arc<Semaphore>,
+/// The one place that is called.
+const ENDPOINT: &str = "https://gaussdb.ap-southeast-3.myhuaweicloud.com";
+
+/// Makes the ways to the cloud of one process.
+pub struct Links {
+    shared: Shared,
+    life: Arc<Life>,
+    clock: Clock,
+    entrances: Entrances,
 }
 
-impl Connect for Link {
-    fn connect(&self, _: &Subject, credential: Credential) -> Result<Arc<dyn Cloud>, CloudError> {
-        let Credential::AccessKey { access_key, .. } = credential else {
+impl Links {
+    /// Those of a process that may make so many calls with each credential.
+    pub fn new(
+        shared: Shared,
+        life: Arc<Life>,
+        clock: Clock,
+        pace: &Pace,
+        call_limit: CallLimit,
+    ) -> Self {
+        let bounds = Bounds {
+            call_timeout: pace.call_timeout,
+            lock_out: pace.lock_out(),
+            throttle_pause: pace.throttled,
+            call_limit,
+            calls_at_once: CALLS_AT_ONCE,
+        };
+        Self {
+            shared,
+            life,
+            clock,
+            entrances: Entrances::new(bounds, clock, Arc::new(())),
+        }
+    }
+}
+
+impl Connect for Links {
+    fn connect(
+        &self,
+        subject: &Subject,
+        credential: Credential,
+    ) -> Result<Arc<dyn Cloud>, CloudError> {
+        let Credential::AccessKey { access_key, .. } = &credential else {
             return Err(error(Meaning::Unauthenticated));
         };
-        Ok(Arc::new(Self {
-            access_key: access_key.expose_secret().into(),
-            ..self.clone()
+        let access_key = access_key.expose_secret().into();
+        let project = subject.project.as_str();
+        let (entrance, allowance) =
+            self.entrances
+                .entrance(&credential, (ENDPOINT, ENDPOINT), project);
+        let no_tokens = |_, _, _| Err(error(Meaning::Unauthenticated));
+        Ok(Arc::new(Link {
+            shared: self.shared.clone(),
+            life: Arc::clone(&self.life),
+            clock: self.clock,
+            access_key,
+            access: Arc::new(Access::new(credential, no_tokens, entrance)?),
+            allowance,
         }))
     }
+}
+
+/// A way to the cloud.
+#[derive(Clone)]
+pub struct Link {
+    shared: Shared,
+    life: Arc<Life>,
+    clock: Clock,
+    /// What it signs with.
+    access_key: Arc<str>,
+    access: Arc<Access>,
+    allowance: Arc<Allowance>,
+}
+
+/// An open connection for a change, and the turn of its call.
+struct Open {
+    link: Link,
+    pass: Pass,
+    _turn: Turn,
 }
 
 impl Link {
@@ -58,8 +121,7 @@ impl Link {
         &self,
         read: impl FnOnce(&Sky) -> Result<T, Meaning>,
     ) -> Result<T, CloudError> {
-        // An error means that nobody bounds them any more.
-        let _place = self.reads.acquire().await;
+        let (_turn, pass) = self.access.pass(&self.allowance).await?;
         let reading = async {
             let takes = self.shared.lock().sky.read_takes;
             if takes > 0 {
@@ -67,22 +129,40 @@ impl Link {
             }
             let mut world = self.shared.lock();
             world.sky.reads += 1;
-            if !world.keys.accepts(&self.access_key, world.now()) {
+            if !world.accepts(&self.access_key) {
                 return Err(error(Meaning::Unauthenticated));
             }
             read(&world.sky).map_err(error)
         };
-        self.life.call(&self.shared, true, reading).await
+        let answer = self.life.call(&self.shared, true, reading).await;
+        match &answer {
+            Ok(_) => self.access.accepted(),
+            Err(error) => {
+                self.access.failed(&pass, error);
+            }
+        }
+        answer
     }
 }
 
 impl Cloud for Link {
-    fn turn(&self, _: Urgency, _: u32) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
-        async { Ok(Arc::new(self.clone()) as Arc<dyn Cloud>) }.boxed()
+    fn turn(
+        &self,
+        urgency: Urgency,
+        calls: u32,
+    ) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
+        async move {
+            let allowance = self.access.budget().allow(urgency, calls).await?;
+            Ok(Arc::new(Self {
+                allowance,
+                ..self.clone()
+            }) as Arc<dyn Cloud>)
+        }
+        .boxed()
     }
 
-    fn book(&self, _: Urgency) -> Booked {
-        Booked::now()
+    fn book(&self, urgency: Urgency) -> Booked {
+        self.access.budget().book(urgency)
     }
 
     fn list_proxies<'a>(
@@ -117,30 +197,55 @@ impl Cloud for Link {
     }
 
     fn tasks(&self, since: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
-        self.read(move |sky| sky.tasks_since(since)).boxed()
+        async move {
+            // The three walks of the shipped client, of a page each.
+            let mut list = self.read(Sky::tasks).await?;
+            list.tasks
+                .retain(|task| matches!(task.state, JobState::Pending));
+            list.begun = Some(self.clock.now());
+            let (running, recent) = futures::try_join!(
+                self.read(Sky::running),
+                self.read(move |sky| sky.tasks_since(since)),
+            )?;
+            list.cloud_time = recent.cloud_time;
+            for task in running.tasks.into_iter().chain(recent.tasks) {
+                merge(&mut list.tasks, task);
+            }
+            Ok(list)
+        }
+        .boxed()
     }
 
     fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
-        self.read(Sky::tasks).boxed()
+        self.read(Sky::running).boxed()
     }
 
     fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
-        let opening = async {
-            let takes = self.shared.lock().sky.opening_takes;
-            if takes > 0 {
-                tokio::time::sleep(Duration::from_millis(takes)).await;
-            }
-            let fates = &mut self.shared.lock().sky.fates;
-            match fates.pop_front_if(|fate| *fate == Fate::NotSent) {
-                Some(_) => Err(error(Meaning::Transient)),
-                None => Ok(Box::new(self.clone()) as Box<dyn Line>),
-            }
-        };
-        self.life.call(&self.shared, true, opening).boxed()
+        async {
+            let (turn, pass) = self.access.pass(&self.allowance).await?;
+            let opening = async {
+                let takes = self.shared.lock().sky.opening_takes;
+                if takes > 0 {
+                    tokio::time::sleep(Duration::from_millis(takes)).await;
+                }
+                let fates = &mut self.shared.lock().sky.fates;
+                match fates.pop_front_if(|fate| *fate == Fate::NotSent) {
+                    Some(_) => Err(error(Meaning::Transient)),
+                    None => Ok(()),
+                }
+            };
+            self.life.call(&self.shared, true, opening).await?;
+            Ok(Box::new(Open {
+                link: self.clone(),
+                pass,
+                _turn: turn,
+            }) as Box<dyn Line>)
+        }
+        .boxed()
     }
 }
 
-impl Line for Link {
+impl Line for Open {
     fn change_port<'a>(
         self: Box<Self>,
         intent: Acknowledged,
@@ -148,31 +253,40 @@ impl Line for Link {
         check: LastCheck<'a>,
     ) -> BoxFuture<'a, ChangeAnswer> {
         async move {
-            if !self.life.is_alive() {
+            let link = &self.link;
+            if !link.life.is_alive() {
                 std::future::pending::<()>().await;
             }
-            let checks_early = self.shared.lock().flaw == Some(Flaw::ChecksEarly);
+            let checks_early = link.shared.lock().flaw == Some(Flaw::ChecksEarly);
             let early = checks_early.then(|| check.refuses());
             // Its thread is held up, by whatever it is.
-            let held_up = self.shared.lock().sky.hold_ups.pop_front().unwrap_or(0);
+            let held_up = link.shared.lock().sky.hold_ups.pop_front().unwrap_or(0);
             if held_up > 0 {
                 tokio::time::sleep(Duration::from_millis(held_up)).await;
             }
             if let Some(why) = early.unwrap_or_else(|| check.refuses()) {
-                self.shared
+                link.shared
                     .lock()
-                    .say(|| format!("{} withdraws: {why}", self.life.identity));
+                    .say(|| format!("{} withdraws: {why}", link.life.identity));
                 return ChangeAnswer::Withdrawn(why);
             }
             // What is checked right before is checked at this moment: the request is under way from here on.
-            self.shared.lock().change_sent(&intent, &self.life);
-            let answer = self
+            link.shared.lock().change_sent(&intent, &link.life);
+            let answer = link
                 .life
-                .call(&self.shared, true, self.serve(&intent))
+                .call(&link.shared, true, link.serve(&intent))
                 .await;
+            match &answer {
+                ChangeAnswer::Accepted(_) | ChangeAnswer::NothingToDo => link.access.accepted(),
+                ChangeAnswer::Refused(error) => {
+                    link.access.failed(&self.pass, error);
+                }
+                ChangeAnswer::Unknown(error) => link.access.heard(error),
+                ChangeAnswer::NotSent(_) | ChangeAnswer::Withdrawn(_) => {}
+            }
             if let ChangeAnswer::Accepted(job) = &answer {
                 let id = intent.change_id().as_str();
-                self.shared.lock().job_received(id, job, &self.life);
+                link.shared.lock().job_received(id, job, &link.life);
             }
             answer
         }
@@ -188,7 +302,7 @@ impl Link {
         let (fate, repeats) = {
             let mut world = self.shared.lock();
             let repeats = world.flaw == Some(Flaw::Repeats);
-            let accepted = world.keys.accepts(&self.access_key, world.now());
+            let accepted = world.accepts(&self.access_key);
             let sky = &mut world.sky;
             let fate = sky.fates.pop_front().unwrap_or(Fate::Served(0));
             let fate = if accepted {
@@ -235,6 +349,30 @@ impl Link {
     }
 }
 
+/// A task that a later walk shows takes the place of what an earlier one has shown of it.
+fn merge(tasks: &mut Vec<Task>, later: Task) {
+    let same = |task: &&mut Task| {
+        task.job.is_some() && task.job == later.job && task.instance == later.instance
+    };
+    match tasks.iter_mut().find(same) {
+        Some(earlier) => *earlier = later,
+        None => tasks.push(later),
+    }
+}
+
 fn error(meaning: Meaning) -> CloudError {
-    CloudError::local(meaning, "so says the cloud")
+    let status = match meaning {
+        Meaning::Transient => None,
+        Meaning::Throttled => Some(429),
+        Meaning::Unauthenticated => Some(401),
+        Meaning::NotFound => Some(404),
+        Meaning::Busy => Some(409),
+        Meaning::Malformed => Some(200),
+        Meaning::Rejected | Meaning::UnknownRefusal => Some(400),
+        _ => Some(403),
+    };
+    CloudError {
+        status,
+        ..CloudError::local(meaning, "so says the cloud")
+    }
 }

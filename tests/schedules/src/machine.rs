@@ -19,13 +19,13 @@ use taurus_port_operator::{
     leader::{Elector, Leadership},
     pace::Pace,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::{
     cluster::Delivery,
     flaw::Flaw,
     life::Life,
-    link::{Link, READS_AT_ONCE},
+    link::Links,
     server::client,
     world::{Shared, wall},
 };
@@ -91,10 +91,11 @@ impl Machine {
     ) -> impl Future<Output = ()> + Send + 'static {
         let (shared, shift) = (self.shared.clone(), self.shift);
         async move {
-            let (seed, now, election, flaw) = {
+            let (seed, now, election, flaw, calls) = {
                 let mut world = shared.lock();
                 let election = world.election && world.flaw != Some(Flaw::BothLead);
-                (world.random.random(), world.now(), election, world.flaw)
+                let (now, seed) = (world.now(), world.random.random());
+                (seed, now, election, world.flaw, world.call_limit)
             };
             let clock = Clock::with_head_start(head_start)
                 .from_dawn(wall(now))
@@ -106,12 +107,13 @@ impl Machine {
                 pace: pace(flaw),
                 limits: Limits::default(),
                 resync: RESYNC,
-                connect: Arc::new(Link {
-                    shared: shared.clone(),
-                    life: Arc::clone(&life),
-                    access_key: "".into(),
-                    reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
-                }),
+                connect: Arc::new(Links::new(
+                    shared.clone(),
+                    Arc::clone(&life),
+                    clock,
+                    &Pace::real(),
+                    calls,
+                )),
                 defaults: None,
                 meter: Arc::new(Witness(shared.clone())),
                 leadership,

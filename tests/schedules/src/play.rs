@@ -15,7 +15,7 @@ use crate::{
     machine::{Machine, RESYNC},
     rules,
     schedule::{PORTS, Schedule},
-    script::Script,
+    script::{Script, Wishes},
     sky::Sky,
     world::{Shared, World},
 };
@@ -24,6 +24,9 @@ use crate::{
 const LONGEST_REST: Duration = Duration::from_hours(27);
 /// Who leads is settled by then, once all faults have ended.
 const HAND_OVER: Duration = Duration::from_mins(2);
+/// Each resource is looked at within this: the sweeps of an instance have places of their own in a resync, and none comes earlier than
+/// half of one after a look.
+const SWEPT: Duration = RESYNC.saturating_add(RESYNC.checked_div(2).unwrap());
 /// How often it is looked whether everything rests.
 const GLANCE: Duration = Duration::from_mins(1);
 /// No text of a status may show these.
@@ -77,6 +80,7 @@ async fn whole(schedule: &Schedule, seed: u64, flaw: Option<Flaw>, traced: bool)
     let election = schedule.election || both_lead;
     let mut world = World::new(random, flaw, sky, election, traced);
     world.slow_leases = schedule.slow_leases;
+    world.call_limit = schedule.call_limit;
     let shared = Shared::new(world);
     let shifts = SHIFTS.with(|shifts| *shifts);
     for shift in shifts {
@@ -87,7 +91,7 @@ async fn whole(schedule: &Schedule, seed: u64, flaw: Option<Flaw>, traced: bool)
         shared: shared.clone(),
         shifts,
         resources,
-        wishes: [0; 3],
+        wishes: Wishes::default(),
     };
     let operators = if both_lead { 2 } else { schedule.operators };
     for (number, shift) in shifts.into_iter().enumerate().take(operators) {
@@ -121,10 +125,12 @@ async fn come_to_rest(shared: &Shared) {
         waited += GLANCE;
         let mut world = shared.lock();
         let restless = world.restless();
-        let rests = restless.is_empty() && world.sky.open().next().is_none();
+        let rests = restless.is_empty()
+            && world.sky.open().next().is_none()
+            && !world.is_something_untold();
         calm = if rests { calm + GLANCE } else { Duration::ZERO };
         // Each resource was looked at once more since: what people read has followed.
-        if calm > RESYNC + GLANCE {
+        if calm > SWEPT + GLANCE {
             break;
         }
         if !world.breaches.is_empty() {
@@ -142,7 +148,7 @@ async fn come_to_rest(shared: &Shared) {
         }
         (world.book.writes, world.requests())
     };
-    tokio::time::sleep(RESYNC + 2 * GLANCE).await;
+    tokio::time::sleep(SWEPT + GLANCE).await;
     let mut world = shared.lock();
     if (world.book.writes, world.requests()) != before {
         world.broken("S1: a settled resource is written or changed".to_owned());
@@ -155,6 +161,7 @@ fn judge(shared: &Shared, script: &Script) -> Verdict {
     if !lost.is_empty() {
         world.broken(format!("job ids are lost: {lost:?}"));
     }
+    world.check_told();
     let collisions = std::mem::take(&mut world.sky.collisions);
     for collision in collisions {
         world.broken(collision);

@@ -4,35 +4,52 @@
 //! lags by less than that, a connection is opened within half a minute, a request arrives within half a minute or never, and a job's record is deleted only when its id
 //! is in a status, which then stays.
 
+use std::time::Duration;
+
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng, seq::IndexedRandom as _};
 use taurus_port_operator::{
-    cloud::{Meaning, ProxyStatus},
+    cloud::{Meaning, ProxyStatus, budget::CallLimit},
     crd::ManagementPolicy,
 };
 
 use crate::{
     keys::Fault,
     server::WriteFault,
-    sky::{Course, Fate, Mode, PROXIES},
+    sky::{Course, Fate, Mode},
 };
 
 mod maker;
+mod pruned;
 
 use maker::Maker;
 
 /// The ports that are wanted and drifted to.
 pub const PORTS: [u16; 4] = [3306, 3307, 3308, 3309];
 
-/// How many resources there may be.
-pub const MOST_RESOURCES: usize = 3;
+/// How many resources there may be at the beginning, and on how many proxies.
+const FIRST_RESOURCES: usize = 3;
+const FIRST_PROXIES: usize = 3;
+
+/// A resource as people make it first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// The number of its proxy.
+    pub(crate) proxy: usize,
+    /// The port that it wants.
+    pub(crate) port: u16,
+    /// The number of its Secret.
+    pub(crate) keys: usize,
+}
 
 /// A schedule; times in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     /// What the cloud shows while a job is at work.
     pub(crate) mode: Mode,
-    /// For each resource its proxy and the port that it wants at first.
-    pub(crate) resources: Vec<(usize, u16)>,
+    /// How many calls an operator may make with one credential.
+    pub(crate) call_limit: CallLimit,
+    /// The resources that are there at the beginning.
+    pub(crate) resources: Vec<Plan>,
     /// How many operators there are; two campaign for a lease, one may.
     pub(crate) operators: usize,
     pub(crate) election: bool,
@@ -48,7 +65,11 @@ pub struct Schedule {
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
     Want(usize, u16),
+    /// A further resource is made.
+    Newcomer(Plan),
     EditTimeout(usize, u64),
+    /// A resource names another Secret.
+    Credentials(usize, usize),
     Policy(usize, ManagementPolicy),
     Suspend(usize, bool),
     Request(usize, u64),
@@ -85,10 +106,10 @@ pub(crate) enum Event {
     Prune(Option<&'static str>),
     /// The record of the last job is deleted.
     Erase,
-    /// New credentials; the old ones are accepted for so long.
-    Rotate(u64),
-    /// Something is wrong with the Secret for so long.
-    Spoil(Fault, u64),
+    /// New credentials in this Secret; the old ones are accepted for so long.
+    Rotate(usize, u64),
+    /// Something is wrong with this Secret for so long.
+    Spoil(usize, Fault, u64),
     WriteFails(usize, WriteFault),
     /// So many calls are answered with this status code.
     Refuses(usize, u32, u16),
@@ -112,16 +133,34 @@ impl Schedule {
         let mode = *[Mode::Changing, Mode::Hidden, Mode::Doubling, Mode::Hasty]
             .choose(&mut random)
             .unwrap();
-        let count = random.random_range(1..=MOST_RESOURCES);
+        let count = random.random_range(1..=FIRST_RESOURCES);
+        let secrets = *[1, 1, 2, 3].choose(&mut random).unwrap();
         let resources = (0..count).map(|number| {
             let proxy = if number == 0 {
                 0
             } else {
-                random.random_range(0..PROXIES.len())
+                random.random_range(0..FIRST_PROXIES)
             };
-            (proxy, *PORTS.choose(&mut random).unwrap())
+            Plan {
+                proxy,
+                port: *PORTS.choose(&mut random).unwrap(),
+                keys: random.random_range(0..secrets),
+            }
         });
         let resources: Vec<_> = resources.collect();
+        let calls = [
+            None,
+            None,
+            Some(60),
+            Some(60),
+            Some(20),
+            Some(CallLimit::LEAST),
+        ];
+        let calls = *calls.choose(&mut random).unwrap();
+        let call_limit = calls.map_or(CallLimit::unfelt(), |calls| CallLimit {
+            calls,
+            per: Duration::from_mins(1),
+        });
         let operators = if random.random_bool(0.15) { 2 } else { 1 };
         let election = operators == 2 || random.random_bool(0.05);
         let slow_leases = random.random_bool(0.6);
@@ -130,9 +169,10 @@ impl Schedule {
         } else {
             0
         };
-        let events = Maker::new(random, resources.len(), operators).events();
+        let events = Maker::new(random, resources.len(), secrets, operators).events();
         Self {
             mode,
+            call_limit,
             resources,
             operators,
             election,

@@ -9,7 +9,9 @@ use taurus_port_operator::{
 use tokio::time::Duration;
 
 use crate::{
-    schedule::Event,
+    keys::{self, Keys},
+    resource::credentials,
+    schedule::{Event, Plan},
     server::Trouble,
     sky::{Course, End, Fate, PROXIES},
     world::Shared,
@@ -26,7 +28,8 @@ pub type Wishes = [usize; PROXIES.len()];
 pub struct Script {
     pub shared: Shared,
     pub shifts: [&'static Shift; 2],
-    pub resources: Vec<(usize, u16)>,
+    /// Those that people have made so far.
+    pub resources: Vec<Plan>,
     pub wishes: Wishes,
 }
 
@@ -38,8 +41,7 @@ impl Script {
     /// Creates the resources.
     pub fn begin(&mut self) {
         for number in 0..self.resources.len() {
-            let (proxy, port) = self.resources[number];
-            self.create(number, new(number, proxy, port));
+            self.create(number, new(number, self.resources[number]));
         }
     }
 
@@ -54,6 +56,16 @@ impl Script {
                 if world.edit(*resource, |object| object.spec.port = (*port).into()) {
                     self.wish(*resource);
                 }
+            }
+            Event::Newcomer(plan) => {
+                drop(world);
+                let number = self.resources.len();
+                self.resources.push(*plan);
+                self.create(number, new(number, *plan));
+            }
+            Event::Credentials(resource, number) => {
+                let named = credentials(keys::NAMES[*number]);
+                world.edit(*resource, |object| object.spec.credentials_ref = named);
             }
             Event::EditTimeout(resource, minutes) => {
                 let timeout = format!("{minutes}m");
@@ -86,7 +98,7 @@ impl Script {
                 });
             }
             Event::Abandon(resource, right) => {
-                let stuck = world.stuck_job(self.resources[*resource].0);
+                let stuck = world.stuck_job(self.resources[*resource].proxy);
                 let job = stuck.filter(|_| *right).unwrap_or("job-0".to_owned());
                 world.edit(*resource, |object| abandon(object, job));
             }
@@ -130,8 +142,8 @@ impl Script {
             Event::WritesTake(machine, long) => world.trouble[*machine].writes_take = *long,
             Event::Prune(field) => world.prune(*field),
             Event::Erase => world.erase(),
-            Event::Rotate(grace) => world.keys.rotate(now + grace),
-            Event::Spoil(fault, long) => world.keys.spoil(*fault, now + long),
+            Event::Rotate(keys, grace) => world.keys[*keys].rotate(now + grace),
+            Event::Spoil(keys, fault, long) => world.keys[*keys].spoil(*fault, now + long),
             Event::Refuses(machine, calls, code) => {
                 world.trouble[*machine].refusals = (*calls, *code);
             }
@@ -172,8 +184,8 @@ impl Script {
             }
             world.delete(resource)
         };
-        let (proxy, port) = self.resources[resource];
-        let mut object = deleted.unwrap_or_else(|| new(resource, proxy, port));
+        let plan = self.resources[resource];
+        let mut object = deleted.unwrap_or_else(|| new(resource, plan));
         if !with_status {
             object.status = None;
         }
@@ -209,7 +221,7 @@ impl Script {
     }
 
     fn wish(&mut self, resource: usize) {
-        self.wishes[self.resources[resource].0] += 1;
+        self.wishes[self.resources[resource].proxy] += 1;
     }
 
     /// All faults end; what people wish stays.
@@ -221,7 +233,7 @@ impl Script {
         world.cluster.down_until = [now; 2];
         world.cluster.lag = [Duration::ZERO; 2];
         world.cluster.mend_watches(now);
-        world.keys.heal();
+        world.keys.iter_mut().for_each(Keys::heal);
         world.prune(None);
         world.abandon_what_is_stuck();
         let sky = &mut world.sky;

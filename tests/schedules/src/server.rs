@@ -137,6 +137,10 @@ impl Call {
         pairs.any(|pair| pair == "dryRun=All")
     }
 
+    fn publishes_event(&self) -> bool {
+        self.method == Method::POST && self.path().starts_with("/apis/events.k8s.io")
+    }
+
     fn writes_status(&self) -> bool {
         self.method == Method::PUT && self.path().ends_with("/status")
     }
@@ -144,6 +148,9 @@ impl Call {
 
 async fn serve(shared: &Shared, life: &Arc<Life>, call: &Call) -> io::Result<Answer> {
     let reset = || Err(io::Error::other("connection reset"));
+    if call.publishes_event() {
+        shared.lock().note_published(&call.body);
+    }
     if call.writes_status() {
         let takes = {
             let trouble = &shared.lock().trouble[life.machine];

@@ -19,7 +19,7 @@ mod shown;
 pub use jobs::{Course, End, Work};
 
 /// The instances and the proxies on them; the number of a proxy is its place.
-pub const PROXIES: [(&str, &str); 3] = [
+pub const PROXIES: [(&str, &str); 5] = [
     (
         "00000000000000000000000000000001po01",
         "00000000000000000000000000000001in07",
@@ -30,6 +30,14 @@ pub const PROXIES: [(&str, &str); 3] = [
     ),
     (
         "00000000000000000000000000000003po01",
+        "00000000000000000000000000000002in07",
+    ),
+    (
+        "00000000000000000000000000000004po01",
+        "00000000000000000000000000000001in07",
+    ),
+    (
+        "00000000000000000000000000000005po01",
         "00000000000000000000000000000002in07",
     ),
 ];
@@ -83,6 +91,8 @@ pub struct Sky {
     pub mode: Mode,
     now: u64,
     ports: [u16; PROXIES.len()],
+    /// Whether a job of ours set the port last.
+    moved_by_us: [bool; PROXIES.len()],
     /// What each proxy was told to listen on, and since when.
     history: [Vec<(u64, u16)>; PROXIES.len()],
     pub works: Vec<Work>,
@@ -120,7 +130,8 @@ impl Sky {
         Self {
             mode,
             now: 0,
-            ports: [port; 3],
+            ports: [port; PROXIES.len()],
+            moved_by_us: [false; PROXIES.len()],
             history: std::array::from_fn(|_| vec![(0, port)]),
             works: Vec::new(),
             transit: Vec::new(),
@@ -134,7 +145,7 @@ impl Sky {
             fates: VecDeque::new(),
             courses: VecDeque::new(),
             foreign_until: [0; 2],
-            gone_until: [0; 3],
+            gone_until: [0; PROXIES.len()],
             status: None,
             reads_fail: None,
             tasks_fail: None,
@@ -185,10 +196,16 @@ impl Sky {
         self.ports[proxy]
     }
 
+    /// Whether a job of ours set the port that a proxy has.
+    pub fn is_moved_by_us(&self, proxy: usize) -> bool {
+        self.moved_by_us[proxy]
+    }
+
     /// Somebody else sets a port.
     pub fn drift(&mut self, proxy: usize, port: u16) {
         if self.ports[proxy] != port {
             self.tally[proxy].drifts += 1;
+            self.moved_by_us[proxy] = false;
             self.set(proxy, self.now, port);
         }
     }
@@ -249,11 +266,9 @@ impl Sky {
         if let Some(work) = open.find(|work| work.ends() == at) {
             work.ended = true;
             let (proxy, to) = (work.proxy, work.to);
-            let port = if work.course.end == End::Moves {
-                to
-            } else {
-                self.ports[proxy]
-            };
+            let moves = work.course.end == End::Moves;
+            let port = if moves { to } else { self.ports[proxy] };
+            self.moved_by_us[proxy] |= moves;
             self.set(proxy, at, port);
         }
     }

@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use rand::rngs::SmallRng;
+use taurus_port_operator::cloud::budget::CallLimit;
 use tokio::time::{Duration, Instant};
 
 use crate::{
     checks::Book,
     cluster::Cluster,
     flaw::Flaw,
-    keys::Keys,
+    keys::{self, Keys},
     life::{Life, MOST_CALLS},
     server::Trouble,
     sky::Sky,
@@ -29,9 +30,11 @@ pub struct World {
     pub flaw: Option<Flaw>,
     pub cluster: Cluster,
     pub sky: Sky,
-    pub keys: Keys,
+    pub keys: [Keys; keys::NAMES.len()],
     pub book: Book,
     pub calls: u64,
+    /// How many calls of the cloud a process may make with one credential.
+    pub call_limit: CallLimit,
     /// Who makes more never comes to rest.
     pub most_calls: u64,
     /// The process that runs on each machine.
@@ -80,9 +83,10 @@ impl World {
             flaw,
             cluster: Cluster::new(flaw),
             sky,
-            keys: Keys::default(),
+            keys: std::array::from_fn(Keys::numbered),
             book: Book::default(),
             calls: 0,
+            call_limit: CallLimit::unfelt(),
             most_calls: MOST_CALLS,
             lives: [None, None],
             trouble: <[Trouble; 2]>::default(),
@@ -98,6 +102,12 @@ impl World {
     /// Milliseconds since the beginning.
     pub fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether the cloud accepts this access key.
+    pub fn accepts(&self, access_key: &str) -> bool {
+        let now = self.now();
+        self.keys.iter().any(|keys| keys.accepts(access_key, now))
     }
 
     /// Notes that a promise was broken.

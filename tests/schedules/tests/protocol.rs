@@ -61,7 +61,7 @@ async fn c12a_c12b_no_change_begins_while_a_definition_drops_any_of_the_record()
         "lastChange",
         "lastChange/finishedAt",
         "failures",
-        "failures/0/failed",
+        "failures/*/failed",
         "corrections",
         "subjectUID",
         "appliedPort",

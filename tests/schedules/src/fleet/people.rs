@@ -84,14 +84,14 @@ impl Fleet {
     /// From now on the cloud does not know what the first tenant's Secret holds.
     pub fn revoke(&self) {
         let mut world = self.shared.lock();
-        world.keys.hold_a_token("a token that nobody knows");
+        world.keys[0].hold_a_token("a token that nobody knows");
     }
 
     /// From now on the first tenant's Secret lacks a key.
     pub fn spoil(&self) {
         let mut world = self.shared.lock();
-        world.keys = keys::Keys::default();
-        world.keys.spoil(keys::Fault::Incomplete, u64::MAX);
+        world.keys[0] = keys::Keys::numbered(0);
+        world.keys[0].spoil(keys::Fault::Incomplete, u64::MAX);
     }
 
     /// Whether a resource is Ready.

@@ -6,7 +6,7 @@ use taurus_port_operator::{
     crd::ManagementPolicy,
 };
 
-use super::{Event, PORTS};
+use super::{Event, PORTS, Plan, pruned::PRUNED};
 use crate::{
     keys::Fault,
     server::WriteFault,
@@ -24,41 +24,28 @@ const MEANINGS: [Meaning; 8] = [
     Meaning::UnknownRefusal,
 ];
 
-/// What an older definition may lack. `observedGeneration` has a story of its own: without it the rules of status can't be held.
-const PRUNED: [&str; 16] = [
-    "change",
-    "change/jobID",
-    "change/phase",
-    "change/intendedAt",
-    "change/submittedAt",
-    "change/attempt",
-    "change/fromPort",
-    "change/toPort",
-    "change/generation",
-    "change/id",
-    "lastChange",
-    "lastChange/outcome",
-    "failures",
-    "subjectUID",
-    "appliedPort",
-    "corrections",
-];
-
 /// Makes the events of a schedule.
 pub(super) struct Maker {
     random: SmallRng,
     resources: usize,
+    secrets: usize,
     operators: usize,
     /// Whether a job may still get stuck: one annotation names one job.
     sticks: bool,
 }
 
 impl Maker {
-    /// For so many resources and operators.
-    pub(super) fn new(random: SmallRng, resources: usize, operators: usize) -> Self {
+    /// For so many resources at the beginning, Secrets and operators.
+    pub(super) fn new(
+        random: SmallRng,
+        resources: usize,
+        secrets: usize,
+        operators: usize,
+    ) -> Self {
         Self {
             random,
             resources,
+            secrets,
             operators,
             sticks: true,
         }
@@ -94,12 +81,28 @@ impl Maker {
         self.random.random_range(0..self.resources)
     }
 
+    /// One more resource.
+    fn newcomer(&mut self) -> Event {
+        let proxy = self.random.random_range(0..PROXIES.len());
+        self.resources += 1;
+        Event::Newcomer(Plan {
+            // Often one that nobody else has.
+            proxy: self.pick(&[proxy, PROXIES.len() - 1, PROXIES.len() - 2]),
+            port: self.pick(&PORTS),
+            keys: self.secret(),
+        })
+    }
+
+    fn secret(&mut self) -> usize {
+        self.random.random_range(0..self.secrets)
+    }
+
     fn machine(&mut self) -> usize {
         self.random.random_range(0..self.operators)
     }
 
     fn event(&mut self) -> Event {
-        match self.below(77) {
+        match self.below(85) {
             0..=6 => Event::Want(self.resource(), self.pick(&PORTS)),
             7 => Event::EditTimeout(self.resource(), 30 + self.below(60)),
             8 => Event::Policy(
@@ -172,10 +175,10 @@ impl Maker {
                 let far = 6 * 3600;
                 Event::Clock(self.machine(), self.pick(&[0, 3, -3, 30, seconds, far, 0]))
             }
-            50 => Event::Rotate(self.pick(&[0, 60_000, 600_000])),
+            50 => Event::Rotate(self.secret(), self.pick(&[0, 60_000, 600_000])),
             51..=52 => {
                 let faults = [Fault::Gone, Fault::Incomplete, Fault::Unknown];
-                Event::Spoil(self.pick(&faults), self.below(1_200_000))
+                Event::Spoil(self.secret(), self.pick(&faults), self.below(1_200_000))
             }
             53..=54 => Event::Abandon(self.resource(), self.random.random_bool(0.7)),
             55 => Event::WriteFails(self.machine(), WriteFault::Late(self.below(90_000))),
@@ -186,6 +189,8 @@ impl Maker {
             58..=59 => Event::NextCourse(self.stuck_course()),
             70..=71 => Event::Stranger(self.random.random_range(0..PROXIES.len())),
             72..=74 => Event::Stop(self.machine()),
+            77..=82 => self.newcomer(),
+            83 => Event::Credentials(self.resource(), self.secret()),
             _ => Event::Recreate(self.resource(), false),
         }
     }

@@ -1,13 +1,13 @@
 //! What people do to resources, and to the records of jobs.
 
 use kube::ResourceExt as _;
-use taurus_port_operator::crd::{ABANDON_JOB, CredentialsReference, TaurusProxyPort};
+use taurus_port_operator::crd::{ABANDON_JOB, TaurusProxyPort};
 
 use super::name_of;
 use crate::{
-    ELSEWHERE,
-    resource::resource,
-    schedule::MOST_RESOURCES,
+    ELSEWHERE, keys,
+    resource::{credentials, resource},
+    schedule::Plan,
     sky::{PROXIES, instance_of},
     world::World,
 };
@@ -32,6 +32,7 @@ impl World {
         let now = self.now();
         let deleted = self.cluster.delete(&name_of(resource), now)?;
         self.reign_of_deleted(&deleted);
+        self.note_deleted(&deleted);
         Some(deleted)
     }
 
@@ -48,9 +49,7 @@ impl World {
         if self.cluster.get(&name).is_none() {
             let mut stranger = resource(&name, instance, &format!("{}po01", "f".repeat(32)), 3399);
             stranger.metadata.namespace = Some(ELSEWHERE.to_owned());
-            stranger.spec.credentials_ref = Some(CredentialsReference {
-                name: "nothing".to_owned(),
-            });
+            stranger.spec.credentials_ref = credentials("nothing");
             abandon(&mut stranger, job);
             self.cluster.create(stranger, now);
         } else {
@@ -84,15 +83,15 @@ impl World {
 
     /// Whoever has a resource on an instance with a stuck job says that it does nothing any more.
     pub(super) fn abandon_what_is_stuck(&mut self) {
-        for resource in 0..MOST_RESOURCES {
-            let object = self.cluster.get(&name_of(resource));
-            let proxy = object.and_then(|object| {
-                PROXIES
-                    .iter()
-                    .position(|(id, _)| *id == object.spec.proxy_id)
-            });
-            if let Some(job) = proxy.and_then(|proxy| self.stuck_job(proxy)) {
-                self.edit(resource, |object| abandon(object, job));
+        let now = self.now();
+        let stuck = self.cluster.all().filter_map(|object| {
+            let mut proxies = PROXIES.iter();
+            let proxy = proxies.position(|(id, _)| *id == object.spec.proxy_id)?;
+            Some((object.name_any(), self.stuck_job(proxy)?))
+        });
+        for (name, job) in stuck.collect::<Vec<_>>() {
+            if self.cluster.edit(&name, now, |object| abandon(object, job)) {
+                self.stored(&name);
             }
         }
     }
@@ -129,7 +128,9 @@ pub(super) fn abandon(object: &mut TaurusProxyPort, job: String) {
 }
 
 /// A resource as people make it.
-pub(super) fn new(number: usize, proxy: usize, port: u16) -> TaurusProxyPort {
-    let (proxy, instance) = PROXIES[proxy];
-    resource(&name_of(number), instance, proxy, port)
+pub(super) fn new(number: usize, plan: Plan) -> TaurusProxyPort {
+    let (proxy, instance) = PROXIES[plan.proxy];
+    let mut object = resource(&name_of(number), instance, proxy, plan.port);
+    object.spec.credentials_ref = credentials(keys::NAMES[plan.keys]);
+    object
 }

@@ -70,17 +70,19 @@ impl Sky {
         })
     }
 
-    /// As three walks give them: what is pending or running, and what was created since then.
+    /// What was created since then.
     pub fn tasks_since(&self, since: Timestamp) -> Result<TaskList, Meaning> {
         let mut list = self.tasks()?;
-        list.tasks.retain(|task| {
-            let by_status = match &task.state {
-                JobState::Pending => true,
-                JobState::Running(word) => word == "Running",
-                _ => false,
-            };
-            by_status || task.created.is_some_and(|created| created >= since)
-        });
+        list.tasks
+            .retain(|task| task.created.is_some_and(|created| created >= since));
+        Ok(list)
+    }
+
+    /// What runs.
+    pub fn running(&self) -> Result<TaskList, Meaning> {
+        let mut list = self.tasks()?;
+        list.tasks
+            .retain(|task| matches!(&task.state, JobState::Running(word) if word == "Running"));
         Ok(list)
     }
 
