@@ -251,7 +251,10 @@ fn absent(facts: &Facts<'_>) -> Step {
             facts.pace.denied_check.min(facts.resync),
         ),
         _ if facts.is_settled() => Step::Keep(facts.pace.missing_gap),
-        _ => Step::Hold(trouble::confirming_absence(facts), facts.pace.missing_gap),
+        _ => {
+            let (cause, wait) = trouble::confirming_absence(facts);
+            Step::Hold(cause, wait)
+        }
     }
 }
 

@@ -245,9 +245,10 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, of: Unresolved<
         }
         Some(_) => {
             let seen = watch.untouched.map_or(facts.now.uptime, |seen| seen.first);
-            let proven = seen.saturating_add(pace.proof_gap);
-            let at = facts.shown_at(proven.max(end.at()));
-            Step::Hold(of.meanwhile(at), pace.proof_gap)
+            let proven = seen.saturating_add(pace.proof_gap).max(end.at());
+            let left = Some(proven.saturating_sub(facts.now.uptime)).filter(|left| !left.is_zero());
+            let wait = left.map_or(pace.proof_gap, |left| left.min(pace.proof_gap));
+            Step::Hold(of.meanwhile(facts.shown_at(proven)), wait)
         }
         None => troubled(facts, &trouble::unreadable_port(), meanwhile),
     }

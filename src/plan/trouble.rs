@@ -113,7 +113,7 @@ pub fn of_error(
     confirmed: bool,
 ) -> (Cause, Duration) {
     if error.meaning == Meaning::NotFound && !confirmed {
-        return (confirming_absence(facts), facts.pace.missing_gap);
+        return confirming_absence(facts);
     }
     let delay = backoff::after_error(error, count, facts.pace);
     let blocked = Cause::Blocked(Trouble::Cloud(error.clone()), None);
@@ -126,12 +126,14 @@ pub fn of_error(
     }
 }
 
-/// What is said before the proxy has been looked for once more.
-pub fn confirming_absence(facts: &Facts<'_>) -> Cause {
+/// What is said before the proxy has been looked for once more, and the wait before that.
+pub fn confirming_absence(facts: &Facts<'_>) -> (Cause, Duration) {
+    let gap = facts.pace.missing_gap;
     let missing = facts.session.missing.as_deref();
-    let first = missing.map_or(facts.now.uptime, |missing| missing.first);
-    let at = facts.shown_at(first.saturating_add(facts.pace.missing_gap));
-    Cause::ConfirmingAbsence(at.unwrap_or(facts.now.wall))
+    let since = missing.map_or(Duration::ZERO, |missing| facts.now.elapsed(missing.first));
+    let left = Some(gap.saturating_sub(since)).filter(|left| !left.is_zero());
+    let wait = left.unwrap_or(gap);
+    (Cause::ConfirmingAbsence(facts.now.after(wait)), wait)
 }
 
 /// Whether the time of the next try is worth a write of the status: the other side, the budget of calls or the kind of the refusal
