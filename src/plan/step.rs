@@ -77,9 +77,9 @@ pub struct Retry {
 /// When a wait ends, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// It ends then, by the operator's own clock alone.
+    /// What is waited for is over then, at the latest.
     Until(Timestamp),
-    /// It ends then or later: something else has to be seen, or another try made, which may not work.
+    /// It ends then or later: something else has to be seen as well, or another try is made, which may not work.
     NotBefore(Timestamp),
 }
 
@@ -246,7 +246,7 @@ impl Cause {
         let after = |wait: Duration| now.wall.checked_add(wait).ok().map(End::Until);
         match self {
             Self::WatchingOutcome(at) | Self::ListBehind { until: at, .. } => Some(End::Until(*at)),
-            Self::Verifying(at) => at.map(End::Until),
+            Self::Verifying(at) | Self::JobLost(_, at) => at.map(End::Until),
             Self::Newcomer | Self::ListsLag(..) | Self::GivenUpLately(_) | Self::TakingOver => {
                 after(delay)
             }
@@ -256,7 +256,6 @@ impl Cause {
             }
             Self::WaitingForCalls(at) | Self::ConfirmingAbsence(at) => Some(End::NotBefore(*at)),
             Self::OutcomeUnknown(at)
-            | Self::JobLost(_, at)
             | Self::JobAbandoned(_, at)
             | Self::Passing(_, at)
             | Self::Blocked(_, at) => at.map(End::NotBefore),

@@ -95,7 +95,7 @@ fn n04_a_job_that_is_lost_counts_as_over_at_the_time_that_is_said() {
     world
         .run_until(5 * MINUTE, |world| world.reason() == "OutcomeUnknown")
         .unwrap();
-    let at = stands(&mut world, NOT_BEFORE);
+    let at = stands(&mut world, UNTIL);
     assert!((seen + 31 * MINUTE..=seen + 32 * MINUTE).contains(&at));
     assert_eq!(world.puts(), 1);
     world.run(40);

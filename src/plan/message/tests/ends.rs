@@ -68,7 +68,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
         Kind::TakingOver => (Cause::TakingOver, Says::Until),
         // Unless a task of the instance is at work: that ends when it ends.
         Kind::OutcomeUnknown => (Cause::OutcomeUnknown(Some(time)), Says::NotBefore),
-        Kind::JobLost => (Cause::JobLost(job(), Some(time)), Says::NotBefore),
+        Kind::JobLost => (Cause::JobLost(job(), Some(time)), Says::Until),
         Kind::JobAbandoned => (Cause::JobAbandoned(job(), Some(time)), Says::NotBefore),
         Kind::WaitingForCalls => (Cause::WaitingForCalls(time), Says::NotBefore),
         Kind::ConfirmingAbsence => (Cause::ConfirmingAbsence(time), Says::NotBefore),
