@@ -91,9 +91,8 @@ pub fn too_many() -> CloudError {
 
 /// Each try costs all these calls, and other resources of the credential wait for theirs: the next one is not soon.
 fn too_many_tasks(bound: &str) -> CloudError {
-    let minutes = WALK_WITHIN.as_secs() / 60;
     let text = format!(
-        "the project has more tasks than can be read {bound}, and a change needs all of them; it is tried again after {minutes} minutes"
+        "the project has more tasks than can be read {bound}, and a change needs all of them; it is tried again by itself"
     );
     CloudError {
         retry_after: Some(WALK_WITHIN),

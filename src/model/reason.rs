@@ -47,11 +47,12 @@ pub enum Reason {
     /// running. The next change waits until the time in the message, at most 160 seconds. `Observe` does not wait.
     CheckingEarlierChanges,
     /// A change on the instance completed, or a job was given up, less than two minutes ago, and the cloud's lists may lag behind it.
-    /// The next change waits until the time in the message; where that names two ports and no time, the list has fallen back and is
-    /// read again.
+    /// The next change waits until the time in the message; where that names two ports, the list has fallen back and is read again
+    /// until then.
     CloudListsLag,
     /// It is not known whether a change was begun, after a lost answer or a crash. The operator watches the task list and the
-    /// port for 160 seconds before it does anything else, or longer where the cloud no longer knows the job of the change.
+    /// port for 160 seconds before it does anything else, or longer where the cloud no longer knows the job of the change. The message
+    /// has the time, except while a task of the instance is at work.
     OutcomeUnknown,
     /// An attempt failed, or drift was corrected a short while ago; the next step follows at the time in the message.
     BackingOff,
@@ -59,7 +60,8 @@ pub enum Reason {
     ProxyBusy,
     /// Another resource's change on the same instance goes first.
     WaitingForInstance,
-    /// A limit of the operator is reached: changes at once, changes within an hour, or calls of the cloud. This resource waits for its turn.
+    /// A limit of the operator is reached: changes at once, changes within an hour, calls of the cloud, or calls that are under way at
+    /// once and get no answer. This resource waits for its turn.
     #[strum(message = "see [limits.md](limits.md)")]
     WaitingForBudget,
     /// Several changes in a row failed on different proxies, perhaps for a common cause: no new change begins until the time in
@@ -88,7 +90,7 @@ pub enum Reason {
         message = "if it lasts, check the webhooks on `taurusproxyports/status` and the API server"
     )]
     ChangeNotSent,
-    /// The cloud asks for fewer calls.
+    /// The cloud asks for fewer calls. Where the resource waits for one, the message says when it is made at the earliest.
     #[strum(message = "set a longer `--resync`")]
     Throttled,
     /// The cloud's answer can't be understood; the message has its beginning.

@@ -110,6 +110,12 @@ impl Facts<'_> {
         self.session.age(time, self.now)
     }
 
+    /// The wall clock's time at an uptime that is yet to come, for people.
+    pub fn shown_at(&self, uptime: Duration) -> Option<Timestamp> {
+        let left = uptime.saturating_sub(self.now.uptime);
+        (!left.is_zero()).then(|| self.now.after(left))
+    }
+
     /// Whether it is known that no change from before this object is at work.
     pub fn is_vetted(&self) -> bool {
         self.record.vetted && self.session.doubted.is_none()

@@ -3,6 +3,8 @@
 //! Promises to name who refused: the operator itself, the database service, the gateway before it, or IAM. "Refuses" is said
 //! only of who was asked.
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::Message;
 use crate::{
     cloud::{CloudError, Meaning},
@@ -11,8 +13,8 @@ use crate::{
 };
 
 /// What only a person can put right.
-pub fn blocked(trouble: &Trouble, desired: &Desired) -> Message {
-    match trouble {
+pub fn blocked(trouble: &Trouble, again: Option<Timestamp>, desired: &Desired) -> Message {
+    let message = match trouble {
         Trouble::CredentialsUnset(what)
         | Trouble::CredentialsMissing(what)
         | Trouble::CredentialsInvalid(what) => Message::plain(what.clone()),
@@ -20,6 +22,14 @@ pub fn blocked(trouble: &Trouble, desired: &Desired) -> Message {
             Some(who) => refused(who, error, desired),
             None => by_the_operator(error),
         },
+    };
+    match again {
+        // The time follows.
+        Some(_) => Message {
+            own: format!("{}; the change is tried again", message.own),
+            ..message
+        },
+        None => message,
     }
 }
 
@@ -39,8 +49,7 @@ pub fn passing(error: &CloudError) -> Message {
         (Meaning::Malformed, _) => "the cloud's answer can't be understood; it is asked again",
         (Meaning::UnknownRefusal | Meaning::Rejected, who) => {
             let own = format!(
-                "{} refuses a call, for a reason that says nothing about the port; it is asked again after 5 minutes, later every \
-                 hour",
+                "{} refuses a call, for a reason that says nothing about the port; it is asked again, at last every hour",
                 who.unwrap_or("the cloud")
             );
             return Message::quoting(own, error.to_string());
@@ -111,8 +120,7 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
         ),
         Meaning::Rejected => format!("{who} refuses what was asked for{code}"),
         Meaning::Blocked => format!(
-            "correct the state of the instance in the cloud's console; {who} can't change the port in this state, and is asked again \
-             every hour{code}"
+            "correct the state of the instance in the cloud's console; {who} can't change the port in this state{code}"
         ),
         Meaning::Busy
         | Meaning::Throttled

@@ -27,6 +27,7 @@ use crate::{
     plan::{
         self, Decision, backoff,
         facts::{Facts, Observed},
+        protocol,
         record::{Change, Record},
         settle,
         step::{Cause, Order, Progress, Step},
@@ -223,7 +224,7 @@ impl Turn<'_> {
             Answer::NothingToDo => {
                 let record = Record::of(&self.object);
                 let record = settle::advance(record, Progress::JobDone, self.now());
-                let step = Step::Hold(Cause::Verifying, Pace::real().poll_first);
+                let step = protocol::nothing_to_do(self.now(), &Pace::real());
                 let decision = Decision {
                     record,
                     session: self.process.session.clone(),
