@@ -70,7 +70,10 @@ impl Link {
             if !world.keys.accepts(&self.access_key, world.now()) {
                 return Err(error(Meaning::Unauthenticated));
             }
-            read(&world.sky).map_err(error)
+            read(&world.sky).map_err(|meaning| CloudError {
+                retry_after: world.sky.retry_after,
+                ..error(meaning)
+            })
         };
         self.life.call(&self.shared, true, reading).await
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use rand::rngs::SmallRng;
+use taurus_port_operator::telemetry::metrics::Metrics;
 use tokio::time::{Duration, Instant};
 
 use crate::{
@@ -46,6 +47,10 @@ pub struct World {
     pub retired: Option<usize>,
     /// The field of the status that the definition lacks, and since when, in milliseconds.
     pub pruning: Option<(&'static str, u64)>,
+    /// When the last process began to lead, in milliseconds.
+    pub led_since: Option<u64>,
+    /// The figures of the newest process, where somebody wants to know.
+    pub metrics: Option<Arc<Metrics>>,
     /// What was broken.
     pub breaches: Vec<String>,
     /// What happened, where somebody wants to know.
@@ -90,6 +95,8 @@ impl World {
             slow_leases: false,
             retired: None,
             pruning: None,
+            led_since: None,
+            metrics: None,
             breaches: Vec::new(),
             trace: traced.then(Vec::new),
         }
@@ -98,6 +105,13 @@ impl World {
     /// Milliseconds since the beginning.
     pub fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A process begins, and its figures with it.
+    pub fn begin_figures(&mut self) -> Option<Arc<Metrics>> {
+        let metrics = self.metrics.is_some().then(Arc::<Metrics>::default);
+        self.metrics.clone_from(&metrics);
+        metrics
     }
 
     /// Notes that a promise was broken.
