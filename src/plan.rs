@@ -246,10 +246,9 @@ fn unread(facts: &Facts<'_>) -> Step {
 
 fn absent(facts: &Facts<'_>) -> Step {
     match &facts.session.missing {
-        Some(seen) if seen.confirmed(facts.pace.missing_gap) => Step::Hold(
-            Cause::ProxyNotFound,
-            facts.pace.denied_check.min(facts.resync),
-        ),
+        Some(seen) if seen.confirmed(facts.pace.missing_gap) => {
+            Step::Hold(Cause::ProxyNotFound, facts.pace.denied_check)
+        }
         _ if facts.is_settled() => Step::Keep(facts.pace.missing_gap),
         _ => {
             let (cause, wait) = trouble::confirming_absence(facts);

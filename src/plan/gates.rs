@@ -193,7 +193,7 @@ fn drift_damping(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
         Correction::Contested(wait) => {
             let until = facts.now.after(wait);
             let cause = Cause::DriftContested { port, until };
-            Some(Step::Hold(cause, wait.min(facts.resync)))
+            Some(Step::Hold(cause, wait))
         }
     }
 }

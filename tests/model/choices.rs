@@ -34,9 +34,7 @@ impl Protocol {
             events.push(Event::Depose);
         }
         self.jobs(state, events);
-        if self.bounds.faults == 0 || state.faults > 0 {
-            events.extend(state.sky.echoes().map(Event::FallBack));
-        }
+        events.extend(state.sky.echoes().map(Event::FallBack));
         if state.faults > 0 || self.bounds.jumps {
             events.extend([true, false].map(|ahead| Event::Jump { ahead }));
         }

@@ -94,9 +94,13 @@ impl Event {
     /// Whether it is one of the bounded faults. That who was taken over from begins from an old view goes with the take-over.
     pub fn is_fault(self, state: &State) -> bool {
         match self {
-            Self::Tick | Self::Want(_) | Self::Depose | Self::Open(_) | Self::Keep(_) => false,
-            Self::Drift(_)
+            Self::Tick
+            | Self::Want(_)
+            | Self::Depose
             | Self::FallBack(_)
+            | Self::Open(_)
+            | Self::Keep(_) => false,
+            Self::Drift(_)
             | Self::Jump { .. }
             | Self::Crash(_)
             | Self::TakeOver

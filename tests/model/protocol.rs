@@ -149,9 +149,7 @@ impl Model for Protocol {
             next.credit = next.credit.min(state.credit);
         } else {
             let jumps = self.bounds.jumps && matches!(event, Event::Jump { .. });
-            // In a model without faults the list falls back as often as it may.
-            let falls_back = self.bounds.faults == 0 && matches!(event, Event::FallBack(_));
-            next.faults -= u8::from(event.is_fault(state) && !jumps && !falls_back);
+            next.faults -= u8::from(event.is_fault(state) && !jumps);
         }
         let next = next.canonical();
         (next != *state).then_some(next)

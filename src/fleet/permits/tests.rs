@@ -173,6 +173,26 @@ fn never_more_are_under_way_than_allowed() {
 }
 
 #[test]
+fn r05_who_waits_learns_how_many_changes_of_deleted_resources_are_in_its_way() {
+    let mut ledger = ledger(2, 60);
+    ledger.start(1, 0);
+    ledger.start(2, 0);
+    let full = |deleted| Err(Refusal::Limit(Limit::Concurrent { most: 2, deleted }));
+    assert_eq!(ledger.ask(3, 0), full(0));
+    ledger.deleted("1");
+    assert_eq!(ledger.ask(3, 0), full(1));
+    ledger.deleted("2");
+    assert_eq!(ledger.ask(3, 0), full(2));
+    // The share of a blocked one is given to others; with the other one its count ends.
+    ledger.count(&instance(1), false);
+    ledger.start(3, 1);
+    assert_eq!(ledger.ask(4, 1), full(1));
+    ledger.release(&instance(2));
+    ledger.start(4, 1);
+    assert_eq!(ledger.ask(5, 1), full(0));
+}
+
+#[test]
 fn who_is_blocked_keeps_its_instance_and_gives_its_share_to_others() {
     let mut ledger = ledger(1, 60);
     ledger.start(1, 0);

@@ -248,3 +248,24 @@ fn a_port_that_differs_is_ascribed_to_nobody() {
         assert!(text.contains("port 3307"), "{text}");
     }
 }
+
+#[test]
+fn r05_a_wait_for_changes_of_deleted_resources_says_so() {
+    for (deleted, of_deleted) in [
+        (0, ""),
+        (1, " (1 of a resource that was deleted meanwhile)"),
+        (2, " (2 of resources that were deleted meanwhile)"),
+    ] {
+        let text = said(&Cause::WaitingForLimit(Limit::Concurrent {
+            most: 5,
+            deleted,
+        }));
+        assert_eq!(
+            text,
+            format!(
+                "5 changes are under way or about to begin{of_deleted}, the most that the operator's --max-concurrent-changes \
+                 allows; this one begins when its turn has come"
+            )
+        );
+    }
+}

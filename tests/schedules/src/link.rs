@@ -132,7 +132,10 @@ impl Link {
             if !world.accepts(&self.access_key) {
                 return Err(error(Meaning::Unauthenticated));
             }
-            read(&world.sky).map_err(error)
+            read(&world.sky).map_err(|meaning| CloudError {
+                retry_after: world.sky.retry_after,
+                ..error(meaning)
+            })
         };
         let answer = self.life.call(&self.shared, true, reading).await;
         match &answer {

@@ -92,10 +92,15 @@ fn change_of(fleet: &Fleet, proxy: usize, since: Duration) -> Option<Duration> {
 }
 
 /// How long it takes from an edit to the change of the port.
-#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 async fn edit(fleet: &Fleet, proxy: usize, longest: Duration) -> Duration {
     let asked = fleet.now();
     fleet.want(proxy, 3307);
+    changed(fleet, proxy, asked, longest).await
+}
+
+/// How long it takes from then to the change of the port.
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+async fn changed(fleet: &Fleet, proxy: usize, asked: Duration, longest: Duration) -> Duration {
     until(fleet, longest, |fleet| {
         change_of(fleet, proxy, asked).is_some()
     })
@@ -207,7 +212,21 @@ async fn share(delete: bool) -> Duration {
         (0..5).for_each(|number| fleet.delete(number));
     }
     fleet.revoke();
-    edit(&fleet, 5, 25 * HOUR).await
+    let asked = fleet.now();
+    fleet.want(5, 3307);
+    sleep(20 * SECOND).await;
+    let all = "5 changes are under way or about to begin";
+    let of_whom = if delete {
+        " (5 of resources that were deleted meanwhile)"
+    } else {
+        ""
+    };
+    let waits = format!(
+        "{all}{of_whom}, the most that the operator's --max-concurrent-changes allows; this one begins when its turn has come"
+    );
+    let said = fleet.said(5);
+    assert!(said.contains(&waits), "{said}");
+    changed(&fleet, 5, asked, 25 * HOUR).await
 }
 
 #[tokio::test(start_paused = true)]

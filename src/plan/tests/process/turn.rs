@@ -301,6 +301,7 @@ impl Turn<'_> {
         self.write(desired, observed, &decision)?;
         let delay = match &decision.step {
             Step::Rest => resync(),
+            Step::Keep(delay) | Step::Hold(_, delay) if observed.has_failed() => *delay,
             Step::Keep(delay) | Step::Hold(_, delay) => (*delay).min(resync()),
             Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => Pace::real().poll_first,
         };
