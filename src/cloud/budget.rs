@@ -262,16 +262,18 @@ impl Budget {
     fn used_up(&self, urgency: Urgency, wait: Duration) -> CloudError {
         self.observer.call_put_off(urgency);
         let calls = self.limit.calls;
-        let bound = match self.lock().bucket.shrunk_to() {
-            Some(left) => format!(
-                "since the cloud has asked for fewer: {left} of the {calls} a minute are made that"
-            ),
-            None => format!("since {calls} a minute are what"),
+        // How many are left changes all the time, and is no cause to say it anew.
+        let text = if self.lock().bucket.is_shrunk() {
+            format!(
+                "this credential has used up its calls: the cloud asked for fewer, so the operator makes fewer than the {calls} a minute \
+                 of --calls-per-minute for now; it tries again by itself"
+            )
+        } else {
+            format!(
+                "this credential has used up the {calls} calls a minute that the operator's --calls-per-minute allows; the operator \
+                 tries again by itself; if this lasts, raise it if the cloud allows more"
+            )
         };
-        let text = format!(
-            "waiting for calls of the cloud: those of this credential are used up, {bound} the operator's --calls-per-minute allows; it \
-             is tried again by itself"
-        );
         CloudError {
             retry_after: Some(wait),
             ..CloudError::local(Meaning::OutOfCalls, text)
