@@ -494,6 +494,20 @@ mod tests {
         let budget = budget(60);
         let greedy = budget.allow(Urgency::Change, 1000).await.unwrap_err();
         assert_eq!(greedy.meaning, Meaning::OutOfCalls);
-        assert!(greedy.text.contains("--calls-per-minute"));
+        let says = "this credential has used up the 60 calls a minute that the operator's --calls-per-minute allows";
+        assert!(greedy.text.starts_with(says), "{greedy}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_said_of_fewer_calls_is_the_same_while_they_grow_back() {
+        let budget = budget(60);
+        budget.refused();
+        let used_up = || budget.used_up(Urgency::Change, Duration::ZERO).text;
+        let before = used_up();
+        assert!(before.contains("the cloud asked for fewer"), "{before}");
+        clock::pause(Duration::from_mins(2)).await;
+        let calls = budget.allow(Urgency::Change, 1).await.unwrap();
+        drop(calls);
+        assert_eq!(used_up(), before);
     }
 }

@@ -33,13 +33,9 @@ pub enum PortError {
 pub fn because_reserved() -> String {
     let runs = RESERVED.chunk_by(|one, next| one.checked_add(1) == Some(*next));
     let runs: Vec<String> = runs
-        .filter_map(|run| Some((run.first()?, run.last()?)))
-        .map(|(first, last)| {
-            if first == last {
-                first.to_string()
-            } else {
-                format!("{first}-{last}")
-            }
+        .flat_map(|run| match run {
+            [first, _, .., last] => vec![format!("{first}-{last}")],
+            few => few.iter().map(u16::to_string).collect(),
         })
         .collect();
     format!(
