@@ -157,7 +157,9 @@ pub fn in_order(policy: ManagementPolicy, wanted: Port, actual: Option<u16>) -> 
     let actual = actual.map_or("an unknown port".to_owned(), |port| format!("port {port}"));
     Message::plain(match policy {
         ManagementPolicy::Observe if actual != format!("port {wanted}") => {
-            format!("the proxy listens on {actual}; only observed, port {wanted} would be set")
+            format!(
+                "the proxy listens on {actual}; managementPolicy is Observe, so port {wanted} is not set"
+            )
         }
         _ => format!("the proxy listens on {actual}"),
     })
@@ -203,8 +205,8 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
              ago; the list is read again"
         )),
         Cause::WaitingForCalls(_) => Message::plain(
-            "waiting to be looked at: more calls of the cloud are wanted than the operator's --calls-per-minute allows, or than the cloud \
-             does, which may have asked for fewer",
+            "waiting for a free call of the cloud: the resources of this credential need more calls than the operator's \
+             --calls-per-minute, or the cloud at the moment, allows; the operator looks at this one when its turn comes",
         ),
         Cause::Newcomer => {
             Message::plain("checking that no earlier change is still running on this proxy")
@@ -233,9 +235,9 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             "spec.suspend is true, so port {} is not set: set spec.suspend to false to go on",
             desired.port
         )),
-        Cause::Deleting => {
-            Message::plain("the resource is being deleted: no new change is started")
-        }
+        Cause::Deleting => Message::plain(
+            "the resource is being deleted, so no new change is started; it stays until the owner of its finalizer removes that",
+        ),
         Cause::WaitingForCredentials(what, until) => {
             // The pace of tests has fractions of seconds.
             let until = until.strftime("%Y-%m-%dT%H:%M:%SZ");

@@ -192,15 +192,9 @@ impl Bucket {
         }
     }
 
-    /// How many calls of the limit are made for now, where the other side has asked for fewer.
-    pub fn shrunk_to(&self) -> Option<u32> {
-        let left = (f64::from(self.limit.calls) * self.whole).round();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a part of a number of this type"
-        )]
-        (self.whole < 1.0).then_some(left as u32)
+    /// Whether fewer calls than the limit are made for now, since the other side has asked for fewer.
+    pub fn is_shrunk(&self) -> bool {
+        self.whole < 1.0
     }
 
     /// The other side has said that there were too many.

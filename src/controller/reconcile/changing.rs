@@ -246,11 +246,12 @@ impl Pass<'_> {
     /// What was seen is too old for a change each time: nothing is put on record, and no connection is opened for it.
     fn too_slow(&mut self, desired: &Desired, mut finding: Finding) -> Finding {
         let now = self.context.clock.now();
-        let took = now.elapsed(finding.looked_at.uptime).as_secs();
         let allowed = self.context.pace.look_good_for.as_secs();
+        // How long it took differs each time, and is no cause to say it anew.
         let text = format!(
-            "reading the lists of tasks and of proxies took {took} s, and a change may rest on none that is older than {allowed} s: the \
-             cloud is slow, or the operator's --calls-per-minute is low for so many tasks; it is tried again later"
+            "reading the lists of tasks and of proxies took longer than {allowed} s, and a change needs lists that are at most that old: \
+             the cloud is slow, or the operator's --calls-per-minute is low for so many tasks; it is tried again; if this lasts, check \
+             the network to the cloud, or raise the operator's --calls-per-minute"
         );
         let mut record = Record::of(self.object);
         let error = CloudError::local(Meaning::Slow, text);

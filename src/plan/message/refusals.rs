@@ -44,7 +44,10 @@ pub fn passing(error: &CloudError) -> Message {
                 error.text
             ));
         }
-        (Meaning::Throttled, _) => "the cloud asks for fewer calls; they are made more slowly",
+        (Meaning::Throttled, _) => {
+            "the cloud asks for fewer calls, so the operator makes fewer; if this lasts, find out what else calls the cloud with this \
+             account, or lower --calls-per-minute"
+        }
         (Meaning::Busy, _) => "the cloud is busy with the instance or proxy; it is asked again",
         (Meaning::Malformed, _) => "the cloud's answer can't be understood; it is asked again",
         (Meaning::UnknownRefusal | Meaning::Rejected, who) => {
@@ -55,7 +58,7 @@ pub fn passing(error: &CloudError) -> Message {
             return Message::quoting(own, error.to_string());
         }
         (Meaning::Unasked, _) => "waiting for calls of the cloud that are under way",
-        (_, Some(_)) => "the cloud failed to answer a call; it is asked again",
+        (_, Some(_)) => "a call got no usable answer; it is tried again",
         (_, None) => "no answer from the cloud yet; it is asked again",
     };
     Message::quoting(own, error.to_string())
@@ -142,8 +145,8 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
 fn by_the_operator(error: &CloudError) -> Message {
     match error.meaning {
         Meaning::TlsFailed => Message::quoting(
-            "the operator has broken off the connection, since it does not trust the certificate that it was shown: give the \
-             certificate's issuer to the operator with --extra-ca, or find out what stands in between",
+            "the operator could not open a TLS connection that it trusts, and sent nothing: find out what answers at this address; only \
+             if the issuer named here is your own, give its authority to the operator with --extra-ca",
             error.text.clone(),
         ),
         _ => Message::plain(error.text.clone()),
