@@ -60,6 +60,9 @@ pub trait Cloud: Send + Sync {
     /// for changes and jobs.
     fn book(&self, urgency: Urgency) -> Booked;
 
+    /// Whether calls are left over that nobody needs now.
+    fn has_spare_calls(&self) -> bool;
+
     /// All proxies of an instance, over all pages (`GET …/instances/{id}/proxies`).
     ///
     /// An instance that is not there is an error with [`Meaning::NotFound`].

@@ -176,6 +176,13 @@ impl Budget {
         Booked::of(self, urgency, at)
     }
 
+    /// Whether calls are left over: nobody waits for one, and nearly all that can be saved up are there.
+    pub fn is_idle(&self) -> bool {
+        let uptime = self.clock.now().uptime;
+        let mut state = self.lock();
+        state.waiting.is_empty() && state.bucket.is_idle(uptime)
+    }
+
     /// The other side has said that there were too many calls.
     pub fn refused(&self) {
         let uptime = self.clock.now().uptime;

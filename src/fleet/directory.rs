@@ -264,6 +264,11 @@ impl Directory {
         self.jobs.job(self.cloud.as_ref(), &self.clock, id).await
     }
 
+    /// Whether a single job is followed and nobody needs the calls that are left over: it may be polled more often.
+    pub fn is_idle(&self) -> bool {
+        self.jobs.count(self.uptime()) <= 1 && self.cloud.has_spare_calls()
+    }
+
     /// This process sent `change` for `proxy` on `instance`, and saw its port in place.
     pub fn note_verified(
         &self,

@@ -46,6 +46,8 @@ pub struct Observed {
     pub proxy: Seen<Option<Proxy>>,
     /// The job on record.
     pub job: Seen<Job>,
+    /// Whether calls are left over that nobody needs, so that the job may be polled more often.
+    pub calls_are_idle: bool,
     /// The proxy in a list that was read while the job is at work, for people alone: nothing follows from it.
     pub beside: Seen<Option<Proxy>>,
     /// The task that counts as unfinished on the instance and holds it back the longest, from a task list that was read

@@ -22,6 +22,9 @@ const KEPT_FROM_JOBS: f64 = 0.2;
 const KEPT_FROM_FIRST_LOOKS: f64 = 0.5;
 const KEPT_FROM_SWEEPS: f64 = 0.6;
 
+/// Calls are idle where of those that can be saved up no more than this part is missing.
+const MISSING_WHILE_IDLE: f64 = 0.15;
+
 /// So many calls are for first looks before one is for a sweep, where both have found none. Sweeps have those, too, that no
 /// first look takes in time.
 const FIRST_LOOKS_IN_A_ROW: u32 = 4;
@@ -123,6 +126,12 @@ impl Bucket {
             Urgency::Sweep => 0,
         };
         Ok(())
+    }
+
+    /// Whether nearly all calls that can be saved up are there, and the other side has not asked for fewer.
+    pub fn is_idle(&mut self, uptime: Duration) -> bool {
+        self.fill(uptime);
+        self.whole >= 1.0 && self.held >= self.size * (1.0 - MISSING_WHILE_IDLE)
     }
 
     /// Calls that were taken were not made.

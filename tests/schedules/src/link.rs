@@ -168,6 +168,10 @@ impl Cloud for Link {
         self.access.budget().book(urgency)
     }
 
+    fn has_spare_calls(&self) -> bool {
+        self.access.budget().is_idle()
+    }
+
     fn list_proxies<'a>(
         &'a self,
         instance: &'a InstanceId,
