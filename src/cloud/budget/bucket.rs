@@ -413,11 +413,11 @@ mod tests {
                 swept += 1;
             }
             if second > 600 {
-                assert!(bucket.held >= 7.9, "{second}: {}", bucket.held);
+                assert!(bucket.held >= 6.9, "{second}: {}", bucket.held);
             }
         }
-        // 500 come in ten minutes; eight are kept.
-        assert!((488..=492).contains(&first), "{first} in 10 minutes");
+        // 500 come in ten minutes; seven to nine are kept.
+        assert!((488..=493).contains(&first), "{first} in 10 minutes");
         assert_eq!(swept, 0);
     }
 
@@ -427,10 +427,10 @@ mod tests {
         let mut first = 0;
         for tick in 1..=6_000_u64 {
             let now = Duration::from_millis(tick * 100);
-            // A change every half minute, and two looks at its job.
-            match tick % 300 {
+            // A change every minute, and two looks at its job.
+            match tick % 600 {
                 0 => assert_eq!(bucket.take(5, Urgency::Change, now), Ok(()), "{tick}"),
-                50 | 100 if tick > 300 => {
+                50 | 100 if tick > 600 => {
                     assert_eq!(bucket.take(1, Urgency::Job, now), Ok(()), "{tick}");
                 }
                 _ => {}
@@ -439,8 +439,8 @@ mod tests {
                 first += 1;
             }
         }
-        // All but those of twenty changes and nineteen jobs, and what is kept.
-        assert!((350..=360).contains(&first), "{first} in 10 minutes");
+        // All of 500 but those of ten changes and nine jobs, and what is kept.
+        assert!((424..=430).contains(&first), "{first} in 10 minutes");
     }
 
     #[test]
@@ -457,7 +457,10 @@ mod tests {
             bucket.give_back(Urgency::FirstLook, at, now);
         }
         let sooner = bucket.sooner(Urgency::FirstLook, last, now);
-        assert!(sooner < now + 2 * bucket.gap(Urgency::FirstLook), "{sooner:?}");
+        assert!(
+            sooner < now + 2 * bucket.gap(Urgency::FirstLook),
+            "{sooner:?}"
+        );
         let next = bucket.book(Urgency::FirstLook, now);
         assert!(next < now + 3 * bucket.gap(Urgency::FirstLook), "{next:?}");
         assert!(next > sooner);

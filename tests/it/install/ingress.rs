@@ -63,7 +63,12 @@ fn of_prometheus() -> Value {
 #[taurus_needs::test]
 fn r12_kustomize_lets_pods_read_the_metrics_and_an_overlay_those_of_prometheus_alone() {
     let folder = tempfile::tempdir().unwrap();
-    for path in ["crds", "deploy/base", "deploy/overlays", "deploy/components"] {
+    for path in [
+        "crds",
+        "deploy/base",
+        "deploy/overlays",
+        "deploy/components",
+    ] {
         copy_into(folder.path(), path);
     }
     let deploy = folder.path().join("deploy");

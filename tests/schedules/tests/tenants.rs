@@ -246,9 +246,11 @@ async fn n01_in_a_fresh_process_a_suspension_is_seen_at_once_by_all() {
     // Each of them would be changed when the window of the process is over.
     let fleet = fresh_beside(NEWCOMERS, 3307, Tenant::Other).await;
     suspend(&fleet, "a fresh process").await;
+    // By now some were looked at, and it is not over yet.
+    let suspended = |number: &usize| fleet.said(*number).contains("\"Suspended\"");
+    assert_eq!((1..=NEWCOMERS).filter(suspended).count(), NEWCOMERS);
     sleep(WINDOW).await;
     assert_eq!(count(&fleet.calls(), Operation::Change), 0);
-    let suspended = |number: &usize| fleet.said(*number).contains("\"Suspended\"");
     assert_eq!((1..=NEWCOMERS).filter(suspended).count(), NEWCOMERS);
 }
 
