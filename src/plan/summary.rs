@@ -123,9 +123,7 @@ fn main_statements(desired: &Desired, record: &Record, step: &Step, now: Moment)
             }]
         }
         Step::Keep(_) => vec![kept(desired, record)],
-        Step::Hold(cause, delay) => {
-            hold(cause, desired, cause.end(now, *delay))
-        }
+        Step::Hold(cause, delay) => hold(cause, desired, cause.end(now, *delay)),
         Step::Change(order) => hold(&Cause::Starting(*order), desired, None),
         // Neither is ever the last word of a decision; said so that it would be seen.
         Step::LookAtTasks | Step::Advance(_) => hold(&Cause::OutcomeUnknown(None), desired, None),

@@ -80,15 +80,20 @@ fn judge(facts: &Facts<'_>, trouble: &Trouble, failing: Option<&Sighting>) -> (C
                 let left = awaited.until.saturating_sub(facts.now.uptime);
                 (cause, facts.pace.secret_check.min(left))
             }
-            _ => (Cause::Blocked(trouble.clone(), None), facts.pace.secret_check),
+            _ => (
+                Cause::Blocked(trouble.clone(), None),
+                facts.pace.secret_check,
+            ),
         },
-        Trouble::CredentialsUnset(_) | Trouble::CredentialsInvalid(_) => {
-            (Cause::Blocked(trouble.clone(), None), facts.pace.secret_check)
-        }
+        Trouble::CredentialsUnset(_) | Trouble::CredentialsInvalid(_) => (
+            Cause::Blocked(trouble.clone(), None),
+            facts.pace.secret_check,
+        ),
         // The client holds it back without a call; its Secret may have been put right meanwhile.
-        Trouble::Cloud(error) if is_refused_credential(error) => {
-            (Cause::Blocked(trouble.clone(), None), facts.pace.secret_check)
-        }
+        Trouble::Cloud(error) if is_refused_credential(error) => (
+            Cause::Blocked(trouble.clone(), None),
+            facts.pace.secret_check,
+        ),
         Trouble::Cloud(error) => {
             let count = failing.map_or(1, |seen| seen.count);
             let missing = facts.session.missing.as_deref();
@@ -147,8 +152,8 @@ fn is_wait_of_its_own(facts: &Facts<'_>, error: &CloudError) -> bool {
 /// Where no call was made, what was said of the one before stands: nothing new is known, and two reasons in turn would cost a write
 /// with each look.
 fn last_known(facts: &Facts<'_>, error: &CloudError) -> CloudError {
-    let stands = error.meaning == Meaning::Unasked
-        && facts.record.reason == Some(Reason::CloudUnreachable);
+    let stands =
+        error.meaning == Meaning::Unasked && facts.record.reason == Some(Reason::CloudUnreachable);
     let meaning = if stands {
         Meaning::Transient
     } else {

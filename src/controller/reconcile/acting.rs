@@ -37,7 +37,10 @@ impl Pass<'_> {
         finding: Finding,
     ) -> Result<Finding, JournalError> {
         if let Some(trouble) = self.withdrawn.take() {
-            let step = Step::Hold(Cause::Blocked(trouble, None), self.context.pace.secret_check);
+            let step = Step::Hold(
+                Cause::Blocked(trouble, None),
+                self.context.pace.secret_check,
+            );
             let decision = Decision {
                 step,
                 ..finding.decision
