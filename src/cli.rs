@@ -154,8 +154,8 @@ pub struct RunArguments {
 
     /// Address of an OpenTelemetry collector that traces are sent to by OTLP over HTTP, mostly at its port 4318.
     ///
-    /// Without it, it is the one that the environment names for all programs (`OTEL_EXPORTER_OTLP_ENDPOINT`); where that is unset,
-    /// too, nothing is traced. The path of traces is added. Headers, attributes and sampling are those of that environment as well.
+    /// If absent: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` (the full URL), else `OTEL_EXPORTER_OTLP_ENDPOINT`; if both are unset, nothing is
+    /// traced. The path of traces is added to all but the full URL. Headers, attributes and sampling come from that environment as well.
     #[arg(long, env = "TAURUS_OTLP_ENDPOINT", value_name = "URL")]
     #[arg(hide_env_values = true)]
     pub otlp_endpoint: Option<String>,

@@ -30,7 +30,7 @@ pub mod last_check;
 mod line;
 pub mod names;
 pub mod observer;
-mod paging;
+pub(crate) mod paging;
 mod reads;
 pub mod request;
 mod throttle;
@@ -59,6 +59,9 @@ pub trait Cloud: Send + Sync {
     /// Books the time of a look that is not for a change: so those of a large fleet come one after the other, and leave calls
     /// for changes and jobs.
     fn book(&self, urgency: Urgency) -> Booked;
+
+    /// Whether calls are left over that nobody needs now.
+    fn has_spare_calls(&self) -> bool;
 
     /// All proxies of an instance, over all pages (`GET …/instances/{id}/proxies`).
     ///

@@ -193,11 +193,13 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
         roster::Change::Gone(uid, last) => {
             let woken = context.claims.forget(&uid, uptime);
             context.accounts.book().forget(&uid);
-            context.permits.forget(&uid);
+            let inherited = context.permits.forget(&uid);
             // In this order: whoever counts it meanwhile sees that it is gone, or is forgotten here.
             let memory = context.memories.gone(&uid);
             context.meter.forget(&uid);
-            if let Some(memory) = memory {
+            if memory.is_some() || inherited.is_some() {
+                let mut memory = memory.unwrap_or_default();
+                memory.permit = memory.permit.take().or_else(|| inherited.map(Box::new));
                 hand_over(context, &uid, last.as_deref(), *memory);
             }
             woken

@@ -13,6 +13,6 @@ pub mod time;
 pub use ids::{ChangeId, IdError, InstanceId, JobId, ProjectId, ProxyId};
 pub use job::JobState;
 pub use name::{ResourceName, Uid};
-pub use port::{Port, PortError};
+pub use port::{Port, PortError, RESERVED, because_reserved};
 pub use reason::{Class, Reason};
 pub use time::Moment;

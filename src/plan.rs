@@ -108,7 +108,7 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
         record = settle::advance(record, progress, facts.now);
         session.turn_to(record.change.as_ref(), facts.now);
     }
-    let step = Step::Hold(Cause::OutcomeUnknown, facts.pace.stuck_poll);
+    let step = Step::Hold(Cause::OutcomeUnknown(None), facts.pace.stuck_poll);
     Decision {
         record,
         session,
@@ -238,18 +238,22 @@ fn vet(facts: &Facts<'_>, proxy: &Proxy) -> Step {
 fn unread(facts: &Facts<'_>) -> Step {
     match &facts.observed.tasks {
         Seen::Unknown(trouble) => trouble::with_tasks(facts, trouble),
-        Seen::NotRead | Seen::Known(_) => Step::Hold(Cause::OutcomeUnknown, facts.pace.poll_first),
+        Seen::NotRead | Seen::Known(_) => {
+            Step::Hold(Cause::OutcomeUnknown(None), facts.pace.poll_first)
+        }
     }
 }
 
 fn absent(facts: &Facts<'_>) -> Step {
     match &facts.session.missing {
-        Some(seen) if seen.confirmed(facts.pace.missing_gap) => Step::Hold(
-            Cause::ProxyNotFound,
-            facts.pace.denied_check.min(facts.resync),
-        ),
+        Some(seen) if seen.confirmed(facts.pace.missing_gap) => {
+            Step::Hold(Cause::ProxyNotFound, facts.pace.denied_check)
+        }
         _ if facts.is_settled() => Step::Keep(facts.pace.missing_gap),
-        _ => Step::Hold(Cause::ConfirmingAbsence, facts.pace.missing_gap),
+        _ => {
+            let (cause, wait) = trouble::confirming_absence(facts);
+            Step::Hold(cause, wait)
+        }
     }
 }
 

@@ -176,6 +176,13 @@ impl Budget {
         Booked::of(self, urgency, at)
     }
 
+    /// Whether calls are left over: nobody waits for one, and nearly all that can be saved up are there.
+    pub fn is_idle(&self) -> bool {
+        let uptime = self.clock.now().uptime;
+        let mut state = self.lock();
+        state.waiting.is_empty() && state.bucket.is_idle(uptime)
+    }
+
     /// The other side has said that there were too many calls.
     pub fn refused(&self) {
         let uptime = self.clock.now().uptime;
@@ -262,16 +269,18 @@ impl Budget {
     fn used_up(&self, urgency: Urgency, wait: Duration) -> CloudError {
         self.observer.call_put_off(urgency);
         let calls = self.limit.calls;
-        let bound = match self.lock().bucket.shrunk_to() {
-            Some(left) => format!(
-                "since the cloud has asked for fewer: {left} of the {calls} a minute are made that"
-            ),
-            None => format!("since {calls} a minute are what"),
+        // How many are left changes all the time, and is no cause to say it anew.
+        let text = if self.lock().bucket.is_shrunk() {
+            format!(
+                "this credential has used up its calls: the cloud asked for fewer, so the operator makes fewer than the {calls} a minute \
+                 of --calls-per-minute for now; it tries again by itself"
+            )
+        } else {
+            format!(
+                "this credential has used up the {calls} calls a minute that the operator's --calls-per-minute allows; the operator \
+                 tries again by itself; if this lasts, raise it if the cloud allows more"
+            )
         };
-        let text = format!(
-            "waiting for calls of the cloud: those of this credential are used up, {bound} the operator's --calls-per-minute allows; it \
-             is tried again by itself"
-        );
         CloudError {
             retry_after: Some(wait),
             ..CloudError::local(Meaning::OutOfCalls, text)
@@ -492,6 +501,20 @@ mod tests {
         let budget = budget(60);
         let greedy = budget.allow(Urgency::Change, 1000).await.unwrap_err();
         assert_eq!(greedy.meaning, Meaning::OutOfCalls);
-        assert!(greedy.text.contains("--calls-per-minute"));
+        let says = "this credential has used up the 60 calls a minute that the operator's --calls-per-minute allows";
+        assert!(greedy.text.starts_with(says), "{greedy}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_said_of_fewer_calls_is_the_same_while_they_grow_back() {
+        let budget = budget(60);
+        budget.refused();
+        let used_up = || budget.used_up(Urgency::Change, Duration::ZERO).text;
+        let before = used_up();
+        assert!(before.contains("the cloud asked for fewer"), "{before}");
+        clock::pause(Duration::from_mins(2)).await;
+        let calls = budget.allow(Urgency::Change, 1).await.unwrap();
+        drop(calls);
+        assert_eq!(used_up(), before);
     }
 }

@@ -200,6 +200,10 @@ impl Cloud for HttpCloud {
         self.account.access.budget().book(urgency)
     }
 
+    fn has_spare_calls(&self) -> bool {
+        self.account.access.budget().is_idle()
+    }
+
     fn list_proxies<'a>(
         &'a self,
         instance: &'a InstanceId,

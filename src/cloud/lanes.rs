@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::FutureExt as _;
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::{CloudError, error::failure};
 use crate::clock::Clock;
@@ -26,19 +26,25 @@ pub struct Lanes {
     patience: Duration,
     clock: Clock,
     moved_at: Mutex<Duration>,
+    freed: Notify,
 }
+
+/// A lane, or several, and the leave to have a further one.
+type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 /// A lane that is taken; dropping it frees it.
 #[derive(Debug)]
 pub struct Lane {
     lanes: Arc<Lanes>,
-    _permit: OwnedSemaphorePermit,
-    _further: Option<OwnedSemaphorePermit>,
+    /// Nothing once it is free.
+    permits: Option<Permits>,
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
+        self.permits = None;
         self.lanes.moved();
+        self.lanes.freed.notify_waiters();
     }
 }
 
@@ -52,18 +58,51 @@ impl Lanes {
             patience,
             clock,
             moved_at: Mutex::default(),
+            freed: Notify::new(),
         })
     }
 
     /// Takes a lane, in the order in which callers came. `what` is said of the calls that are under way if none comes free.
-    /// `has_others` says that the credential has a lane already.
-    pub async fn enter(self: &Arc<Self>, has_others: bool, what: &str) -> Result<Lane, CloudError> {
-        self.take(1, has_others, what).await
+    pub async fn enter(self: &Arc<Self>, what: &str) -> Result<Lane, CloudError> {
+        self.take(self.acquire(1), what, || self.is_stuck()).await
     }
 
     /// Takes so many lanes at once, so that fewer others can be under way meanwhile.
     pub async fn enter_wide(self: &Arc<Self>, width: u32, what: &str) -> Result<Lane, CloudError> {
-        self.take(width, false, what).await
+        self.take(self.acquire(width), what, || self.is_stuck())
+            .await
+    }
+
+    /// Takes a lane for a credential that has taken so many of its `own`: a further one, as long as it has others.
+    pub async fn enter_beside(
+        self: &Arc<Self>,
+        own: &Self,
+        taken: u32,
+        what: &str,
+    ) -> Result<Lane, CloudError> {
+        let acquire = async {
+            let further = loop {
+                let mut freed = pin!(own.freed.notified());
+                // From here on nothing that comes free is missed.
+                freed.as_mut().enable();
+                if own.taken() <= taken as usize {
+                    break None;
+                }
+                tokio::select! {
+                    biased;
+                    further = Arc::clone(&self.further).acquire_owned() => break Some(further?),
+                    () = freed => {}
+                }
+            };
+            let (free, _) = self.acquire(1).await?;
+            Ok((free, further))
+        };
+        // Where there are lanes for others, its own calls tell whether waiting is of use.
+        let is_stuck = || match self.free.available_permits() {
+            0 => self.is_stuck(),
+            _ => own.is_stuck(),
+        };
+        self.take(acquire, what, is_stuck).await
     }
 
     /// How many lanes are taken.
@@ -71,36 +110,31 @@ impl Lanes {
         self.most.saturating_sub(self.free.available_permits())
     }
 
+    async fn acquire(&self, width: u32) -> Result<Permits, AcquireError> {
+        let free = Arc::clone(&self.free);
+        Ok((free.acquire_many_owned(width).await?, None))
+    }
+
     async fn take(
         self: &Arc<Self>,
-        width: u32,
-        has_others: bool,
+        taking: impl Future<Output = Result<Permits, AcquireError>>,
         what: &str,
+        is_stuck: impl Fn() -> bool,
     ) -> Result<Lane, CloudError> {
         if self.taken() == 0 {
             self.moved();
         }
-        let taking = async {
-            let further = if has_others {
-                Some(Arc::clone(&self.further).acquire_owned().await?)
-            } else {
-                None
-            };
-            let free = Arc::clone(&self.free);
-            Ok::<_, AcquireError>((free.acquire_many_owned(width).await?, further))
-        };
         let mut taking = pin!(taking);
         let taken = match taking.as_mut().now_or_never() {
             Some(taken) => Some(taken),
-            None if self.is_stuck() => None,
+            None if is_stuck() => None,
             None => tokio::time::timeout(self.patience, taking).await.ok(),
         };
-        let taken = taken.and_then(Result::ok);
-        let (permit, further) = taken.ok_or_else(|| failure::unasked(what))?;
+        let permits = taken.and_then(Result::ok);
+        let permits = permits.ok_or_else(|| failure::unasked(what))?;
         Ok(Lane {
             lanes: Arc::clone(self),
-            _permit: permit,
-            _further: further,
+            permits: Some(permits),
         })
     }
 
@@ -126,11 +160,11 @@ mod tests {
     #[tokio::test]
     async fn who_comes_when_all_lanes_are_taken_waits_for_one_to_come_free() {
         let lanes = Lanes::new(2, Duration::from_mins(1), Clock::start());
-        let first = lanes.enter(false, "no").await.unwrap();
-        let _second = lanes.enter(false, "no").await.unwrap();
+        let first = lanes.enter("no").await.unwrap();
+        let _second = lanes.enter("no").await.unwrap();
         let third = tokio::spawn({
             let lanes = Arc::clone(&lanes);
-            async move { lanes.enter(false, "no").await.map(|_| ()) }
+            async move { lanes.enter("no").await.map(|_| ()) }
         });
         tokio::task::yield_now().await;
         assert!(!third.is_finished());
@@ -142,35 +176,52 @@ mod tests {
     async fn nobody_waits_long_and_once_nothing_moves_nobody_waits_at_all() {
         let clock = Clock::start();
         let lanes = Lanes::new(1, PATIENCE, clock);
-        let held = lanes.enter(false, "no").await.unwrap();
-        let waited = join_all((0..100).map(|_| lanes.enter(false, "nobody answers"))).await;
+        let held = lanes.enter("no").await.unwrap();
+        let waited = join_all((0..100).map(|_| lanes.enter("nobody answers"))).await;
         for error in waited.into_iter().map(Result::unwrap_err) {
             assert_eq!(error.meaning, Meaning::Unasked);
             assert_eq!(error.text, "nobody answers");
         }
         let began = clock.now().uptime;
         for _ in 0..1000 {
-            lanes.enter(false, "no").await.unwrap_err();
+            lanes.enter("no").await.unwrap_err();
         }
         let took = clock.now().elapsed(began);
         assert!(took < PATIENCE * 100, "{took:?}: none of them has waited");
         drop(held);
-        lanes.enter(false, "no").await.unwrap();
+        lanes.enter("no").await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn n01_credentials_whose_answers_take_long_leave_room_for_others() {
         let lanes = Lanes::new(8, Duration::from_secs(3), Clock::start());
+        let pair = || Lanes::new(4, Duration::from_secs(3), Clock::start());
+        let slow = [pair(), pair()];
         let mut held = Vec::new();
-        for has_others in [false, true, true, false, true, true] {
-            held.push(lanes.enter(has_others, "no").await.unwrap());
+        for (number, own) in [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)] {
+            assert_eq!(slow[number].taken() + 1, own);
+            let own = slow[number].enter("no").await.unwrap();
+            let shared = lanes.enter_beside(&slow[number], 1, "no").await.unwrap();
+            held.push((own, shared));
         }
-        let refused = lanes.enter(true, "no call has ended").await.unwrap_err();
-        assert_eq!(refused.meaning, Meaning::Unasked);
-        let other = lanes.enter(false, "no").await.unwrap();
-        drop(other);
-        // Whoever waited in vain has taken nothing.
+        let own = slow[0].enter("no").await.unwrap();
+        let refused = lanes.enter_beside(&slow[0], 1, "no call has ended").await;
+        assert_eq!(refused.unwrap_err().meaning, Meaning::Unasked);
+        drop(own);
+
+        // Of the lanes that are left, a third credential has the second one as soon as its first call has ended.
+        let quick = pair();
+        let first = quick.enter("no").await.unwrap();
+        let first = (first, lanes.enter_beside(&quick, 1, "no").await.unwrap());
+        let own = quick.enter("no").await.unwrap();
+        let mut second = pin!(lanes.enter_beside(&quick, 1, "no"));
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(first);
+        drop((own, second.await.unwrap()));
+
+        // What waited in vain has taken nothing.
         held.pop();
-        held.push(lanes.enter(true, "no").await.unwrap());
+        let own = slow[1].enter("no").await.unwrap();
+        held.push((own, lanes.enter_beside(&slow[1], 1, "no").await.unwrap()));
     }
 }

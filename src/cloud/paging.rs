@@ -80,21 +80,23 @@ pub const WALK_WITHIN: Duration = Duration::from_mins(10);
 pub fn too_long() -> CloudError {
     let minutes = WALK_WITHIN.as_secs() / 60;
     too_many_tasks(&format!(
-        "within {minutes} minutes, by --calls-per-minute and at the pace of the cloud's answers"
+        "can be read within {minutes} minutes with the operator's --calls-per-minute, at the pace of the cloud's answers, and a change \
+         needs all of them; it is tried again after {minutes} minutes: raise --calls-per-minute if the cloud allows more"
     ))
 }
 
 /// The task list has more pages than are read.
 pub fn too_many() -> CloudError {
-    too_many_tasks(&format!("on {MOST_PAGES} pages of their list"))
+    let minutes = WALK_WITHIN.as_secs() / 60;
+    too_many_tasks(&format!(
+        "the operator reads ({MOST_PAGES} pages), and a change needs all of them; it is tried again after {minutes} minutes, and begins \
+         once the project has fewer recent tasks"
+    ))
 }
 
 /// Each try costs all these calls, and other resources of the credential wait for theirs: the next one is not soon.
 fn too_many_tasks(bound: &str) -> CloudError {
-    let minutes = WALK_WITHIN.as_secs() / 60;
-    let text = format!(
-        "the project has more tasks than can be read {bound}, and a change needs all of them; it is tried again after {minutes} minutes"
-    );
+    let text = format!("the project has more tasks than {bound}");
     CloudError {
         retry_after: Some(WALK_WITHIN),
         ..CloudError::local(Meaning::OutOfCalls, text)
@@ -120,5 +122,12 @@ mod tests {
         other.extend([("a".to_owned(), 5), ("c".to_owned(), 4)]);
         rows.merge(other);
         assert_eq!(rows.into_values(), [5, 2, 4]);
+    }
+
+    #[test]
+    fn r03b_more_calls_are_advised_only_where_they_help() {
+        let (long, many) = (too_long().text, too_many().text);
+        assert!(long.contains("raise --calls-per-minute"), "{long}");
+        assert!(!many.contains("--calls-per-minute"), "{many}");
     }
 }

@@ -301,6 +301,19 @@ mod tests {
     }
 
     #[test]
+    fn t06_a_frozen_proxy_is_one_for_a_person_and_not_waited_for() {
+        // In whatever case, and with whatever around it.
+        for word in ["FROZEN", "frozen", " Frozen "] {
+            let row = json!({"pool_id": ID, "status": word, "port": 3306});
+            let proxy = one(&row).unwrap();
+            let ProxyStatus::Unhealthy(said) = &proxy.status else {
+                panic!("{word:?} is {:?}", proxy.status);
+            };
+            assert_eq!(said.trim(), word.trim());
+        }
+    }
+
+    #[test]
     fn status_words_are_an_open_set() {
         for (word, status) in [
             (json!("active "), ProxyStatus::Active),

@@ -322,12 +322,12 @@ impl Accounts {
         }
     }
 
-    /// Secrets and resources come and go, and so do projects and places of one Secret. Changes of deleted resources are followed
-    /// for a while.
+    /// Secrets and resources come and go, and so do projects and places of one Secret. What somebody follows a change with is kept.
     fn drop_unused(&self, kept: &mut HashMap<Key, Account>, now: Moment) {
         kept.retain(|key, account| {
             let unused = now.elapsed(account.used_at);
-            unused < self.good_for.unwatched
+            Arc::strong_count(&account.directory) > 1
+                || unused < self.good_for.unwatched
                 || (unused < self.idle && self.book.holds(key.credential))
         });
     }

@@ -210,13 +210,13 @@ impl Context {
     /// record or followed, also of what was deleted, none was taken from a record lately, nobody has let go of a proxy so lately that
     /// others wait for its return, and it has led for long enough to know.
     pub(super) fn leaves_nothing_in_flight(&self) -> bool {
-        let uptime = self.clock.now().uptime;
+        let now = self.clock.now();
         self.leads()
             && self.leading_for() >= self.pace.settle_window()
             && self.permits.is_idle()
             && Arc::strong_count(&self.deleted) == 1
-            && !self.memories.any_in_doubt()
-            && !self.claims.any_is_late(uptime, self.pace.take_over)
+            && !self.memories.any_in_doubt(now, &self.pace)
+            && !self.claims.any_is_late(now.uptime, self.pace.take_over)
     }
 
     /// Whether this process may act now.

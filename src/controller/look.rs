@@ -83,6 +83,7 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
     };
     if let (Depth::Usual(_), Some(job)) = (depth, from.job()) {
         observed.job = seen(directory.job(job).await);
+        observed.calls_are_idle = directory.is_idle();
         if !matches!(&observed.job, Seen::Known(job) if job.state.is_finished()) {
             observed.beside = beside(from, directory).await;
             return Ok(observed);
@@ -316,6 +317,10 @@ mod tests {
 
         fn book(&self, _: Urgency) -> Booked {
             Booked::now()
+        }
+
+        fn has_spare_calls(&self) -> bool {
+            false
         }
 
         fn list_proxies<'a>(

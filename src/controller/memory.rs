@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -13,7 +13,10 @@ use kube::ResourceExt as _;
 
 use crate::{
     crd::TaurusProxyPort,
-    fleet::{directory::Booking, permits::Permit},
+    fleet::{
+        directory::{Booking, Directory},
+        permits::Permit,
+    },
     model::{JobId, Moment, Uid},
     pace::Pace,
     plan::{record::Record, session::Session},
@@ -29,6 +32,8 @@ pub struct Memory {
     pub session: Session,
     /// The permit of the change on record.
     pub permit: Seldom<Permit>,
+    /// What its change is followed with: for as long as this is kept, so is the credential.
+    pub following: Option<Arc<Directory>>,
     /// The installed definition dropped the record of a change; asked again when the resource changes.
     pub record_pruned: Seldom<i64>,
     /// Uptime at which a resource that is not vetted was first looked at.
@@ -212,12 +217,12 @@ impl Memories {
         kept.failures
     }
 
-    /// Whether the record of a resource was restored, or lost a change, and nothing is known yet of what was on it. Those that a
-    /// reconcile has are not looked at.
-    pub fn any_in_doubt(&self) -> bool {
+    /// Whether the record of a resource was restored, or lost a change, so lately that what was on it may still begin or become
+    /// visible. Those that a reconcile has are not looked at.
+    pub fn any_in_doubt(&self, now: Moment, pace: &Pace) -> bool {
         let stored = self.lock();
         let mut kept = stored.values().flatten();
-        kept.any(|memory| memory.session.doubted.is_some())
+        kept.any(|memory| memory.session.in_doubt_for(now, pace).is_some())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Shelf> {

@@ -3,7 +3,7 @@
 //! Relies on the queue for there being only one reconcile of a resource at a time. Promises at most one write to
 //! the cloud, and a status write only if something differs. `Err` means that Kubernetes itself failed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use kube::{Resource as _, ResourceExt as _};
 
@@ -144,6 +144,10 @@ impl<'a> Pass<'a> {
             }
             opened.directory
         });
+        if let Ok(directory) = &way {
+            let change = record.change.as_ref();
+            self.memory.following = change.map(|_| Arc::clone(directory));
+        }
         let finding = if let Some(finding) = self.find_due(&desired, &way).await? {
             finding
         } else {

@@ -49,7 +49,8 @@ pub(super) fn save(
             "the job id can't be put on record: the job is at work"
         );
         let note = format!(
-            "job {job} changes the port of proxy {} from {} to {}; it is not in the status: {why}",
+            "job {job} changes the port of proxy {} from {} to {}, and its id is not in the status: {why}; look the job up in the cloud's \
+             task center, and change this port only when the job has ended",
             object.spec.proxy_id, change.from, change.to
         );
         let about = object.object_ref(&());

@@ -5,6 +5,8 @@
 
 use kube::core::{Reason, Rule};
 
+use crate::model::{RESERVED, because_reserved};
+
 /// A region's id.
 pub(super) const REGION: &str = "^[a-z]{2}[a-z0-9-]{2,30}$";
 
@@ -51,6 +53,12 @@ pub(super) fn required(rule: &str, field: &str, message: &str) -> Rule {
         .message(message)
         .reason(Reason::FieldValueRequired)
         .field_path(format!(".{field}"))
+}
+
+/// A port is none of those that the service keeps for itself.
+pub(super) fn port() -> Rule {
+    Rule::new(format!("!(self in {RESERVED:?})"))
+        .message(format!("port is {}", because_reserved()).as_str())
 }
 
 /// A duration is between a minute and a day. Longer numbers than a day has seconds never reach the engine, which can't

@@ -81,7 +81,7 @@ use super::{rules, status::TaurusProxyPortStatus};
 )]
 #[x_kube(
     validation = rules::required(
-        "has(self.region) || has(self.endpoint)", "region", "either region or endpoint must be set"
+        "has(self.region) || has(self.endpoint)", "region", "region or endpoint must be set (or both)"
     ),
     validation = rules::required(
         "has(self.credentialsRef) || !(has(self.endpoint) || has(self.iamEndpoint))",
@@ -92,7 +92,8 @@ use super::{rules, status::TaurusProxyPortStatus};
     validation = rules::immutable_option("endpoint"),
 )]
 pub struct TaurusProxyPortSpec {
-    /// Region of the instance, from which the hosts of the cloud's API are derived. Either this or endpoint.
+    /// Region of the instance, from which the hosts of the cloud's API are derived. At least one of this and endpoint; endpoint goes
+    /// first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = rules::REGION), length(max = 32))]
     #[x_kube(validation = rules::form(rules::REGION, "region must be the id of a region, such as ap-southeast-1"))]
@@ -127,8 +128,7 @@ pub struct TaurusProxyPortSpec {
 
     /// Wanted port: 1025-65534, without those that the service reserves.
     #[schemars(range(min = 1025, max = 65534))]
-    #[x_kube(validation = Rule::new("!(self in [1033, 5342, 5343, 5344, 5345, 12017, 20000, 20201, 20202, 33062, 33071])")
-        .message("port is reserved by the service: use 1025-65534 except 1033, 5342-5345, 12017, 20000, 20201, 20202, 33062, 33071"))]
+    #[x_kube(validation = rules::port())]
     pub port: i32,
 
     /// Secret in the same namespace that holds the credentials for the cloud.
@@ -189,11 +189,11 @@ pub struct CredentialsReference {
     pub name: String,
 }
 
-/// What the operator may do about the port. `Enforce` (also when absent): apply, and put drift right. `ApplyOnChange`:
+/// What the operator may do about the port. `Enforce` (also when absent): apply, and correct drift. `ApplyOnChange`:
 /// apply when the wanted port changes, only report later drift. `Observe`: never write to the cloud.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ManagementPolicy {
-    /// Apply, and put drift right.
+    /// Apply, and correct drift.
     #[default]
     Enforce,
     /// Apply when the wanted port changes, only report later drift.

@@ -13,7 +13,7 @@ use super::words::{known_or_default, readable, readable_change, readable_each};
 /// Status of a proxy's port.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct TaurusProxyPortStatus {
-    /// Generation that the rest of the status judges.
+    /// Generation that the rest of the status is about.
     #[serde(
         rename = "observedGeneration",
         default,
@@ -213,7 +213,7 @@ pub struct LastChange {
     /// When its end was seen.
     #[serde(rename = "finishedAt")]
     pub finished_at: Time,
-    /// What there is to say of it.
+    /// Details of its end: why it failed, or that its end was not seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -241,7 +241,7 @@ pub struct FailureRecord {
     #[serde(default)]
     #[schemars(!default)]
     pub failed: i32,
-    /// Attempts that turned out void.
+    /// Attempts that never reached the cloud, as far as is known.
     #[serde(default)]
     #[schemars(!default)]
     pub void: i32,

@@ -102,7 +102,7 @@ impl Claims {
         let before = entry.proof;
         if seen {
             entry.proof = Proof::Given;
-        } else if entry.proof == Proof::Open {
+        } else if matches!(entry.proof, Proof::Open | Proof::Unclear) {
             entry.proof = Proof::Failed;
         }
         if entry.proof != before
@@ -115,6 +115,15 @@ impl Claims {
             woken.remove(&entry.name);
         }
         woken
+    }
+
+    /// The proxy of a resource was looked for, and the look failed in a way that says nothing of its credentials.
+    pub fn tried(&self, uid: &str) {
+        if let Some(entry) = self.directory().entries.get_mut(uid)
+            && entry.proof == Proof::Open
+        {
+            entry.proof = Proof::Unclear;
+        }
     }
 
     /// How a resource stands to its proxy, which has the port `in_place` where that is known, at this uptime of a process that

@@ -19,7 +19,7 @@ use crate::{
     clock::Clock,
     cloud::{
         Booked, Cloud, CloudError, Job, Meaning, Proxy, Task, TaskList, Urgency,
-        request::TASKS_A_PAGE,
+        paging::WALK_WITHIN, request::TASKS_A_PAGE,
     },
     model::{InstanceId, JobId, Moment, ProxyId},
     pace::Pace,
@@ -141,6 +141,12 @@ pub enum InTurn {
     Failed(CloudError),
 }
 
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Directory").finish_non_exhaustive()
+    }
+}
+
 impl Directory {
     /// The directory of a cloud.
     pub fn new(cloud: Arc<dyn Cloud>, clock: Clock) -> Self {
@@ -258,6 +264,11 @@ impl Directory {
         self.jobs.job(self.cloud.as_ref(), &self.clock, id).await
     }
 
+    /// Whether a single job is followed and nobody needs the calls that are left over: it may be polled more often.
+    pub fn is_idle(&self) -> bool {
+        self.jobs.count(self.uptime()) <= 1 && self.cloud.has_spare_calls()
+    }
+
     /// This process sent `change` for `proxy` on `instance`, and saw its port in place.
     pub fn note_verified(
         &self,
@@ -284,19 +295,8 @@ impl Directory {
         let since = self.reach().since(began, pace);
         let mut list = turn.tasks(since).await?;
         let lacking = self.reach().lacking(&list);
-        for task in lacking {
-            let Some(id) = &task.job else { continue };
-            match turn.job(id).await {
-                Ok(Job { state, ended, .. }) => list.tasks.push(Task {
-                    state,
-                    ended,
-                    ..task
-                }),
-                // Its record was deleted, as one that is missing from the list may have been.
-                Err(error) if error.meaning == Meaning::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let lacking = self.ask_for(lacking, turn, began).await;
+        list.tasks.extend(lacking);
         let now = self.clock.now();
         let took = now.elapsed(began.uptime);
         self.reach().walked(&list, took, now, pace);
@@ -305,6 +305,38 @@ impl Directory {
             ended: now.uptime,
             list,
         })
+    }
+
+    /// Tasks that left the list, as their records show them. Those that had ended are not asked for; those that can't be read now
+    /// count as before.
+    async fn ask_for(&self, lacking: Vec<Task>, turn: &dyn Cloud, began: Moment) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        let mut is_heard = true;
+        for task in lacking {
+            let in_time = self.clock.now().elapsed(began.uptime) < WALK_WITHIN;
+            let id = task.job.as_ref().filter(|_| !task.state.is_finished());
+            let Some(id) = id.filter(|_| is_heard && in_time) else {
+                tasks.push(task);
+                continue;
+            };
+            match turn.job(id).await {
+                Ok(Job { state, ended, .. }) => tasks.push(Task {
+                    state,
+                    ended,
+                    ..task
+                }),
+                // Its record was deleted, as one that is missing from the list may have been.
+                Err(error) if error.meaning == Meaning::NotFound => {}
+                Err(error) => {
+                    // Another one may well be answered if this one is refused.
+                    is_heard = error
+                        .status
+                        .is_some_and(|status| (400..429).contains(&status));
+                    tasks.push(task);
+                }
+            }
+        }
+        tasks
     }
 
     fn reach(&self) -> MutexGuard<'_, reach::Reach> {

@@ -135,13 +135,17 @@ impl Permits {
         self.with(|ledger| ledger.note(&trace.uid, change, self.desk.clock.now()));
     }
 
-    /// Forgets a deleted resource; a change of it that is still followed keeps its permit.
-    pub fn forget(&self, uid: &str) {
-        self.with(|ledger| {
+    /// Forgets a deleted resource. A change of it that is still followed keeps its permit; one that is on record and that nobody
+    /// follows yet gets it here.
+    pub fn forget(&self, uid: &str) -> Option<Permit> {
+        let instance = self.with(|ledger| {
+            let inherited = ledger.inherit(uid);
             ledger.leave(uid);
             ledger.deleted(uid);
             ledger.note(uid, None, self.desk.clock.now());
+            inherited
         });
+        instance.map(|instance| self.permit(&instance))
     }
 
     /// All resources that there were before this process have been noted: the hour's count and the halt are made from them.

@@ -149,6 +149,10 @@ impl Elector {
     /// Takes the lease if it is free; what is said is whose it was before.
     async fn attempt(&mut self) -> Result<Standing, TryError> {
         let Some(current) = bounded(self.api.get_opt(&self.name)).await? else {
+            let standing = self.observation.judge_absent(self.clock.now().uptime);
+            if standing != Standing::Free {
+                return Ok(standing);
+            }
             let absent = Lease {
                 metadata: ObjectMeta {
                     name: Some(self.name.clone()),

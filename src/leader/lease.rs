@@ -35,9 +35,14 @@ pub(super) enum Standing {
     Held { by: String, left: Duration },
 }
 
-/// What was seen of a lease that others hold, and since when it has stood unchanged.
+/// What was seen of a lease that others hold.
 #[derive(Debug, Default)]
-pub(super) struct Observation(Option<(LeaseSpec, Duration)>);
+pub(super) struct Observation {
+    /// Since when it has stood unchanged, by uptime.
+    held: Option<(LeaseSpec, Duration)>,
+    /// Since when it is absent, by uptime.
+    absent_since: Option<Duration>,
+}
 
 impl Observation {
     /// Takes in a lease that was read, and judges it at this uptime. One that is seen for the first time may have been
@@ -48,19 +53,36 @@ impl Observation {
         if holder == identity {
             return Standing::Ours;
         }
+        self.absent_since = None;
         if holder.is_empty() {
+            self.held = None;
             return Standing::Free;
         }
         let term = term_of(&spec);
-        let since = match &self.0 {
+        let since = match &self.held {
             Some((seen, since)) if *seen == spec => *since,
             _ => uptime,
         };
-        self.0 = Some((spec, since));
-        match (since + term).checked_sub(uptime) {
-            Some(left) if !left.is_zero() => Standing::Held { by: holder, left },
-            _ => Standing::Free,
-        }
+        self.held = Some((spec, since));
+        held_for(holder, since.saturating_add(term), uptime)
+    }
+
+    /// There is no lease at this uptime. If another process held it before, that process may have renewed it right before somebody
+    /// deleted it, and notices this with its next renewal only.
+    pub(super) fn judge_absent(&mut self, uptime: Duration) -> Standing {
+        let Some((spec, _)) = &self.held else {
+            return Standing::Free;
+        };
+        let since = *self.absent_since.get_or_insert(uptime);
+        let holder = spec.holder_identity.clone().unwrap_or_default();
+        held_for(holder, since.saturating_add(term_of(spec)), uptime)
+    }
+}
+
+fn held_for(by: String, until: Duration, uptime: Duration) -> Standing {
+    match until.checked_sub(uptime) {
+        Some(left) if !left.is_zero() => Standing::Held { by, left },
+        _ => Standing::Free,
     }
 }
 
@@ -184,6 +206,32 @@ mod tests {
         let wait = seen.judge(&renewed, "b", seconds(1016));
         assert_eq!(wait, held(15), "by a clock that is years behind");
         assert_eq!(seen.judge(&written, "a", seconds(1016)), Standing::Ours);
+    }
+
+    #[test]
+    fn a_lease_that_was_deleted_is_its_holders_for_another_term() {
+        let mut seen = Observation::default();
+        assert_eq!(
+            seen.judge_absent(seconds(0)),
+            Standing::Free,
+            "a first start"
+        );
+        let written = lease(&json!({"holderIdentity": "a", "leaseDurationSeconds": 15}));
+        seen.judge(&written, "b", seconds(100));
+        let held = |left| Standing::Held {
+            by: "a".to_owned(),
+            left: seconds(left),
+        };
+        assert_eq!(seen.judge_absent(seconds(110)), held(15));
+        assert_eq!(seen.judge_absent(seconds(124)), held(1));
+        assert_eq!(seen.judge_absent(seconds(125)), Standing::Free);
+        let given_back = lease(&json!({"holderIdentity": ""}));
+        assert_eq!(seen.judge(&given_back, "b", seconds(126)), Standing::Free);
+        assert_eq!(
+            seen.judge_absent(seconds(127)),
+            Standing::Free,
+            "nobody held it"
+        );
     }
 
     #[test]

@@ -22,11 +22,28 @@ pub struct Port(u16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PortError {
     /// Outside 1025–65534.
-    #[error("port {0} is outside 1025-65534")]
+    #[error("port {0} is outside {min}-{max}: set another one", min = Port::MIN, max = Port::MAX)]
     OutOfRange(i64),
     /// One of [`RESERVED`].
-    #[error("port {0} is reserved by the service")]
+    #[error("port {0} is {because}", because = because_reserved())]
     Reserved(u16),
+}
+
+/// What is said of a reserved port, with those that may be asked for.
+pub fn because_reserved() -> String {
+    let runs = RESERVED.chunk_by(|one, next| one.checked_add(1) == Some(*next));
+    let runs: Vec<String> = runs
+        .flat_map(|run| match run {
+            [first, _, .., last] => vec![format!("{first}-{last}")],
+            few => few.iter().map(u16::to_string).collect(),
+        })
+        .collect();
+    format!(
+        "reserved by the service: use {}-{} except {}",
+        Port::MIN,
+        Port::MAX,
+        runs.join(", ")
+    )
 }
 
 impl Port {
@@ -78,5 +95,17 @@ mod tests {
         for number in RESERVED {
             assert_eq!(Port::new(number.into()), Err(PortError::Reserved(number)));
         }
+    }
+
+    #[test]
+    fn a_refused_port_names_those_that_may_be_set() {
+        assert_eq!(
+            Port::new(5343).unwrap_err().to_string(),
+            "port 5343 is reserved by the service: use 1025-65534 except 1033, 5342-5345, 12017, 20000, 20201, 20202, 33062, 33071"
+        );
+        assert_eq!(
+            Port::new(80).unwrap_err().to_string(),
+            "port 80 is outside 1025-65534: set another one"
+        );
     }
 }

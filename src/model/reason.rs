@@ -47,11 +47,12 @@ pub enum Reason {
     /// running. The next change waits until the time in the message, at most 160 seconds. `Observe` does not wait.
     CheckingEarlierChanges,
     /// A change on the instance completed, or a job was given up, less than two minutes ago, and the cloud's lists may lag behind it.
-    /// The next change waits until the time in the message; where that names two ports and no time, the list has fallen back and is
-    /// read again.
+    /// The next change waits until the time in the message; where that names two ports, the list has fallen back and is read again
+    /// until then.
     CloudListsLag,
     /// It is not known whether a change was begun, after a lost answer or a crash. The operator watches the task list and the
-    /// port for 160 seconds before it does anything else, or longer where the cloud no longer knows the job of the change.
+    /// port for 160 seconds before it does anything else, or longer where the cloud no longer knows the job of the change. The message
+    /// has the time, except while a task of the instance is at work.
     OutcomeUnknown,
     /// An attempt failed, or drift was corrected a short while ago; the next step follows at the time in the message.
     BackingOff,
@@ -59,7 +60,8 @@ pub enum Reason {
     ProxyBusy,
     /// Another resource's change on the same instance goes first.
     WaitingForInstance,
-    /// A limit of the operator is reached: changes at once, changes within an hour, or calls of the cloud. This resource waits for its turn.
+    /// A limit of the operator is reached: changes at once, changes within an hour, calls of the cloud, or calls that are under way at
+    /// once and get no answer. This resource waits for its turn.
     #[strum(message = "see [limits.md](limits.md)")]
     WaitingForBudget,
     /// Several changes in a row failed on different proxies, perhaps for a common cause: no new change begins until the time in
@@ -74,10 +76,11 @@ pub enum Reason {
     #[strum(message = "after a rename: delete the resource of the old name")]
     TakingOver,
     /// `spec.suspend` is true, or the resource is being deleted, and the port is not the wanted one.
-    #[strum(message = "set `spec.suspend` to false")]
+    #[strum(message = "set `spec.suspend` to false, unless it is being deleted")]
     Suspended,
-    /// The cloud can't be reached or fails; a settled resource says so only after three failed looks in a row.
-    #[strum(message = "if it lasts, check the network")]
+    /// No connection, no answer in time, an error of the cloud, or a page or an empty answer instead of JSON; a settled resource says so
+    /// only after three failed looks in a row.
+    #[strum(message = "if it lasts, check the network, and web proxies on the way")]
     CloudUnreachable,
     /// The cloud answers so slowly that its lists are too old for a change once all of them are read. Nothing was put on record.
     #[strum(message = "if it lasts, check the cloud and the network")]
@@ -88,8 +91,10 @@ pub enum Reason {
         message = "if it lasts, check the webhooks on `taurusproxyports/status` and the API server"
     )]
     ChangeNotSent,
-    /// The cloud asks for fewer calls.
-    #[strum(message = "set a longer `--resync`")]
+    /// The cloud asks for fewer calls. Where the resource waits for one, the message says when it is made at the earliest.
+    #[strum(
+        message = "if it lasts, find out what else uses the account, lower `--calls-per-minute`, or set a longer `--resync`"
+    )]
     Throttled,
     /// The cloud's answer can't be understood; the message has its beginning.
     #[strum(message = "report it")]
@@ -104,7 +109,7 @@ pub enum Reason {
     WaitingForCredentials,
     /// The cloud does not show the proxy; the operator looks for it once more before it reports it missing.
     ConfirmingAbsence,
-    /// Four attempts at this port failed; the message has the cloud's reason.
+    /// Four attempts at this port did not succeed, and the last job failed; the message has the cloud's reason.
     #[strum(message = "fix the cause, then set another port or the annotation `requestedAt`")]
     JobFailed,
     /// A job takes longer than `spec.changeTimeout`; the operator still polls it.
@@ -115,10 +120,10 @@ pub enum Reason {
     /// The job waits for an authorization in the cloud.
     #[strum(message = "authorize it in the task center")]
     JobUnauthorized,
-    /// Three attempts never arrived, as far as is known; the operator tries again hourly.
+    /// Three attempts never arrived, as far as is known; the operator tries again after 15 minutes, then hourly.
     #[strum(message = "check web proxies and firewalls on the way to the cloud")]
     AttemptsVoid,
-    /// Four jobs were completed, and the port did not change.
+    /// Four attempts at this port did not succeed; the last job was completed, and the port did not change.
     #[strum(
         message = "ask the cloud's support; then set another port or the annotation `requestedAt`"
     )]
@@ -172,13 +177,16 @@ pub enum Reason {
         message = "allow the host with `--allowed-endpoint`; else set another `spec.iamEndpoint`, or create the resource anew with another `spec.endpoint`"
     )]
     EndpointNotAllowed,
-    /// The region is not in the operator's table of hosts.
-    #[strum(message = "create the resource anew with `spec.endpoint`")]
+    /// The region is not in the operator's table of hosts; or the credentials hold a password, and no address of IAM is known.
+    #[strum(
+        message = "follow the message: create the resource anew with `spec.endpoint`, or only set `spec.iamEndpoint`"
+    )]
     RegionUnknown,
-    /// The server's certificate is not trusted.
+    /// No trusted TLS connection could be opened: the certificate's issuer is not trusted, the certificate has expired or is for another
+    /// host, or the handshake failed.
     #[strum(
         serialize = "TLSFailed",
-        message = "find out what intercepts the connection, or trust the issuer with `--extra-ca`"
+        message = "find out what answers at the address; if the issuer is your own, trust it with `--extra-ca`"
     )]
     TlsFailed,
     /// The clock of the operator's machine is off by a quarter of an hour or more.

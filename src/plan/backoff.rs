@@ -16,10 +16,10 @@ pub fn doubling((first, longest): (Duration, Duration), count: u32) -> Duration 
 }
 
 /// The wait before the next poll of a job that has been known for `age`: its end is seen at most an eighth of its length late, and
-/// a quarter where a list stands in for polls, which may be as old as the last of them.
-pub fn poll(age: Duration, pace: &Pace) -> Duration {
-    const SHARE: u32 = 8;
-    (age / SHARE).clamp(pace.poll_first, pace.poll_longest)
+/// a quarter where a list stands in for polls, which may be as old as the last of them. Where calls are idle, a 32nd.
+pub fn poll(age: Duration, calls_are_idle: bool, pace: &Pace) -> Duration {
+    let share = if calls_are_idle { 32 } else { 8 };
+    (age / share).clamp(pace.poll_first, pace.poll_longest)
 }
 
 /// The wait after the `count`-th error in a row. What the other side asks for is granted, where it is longer.

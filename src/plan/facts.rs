@@ -46,6 +46,8 @@ pub struct Observed {
     pub proxy: Seen<Option<Proxy>>,
     /// The job on record.
     pub job: Seen<Job>,
+    /// Whether calls are left over that nobody needs, so that the job may be polled more often.
+    pub calls_are_idle: bool,
     /// The proxy in a list that was read while the job is at work, for people alone: nothing follows from it.
     pub beside: Seen<Option<Proxy>>,
     /// The task that counts as unfinished on the instance and holds it back the longest, from a task list that was read
@@ -108,6 +110,12 @@ impl Facts<'_> {
     /// How long ago a recorded time was. One that lay in the future when this process first saw it counts as that moment.
     pub fn age(&self, time: Timestamp) -> Duration {
         self.session.age(time, self.now)
+    }
+
+    /// The wall clock's time at an uptime that is yet to come, for people.
+    pub fn shown_at(&self, uptime: Duration) -> Option<Timestamp> {
+        let left = uptime.saturating_sub(self.now.uptime);
+        (!left.is_zero()).then(|| self.now.after(left))
     }
 
     /// Whether it is known that no change from before this object is at work.

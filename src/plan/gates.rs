@@ -76,8 +76,18 @@ pub fn list_behind(facts: &Facts<'_>, shown: u16) -> Option<Step> {
     }
     let age = facts.age(last.finished_at.0);
     let left = facts.pace.list_lag.saturating_sub(age);
+    behind(facts, (shown, changed), left)
+}
+
+/// The list is read again for as long as it may be behind.
+fn behind(facts: &Facts<'_>, (shown, changed): (u16, u16), left: Duration) -> Option<Step> {
+    let cause = Cause::ListBehind {
+        shown,
+        changed,
+        until: facts.now.after(left),
+    };
     let wait = left.min(facts.pace.poll_longest);
-    (!wait.is_zero()).then_some(Step::Hold(Cause::ListBehind { shown, changed }, wait))
+    (!wait.is_zero()).then_some(Step::Hold(cause, wait))
 }
 
 /// The same for the last change that this process saw in place: one that failed after it makes no list any younger.
@@ -86,9 +96,7 @@ fn behind_own_change(facts: &Facts<'_>, shown: u16) -> Option<Step> {
     let changed = verified.to;
     let age = facts.now.elapsed(verified.at);
     let left = facts.pace.list_lag.saturating_sub(age);
-    let behind = changed != shown && !left.is_zero();
-    let wait = left.min(facts.pace.poll_longest);
-    behind.then_some(Step::Hold(Cause::ListBehind { shown, changed }, wait))
+    behind(facts, (shown, changed), left).filter(|_| changed != shown)
 }
 
 fn deleting(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
@@ -185,7 +193,7 @@ fn drift_damping(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
         Correction::Contested(wait) => {
             let until = facts.now.after(wait);
             let cause = Cause::DriftContested { port, until };
-            Some(Step::Hold(cause, wait.min(facts.resync)))
+            Some(Step::Hold(cause, wait))
         }
     }
 }
@@ -199,6 +207,13 @@ fn refusal(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     }
     let repeated = refusal.count >= 2;
     let (cause, _) = trouble::of_error(facts, &refusal.error, refusal.count, repeated);
+    let at = facts.now.after(wait);
+    let cause = match cause {
+        Cause::Passing(error, _) => Cause::Passing(error, Some(at)),
+        Cause::Blocked(trouble, _) => Cause::Blocked(trouble, Some(at)),
+        Cause::ConfirmingAbsence(_) => Cause::ConfirmingAbsence(at),
+        other => other,
+    };
     Some(Step::Hold(cause, wait))
 }
 

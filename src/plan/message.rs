@@ -13,7 +13,7 @@ use crate::{
     controller::read::Desired,
     crd::{ABANDON_JOB, FailureCause, ManagementPolicy, REQUESTED_AT},
     model::{JobId, Port},
-    plan::step::{By, Cause, Order, Retry},
+    plan::step::{By, Cause, End, Order, Retry},
 };
 
 mod others;
@@ -27,8 +27,8 @@ pub use others::{GivenUpBy, job_given_up, job_not_given_up};
 pub struct Message {
     /// Our own text.
     pub own: String,
-    /// Until when it is waited, to the second.
-    pub until: Option<Timestamp>,
+    /// When the wait ends, to the second.
+    pub end: Option<End>,
     /// What the other side said, cleaned.
     pub upstream: Option<String>,
 }
@@ -39,10 +39,10 @@ impl Message {
         Self::quoting_option(own, None)
     }
 
-    /// The same, with the time until when it is waited.
+    /// The same, with the time at which the wait ends.
     #[must_use]
-    pub fn until(self, until: Option<Timestamp>) -> Self {
-        Self { until, ..self }
+    pub fn ending(self, end: Option<End>) -> Self {
+        Self { end, ..self }
     }
 
     /// A text of our own, and what it rests on: that alone causes no write.
@@ -54,7 +54,7 @@ impl Message {
     fn quoting_option(own: impl Into<String>, upstream: Option<String>) -> Self {
         Self {
             own: bounded(own.into()),
-            until: None,
+            end: None,
             upstream: upstream
                 .map(bounded)
                 .filter(|text| excerpt::says_something(text)),
@@ -63,14 +63,28 @@ impl Message {
 
     /// Whether a stored text says the same, apart from what the other side said.
     pub fn is_said_by(&self, stored: &str) -> bool {
-        let Some(rest) = stored.strip_prefix(&self.own) else {
+        let Some(rest) = after_the_same_words(stored, &self.own) else {
             return false;
         };
-        let rest = match self.until {
-            Some(until) => after_the_same_time(rest, until),
+        let rest = match self.end {
+            Some(end) => {
+                let (before, time) = end.parts();
+                let rest = rest.strip_prefix(before);
+                rest.and_then(|rest| after_the_same_time(rest, time))
+            }
             None => Some(rest),
         };
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
+    }
+}
+
+impl End {
+    /// What precedes its time, and the time.
+    fn parts(self) -> (&'static str, Timestamp) {
+        match self {
+            Self::Until(time) => ("; until ", time),
+            Self::NotBefore(time) => ("; not before ", time),
+        }
     }
 }
 
@@ -87,16 +101,35 @@ fn bounded(mut part: String) -> String {
     part
 }
 
-/// What precedes the time until when it is waited.
-const UNTIL: &str = "; until ";
+/// How long a time is, as it is shown.
+const SHOWN: usize = "2026-03-02T16:40:05Z".len();
 
-/// What follows a stored time that is `until`, give or take what clocks and rounding make of it.
-fn after_the_same_time(stored: &str, until: Timestamp) -> Option<&str> {
+/// What follows a stored text that says the same as `own`: the same words, and times in them that are the same, each read anew.
+fn after_the_same_words<'a>(stored: &'a str, own: &str) -> Option<&'a str> {
+    if let Some(rest) = stored.strip_prefix(own) {
+        return Some(rest);
+    }
+    let (mut own, mut stored) = (own, stored);
+    while !own.is_empty() {
+        let time = own.get(..SHOWN).and_then(|time| time.parse().ok());
+        if let Some(time) = time {
+            stored = after_the_same_time(stored, time)?;
+            own = own.get(SHOWN..)?;
+        } else {
+            let letter = own.chars().next()?;
+            stored = stored.strip_prefix(letter)?;
+            own = own.strip_prefix(letter)?;
+        }
+    }
+    Some(stored)
+}
+
+/// What follows a stored time that is `time`, give or take what clocks and rounding make of it.
+fn after_the_same_time(stored: &str, time: Timestamp) -> Option<&str> {
     const TOLERANCE_SECONDS: i64 = 10;
-    let stored = stored.strip_prefix(UNTIL)?;
-    let (time, rest) = stored.split_at_checked(shown(until).len())?;
-    let time: Timestamp = time.parse().ok()?;
-    let differs = time.as_second().abs_diff(until.as_second());
+    let (known, rest) = stored.split_at_checked(SHOWN)?;
+    let known: Timestamp = known.parse().ok()?;
+    let differs = known.as_second().abs_diff(time.as_second());
     (differs <= TOLERANCE_SECONDS.unsigned_abs()).then_some(rest)
 }
 
@@ -108,8 +141,9 @@ fn shown(time: Timestamp) -> String {
 impl fmt::Display for Message {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.own)?;
-        if let Some(until) = self.until {
-            write!(formatter, "{UNTIL}{}", shown(until))?;
+        if let Some(end) = self.end {
+            let (before, time) = end.parts();
+            write!(formatter, "{before}{}", shown(time))?;
         }
         match &self.upstream {
             Some(upstream) => write!(formatter, ": {upstream}"),
@@ -123,7 +157,9 @@ pub fn in_order(policy: ManagementPolicy, wanted: Port, actual: Option<u16>) -> 
     let actual = actual.map_or("an unknown port".to_owned(), |port| format!("port {port}"));
     Message::plain(match policy {
         ManagementPolicy::Observe if actual != format!("port {wanted}") => {
-            format!("the proxy listens on {actual}; only observed, port {wanted} would be set")
+            format!(
+                "the proxy listens on {actual}; managementPolicy is Observe, so port {wanted} is not set"
+            )
         }
         _ => format!("the proxy listens on {actual}"),
     })
@@ -139,10 +175,10 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             order.from, order.to
         )),
         Cause::JobRunning(job, word) => at_work(job, word.as_deref()),
-        Cause::Verifying => Message::plain(
+        Cause::Verifying(_) => Message::plain(
             "the job is done; waiting for the cloud's list of proxies to show the new port",
         ),
-        Cause::OutcomeUnknown => Message::plain(
+        Cause::OutcomeUnknown(_) => Message::plain(
             "it is not known whether the cloud began the last change; its task list and the port are watched, and nothing is sent \
              meanwhile",
         ),
@@ -158,19 +194,19 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         Cause::Looking => Message::plain(
             "reading the proxy from the cloud: waiting for its answer, or for a call that the operator's --calls-per-minute allows",
         ),
-        Cause::JobLost(job) => Message::plain(format!(
+        Cause::JobLost(job, _) => Message::plain(format!(
             "job {job} changes the port, and the cloud no longer knows it; watching the task list and the port before anything else"
         )),
-        Cause::JobAbandoned(job) => Message::plain(format!(
+        Cause::JobAbandoned(job, _) => Message::plain(format!(
             "job {job} was given up by annotation; watching the task list and the port before anything else"
         )),
-        Cause::ListBehind { shown, changed } => Message::plain(format!(
+        Cause::ListBehind { shown, changed, .. } => Message::plain(format!(
             "the list of proxies shows port {shown}, though port {changed} was seen in place less than two minutes \
              ago; the list is read again"
         )),
-        Cause::WaitingForCalls => Message::plain(
-            "waiting to be looked at: more calls of the cloud are wanted than the operator's --calls-per-minute allows, or than the cloud \
-             does, which may have asked for fewer",
+        Cause::WaitingForCalls(_) => Message::plain(
+            "waiting for a free call of the cloud: the resources of this credential need more calls than the operator's \
+             --calls-per-minute, or the cloud at the moment, allows; the operator looks at this one when its turn comes",
         ),
         Cause::Newcomer => {
             Message::plain("checking that no earlier change is still running on this proxy")
@@ -199,16 +235,16 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             "spec.suspend is true, so port {} is not set: set spec.suspend to false to go on",
             desired.port
         )),
-        Cause::Deleting => {
-            Message::plain("the resource is being deleted: no new change is started")
-        }
+        Cause::Deleting => Message::plain(
+            "the resource is being deleted, so no new change is started; it stays until the owner of its finalizer removes that",
+        ),
         Cause::WaitingForCredentials(what, until) => {
             // The pace of tests has fractions of seconds.
             let until = until.strftime("%Y-%m-%dT%H:%M:%SZ");
             Message::plain(format!("{what}; waiting for it until {until}"))
         }
-        Cause::Passing(error) => refusals::passing(error),
-        Cause::ConfirmingAbsence => Message::plain(
+        Cause::Passing(error, _) => refusals::passing(error),
+        Cause::ConfirmingAbsence(_) => Message::plain(
             "the cloud does not show the proxy; the operator looks for it once more before it reports it missing",
         ),
         Cause::GivenUp { cause, said, at } => given_up(*cause, said.clone(), *at, desired.port),
@@ -245,7 +281,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
              record of a change, so the operator does not change the port; in the sources of the operator's release run kubectl apply \
              --server-side --force-conflicts -k crds; the operator goes on within five minutes of that",
         ),
-        Cause::Blocked(trouble) => refusals::blocked(trouble, desired),
+        Cause::Blocked(trouble, again) => refusals::blocked(trouble, *again, desired),
     }
 }
 

@@ -5,10 +5,13 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
+
 use crate::{
     cloud::{Proxy, ProxyStatus, Task},
     crd::{FailureCause, Phase},
-    model::{JobId, JobState},
+    model::{JobId, JobState, Moment},
+    pace::Pace,
     plan::{
         backoff,
         facts::{Facts, Seen, Trouble},
@@ -25,12 +28,48 @@ const VERIFY_READS: u32 = 4;
 /// What is known of a job whose record does not tell its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum JobEnd {
-    /// It may be at work.
-    Ahead,
-    /// It has ended, but lists may lag behind that.
-    Lately,
+    /// It may be at work; it counts as over at this uptime.
+    Ahead(Duration),
+    /// It has ended, but lists may lag behind that until this uptime.
+    Lately(Duration),
     /// It has ended, and lists show what it left; so too where there was no job.
     Past,
+}
+
+impl JobEnd {
+    /// The uptime before which nothing is concluded from the port.
+    fn at(self) -> Duration {
+        match self {
+            Self::Ahead(at) | Self::Lately(at) => at,
+            Self::Past => Duration::ZERO,
+        }
+    }
+
+    fn is_ahead(self) -> bool {
+        matches!(self, Self::Ahead(_))
+    }
+}
+
+/// A change of which the cloud tells nothing.
+#[derive(Debug, Clone, Copy)]
+struct Unresolved<'a> {
+    /// Its job, if it was named.
+    job: Option<&'a JobId>,
+    /// Whether a person has given that up.
+    given_up: bool,
+    /// What is known of the job's end.
+    end: JobEnd,
+}
+
+impl Unresolved<'_> {
+    /// What is said of it while nothing is concluded before `at`.
+    fn meanwhile(self, at: Option<Timestamp>) -> Cause {
+        match self.job {
+            None => Cause::OutcomeUnknown(at),
+            Some(job) if self.given_up => Cause::JobAbandoned(job.clone(), at),
+            Some(job) => Cause::JobLost(job.clone(), at),
+        }
+    }
 }
 
 /// Decides on the change on record.
@@ -58,16 +97,16 @@ pub fn follow(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
                 session.may_have_just_ended(job, facts.now, facts.pace)
             });
             let end = match lately {
-                _ if !over => JobEnd::Ahead,
-                Some(_) => JobEnd::Lately,
+                _ if !over => JobEnd::Ahead(last_seen.saturating_add(longest)),
+                Some(left) => JobEnd::Lately(facts.now.uptime.saturating_add(left)),
                 None => JobEnd::Past,
             };
-            let meanwhile = match job {
-                None => Cause::OutcomeUnknown,
-                Some(job) if given_up => Cause::JobAbandoned(job.clone()),
-                Some(job) => Cause::JobLost(job.clone()),
+            let of = Unresolved {
+                job: job.as_ref(),
+                given_up,
+                end,
             };
-            unresolved(facts, change, watch, end, &meanwhile)
+            unresolved(facts, change, watch, of)
         }
     }
 }
@@ -75,7 +114,7 @@ pub fn follow(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
 /// A job that is known: only its own word moves it.
 fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step {
     let age = facts.now.elapsed(watch.job_known.unwrap_or(watch.since));
-    let again = backoff::poll(age, facts.pace);
+    let again = backoff::poll(age, facts.observed.calls_are_idle, facts.pace);
     // What was said of a job that was seen at work stands when it can't be read for once.
     let meanwhile = Cause::JobRunning(job.clone(), watch.job_word.clone());
     let seen = match &facts.observed.job {
@@ -128,23 +167,19 @@ fn is_history(facts: &Facts<'_>, change: &Change, watch: &Watch) -> bool {
 
 /// A change of unknown outcome, or whose job's record is gone or no longer believed. It came to nothing if the port before is
 /// seen twice, unless the list may lag behind the job's end.
-fn unresolved(
-    facts: &Facts<'_>,
-    change: &Change,
-    watch: &Watch,
-    end: JobEnd,
-    meanwhile: &Cause,
-) -> Step {
-    let pace = facts.pace;
+fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, of: Unresolved<'_>) -> Step {
+    let (pace, end) = (facts.pace, of.end);
     let watched = facts.now.elapsed(watch.since);
     if watched < pace.settle_window() {
         let left = pace.settle_window().saturating_sub(watched);
-        let cause = match meanwhile {
-            Cause::OutcomeUnknown => Cause::WatchingOutcome(left),
-            known => known.clone(),
+        let settled = watch.since.saturating_add(pace.settle_window());
+        let cause = match of.job {
+            None => Cause::WatchingOutcome(facts.now.after(left)),
+            Some(_) => of.meanwhile(facts.shown_at(settled.max(end.at()))),
         };
         return Step::Hold(cause, left.min(pace.poll_longest));
     }
+    let meanwhile = of.meanwhile(facts.shown_at(end.at()));
     let stuck = watched >= facts.change_timeout();
     let task = match (&facts.observed.tasks, &facts.observed.proxy) {
         (Seen::NotRead, Seen::Unknown(trouble)) if !trouble.is_not_found() => {
@@ -169,32 +204,39 @@ fn unresolved(
     let proxy = match found(facts, meanwhile.clone()) {
         Ok(proxy) => proxy,
         // A proxy may be missing from the list while a job is at work on it.
-        Err(Step::Advance(_)) if task.is_some() || end == JobEnd::Ahead => {
-            return Step::Hold(meanwhile.clone(), pace.poll_longest);
+        Err(Step::Advance(_)) if task.is_some() || end.is_ahead() => {
+            let hold = Step::Hold(meanwhile, pace.poll_longest);
+            let task = task.as_ref().filter(|_| stuck);
+            return task
+                .and_then(|task| overdue_task(facts, task))
+                .unwrap_or(hold);
         }
         Err(step) => return step,
     };
     if let Some(task) = task {
+        // A list that fell back may have shown the port for as long as it lags before the change began.
+        let longest = facts.change_timeout().saturating_add(pace.list_lag);
         let in_place = watch
             .target_seen
-            .is_some_and(|seen| facts.now.elapsed(seen.first) >= facts.change_timeout());
+            .is_some_and(|seen| facts.now.elapsed(seen.first) >= longest);
         return if in_place && proxy.port == Some(change.to) {
             done(change.to)
         } else if let Some(clear) = facts.observed.tasks_clear_in {
-            Step::Hold(meanwhile.clone(), clear.min(pace.poll_longest))
-        } else if stuck && proxy.port != Some(change.to) && is_overdue(facts, task) {
-            let cause = Cause::JobOverdue {
-                job: task.job.clone(),
-                since: task.created,
-            };
-            Step::Hold(cause, pace.stuck_poll)
+            let clear_at = facts.now.uptime.saturating_add(clear);
+            let at = facts.shown_at(clear_at.max(end.at()));
+            Step::Hold(of.meanwhile(at), clear.min(pace.poll_longest))
+        } else if stuck
+            && proxy.port != Some(change.to)
+            && let Some(step) = overdue_task(facts, task)
+        {
+            step
         } else {
-            Step::Hold(meanwhile.clone(), pace.poll_longest)
+            Step::Hold(meanwhile, pace.poll_longest)
         };
     }
     match proxy.port {
-        Some(port) if port != change.from && end != JobEnd::Ahead => done(port),
-        Some(port) if port != change.from => Step::Hold(meanwhile.clone(), pace.poll_longest),
+        Some(port) if port != change.from && !end.is_ahead() => done(port),
+        Some(port) if port != change.from => Step::Hold(meanwhile, pace.poll_longest),
         Some(_) if proxy.status != ProxyStatus::Active => not_active(facts, proxy, stuck),
         Some(_)
             if end == JobEnd::Past
@@ -206,29 +248,48 @@ fn unresolved(
                 "the cloud shows no job and the port before".to_owned(),
             ))
         }
-        Some(_) => Step::Hold(meanwhile.clone(), pace.proof_gap),
-        None => troubled(facts, &trouble::unreadable_port(), meanwhile.clone()),
+        Some(_) => {
+            let seen = watch.untouched.map_or(facts.now.uptime, |seen| seen.first);
+            let proven = seen.saturating_add(pace.proof_gap).max(end.at());
+            let left = Some(proven.saturating_sub(facts.now.uptime)).filter(|left| !left.is_zero());
+            let wait = left.map_or(pace.proof_gap, |left| left.min(pace.proof_gap));
+            Step::Hold(of.meanwhile(facts.shown_at(proven)), wait)
+        }
+        None => troubled(facts, &trouble::unreadable_port(), meanwhile),
     }
 }
 
-/// Whether a task has been at work for longer than a change may take: the one that is seen last may be somebody else's, and young.
-fn is_overdue(facts: &Facts<'_>, task: &Task) -> bool {
-    task.created
-        .is_none_or(|created| facts.now.since(created) >= facts.change_timeout())
+/// What follows from a task that has been at work for longer than a change may take: the one that is seen last may be somebody
+/// else's, and young.
+fn overdue_task(facts: &Facts<'_>, task: &Task) -> Option<Step> {
+    let may_take = facts.change_timeout();
+    let is_overdue = |created| facts.now.since(created) >= may_take;
+    let ends = facts.observed.tasks_clear_in.is_some();
+    let overdue = !ends && task.created.is_none_or(is_overdue);
+    let cause = || Cause::JobOverdue {
+        job: task.job.clone(),
+        since: task.created,
+    };
+    overdue.then(|| Step::Hold(cause(), facts.pace.stuck_poll))
 }
 
 /// The job is done: believed only when the list shows the port.
 fn verify(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
-    let proxy = match found(facts, Cause::Verifying) {
+    // The count begins when the port before is seen for the first time.
+    let begun = watch.unchanged.map(|seen| seen.first);
+    let begun = begun.or(watch.verifying).unwrap_or(facts.now.uptime);
+    let until = facts.shown_at(begun.saturating_add(facts.pace.verify_window));
+    let verifying = Cause::Verifying(until);
+    let proxy = match found(facts, verifying.clone()) {
         Ok(proxy) => proxy,
         Err(step) => return step,
     };
     let reads = watch.unchanged.map_or(0, |seen| seen.count);
     let again = backoff::doubling((facts.pace.poll_first, facts.pace.poll_longest), reads);
     match proxy.port {
-        None => troubled(facts, &trouble::unreadable_port(), Cause::Verifying),
+        None => troubled(facts, &trouble::unreadable_port(), verifying),
         Some(port) if port != change.to && is_echo(facts, watch, port) => {
-            Step::Hold(Cause::Verifying, again)
+            Step::Hold(verifying, again)
         }
         Some(port) if port != change.from => Step::Advance(Progress::Succeeded(port)),
         Some(port) if watch.target_seen.is_some() || watch.ended_long_ago => {
@@ -242,9 +303,15 @@ fn verify(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
                 let said = "the job was completed but the port did not change".to_owned();
                 Step::Advance(Progress::Failed(FailureCause::VerificationFailed, said))
             }
-            _ => Step::Hold(Cause::Verifying, again),
+            _ => Step::Hold(verifying, again),
         },
     }
+}
+
+/// What follows where the service says that the port is as it is wanted: it has to be seen.
+pub fn nothing_to_do(now: Moment, pace: &Pace) -> Step {
+    let until = now.after(pace.verify_window);
+    Step::Hold(Cause::Verifying(Some(until)), pace.poll_first)
 }
 
 /// Whether a list may show `port` only because it lags behind the change before this one: then it is no third port. By the wall

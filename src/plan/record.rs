@@ -3,7 +3,7 @@
 //! Promises that of a status that was written for another object, or for a later generation than there is, nothing counts
 //! that a change could rest on: it was restored from a backup or written by hand, and its change may be anybody's.
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use kube::ResourceExt as _;
 
 use crate::{
@@ -112,7 +112,7 @@ impl Record {
             vetted,
             restored,
             generation: status.observed_generation.filter(|_| !restored),
-            ready: !restored && ready.is_some_and(|condition| condition.status == "True"),
+            ready: !restored && ready.is_some_and(|ready| is_own_word(ready, object)),
             reason: ready.and_then(|condition| condition.reason.parse().ok()),
             port: status.port.and_then(|port| u16::try_from(port).ok()),
             applied: status
@@ -134,6 +134,20 @@ impl Record {
             handled_request: status.last_handled_request.clone(),
         }
     }
+}
+
+/// Whether Ready is true, and was said of this very object: one that is only observed has no UID in its status, and a backup that
+/// was restored is older than the object. The two times may be of different clocks.
+fn is_own_word(ready: &Condition, object: &TaurusProxyPort) -> bool {
+    let is_of_it = || {
+        let names_it = object
+            .status
+            .as_ref()
+            .is_some_and(|status| status.subject_uid.is_some());
+        let created = object.metadata.creation_timestamp.as_ref();
+        names_it || created.is_none_or(|created| ready.last_transition_time.0 >= created.0)
+    };
+    ready.status == "True" && is_of_it()
 }
 
 impl Change {
@@ -227,6 +241,27 @@ mod tests {
             Change::of(&record.change.as_ref().unwrap().stored()),
             record.change
         );
+    }
+
+    #[test]
+    fn what_was_said_of_one_that_only_observes_before_it_was_made_is_of_a_backup() {
+        let read = |created: &str| {
+            let object = json!({
+                "apiVersion": "taurusdb.huaweicloud.com/v1alpha1",
+                "kind": "TaurusProxyPort",
+                "metadata": {
+                    "name": "orders", "namespace": "shop", "generation": 1, "uid": "uid-1", "creationTimestamp": created
+                },
+                "spec": {"projectID": "", "instanceID": "", "proxyID": "", "port": 3307},
+                "status": {"observedGeneration": 1, "port": 3306, "conditions": [{
+                    "type": "Ready", "status": "True", "reason": "Observed", "message": "",
+                    "lastTransitionTime": "2026-03-02T16:40:05Z"
+                }]}
+            });
+            Record::of(&serde_json::from_value(object).unwrap())
+        };
+        assert!(read("2026-03-02T16:40:05Z").ready);
+        assert!(!read("2026-03-02T16:40:06Z").ready);
     }
 
     #[test]

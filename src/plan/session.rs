@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     cloud::{CloudError, Meaning, ProxyStatus, auth::fingerprint::Fingerprint},
+    crd::Phase,
     model::{ChangeId, JobId, Moment},
     pace::Pace,
     plan::{
@@ -142,10 +143,13 @@ impl Session {
         if !same {
             self.watch = change.map(|change| Box::new(Watch::new(change.id.clone(), now)));
         }
-        if let (Some(watch), Some(change)) = (&mut self.watch, change)
-            && change.job.is_some()
-        {
-            watch.job_known.get_or_insert(now.uptime);
+        if let (Some(watch), Some(change)) = (&mut self.watch, change) {
+            if change.job.is_some() {
+                watch.job_known.get_or_insert(now.uptime);
+            }
+            if change.phase == Phase::Verifying {
+                watch.verifying.get_or_insert(now.uptime);
+            }
         }
     }
 

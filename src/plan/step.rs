@@ -8,7 +8,7 @@ use crate::{
     cloud::{CloudError, Meaning},
     crd::FailureCause,
     fleet::{claims::Rival, limits::Limit},
-    model::{Class, JobId, Port, Reason},
+    model::{Class, JobId, Moment, Port, Reason},
     plan::facts::Trouble,
 };
 
@@ -74,8 +74,23 @@ pub struct Retry {
     pub at: Timestamp,
 }
 
-/// Why a step holds back, with what there is to say about it.
+/// When a wait ends, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// What is waited for is over then, at the latest.
+    Until(Timestamp),
+    /// It ends then or later: something else has to be seen as well, or another try is made, which may not work.
+    NotBefore(Timestamp),
+}
+
+/// Why a step holds back, with what there is to say about it. A time in it is fixed when the wait begins: it would cost a write of the
+/// status with each look otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    test,
+    derive(strum::EnumDiscriminants),
+    strum_discriminants(derive(strum::EnumIter))
+)]
 pub enum Cause {
     /// A change begins.
     Starting(Order),
@@ -83,25 +98,27 @@ pub enum Cause {
     Next(Order),
     /// The cloud works on the change; the job's word, or nothing while the job can't be queried yet.
     JobRunning(JobId, Option<String>),
-    /// The job is done; the port has still to be seen.
-    Verifying,
-    /// Whether the change was begun is not known.
-    OutcomeUnknown,
-    /// The change was begun, and the cloud knows its job no longer.
-    JobLost(JobId),
-    /// The change was begun, and a person has given its job up.
-    JobAbandoned(JobId),
+    /// The job is done; the port has still to be seen, until then.
+    Verifying(Option<Timestamp>),
+    /// Whether the change was begun is not known. When something may be concluded at the earliest, if nothing is at work.
+    OutcomeUnknown(Option<Timestamp>),
+    /// The change was begun, and the cloud knows its job no longer. When the job counts as over at the latest.
+    JobLost(JobId, Option<Timestamp>),
+    /// The change was begun, and a person has given its job up. When something may be concluded at the earliest.
+    JobAbandoned(JobId, Option<Timestamp>),
     /// A list shows another port than that of a change which was verified a short while ago.
     ListBehind {
         /// The port in the list.
         shown: u16,
         /// The port of the change.
         changed: u16,
+        /// When the list is believed.
+        until: Timestamp,
     },
     /// No change from before this object may still be running; that is sure when the wait is over.
     Newcomer,
-    /// Whether the change was begun is not known, and is watched for so much longer before anything is concluded.
-    WatchingOutcome(Duration),
+    /// Whether the change was begun is not known, and is watched until then before anything is concluded.
+    WatchingOutcome(Timestamp),
     /// A change on the instance completed a short while ago: lists may lag behind it until the wait is over. Its job, and
     /// who made it.
     ListsLag(Option<JobId>, By),
@@ -112,8 +129,8 @@ pub enum Cause {
     FirstLook,
     /// The cloud takes long to answer.
     Looking,
-    /// More calls of the cloud are wanted than may be made; a look has its time later.
-    WaitingForCalls,
+    /// More calls of the cloud are wanted than may be made; a look has its time then.
+    WaitingForCalls(Timestamp),
     /// An attempt did not succeed; the next follows.
     BackingOff(Retry),
     /// The wanted port is shown, though the job that was to set it has just failed.
@@ -140,12 +157,13 @@ pub enum Cause {
     Suspended,
     /// The resource is being deleted.
     Deleting,
-    /// A call failed in a way that passes by itself.
-    Passing(CloudError),
+    /// A call failed in a way that passes by itself. When the next try is made, where the wait for it was asked for, or is the only
+    /// one.
+    Passing(CloudError, Option<Timestamp>),
     /// The Secret is not there, and may come soon: what is missing, and until when that is waited for.
     WaitingForCredentials(String, Timestamp),
-    /// Not found, perhaps.
-    ConfirmingAbsence,
+    /// Not found, perhaps: looked for once more then.
+    ConfirmingAbsence(Timestamp),
     /// As often tried as it is.
     GivenUp {
         /// Why the attempts did not succeed.
@@ -185,8 +203,8 @@ pub enum Cause {
     TakingOver,
     /// The definition of the resource is too old.
     CrdOutdated,
-    /// The cloud can't be called, or refused for a reason that a person has to mend.
-    Blocked(Trouble),
+    /// The cloud can't be called, or refused for a reason that a person has to mend. When a refused change is tried again.
+    Blocked(Trouble, Option<Timestamp>),
 }
 
 /// Who made a change.
@@ -205,13 +223,14 @@ impl Step {
         match self {
             Self::Hold(cause, _) => {
                 let reason = cause.reason();
-                let unheard = matches!(
-                    reason,
-                    Reason::CloudUnreachable
-                        | Reason::Throttled
-                        | Reason::MalformedAnswer
-                        | Reason::RequestRefused
-                );
+                let unheard = cause.is_unasked()
+                    || matches!(
+                        reason,
+                        Reason::CloudUnreachable
+                            | Reason::Throttled
+                            | Reason::MalformedAnswer
+                            | Reason::RequestRefused
+                    );
                 reason.class() != Class::Stalled && !unheard
             }
             Self::Rest | Self::Keep(_) | Self::LookAtTasks | Self::Advance(_) | Self::Change(_) => {
@@ -222,19 +241,54 @@ impl Step {
 }
 
 impl Cause {
-    /// When the wait for it ends for sure, where `delay` is how long a step waits for it and the cause itself has no time. Of a
-    /// credential that is held back it is the earliest time of the next try: more refusals put that off.
-    pub fn ends_in(&self, delay: Duration) -> Option<Duration> {
+    /// When the wait for it ends, where its text has no time of its own. `delay` is how long a step waits for it from now on.
+    pub fn end(&self, now: Moment, delay: Duration) -> Option<End> {
+        let after = |wait: Duration| now.wall.checked_add(wait).ok().map(End::Until);
         match self {
-            Self::WatchingOutcome(left) => Some(*left),
+            Self::WatchingOutcome(at) | Self::ListBehind { until: at, .. } => Some(End::Until(*at)),
+            Self::Verifying(at) | Self::JobLost(_, at) => at.map(End::Until),
             Self::Newcomer | Self::ListsLag(..) | Self::GivenUpLately(_) | Self::TakingOver => {
-                Some(delay)
+                after(delay)
             }
-            Self::Blocked(Trouble::Cloud(error)) if error.meaning == Meaning::Locked => {
-                error.retry_after
+            // The earliest time of the next try: more refusals put that off.
+            Self::Blocked(Trouble::Cloud(error), _) if error.meaning == Meaning::Locked => {
+                error.retry_after.and_then(after)
             }
-            _ => None,
+            Self::WaitingForCalls(at) | Self::ConfirmingAbsence(at) => Some(End::NotBefore(*at)),
+            Self::OutcomeUnknown(at)
+            | Self::JobAbandoned(_, at)
+            | Self::Passing(_, at)
+            | Self::Blocked(_, at) => at.map(End::NotBefore),
+            Self::Starting(_)
+            | Self::Next(_)
+            | Self::JobRunning(..)
+            | Self::FirstLook
+            | Self::Looking
+            | Self::BackingOff(_)
+            | Self::JustFailed { .. }
+            | Self::ProxyBusy(_)
+            | Self::WaitingForInstance
+            | Self::WaitingForLimit(_)
+            | Self::Damped { .. }
+            | Self::Suspended
+            | Self::Deleting
+            | Self::WaitingForCredentials(..)
+            | Self::GivenUp { .. }
+            | Self::JobOverdue { .. }
+            | Self::JobUnauthorized(_)
+            | Self::DriftDetected(_)
+            | Self::DriftContested { .. }
+            | Self::ProxyUnhealthy(_)
+            | Self::ProxyNotFound
+            | Self::ProxyClaimed(_)
+            | Self::ProxyContested(_)
+            | Self::CrdOutdated => None,
         }
+    }
+
+    /// Whether no call was made, since those that are under way get no answer.
+    fn is_unasked(&self) -> bool {
+        matches!(self, Self::Passing(error, _) if error.meaning == Meaning::Unasked)
     }
 
     /// The reason that stands for it in the status.
@@ -242,11 +296,11 @@ impl Cause {
         match self {
             Self::Starting(_) | Self::Next(_) | Self::JobRunning(..) => Reason::JobRunning,
             Self::FirstLook | Self::Looking => Reason::ReadingCloud,
-            Self::Verifying => Reason::Verifying,
-            Self::OutcomeUnknown
+            Self::Verifying(_) => Reason::Verifying,
+            Self::OutcomeUnknown(_)
             | Self::WatchingOutcome(_)
-            | Self::JobLost(_)
-            | Self::JobAbandoned(_) => Reason::OutcomeUnknown,
+            | Self::JobLost(..)
+            | Self::JobAbandoned(..) => Reason::OutcomeUnknown,
             Self::Newcomer => Reason::CheckingEarlierChanges,
             Self::ListsLag(..) | Self::ListBehind { .. } | Self::GivenUpLately(_) => {
                 Reason::CloudListsLag
@@ -258,10 +312,10 @@ impl Cause {
             Self::WaitingForInstance => Reason::WaitingForInstance,
             Self::WaitingForLimit(Limit::Halted { .. }) => Reason::RolloutHalted,
             Self::WaitingForLimit(Limit::Concurrent { .. } | Limit::Hourly { .. })
-            | Self::WaitingForCalls => Reason::WaitingForBudget,
+            | Self::WaitingForCalls(_) => Reason::WaitingForBudget,
             Self::Suspended | Self::Deleting => Reason::Suspended,
             Self::WaitingForCredentials(..) => Reason::WaitingForCredentials,
-            Self::ConfirmingAbsence => Reason::ConfirmingAbsence,
+            Self::ConfirmingAbsence(_) => Reason::ConfirmingAbsence,
             Self::GivenUp { cause, .. } => given_up(*cause),
             Self::JobOverdue { .. } => Reason::JobOverdue,
             Self::JobUnauthorized(_) => Reason::JobUnauthorized,
@@ -275,11 +329,11 @@ impl Cause {
             Self::ProxyContested(_) => Reason::ProxyContested,
             Self::TakingOver => Reason::TakingOver,
             Self::CrdOutdated => Reason::CrdOutdated,
-            Self::Blocked(Trouble::CredentialsUnset(_) | Trouble::CredentialsMissing(_)) => {
+            Self::Blocked(Trouble::CredentialsUnset(_) | Trouble::CredentialsMissing(_), _) => {
                 Reason::CredentialsMissing
             }
-            Self::Blocked(Trouble::CredentialsInvalid(_)) => Reason::CredentialsInvalid,
-            Self::Passing(error) | Self::Blocked(Trouble::Cloud(error)) => {
+            Self::Blocked(Trouble::CredentialsInvalid(_), _) => Reason::CredentialsInvalid,
+            Self::Passing(error, _) | Self::Blocked(Trouble::Cloud(error), _) => {
                 of_meaning(error.meaning)
             }
         }
@@ -291,10 +345,11 @@ fn of_meaning(meaning: Meaning) -> Reason {
     match meaning {
         Meaning::Busy => Reason::ProxyBusy,
         Meaning::Throttled => Reason::Throttled,
-        Meaning::OutOfCalls => Reason::WaitingForBudget,
+        // Nobody was asked: it is the operator that makes no more calls.
+        Meaning::OutOfCalls | Meaning::Unasked => Reason::WaitingForBudget,
         Meaning::Slow => Reason::CloudSlow,
         Meaning::Withdrawn => Reason::ChangeNotSent,
-        Meaning::Transient | Meaning::Unasked => Reason::CloudUnreachable,
+        Meaning::Transient => Reason::CloudUnreachable,
         // A verdict on the port is on record, and comes from there.
         Meaning::UnknownRefusal | Meaning::Rejected => Reason::RequestRefused,
         Meaning::Malformed => Reason::MalformedAnswer,

@@ -3,10 +3,7 @@
 //! Pure. Promises the status rules: exactly one of Ready, Reconciling and Stalled is True; times move only where a status
 //! does; the other side's texts alone change nothing.
 
-use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::{Condition, Time},
-    jiff::Timestamp,
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
 
 use crate::{
@@ -20,7 +17,7 @@ use crate::{
         message::{self, Message},
         record::{Change, Record},
         session::Shown,
-        step::{Cause, Step},
+        step::{Cause, End, Step},
     },
 };
 
@@ -126,14 +123,10 @@ fn main_statements(desired: &Desired, record: &Record, step: &Step, now: Moment)
             }]
         }
         Step::Keep(_) => vec![kept(desired, record)],
-        Step::Hold(cause, delay) => {
-            let until = cause.ends_in(*delay);
-            let until = until.and_then(|wait| now.wall.checked_add(wait).ok());
-            hold(cause, desired, until)
-        }
+        Step::Hold(cause, delay) => hold(cause, desired, cause.end(now, *delay)),
         Step::Change(order) => hold(&Cause::Starting(*order), desired, None),
         // Neither is ever the last word of a decision; said so that it would be seen.
-        Step::LookAtTasks | Step::Advance(_) => hold(&Cause::OutcomeUnknown, desired, None),
+        Step::LookAtTasks | Step::Advance(_) => hold(&Cause::OutcomeUnknown(None), desired, None),
     }
 }
 
@@ -150,8 +143,8 @@ fn kept(desired: &Desired, record: &Record) -> Statement {
     }
 }
 
-fn hold(cause: &Cause, desired: &Desired, until: Option<Timestamp>) -> Vec<Statement> {
-    holding(cause.reason(), message::of(cause, desired).until(until))
+fn hold(cause: &Cause, desired: &Desired, end: Option<End>) -> Vec<Statement> {
+    holding(cause.reason(), message::of(cause, desired).ending(end))
 }
 
 fn holding(reason: Reason, message: Message) -> Vec<Statement> {
@@ -243,7 +236,7 @@ fn during_change(change: &Change, shown: Option<Shown>, wanted: u16) -> (Option<
 
 fn job_succeeded(record: &Record, step: &Step) -> Option<Statement> {
     let (status, reason, text) =
-        if let Step::Hold(Cause::JobLost(job) | Cause::JobAbandoned(job), _) = step {
+        if let Step::Hold(Cause::JobLost(job, _) | Cause::JobAbandoned(job, _), _) = step {
             let text = format!("job {job}: its end was not seen");
             ("Unknown", Reason::OutcomeUnknown, text)
         } else if let Some(change) = &record.change {

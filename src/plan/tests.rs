@@ -20,4 +20,5 @@ mod schedule;
 mod shares;
 mod steps;
 mod trouble;
+mod until;
 mod world;

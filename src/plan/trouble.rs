@@ -80,15 +80,20 @@ fn judge(facts: &Facts<'_>, trouble: &Trouble, failing: Option<&Sighting>) -> (C
                 let left = awaited.until.saturating_sub(facts.now.uptime);
                 (cause, facts.pace.secret_check.min(left))
             }
-            _ => (Cause::Blocked(trouble.clone()), facts.pace.secret_check),
+            _ => (
+                Cause::Blocked(trouble.clone(), None),
+                facts.pace.secret_check,
+            ),
         },
-        Trouble::CredentialsUnset(_) | Trouble::CredentialsInvalid(_) => {
-            (Cause::Blocked(trouble.clone()), facts.pace.secret_check)
-        }
+        Trouble::CredentialsUnset(_) | Trouble::CredentialsInvalid(_) => (
+            Cause::Blocked(trouble.clone(), None),
+            facts.pace.secret_check,
+        ),
         // The client holds it back without a call; its Secret may have been put right meanwhile.
-        Trouble::Cloud(error) if is_refused_credential(error) => {
-            (Cause::Blocked(trouble.clone()), facts.pace.secret_check)
-        }
+        Trouble::Cloud(error) if is_refused_credential(error) => (
+            Cause::Blocked(trouble.clone(), None),
+            facts.pace.secret_check,
+        ),
         Trouble::Cloud(error) => {
             let count = failing.map_or(1, |seen| seen.count);
             let missing = facts.session.missing.as_deref();
@@ -113,24 +118,68 @@ pub fn of_error(
     confirmed: bool,
 ) -> (Cause, Duration) {
     if error.meaning == Meaning::NotFound && !confirmed {
-        return (Cause::ConfirmingAbsence, facts.pace.missing_gap);
+        return confirming_absence(facts);
     }
     let delay = backoff::after_error(error, count, facts.pace);
-    let blocked = Cause::Blocked(Trouble::Cloud(error.clone()));
+    let blocked = Cause::Blocked(Trouble::Cloud(error.clone()), None);
     match blocked.reason().class() {
         Class::Stalled => (blocked, delay),
-        Class::Reconciling | Class::Ready | Class::Detail => (Cause::Passing(error.clone()), delay),
+        Class::Reconciling | Class::Ready | Class::Detail => {
+            let at = is_wait_of_its_own(facts, error).then(|| facts.now.after(delay));
+            (Cause::Passing(last_known(facts, error), at), delay)
+        }
+    }
+}
+
+/// What is said before the proxy has been looked for once more, and the wait before that.
+pub fn confirming_absence(facts: &Facts<'_>) -> (Cause, Duration) {
+    let gap = facts.pace.missing_gap;
+    let missing = facts.session.missing.as_deref();
+    let since = missing.map_or(Duration::ZERO, |missing| facts.now.elapsed(missing.first));
+    let left = Some(gap.saturating_sub(since)).filter(|left| !left.is_zero());
+    let wait = left.unwrap_or(gap);
+    (Cause::ConfirmingAbsence(facts.now.after(wait)), wait)
+}
+
+/// Whether the time of the next try is worth a write of the status: the other side, the budget of calls or the kind of the refusal
+/// sets it. The back-off from what merely fails grows with every look, and so would the time. A resource that is in place waits
+/// for nothing, and there may be thousands of them.
+fn is_wait_of_its_own(facts: &Facts<'_>, error: &CloudError) -> bool {
+    let set = error.retry_after.is_some() || error.meaning == Meaning::UnknownRefusal;
+    set && !facts.is_in_place()
+}
+
+/// Where no call was made, what was said of the one before stands: nothing new is known, and two reasons in turn would cost a write
+/// with each look.
+fn last_known(facts: &Facts<'_>, error: &CloudError) -> CloudError {
+    let stands =
+        error.meaning == Meaning::Unasked && facts.record.reason == Some(Reason::CloudUnreachable);
+    let meaning = if stands {
+        Meaning::Transient
+    } else {
+        error.meaning
+    };
+    CloudError {
+        meaning,
+        ..error.clone()
     }
 }
 
 impl Trouble {
     /// Whether a person has to see to it, unlike to what passes by itself.
     pub fn is_refusal(&self) -> bool {
-        Cause::Blocked(self.clone()).reason().class() == Class::Stalled
+        Cause::Blocked(self.clone(), None).reason().class() == Class::Stalled
     }
 }
 
 impl Facts<'_> {
+    /// Whether nothing is to be done as far as is on record, whatever the status says of the last looks.
+    pub fn is_in_place(&self) -> bool {
+        let record = self.record;
+        let in_place = record.vetted && record.port == Some(self.desired.port.get());
+        record.change.is_none() && (in_place || self.observes())
+    }
+
     /// Whether the status says that this very wish is fulfilled.
     pub fn is_settled(&self) -> bool {
         let in_place = self.record.port == Some(self.desired.port.get());

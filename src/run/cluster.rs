@@ -50,7 +50,8 @@ pub enum ClusterError {
     NotInstalled,
     /// It is there, and the operator may not read it.
     #[error(
-        "the operator may not list TaurusProxyPorts; grant it the rules of deploy/base/rbac.yaml ({0})"
+        "the operator may not list TaurusProxyPorts; grant it the rules of deploy/base/rbac.yaml, or for a single namespace those of \
+         deploy/overlays/single-namespace ({0})"
     )]
     Forbidden(String),
     /// The API server does not know who asks.

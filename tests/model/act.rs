@@ -6,10 +6,10 @@
 use taurus_port_operator::{
     cloud::CloudError,
     plan::{
-        Decision, backoff,
+        Decision, backoff, protocol,
         record::Record,
         settle,
-        step::{Cause, Order, Progress, Step},
+        step::{Order, Progress, Step},
     },
 };
 
@@ -204,7 +204,7 @@ impl Protocol {
                 let decision = Decision {
                     record,
                     session: desk.session.clone(),
-                    step: Step::Hold(Cause::Verifying, self.pace.poll_first),
+                    step: protocol::nothing_to_do(clock::now(), &self.pace),
                 };
                 finish(desk, &intent, &decision, mishap)
             }

@@ -5,7 +5,7 @@
 use crate::{
     act::Fate,
     event::{Event, Nonsense},
-    protocol::{PORTS, Protocol, THIRD},
+    protocol::{PORTS, Protocol},
     sky::{Blind, End},
     state::{At, Lease, Operator, State},
     turn::Mishap,
@@ -34,14 +34,14 @@ impl Protocol {
             events.push(Event::Depose);
         }
         self.jobs(state, events);
+        events.extend(state.sky.echoes().map(Event::FallBack));
         if state.faults > 0 || self.bounds.jumps {
             events.extend([true, false].map(|ahead| Event::Jump { ahead }));
         }
         if state.faults == 0 {
             return;
         }
-        let ports = [PORTS[0], PORTS[1], THIRD];
-        let others = ports.iter().filter(|port| **port != state.sky.port);
+        let others = PORTS.iter().filter(|port| **port != state.sky.port);
         events.extend(others.map(|port| Event::Drift(*port)));
         if state.spare {
             events.push(Event::TakeOver);

@@ -39,6 +39,8 @@ pub enum Event {
     Depose,
     /// A job ends, and the list lags behind it or not.
     End { index: usize, end: End, lags: bool },
+    /// The list of proxies shows a port from before a job that has just ended, or the one in place again: another replica answers.
+    FallBack(u16),
     /// The record of a job is deleted.
     Erase(usize),
     /// An operator looks, on what there is or on what it had in view.
@@ -92,7 +94,12 @@ impl Event {
     /// Whether it is one of the bounded faults. That who was taken over from begins from an old view goes with the take-over.
     pub fn is_fault(self, state: &State) -> bool {
         match self {
-            Self::Tick | Self::Want(_) | Self::Depose | Self::Open(_) | Self::Keep(_) => false,
+            Self::Tick
+            | Self::Want(_)
+            | Self::Depose
+            | Self::FallBack(_)
+            | Self::Open(_)
+            | Self::Keep(_) => false,
             Self::Drift(_)
             | Self::Jump { .. }
             | Self::Crash(_)

@@ -58,6 +58,7 @@ impl Protocol {
                     return None;
                 }
             }
+            Event::FallBack(port) => next.sky.lagging = Some(port),
             Event::Erase(index) => erase(&mut next, index)?,
             Event::Look {
                 who,

@@ -166,6 +166,7 @@ impl Watched {
             // Only said, never decided on.
             job_word: None,
             shown: None,
+            verifying: None,
             job_missing: self.missing.map(Sight::sighting),
             target_seen: self.target.map(Sight::sighting),
             untouched: self.untouched.map(Sight::sighting),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use stateright::{Checker as _, HasDiscoveries, Model as _};
 use taurus_port_operator::{
     cloud::ProxyStatus,
+    crd::Phase,
     plan::{
         self, Decision,
         facts::{Facts, Observed, Seen},
@@ -19,8 +20,8 @@ use crate::{
     event::Nonsense,
     planner::{Planner, Real},
     properties::{
-        INTENT_FIRST, LED, LOOK_FIRST, NO_JOB_LOST, NOT_FOR_NOTHING, NOT_GIVEN_UP, ONE_AT_WORK,
-        READY_IS_PROVEN, STATUS,
+        ENDS_TRULY, INTENT_FIRST, LED, LOOK_FIRST, NO_JOB_LOST, NOT_FOR_NOTHING, NOT_GIVEN_UP,
+        ONE_AT_WORK, READY_IS_PROVEN, STATUS,
     },
     protocol::{Bounds, Protocol},
     sky::{Mode, proxy},
@@ -156,7 +157,7 @@ struct BelievesCompleted;
 impl Planner for BelievesCompleted {
     fn decide(&self, facts: &Facts<'_>) -> Decision {
         let mut decision = plan::decide(facts);
-        let verifying = matches!(decision.step, Step::Hold(Cause::Verifying, _));
+        let verifying = matches!(decision.step, Step::Hold(Cause::Verifying(_), _));
         if let Some(change) = decision.record.change.clone().filter(|_| verifying) {
             let progress = Progress::Succeeded(change.to);
             decision.record = settle::advance(decision.record, progress, facts.now);
@@ -289,6 +290,35 @@ impl Planner for SendsLate {
 #[test]
 fn who_sends_long_after_the_intent_is_caught() {
     is_caught(SendsLate, bounds(0, 1), NOT_GIVEN_UP);
+}
+
+/// Takes the port from before the last change for a third one, while the list may lag behind that change.
+#[derive(Debug)]
+struct KnowsNoEcho;
+
+impl Planner for KnowsNoEcho {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        let mut record = facts.record.clone();
+        let last = record.last.take();
+        let verifying = matches!(&record.change, Some(change) if change.phase == Phase::Verifying);
+        if !verifying {
+            return plan::decide(facts);
+        }
+        let facts = Facts {
+            record: &record,
+            ..*facts
+        };
+        let mut decision = with_session(&facts, |session| session.verified = None);
+        if decision.record.last.is_none() {
+            decision.record.last = last;
+        }
+        decision
+    }
+}
+
+#[test]
+fn n05_who_takes_a_list_that_falls_back_for_a_third_port_is_caught() {
+    is_caught(KnowsNoEcho, bounds(1, 0), ENDS_TRULY);
 }
 
 /// Makes the last check before the connection is opened, when all is well; whatever comes then is not checked.

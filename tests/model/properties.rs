@@ -18,6 +18,7 @@ pub const NOT_FOR_NOTHING: &str = "no request for nothing";
 pub const NO_JOB_LOST: &str = "no job id is lost";
 pub const NOT_GIVEN_UP: &str = "no change is given up while it may be at work";
 pub const READY_IS_PROVEN: &str = "ready only when verified";
+pub const ENDS_TRULY: &str = "a change ends with a port that is in place";
 pub const STATUS: &str = "the rules of status";
 pub const REST: &str = "it comes to rest";
 
@@ -80,6 +81,9 @@ fn always() -> Properties {
         }),
         Property::always(READY_IS_PROVEN, |_: &Protocol, state: &State| {
             state.broken != Some(Rule::ReadyUnproven)
+        }),
+        Property::always(ENDS_TRULY, |_: &Protocol, state: &State| {
+            state.broken != Some(Rule::EndUntrue)
         }),
         Property::always(STATUS, |_: &Protocol, state: &State| {
             !matches!(state.broken, Some(Rule::Status(_)))

@@ -21,8 +21,7 @@ use crate::{
 };
 
 /// The two wanted ports, and the one that only somebody else sets.
-pub const PORTS: [u16; 2] = [3306, 3307];
-pub const THIRD: u16 = 3308;
+pub const PORTS: [u16; 3] = [3306, 3307, 3308];
 
 /// How much may happen.
 #[derive(Debug, Clone)]

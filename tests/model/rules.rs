@@ -13,7 +13,7 @@ use taurus_port_operator::{
 
 use crate::{
     clock,
-    paper::{Intent, Paper, Truth},
+    paper::{Intent, Last, Paper, Truth},
     sky::Sky,
     turn::Desk,
 };
@@ -37,6 +37,8 @@ pub enum Rule {
     GivenUpEarly,
     /// Ready, without a look that shows the wanted port, or while a change is at work.
     ReadyUnproven,
+    /// A change ended well with a port that no job of ours has set, and nobody else was there.
+    EndUntrue,
     /// A rule of status.
     Status(&'static str),
 }
@@ -55,6 +57,8 @@ pub fn of_write(
         .and_then(|operator| operator.watched);
     if gives_up_early(old, &paper, watched, &desk.state.sky) {
         Some(Rule::GivenUpEarly)
+    } else if desk.model.bounds.faults == 0 && ends_untruly(old, &paper, &desk.state.sky) {
+        Some(Rule::EndUntrue)
     } else if paper.ready.is_some_and(|(truth, _)| truth == Truth::True)
         && !is_proven(desk, &paper, observed, &decision.step)
     {
@@ -64,6 +68,19 @@ pub fn of_write(
             .or_else(|| old.and_then(|old| moves(old, &paper)))
             .map(Rule::Status)
     }
+}
+
+/// A change that ends well has the port in place, or the one that it has just set.
+fn ends_untruly(old: Option<&Paper>, new: &Paper, sky: &Sky) -> bool {
+    let Some(change) = old.and_then(|old| old.change.as_ref()) else {
+        return false;
+    };
+    let ends = |last: &&Last| last.id == change.id && last.outcome == Outcome::Succeeded;
+    let ended = new.last.as_ref().filter(ends).is_some();
+    ended
+        && new
+            .port
+            .is_some_and(|port| port != sky.port && port != change.to)
 }
 
 /// A change that turns out void must have been watched by this process for the whole window, and be nowhere.

@@ -48,6 +48,8 @@ pub enum End {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Work {
     pub change: u8,
+    /// The port that was in place when it was accepted.
+    from: u16,
     pub to: u16,
     /// Ticks until it is visible.
     pub hidden: u8,
@@ -166,6 +168,7 @@ impl Sky {
         }
         self.works.push(Work {
             change: request.change,
+            from: self.port,
             to: request.to,
             hidden: if request.hidden { clock::LAG } else { 0 },
             end: None,
@@ -185,6 +188,15 @@ impl Sky {
             self.port = work.to;
         }
         self.lagging = Some(shown).filter(|shown| lags && *shown != self.port);
+    }
+
+    /// What the list may show instead, while it may lag behind the end of jobs: the ports from before them, and the one in place.
+    pub fn echoes(&self) -> impl Iterator<Item = u16> {
+        let works = self.works.iter();
+        let lately = works.filter(|work| work.end.is_some_and(|(_, age)| age < clock::LAG));
+        let before = lately.map(|work| work.from);
+        let now = self.lagging.map(|_| self.port);
+        before.chain(now).filter(|port| *port != self.shown())
     }
 
     /// A tick passes: what was under way arrives, what was hidden shows.
@@ -293,6 +305,10 @@ impl Cloud for Scene {
 
     fn book(&self, _: Urgency) -> Booked {
         Booked::now()
+    }
+
+    fn has_spare_calls(&self) -> bool {
+        false
     }
 
     fn list_proxies<'a>(

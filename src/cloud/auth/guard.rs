@@ -149,7 +149,7 @@ impl Guard {
     /// Waits for the turn to try a pair that was not believed yet: one at a time for all of one key.
     pub async fn probe(&self) -> Result<Lane, CloudError> {
         let what = "the first call with this credential was not answered yet";
-        self.key.probe.enter(false, what).await
+        self.key.probe.enter(what).await
     }
 
     /// How many lanes a call has to take.

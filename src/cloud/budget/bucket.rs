@@ -22,6 +22,9 @@ const KEPT_FROM_JOBS: f64 = 0.2;
 const KEPT_FROM_FIRST_LOOKS: f64 = 0.5;
 const KEPT_FROM_SWEEPS: f64 = 0.6;
 
+/// Calls are idle where of those that can be saved up no more than this part is missing.
+const MISSING_WHILE_IDLE: f64 = 0.15;
+
 /// So many calls are for first looks before one is for a sweep, where both have found none. Sweeps have those, too, that no
 /// first look takes in time.
 const FIRST_LOOKS_IN_A_ROW: u32 = 4;
@@ -125,6 +128,12 @@ impl Bucket {
         Ok(())
     }
 
+    /// Whether nearly all calls that can be saved up are there, and the other side has not asked for fewer.
+    pub fn is_idle(&mut self, uptime: Duration) -> bool {
+        self.fill(uptime);
+        self.whole >= 1.0 && self.held >= self.size * (1.0 - MISSING_WHILE_IDLE)
+    }
+
     /// Calls that were taken were not made.
     pub fn put_back(&mut self, calls: u32, urgency: Urgency) {
         let calls = f64::from(calls);
@@ -192,15 +201,9 @@ impl Bucket {
         }
     }
 
-    /// How many calls of the limit are made for now, where the other side has asked for fewer.
-    pub fn shrunk_to(&self) -> Option<u32> {
-        let left = (f64::from(self.limit.calls) * self.whole).round();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a part of a number of this type"
-        )]
-        (self.whole < 1.0).then_some(left as u32)
+    /// Whether fewer calls than the limit are made for now, since the other side has asked for fewer.
+    pub fn is_shrunk(&self) -> bool {
+        self.whole < 1.0
     }
 
     /// The other side has said that there were too many.

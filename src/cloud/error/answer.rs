@@ -20,6 +20,10 @@ const LONGEST_WAIT: Duration = Duration::from_mins(10);
 /// Signatures are good for 15 minutes ("API Request Signing Guide"); a clock that is off by about as much explains a refusal.
 const SIGNATURE_TOLERANCE: Duration = Duration::from_mins(14);
 
+/// What is said of a page made for people, and of an answer without a text.
+const A_PAGE: &str = "the answer is an HTML or XML page: a web proxy, a firewall or a sign-in page may have answered instead of the cloud";
+const EMPTY: &str = "the answer is empty";
+
 /// An answer as it came.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -53,15 +57,15 @@ impl Answer {
         let code = said.code.map(|code| excerpt(&code, secrets));
         let asked_for = wait_asked_for(&self.headers, self.date().unwrap_or(now));
         let text = match said.text {
-            Some(_) if self.is_page() => "the answer is a page made for people".to_owned(),
+            Some(_) if self.is_page() => A_PAGE.to_owned(),
             Some(text) => excerpt(&text, secrets),
-            None => "the answer is empty".to_owned(),
+            None => EMPTY.to_owned(),
         };
         let capped = asked_for.filter(|wait| *wait > LONGEST_WAIT);
         let text = capped.map_or(text.clone(), |wait| {
             let (wait, granted) = (wait.as_secs(), LONGEST_WAIT.as_secs());
             let said =
-                format!("it asks for a wait of {wait} s, of which {granted} s are granted: {text}");
+                format!("the cloud asks to wait {wait} s; the operator waits {granted} s: {text}");
             excerpt(&said, &[])
         });
         CloudError {
@@ -77,8 +81,10 @@ impl Answer {
     pub fn malformed(&self, why: &str, secrets: &[&str]) -> CloudError {
         let shown: String = excerpt(&self.body, secrets).chars().take(200).collect();
         let shown = shown.trim_end();
-        let (meaning, text) = if self.is_page() || shown.is_empty() {
-            (Meaning::Transient, "the answer is no JSON".to_owned())
+        let (meaning, text) = if self.is_page() {
+            (Meaning::Transient, A_PAGE.to_owned())
+        } else if shown.is_empty() {
+            (Meaning::Transient, EMPTY.to_owned())
         } else {
             (Meaning::Malformed, format!("{why}: {shown}"))
         };
@@ -118,7 +124,7 @@ pub fn explain_refusal(error: CloudError, cloud: Option<Timestamp>, now: Timesta
     CloudError {
         meaning: Meaning::ClockSkew,
         text: format!(
-            "the clock of this machine is {minutes} min {direction} the cloud's, and signatures are good for 15 min: put it right"
+            "the operator's clock is {minutes} min {direction} the cloud's clock, and the cloud accepts 15 min at most"
         ),
         ..error
     }
@@ -192,12 +198,22 @@ mod tests {
         assert_eq!(meaning(409, "<html/>"), Meaning::Busy);
         assert_eq!(meaning(429, "<html/>"), Meaning::Throttled);
         assert_eq!(meaning(409, ""), Meaning::Busy);
-        assert_eq!(
-            answer(200, &[], "\0 \0").malformed("", &[]).meaning,
-            Meaning::Transient
-        );
-        let page = answer(200, &[("content-type", "text/html")], "welcome");
-        assert_eq!(page.malformed("", &[]).meaning, Meaning::Transient);
+        let html = [("content-type", "text/html")];
+        for (headers, body, said) in [
+            (&[][..], "\0 \0", EMPTY),
+            (&[], "", EMPTY),
+            (&html, "welcome", A_PAGE),
+            (&[], "<?xml version=\"1.0\"?>", A_PAGE),
+        ] {
+            let error = answer(200, headers, body).malformed("", &[]);
+            assert_eq!(
+                (error.meaning, &*error.text),
+                (Meaning::Transient, said),
+                "{body}"
+            );
+        }
+        let refused = answer(502, &html, "welcome").error(Asked::Read, now(), &[]);
+        assert_eq!(refused.text, A_PAGE);
     }
 
     #[test]
@@ -214,6 +230,15 @@ mod tests {
         ] {
             let error = answer(429, &[("retry-after", value)], "").error(Asked::Read, now(), &[]);
             assert_eq!(error.retry_after, wait.map(Duration::from_secs), "{value}");
+            let said = match value {
+                "86400" => {
+                    "the cloud asks to wait 86400 s; the operator waits 600 s: the answer is empty"
+                }
+                _ => EMPTY,
+            };
+            if !value.starts_with("999") {
+                assert_eq!(error.text, said, "{value}");
+            }
         }
     }
 
@@ -234,7 +259,8 @@ mod tests {
             let error = explain_refusal(refused.clone(), cloud, now());
             assert_eq!(error.meaning, meaning, "{cloud:?}");
             if meaning == Meaning::ClockSkew {
-                assert!(error.text.contains("20 min"), "{error}");
+                let says = error.text.starts_with("the operator's clock is 20 min ");
+                assert!(says, "{error}");
             }
         }
     }

@@ -32,6 +32,10 @@ impl Cloud for Nowhere {
         Booked::now()
     }
 
+    fn has_spare_calls(&self) -> bool {
+        false
+    }
+
     fn list_proxies<'a>(
         &'a self,
         _: &'a InstanceId,
@@ -220,4 +224,27 @@ async fn n01_who_opens_the_same_at_the_same_time_on_several_threads_shares_it() 
     let pairs = one.iter().zip(&other);
     let apart = pairs.filter(|(one, other)| !Arc::ptr_eq(one, other));
     assert_eq!(apart.count(), 0, "directories of {TRIES} were made twice");
+}
+
+#[tokio::test]
+async fn what_a_change_is_followed_with_is_kept_though_its_secret_is_gone_and_nobody_asks_for_hours()
+ {
+    let shift = Shift::forever();
+    let accounts = accounts(json!({"creds": {"token": "t"}}), shift);
+    let opened = open(&accounts, "creds", "https://good").await.unwrap();
+    accounts.book().forget(&Uid::from("creds"));
+    let remembered = || {
+        let desired = desired("creds", "https://good");
+        let now = accounts.clock.now();
+        accounts.remembered(opened.credential, &desired, now)
+    };
+    let followed = remembered().unwrap().directory;
+    drop(opened.directory);
+    shift.pass(IDLE * 3);
+    accounts.tidy();
+    assert!(remembered().is_some());
+    drop(followed);
+    shift.pass(IDLE * 3);
+    accounts.tidy();
+    assert!(remembered().is_none());
 }

@@ -18,7 +18,7 @@ use crate::{
     model::{ChangeId, JobId, Moment},
     pace::Pace,
     plan::{
-        self, Decision, backoff,
+        self, Decision, backoff, protocol,
         record::{Change, Record},
         session::UnsavedJob,
         settle,
@@ -37,7 +37,10 @@ impl Pass<'_> {
         finding: Finding,
     ) -> Result<Finding, JournalError> {
         if let Some(trouble) = self.withdrawn.take() {
-            let step = Step::Hold(Cause::Blocked(trouble), self.context.pace.secret_check);
+            let step = Step::Hold(
+                Cause::Blocked(trouble, None),
+                self.context.pace.secret_check,
+            );
             let decision = Decision {
                 step,
                 ..finding.decision
@@ -231,7 +234,7 @@ impl Pass<'_> {
             }
             Outcome::NothingToDo => {
                 record = settle::advance(record, Progress::JobDone, now);
-                let step = Step::Hold(Cause::Verifying, self.context.pace.poll_first);
+                let step = protocol::nothing_to_do(now, &self.context.pace);
                 let decision = Decision {
                     record,
                     session: self.memory.session.clone(),

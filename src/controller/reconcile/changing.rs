@@ -194,15 +194,15 @@ impl Pass<'_> {
         }
     }
 
-    /// A closer look. One that takes longer than it is good for can't lead to a change: meanwhile others may have the permit of a
-    /// change that was not begun.
+    /// A closer look. One that takes much longer than it is good for can't lead to a change: meanwhile others may have the permit of
+    /// a change that was not begun.
     async fn find_in_time(
         &mut self,
         desired: &Desired,
         directory: &Arc<Directory>,
         turn: &dyn Cloud,
     ) -> Result<Finding, JournalError> {
-        let good_for = self.context.pace.look_good_for;
+        let good_for = self.context.pace.look_good_for.saturating_mul(2);
         let unused = self.memory.permit.take_if(|permit| !permit.is_begun());
         let Some(permit) = unused else {
             return self.find_closely(desired, directory, turn).await;
@@ -246,11 +246,12 @@ impl Pass<'_> {
     /// What was seen is too old for a change each time: nothing is put on record, and no connection is opened for it.
     fn too_slow(&mut self, desired: &Desired, mut finding: Finding) -> Finding {
         let now = self.context.clock.now();
-        let took = now.elapsed(finding.looked_at.uptime).as_secs();
         let allowed = self.context.pace.look_good_for.as_secs();
+        // How long it took differs each time, and is no cause to say it anew.
         let text = format!(
-            "reading the lists of tasks and of proxies took {took} s, and a change may rest on none that is older than {allowed} s: the \
-             cloud is slow, or the operator's --calls-per-minute is low for so many tasks; it is tried again later"
+            "reading the lists of tasks and of proxies took longer than {allowed} s, and a change needs lists that are at most that old: \
+             the cloud is slow, or the operator's --calls-per-minute is low for so many tasks; it is tried again; if this lasts, check \
+             the network to the cloud, or raise the operator's --calls-per-minute"
         );
         let mut record = Record::of(self.object);
         let error = CloudError::local(Meaning::Slow, text);

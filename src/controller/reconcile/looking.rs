@@ -131,14 +131,18 @@ impl Pass<'_> {
         desired: &Desired,
         Later(wait, booking): Later,
     ) -> Result<Option<Duration>, JournalError> {
-        self.memory.booking = Some(booking);
         let record = self.record();
-        let now = self.context.clock.now().uptime;
-        let asked = self.memory.asked_at.as_deref().copied().unwrap_or(now);
-        let takes = now.saturating_sub(asked).saturating_add(wait);
+        let now = self.context.clock.now();
+        // The wait may be shorter than until the booked time, which may become an earlier one.
+        let booked = now.after(booking.wait().max(wait));
+        self.memory.booking = Some(booking);
+        let asked = self.memory.asked_at.as_deref().copied();
+        let takes = now
+            .elapsed(asked.unwrap_or(now.uptime))
+            .saturating_add(wait);
         if record.generation != Some(desired.generation) && takes >= self.context.pace.interim_after
         {
-            self.report_interim(desired, &record, Cause::WaitingForCalls)
+            self.report_interim(desired, &record, Cause::WaitingForCalls(booked))
                 .await?;
         }
         // All resources of an instance come at the same time, and share the list.
@@ -242,9 +246,10 @@ impl Pass<'_> {
             Seen::NotRead if observed.beside == Seen::NotRead => return,
             Seen::NotRead => None,
         };
-        if let Some(seen) = seen {
-            self.context
-                .wake(self.context.claims.looked(self.uid, seen));
+        let claims = &self.context.claims;
+        match seen {
+            Some(seen) => self.context.wake(claims.looked(self.uid, seen)),
+            None => claims.tried(self.uid),
         }
         self.memory.asked_at = None;
         self.memory.booking = None;

@@ -36,9 +36,11 @@ pub(super) struct Entry {
 /// What is known of a resource's right to its proxy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// It was not looked for yet.
+    /// It was not looked for yet: it may wait for calls of the cloud.
     #[default]
     Open,
+    /// It was looked for, and the look failed in a way that says nothing of the credentials.
+    Unclear,
     /// Its credentials could not see the proxy.
     Failed,
     /// Its credentials have seen the proxy, now or before this process. Credentials that are revoked later change nothing.

@@ -9,6 +9,9 @@ use std::time::Duration;
 use super::entry::{Entry, Past, Proof};
 use crate::model::ResourceName;
 
+/// For how long the first look of a resource that wants the port in place is waited for at most.
+const FIRST_LOOK_WITHIN: Duration = Duration::from_hours(1);
+
 /// How a resource stands to its proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Standing {
@@ -130,17 +133,21 @@ fn among_equals(own: &Entry, others: &[&Entry], older: usize, view: View<'_>) ->
                 }
             }
             // It would leave it to this one.
-            Proof::Open if other.port == own.port && !is_older => {}
-            Proof::Given | Proof::Open if wants_what_is_there => {}
+            Proof::Open | Proof::Unclear if other.port == own.port && !is_older => {}
+            Proof::Given | Proof::Open | Proof::Unclear if wants_what_is_there => {}
             Proof::Given if view.in_place == Some(other.port) => {
                 return Standing::Claimed(rival(own, other));
             }
             Proof::Given => contested = contested.or_else(|| Some(rival(own, other))),
-            // Who comes long after it does not hold it up: there could always be another one.
-            Proof::Open if is_older || other.since < own.since.saturating_add(view.patience) => {
-                open = open.max(view.left(other.since));
+            // One that comes long after it does not hold it up: there could always be another one.
+            Proof::Open | Proof::Unclear
+                if !is_older && other.since >= own.since.saturating_add(view.patience) => {}
+            // Its first look is still to come, and it wants what is there: a long queue for calls costs it nothing.
+            Proof::Open if view.in_place == Some(other.port) => {
+                open = open.max(view.left_of(FIRST_LOOK_WITHIN, other.since));
             }
-            Proof::Failed | Proof::Open => {}
+            Proof::Open | Proof::Unclear => open = open.max(view.left(other.since)),
+            Proof::Failed => {}
         }
     }
     contested.map_or(Standing::Open(open), Standing::Contested)
@@ -157,7 +164,10 @@ fn rival(own: &Entry, other: &Entry) -> Rival {
 impl View<'_> {
     /// How much is left of the patience that began then.
     fn left(&self, since: Duration) -> Duration {
-        self.patience
-            .saturating_sub(self.uptime.saturating_sub(since))
+        self.left_of(self.patience, since)
+    }
+
+    fn left_of(&self, patience: Duration, since: Duration) -> Duration {
+        patience.saturating_sub(self.uptime.saturating_sub(since))
     }
 }

@@ -1,8 +1,8 @@
 //! How far back the task list of a project is read, and what is not in it any more though it may still count.
 //!
 //! The list has a filter for when a task was created, none for when it ended, and some states can't be asked for. So a task that is
-//! at work for longer than the list is read back leaves it. Promises that a task which counted in the last walk is either in the next
-//! one or asked for by its id, and that a walk goes back to the begin of each change on record that was named within the hour, if that
+//! at work for longer than the list is read back leaves it. Promises that a task which counted in the last walk is in the next one, in the
+//! list or as what is added to it, for as long as it may count, and that a walk goes back to the begin of each change on record that was named within the hour, if that
 //! was less than [`FURTHEST`] ago.
 
 use std::{collections::BTreeMap, time::Duration};

@@ -176,6 +176,15 @@ impl Ledger {
         });
     }
 
+    /// Takes the permit for the change that is on record of a resource, if nobody holds one for it; says for which instance.
+    pub(super) fn inherit(&mut self, uid: &str) -> Option<InstanceId> {
+        if self.holders.has(uid) {
+            return None;
+        }
+        let instance = self.records.instance_of(uid)?.clone();
+        self.resume(uid, &instance).then_some(instance)
+    }
+
     /// A resource was deleted; the changes that it holds permits for go on.
     pub(super) fn deleted(&mut self, uid: &str) {
         self.holders.deleted(uid);

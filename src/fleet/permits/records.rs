@@ -74,6 +74,11 @@ impl Records {
         }
     }
 
+    /// The instance of the change of a resource, where that can be read.
+    pub(super) fn instance_of(&self, uid: &str) -> Option<&InstanceId> {
+        self.of.get(uid)?.instance.as_ref()
+    }
+
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.of.is_empty()

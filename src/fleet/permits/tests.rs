@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{Asker, Failed, ledger::Ledger};
+use super::{Asker, Failed, Permits, Trace, ledger::Ledger};
 use crate::{
+    clock::Clock,
     crd::Outcome,
     fleet::{
         claims::ProxyKey,
@@ -172,6 +173,26 @@ fn never_more_are_under_way_than_allowed() {
 }
 
 #[test]
+fn r05_who_waits_learns_how_many_changes_of_deleted_resources_are_in_its_way() {
+    let mut ledger = ledger(2, 60);
+    ledger.start(1, 0);
+    ledger.start(2, 0);
+    let full = |deleted| Err(Refusal::Limit(Limit::Concurrent { most: 2, deleted }));
+    assert_eq!(ledger.ask(3, 0), full(0));
+    ledger.deleted("1");
+    assert_eq!(ledger.ask(3, 0), full(1));
+    ledger.deleted("2");
+    assert_eq!(ledger.ask(3, 0), full(2));
+    // The share of a blocked one is given to others; with the other one its count ends.
+    ledger.count(&instance(1), false);
+    ledger.start(3, 1);
+    assert_eq!(ledger.ask(4, 1), full(1));
+    ledger.release(&instance(2));
+    ledger.start(4, 1);
+    assert_eq!(ledger.ask(5, 1), full(0));
+}
+
+#[test]
 fn who_is_blocked_keeps_its_instance_and_gives_its_share_to_others() {
     let mut ledger = ledger(1, 60);
     ledger.start(1, 0);
@@ -246,4 +267,28 @@ fn what_was_begun_before_the_start_counts_in_the_hour() {
     assert_eq!(ledger.figures(at(3700)).begun, 2);
     assert!(ledger.ask(1, 3700).is_err());
     assert_eq!(called(&mut ledger, 5400), ["1"]);
+}
+
+#[test]
+fn r05_a_change_on_record_that_nobody_follows_keeps_its_instance_when_its_resource_is_deleted() {
+    let permits = Permits::new(Limits::default(), &Pace::real(), Clock::start(), |_| ());
+    let trace = |uid: &str, change: Option<&str>| Trace {
+        uid: uid.to_owned(),
+        change: change.map(|id| (id.to_owned(), at(0).wall)),
+        target: Some((instance(1), proxy("shop", 1))),
+        last: None,
+    };
+    permits.note(&trace("1", Some("c1")));
+    let held = permits.forget("1").unwrap();
+    assert!(!permits.is_free(&instance(1), "2"));
+    drop(held);
+    assert!(permits.is_free(&instance(1), "2"));
+
+    // Whoever follows one has its permit already, and where nothing is on record there is none.
+    permits.note(&trace("1", Some("c1")));
+    let followed = permits.resume("1", &instance(1));
+    assert!(permits.forget("1").is_none());
+    drop(followed);
+    permits.note(&trace("3", None));
+    assert!(permits.forget("3").is_none());
 }

@@ -3,6 +3,8 @@
 //! Promises to name who refused: the operator itself, the database service, the gateway before it, or IAM. "Refuses" is said
 //! only of who was asked.
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::Message;
 use crate::{
     cloud::{CloudError, Meaning},
@@ -11,8 +13,8 @@ use crate::{
 };
 
 /// What only a person can put right.
-pub fn blocked(trouble: &Trouble, desired: &Desired) -> Message {
-    match trouble {
+pub fn blocked(trouble: &Trouble, again: Option<Timestamp>, desired: &Desired) -> Message {
+    let message = match trouble {
         Trouble::CredentialsUnset(what)
         | Trouble::CredentialsMissing(what)
         | Trouble::CredentialsInvalid(what) => Message::plain(what.clone()),
@@ -20,6 +22,14 @@ pub fn blocked(trouble: &Trouble, desired: &Desired) -> Message {
             Some(who) => refused(who, error, desired),
             None => by_the_operator(error),
         },
+    };
+    match again {
+        // The time follows.
+        Some(_) => Message {
+            own: format!("{}; the change is tried again", message.own),
+            ..message
+        },
+        None => message,
     }
 }
 
@@ -34,19 +44,21 @@ pub fn passing(error: &CloudError) -> Message {
                 error.text
             ));
         }
-        (Meaning::Throttled, _) => "the cloud asks for fewer calls; they are made more slowly",
+        (Meaning::Throttled, _) => {
+            "the cloud asks for fewer calls, so the operator makes fewer; if this lasts, find out what else calls the cloud with this \
+             account, or lower --calls-per-minute"
+        }
         (Meaning::Busy, _) => "the cloud is busy with the instance or proxy; it is asked again",
         (Meaning::Malformed, _) => "the cloud's answer can't be understood; it is asked again",
         (Meaning::UnknownRefusal | Meaning::Rejected, who) => {
             let own = format!(
-                "{} refuses a call, for a reason that says nothing about the port; it is asked again after 5 minutes, later every \
-                 hour",
+                "{} refuses a call, for a reason that says nothing about the port; it is asked again, at last every hour",
                 who.unwrap_or("the cloud")
             );
             return Message::quoting(own, error.to_string());
         }
         (Meaning::Unasked, _) => "waiting for calls of the cloud that are under way",
-        (_, Some(_)) => "the cloud failed to answer a call; it is asked again",
+        (_, Some(_)) => "a call got no usable answer; it is tried again",
         (_, None) => "no answer from the cloud yet; it is asked again",
     };
     Message::quoting(own, error.to_string())
@@ -111,8 +123,7 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
         ),
         Meaning::Rejected => format!("{who} refuses what was asked for{code}"),
         Meaning::Blocked => format!(
-            "correct the state of the instance in the cloud's console; {who} can't change the port in this state, and is asked again \
-             every hour{code}"
+            "correct the state of the instance in the cloud's console; {who} can't change the port in this state{code}"
         ),
         Meaning::Busy
         | Meaning::Throttled
@@ -134,8 +145,8 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
 fn by_the_operator(error: &CloudError) -> Message {
     match error.meaning {
         Meaning::TlsFailed => Message::quoting(
-            "the operator has broken off the connection, since it does not trust the certificate that it was shown: give the \
-             certificate's issuer to the operator with --extra-ca, or find out what stands in between",
+            "the operator could not open a TLS connection that it trusts, and sent nothing: find out what answers at this address; only \
+             if the issuer named here is your own, give its authority to the operator with --extra-ca",
             error.text.clone(),
         ),
         _ => Message::plain(error.text.clone()),

@@ -6,10 +6,13 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{super::facts::Trouble, *};
 use crate::{
-    cloud::{CloudError, Meaning},
+    cloud::{CloudError, Meaning, error::failure},
     crd::TaurusProxyPort,
     fleet::limits::Limit,
+    model::{Moment, Reason},
 };
+
+mod ends;
 
 fn desired() -> Desired {
     let object: TaurusProxyPort = serde_json::from_value(serde_json::json!({
@@ -49,11 +52,11 @@ fn answered(meaning: Meaning, code: &str, text: &str) -> CloudError {
 fn a_message_is_bounded_whatever_it_names() {
     for letter in ["x", "é", "错", "z\u{1f600}"] {
         let long = letter.repeat(1024 * 1024);
-        let until = Some(at("2026-03-02T16:40:05Z"));
-        let invalid = Cause::Blocked(Trouble::CredentialsInvalid(long.clone()));
+        let end = Some(End::Until(at("2026-03-02T16:40:05Z")));
+        let invalid = Cause::Blocked(Trouble::CredentialsInvalid(long.clone()), None);
         for message in [
             Message::plain(&*long),
-            Message::quoting(&*long, &*long).until(until),
+            Message::quoting(&*long, &*long).ending(end),
             Message::quoting("short", &*long),
             of(&invalid, &desired()),
         ] {
@@ -76,7 +79,7 @@ fn n06_only_who_was_asked_refuses() {
         (Meaning::Blocked, "DBS.200316", "; the database service "),
     ] {
         let trouble = Trouble::Cloud(answered(meaning, code, "no"));
-        let text = said(&Cause::Blocked(trouble));
+        let text = said(&Cause::Blocked(trouble, None));
         assert!(text.contains(who) && text.contains(code), "{text}");
     }
     for meaning in [
@@ -88,7 +91,7 @@ fn n06_only_who_was_asked_refuses() {
     ] {
         let text = "the operator knows better";
         let trouble = Trouble::Cloud(CloudError::local(meaning, text));
-        let text = said(&Cause::Blocked(trouble));
+        let text = said(&Cause::Blocked(trouble, None));
         assert!(text.starts_with("the operator"), "{text}");
         assert!(!text.contains("refuses"), "{text}");
     }
@@ -98,7 +101,7 @@ fn n06_only_who_was_asked_refuses() {
 fn n06_what_is_wrong_with_credentials_names_their_secret() {
     for meaning in [Meaning::Unauthenticated, Meaning::Locked, Meaning::Denied] {
         let trouble = Trouble::Cloud(answered(meaning, "APIGW.0301", "no"));
-        let text = said(&Cause::Blocked(trouble));
+        let text = said(&Cause::Blocked(trouble, None));
         assert!(text.contains("Secret cloud"), "{text}");
     }
 }
@@ -106,7 +109,7 @@ fn n06_what_is_wrong_with_credentials_names_their_secret() {
 #[test]
 fn n06_nobody_is_told_to_change_what_cannot_be_changed() {
     let gone = Trouble::Cloud(answered(Meaning::NotFound, "DBS.200002", "no"));
-    for cause in [Cause::ProxyNotFound, Cause::Blocked(gone)] {
+    for cause in [Cause::ProxyNotFound, Cause::Blocked(gone, None)] {
         let text = said(&cause);
         assert!(text.contains("create it anew"), "{text}");
         assert!(!text.contains("correct "), "{text}");
@@ -121,8 +124,9 @@ fn n06_a_text_that_was_a_secret_leaves_no_colon() {
         said: Some("[redacted]".to_owned()),
         at: None,
     };
-    let failing = Cause::Passing(answered(Meaning::Transient, "DBS.200005", "[redacted]"));
-    for cause in [Cause::Blocked(trouble), failed, failing] {
+    let failing = answered(Meaning::Transient, "DBS.200005", "[redacted]");
+    let failing = Cause::Passing(failing, None);
+    for cause in [Cause::Blocked(trouble, None), failed, failing] {
         let text = said(&cause);
         assert!(!text.contains("[redacted]"), "{text}");
     }
@@ -194,31 +198,35 @@ fn n07_a_port_is_changed_only_when_that_begins() {
 
 #[test]
 fn n07_no_call_is_said_to_have_failed_where_none_was_made() {
-    let waits = CloudError::local(
-        Meaning::Transient,
-        "the first call with this credential was not answered yet",
+    let waits = failure::unasked("the first call with this credential was not answered yet");
+    let waits = Cause::Passing(waits, None);
+    assert_eq!(
+        said(&waits),
+        "waiting for calls of the cloud that are under way: the first call with this credential was not answered yet"
     );
-    assert!(!said(&Cause::Passing(waits)).contains("failed"));
+    assert_eq!(waits.reason(), Reason::WaitingForBudget);
     let withdrawn = CloudError::local(Meaning::Withdrawn, "the look at the cloud is too old");
     assert_eq!(
-        said(&Cause::Passing(withdrawn)),
+        said(&Cause::Passing(withdrawn, None)),
         "the change was not sent, since the look at the cloud is too old; it is tried again"
     );
     let used_up = CloudError::local(Meaning::OutOfCalls, "the calls are used up");
-    assert_eq!(said(&Cause::Passing(used_up)), "the calls are used up");
+    let used_up = Cause::Passing(used_up, None);
+    assert_eq!(said(&used_up), "the calls are used up");
 }
 
 #[test]
 fn a_lock_says_until_when_where_that_is_known() {
     let answered = answered(Meaning::Locked, "IAM.0061", "too many attempts");
-    let left = Duration::from_secs(90);
+    let (now, left) = (at("2026-03-02T08:40:00Z"), Duration::from_secs(90));
     let held = CloudError {
         retry_after: Some(left),
         ..answered.clone()
     };
     for (error, until) in [(answered, None), (held, Some(left))] {
-        let cause = Cause::Blocked(Trouble::Cloud(error));
-        assert_eq!(cause.ends_in(Duration::from_secs(15)), until);
+        let cause = Cause::Blocked(Trouble::Cloud(error), None);
+        let end = cause.end(Moment::new(now, Duration::ZERO), Duration::from_secs(15));
+        assert_eq!(end, until.map(|left| End::Until(now + left)));
         let waits = said(&cause).contains("the operator waits before the next try");
         assert_eq!(waits, until.is_some());
     }
@@ -238,5 +246,26 @@ fn a_port_that_differs_is_ascribed_to_nobody() {
         let text = said(&cause);
         assert!(text.contains("the proxy listens on port 3399"), "{text}");
         assert!(text.contains("port 3307"), "{text}");
+    }
+}
+
+#[test]
+fn r05_a_wait_for_changes_of_deleted_resources_says_so() {
+    for (deleted, of_deleted) in [
+        (0, ""),
+        (1, " (1 of a resource that was deleted meanwhile)"),
+        (2, " (2 of resources that were deleted meanwhile)"),
+    ] {
+        let text = said(&Cause::WaitingForLimit(Limit::Concurrent {
+            most: 5,
+            deleted,
+        }));
+        assert_eq!(
+            text,
+            format!(
+                "5 changes are under way or about to begin{of_deleted}, the most that the operator's --max-concurrent-changes \
+                 allows; this one begins when its turn has come"
+            )
+        );
     }
 }

@@ -20,8 +20,12 @@ pub fn reached(limit: &Limit) -> Message {
         // When the next one may begin changes with each that begins: it is said once.
         Limit::Hourly { most, next } => Message::quoting(
             format!(
-                "{} begun within an hour or about to begin, the most that the operator's --max-changes-per-hour allows",
-                counted(*most, "change was", "changes were")
+                "{} about to begin, the most that the operator's --max-changes-per-hour allows",
+                counted(
+                    *most,
+                    "change began in the last hour or is",
+                    "changes began in the last hour or are"
+                )
             ),
             next.map_or_else(
                 || "this one begins when its turn has come".to_owned(),
@@ -33,8 +37,8 @@ pub fn reached(limit: &Limit) -> Message {
             let elsewhere = (elsewhere > 0).then(|| format!("{elsewhere} in other namespaces"));
             let names: Vec<String> = own.iter().cloned().chain(elsewhere).collect();
             Message::plain(format!(
-                "{} in a row failed on different proxies ({}), the limit of the operator's --halt-after-failures: find out why; by its \
-                 --halt-for no new change begins until {}",
+                "{} in a row failed on different proxies ({}), the limit of the operator's --halt-after-failures: find out why; \
+                 --halt-for lets no new change begin until {}",
                 counted(*failed, "change", "changes"),
                 names.join(", "),
                 shown(*until),

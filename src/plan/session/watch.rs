@@ -39,6 +39,8 @@ pub struct Watch {
     pub untouched: Option<Sighting>,
     /// The port before was seen after the job's end.
     pub unchanged: Option<Sighting>,
+    /// Uptime at which the job's end was first on record here, for people.
+    pub verifying: Option<Duration>,
     /// The job had ended long before it was looked at.
     pub ended_long_ago: bool,
     /// How often the job was polled.
@@ -69,6 +71,7 @@ impl Watch {
             target_seen: None,
             untouched: None,
             unchanged: None,
+            verifying: None,
             ended_long_ago: false,
             polls: 0,
             shown: None,

@@ -181,6 +181,7 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
     (lists, seen(job), seen(tasks), flags).prop_map(
         |((proxy, beside), job, tasks, (given_up, obstacle, outlived))| Observed {
             cloud_time: None,
+            calls_are_idle: outlived,
             outlived,
             tasks_clear_in: None,
             tasks_since: None,

@@ -136,7 +136,7 @@ fn observe_never_sends_anything_and_says_what_would_be_done() {
         assert_eq!(world.condition("PortInSync"), "False/PortDiffers");
         let mut conditions = world.said().conditions.iter();
         let ready = conditions.find(|condition| condition.type_ == "Ready");
-        assert!(ready.unwrap().message.contains("port 3307 would be set"));
+        assert!(ready.unwrap().message.contains("so port 3307 is not set"));
         assert_eq!(world.puts(), 0);
     }
 }

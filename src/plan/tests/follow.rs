@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
-    cloud::{Course, End, Mode, error},
+    cloud::{Course, End, Fate, Mode, error},
     world::{World, about_to_change},
 };
 use crate::{
@@ -336,4 +336,24 @@ fn trouble_with_credentials_shows_at_once_also_while_a_job_runs() {
             assert_eq!(world.puts(), 1);
         }
     }
+}
+
+#[test]
+fn e16_a_change_of_unknown_outcome_whose_proxy_is_gone_stalls_while_its_job_is_overdue() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.takes(FOREVER, End::Moves);
+    world.sky.state().fates.push_back(Fate::Lost(Some(0)));
+    world.want(3307);
+    world.run(MINUTE);
+    let now = world.sky.state().now;
+    world.sky.state().gone_until = now + 10 * HOUR;
+    world.run(20 * MINUTE);
+    assert_eq!(world.condition("Reconciling"), "True/OutcomeUnknown");
+    world.run(20 * MINUTE);
+    assert_eq!(world.condition("Stalled"), "True/JobOverdue");
+    let lists = world.sky.state().reads[2];
+    world.run(HOUR);
+    let lists = world.sky.state().reads[2] - lists;
+    assert!((10..=14).contains(&lists), "{lists} task lists in an hour");
+    assert_eq!(world.puts(), 1);
 }

@@ -36,16 +36,18 @@ fn one_that_is_overdue_does_not_count() {
 
 #[test]
 fn one_of_which_nothing_was_heard_for_two_minutes_does_not_count_until_it_is_heard_of_again() {
-    let mut world = changing();
-    let silent = world.now() + 10 * MINUTE;
-    world.sky.state().reads_fail = Some((silent, Meaning::Transient));
-    world.run(MINUTE);
-    assert!(goes_on(&world));
-    world.run(4 * MINUTE);
-    assert!(!goes_on(&world));
-    world.run(10 * MINUTE);
-    assert_eq!(world.reason(), "JobRunning");
-    assert!(goes_on(&world));
+    for meaning in [Meaning::Transient, Meaning::Unasked] {
+        let mut world = changing();
+        let silent = world.now() + 10 * MINUTE;
+        world.sky.state().reads_fail = Some((silent, meaning));
+        world.run(MINUTE);
+        assert!(goes_on(&world));
+        world.run(4 * MINUTE);
+        assert!(!goes_on(&world), "{meaning:?}");
+        world.run(10 * MINUTE);
+        assert_eq!(world.reason(), "JobRunning");
+        assert!(goes_on(&world));
+    }
 }
 
 #[test]

@@ -505,8 +505,11 @@ fn n06_another_wish_of_who_only_observes_is_told_also_while_the_cloud_is_silent(
     let mut world = World::new(Mode::Hidden, 3306, 3307);
     world.edit(|spec| spec["managementPolicy"] = "Observe".into());
     world.run(1);
-    let told =
-        |port| format!("the proxy listens on port 3306; only observed, port {port} would be set");
+    let told = |port| {
+        format!(
+            "the proxy listens on port 3306; managementPolicy is Observe, so port {port} is not set"
+        )
+    };
     assert_eq!(world.message("Ready"), told(3307));
     let silent = world.now() + 300;
     world.sky.state().reads_fail = Some((silent, Meaning::Transient));

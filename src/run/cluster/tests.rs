@@ -21,10 +21,9 @@ fn each_refusal_says_what_to_do() {
         "{error}"
     );
     let error = answered(403, "Forbidden", "cannot list resource");
-    assert!(
-        error.to_string().contains("deploy/base/rbac.yaml"),
-        "{error}"
-    );
+    for rules in ["deploy/base/rbac.yaml", "deploy/overlays/single-namespace"] {
+        assert!(error.to_string().contains(rules), "{error}");
+    }
     assert!(
         error.to_string().contains("cannot list resource"),
         "{error}"

@@ -268,3 +268,20 @@ async fn d13_endpoints_are_brought_into_one_form_or_refused() {
         assert!(may(&private(true), address), "{address}");
     }
 }
+
+/// With an endpoint the region is needed for nothing but IAM: nobody has to create the resource anew for it.
+#[tokio::test]
+async fn a_password_without_an_address_of_iam_asks_for_that_address_alone() {
+    let url = "https://private.cloud.example.test";
+    let connector = Connector::new(policy(url, |_| ())).unwrap();
+    for region in [None, Some("eu-west-101")] {
+        let place = Subject {
+            region: region.map(str::to_owned),
+            iam_endpoint: None,
+            ..place(url, url)
+        };
+        let error = connector.connect(&place, credential(&USER)).err().unwrap();
+        assert_eq!(error.meaning, Meaning::RegionUnknown);
+        assert!(error.text.ends_with("set spec.iamEndpoint"), "{error}");
+    }
+}

@@ -123,7 +123,7 @@ async fn n09_the_way_from_the_front_page_to_the_removal_edits_the_file() {
 
     let shown = world.while_passing(person.types(observe)).await;
     assert!(
-        shown.contains("Observed") && shown.contains("port 3307 would be set"),
+        shown.contains("Observed") && shown.contains("so port 3307 is not set"),
         "{shown}"
     );
     assert!(world.asked_for().is_empty());

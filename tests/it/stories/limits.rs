@@ -147,7 +147,7 @@ async fn what_an_hour_allows_is_begun_and_the_rest_when_it_is_over() {
     create(&world, 0..6).await;
     let waiting = until_say(&world, 6, 4, "WaitingForBudget").await;
     let says = message(&waiting[0]);
-    let begins = "3 changes were begun within an hour or about to begin, the most that the operator's --max-changes-per-hour allows: \
+    let begins = "3 changes began in the last hour or are about to begin, the most that the operator's --max-changes-per-hour allows: \
                   those that wait begin one by one, from ";
     assert!(says.starts_with(begins) && says.ends_with("Z on"), "{says}");
     world
@@ -189,7 +189,10 @@ async fn after_three_failures_in_a_row_nothing_begins_until_the_halt_is_over() {
             failed.iter().all(|name| says.contains(name.as_str())),
             "{says}"
         );
-        assert!(says.contains(" no new change begins until "), "{says}");
+        assert!(
+            says.contains("--halt-for lets no new change begin until "),
+            "{says}"
+        );
     }
     world.pass(600);
     assert_eq!(jobs(&world).len(), 3);

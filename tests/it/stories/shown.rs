@@ -47,6 +47,17 @@ async fn shown_when_settled() {
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shown_while_earlier_changes_are_checked() {
+    let world = unhurried_after(Duration::ZERO).await;
+    world.want(3307).await;
+    until_reason(&world, "CheckingEarlierChanges").await;
+    keep(&world, "shown-checking");
+    world.pass(90);
+    world.until_ready(3307).await;
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shown_while_a_change_runs() {
     let world = World::start(options(Mode::M2)).await;
     world.want(3307).await;
@@ -176,9 +187,15 @@ async fn shown_when_only_observed() {
 
 /// A world that stays in a state for long enough to be looked at on a loaded machine.
 async fn unhurried() -> World {
+    unhurried_after(Setup::default().head_start).await
+}
+
+/// The same, whose operator has run for so long.
+async fn unhurried_after(head_start: Duration) -> World {
     let divisor = 2;
     let setup = Setup {
         divisor,
+        head_start,
         ..Setup::default()
     };
     World::start_with(options(Mode::M2), setup).await

@@ -146,7 +146,10 @@ impl Link {
             if !world.accepts(&self.access_key) {
                 return Err(error(Meaning::Unauthenticated));
             }
-            read(&world.sky).map_err(error)
+            read(&world.sky).map_err(|meaning| CloudError {
+                retry_after: world.sky.retry_after,
+                ..error(meaning)
+            })
         };
         let answer = self.life.call(&self.shared, true, reading).await;
         let answer = self.note(answer);
@@ -178,6 +181,10 @@ impl Cloud for Link {
 
     fn book(&self, urgency: Urgency) -> Booked {
         self.access.budget().book(urgency)
+    }
+
+    fn has_spare_calls(&self) -> bool {
+        self.access.budget().is_idle()
     }
 
     fn list_proxies<'a>(

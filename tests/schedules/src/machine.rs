@@ -15,9 +15,12 @@ use taurus_port_operator::{
         context::{Context, Settings},
         meter::{Ending, Meter},
     },
+    crd::TaurusProxyPort,
     fleet::limits::Limits,
     leader::{Elector, Leadership},
+    model::Uid,
     pace::Pace,
+    telemetry::metrics::Metrics,
 };
 use tokio::sync::mpsc;
 
@@ -40,6 +43,8 @@ pub const CONCURRENCY: u16 = 16;
 pub struct Machine {
     pub number: usize,
     pub shared: Shared,
+    /// How often a settled resource is looked at.
+    pub resync: Duration,
     /// By how much its clock is off.
     pub shift: &'static Shift,
 }
@@ -76,7 +81,7 @@ impl Machine {
         life: Arc<Life>,
         head_start: Duration,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let (shared, shift) = (self.shared.clone(), self.shift);
+        let (shared, shift, resync) = (self.shared.clone(), self.shift, self.resync);
         async move {
             let (seed, now, election, flaw, calls) = {
                 let mut world = shared.lock();
@@ -88,12 +93,14 @@ impl Machine {
                 .from_dawn(wall(now))
                 .shifted(shift);
             let client = client(shared.clone(), Arc::clone(&life));
+            let metrics = shared.lock().begin_figures();
+            let meter: Arc<dyn Meter> = Arc::new(Witness(shared.clone(), metrics));
             let settings = |leadership| Settings {
                 clock,
                 chance: Chance::seeded(seed),
                 pace: flaw::pace(flaw, Pace::real()),
                 limits: Limits::default(),
-                resync: RESYNC,
+                resync,
                 connect: Arc::new(Links::new(
                     shared.clone(),
                     Arc::clone(&life),
@@ -102,7 +109,7 @@ impl Machine {
                     calls,
                 )),
                 defaults: None,
-                meter: Arc::new(Witness(shared.clone())),
+                meter: Arc::clone(&meter),
                 leadership,
                 work: Arc::default(),
             };
@@ -115,7 +122,11 @@ impl Machine {
             let identity = life.identity.clone();
             let mut elector = Elector::new(client.clone(), ("ops", "operator"), identity, clock);
             elector.acquire(|_| ()).await;
-            shared.lock().say(|| format!("{} leads", life.identity));
+            {
+                let mut world = shared.lock();
+                world.led_since = Some(world.now());
+                world.say(|| format!("{} leads", life.identity));
+            }
             let settings = settings(elector.leadership());
             let (depose, deposed) = tokio::sync::oneshot::channel::<()>();
             let stop = async {
@@ -145,13 +156,25 @@ impl Machine {
     }
 }
 
-/// Sees what the reconciler catches.
-struct Witness(Shared);
+/// Sees what the reconciler catches, and passes on what is counted where somebody wants to know.
+struct Witness(Shared, Option<Arc<Metrics>>);
 
 impl Meter for Witness {
     fn reconciled(&self, ending: Ending, _: Duration) {
         if ending == Ending::Panicked {
             self.0.lock().broken("a reconcile panicked".to_owned());
+        }
+    }
+
+    fn resource(&self, uid: &Uid, object: &TaurusProxyPort) {
+        if let Some(metrics) = &self.1 {
+            metrics.resource(uid, object);
+        }
+    }
+
+    fn forget(&self, uid: &str) {
+        if let Some(metrics) = &self.1 {
+            metrics.forget(uid);
         }
     }
 }

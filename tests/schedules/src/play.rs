@@ -98,6 +98,7 @@ async fn whole(schedule: &Schedule, seed: u64, flaw: Option<Flaw>, traced: bool)
         let machine = Machine {
             number,
             shared: shared.clone(),
+            resync: RESYNC,
             shift,
         };
         let head_start = if number == 0 { schedule.head_start } else { 0 };

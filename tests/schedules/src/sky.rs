@@ -6,7 +6,7 @@
 //! The planner's tests have a cloud of this kind for one proxy. It can't be shared: it lies inside the operator's library,
 //! for its unit tests, and a package of its own would bring a second build of that library, with other types, to them.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use taurus_port_operator::{
     cloud::{Meaning, ProxyStatus},
@@ -116,6 +116,8 @@ pub struct Sky {
     pub gone_until: [u64; PROXIES.len()],
     pub status: Option<ProxyStatus>,
     pub reads_fail: Option<(u64, Meaning)>,
+    /// What a read that fails names as the time after which to come again.
+    pub retry_after: Option<Duration>,
     pub tasks_fail: Option<(u64, Meaning)>,
     /// A change arrived while another of ours was at work on the same instance.
     pub collisions: Vec<String>,
@@ -148,6 +150,7 @@ impl Sky {
             gone_until: [0; PROXIES.len()],
             status: None,
             reads_fail: None,
+            retry_after: None,
             tasks_fail: None,
             collisions: Vec::new(),
         }

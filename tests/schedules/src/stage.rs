@@ -3,15 +3,15 @@
 //! The cloud accepts a second change while the first is at work, and a list shows the old port until the end: whoever errs is not
 //! held up.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use kube::ResourceExt as _;
 use rand::{SeedableRng as _, rngs::SmallRng};
-use taurus_port_operator::{clock::Shift, crd::TaurusProxyPort};
+use taurus_port_operator::{clock::Shift, cloud::Meaning, crd::TaurusProxyPort};
 
 use crate::{
     cluster::UNDECODABLE,
-    machine::Machine,
+    machine::{Machine, RESYNC},
     resource::resource,
     rest::ready,
     sky::{Course, End, Fate, Mode, PROXIES, Sky},
@@ -32,13 +32,20 @@ pub struct Stage {
 impl Stage {
     /// A resource that is in order with port 3306, under a process that has led for long.
     pub async fn set(seed: u64) -> Self {
+        Self::set_with(seed, RESYNC).await
+    }
+
+    /// The same where a settled resource is looked at so often.
+    pub async fn set_with(seed: u64, resync: Duration) -> Self {
         let sky = Sky::new(Mode::Doubling, 3306);
-        let world = World::new(SmallRng::seed_from_u64(seed), None, sky, false, true);
+        let mut world = World::new(SmallRng::seed_from_u64(seed), None, sky, false, true);
+        world.metrics = Some(Arc::default());
         let shared = Shared::new(world);
         let shift = Shift::forever();
         let machine = Machine {
             number: 0,
             shared: shared.clone(),
+            resync,
             shift,
         };
         tokio::spawn(machine.run(Duration::from_hours(1)));
@@ -128,6 +135,14 @@ impl Stage {
     /// Each read of the cloud takes so many milliseconds.
     pub fn reads_take(&self, milliseconds: u64) {
         self.shared.lock().sky.read_takes = milliseconds;
+    }
+
+    /// Each read of the cloud is answered with 503 for so many seconds, and each of them names this wait.
+    pub fn reads_are_put_off(&self, seconds: u64, retry_after: Duration) {
+        let mut world = self.shared.lock();
+        let until = world.now() + seconds * 1000;
+        world.sky.reads_fail = Some((until, Meaning::Transient));
+        world.sky.retry_after = Some(retry_after);
     }
 
     /// A person wants another port.
@@ -266,6 +281,13 @@ impl Stage {
     /// The reason that the status gives.
     pub fn reason(&self) -> String {
         ready(&self.object()).map_or_else(String::new, |ready| ready.reason.clone())
+    }
+
+    /// A figure of the process, by the name and labels with which it is exported.
+    pub fn figure(&self, series: &str) -> Option<i64> {
+        let text = self.shared.lock().metrics.as_ref()?.text().ok()?;
+        let of_series = |line: &str| line.strip_prefix(series)?.trim().parse().ok();
+        text.lines().find_map(of_series)
     }
 
     /// What happened so far.

@@ -10,14 +10,11 @@ use tokio::task::AbortHandle;
 
 use crate::{
     flaw::Flaw,
-    machine::Machine,
+    machine::{Machine, RESYNC},
     resource::resource,
     sky::{Mode, PROXIES, Sky},
     world::{Shared, World},
 };
-
-/// The next process starts after this at the latest.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// What the operator that gives the lease back leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +49,7 @@ pub async fn after_an_owner_and_its_operator_ended(flaw: Option<Flaw>, seed: u64
     Duration::from_millis(stage.shared.lock().now() - deleted)
 }
 
-/// How long the change of a resource waits that is made when the operator ends.
+/// How long the change of a resource that is made when the operator ends waits for its successor, from when that leads.
 pub async fn after_a_hand_over(left: Left, flaw: Option<Flaw>, seed: u64) -> Duration {
     let stage = Stage::new(flaw, seed);
     stage.make(0, 3306);
@@ -67,8 +64,11 @@ pub async fn after_a_hand_over(left: Left, flaw: Option<Flaw>, seed: u64) -> Dur
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     stage.end(true);
+    stage.shared.lock().led_since = None;
     stage.make(2, 3307);
-    stage.until_asked(2, 1).await
+    stage.until_asked(2, 1).await;
+    let world = stage.shared.lock();
+    Duration::from_millis(world.now() - world.led_since.unwrap())
 }
 
 /// How long the change of a proxy waits that is wanted as soon as another change on the same instance was verified: one of the
@@ -113,6 +113,7 @@ impl Stage {
         let machine = Machine {
             number: 0,
             shared: shared.clone(),
+            resync: RESYNC,
             shift: Shift::forever(),
         };
         let running = tokio::spawn(machine.run(Duration::ZERO)).abort_handle();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use rand::rngs::SmallRng;
-use taurus_port_operator::cloud::budget::CallLimit;
+use taurus_port_operator::{cloud::budget::CallLimit, telemetry::metrics::Metrics};
 use tokio::time::{Duration, Instant};
 
 use crate::{
@@ -49,6 +49,10 @@ pub struct World {
     pub retired: Option<usize>,
     /// The field of the status that the definition lacks, and since when, in milliseconds.
     pub pruning: Option<(&'static str, u64)>,
+    /// When the last process began to lead, in milliseconds.
+    pub led_since: Option<u64>,
+    /// The figures of the newest process, where somebody wants to know.
+    pub metrics: Option<Arc<Metrics>>,
     /// What was broken.
     pub breaches: Vec<String>,
     /// What happened, where somebody wants to know.
@@ -94,6 +98,8 @@ impl World {
             slow_leases: false,
             retired: None,
             pruning: None,
+            led_since: None,
+            metrics: None,
             breaches: Vec::new(),
             trace: traced.then(Vec::new),
         }
@@ -108,6 +114,13 @@ impl World {
     pub fn accepts(&self, access_key: &str) -> bool {
         let now = self.now();
         self.keys.iter().any(|keys| keys.accepts(access_key, now))
+    }
+
+    /// A process begins, and its figures with it.
+    pub fn begin_figures(&mut self) -> Option<Arc<Metrics>> {
+        let metrics = self.metrics.is_some().then(Arc::<Metrics>::default);
+        self.metrics.clone_from(&metrics);
+        metrics
     }
 
     /// Notes that a promise was broken.

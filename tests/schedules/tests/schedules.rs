@@ -88,6 +88,10 @@ fn h13_an_operator_that_believes_strangers_is_seen() {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn h15_an_operator_that_waits_for_nobody_is_seen() {
     is_seen(Flaw::WaitsForNobody, "moves the proxy of");
 }
@@ -103,11 +107,19 @@ fn r07_an_operator_that_takes_two_spellings_for_two_places_is_seen() {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn r09_an_operator_that_believes_lists_from_before_its_change_is_seen() {
     is_seen(Flaw::BelievesOldLists, "and a change has brought");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn r04b_an_operator_that_tells_nobody_of_jobs_of_deleted_resources_is_seen() {
     is_seen(Flaw::TellsNobody, "nobody is told");
 }
@@ -123,6 +135,10 @@ fn c12b_an_operator_that_never_tries_a_definition_again_is_seen() {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn h03_n02_an_operator_that_wakes_nobody_is_seen() {
     is_seen(Flaw::WakesNobody, "waits for a resource that is gone");
 }

@@ -93,10 +93,15 @@ fn change_of(fleet: &Fleet, proxy: usize, since: Duration) -> Option<Duration> {
 }
 
 /// How long it takes from an edit to the change of the port.
-#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 async fn edit(fleet: &Fleet, proxy: usize, longest: Duration) -> Duration {
     let asked = fleet.now();
     fleet.want(proxy, 3307);
+    changed(fleet, proxy, asked, longest).await
+}
+
+/// How long it takes from then to the change of the port.
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+async fn changed(fleet: &Fleet, proxy: usize, asked: Duration, longest: Duration) -> Duration {
     until(fleet, longest, |fleet| {
         change_of(fleet, proxy, asked).is_some()
     })
@@ -208,7 +213,21 @@ async fn share(delete: bool) -> Duration {
         (0..5).for_each(|number| fleet.delete(number));
     }
     fleet.revoke();
-    edit(&fleet, 5, 25 * HOUR).await
+    let asked = fleet.now();
+    fleet.want(5, 3307);
+    sleep(20 * SECOND).await;
+    let all = "5 changes are under way or about to begin";
+    let of_whom = if delete {
+        " (5 of resources that were deleted meanwhile)"
+    } else {
+        ""
+    };
+    let waits = format!(
+        "{all}{of_whom}, the most that the operator's --max-concurrent-changes allows; this one begins when its turn has come"
+    );
+    let said = fleet.said(5);
+    assert!(said.contains(&waits), "{said}");
+    changed(&fleet, 5, asked, 25 * HOUR).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -379,11 +398,27 @@ async fn r03b_a_walk_over_too_many_tasks_is_given_up_and_its_permit_long_before(
     assert!((8 * MINUTE..10 * MINUTE).contains(&took), "{took:?}");
     // The other one began when the look of the first was good for nothing any more, not when it ended.
     let later = until(&fleet, 12 * MINUTE, says(1, bound)).await;
-    assert!(later < MINUTE, "{later:?}");
+    assert!(later < 3 * MINUTE / 2, "{later:?}");
     let pages = count(&fleet.calls(), Operation::Tasks);
     assert!((90..=112).contains(&pages), "{pages} pages");
     assert_eq!(count(&fleet.calls(), Operation::Change), 0);
     // After an hour those tasks count no longer.
     until(&fleet, 2 * HOUR, |fleet| fleet.ready() == 2).await;
     assert_eq!(count(&fleet.calls(), Operation::Change), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r03b_tasks_that_had_ended_when_they_were_seen_last_are_not_asked_for() {
+    let fleet = one_at_rest(0, Tenant::One).await;
+    fleet.work_elsewhere(0, 150);
+    sleep(10 * SECOND).await;
+    edit(&fleet, 0, 10 * MINUTE).await;
+    until(&fleet, 10 * MINUTE, |fleet| fleet.is_ready(0)).await;
+    sleep(7 * HOUR).await;
+    fleet.forget_calls();
+    let asked = fleet.now();
+    fleet.want(0, 3308);
+    until(&fleet, MINUTE, |fleet| change_of(fleet, 0, asked).is_some()).await;
+    let calls = fleet.calls();
+    assert_eq!(count(&calls, Operation::Job), 0, "before the change");
 }

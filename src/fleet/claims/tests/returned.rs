@@ -187,8 +187,8 @@ fn h15_among_resources_without_a_past_the_one_counts_that_wants_what_is_there() 
             if mover_looks_first {
                 assert_eq!(
                     looks(&claims, &mover, true, 0),
-                    Standing::Open(PATIENCE),
-                    "the other one may want what is there"
+                    Standing::Open(at(3600)),
+                    "the other one wants what is there and was not looked for yet"
                 );
             }
             assert_eq!(looks(&claims, &keeper, true, 1), Standing::Owner);
@@ -278,4 +278,26 @@ fn h15_whose_credentials_fail_for_a_while_loses_no_proxy_to_one_that_has_managed
     looks(&claims, &in_place, false, 10);
     assert_eq!(looks(&claims, &rival, true, 130), Standing::Owner);
     assert!(is_claimed(&looks(&claims, &in_place, true, 131)));
+}
+
+#[test]
+fn h15_one_that_wants_the_port_in_place_and_waits_for_its_first_look_loses_no_proxy() {
+    let claims = Claims::default();
+    let rival = wanting("a", 100, 3308);
+    let in_place = wanting("b", 200, 3306);
+    note(&claims, &rival, 0);
+    note(&claims, &in_place, 0);
+    // Hundreds of its own kind are looked at before it.
+    assert_eq!(looks(&claims, &rival, true, 2), Standing::Open(at(3598)));
+    assert_eq!(standing(&claims, &rival, 600), Standing::Open(at(3000)));
+    assert_eq!(looks(&claims, &in_place, true, 700), Standing::Owner);
+    assert!(is_claimed(&standing(&claims, &rival, 701)));
+
+    // Its look failed, and nobody knows for how long.
+    let claims = Claims::default();
+    note(&claims, &rival, 0);
+    note(&claims, &in_place, 0);
+    claims.tried("b");
+    assert_eq!(looks(&claims, &rival, true, 2), Standing::Open(at(118)));
+    assert_eq!(standing(&claims, &rival, 120), Standing::Owner);
 }

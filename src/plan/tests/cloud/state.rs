@@ -134,7 +134,7 @@ impl State {
         old.or(self.history.first()).map(|(_, port)| *port).unwrap()
     }
 
-    pub(super) fn proxies(&mut self) -> Result<Vec<Proxy>, CloudError> {
+    pub(in crate::plan::tests) fn proxies(&mut self) -> Result<Vec<Proxy>, CloudError> {
         self.spend(0);
         self.fails(self.reads_fail)?;
         if self.instance_gone_until > self.now {

@@ -27,6 +27,7 @@ use crate::{
     plan::{
         self, Decision, backoff,
         facts::{Facts, Observed},
+        protocol,
         record::{Change, Record},
         settle,
         step::{Cause, Order, Progress, Step},
@@ -223,7 +224,7 @@ impl Turn<'_> {
             Answer::NothingToDo => {
                 let record = Record::of(&self.object);
                 let record = settle::advance(record, Progress::JobDone, self.now());
-                let step = Step::Hold(Cause::Verifying, Pace::real().poll_first);
+                let step = protocol::nothing_to_do(self.now(), &Pace::real());
                 let decision = Decision {
                     record,
                     session: self.process.session.clone(),
@@ -300,6 +301,7 @@ impl Turn<'_> {
         self.write(desired, observed, &decision)?;
         let delay = match &decision.step {
             Step::Rest => resync(),
+            Step::Keep(delay) | Step::Hold(_, delay) if observed.has_failed() => *delay,
             Step::Keep(delay) | Step::Hold(_, delay) => (*delay).min(resync()),
             Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => Pace::real().poll_first,
         };

@@ -73,7 +73,7 @@ figures! {
         "Where it is 0 for minutes, ask /readyz or read the log: both name what is missing.";
     WATCH_SILENCE: taurus "watch_silence", Gauge, Seconds, [],
         "For how long the watch of resources has received nothing, or the API server has shown the same version; 0 where there is no watch, as in a standby",
-        "Bookmarks come each minute or two, and versions move all the time. After three minutes all resources are read anew; more than five mean that the new watch receives nothing either. After ten /livez fails, so that the kubelet restarts the process.";
+        "Bookmarks come each minute or two, and versions move all the time. After three minutes the operator reads all resources again; more than five minutes mean that the new watch receives nothing either. After ten minutes /livez fails, so that the kubelet restarts the process.";
     LONGEST_RECONCILE: taurus "longest_reconcile", Gauge, Seconds, [],
         "Age of the oldest reconcile that is running",
         "All calls have a time limit: more than some minutes mean that a reconcile hangs. After half an hour /livez fails, so that the kubelet restarts the process.";

@@ -89,6 +89,10 @@ impl Cloud for Client {
         }
     }
 
+    fn has_spare_calls(&self) -> bool {
+        self.cloud.has_spare_calls()
+    }
+
     fn list_proxies<'a>(
         &'a self,
         instance: &'a InstanceId,
