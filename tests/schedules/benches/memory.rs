@@ -50,6 +50,7 @@ async fn taken_by_a_process(resources: usize, hours: usize) -> (usize, usize) {
         head_start: HOUR,
         concurrency: CONCURRENCY,
         faster: 1,
+        flaw: None,
     };
     let mut fleet = Fleet::new(resources, 1, 3306).await;
     fleet.start(terms);

@@ -16,8 +16,11 @@ use crate::{
     keys,
     life::Life,
     server::Call,
-    world::World,
+    world::{World, wall},
 };
+
+/// The annotation of a Lease that was given back with nothing in flight.
+const IDLE: &str = "taurusdb.huaweicloud.com/given-back-with-nothing-in-flight";
 
 /// An answer of the API server.
 pub type Answer = Response<Full<Bytes>>;
@@ -48,7 +51,9 @@ impl World {
             (method, ["apis", "events.k8s.io", .., last]) => {
                 self.cluster.note_event(method, last, body)
             }
-            (method, ["apis", "coordination.k8s.io", ..]) => self.cluster.campaign(method, body),
+            (method, ["apis", "coordination.k8s.io", ..]) => {
+                self.cluster.campaign(method, body, self.now())
+            }
             _ => refused(Refusal::NotFound),
         }
     }
@@ -56,7 +61,7 @@ impl World {
     /// A status is replaced, or not.
     fn replace_status(&mut self, life: &Arc<Life>, leads: bool, name: &str, call: &Call) -> Answer {
         let now = self.now();
-        let body = self.without_pruned(&call.body);
+        let body = self.without_pruned(&call.body, call.is_dry());
         let Ok(mut sent) = serde_json::from_slice::<TaurusProxyPort>(&body) else {
             return status(StatusCode::BAD_REQUEST, "BadRequest");
         };
@@ -127,7 +132,7 @@ impl Cluster {
         self.lease.as_ref()?.spec.as_ref()?.holder_identity.as_ref()
     }
 
-    fn campaign(&mut self, method: &Method, body: &Bytes) -> Answer {
+    fn campaign(&mut self, method: &Method, body: &Bytes, now: u64) -> Answer {
         if *method == Method::GET && self.lease.is_some() {
             return ok(self.lease_bytes.clone());
         }
@@ -143,7 +148,10 @@ impl Cluster {
             (&Method::PUT, Ok(lease), Some(_)) if lease.metadata.resource_version != stands => {
                 return refused(Refusal::Conflict);
             }
-            (&Method::PUT, Ok(lease), Some(_)) | (&Method::POST, Ok(lease), None) => {
+            (&Method::PUT, Ok(mut lease), Some(_)) | (&Method::POST, Ok(mut lease), None) => {
+                if self.has(Flaw::BelievesEveryLease) {
+                    mark_as_idle(&mut lease, now);
+                }
                 self.lease = Some(lease);
             }
             _ => return refused(Refusal::NotFound),
@@ -157,6 +165,18 @@ impl Cluster {
             .get_or_insert_with(|| "uid-lease".to_owned());
         self.lease_bytes = serde_json::to_vec(lease).unwrap_or_default().into();
         ok(self.lease_bytes.clone())
+    }
+}
+
+/// A Lease that is given back says that nothing is in flight.
+fn mark_as_idle(lease: &mut Lease, now: u64) {
+    let spec = lease.spec.as_ref();
+    let is_held = spec.is_some_and(|spec| spec.holder_identity.is_some());
+    let transitions = spec.and_then(|spec| spec.lease_transitions);
+    if let (false, Some(transitions), Some(uid)) = (is_held, transitions, &lease.metadata.uid) {
+        let mark = format!("{uid} {transitions} {}", wall(now));
+        let annotations = lease.metadata.annotations.get_or_insert_default();
+        annotations.insert(IDLE.to_owned(), mark);
     }
 }
 

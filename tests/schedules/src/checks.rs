@@ -14,7 +14,9 @@ use taurus_port_operator::{
     model::JobId,
 };
 
-use crate::{deleted::Deleted, life::Life, reigns::Reigns, rules::Version, world::World};
+use crate::{
+    deleted::Deleted, flaw::Flaw, life::Life, reigns::Reigns, rules::Version, world::World,
+};
 
 /// For how long a process goes by what it knows of the definition, and a little.
 const GOOD_FOR: u64 = 640_000;
@@ -36,6 +38,12 @@ pub struct Book {
     saved: BTreeSet<String>,
     /// The job ids that were told while a definition dropped some of the record.
     dropped: BTreeSet<String>,
+    /// The field that the definition has lacked last.
+    lacked: Option<&'static str>,
+    /// When each process has heard last that a call of the cloud has failed.
+    pub failed: BTreeMap<String, u64>,
+    /// For how many glances in a row each resource has waited for another one that is not there.
+    pub in_vain: BTreeMap<String, u32>,
     /// Who has sent a change for which resource since the definition lacks a field.
     pruned: BTreeSet<(String, String)>,
     /// The ports that lists have shown, of each proxy.
@@ -103,6 +111,7 @@ impl World {
         }
         self.book.ended.extend(last_job(&object));
         self.check_port_in_place(&object, life);
+        self.check_blame(before, &object, life);
         let jobs = [
             new.and_then(|change| change.job_id.clone()),
             last_job(&object),
@@ -209,6 +218,7 @@ impl World {
         self.book.pruned.clear();
         let stretch = std::mem::take(&mut self.book.versions);
         self.book.stretches.push(stretch);
+        self.book.lacked = field.or(self.book.lacked);
         if field.is_some() {
             let known = self.book.received.iter().map(|received| &received.job);
             self.book.dropped.extend(known.cloned());
@@ -216,10 +226,11 @@ impl World {
     }
 
     /// A write as the definition lets it through.
-    pub fn without_pruned(&self, body: &Bytes) -> Bytes {
-        let (Some((field, _)), Ok(mut sent)) =
-            (self.pruning, serde_json::from_slice::<Value>(body))
-        else {
+    pub fn without_pruned(&self, body: &Bytes, is_dry: bool) -> Bytes {
+        let for_ever = is_dry && self.flaw == Some(Flaw::NeverForgivesADefinition);
+        let lacking = self.pruning.map(|(field, _)| field);
+        let lacking = lacking.or(self.book.lacked.filter(|_| for_ever));
+        let (Some(field), Ok(mut sent)) = (lacking, serde_json::from_slice::<Value>(body)) else {
             return body.clone();
         };
         let path: Vec<&str> = ["status"].into_iter().chain(field.split('/')).collect();

@@ -13,7 +13,7 @@ use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v
 use kube::{ResourceExt as _, runtime::watcher::Event};
 use taurus_port_operator::{
     controller::{Guarded, Undecodable},
-    crd::TaurusProxyPort,
+    crd::{ManagementPolicy, TaurusProxyPort},
     fleet::permits::Trace,
 };
 use tokio::{
@@ -38,7 +38,7 @@ pub struct Cluster {
     /// The same, as it is answered.
     pub lease_bytes: Bytes,
     /// What is broken in how operators see resources.
-    flaw: Option<Flaw>,
+    pub flaw: Option<Flaw>,
     /// Names of the events that were published.
     pub events: BTreeSet<String>,
     watches: Vec<Watch>,
@@ -46,6 +46,8 @@ pub struct Cluster {
     pub lag: [Duration; 2],
     /// Until when each machine's watch is down, in milliseconds.
     pub down_until: [u64; 2],
+    /// Those for whose proxy there was another one when they were made.
+    younger: BTreeSet<String>,
 }
 
 struct Stored {
@@ -76,6 +78,11 @@ impl Cluster {
         }
     }
 
+    /// Whether this is broken.
+    pub fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
     pub fn get(&self, name: &str) -> Option<&TaurusProxyPort> {
         self.objects.get(name).map(|stored| &stored.object)
     }
@@ -99,6 +106,10 @@ impl Cluster {
     pub fn create(&mut self, mut object: TaurusProxyPort, now: u64) {
         let restored = object.status.take();
         self.born += 1;
+        let of_proxy = |other: &TaurusProxyPort| other.spec.proxy_id == object.spec.proxy_id;
+        if self.all().any(of_proxy) {
+            self.younger.insert(object.name_any());
+        }
         object.metadata.uid = Some(format!("uid-{}", self.born));
         object.metadata.generation = Some(1);
         object.metadata.creation_timestamp = Some(Time(wall(now / 1000 * 1000)));
@@ -117,8 +128,10 @@ impl Cluster {
     pub fn delete(&mut self, name: &str, now: u64) -> Option<TaurusProxyPort> {
         let mut object = self.objects.remove(name)?.object;
         object.metadata.resource_version = Some(self.next_version());
-        let seen = seen(self.flaw, &object);
-        self.deliver(now, || Event::Delete(guarded(&seen)));
+        let seen = self.seen(&object);
+        if !self.has(Flaw::OverlooksDeletions) {
+            self.deliver(now, || Event::Delete(guarded(&seen)));
+        }
         Some(object)
     }
 
@@ -182,7 +195,7 @@ impl Cluster {
 
     fn store(&mut self, mut object: TaurusProxyPort, now: u64) {
         object.metadata.resource_version = Some(self.next_version());
-        let seen = seen(self.flaw, &object);
+        let seen = self.seen(&object);
         let bytes = serde_json::to_vec(&*seen)
             .expect("a resource is JSON")
             .into();
@@ -216,9 +229,30 @@ impl Cluster {
         self.watches = watches;
     }
 
+    /// A resource as operators see it.
+    fn seen<'a>(&self, object: &'a TaurusProxyPort) -> Cow<'a, TaurusProxyPort> {
+        let mut seen = Cow::Borrowed(object);
+        match self.flaw {
+            Some(Flaw::BelievesStrangers) => {
+                seen.to_mut().metadata.namespace = Some(NAMESPACE.to_owned());
+            }
+            Some(Flaw::TakesSpellingsForPlaces) => {
+                if let Some(address) = &object.spec.endpoint {
+                    let elsewhere = format!("https://elsewhere-{}.example", address.len());
+                    seen.to_mut().spec.endpoint = Some(elsewhere);
+                }
+            }
+            Some(Flaw::AgeDecides) if self.younger.contains(&object.name_any()) => {
+                seen.to_mut().spec.management_policy = Some(ManagementPolicy::Observe);
+            }
+            _ => {}
+        }
+        seen
+    }
+
     fn list(&self, watch: &mut Watch) {
         let at = Instant::now() + self.lag[watch.machine];
-        let each = self.all().map(|object| seen(self.flaw, object));
+        let each = self.all().map(|object| self.seen(object));
         let each = each.map(|object| Event::InitApply(guarded(&object)));
         for event in [Event::Init]
             .into_iter()
@@ -239,15 +273,6 @@ impl Cluster {
             }
         }
     }
-}
-
-/// A resource as operators see it.
-fn seen(flaw: Option<Flaw>, object: &TaurusProxyPort) -> Cow<'_, TaurusProxyPort> {
-    let mut seen = Cow::Borrowed(object);
-    if flaw == Some(Flaw::BelievesStrangers) {
-        seen.to_mut().metadata.namespace = Some(NAMESPACE.to_owned());
-    }
-    seen
 }
 
 fn guarded(object: &TaurusProxyPort) -> Guarded {

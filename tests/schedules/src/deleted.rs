@@ -10,7 +10,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt as _;
 use taurus_port_operator::crd::TaurusProxyPort;
 
-use crate::world::World;
+use crate::{flaw::Flaw, world::World};
 
 /// Reasons of events that tell of a change for whose job there is no resource.
 const REASONS: [&str; 2] = ["ChangeOfDeleted", "JobNotRecorded"];
@@ -51,7 +51,7 @@ impl World {
         };
         let reason = event.reason.unwrap_or_default();
         let note = event.note.unwrap_or_default();
-        if REASONS.contains(&reason.as_str()) {
+        if REASONS.contains(&reason.as_str()) && self.flaw != Some(Flaw::TellsNobody) {
             let deleted = &mut self.book.deleted;
             deleted
                 .told

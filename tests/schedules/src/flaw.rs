@@ -1,4 +1,8 @@
-//! Faults that are built in on purpose, to show that the checks see them.
+//! Faults that are built in on purpose, to show that the checks see them: old faults of the operator, put back from outside.
+
+use std::time::Duration;
+
+use taurus_port_operator::pace::Pace;
 
 /// What is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,4 +25,49 @@ pub enum Flaw {
     BelievesStrangers,
     /// Nobody waits for who managed a proxy and is being made anew.
     WaitsForNobody,
+    /// Of resources for one proxy the oldest has it, whatever is in place: the others are overlooked.
+    AgeDecides,
+    /// Two spellings of an address are two places.
+    TakesSpellingsForPlaces,
+    /// A list is believed right after a change, whatever it shows.
+    BelievesOldLists,
+    /// Nobody is told of jobs whose resource is gone.
+    TellsNobody,
+    /// A change that the operator itself holds back is told as a failure of the cloud.
+    BlamesTheCloud,
+    /// A definition that has dropped something counts as one that does so for ever.
+    NeverForgivesADefinition,
+    /// Who waits for another resource is not woken when that is gone.
+    WakesNobody,
+    /// Each Lease that was given back counts as one of an operator that left nothing in flight.
+    BelievesEveryLease,
+    /// In a fleet: who waits for calls of the cloud keeps its seat.
+    WaitsOnItsSeat,
+    /// In a fleet: the first look at a resource is as urgent as a change.
+    HurriesNewcomers,
+    /// In a fleet: a change of a deleted resource counts among those under way, whether something is heard of it or not.
+    KeepsShares,
+    /// In a fleet: what was deleted keeps its place among those who wait.
+    OverlooksDeletions,
+    /// In a fleet: the parts of a look follow each other, and all are as old as its begin.
+    LooksOneByOne,
+    /// In a fleet: each resource reads its Secret for itself.
+    ReadsSecretsAlone,
+    /// In a fleet: a walk over the task list has no end.
+    WalksForEver,
+}
+
+/// These durations, but for those that this flaw is about.
+pub fn pace(flaw: Option<Flaw>, mut pace: Pace) -> Pace {
+    match flaw {
+        // Who counts from before the connection is opened waits for less than the window by as much as that may take, which is
+        // as long as a call.
+        Some(Flaw::CountsFromTheOpening) => pace.call_timeout = Duration::ZERO,
+        Some(Flaw::WaitsForNobody) => pace.take_over = Duration::ZERO,
+        Some(Flaw::BelievesOldLists) => pace.list_lag = Duration::ZERO,
+        Some(Flaw::KeepsShares) => pace.job_visible_within = Duration::from_hours(24),
+        Some(Flaw::ReadsSecretsAlone) => pace.secret_sweep = Duration::ZERO,
+        _ => {}
+    }
+    pace
 }

@@ -23,8 +23,9 @@ use taurus_port_operator::{
 };
 use tokio::time::Duration;
 
-use self::cloud::Cloud;
+use self::{cloud::Cloud, flawed::Flawed};
 use crate::{
+    flaw::{self, Flaw},
     life::Life,
     machine::{RESYNC, control},
     server,
@@ -33,6 +34,7 @@ use crate::{
 };
 
 mod cloud;
+mod flawed;
 mod people;
 
 pub use cloud::Call;
@@ -79,6 +81,8 @@ pub struct Terms {
     pub concurrency: u16,
     /// So many times faster than as shipped; for who has no virtual time.
     pub faster: u32,
+    /// A fault that is put back.
+    pub flaw: Option<Flaw>,
 }
 
 impl Fleet {
@@ -119,12 +123,17 @@ impl Fleet {
             .from_dawn(self.cloud.now())
             .shifted(self.shift);
         let client = server::client(self.shared.clone(), Arc::clone(&life));
-        let pace = Pace::divided_by(terms.faster);
+        let pace = flaw::pace(terms.flaw, Pace::divided_by(terms.faster));
+        self.shared.lock().cluster.flaw = terms.flaw;
+        let connect = Arc::new(self.cloud.connector(terms.calls, &pace, clock));
         let settings = Settings {
             clock,
             chance: Chance::seeded(self.processes as u64),
             resync: RESYNC / terms.faster,
-            connect: Arc::new(self.cloud.connector(terms.calls, &pace, clock)),
+            connect: match terms.flaw {
+                Some(flaw) => Arc::new(Flawed { connect, flaw }),
+                None => connect,
+            },
             pace,
             defaults: None,
             meter: Arc::clone(&self.witness) as _,

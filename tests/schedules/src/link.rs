@@ -117,11 +117,25 @@ struct Open {
 }
 
 impl Link {
+    /// Waits for the turn of a call.
+    async fn enter(&self) -> Result<(Turn, Pass), CloudError> {
+        let entered = self.access.pass(&self.allowance).await;
+        self.note(entered)
+    }
+
+    /// What came of a call.
+    fn note<T>(&self, answer: Result<T, CloudError>) -> Result<T, CloudError> {
+        if answer.is_err() {
+            self.shared.lock().call_failed(&self.life);
+        }
+        answer
+    }
+
     async fn read<T>(
         &self,
         read: impl FnOnce(&Sky) -> Result<T, Meaning>,
     ) -> Result<T, CloudError> {
-        let (_turn, pass) = self.access.pass(&self.allowance).await?;
+        let (_turn, pass) = self.enter().await?;
         let reading = async {
             let takes = self.shared.lock().sky.read_takes;
             if takes > 0 {
@@ -138,6 +152,7 @@ impl Link {
             })
         };
         let answer = self.life.call(&self.shared, true, reading).await;
+        let answer = self.note(answer);
         match &answer {
             Ok(_) => self.access.accepted(),
             Err(error) => {
@@ -229,7 +244,7 @@ impl Cloud for Link {
 
     fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
         async {
-            let (turn, pass) = self.access.pass(&self.allowance).await?;
+            let (turn, pass) = self.enter().await?;
             let opening = async {
                 let takes = self.shared.lock().sky.opening_takes;
                 if takes > 0 {
@@ -241,7 +256,8 @@ impl Cloud for Link {
                     None => Ok(()),
                 }
             };
-            self.life.call(&self.shared, true, opening).await?;
+            let opened = self.life.call(&self.shared, true, opening).await;
+            self.note(opened)?;
             Ok(Box::new(Open {
                 link: self.clone(),
                 pass,
@@ -272,6 +288,9 @@ impl Line for Open {
                 tokio::time::sleep(Duration::from_millis(held_up)).await;
             }
             if let Some(why) = early.unwrap_or_else(|| check.refuses()) {
+                if link.shared.lock().flaw == Some(Flaw::BlamesTheCloud) {
+                    return ChangeAnswer::NotSent(CloudError::local(Meaning::Transient, why));
+                }
                 link.shared
                     .lock()
                     .say(|| format!("{} withdraws: {why}", link.life.identity));
@@ -283,6 +302,11 @@ impl Line for Open {
                 .life
                 .call(&link.shared, true, link.serve(&intent))
                 .await;
+            if let ChangeAnswer::NotSent(_) | ChangeAnswer::Unknown(_) | ChangeAnswer::Refused(_) =
+                &answer
+            {
+                link.shared.lock().call_failed(&link.life);
+            }
             match &answer {
                 ChangeAnswer::Accepted(_) | ChangeAnswer::NothingToDo => link.access.accepted(),
                 ChangeAnswer::Refused(error) => {

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     cluster::Delivery,
-    flaw::Flaw,
+    flaw::{self, Flaw},
     life::Life,
     link::Links,
     server::client,
@@ -38,19 +38,6 @@ pub const RESYNC: Duration = Duration::from_mins(10);
 
 /// How many reconciles run at once, as shipped.
 pub const CONCURRENCY: u16 = 16;
-
-/// The durations of the contract. Who counts from before the connection is opened waits for less than the window by as much as
-/// that may take, which is as long as a call.
-fn pace(flaw: Option<Flaw>) -> Pace {
-    let mut pace = Pace::real();
-    if flaw == Some(Flaw::CountsFromTheOpening) {
-        pace.call_timeout = Duration::ZERO;
-    }
-    if flaw == Some(Flaw::WaitsForNobody) {
-        pace.take_over = Duration::ZERO;
-    }
-    pace
-}
 
 /// A machine.
 pub struct Machine {
@@ -111,7 +98,7 @@ impl Machine {
             let settings = |leadership| Settings {
                 clock,
                 chance: Chance::seeded(seed),
-                pace: pace(flaw),
+                pace: flaw::pace(flaw, Pace::real()),
                 limits: Limits::default(),
                 resync,
                 connect: Arc::new(Links::new(
@@ -203,7 +190,12 @@ pub async fn control(
 ) -> bool {
     let (sender, deliveries) = mpsc::unbounded_channel();
     shared.lock().cluster.watch(life.machine, sender);
-    let (wake, woken) = futures::channel::mpsc::unbounded();
+    let (wake, mut woken) = futures::channel::mpsc::unbounded();
+    // Held for as long as the process runs.
+    let (_silent, unheard) = futures::channel::mpsc::unbounded();
+    if shared.lock().flaw == Some(Flaw::WakesNobody) {
+        woken = unheard;
+    }
     let context = Arc::new(Context::new(client, settings, wake));
     let events = events(deliveries);
     controller::attend_all(context, events, || (), woken, concurrency, stop).await

@@ -125,6 +125,7 @@ async fn come_to_rest(shared: &Shared) {
         tokio::time::sleep(GLANCE).await;
         waited += GLANCE;
         let mut world = shared.lock();
+        world.check_who_waits_in_vain();
         let restless = world.restless();
         let rests = restless.is_empty()
             && world.sky.open().next().is_none()

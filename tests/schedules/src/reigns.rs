@@ -9,7 +9,12 @@ use taurus_port_operator::{
     model::Reason,
 };
 
-use crate::{life::Life, rest::ready, sky::PROXIES, world::World};
+use crate::{
+    life::Life,
+    rest::ready,
+    sky::PROXIES,
+    world::{World, wall},
+};
 
 /// Who managed a proxy is waited for this long when it is gone, in milliseconds.
 const TAKE_OVER: u64 = 120_000;
@@ -103,6 +108,9 @@ impl World {
         if let Some(what) = self.usurped(proxy, &mover, life) {
             self.broken(what);
         }
+        if let Some(what) = self.overlooked(proxy, &mover) {
+            self.broken(what);
+        }
         self.begin_reign(proxy, name.to_owned());
     }
 
@@ -130,6 +138,37 @@ impl World {
         let differs = owner.spec.port != mover.spec.port;
         (sees && heard && differs)
             .then(|| format!("{mover_name} moves the proxy of {}", reign.name))
+    }
+
+    /// Another one that has been there for as long wants the port that has always been in place, and nobody has managed the proxy.
+    fn overlooked(&self, proxy: usize, mover: &TaurusProxyPort) -> Option<String> {
+        let reigns = &self.book.reigns;
+        if reigns.of[proxy].is_some() || reigns.deleted[proxy].is_some() {
+            return None;
+        }
+        let first = |object: &TaurusProxyPort| {
+            let created = object.creation_timestamp().map(|created| created.0);
+            object.metadata.generation == Some(1) && created == Some(wall(0))
+        };
+        let in_place = self.sky.port_of_always(proxy)?;
+        let mut others = self.cluster.all().filter(|other| {
+            other.spec.proxy_id == mover.spec.proxy_id && other.name_any() != mover.name_any()
+        });
+        let rightful = others.find(|other| {
+            let sees = other
+                .status
+                .as_ref()
+                .is_some_and(|status| status.port.is_some());
+            first(other) && sees && other.spec.port == i32::from(in_place)
+        })?;
+        let wants_it = mover.spec.port == i32::from(in_place);
+        (first(mover) && !wants_it).then(|| {
+            format!(
+                "H15: {} moves the proxy that {} wants as it is",
+                mover.name_any(),
+                rightful.name_any()
+            )
+        })
     }
 
     fn begin_reign(&mut self, proxy: usize, name: String) {

@@ -46,6 +46,13 @@ impl World {
         restless.map(shown).collect()
     }
 
+    /// Those who say that they wait for another resource, and there is none.
+    pub fn waiting_in_vain(&self) -> Vec<String> {
+        let waiting = self.cluster.all().filter(|object| waits(object));
+        let in_vain = waiting.filter(|object| self.rivals(object).next().is_none());
+        in_vain.map(kube::ResourceExt::name_any).collect()
+    }
+
     /// Whether every resource is in order, but for those of strangers.
     pub fn all_ready(&self) -> bool {
         let mut all = self.cluster.all().filter(|object| !is_stranger(object));

@@ -30,6 +30,9 @@ pub const PORTS: [u16; 4] = [3306, 3307, 3308, 3309];
 const FIRST_RESOURCES: usize = 3;
 const FIRST_PROXIES: usize = 3;
 
+/// How the address is spelt: mostly by the region.
+const SPELLINGS: [usize; 8] = [0, 0, 0, 0, 0, 1, 2, 3];
+
 /// A resource as people make it first.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
@@ -39,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) port: u16,
     /// The number of its Secret.
     pub(crate) keys: usize,
+    /// The number of the spelling of the cloud's address.
+    pub(crate) spelling: usize,
 }
 
 /// A schedule; times in milliseconds.
@@ -145,6 +150,7 @@ impl Schedule {
                 proxy,
                 port: *PORTS.choose(&mut random).unwrap(),
                 keys: random.random_range(0..secrets),
+                spelling: *SPELLINGS.choose(&mut random).unwrap(),
             }
         });
         let resources: Vec<_> = resources.collect();

@@ -199,6 +199,12 @@ impl Sky {
         self.ports[proxy]
     }
 
+    /// The port that a proxy has had since the beginning.
+    pub fn port_of_always(&self, proxy: usize) -> Option<u16> {
+        let history = &self.history[proxy];
+        (history.len() == 1).then(|| history[0].1)
+    }
+
     /// Whether a job of ours set the port that a proxy has.
     pub fn is_moved_by_us(&self, proxy: usize) -> bool {
         self.moved_by_us[proxy]

@@ -9,6 +9,7 @@ use taurus_port_operator::{clock::Shift, cloud::Meaning, crd::TaurusProxyPort};
 use tokio::task::AbortHandle;
 
 use crate::{
+    flaw::Flaw,
     machine::{Machine, RESYNC},
     resource::resource,
     sky::{Mode, PROXIES, Sky},
@@ -30,9 +31,9 @@ pub enum Left {
 
 /// How long after its owner was deleted a proxy is moved by another resource that has waited for it. In between the cloud is away, so
 /// that the status says something else than that it waits, and the operator ends in good order.
-pub async fn after_an_owner_and_its_operator_ended(seed: u64) -> Duration {
+pub async fn after_an_owner_and_its_operator_ended(flaw: Option<Flaw>, seed: u64) -> Duration {
     const AWAY: u64 = 30_000;
-    let stage = Stage::new(seed);
+    let stage = Stage::new(flaw, seed);
     stage.make(0, 3306);
     tokio::time::sleep(Duration::from_mins(5)).await;
     stage.make_as("rival", 0, 3307);
@@ -49,8 +50,8 @@ pub async fn after_an_owner_and_its_operator_ended(seed: u64) -> Duration {
 }
 
 /// How long the change of a resource that is made when the operator ends waits for its successor, from when that leads.
-pub async fn after_a_hand_over(left: Left, seed: u64) -> Duration {
-    let stage = Stage::new(seed);
+pub async fn after_a_hand_over(left: Left, flaw: Option<Flaw>, seed: u64) -> Duration {
+    let stage = Stage::new(flaw, seed);
     stage.make(0, 3306);
     let minutes = if left == Left::AShortTerm { 1 } else { 5 };
     tokio::time::sleep(Duration::from_mins(minutes)).await;
@@ -73,7 +74,7 @@ pub async fn after_a_hand_over(left: Left, seed: u64) -> Duration {
 /// How long the change of a proxy waits that is wanted as soon as another change on the same instance was verified: one of the
 /// proxy itself, or of another one. `crashes` is whether the process ends in between.
 pub async fn after_an_own_change(same: bool, crashes: bool, seed: u64) -> Duration {
-    let stage = Stage::new(seed);
+    let stage = Stage::new(None, seed);
     stage.make(0, 3306);
     stage.make(1, 3306);
     tokio::time::sleep(Duration::from_mins(5)).await;
@@ -103,10 +104,10 @@ impl Drop for Stage {
 }
 
 impl Stage {
-    fn new(seed: u64) -> Self {
+    fn new(flaw: Option<Flaw>, seed: u64) -> Self {
         let random = SmallRng::seed_from_u64(seed);
         let sky = Sky::new(Mode::Hidden, 3306);
-        let mut world = World::new(random, None, sky, true, false);
+        let mut world = World::new(random, flaw, sky, true, false);
         world.slow_leases = false;
         let shared = Shared::new(world);
         let machine = Machine {

@@ -21,6 +21,7 @@ fn process(calls: u32) -> Terms {
         head_start: Duration::ZERO,
         concurrency: CONCURRENCY,
         faster: 1,
+        flaw: None,
     }
 }
 

@@ -44,6 +44,7 @@ fn is_seen(flaw: Flaw, what: &str) {
     };
     let seed = (0..MOST).find(shows);
     assert!(seed.is_some(), "no schedule shows {flaw:?}");
+    println!("{flaw:?} is seen in schedule {seed:?}");
 }
 
 #[test]
@@ -87,6 +88,57 @@ fn h13_an_operator_that_believes_strangers_is_seen() {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn h15_an_operator_that_waits_for_nobody_is_seen() {
     is_seen(Flaw::WaitsForNobody, "moves the proxy of");
+}
+
+#[test]
+fn h15_an_operator_for_whom_age_decides_is_seen() {
+    is_seen(Flaw::AgeDecides, "wants as it is");
+}
+
+#[test]
+fn r07_an_operator_that_takes_two_spellings_for_two_places_is_seen() {
+    is_seen(Flaw::TakesSpellingsForPlaces, "moves the proxy of");
+}
+
+#[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
+fn r09_an_operator_that_believes_lists_from_before_its_change_is_seen() {
+    is_seen(Flaw::BelievesOldLists, "and a change has brought");
+}
+
+#[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
+fn r04b_an_operator_that_tells_nobody_of_jobs_of_deleted_resources_is_seen() {
+    is_seen(Flaw::TellsNobody, "nobody is told");
+}
+
+#[test]
+fn h12_an_operator_that_blames_the_cloud_for_what_it_held_back_is_seen() {
+    is_seen(Flaw::BlamesTheCloud, "no call has failed");
+}
+
+#[test]
+fn c12b_an_operator_that_never_tries_a_definition_again_is_seen() {
+    is_seen(Flaw::NeverForgivesADefinition, "CRDOutdated");
+}
+
+#[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
+fn h03_n02_an_operator_that_wakes_nobody_is_seen() {
+    is_seen(Flaw::WakesNobody, "waits for a resource that is gone");
 }

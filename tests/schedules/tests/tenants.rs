@@ -34,6 +34,7 @@ fn process(calls: u32) -> Terms {
         head_start: HOUR,
         concurrency: CONCURRENCY,
         faster: 1,
+        flaw: None,
     }
 }
 

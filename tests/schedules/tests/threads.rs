@@ -37,6 +37,7 @@ fn process() -> Terms {
         head_start: Duration::from_hours(1),
         concurrency: 4,
         faster: 60,
+        flaw: None,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use taurus_schedules::waits::{
-    Left, after_a_hand_over, after_an_own_change, after_an_owner_and_its_operator_ended,
+use taurus_schedules::{
+    Flaw,
+    waits::{Left, after_a_hand_over, after_an_own_change, after_an_owner_and_its_operator_ended},
 };
 
 /// For how long a successor checks that no change from before it runs.
@@ -17,7 +18,7 @@ const SOON: Duration = Duration::from_secs(5);
 #[tokio::test(start_paused = true)]
 async fn n04_after_a_clean_hand_over_the_first_change_is_sent_within_seconds() {
     for seed in 0..4 {
-        let waited = after_a_hand_over(Left::Nothing, seed).await;
+        let waited = after_a_hand_over(Left::Nothing, None, seed).await;
         assert!(waited <= SOON, "seed {seed}: {waited:?}");
     }
 }
@@ -26,7 +27,7 @@ async fn n04_after_a_clean_hand_over_the_first_change_is_sent_within_seconds() {
 async fn n04_a_hand_over_with_something_in_flight_costs_the_whole_wait() {
     for left in [Left::AJob, Left::AFollowedJob, Left::AShortTerm] {
         for seed in 0..2 {
-            let waited = after_a_hand_over(left, seed).await;
+            let waited = after_a_hand_over(left, None, seed).await;
             assert!(waited >= WHOLE_WAIT, "{left:?}, seed {seed}: {waited:?}");
         }
     }
@@ -38,7 +39,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 #[tokio::test(start_paused = true)]
 async fn n04_a_clean_hand_over_does_not_shorten_the_wait_for_an_owner_that_was_deleted() {
     for seed in 0..4 {
-        let waited = after_an_owner_and_its_operator_ended(seed).await;
+        let waited = after_an_owner_and_its_operator_ended(None, seed).await;
         assert!(waited >= PATIENCE, "seed {seed}: {waited:?}");
     }
 }
@@ -67,4 +68,15 @@ async fn n05_what_an_earlier_process_did_is_waited_for() {
             assert!(waited >= LAG, "same proxy: {same}, seed {seed}: {waited:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn n04_an_operator_that_takes_every_lease_for_a_clean_one_is_seen() {
+    let flaw = Some(Flaw::BelievesEveryLease);
+    for left in [Left::AJob, Left::AFollowedJob, Left::AShortTerm] {
+        let waited = after_a_hand_over(left, flaw, 0).await;
+        assert!(waited < WHOLE_WAIT, "{left:?}: {waited:?}");
+    }
+    let waited = after_an_owner_and_its_operator_ended(flaw, 0).await;
+    assert!(waited < PATIENCE, "{waited:?}");
 }

@@ -6,7 +6,7 @@ use taurus_port_operator::{
     crd::ManagementPolicy,
 };
 
-use super::{Event, PORTS, Plan, pruned::PRUNED};
+use super::{Event, PORTS, Plan, SPELLINGS, pruned::PRUNED};
 use crate::{
     keys::Fault,
     server::WriteFault,
@@ -90,6 +90,7 @@ impl Maker {
             proxy: self.pick(&[proxy, PROXIES.len() - 1, PROXIES.len() - 2]),
             port: self.pick(&PORTS),
             keys: self.secret(),
+            spelling: self.pick(&SPELLINGS),
         })
     }
 

@@ -12,6 +12,14 @@ use crate::{
     world::World,
 };
 
+/// The address of the cloud: by the region, or spelt out.
+const SPELT: [Option<&str>; 4] = [
+    None,
+    Some("https://gaussdb.ap-southeast-3.myhuaweicloud.com"),
+    Some("https://GaussDB.ap-southeast-3.myhuaweicloud.com:443"),
+    Some("https://gaussdb.ap-southeast-3.myhuaweicloud.com."),
+];
+
 impl World {
     /// People edit a resource, if it is there.
     pub(super) fn edit(
@@ -132,5 +140,6 @@ pub(super) fn new(number: usize, plan: Plan) -> TaurusProxyPort {
     let (proxy, instance) = PROXIES[plan.proxy];
     let mut object = resource(&name_of(number), instance, proxy, plan.port);
     object.spec.credentials_ref = credentials(keys::NAMES[plan.keys]);
+    object.spec.endpoint = SPELT[plan.spelling].map(ToOwned::to_owned);
     object
 }
