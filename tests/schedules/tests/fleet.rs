@@ -421,7 +421,7 @@ async fn a_machine_whose_clock_is_ahead_sees_the_tasks_that_have_just_ended() {
 /// The time that is said of the turn of a resource to be looked at, if that is said of it.
 fn booked(fleet: &Fleet, number: usize) -> Option<Timestamp> {
     let said = fleet.said(number);
-    let (_, rest) = said.split_once("waiting to be looked at: ")?;
+    let (_, rest) = said.split_once("waiting for a free call of the cloud: ")?;
     let (_, time) = rest.split_once("; its turn comes at about ")?;
     let (time, _) = time.split_at_checked("2026-03-02T08:00:00Z".len())?;
     time.parse().ok()
