@@ -227,7 +227,14 @@ fn vet(facts: &Facts<'_>, proxy: &Proxy) -> Step {
     let watched = watched.map_or(facts.leading_for, |watched| watched.min(facts.leading_for));
     let young = facts.pace.settle_window().saturating_sub(watched);
     if !young.is_zero() {
-        return Step::Hold(Cause::Newcomer, young);
+        // Whoever has suspended it wants to see that it is, not that a change is about to follow.
+        let differs = proxy.port != Some(facts.desired.port.get());
+        let cause = if facts.desired.suspended && differs {
+            Cause::Suspended
+        } else {
+            Cause::Newcomer
+        };
+        return Step::Hold(cause, young);
     }
     gates::tasks(facts, proxy)
         .or_else(|| gates::instance(facts, proxy))

@@ -84,6 +84,7 @@ impl End {
         match self {
             Self::Until(time) => ("; until ", time),
             Self::NotBefore(time) => ("; not before ", time),
+            Self::TurnAt(time) => ("; its turn comes at about ", time),
         }
     }
 }

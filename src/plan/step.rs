@@ -81,6 +81,8 @@ pub enum End {
     Until(Timestamp),
     /// It ends then or later: something else has to be seen as well, or another try is made, which may not work.
     NotBefore(Timestamp),
+    /// Its turn comes about then: others may give theirs back, or come between.
+    TurnAt(Timestamp),
 }
 
 /// Why a step holds back, with what there is to say about it. A time in it is fixed when the wait begins: it would cost a write of the
@@ -129,7 +131,7 @@ pub enum Cause {
     FirstLook,
     /// The cloud takes long to answer.
     Looking,
-    /// More calls of the cloud are wanted than may be made; a look has its time then.
+    /// More calls of the cloud are wanted than may be made; a look has its time about then.
     WaitingForCalls(Timestamp),
     /// An attempt did not succeed; the next follows.
     BackingOff(Retry),
@@ -254,7 +256,8 @@ impl Cause {
             Self::Blocked(Trouble::Cloud(error), _) if error.meaning == Meaning::Locked => {
                 error.retry_after.and_then(after)
             }
-            Self::WaitingForCalls(at) | Self::ConfirmingAbsence(at) => Some(End::NotBefore(*at)),
+            Self::WaitingForCalls(at) => Some(End::TurnAt(*at)),
+            Self::ConfirmingAbsence(at) => Some(End::NotBefore(*at)),
             Self::OutcomeUnknown(at)
             | Self::JobAbandoned(_, at)
             | Self::Passing(_, at)

@@ -5,6 +5,7 @@
 
 pub mod chart;
 mod controllers;
+mod ingress;
 mod kustomize;
 mod lifecycle;
 pub mod manifests;

@@ -14,8 +14,12 @@ const SAVED: f64 = 1.0 / 6.0;
 /// At least so many can be saved up: a change is looked at and sent in one go.
 const LEAST_SAVED: f64 = 5.0;
 
-/// Sweeps, and first looks at what is new, get no more than this part.
+/// Sweeps, and first looks at what is new, get no more than this part; but first looks have what is spare, too.
 const SHARE_OF_LOOKS: f64 = 0.7;
+
+/// Of the calls that can be saved up, those above this part are spare: they would soon be lost, since nobody more urgent has wanted
+/// them.
+const SPARE_ABOVE: f64 = 0.8;
 
 /// What of the calls that can be saved up is kept for what is more urgent.
 const KEPT_FROM_JOBS: f64 = 0.2;
@@ -25,8 +29,8 @@ const KEPT_FROM_SWEEPS: f64 = 0.6;
 /// Calls are idle where of those that can be saved up no more than this part is missing.
 const MISSING_WHILE_IDLE: f64 = 0.15;
 
-/// So many calls are for first looks before one is for a sweep, where both have found none. Sweeps have those, too, that no
-/// first look takes in time.
+/// So many calls of the share of looks are for first looks before one is for a sweep, where both have found none. Sweeps have
+/// those, too, that no first look takes in time.
 const FIRST_LOOKS_IN_A_ROW: u32 = 4;
 
 /// So many looks can be made at once after a quiet time, as a part of the calls that can be saved up.
@@ -49,7 +53,7 @@ pub struct Bucket {
     whole: f64,
     shrunk_at: Option<Duration>,
     filled_at: Duration,
-    /// How many calls first looks have taken since the last sweep.
+    /// How many calls first looks have taken of the share of looks since the last sweep.
     first_looks_in_a_row: u32,
     /// When looks of a kind have their times.
     requests: Times,
@@ -113,18 +117,22 @@ impl Bucket {
             0.0
         };
         let missing = missing.max(missing_for_looks);
-        if missing > 0.0 {
-            return Err(self.time_for(missing));
+        let missing_to_spare = match urgency {
+            Urgency::FirstLook => calls + self.size * SPARE_ABOVE - self.held,
+            Urgency::Change | Urgency::Job | Urgency::Request | Urgency::Sweep => f64::INFINITY,
+        };
+        let is_spare = missing > 0.0;
+        if is_spare && missing_to_spare > 0.0 {
+            return Err(self.time_for(missing.min(missing_to_spare)));
         }
         self.held -= calls;
-        if is_of_looks(urgency) {
+        if is_of_looks(urgency) && !is_spare {
             self.held_for_looks -= calls;
+            self.first_looks_in_a_row = match urgency {
+                Urgency::FirstLook => self.first_looks_in_a_row.saturating_add(1),
+                _ => 0,
+            };
         }
-        self.first_looks_in_a_row = match urgency {
-            Urgency::Change | Urgency::Job | Urgency::Request => self.first_looks_in_a_row,
-            Urgency::FirstLook => self.first_looks_in_a_row.saturating_add(1),
-            Urgency::Sweep => 0,
-        };
         Ok(())
     }
 
@@ -147,7 +155,7 @@ impl Bucket {
     /// after a quiet time.
     pub fn book(&mut self, urgency: Urgency, uptime: Duration) -> Duration {
         self.fill(uptime);
-        let gap = self.gap();
+        let gap = self.gap(urgency);
         let quiet = gap.mul_f64(self.size * AT_ONCE);
         let times = self.times(urgency);
         if let Some(at) = times.first_free(uptime) {
@@ -182,15 +190,21 @@ impl Bucket {
     /// The next try of a look that came in its time and found no call, and finds none within `wait`. Those who try again do so
     /// one after the other.
     pub fn put_off(&mut self, urgency: Urgency, wait: Duration, uptime: Duration) -> Duration {
-        let gap = self.gap();
+        let gap = self.gap(urgency);
         let times = self.times(urgency);
         let at = times.next_try.max(uptime.saturating_add(wait));
         times.next_try = at.saturating_add(gap);
         at
     }
 
-    fn gap(&self) -> Duration {
-        self.time_for(1.0 / SHARE_OF_LOOKS)
+    /// First looks come as fast as calls do, for what is spare is theirs; those that find none try again.
+    fn gap(&self, urgency: Urgency) -> Duration {
+        self.time_for(match urgency {
+            Urgency::FirstLook => 1.0,
+            Urgency::Change | Urgency::Job | Urgency::Request | Urgency::Sweep => {
+                1.0 / SHARE_OF_LOOKS
+            }
+        })
     }
 
     fn times(&mut self, urgency: Urgency) -> &mut Times {
@@ -390,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn r03_first_looks_leave_calls_for_a_change_and_for_a_job_and_go_before_sweeps() {
+    fn r03_first_looks_use_what_nobody_wants_leave_calls_for_a_change_and_go_before_sweeps() {
         let mut bucket = Bucket::new(limit(60), Duration::ZERO);
         let (mut first, mut swept) = (0, 0);
         for second in 0..6_000 {
@@ -402,11 +416,34 @@ mod tests {
                 swept += 1;
             }
             if second > 600 {
-                assert!(bucket.held >= 4.9, "{second}: {}", bucket.held);
+                assert!(bucket.held >= 6.9, "{second}: {}", bucket.held);
             }
         }
-        assert!((340..=357).contains(&first), "{first} in 10 minutes");
+        // 500 come in ten minutes; seven to nine are kept.
+        assert!((488..=493).contains(&first), "{first} in 10 minutes");
         assert_eq!(swept, 0);
+    }
+
+    #[test]
+    fn r03_changes_and_jobs_find_calls_at_once_beside_first_looks_which_have_the_rest() {
+        let mut bucket = Bucket::new(limit(60), Duration::ZERO);
+        let mut first = 0;
+        for tick in 1..=6_000_u64 {
+            let now = Duration::from_millis(tick * 100);
+            // A change every minute, and two looks at its job.
+            match tick % 600 {
+                0 => assert_eq!(bucket.take(5, Urgency::Change, now), Ok(()), "{tick}"),
+                50 | 100 if tick > 600 => {
+                    assert_eq!(bucket.take(1, Urgency::Job, now), Ok(()), "{tick}");
+                }
+                _ => {}
+            }
+            while bucket.take(1, Urgency::FirstLook, now).is_ok() {
+                first += 1;
+            }
+        }
+        // All of 500 but those of ten changes and nine jobs, and what is kept.
+        assert!((424..=430).contains(&first), "{first} in 10 minutes");
     }
 
     #[test]
@@ -417,15 +454,18 @@ mod tests {
             .collect();
         let now = Duration::from_mins(1);
         let last = bucket.book(Urgency::FirstLook, now);
-        assert!(last > Duration::from_mins(28), "{last:?}");
+        assert!(last > Duration::from_mins(19), "{last:?}");
         assert_eq!(bucket.sooner(Urgency::FirstLook, last, now), last);
         for at in booked {
             bucket.give_back(Urgency::FirstLook, at, now);
         }
         let sooner = bucket.sooner(Urgency::FirstLook, last, now);
-        assert!(sooner < now + 2 * bucket.gap(), "{sooner:?}");
+        assert!(
+            sooner < now + 2 * bucket.gap(Urgency::FirstLook),
+            "{sooner:?}"
+        );
         let next = bucket.book(Urgency::FirstLook, now);
-        assert!(next < now + 3 * bucket.gap(), "{next:?}");
+        assert!(next < now + 3 * bucket.gap(Urgency::FirstLook), "{next:?}");
         assert!(next > sooner);
     }
 
@@ -463,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn r03_where_both_wait_sweeps_have_a_fifth_to_a_third_of_the_calls_whoever_comes_first() {
+    fn r03_where_both_wait_sweeps_have_a_fifth_to_a_third_of_their_share_whoever_comes_first() {
         for sweeps_first in [false, true] {
             let mut bucket = Bucket::new(limit(60), Duration::ZERO);
             let mut first = Looks::waiting(Urgency::FirstLook, &mut bucket, Duration::ZERO);
@@ -479,7 +519,7 @@ mod tests {
                     swept += sweeps.made(&mut bucket, now);
                 }
             }
-            assert!((330..=357).contains(&(looked + swept)), "{looked}, {swept}");
+            assert!((480..=492).contains(&(looked + swept)), "{looked}, {swept}");
             assert!((65..=105).contains(&swept), "{looked}, {swept}");
         }
     }
@@ -487,7 +527,7 @@ mod tests {
     #[test]
     fn r03_a_first_look_that_found_no_call_goes_before_sweeps_that_come_when_there_is_one() {
         let mut bucket = Bucket::new(limit(60), Duration::ZERO);
-        let gap = bucket.gap();
+        let gap = bucket.gap(Urgency::Sweep);
         let mut now = Duration::ZERO;
         let mut sweeps = 0;
         // Until the calls for looks are what is short.
@@ -495,6 +535,8 @@ mod tests {
             now += gap / 20;
             sweeps += u32::from(bucket.take(1, Urgency::Sweep, now).is_ok());
         }
+        // None is spare.
+        assert_eq!(bucket.take(3, Urgency::Change, now), Ok(()));
         // From now on there is a call after each gap, and the first look comes a moment before.
         now += gap.mul_f64(0.6);
         let wait = bucket.take(1, Urgency::FirstLook, now).unwrap_err();

@@ -12,6 +12,7 @@ use std::{
     collections::BTreeSet,
     io::{self, Write as _},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
@@ -57,6 +58,14 @@ pub fn lacking(what: &str, way: &str) -> ! {
 pub async fn control_plane() -> Result<ControlPlane, Error> {
     programs_of_control_plane();
     ControlPlane::start().await
+}
+
+/// kubectl, for a test that asks no API server.
+pub fn kubectl() -> PathBuf {
+    match Assets::find() {
+        Ok(assets) => assets.kubectl(),
+        Err(error) => lacking("a control plane", &error.to_string()),
+    }
 }
 
 /// What a test begins with that has another program start a control plane.

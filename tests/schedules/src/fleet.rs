@@ -6,6 +6,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use k8s_openapi::jiff::Timestamp;
 use rand::{SeedableRng as _, rngs::SmallRng};
 use taurus_port_operator::{
     chance::Chance,
@@ -256,6 +257,11 @@ impl Fleet {
     /// Forgets the calls of the cloud so far.
     pub fn forget_calls(&self) {
         self.cloud.forget_calls();
+    }
+
+    /// What clocks show.
+    pub fn wall(&self) -> Timestamp {
+        self.cloud.now()
     }
 
     /// Since the beginning.

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use k8s_openapi::jiff::Timestamp;
 use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
 use taurus_schedules::{CONCURRENCY, Call, Fleet, Terms};
 use taurus_sim::Operation;
@@ -414,5 +415,56 @@ async fn a_machine_whose_clock_is_ahead_sees_the_tasks_that_have_just_ended() {
         let expected = MINUTE * 3 / 2..MINUTE * 5 / 2;
         assert!(expected.contains(&waited), "{ahead:?}: {waited:?}");
         assert_eq!(fleet.ready(), 1, "{}", fleet.said(0));
+    }
+}
+
+/// The time that is said of the turn of a resource to be looked at, if that is said of it.
+fn booked(fleet: &Fleet, number: usize) -> Option<Timestamp> {
+    let said = fleet.said(number);
+    let (_, rest) = said.split_once("waiting to be looked at: ")?;
+    let (_, time) = rest.split_once("; its turn comes at about ")?;
+    let (time, _) = time.split_at_checked("2026-03-02T08:00:00Z".len())?;
+    time.parse().ok()
+}
+
+#[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
+async fn n04_who_waits_for_a_call_says_when_its_turn_comes() {
+    const INSTANCES: usize = 60;
+    let mut fleet = settled(INSTANCES, 1).await;
+    for number in 0..INSTANCES {
+        fleet.observe(number);
+    }
+    fleet.start(process(10));
+    sleep(HOUR).await;
+    assert_eq!(fleet.ready(), INSTANCES);
+    let asked = fleet.wall();
+    for number in 0..INSTANCES {
+        fleet.want(number, 3307);
+    }
+    sleep(Duration::from_secs(10)).await;
+    let told = (0..INSTANCES).map(|number| booked(&fleet, number));
+    let told: Vec<_> = told.collect();
+    assert!(told.iter().flatten().count() > INSTANCES * 9 / 10);
+    // Three and a half calls a minute are for them.
+    let last = told.iter().flatten().max().unwrap();
+    let last = last.duration_since(asked).as_secs() / 60;
+    assert!((15..=18).contains(&last), "the last one after {last} min");
+    let mut seen = HashMap::new();
+    while fleet.ready() < INSTANCES {
+        sleep(Duration::from_secs(5)).await;
+        for number in (0..INSTANCES).filter(|number| booked(&fleet, *number).is_none()) {
+            seen.entry(number).or_insert_with(|| fleet.wall());
+        }
+        assert!(fleet.wall() < asked + HOUR, "{} are ready", fleet.ready());
+    }
+    for (number, told) in told.iter().enumerate() {
+        let Some(told) = told else { continue };
+        // Those that come sooner take each other's turns.
+        let differs = told.duration_since(seen[&number]).as_secs().abs();
+        assert!(differs < 300, "{number}: {differs} s");
     }
 }

@@ -178,6 +178,7 @@ async fn r04b_a_job_whose_change_was_taken_from_the_record_is_told() {
 }
 
 /// The changes in progress, and when the oldest of them was put on record: what `TaurusChangeStuck` goes by.
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn changes_in_progress(stage: &Stage) -> (i64, i64) {
     let of_phase = |phase| {
         let series = format!("taurus_changes_in_progress{{phase=\"{phase}\"}}");
@@ -343,13 +344,13 @@ async fn n06_who_only_observes_is_not_told_that_it_is_suspended() {
     assert!(stage.is_ready(), "{}", stage.told());
 }
 
-/// A status from a backup, of a month ago.
-fn restored(uid: &str) -> serde_json::Value {
+/// A status from a backup, whose change was begun then.
+fn restored(uid: &str, intended_at: &str) -> serde_json::Value {
     json!({
         "observedGeneration": 1, "subjectUID": uid, "port": 3307, "appliedPort": 3307,
         "change": {
             "id": "c", "fromPort": 3307, "toPort": 3306, "generation": 1, "phase": "Submitted", "attempt": 1,
-            "jobID": "job-of-long-ago", "intendedAt": "2026-12-01T00:00:00Z", "submittedAt": "2026-12-01T00:00:01Z"
+            "jobID": "job-of-long-ago", "intendedAt": intended_at, "submittedAt": intended_at
         },
         "conditions": []
     })
@@ -392,7 +393,7 @@ async fn e16_a_job_of_more_than_a_month_ago_is_over_within_minutes() {
         stage.edit(|object| {
             let generation = object.metadata.generation;
             let mut status: taurus_port_operator::crd::TaurusProxyPortStatus =
-                serde_json::from_value(restored(&uid)).unwrap();
+                serde_json::from_value(restored(&uid, A_MONTH_AGO)).unwrap();
             status.observed_generation = generation;
             object.status = Some(status);
         });
@@ -416,7 +417,14 @@ async fn e16_a_job_of_more_than_a_month_ago_is_over_within_minutes() {
     }
 }
 
+/// More than a month before the beginning.
+const A_MONTH_AGO: &str = "2026-12-01T00:00:00Z";
+
+/// A change of then has had its time long ago, and the cloud would still know its job.
+const THREE_HOURS_AGO: &str = "2027-01-15T05:00:00Z";
+
 /// Whether the job of long ago, which the cloud does not know, is over so many seconds after a restore.
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 async fn is_over(with_later_task: bool, after: u64) -> bool {
     let stage = Stage::set(1).await;
     if with_later_task {
@@ -427,10 +435,7 @@ async fn is_over(with_later_task: bool, after: u64) -> bool {
         assert_eq!(stage.port_of_neighbour(), 3307, "{}", stage.told());
     }
     let uid = stage.object().uid_of();
-    // Three hours before the beginning: its time is long over, and the cloud would still know such a job.
-    let mut status = restored(&uid);
-    status["change"]["intendedAt"] = json!("2027-01-15T05:00:00Z");
-    status["change"]["submittedAt"] = json!("2027-01-15T05:00:01Z");
+    let status = restored(&uid, THREE_HOURS_AGO);
     stage.edit(|object| object.status = Some(serde_json::from_value(status).unwrap()));
     stage.crash();
     stage.pass(after).await;

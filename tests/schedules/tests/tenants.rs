@@ -1,7 +1,7 @@
 //! Tenants that share an operator, and newcomers beside resources at work: nobody waits for what others want, in virtual time.
 //!
 //! As in `fleet.rs`, the operator is put together as it is shipped, and what calls there were is what the journal of the
-//! simulated cloud says.
+//! simulated cloud says. What is measured is printed: `docs/reliability.md` has the figures.
 
 use std::collections::HashMap;
 
@@ -14,11 +14,17 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
+/// For so long a new process makes no change: another one may have led before it, and what that one sent shows by then.
+const WINDOW: Duration = Duration::from_secs(160);
+
 /// A sweep comes so long after a look at the earliest: half a resync.
 const FIRST_SWEEP: Duration = Duration::from_mins(5);
 
 /// How many resources one tenant makes at once; in `make fleets` as many as the target names.
 const NEWCOMERS: usize = if cfg!(debug_assertions) { 60 } else { 1_000 };
+
+/// As many, but so many at least that some still wait when the window of a new process is over.
+const MANY: usize = if cfg!(debug_assertions) { 200 } else { 1_000 };
 
 /// A process as it is shipped, that has run for a while.
 fn process(calls: u32) -> Terms {
@@ -30,6 +36,24 @@ fn process(calls: u32) -> Terms {
         faster: 1,
         flaw: None,
     }
+}
+
+/// A process that has just begun.
+fn fresh() -> Terms {
+    Terms {
+        head_start: Duration::ZERO,
+        ..process(60)
+    }
+}
+
+fn measured(what: &str, took: Duration) {
+    measured_of(NEWCOMERS, what, took);
+}
+
+/// For who reads the output.
+#[expect(clippy::print_stdout, reason = "figures of a test")]
+fn measured_of(resources: usize, what: &str, took: Duration) {
+    println!("{resources} resources: {what}: {took:.2?}");
 }
 
 /// A process with a single resource at rest, of this tenant, and proxies for newcomers.
@@ -121,6 +145,7 @@ async fn n01_r04_an_edit_of_another_tenant_does_not_wait_for_newcomers() {
     sleep(MINUTE).await;
     assert!(fleet.ready() < NEWCOMERS, "{} are ready", fleet.ready());
     let took = edit(&fleet, 0, MINUTE).await;
+    measured("edit of another tenant to its change", took);
     assert!(took <= 2 * SECOND, "{took:?}");
 }
 
@@ -130,28 +155,108 @@ async fn n01_an_edit_of_the_same_tenant_does_not_wait_for_newcomers_either() {
     arrive(&fleet, NEWCOMERS);
     sleep(MINUTE).await;
     let took = edit(&fleet, 0, MINUTE).await;
-    assert!(took <= 3 * SECOND, "{took:?}");
+    measured("edit of the same tenant to its change", took);
+    assert!(took <= 2 * SECOND, "{took:?}");
 }
 
-/// How long it takes from the change to Ready, while so many arrive.
-async fn follow(newcomers: usize) -> Duration {
-    let fleet = one_at_rest(newcomers, Tenant::One).await;
+/// A process that has just begun, and finds so many new resources of the first tenant that want this port, beside one at rest of
+/// this tenant. There is one proxy more.
+async fn fresh_beside(newcomers: usize, port: u16, tenant: Tenant) -> Fleet {
+    let mut fleet = one_at_rest(newcomers + 1, tenant).await;
+    fleet.stop();
+    for number in 1..=newcomers {
+        fleet.make(number, port, Tenant::One);
+    }
+    fleet.start(fresh());
+    fleet
+}
+
+#[tokio::test(start_paused = true)]
+async fn n01_r04_in_a_fresh_process_an_edit_does_not_wait_for_newcomers() {
+    for (tenant, whose) in [(Tenant::Other, "another"), (Tenant::One, "the same")] {
+        for after in [SECOND, 5 * SECOND, 20 * SECOND, WINDOW + 10 * SECOND] {
+            let fleet = fresh_beside(MANY, 3306, tenant).await;
+            sleep(after).await;
+            assert!(fleet.ready() < MANY, "{} are ready", fleet.ready());
+            let took = edit(&fleet, 0, MINUTE).await;
+            let what = format!(
+                "edit of {whose} tenant {after:?} after the start of a process to its change"
+            );
+            measured_of(MANY, &what, took);
+            // The five calls of a change are there six seconds after the start at the latest.
+            let at_first = (6 * SECOND).saturating_sub(after);
+            assert!(took <= at_first.max(SECOND) + SECOND, "{what}: {took:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn n01_r04_in_a_fresh_process_a_new_resource_waits_for_its_window_and_not_for_others() {
+    let fleet = fresh_beside(MANY, 3306, Tenant::Other).await;
+    let began = fleet.now();
+    sleep(20 * SECOND).await;
+    fleet.make(MANY + 1, 3307, Tenant::Other);
+    let took = changed(&fleet, MANY + 1, began, 10 * MINUTE).await;
+    measured_of(
+        MANY,
+        "start of a process to the change of a new resource of another tenant",
+        took,
+    );
+    // As any wait, this one ends by up to a tenth later, by chance.
+    let longest = WINDOW + WINDOW.saturating_sub(20 * SECOND) / 10 + 2 * SECOND;
+    assert!((WINDOW..=longest).contains(&took), "{took:?}");
+}
+
+/// How long it takes from the end of a job to Ready, while so many arrive; in the process that has sent it or in the next one.
+async fn follow(newcomers: usize, in_fresh: bool) -> Duration {
+    let mut fleet = one_at_rest(newcomers, Tenant::One).await;
     edit(&fleet, 0, MINUTE).await;
+    let ends = fleet.now() + 40 * SECOND;
+    // The job is on record.
+    sleep(SECOND).await;
     arrive(&fleet, newcomers);
-    until(&fleet, HOUR, |fleet| fleet.is_ready(0)).await
+    if in_fresh {
+        fleet.start(fresh());
+    }
+    until(&fleet, HOUR, |fleet| fleet.is_ready(0)).await;
+    fleet.now().saturating_sub(ends)
 }
 
 #[tokio::test(start_paused = true)]
 async fn r03_newcomers_of_the_same_credential_do_not_hold_up_a_job() {
-    let alone = follow(0).await;
-    let beside = follow(NEWCOMERS).await;
-    assert!(beside <= alone + 5 * SECOND, "{beside:?}, alone {alone:?}");
+    for (in_fresh, process) in [(false, "the same process"), (true, "the next process")] {
+        let alone = follow(0, in_fresh).await;
+        let beside = follow(NEWCOMERS, in_fresh).await;
+        measured_of(0, &format!("end of a job to Ready, in {process}"), alone);
+        measured(&format!("end of a job to Ready, in {process}"), beside);
+        // Polls are five seconds apart, and each comes by up to a tenth later, by chance.
+        assert!(beside <= 6 * SECOND, "{beside:?}, alone {alone:?}");
+        assert!(beside <= alone + 3 * SECOND, "{beside:?}, alone {alone:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn n01_a_suspension_is_seen_at_once_by_all_though_there_are_no_calls() {
     let fleet = one_at_rest(NEWCOMERS, Tenant::Other).await;
     arrive(&fleet, NEWCOMERS);
+    suspend(&fleet, "a process that has run for long").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn n01_in_a_fresh_process_a_suspension_is_seen_at_once_by_all() {
+    // Each of them would be changed when the window of the process is over.
+    let fleet = fresh_beside(NEWCOMERS, 3307, Tenant::Other).await;
+    suspend(&fleet, "a fresh process").await;
+    // By now some were looked at, and it is not over yet.
+    let suspended = |number: &usize| fleet.said(*number).contains("\"Suspended\"");
+    assert_eq!((1..=NEWCOMERS).filter(suspended).count(), NEWCOMERS);
+    sleep(WINDOW).await;
+    assert_eq!(count(&fleet.calls(), Operation::Change), 0);
+    assert_eq!((1..=NEWCOMERS).filter(suspended).count(), NEWCOMERS);
+}
+
+/// A few of these are suspended, and then all.
+async fn suspend(fleet: &Fleet, process: &str) {
     sleep(20 * SECOND).await;
     assert!(fleet.ready() < NEWCOMERS, "{} are ready", fleet.ready());
     // One of the other tenant, one that was looked at, one that waits and the last of those that wait.
@@ -160,14 +265,16 @@ async fn n01_a_suspension_is_seen_at_once_by_all_though_there_are_no_calls() {
         fleet.suspend(*number);
     }
     let stopped = |fleet: &Fleet| some.iter().all(|number| fleet.is_stopped(*number));
-    let took = until(&fleet, MINUTE, stopped).await;
+    let took = until(fleet, MINUTE, stopped).await;
+    measured(&format!("four suspended in {process}"), took);
     assert!(took <= SECOND, "{took:?}");
     // All others at once: each takes a write of its status, four at a time.
     let others = (0..=NEWCOMERS).filter(|number| !some.contains(number));
     others.for_each(|number| fleet.suspend(number));
     let all = |fleet: &Fleet| (0..=NEWCOMERS).all(|number| fleet.is_stopped(number));
-    let took = until(&fleet, MINUTE, all).await;
-    assert!(took <= 10 * SECOND, "{took:?}");
+    let took = until(fleet, MINUTE, all).await;
+    measured(&format!("all suspended in {process}"), took);
+    assert!(took <= 3 * SECOND, "{took:?}");
     sleep(2 * MINUTE).await;
     assert_eq!(count(&fleet.calls(), Operation::Change), 0);
 }
@@ -309,8 +416,7 @@ async fn install(resources: usize, observed: bool, head_start: Duration) -> (Vec
     (fleet.calls(), took)
 }
 
-/// How many sweeps there may be beside first looks within this: seven tenths of 50 calls a minute are for both, and two of
-/// seven of those for sweeps.
+/// How many sweeps there may be beside first looks within this: of seven tenths of 50 calls a minute two of seven are for them.
 fn sweeps(took: Duration) -> usize {
     let seconds = took.saturating_sub(FIRST_SWEEP).as_secs();
     usize::try_from(seconds / 6 + 1).unwrap_or(usize::MAX)
@@ -326,8 +432,9 @@ async fn r03_a_newcomer_costs_one_list() {
     let walks = 3 * (took.as_secs() / 60 + 1);
     let tasks = u64::try_from(count(&calls, Operation::Tasks)).unwrap_or(u64::MAX);
     assert!(tasks <= walks, "{tasks} pages of tasks in {took:?}");
-    // Of 35 looks a minute, three are for pages and after five minutes ten for sweeps: 35 t = 300 + 3 (t + 1) + 10 (t - 5).
-    assert!(took <= MINUTE * 253 / 22, "{took:?}");
+    measured_of(300, "new resources Ready", took);
+    // Of 50 calls a minute, three are for pages and after five minutes ten for sweeps: 50 t = 300 + 3 (t + 1) + 10 (t - 5).
+    assert!(took <= MINUTE * 253 / 37, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -336,8 +443,10 @@ async fn r03_what_is_only_observed_is_ready_as_fast_as_it_can_be_read() {
     let swept = swept(&calls);
     assert_eq!(calls.len() - swept, 300, "something else was called");
     assert!(swept <= sweeps(took), "{swept} sweeps in {took:?}");
-    // As above, without pages: 35 t = 300 + 10 (t - 5).
-    assert!(took <= 10 * MINUTE, "{took:?}");
+    measured_of(300, "observed resources Ready", took);
+    // 50 calls a minute come: these take six minutes.
+    let own = 300 * MINUTE / 50;
+    assert!(took <= own * 11 / 10, "{took:?}, the calls alone {own:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -398,7 +507,7 @@ async fn r03b_a_walk_over_too_many_tasks_is_given_up_and_its_permit_long_before(
     assert!((8 * MINUTE..10 * MINUTE).contains(&took), "{took:?}");
     // The other one began when the look of the first was good for nothing any more, not when it ended.
     let later = until(&fleet, 12 * MINUTE, says(1, bound)).await;
-    assert!(later < 3 * MINUTE / 2, "{later:?}");
+    assert!(later < 75 * SECOND, "{later:?}");
     let pages = count(&fleet.calls(), Operation::Tasks);
     assert!((90..=112).contains(&pages), "{pages} pages");
     assert_eq!(count(&fleet.calls(), Operation::Change), 0);

@@ -19,6 +19,8 @@ enum Says {
     Until,
     /// It ends then or later.
     NotBefore,
+    /// It ends about then.
+    TurnAt,
     /// The time stands in the text of its own.
     InItsText,
     /// Nothing, for this reason.
@@ -70,7 +72,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
         Kind::OutcomeUnknown => (Cause::OutcomeUnknown(Some(time)), Says::NotBefore),
         Kind::JobLost => (Cause::JobLost(job(), Some(time)), Says::Until),
         Kind::JobAbandoned => (Cause::JobAbandoned(job(), Some(time)), Says::NotBefore),
-        Kind::WaitingForCalls => (Cause::WaitingForCalls(time), Says::NotBefore),
+        Kind::WaitingForCalls => (Cause::WaitingForCalls(time), Says::TurnAt),
         Kind::ConfirmingAbsence => (Cause::ConfirmingAbsence(time), Says::NotBefore),
         // What merely fails is tried again ever more slowly: its time would cost a write with each try.
         Kind::Passing => (Cause::Passing(throttled, Some(time)), Says::NotBefore),
@@ -168,6 +170,7 @@ fn n04_each_wait_says_until_when_or_it_is_known_why_nobody_can() {
         let expected = match says {
             Says::Until => format!("; until {TIME}"),
             Says::NotBefore => format!("; not before {TIME}"),
+            Says::TurnAt => format!("; its turn comes at about {TIME}"),
             Says::InItsText => {
                 assert_eq!(message.end, None, "said twice: {text}");
                 TIME.to_owned()
