@@ -267,10 +267,10 @@ impl World {
         received.map(|received| (received.job.as_str(), received.uid.as_str()))
     }
 
-    /// Whether the process that put this change on record lives.
-    pub fn is_author_alive(&self, change: &str) -> bool {
+    /// Whether this change was sent, by a process that lives.
+    pub fn is_sender_alive(&self, change: &str) -> bool {
         let intent = self.book.intents.get(change);
-        intent.is_some_and(|intent| intent.by.is_alive())
+        intent.is_some_and(|intent| intent.spent && intent.by.is_alive())
     }
 
     /// Job ids that living processes were told and that stand nowhere though their resource does.
@@ -302,7 +302,9 @@ fn drop_field(value: &mut Value, path: &[&str]) {
             }
         }
         (Value::Array(entries), [_, rest @ ..]) => {
-            entries.iter_mut().for_each(|entry| drop_field(entry, rest));
+            for entry in entries {
+                drop_field(entry, rest);
+            }
         }
         _ => {}
     }

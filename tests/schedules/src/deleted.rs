@@ -75,7 +75,7 @@ impl World {
             Some((job.to_owned(), since(uid).filter(|_| !told)?))
         });
         let of_changes = deleted.with_change.iter().filter_map(|(uid, id)| {
-            let told = deleted.told.contains(uid) || !self.is_author_alive(id);
+            let told = deleted.told.contains(uid) || !self.is_sender_alive(id);
             Some((format!("change {id}"), since(uid).filter(|_| !told)?))
         });
         of_jobs.chain(of_changes).collect()

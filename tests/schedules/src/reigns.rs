@@ -6,7 +6,7 @@
 use kube::ResourceExt as _;
 use taurus_port_operator::{
     crd::{ManagementPolicy, TaurusProxyPort},
-    model::Reason,
+    model::{Class, Reason},
 };
 
 use crate::{
@@ -155,10 +155,12 @@ impl World {
             other.spec.proxy_id == mover.spec.proxy_id && other.name_any() != mover.name_any()
         });
         let rightful = others.find(|other| {
-            let sees = other
-                .status
-                .as_ref()
-                .is_some_and(|status| status.port.is_some());
+            // Who can't see the proxy, or could not when it looked last, claims nothing.
+            let is_stalled = ready(other)
+                .and_then(|ready| ready.reason.parse::<Reason>().ok())
+                .is_none_or(|reason| reason.class() == Class::Stalled);
+            let status = other.status.as_ref();
+            let sees = !is_stalled && status.is_some_and(|status| status.port.is_some());
             first(other) && sees && other.spec.port == i32::from(in_place)
         })?;
         let wants_it = mover.spec.port == i32::from(in_place);

@@ -5,10 +5,10 @@ use taurus_port_operator::crd::{CredentialsReference, TaurusProxyPort, TaurusPro
 use crate::{NAMESPACE, keys};
 
 /// The name of a Secret, as a resource names it.
-pub fn credentials(name: &str) -> Option<CredentialsReference> {
-    Some(CredentialsReference {
+pub fn credentials(name: &str) -> CredentialsReference {
+    CredentialsReference {
         name: name.to_owned(),
-    })
+    }
 }
 
 /// A resource for a proxy on an instance, with nothing said that need not be said.
@@ -21,7 +21,7 @@ pub fn resource(name: &str, instance: &str, proxy: &str, port: u16) -> TaurusPro
             instance_id: instance.to_owned(),
             proxy_id: proxy.to_owned(),
             port: port.into(),
-            credentials_ref: credentials(keys::NAME),
+            credentials_ref: Some(credentials(keys::NAME)),
             endpoint: None,
             iam_endpoint: None,
             management_policy: None,

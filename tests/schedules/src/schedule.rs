@@ -102,6 +102,8 @@ pub(crate) enum Event {
     HoldUp(u64),
     /// Lists are of different ages, up to this one.
     ListsWaver(u64),
+    /// Lists fall back by so much, and a resource wants the port that its proxy had before the present one.
+    FallBack(usize, u64),
     /// A change is wanted whose connection takes long to open, whose request arrives late, whose answer is lost, and whose job
     /// is visible late.
     Latest(usize, u16),

@@ -65,7 +65,9 @@ impl Script {
             }
             Event::Credentials(resource, number) => {
                 let named = credentials(keys::NAMES[*number]);
-                world.edit(*resource, |object| object.spec.credentials_ref = named);
+                world.edit(*resource, |object| {
+                    object.spec.credentials_ref = Some(named);
+                });
             }
             Event::EditTimeout(resource, minutes) => {
                 let timeout = format!("{minutes}m");
@@ -125,6 +127,15 @@ impl Script {
             Event::OpeningTakes(long) => world.sky.opening_takes = *long,
             Event::HoldUp(long) => world.sky.hold_ups.push_back(*long),
             Event::ListsWaver(age) => world.sky.wavers = *age,
+            Event::FallBack(resource, lag) => {
+                world.sky.lag = *lag;
+                let before = world.sky.port_before(self.resources[*resource].proxy);
+                if let Some(port) = before
+                    && world.edit(*resource, |object| object.spec.port = port.into())
+                {
+                    self.wish(*resource);
+                }
+            }
             Event::Latest(resource, port) => {
                 let sky = &mut world.sky;
                 sky.opening_takes = 29_500;

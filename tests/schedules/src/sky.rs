@@ -205,6 +205,15 @@ impl Sky {
         (history.len() == 1).then(|| history[0].1)
     }
 
+    /// The port that a proxy had before the one that it has.
+    pub fn port_before(&self, proxy: usize) -> Option<u16> {
+        let present = self.ports[proxy];
+        let mut history = self.history[proxy].iter().rev();
+        history
+            .find(|(_, port)| *port != present)
+            .map(|(_, port)| *port)
+    }
+
     /// Whether a job of ours set the port that a proxy has.
     pub fn is_moved_by_us(&self, proxy: usize) -> bool {
         self.moved_by_us[proxy]
@@ -277,7 +286,9 @@ impl Sky {
             let (proxy, to) = (work.proxy, work.to);
             let moves = work.course.end == End::Moves;
             let port = if moves { to } else { self.ports[proxy] };
-            self.moved_by_us[proxy] |= moves;
+            // Of a port that a job only claims to have set nobody knows, as long as lists show it.
+            let claims = work.course.end == End::Lies;
+            self.moved_by_us[proxy] = moves || (self.moved_by_us[proxy] && !claims);
             self.set(proxy, at, port);
         }
     }

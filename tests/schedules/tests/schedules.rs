@@ -37,6 +37,7 @@ fn a_schedule_is_the_same_whenever_it_is_played() {
 }
 
 /// Plays until a breach says `what`.
+#[expect(clippy::print_stdout, reason = "a helper of tests")]
 fn is_seen(flaw: Flaw, what: &str) {
     let shows = |seed: &u64| {
         let breaches = play_with(*seed, Some(flaw), false).breaches;

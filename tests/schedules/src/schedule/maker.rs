@@ -103,7 +103,7 @@ impl Maker {
     }
 
     fn event(&mut self) -> Event {
-        match self.below(85) {
+        match self.below(87) {
             0..=6 => Event::Want(self.resource(), self.pick(&PORTS)),
             7 => Event::EditTimeout(self.resource(), 30 + self.below(60)),
             8 => Event::Policy(
@@ -191,6 +191,7 @@ impl Maker {
             70..=71 => Event::Stranger(self.random.random_range(0..PROXIES.len())),
             72..=74 => Event::Stop(self.machine()),
             77..=82 => self.newcomer(),
+            84..=85 => Event::FallBack(self.resource(), 60_000 + self.below(50_000)),
             83 => Event::Credentials(self.resource(), self.secret()),
             _ => Event::Recreate(self.resource(), false),
         }

@@ -57,7 +57,7 @@ impl World {
         if self.cluster.get(&name).is_none() {
             let mut stranger = resource(&name, instance, &format!("{}po01", "f".repeat(32)), 3399);
             stranger.metadata.namespace = Some(ELSEWHERE.to_owned());
-            stranger.spec.credentials_ref = credentials("nothing");
+            stranger.spec.credentials_ref = Some(credentials("nothing"));
             abandon(&mut stranger, job);
             self.cluster.create(stranger, now);
         } else {
@@ -139,7 +139,7 @@ pub(super) fn abandon(object: &mut TaurusProxyPort, job: String) {
 pub(super) fn new(number: usize, plan: Plan) -> TaurusProxyPort {
     let (proxy, instance) = PROXIES[plan.proxy];
     let mut object = resource(&name_of(number), instance, proxy, plan.port);
-    object.spec.credentials_ref = credentials(keys::NAMES[plan.keys]);
+    object.spec.credentials_ref = Some(credentials(keys::NAMES[plan.keys]));
     object.spec.endpoint = SPELT[plan.spelling].map(ToOwned::to_owned);
     object
 }
