@@ -80,7 +80,7 @@ nightly: need-rust need-cpp control-plane gitops-tools ## The long campaigns, on
 
 # All that is built in the profile `fast` is built with the features of the whole workspace, and so only once. The program that plays
 # schedules is built along with their tests.
-HARNESSES := --test fleet --test schedules --test tenants
+HARNESSES := --test fleet --test schedules --test tenants --test faults
 
 model: need-rust ## Explore the model of the change protocol to its end (MODEL_EDITS=1 MODEL_FAULTS=1)
 	cargo test --profile fast --workspace --locked --test model -- --ignored --nocapture

@@ -89,10 +89,6 @@ fn h13_an_operator_that_believes_strangers_is_seen() {
 }
 
 #[test]
-#[cfg_attr(
-    debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make fleets"
-)]
 fn h15_an_operator_that_waits_for_nobody_is_seen() {
     is_seen(Flaw::WaitsForNobody, "moves the proxy of");
 }
@@ -108,10 +104,6 @@ fn r07_an_operator_that_takes_two_spellings_for_two_places_is_seen() {
 }
 
 #[test]
-#[cfg_attr(
-    debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make fleets"
-)]
 fn r09_an_operator_that_believes_lists_from_before_its_change_is_seen() {
     is_seen(Flaw::BelievesOldLists, "and a change has brought");
 }
