@@ -75,12 +75,9 @@ fn ends_untruly(old: Option<&Paper>, new: &Paper, sky: &Sky) -> bool {
     let Some(change) = old.and_then(|old| old.change.as_ref()) else {
         return false;
     };
-    let ends = |last: &&Last| last.id == change.id && last.outcome == Outcome::Succeeded;
-    let ended = new.last.as_ref().filter(ends).is_some();
-    ended
-        && new
-            .port
-            .is_some_and(|port| port != sky.port && port != change.to)
+    let ends = |last: &Last| last.id == change.id && last.outcome == Outcome::Succeeded;
+    let is_untrue = |port: u16| port != sky.port && port != change.to;
+    new.last.as_ref().is_some_and(ends) && new.port.is_some_and(is_untrue)
 }
 
 /// A change that turns out void must have been watched by this process for the whole window, and be nowhere.
