@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::FutureExt as _;
-use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use super::{CloudError, error::failure};
 use crate::clock::Clock;
@@ -26,10 +26,11 @@ pub struct Lanes {
     patience: Duration,
     clock: Clock,
     moved_at: Mutex<Duration>,
-    freed: Notify,
+    /// The leave of a credential, whose own lanes these are, to have one lane to an endpoint before all further ones.
+    first: Arc<Semaphore>,
 }
 
-/// A lane, or several, and the leave to have a further one.
+/// A lane, or several, and the leave to have it.
 type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 /// A lane that is taken; dropping it frees it.
@@ -44,7 +45,6 @@ impl Drop for Lane {
     fn drop(&mut self) {
         self.permits = None;
         self.lanes.moved();
-        self.lanes.freed.notify_waiters();
     }
 }
 
@@ -58,7 +58,7 @@ impl Lanes {
             patience,
             clock,
             moved_at: Mutex::default(),
-            freed: Notify::new(),
+            first: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -73,29 +73,20 @@ impl Lanes {
             .await
     }
 
-    /// Takes a lane for a credential that has taken so many of its `own`: a further one, as long as it has others.
+    /// Takes a lane for a credential with these lanes of its `own`: its first one, or a further one.
     pub async fn enter_beside(
         self: &Arc<Self>,
         own: &Self,
-        taken: u32,
         what: &str,
     ) -> Result<Lane, CloudError> {
         let acquire = async {
-            let further = loop {
-                let mut freed = pin!(own.freed.notified());
-                // From here on nothing that comes free is missed.
-                freed.as_mut().enable();
-                if own.taken() <= taken as usize {
-                    break None;
-                }
-                tokio::select! {
-                    biased;
-                    further = Arc::clone(&self.further).acquire_owned() => break Some(further?),
-                    () = freed => {}
-                }
+            let leave = tokio::select! {
+                biased;
+                first = Arc::clone(&own.first).acquire_owned() => first?,
+                further = Arc::clone(&self.further).acquire_owned() => further?,
             };
             let (free, _) = self.acquire(1).await?;
-            Ok((free, further))
+            Ok((free, Some(leave)))
         };
         // Where there are lanes for others, its own calls tell whether waiting is of use.
         let is_stuck = || match self.free.available_permits() {
@@ -201,27 +192,33 @@ mod tests {
         for (number, own) in [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)] {
             assert_eq!(slow[number].taken() + 1, own);
             let own = slow[number].enter("no").await.unwrap();
-            let shared = lanes.enter_beside(&slow[number], 1, "no").await.unwrap();
+            let shared = lanes.enter_beside(&slow[number], "no").await.unwrap();
             held.push((own, shared));
         }
         let own = slow[0].enter("no").await.unwrap();
-        let refused = lanes.enter_beside(&slow[0], 1, "no call has ended").await;
+        let refused = lanes.enter_beside(&slow[0], "no call has ended").await;
         assert_eq!(refused.unwrap_err().meaning, Meaning::Unasked);
         drop(own);
 
         // Of the lanes that are left, a third credential has the second one as soon as its first call has ended.
         let quick = pair();
         let first = quick.enter("no").await.unwrap();
-        let first = (first, lanes.enter_beside(&quick, 1, "no").await.unwrap());
-        let own = quick.enter("no").await.unwrap();
-        let mut second = pin!(lanes.enter_beside(&quick, 1, "no"));
+        let first = (first, lanes.enter_beside(&quick, "no").await.unwrap());
+        let own = [
+            quick.enter("no").await.unwrap(),
+            quick.enter("no").await.unwrap(),
+        ];
+        let mut second = pin!(lanes.enter_beside(&quick, "no"));
+        let mut third = pin!(lanes.enter_beside(&quick, "no"));
         assert!(second.as_mut().now_or_never().is_none());
+        assert!(third.as_mut().now_or_never().is_none());
         drop(first);
-        drop((own, second.await.unwrap()));
+        drop(second.await.unwrap());
+        drop((own, third.await.unwrap()));
 
         // What waited in vain has taken nothing.
         held.pop();
         let own = slow[1].enter("no").await.unwrap();
-        held.push((own, lanes.enter_beside(&slow[1], 1, "no").await.unwrap()));
+        held.push((own, lanes.enter_beside(&slow[1], "no").await.unwrap()));
     }
 }

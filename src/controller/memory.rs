@@ -127,6 +127,7 @@ impl Memory {
     pub fn stand_by(&mut self, record: &Record, now: Moment, pace: &Pace) -> Option<Duration> {
         self.session.meet(record, now);
         self.session.turn_to(None, now);
+        self.following = None;
         self.give_permit_back(now, pace)
     }
 

@@ -144,9 +144,10 @@ impl<'a> Pass<'a> {
             }
             opened.directory
         });
-        if let Ok(directory) = &way {
-            let change = record.change.as_ref();
-            self.memory.following = change.map(|_| Arc::clone(directory));
+        match (&record.change, &way) {
+            (None, _) => self.memory.following = None,
+            (Some(_), Ok(directory)) => self.memory.following = Some(Arc::clone(directory)),
+            (Some(_), Err(_)) => {}
         }
         let finding = if let Some(finding) = self.find_due(&desired, &way).await? {
             finding

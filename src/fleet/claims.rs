@@ -102,7 +102,7 @@ impl Claims {
         let before = entry.proof;
         if seen {
             entry.proof = Proof::Given;
-        } else if matches!(entry.proof, Proof::Open | Proof::Unclear) {
+        } else if matches!(entry.proof, Proof::Open | Proof::Unclear(_)) {
             entry.proof = Proof::Failed;
         }
         if entry.proof != before
@@ -117,12 +117,29 @@ impl Claims {
         woken
     }
 
-    /// The proxy of a resource was looked for, and the look failed in a way that says nothing of its credentials.
-    pub fn tried(&self, uid: &str) {
-        if let Some(entry) = self.directory().entries.get_mut(uid)
+    /// The proxy of a resource was looked for, and at this uptime the look failed in a way that says nothing of its credentials; gives
+    /// those for whom that may change something.
+    pub fn tried(&self, uid: &str, uptime: Duration) -> Woken {
+        let mut directory = self.directory();
+        let mut woken = Woken::new();
+        if let Some(entry) = directory.entries.get_mut(uid)
             && entry.proof == Proof::Open
         {
-            entry.proof = Proof::Unclear;
+            entry.proof = Proof::Unclear(uptime);
+            if let Some(entry) = directory.entries.get(uid) {
+                directory.wake_rivals(entry, &mut woken);
+                woken.remove(&entry.name);
+            }
+        }
+        woken
+    }
+
+    /// The look at the proxy of a resource waits for calls: one that failed before it says no more.
+    pub fn queued(&self, uid: &str) {
+        if let Some(entry) = self.directory().entries.get_mut(uid)
+            && matches!(entry.proof, Proof::Unclear(_))
+        {
+            entry.proof = Proof::Open;
         }
     }
 

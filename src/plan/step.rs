@@ -254,7 +254,8 @@ impl Cause {
             }
             // The earliest time of the next try: more refusals put that off.
             Self::Blocked(Trouble::Cloud(error), _) if error.meaning == Meaning::Locked => {
-                error.retry_after.and_then(after)
+                let at = error.retry_after?;
+                now.wall.checked_add(at).ok().map(End::NotBefore)
             }
             Self::WaitingForCalls(at) => Some(End::TurnAt(*at)),
             Self::ConfirmingAbsence(at) => Some(End::NotBefore(*at)),

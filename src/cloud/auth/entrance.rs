@@ -100,7 +100,7 @@ impl Entrance {
                 "no call with this credential has ended for a while, so this one was not made";
             let own = self.lanes.enter_wide(width, what).await?;
             let what = "no call to this endpoint has ended for a while, so this one was not made";
-            let shared = lanes.enter_beside(&self.lanes, width, what).await?;
+            let shared = lanes.enter_beside(&self.lanes, what).await?;
             self.check_pause()?;
             if let Some(call) = self.guard.admit(arrival, width, probe.is_some())? {
                 return Ok(Turn {

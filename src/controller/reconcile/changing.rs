@@ -194,9 +194,9 @@ impl Pass<'_> {
         }
     }
 
-    /// A closer look. One that takes longer than it is good for can't lead to a change: meanwhile others may have the permit of a
-    /// change that was not begun. It counts from when the tasks were read that may show a new one; the call before that, for those
-    /// that are at work, may take its time, too.
+    /// A closer look. One that takes much longer than it is good for can't lead to a change: meanwhile others may have the permit of
+    /// a change that was not begun. The walk of another resource may have to end first, and a look counts from when the tasks were read
+    /// that may show a new one.
     async fn find_in_time(
         &mut self,
         desired: &Desired,
@@ -204,7 +204,8 @@ impl Pass<'_> {
         turn: &dyn Cloud,
     ) -> Result<Finding, JournalError> {
         let pace = &self.context.pace;
-        let good_for = pace.look_good_for.saturating_add(pace.call_timeout);
+        let good_for = pace.look_good_for.saturating_mul(2);
+        let good_for = good_for.saturating_add(pace.call_timeout);
         let unused = self.memory.permit.take_if(|permit| !permit.is_begun());
         let Some(permit) = unused else {
             return self.find_closely(desired, directory, turn).await;

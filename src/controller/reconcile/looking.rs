@@ -15,7 +15,7 @@ use crate::{
         read::Desired,
     },
     crd::ManagementPolicy,
-    fleet::directory::Directory,
+    fleet::{claims::Woken, directory::Directory},
     model::JobId,
     plan::{
         self, Decision,
@@ -135,6 +135,7 @@ impl Pass<'_> {
         let now = self.context.clock.now();
         // The wait may be shorter than until the booked time, which may become an earlier one.
         let booked = now.after(booking.wait().max(wait));
+        self.context.claims.queued(self.uid);
         self.memory.booking = Some(booking);
         let asked = self.memory.asked_at.as_deref().copied();
         let takes = now
@@ -243,13 +244,19 @@ impl Pass<'_> {
             Seen::Known(proxy) => Some(proxy.is_some()),
             // What passes by itself tells nothing of the credentials.
             Seen::Unknown(trouble) => trouble.is_refusal().then_some(false),
-            Seen::NotRead if observed.beside == Seen::NotRead => return,
             Seen::NotRead => None,
         };
         let claims = &self.context.claims;
-        match seen {
-            Some(seen) => self.context.wake(claims.looked(self.uid, seen)),
-            None => claims.tried(self.uid),
+        let failed = matches!(observed.proxy, Seen::Unknown(_))
+            || matches!(observed.tasks, Seen::Unknown(_));
+        let woken = match seen {
+            Some(seen) => claims.looked(self.uid, seen),
+            None if failed => claims.tried(self.uid, self.context.clock.now().uptime),
+            None => Woken::new(),
+        };
+        self.context.wake(woken);
+        if observed.proxy == Seen::NotRead && observed.beside == Seen::NotRead {
+            return;
         }
         self.memory.asked_at = None;
         self.memory.booking = None;

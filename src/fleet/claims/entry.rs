@@ -39,8 +39,8 @@ pub(super) enum Proof {
     /// It was not looked for yet: it may wait for calls of the cloud.
     #[default]
     Open,
-    /// It was looked for, and the look failed in a way that says nothing of the credentials.
-    Unclear,
+    /// It was looked for, and at this uptime the look failed in a way that says nothing of the credentials.
+    Unclear(Duration),
     /// Its credentials could not see the proxy.
     Failed,
     /// Its credentials have seen the proxy, now or before this process. Credentials that are revoked later change nothing.

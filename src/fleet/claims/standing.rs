@@ -133,20 +133,23 @@ fn among_equals(own: &Entry, others: &[&Entry], older: usize, view: View<'_>) ->
                 }
             }
             // It would leave it to this one.
-            Proof::Open | Proof::Unclear if other.port == own.port && !is_older => {}
-            Proof::Given | Proof::Open | Proof::Unclear if wants_what_is_there => {}
+            Proof::Open | Proof::Unclear(_) if other.port == own.port && !is_older => {}
+            Proof::Given | Proof::Open | Proof::Unclear(_) if wants_what_is_there => {}
             Proof::Given if view.in_place == Some(other.port) => {
                 return Standing::Claimed(rival(own, other));
             }
             Proof::Given => contested = contested.or_else(|| Some(rival(own, other))),
             // One that comes long after it does not hold it up: there could always be another one.
-            Proof::Open | Proof::Unclear
+            Proof::Open | Proof::Unclear(_)
                 if !is_older && other.since >= own.since.saturating_add(view.patience) => {}
             // Its first look is still to come, and it wants what is there: a long queue for calls costs it nothing.
             Proof::Open if view.in_place == Some(other.port) => {
                 open = open.max(view.left_of(FIRST_LOOK_WITHIN, other.since));
             }
-            Proof::Open | Proof::Unclear => open = open.max(view.left(other.since)),
+            Proof::Unclear(failed) if view.in_place == Some(other.port) => {
+                open = open.max(view.left(failed));
+            }
+            Proof::Open | Proof::Unclear(_) => open = open.max(view.left(other.since)),
             Proof::Failed => {}
         }
     }

@@ -58,8 +58,7 @@ pub fn passing(error: &CloudError) -> Message {
             return Message::quoting(own, error.to_string());
         }
         (Meaning::Unasked, _) => "waiting for calls of the cloud that are under way",
-        (_, Some(_)) => "a call got no usable answer; it is tried again",
-        (_, None) => "no answer from the cloud yet; it is asked again",
+        _ => "a call got no usable answer, or none at all; it is tried again",
     };
     Message::quoting(own, error.to_string())
 }

@@ -226,7 +226,7 @@ fn a_lock_says_until_when_where_that_is_known() {
     for (error, until) in [(answered, None), (held, Some(left))] {
         let cause = Cause::Blocked(Trouble::Cloud(error), None);
         let end = cause.end(Moment::new(now, Duration::ZERO), Duration::from_secs(15));
-        assert_eq!(end, until.map(|left| End::Until(now + left)));
+        assert_eq!(end, until.map(|left| End::NotBefore(now + left)));
         let waits = said(&cause).contains("the operator waits before the next try");
         assert_eq!(waits, until.is_some());
     }

@@ -293,11 +293,15 @@ fn h15_one_that_wants_the_port_in_place_and_waits_for_its_first_look_loses_no_pr
     assert_eq!(looks(&claims, &in_place, true, 700), Standing::Owner);
     assert!(is_claimed(&standing(&claims, &rival, 701)));
 
-    // Its look failed, and nobody knows for how long.
+    // Its look failed, and nobody knows for how long; and then it waits for calls again.
     let claims = Claims::default();
     note(&claims, &rival, 0);
     note(&claims, &in_place, 0);
-    claims.tried("b");
-    assert_eq!(looks(&claims, &rival, true, 2), Standing::Open(at(118)));
-    assert_eq!(standing(&claims, &rival, 120), Standing::Owner);
+    looks(&claims, &rival, true, 2);
+    assert_eq!(names(claims.tried("b", at(700))), ["a"]);
+    assert_eq!(standing(&claims, &rival, 701), Standing::Open(at(119)));
+    claims.queued("b");
+    assert_eq!(standing(&claims, &rival, 800), Standing::Open(at(2800)));
+    assert!(claims.tried("b", at(900)).contains(&name(&rival)));
+    assert_eq!(standing(&claims, &rival, 1020), Standing::Owner);
 }
