@@ -215,9 +215,15 @@ async fn h15_an_owner_that_is_replaced_by_force_keeps_its_proxy() {
 
     // As `kubectl replace --force` does it; the rival is the older one from now on.
     world.until_the_next_second().await;
+    let take_over = Duration::from_mins(2) / DIVISOR;
     for _ in 0..2 {
+        let gone = Instant::now();
         world.delete().await;
         let again = world.want(3307).await;
+        if gone.elapsed() > take_over / 2 {
+            eprintln!("this machine is too slow: the rival may take over by right");
+            return world.finish().await;
+        }
         world
             .until("Ready again", |object| {
                 object.uid() == again.uid() && is_ready_with(object, 3307)
@@ -225,7 +231,6 @@ async fn h15_an_owner_that_is_replaced_by_force_keeps_its_proxy() {
             .await;
     }
     let since = Instant::now();
-    let take_over = Duration::from_mins(2) / DIVISOR;
     world
         .until_true("the time for taking over", || {
             since.elapsed() > 3 * take_over
