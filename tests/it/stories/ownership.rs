@@ -225,7 +225,7 @@ async fn h15_an_owner_that_is_replaced_by_force_keeps_its_proxy() {
             return world.finish().await;
         }
         world
-            .until("Ready again", |object| {
+            .until_passing("Ready again", |object| {
                 object.uid() == again.uid() && is_ready_with(object, 3307)
             })
             .await;
