@@ -286,7 +286,7 @@ async fn real() -> (ControlPlane, Client) {
         let namespace = serde_json::from_value(value).unwrap();
         namespaces.create(&params, &namespace).await.unwrap();
     }
-    let value = json!({"metadata": {"name": "keys"}, "stringData": {"accessKey": "AK-1", "secretKey": "SK-1"}});
+    let value = json!({"metadata": {"name": "keys"}, "stringData": {"accessKey": "AK-0-1", "secretKey": "SK-0-1"}});
     let secret: Secret = serde_json::from_value(value).unwrap();
     let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
     secrets.create(&params, &secret).await.unwrap();
