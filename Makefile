@@ -83,7 +83,7 @@ nightly: need-rust need-cpp control-plane gitops-tools ## The long campaigns, on
 HARNESSES := --test fleet --test schedules --test tenants --test faults
 
 model: need-rust ## Explore the model of the change protocol to its end (MODEL_EDITS=1 MODEL_FAULTS=1)
-	cargo test --profile fast --workspace --locked --test model -- --ignored --nocapture
+	cargo test --profile fast --workspace --locked --test model -- --include-ignored --nocapture
 
 check: need-rust check-go lint-image $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check
