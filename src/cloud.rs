@@ -60,8 +60,10 @@ pub trait Cloud: Send + Sync {
     /// for changes and jobs.
     fn book(&self, urgency: Urgency) -> Booked;
 
-    /// Whether calls are left over that nobody needs now.
-    fn has_spare_calls(&self) -> bool;
+    /// Whether calls are left over that nobody needs now; none are where nobody counts them.
+    fn has_spare_calls(&self) -> bool {
+        false
+    }
 
     /// All proxies of an instance, over all pages (`GET …/instances/{id}/proxies`).
     ///

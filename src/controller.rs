@@ -283,7 +283,7 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     }
     if !matches!(result, Ok(Ok(_))) {
         // Whoever comes again later keeps nothing until then that others could use.
-        memory.give_unused_permit_back();
+        drop(memory.take_unused_permit());
     }
     if result.is_err() {
         memory.doubt();

@@ -30,20 +30,18 @@ pub struct Lanes {
     first: Arc<Semaphore>,
 }
 
-/// A lane, or several, and the leave to have it.
+/// A lane, or several, and the leave to have it where that is needed.
 type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 /// A lane that is taken; dropping it frees it.
 #[derive(Debug)]
 pub struct Lane {
     lanes: Arc<Lanes>,
-    /// Nothing once it is free.
-    permits: Option<Permits>,
+    _permits: Permits,
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.permits = None;
         self.lanes.moved();
     }
 }
@@ -64,13 +62,13 @@ impl Lanes {
 
     /// Takes a lane, in the order in which callers came. `what` is said of the calls that are under way if none comes free.
     pub async fn enter(self: &Arc<Self>, what: &str) -> Result<Lane, CloudError> {
-        self.take(self.acquire(1), what, || self.is_stuck()).await
+        self.enter_wide(1, what).await
     }
 
     /// Takes so many lanes at once, so that fewer others can be under way meanwhile.
     pub async fn enter_wide(self: &Arc<Self>, width: u32, what: &str) -> Result<Lane, CloudError> {
-        self.take(self.acquire(width), what, || self.is_stuck())
-            .await
+        let acquire = async { Ok((self.acquire(width).await?, None)) };
+        self.take(acquire, what, || self.is_stuck()).await
     }
 
     /// Takes a lane for a credential with these lanes of its `own`: its first one, or a further one.
@@ -85,8 +83,7 @@ impl Lanes {
                 first = Arc::clone(&own.first).acquire_owned() => first?,
                 further = Arc::clone(&self.further).acquire_owned() => further?,
             };
-            let (free, _) = self.acquire(1).await?;
-            Ok((free, Some(leave)))
+            Ok((self.acquire(1).await?, Some(leave)))
         };
         // Where there are lanes for others, its own calls tell whether waiting is of use.
         let is_stuck = || match self.free.available_permits() {
@@ -101,9 +98,8 @@ impl Lanes {
         self.most.saturating_sub(self.free.available_permits())
     }
 
-    async fn acquire(&self, width: u32) -> Result<Permits, AcquireError> {
-        let free = Arc::clone(&self.free);
-        Ok((free.acquire_many_owned(width).await?, None))
+    async fn acquire(&self, width: u32) -> Result<OwnedSemaphorePermit, AcquireError> {
+        Arc::clone(&self.free).acquire_many_owned(width).await
     }
 
     async fn take(
@@ -125,7 +121,7 @@ impl Lanes {
         let permits = permits.ok_or_else(|| failure::unasked(what))?;
         Ok(Lane {
             lanes: Arc::clone(self),
-            permits: Some(permits),
+            _permits: permits,
         })
     }
 

@@ -319,10 +319,6 @@ mod tests {
             Booked::now()
         }
 
-        fn has_spare_calls(&self) -> bool {
-            false
-        }
-
         fn list_proxies<'a>(
             &'a self,
             _: &'a InstanceId,

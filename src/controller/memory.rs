@@ -109,9 +109,9 @@ impl Memory {
         std::mem::take(&mut self.must_fetch)
     }
 
-    /// A turn was given up: others may have the permit of a change that was not begun.
-    pub fn give_unused_permit_back(&mut self) {
-        self.permit.take_if(|permit| !permit.is_begun());
+    /// The permit of a change that was not begun: others may have it where this is dropped.
+    pub fn take_unused_permit(&mut self) -> Seldom<Permit> {
+        self.permit.take_if(|permit| !permit.is_begun())
     }
 
     /// Nobody can go on with the change on record: it keeps its instance, and others may have its share. Whether it has a permit.
@@ -348,10 +348,10 @@ mod tests {
             permit: acquire(false),
             ..Memory::default()
         };
-        memory.give_unused_permit_back();
+        drop(memory.take_unused_permit());
         assert!(memory.permit.is_none());
         memory.permit = acquire(true);
-        memory.give_unused_permit_back();
+        drop(memory.take_unused_permit());
         assert!(memory.permit.is_some());
         assert!(memory.may_be_at_work(Some(&record), clock.now(), &pace));
     }

@@ -92,44 +92,44 @@ impl Claims {
         woken
     }
 
-    /// The proxy of a resource was looked for with its own credentials, and seen, or it is known that they don't show it; gives those for whom that may change something.
+    /// The proxy of a resource was looked for with its own credentials, and seen, or it is known that they don't show it; gives those
+    /// for whom that may change something.
     pub fn looked(&self, uid: &str, seen: bool) -> Woken {
+        self.prove(uid, |before| match before {
+            _ if seen => Proof::Given,
+            Proof::Open | Proof::Unclear(_) => Proof::Failed,
+            Proof::Failed | Proof::Given => before,
+        })
+    }
+
+    /// The proxy of a resource was looked for, and at this uptime the look failed in a way that says nothing of its credentials; gives
+    /// those for whom that may change something.
+    pub fn tried(&self, uid: &str, uptime: Duration) -> Woken {
+        self.prove(uid, |before| match before {
+            Proof::Open => Proof::Unclear(uptime),
+            Proof::Unclear(_) | Proof::Failed | Proof::Given => before,
+        })
+    }
+
+    fn prove(&self, uid: &str, after: impl FnOnce(Proof) -> Proof) -> Woken {
         let mut directory = self.directory();
         let mut woken = Woken::new();
         let Some(entry) = directory.entries.get_mut(uid) else {
             return woken;
         };
         let before = entry.proof;
-        if seen {
-            entry.proof = Proof::Given;
-        } else if matches!(entry.proof, Proof::Open | Proof::Unclear(_)) {
-            entry.proof = Proof::Failed;
-        }
-        if entry.proof != before
-            && let Some(entry) = directory.entries.get(uid)
+        entry.proof = after(before);
+        if let Some(entry) = directory
+            .entries
+            .get(uid)
+            .filter(|entry| entry.proof != before)
         {
             directory.wake_rivals(entry, &mut woken);
-            if entry.abandoned.is_some() {
+            // Only what was seen, or is known not to be, gives its word on a job another weight.
+            if entry.abandoned.is_some() && !matches!(entry.proof, Proof::Unclear(_)) {
                 directory.wake_those_who_hear(entry, &mut woken);
             }
             woken.remove(&entry.name);
-        }
-        woken
-    }
-
-    /// The proxy of a resource was looked for, and at this uptime the look failed in a way that says nothing of its credentials; gives
-    /// those for whom that may change something.
-    pub fn tried(&self, uid: &str, uptime: Duration) -> Woken {
-        let mut directory = self.directory();
-        let mut woken = Woken::new();
-        if let Some(entry) = directory.entries.get_mut(uid)
-            && entry.proof == Proof::Open
-        {
-            entry.proof = Proof::Unclear(uptime);
-            if let Some(entry) = directory.entries.get(uid) {
-                directory.wake_rivals(entry, &mut woken);
-                woken.remove(&entry.name);
-            }
         }
         woken
     }

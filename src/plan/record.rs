@@ -139,15 +139,11 @@ impl Record {
 /// Whether Ready is true, and was said of this very object: one that is only observed has no UID in its status, and a backup that
 /// was restored is older than the object. The two times may be of different clocks.
 fn is_own_word(ready: &Condition, object: &TaurusProxyPort) -> bool {
-    let is_of_it = || {
-        let names_it = object
-            .status
-            .as_ref()
-            .is_some_and(|status| status.subject_uid.is_some());
-        let created = object.metadata.creation_timestamp.as_ref();
-        names_it || created.is_none_or(|created| ready.last_transition_time.0 >= created.0)
-    };
-    ready.status == "True" && is_of_it()
+    let status = object.status.as_ref();
+    let names_it = status.is_some_and(|status| status.subject_uid.is_some());
+    let created = object.creation_timestamp();
+    let is_younger = created.is_none_or(|created| ready.last_transition_time >= created);
+    ready.status == "True" && (names_it || is_younger)
 }
 
 impl Change {

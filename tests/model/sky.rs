@@ -307,10 +307,6 @@ impl Cloud for Scene {
         Booked::now()
     }
 
-    fn has_spare_calls(&self) -> bool {
-        false
-    }
-
     fn list_proxies<'a>(
         &'a self,
         _: &'a InstanceId,

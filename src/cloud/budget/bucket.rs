@@ -139,7 +139,7 @@ impl Bucket {
     /// Whether nearly all calls that can be saved up are there, and the other side has not asked for fewer.
     pub fn is_idle(&mut self, uptime: Duration) -> bool {
         self.fill(uptime);
-        self.whole >= 1.0 && self.held >= self.size * (1.0 - MISSING_WHILE_IDLE)
+        !self.is_shrunk() && self.held >= self.size * (1.0 - MISSING_WHILE_IDLE)
     }
 
     /// Calls that were taken were not made.

@@ -32,10 +32,6 @@ impl Cloud for Nowhere {
         Booked::now()
     }
 
-    fn has_spare_calls(&self) -> bool {
-        false
-    }
-
     fn list_proxies<'a>(
         &'a self,
         _: &'a InstanceId,

@@ -158,7 +158,7 @@ impl Pass<'_> {
             turn?
         } else {
             // Whoever waits for calls has begun nothing, and leaves the place of a change to others.
-            let unused = self.memory.permit.take_if(|permit| !permit.is_begun());
+            let unused = self.memory.take_unused_permit();
             let may_begin = unused.is_some();
             drop(unused);
             let turn = waiting.await?;
@@ -206,8 +206,7 @@ impl Pass<'_> {
         let pace = &self.context.pace;
         let good_for = pace.look_good_for.saturating_mul(2);
         let good_for = good_for.saturating_add(pace.call_timeout);
-        let unused = self.memory.permit.take_if(|permit| !permit.is_begun());
-        let Some(permit) = unused else {
+        let Some(permit) = self.memory.take_unused_permit() else {
             return self.find_closely(desired, directory, turn).await;
         };
         let (finding, kept) = {

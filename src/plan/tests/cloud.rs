@@ -179,10 +179,6 @@ impl Cloud for Sky {
         Booked::now()
     }
 
-    fn has_spare_calls(&self) -> bool {
-        false
-    }
-
     fn list_proxies<'a>(
         &'a self,
         _: &'a InstanceId,
