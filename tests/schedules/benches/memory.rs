@@ -7,8 +7,8 @@
 use std::error::Error;
 
 use peak_alloc::PeakAlloc;
-use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
-use taurus_schedules::{CONCURRENCY, Fleet, Terms};
+use taurus_port_operator::cloud::budget::CallLimit;
+use taurus_schedules::{Fleet, Terms};
 use tokio::{
     runtime::Builder,
     time::{Duration, sleep},
@@ -46,11 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn taken_by_a_process(resources: usize, hours: usize) -> (usize, usize) {
     let terms = Terms {
         calls: CallLimit::unfelt(),
-        changes: Limits::default(),
         head_start: HOUR,
-        concurrency: CONCURRENCY,
-        faster: 1,
-        flaw: None,
+        ..Terms::shipped(0)
     };
     let mut fleet = Fleet::new(resources, 1, 3306).await;
     fleet.start(terms);

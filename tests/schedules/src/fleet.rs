@@ -35,6 +35,7 @@ use crate::{
 
 mod cloud;
 mod flawed;
+mod measure;
 mod people;
 
 pub use cloud::Call;

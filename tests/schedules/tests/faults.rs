@@ -2,8 +2,8 @@
 //!
 //! Each is measured twice, without the fault and with it.
 
-use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
-use taurus_schedules::{CONCURRENCY, Flaw, Fleet, Tenant, Terms};
+use taurus_port_operator::cloud::budget::CallLimit;
+use taurus_schedules::{Flaw, Fleet, Tenant, Terms};
 use taurus_sim::Operation;
 use tokio::time::{Duration, sleep};
 
@@ -17,12 +17,9 @@ const NEWCOMERS: usize = 60;
 /// A process as it is shipped but for a fault, that has run for a while.
 fn process(calls: u32, flaw: Option<Flaw>) -> Terms {
     Terms {
-        calls: CallLimit { calls, per: MINUTE },
-        changes: Limits::default(),
         head_start: HOUR,
-        concurrency: CONCURRENCY,
-        faster: 1,
         flaw,
+        ..Terms::shipped(calls)
     }
 }
 
@@ -45,18 +42,11 @@ fn arrive(fleet: &Fleet) {
 
 /// How long it takes from now until something holds, to a tenth of a second; that long at most.
 async fn until(fleet: &Fleet, longest: Duration, holds: impl Fn(&Fleet) -> bool) -> Duration {
-    let began = fleet.now();
-    let passed = || fleet.now().saturating_sub(began);
-    while !holds(fleet) && passed() < longest {
-        sleep(SECOND / 10).await;
-    }
-    passed()
+    fleet.until(longest, holds).await.unwrap_or(longest)
 }
 
 fn changes(fleet: &Fleet) -> usize {
-    let calls = fleet.calls();
-    let changes = calls.iter().filter(|c| c.operation == Operation::Change);
-    changes.count()
+    fleet.count(Operation::Change)
 }
 
 /// How long it takes from an edit to the change of the port.
@@ -98,21 +88,11 @@ async fn r03_first_looks_that_are_as_urgent_as_changes_are_seen() {
 
 /// Five changes are begun, their resources are deleted, and their credential is revoked: another tenant's edit.
 async fn share(flaw: Option<Flaw>) -> Duration {
-    let mut fleet = Fleet::without_resources(6, 1, 3306).await;
-    for number in 0..5 {
-        fleet.make(number, 3306, Tenant::One);
-        fleet.allow(number, "24h");
-    }
-    fleet.make(5, 3306, Tenant::Other);
-    fleet.let_jobs_take(5 * MINUTE);
-    fleet.start(Terms {
+    let fleet = Fleet::amid_changes(Terms {
         head_start: 48 * HOUR,
         ..process(600, flaw)
-    });
-    until(&fleet, 5 * MINUTE, |fleet| fleet.ready() == 6).await;
-    (0..5).for_each(|number| fleet.want(number, 3307));
-    sleep(MINUTE).await;
-    assert_eq!(changes(&fleet), 5);
+    })
+    .await;
     (0..5).for_each(|number| fleet.delete(number));
     fleet.revoke();
     edit(&fleet, 5, 2 * HOUR).await

@@ -6,24 +6,12 @@ use std::collections::{HashMap, VecDeque};
 
 use k8s_openapi::jiff::Timestamp;
 use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
-use taurus_schedules::{CONCURRENCY, Call, Fleet, Terms};
+use taurus_schedules::{Call, Fleet, Terms};
 use taurus_sim::Operation;
 use tokio::time::{Duration, sleep};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
-
-/// A process as it is shipped, but for so many calls a minute.
-fn process(calls: u32) -> Terms {
-    Terms {
-        calls: CallLimit { calls, per: MINUTE },
-        changes: Limits::default(),
-        head_start: Duration::ZERO,
-        concurrency: CONCURRENCY,
-        faster: 1,
-        flaw: None,
-    }
-}
 
 /// A fleet that has come to rest under a process without a limit that anybody would feel.
 async fn settled(instances: usize, on_each: usize) -> Fleet {
@@ -31,7 +19,7 @@ async fn settled(instances: usize, on_each: usize) -> Fleet {
     fleet.start(Terms {
         calls: CallLimit::unfelt(),
         head_start: HOUR,
-        ..process(0)
+        ..Terms::shipped(0)
     });
     while fleet.ready() < instances * on_each {
         sleep(MINUTE).await;
@@ -62,14 +50,8 @@ fn lists(calls: &[Call]) -> HashMap<usize, usize> {
     lists
 }
 
-/// How many calls were of this kind.
-fn count(calls: &[Call], operation: Operation) -> usize {
-    let calls = calls.iter().filter(|call| call.operation == operation);
-    calls.count()
-}
-
 fn changes(calls: &[Call]) -> usize {
-    count(calls, Operation::Change)
+    Call::count(calls, Operation::Change)
 }
 
 /// How long it took from now until a proxy was changed; within a minute.
@@ -98,7 +80,7 @@ async fn no_minute_sees_more_calls_than_are_allowed_and_a_change_waits_for_no_sw
     let mut waits = Vec::new();
     for number in 0..3 {
         // Each one begins where another has just spent what there was.
-        fleet.start(process(60));
+        fleet.start(Terms::shipped(60));
         for edit in 0..3 {
             sleep(HOUR).await;
             waits.push(change(&fleet, number * 1_000 + edit * 10).await);
@@ -133,7 +115,7 @@ async fn a_gateway_that_lets_fewer_calls_through_is_obeyed_and_what_it_lets_thro
     let mut fleet = settled(1_000, 1).await;
     // Nobody has told the operator.
     fleet.let_through(Some(30));
-    fleet.start(process(60));
+    fleet.start(Terms::shipped(60));
     sleep(HOUR).await;
     let before = fleet.calls().len();
     sleep(4 * HOUR).await;
@@ -168,7 +150,7 @@ async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
     const INSTANCES: usize = 2_500;
     let mut fleet = settled(INSTANCES, 4).await;
     // As many as it takes to look at each instance every ten minutes.
-    fleet.start(process(600));
+    fleet.start(Terms::shipped(600));
     sleep(HOUR).await;
     let (versions, requests, before) = (fleet.versions(), fleet.requests(), fleet.calls().len());
     let hours = 12;
@@ -200,7 +182,7 @@ async fn b18_a_large_settled_fleet_survives_restarts_without_a_write_or_a_storm(
     let mut fleet = settled(INSTANCES, 2).await;
     let (versions, before) = (fleet.versions(), fleet.calls().len());
     for _ in 0..3 {
-        fleet.start(process(240));
+        fleet.start(Terms::shipped(240));
         sleep(10 * MINUTE).await;
     }
     assert_eq!(fleet.versions(), versions, "nothing is written");
@@ -230,7 +212,7 @@ async fn b18_a_large_settled_fleet_survives_restarts_without_a_write_or_a_storm(
 async fn b35_one_instance_that_is_refused_for_ever_costs_a_large_fleet_next_to_nothing() {
     const INSTANCES: usize = 1_000;
     let mut fleet = settled(INSTANCES, 1).await;
-    fleet.start(process(240));
+    fleet.start(Terms::shipped(240));
     sleep(HOUR).await;
     fleet.refuse(7);
     let before = fleet.calls().len();
@@ -263,7 +245,7 @@ async fn a13_a_thousand_running_jobs_hold_nobody_up() {
             hourly: 2_000,
             ..Limits::default()
         },
-        ..process(most)
+        ..Terms::shipped(most)
     });
     sleep(10 * MINUTE).await;
     for proxy in 0..1_000 {
@@ -277,7 +259,7 @@ async fn a13_a_thousand_running_jobs_hold_nobody_up() {
     let took = change(&fleet, 1_000).await;
     assert!(took < Duration::from_secs(20), "{took:?}");
     let polls = fleet.calls().split_off(begun.len());
-    let single = count(&polls, Operation::Job);
+    let single = Call::count(&polls, Operation::Job);
     assert!(single < 100, "{single} polls of single jobs in a minute");
     sleep(HOUR).await;
     let calls = fleet.calls();
@@ -293,7 +275,7 @@ async fn a13_a_thousand_running_jobs_hold_nobody_up() {
 async fn changes_are_made_beside_thousands_of_tasks_an_hour_of_somebody_else() {
     const INSTANCES: usize = 10;
     let mut fleet = settled(INSTANCES, 1).await;
-    fleet.start(process(60));
+    fleet.start(Terms::shipped(60));
     let busy = async |minutes: u32| {
         for _ in 0..minutes {
             fleet.work_elsewhere(INSTANCES - 1, 50);
@@ -309,7 +291,7 @@ async fn changes_are_made_beside_thousands_of_tasks_an_hour_of_somebody_else() {
         busy(3).await;
         let calls = fleet.calls().split_off(before);
         assert_eq!(changes(&calls), 1, "{}", fleet.said(proxy));
-        read.push(count(&calls, Operation::Tasks));
+        read.push(Call::count(&calls, Operation::Tasks));
     }
     let (first, later) = read.split_first().unwrap();
     assert!((60..120).contains(first), "{read:?} pages of tasks");
@@ -335,7 +317,7 @@ async fn ends_of_jobs(proxies: usize, takes: Duration, calls: CallLimit) -> (Dur
             concurrent: proxies,
             ..Limits::default()
         },
-        ..process(0)
+        ..Terms::shipped(0)
     });
     sleep(MINUTE).await;
     fleet.forget_calls();
@@ -354,7 +336,7 @@ async fn ends_of_jobs(proxies: usize, takes: Duration, calls: CallLimit) -> (Dur
         .iter()
         .filter(|call| call.operation == Operation::Change);
     let late = changes.map(|call| ready[&call.of.unwrap()].saturating_sub(call.at + takes));
-    (late.max().unwrap(), count(&calls, Operation::Job))
+    (late.max().unwrap(), Call::count(&calls, Operation::Job))
 }
 
 #[tokio::test(start_paused = true)]
@@ -438,7 +420,7 @@ async fn n04_who_waits_for_a_call_says_when_its_turn_comes() {
     for number in 0..INSTANCES {
         fleet.observe(number);
     }
-    fleet.start(process(10));
+    fleet.start(Terms::shipped(10));
     sleep(HOUR).await;
     assert_eq!(fleet.ready(), INSTANCES);
     let asked = fleet.wall();

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
-use taurus_schedules::{CONCURRENCY, Call, Fleet, Tenant, Terms};
+use taurus_schedules::{Call, Fleet, Tenant, Terms};
 use taurus_sim::Operation;
 use tokio::time::{Duration, sleep};
 
@@ -29,12 +29,8 @@ const MANY: usize = if cfg!(debug_assertions) { 200 } else { 1_000 };
 /// A process as it is shipped, that has run for a while.
 fn process(calls: u32) -> Terms {
     Terms {
-        calls: CallLimit { calls, per: MINUTE },
-        changes: Limits::default(),
         head_start: HOUR,
-        concurrency: CONCURRENCY,
-        faster: 1,
-        flaw: None,
+        ..Terms::shipped(calls)
     }
 }
 
@@ -93,17 +89,9 @@ fn arrive(fleet: &Fleet, newcomers: usize) {
 
 /// How long it takes from now until something holds, to a tenth of a second.
 async fn until(fleet: &Fleet, longest: Duration, holds: impl Fn(&Fleet) -> bool) -> Duration {
-    let began = fleet.now();
-    while !holds(fleet) {
-        sleep(SECOND / 10).await;
-        let passed = fleet.now().saturating_sub(began);
-        assert!(
-            passed < longest,
-            "not within {longest:?}: {}",
-            fleet.said(0)
-        );
-    }
-    fleet.now().saturating_sub(began)
+    let took = fleet.until(longest, holds).await;
+    assert!(took.is_some(), "not within {longest:?}: {}", fleet.said(0));
+    took.unwrap_or_default()
 }
 
 /// The first change of a proxy since then.
@@ -131,11 +119,6 @@ async fn changed(fleet: &Fleet, proxy: usize, asked: Duration, longest: Duration
     })
     .await;
     change_of(fleet, proxy, asked).unwrap()
-}
-
-fn count(calls: &[Call], operation: Operation) -> usize {
-    let calls = calls.iter().filter(|call| call.operation == operation);
-    calls.count()
 }
 
 #[tokio::test(start_paused = true)]
@@ -251,7 +234,7 @@ async fn n01_in_a_fresh_process_a_suspension_is_seen_at_once_by_all() {
     let suspended = |number: &usize| fleet.said(*number).contains("\"Suspended\"");
     assert_eq!((1..=NEWCOMERS).filter(suspended).count(), NEWCOMERS);
     sleep(WINDOW).await;
-    assert_eq!(count(&fleet.calls(), Operation::Change), 0);
+    assert_eq!(fleet.count(Operation::Change), 0);
     assert_eq!((1..=NEWCOMERS).filter(suspended).count(), NEWCOMERS);
 }
 
@@ -276,7 +259,7 @@ async fn suspend(fleet: &Fleet, process: &str) {
     measured(&format!("all suspended in {process}"), took);
     assert!(took <= 3 * SECOND, "{took:?}");
     sleep(2 * MINUTE).await;
-    assert_eq!(count(&fleet.calls(), Operation::Change), 0);
+    assert_eq!(fleet.count(Operation::Change), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,20 +285,7 @@ async fn r10_what_was_deleted_leaves_its_calls_to_others() {
 
 /// Five changes are begun, their resources deleted or not, and their credential is revoked: another tenant's edit.
 async fn share(delete: bool) -> Duration {
-    let mut fleet = Fleet::without_resources(6, 1, 3306).await;
-    for number in 0..5 {
-        fleet.make(number, 3306, Tenant::One);
-        fleet.allow(number, "24h");
-    }
-    fleet.make(5, 3306, Tenant::Other);
-    fleet.let_jobs_take(5 * MINUTE);
-    fleet.start(process(600));
-    until(&fleet, 5 * MINUTE, |fleet| fleet.ready() == 6).await;
-    for number in 0..5 {
-        fleet.want(number, 3307);
-    }
-    sleep(MINUTE).await;
-    assert_eq!(count(&fleet.calls(), Operation::Change), 5);
+    let fleet = Fleet::amid_changes(process(600)).await;
     if delete {
         (0..5).for_each(|number| fleet.delete(number));
     }
@@ -426,11 +396,11 @@ fn sweeps(took: Duration) -> usize {
 async fn r03_a_newcomer_costs_one_list() {
     let (calls, took) = install(300, false, HOUR).await;
     let swept = swept(&calls);
-    assert_eq!(count(&calls, Operation::List) - swept, 300);
+    assert_eq!(Call::count(&calls, Operation::List) - swept, 300);
     assert!(swept <= sweeps(took), "{swept} sweeps in {took:?}");
     // A walk of three pages serves all that come within a minute.
     let walks = 3 * (took.as_secs() / 60 + 1);
-    let tasks = u64::try_from(count(&calls, Operation::Tasks)).unwrap_or(u64::MAX);
+    let tasks = u64::try_from(Call::count(&calls, Operation::Tasks)).unwrap_or(u64::MAX);
     assert!(tasks <= walks, "{tasks} pages of tasks in {took:?}");
     measured_of(300, "new resources Ready", took);
     // Of 50 calls a minute, three are for pages and after five minutes ten for sweeps: 50 t = 300 + 3 (t + 1) + 10 (t - 5).
@@ -456,7 +426,7 @@ async fn f4c_a_change_is_made_in_a_cloud_that_takes_ten_seconds_to_answer() {
     let took = edit(&fleet, 0, 5 * MINUTE).await;
     assert!(took <= MINUTE, "{took:?}");
     sleep(5 * MINUTE).await;
-    assert_eq!(count(&fleet.calls(), Operation::Change), 1);
+    assert_eq!(fleet.count(Operation::Change), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -469,7 +439,7 @@ async fn f4c_a_cloud_that_is_too_slow_for_a_change_is_told_as_that_and_nothing_i
         let said = fleet.said(0);
         assert!(said.contains("change: None"), "an intent: {said}");
     }
-    assert_eq!(count(&fleet.calls(), Operation::Change), 0);
+    assert_eq!(fleet.count(Operation::Change), 0);
     let said = fleet.said(0);
     assert!(said.contains("the cloud is slow"), "{said}");
 }
@@ -487,7 +457,7 @@ async fn n01_who_waits_for_calls_holds_no_place_of_a_change() {
     assert!(took <= 5 * SECOND, "{took:?}");
     assert_eq!(change_of(&fleet, 1, asked), None, "it had to wait");
     until(&fleet, 20 * MINUTE, |fleet| fleet.ready() == 3).await;
-    assert_eq!(count(&fleet.calls(), Operation::Change), 3);
+    assert_eq!(fleet.count(Operation::Change), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -508,12 +478,12 @@ async fn r03b_a_walk_over_too_many_tasks_is_given_up_and_its_permit_long_before(
     // The other one began when the look of the first was good for nothing any more, not when it ended.
     let later = until(&fleet, 12 * MINUTE, says(1, bound)).await;
     assert!(later < 2 * MINUTE, "{later:?}");
-    let pages = count(&fleet.calls(), Operation::Tasks);
+    let pages = fleet.count(Operation::Tasks);
     assert!((90..=112).contains(&pages), "{pages} pages");
-    assert_eq!(count(&fleet.calls(), Operation::Change), 0);
+    assert_eq!(fleet.count(Operation::Change), 0);
     // After an hour those tasks count no longer.
     until(&fleet, 2 * HOUR, |fleet| fleet.ready() == 2).await;
-    assert_eq!(count(&fleet.calls(), Operation::Change), 2);
+    assert_eq!(fleet.count(Operation::Change), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -529,5 +499,5 @@ async fn r03b_tasks_that_had_ended_when_they_were_seen_last_are_not_asked_for() 
     fleet.want(0, 3308);
     until(&fleet, MINUTE, |fleet| change_of(fleet, 0, asked).is_some()).await;
     let calls = fleet.calls();
-    assert_eq!(count(&calls, Operation::Job), 0, "before the change");
+    assert_eq!(Call::count(&calls, Operation::Job), 0, "before the change");
 }
