@@ -12,10 +12,13 @@ pub mod spec;
 pub mod status;
 mod words;
 
-pub use spec::{CredentialsReference, ManagementPolicy, TaurusProxyPort, TaurusProxyPortSpec};
+pub use spec::{
+    ConfigMapSpec, CredentialsReference, ManagementPolicy, ServiceSpec, TaurusProxyPort,
+    TaurusProxyPortSpec,
+};
 pub use status::{
     ChangeRecord, Corrections, FailureCause, FailureRecord, LastChange, Outcome, Phase,
-    TaurusProxyPortStatus,
+    PublishedConfigMap, PublishedService, TaurusProxyPortStatus,
 };
 
 /// The API group. Everything else that carries the group is made from this constant or checked against it.
