@@ -79,7 +79,6 @@ pub enum SpecError {
         "spec.credentialsRef.name is not the name of a Secret: lower-case letters, digits, '-' and '.'"
     )]
     SecretName,
-    /// `changeTimeout` is no duration between 1m and 24h.
     /// The Service's name is none that a Service can have.
     #[error(
         "spec.service.name is not the name of a Service: lower-case letters, digits and '-', beginning with a letter"
@@ -93,6 +92,7 @@ pub enum SpecError {
         "spec.configMap.name is not the name of a ConfigMap: lower-case letters, digits, '-' and '.'"
     )]
     ConfigMapName,
+    /// `changeTimeout` is no duration between 1m and 24h.
     #[error("spec.changeTimeout must be a duration like 30m or 1h30m, from 1m to 24h")]
     ChangeTimeout,
 }

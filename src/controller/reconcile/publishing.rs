@@ -31,6 +31,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Kept {
     order: Order,
+    /// The request of a person that was seen then: a new one asks for another look at all.
+    request: Option<String>,
     at: Duration,
     /// What came of it.
     pub published: Published,
@@ -56,6 +58,7 @@ impl Pass<'_> {
         };
         if let Some(kept) = self.memory.published.as_deref()
             && kept.order == order
+            && kept.request == desired.request
             && let good_for = again(&kept.published).unwrap_or(self.context.resync)
             && let Some(left) = good_for.checked_sub(uptime.saturating_sub(kept.at))
             && !left.is_zero()
@@ -67,6 +70,7 @@ impl Pass<'_> {
         let again = again(&published);
         self.memory.published = Some(Box::new(Kept {
             order,
+            request: desired.request.clone(),
             at: self.context.clock.now().uptime,
             published,
         }));

@@ -64,6 +64,8 @@ impl Intents {
                 management_policy: None,
                 suspend: None,
                 change_timeout: None,
+                service: None,
+                config_map: None,
             },
             status: None,
         };

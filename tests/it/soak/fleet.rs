@@ -93,6 +93,8 @@ impl Place {
                 management_policy: None,
                 suspend: None,
                 change_timeout: None,
+                service: None,
+                config_map: None,
             },
             status: None,
         }

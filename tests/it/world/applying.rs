@@ -87,6 +87,8 @@ impl World {
                 management_policy: None,
                 suspend: None,
                 change_timeout: None,
+                service: None,
+                config_map: None,
             },
             status: None,
         }

@@ -27,6 +27,8 @@ pub fn resource(name: &str, instance: &str, proxy: &str, port: u16) -> TaurusPro
             management_policy: None,
             suspend: None,
             change_timeout: None,
+            service: None,
+            config_map: None,
         },
     );
     object.metadata.namespace = Some(NAMESPACE.to_owned());
