@@ -17,7 +17,7 @@ use crate::{
         drift::{self, Correction},
         facts::{Facts, Seen},
         step::{By, Cause, Retry, Step},
-        trouble,
+        timing, trouble,
     },
 };
 
@@ -25,7 +25,7 @@ use crate::{
 type Gate = fn(&Facts<'_>, &Proxy) -> Option<Step>;
 
 /// All of them.
-const GATES: [Gate; 11] = [
+const GATES: [Gate; 12] = [
     deleting,
     owner,
     suspended,
@@ -33,6 +33,7 @@ const GATES: [Gate; 11] = [
     attempts,
     drift_damping,
     refusal,
+    timing::gate,
     proxy_status,
     instance,
     limit,

@@ -19,6 +19,7 @@ mod reasons;
 mod schedule;
 mod shares;
 mod steps;
+mod timing;
 mod trouble;
 mod until;
 mod world;

@@ -9,6 +9,7 @@ use super::{
     process::{Halt, Process},
 };
 use crate::{
+    calendar::Calendar,
     crd::{REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{claims::Standing, limits::Limit},
 };
@@ -28,6 +29,10 @@ pub(super) struct Cluster {
     pub(super) standing: Standing,
     /// A limit over all resources, until then.
     pub(super) limit: Option<(u64, Limit)>,
+    /// The calendar of the operator.
+    pub(super) calendar: Calendar,
+    /// How long changes of the instance took, in seconds.
+    pub(super) takes: Option<u64>,
 }
 
 /// A write from a stale view.
@@ -107,6 +112,8 @@ impl World {
                 pruned: false,
                 standing: Standing::Owner,
                 limit: None,
+                calendar: Calendar::default(),
+                takes: None,
             },
             crew: vec![Process::new(0, 3600)],
         }

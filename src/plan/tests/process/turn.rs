@@ -31,7 +31,7 @@ use crate::{
         record::{Change, Record},
         settle,
         step::{Cause, Order, Progress, Step},
-        summary,
+        summary, timing,
     },
 };
 
@@ -146,6 +146,8 @@ impl Turn<'_> {
             self.cluster.standing.clone()
         };
         observed.record_pruned = self.cluster.pruned;
+        let takes = self.cluster.takes.map(Duration::from_secs);
+        observed.terms = timing::terms(&self.object, desired, &self.cluster.calendar, || takes);
         let decision = plan::decide(&self.facts(desired, &record, &observed, &pace));
         self.process.session = decision.session.clone();
         (observed, decision)
@@ -206,6 +208,8 @@ impl Turn<'_> {
             self.process.session.turn_to(on_record.as_ref(), now);
             return Err(halt);
         }
+        let plan = decision.record.plan.as_ref();
+        self.process.session.use_plan(plan);
         self.crash_at(CrashPoint::AfterIntent)?;
         let (answer, takes) = self.sky.state().put(change.to);
         self.crash_at(CrashPoint::AfterRequest)?;
