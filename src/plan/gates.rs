@@ -25,7 +25,7 @@ use crate::{
 type Gate = fn(&Facts<'_>, &Proxy) -> Option<Step>;
 
 /// All of them.
-const GATES: [Gate; 12] = [
+const GATES: [Gate; 13] = [
     deleting,
     owner,
     suspended,

@@ -48,3 +48,4 @@ mod templating;
 mod traces;
 mod watches;
 mod waves;
+mod windows;
