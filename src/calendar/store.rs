@@ -119,7 +119,7 @@ impl Store {
     /// Reads the file again and again. Never ends.
     pub async fn keep(&self) -> Infallible {
         if let Some(fault) = self.fault() {
-            tracing::error!(%fault, "there is no calendar: no change starts until there is one");
+            tracing::error!(error = %fault, "there is no calendar: no change starts until there is one");
         }
         while self.path.is_some() {
             clock::pause(EVERY).await;
@@ -130,7 +130,7 @@ impl Store {
                     self.others.notify_waiters();
                 }
                 News::Fault(fault) => {
-                    tracing::error!(%fault, "the calendar can't be read; the last good one stays in force");
+                    tracing::error!(error = %fault, "the calendar can't be read; the last good one stays in force");
                 }
             }
         }
