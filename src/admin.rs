@@ -14,11 +14,11 @@ use axum::{
 use tokio::net::TcpListener;
 
 use crate::{
-    calendar::store::Store,
     admin::{
         liveness::{Liveness, Verdict},
         readiness::{Readiness, Stage},
     },
+    calendar::store::Store,
     telemetry::metrics::{self, Metrics},
 };
 

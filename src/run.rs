@@ -6,12 +6,12 @@ use futures::FutureExt as _;
 use tokio::{runtime, select, sync::oneshot};
 
 use crate::{
-    calendar::store::Store,
     admin::{
         Admin, AdminError, Bound,
         liveness::Liveness,
         readiness::{Readiness, Stage},
     },
+    calendar::store::Store,
     chance::Chance,
     cli::RunArguments,
     clock::Clock,

@@ -24,25 +24,47 @@ fn said(calendar: &Calendar, now: Timestamp) -> String {
         0 => "no windows: without a freeze changes may start at any time".to_owned(),
         count => match hours.next(now, Duration::ZERO) {
             Some(next) if next == now => format!("{count} windows, one of which is open now"),
-            Some(next) => format!("{count} windows, the next of which opens at {}", shown(next)),
+            Some(next) => format!(
+                "{count} windows, the next of which opens at {}",
+                shown(next)
+            ),
             None => format!("{count} windows, none of which opens within a year"),
         },
     };
     // Writing to a text can't fail.
-    let _ = writeln!(text, "The calendar is good; time zones of the IANA data {RELEASE}.");
+    let _ = writeln!(
+        text,
+        "The calendar is good; time zones of the IANA data {RELEASE}."
+    );
     let _ = writeln!(text, "{windows}");
-    let ahead: Vec<_> = calendar.freezes.iter().filter(|freeze| freeze.until > now).collect();
+    let ahead: Vec<_> = calendar
+        .freezes
+        .iter()
+        .filter(|freeze| freeze.until > now)
+        .collect();
     let past = calendar.freezes.len() - ahead.len();
-    let _ = writeln!(text, "{} freezes, {past} of which are over", calendar.freezes.len());
+    let _ = writeln!(
+        text,
+        "{} freezes, {past} of which are over",
+        calendar.freezes.len()
+    );
     for freeze in ahead {
-        let state = if freeze.covers(now) { "in force, from" } else { "from" };
+        let state = if freeze.covers(now) {
+            "in force, from"
+        } else {
+            "from"
+        };
         let whom = if freeze.namespaces.is_empty() {
             "all namespaces".to_owned()
         } else {
             freeze.namespaces.join(", ")
         };
         let (from, until) = (shown(freeze.from), shown(freeze.until));
-        let _ = writeln!(text, "  {state} {from} until {until}, for {whom}: {}", freeze.reason);
+        let _ = writeln!(
+            text,
+            "  {state} {from} until {until}, for {whom}: {}",
+            freeze.reason
+        );
     }
     text
 }

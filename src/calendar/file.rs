@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Calendar, Freeze, Window, WindowError, WindowParts};
 
-/// The longest file that is read, in bytes: that of a ConfigMap.
+/// The longest file that is read, in bytes: that of a `ConfigMap`.
 pub const LONGEST: u64 = 1024 * 1024;
 
 /// Why a text is no calendar.
@@ -73,13 +73,17 @@ pub fn parse(text: &str) -> Result<Calendar, CalendarFault> {
         days.collect::<Vec<_>>()
     });
     let days: Vec<_> = days.collect();
-    let parts = written.windows.iter().zip(&days).map(|(window, days)| WindowParts {
-        days,
-        weeks_of_month: &window.weeks_of_month,
-        start: &window.start,
-        duration: &window.duration,
-        time_zone: window.time_zone.as_deref(),
-    });
+    let parts = written
+        .windows
+        .iter()
+        .zip(&days)
+        .map(|(window, days)| WindowParts {
+            days,
+            weeks_of_month: &window.weeks_of_month,
+            start: &window.start,
+            duration: &window.duration,
+            time_zone: window.time_zone.as_deref(),
+        });
     let windows = Window::all("windows", parts)?;
     let freezes = written.freezes.into_iter().enumerate();
     let freezes = freezes.map(|(index, written)| freeze(index, written));
@@ -143,7 +147,11 @@ freezes:
     fn a_calendar_is_read_whole() {
         let calendar = parse(WHOLE).unwrap();
         assert_eq!(calendar.windows.len(), 2);
-        let reasons: Vec<_> = calendar.freezes.iter().map(|freeze| freeze.reason.as_str()).collect();
+        let reasons: Vec<_> = calendar
+            .freezes
+            .iter()
+            .map(|freeze| freeze.reason.as_str())
+            .collect();
         assert_eq!(reasons, ["year-end", "stocktaking"]);
         assert_eq!(calendar.freezes[0].from.to_string(), "2026-12-19T23:00:00Z");
         let freezes = |namespace| calendar.hours(namespace, &[]).freezes.len();
@@ -173,24 +181,36 @@ freezes:
             (String::new(), "it is empty"),
             ("# nothing\n".to_owned(), "it is empty"),
             ("freeze: []".to_owned(), "freeze"),
-            ("windows: [{start: '02:00', duration: 3h, day: [Mon]}]".to_owned(), "day"),
+            (
+                "windows: [{start: '02:00', duration: 3h, day: [Mon]}]".to_owned(),
+                "day",
+            ),
             ("windows: [{duration: 3h}]".to_owned(), "start"),
             (
                 "windows: [{start: '02:00', duration: 3h, timeZone: Berlin}]".to_owned(),
                 "windows[0].timeZone: \"Berlin\"",
             ),
             ("windows: [".to_owned(), ""),
-            (freeze("until: 2026-01-01T00:00:00Z, reason: x"), "freezes[0].until"),
+            (
+                freeze("until: 2026-01-01T00:00:00Z, reason: x"),
+                "freezes[0].until",
+            ),
             (freeze("until: 2026-01-03, reason: x"), ""),
             (freeze("until: 2026-01-03T00:00:00Z"), "reason"),
-            (freeze("until: 2026-01-03T00:00:00Z, reason: ' '"), "freezes[0].reason"),
+            (
+                freeze("until: 2026-01-03T00:00:00Z, reason: ' '"),
+                "freezes[0].reason",
+            ),
             (
                 freeze("until: 2026-01-03T00:00:00Z, reason: x, namespaces: []"),
                 "freezes[0].namespaces",
             ),
         ] {
             let error = parse(&text).unwrap_err().to_string();
-            assert!(error.contains(wanted) && !error.is_empty(), "{text}: {error}");
+            assert!(
+                error.contains(wanted) && !error.is_empty(),
+                "{text}: {error}"
+            );
             assert_eq!(error.lines().count(), 1, "{error}");
         }
     }

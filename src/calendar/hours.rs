@@ -28,6 +28,7 @@ pub struct Hours {
 
 impl Hours {
     /// The same hours for a change that a person wants now: windows don't count.
+    #[must_use]
     pub fn at_once(&self) -> Self {
         Self {
             windows: Vec::new(),

@@ -194,10 +194,7 @@ pub fn read(path: &Path) -> Result<Calendar, FileFault> {
     if u64::try_from(length).is_ok_and(|length| length > file::LONGEST) {
         return Err(unreadable(&io::Error::other("longer than 1 MiB")));
     }
-    file::parse(&text).map_err(|fault| FileFault::NoCalendar {
-        path: shown,
-        fault,
-    })
+    file::parse(&text).map_err(|fault| FileFault::NoCalendar { path: shown, fault })
 }
 
 #[cfg(test)]
@@ -220,7 +217,10 @@ mod tests {
         assert_eq!(store.look_again().await, News::None);
         for broken in ["freezes: [", "", "freeze: []"] {
             fs::write(&path, broken).unwrap();
-            assert!(matches!(store.look_again().await, News::Fault(_)), "{broken}");
+            assert!(
+                matches!(store.look_again().await, News::Fault(_)),
+                "{broken}"
+            );
             assert_eq!(store.look_again().await, News::None, "said once");
             assert!(freezes() == 1 && store.fault().is_some());
         }

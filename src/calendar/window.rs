@@ -337,7 +337,13 @@ mod tests {
                 },
                 "start: \"24:00\"",
             ),
-            (WindowParts { start: "2:00", ..good }, "start: \"2:00\""),
+            (
+                WindowParts {
+                    start: "2:00",
+                    ..good
+                },
+                "start: \"2:00\"",
+            ),
             (
                 WindowParts {
                     duration: "29m",

@@ -26,7 +26,13 @@ mod tests {
         for name in ["UTC", "Europe/Berlin", "Australia/Lord_Howe"] {
             assert_eq!(zone(name).unwrap().iana_name(), Some(name));
         }
-        for name in ["", "Europe/Atlantis", "+02:00", "../etc/passwd", "CET-1CEST"] {
+        for name in [
+            "",
+            "Europe/Atlantis",
+            "+02:00",
+            "../etc/passwd",
+            "CET-1CEST",
+        ] {
             assert_eq!(zone(name), None, "{name}");
         }
     }

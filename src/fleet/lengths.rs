@@ -108,7 +108,12 @@ mod tests {
             ..change(90_000, 80_000, Outcome::Failed)
         };
         let backwards = change(1000, -10, Outcome::Succeeded);
-        for last in [unseen, without_job, backwards, change(900, 800, Outcome::Void)] {
+        for last in [
+            unseen,
+            without_job,
+            backwards,
+            change(900, 800, Outcome::Void),
+        ] {
             lengths.note(&instance, &last);
         }
         assert_eq!(lengths.longest(&instance), None);

@@ -84,9 +84,7 @@ pub enum Reason {
     WaitingForWindow,
     /// The port differs, and a freeze of the operator's calendar is in force, which the message quotes; or the operator has a
     /// calendar that it could not read since its start.
-    #[strum(
-        message = "wait, or edit the calendar; see [windows.md](windows.md)"
-    )]
+    #[strum(message = "wait, or edit the calendar; see [windows.md](windows.md)")]
     ChangeFreeze,
     /// The port differs, `spec.approval` is `Manual`, and nobody has approved the plan in `status.plan`. Where the message has a time, the
     /// change does not start before it even with an approval.

@@ -1,6 +1,7 @@
 //! One reading of both clocks, taken where the clocks are owned and passed on as an argument.
 //!
-//! The wall clock is for people and for records; it may jump either way and never permits anything dangerous.
+//! The wall clock is for people, for records and for hours of the day; it may jump either way, and permits nothing but a start in these
+//! hours.
 //! The monotonic clock is for durations within this process. Durations that people write are read here as well.
 
 use std::time::Duration;

@@ -12,6 +12,7 @@ mod drift;
 mod ends;
 mod follow;
 mod meanwhile;
+mod moments;
 mod outcome;
 mod process;
 mod properties;

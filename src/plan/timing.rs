@@ -243,8 +243,14 @@ fn other_wait(cause: &Cause) -> Option<WaitsFor> {
 }
 
 /// Whether a change that was decided on may still start: asked right before its request, with the terms of that moment.
-pub fn may_still_start(terms: &Terms, timing: Option<&Timing>, plan: Option<&str>, now: Timestamp) -> bool {
-    let at_once = |timing: &Timing| timing.apply_now.is_some() && timing.apply_now.as_deref() == plan;
+pub fn may_still_start(
+    terms: &Terms,
+    timing: Option<&Timing>,
+    plan: Option<&str>,
+    now: Timestamp,
+) -> bool {
+    let at_once =
+        |timing: &Timing| timing.apply_now.is_some() && timing.apply_now.as_deref() == plan;
     let hours = if timing.is_some_and(at_once) {
         terms.hours.at_once()
     } else {

@@ -110,11 +110,23 @@ impl Chosen {
         let (days, weeks) = (some(7, chance), some(5, chance));
         Self {
             days: if days.is_empty() { vec![6] } else { days },
-            weeks: weeks.iter().map(|week| i32::try_from(*week).unwrap() + 1).collect(),
+            weeks: weeks
+                .iter()
+                .map(|week| i32::try_from(*week).unwrap() + 1)
+                .collect(),
             // Where clocks leap, mostly.
-            start: *[0, 90, 120, 135, 150, 180, 1380, chance.random_range(0..1440)]
-                .choose(chance)
-                .unwrap(),
+            start: *[
+                0,
+                90,
+                120,
+                135,
+                150,
+                180,
+                1380,
+                chance.random_range(0..1440),
+            ]
+            .choose(chance)
+            .unwrap(),
             minutes: *[30, 45, 60, 180, 1440].choose(chance).unwrap(),
         }
     }
@@ -202,12 +214,19 @@ fn in_ten_years_and_twenty_zones_nothing_starts_outside_and_each_window_opens_to
                     .to_vec(),
                 missing: None,
             };
-            let within = pieces.iter().filter(|(start, _)| (FIRST..LAST).contains(start));
+            let within = pieces
+                .iter()
+                .filter(|(start, _)| (FIRST..LAST).contains(start));
             for (start, end) in within {
                 for at in [start - 1, *start, end - takes, end - takes + 1, *end] {
                     let next = hours.next(second(at), Duration::from_secs(takes.unsigned_abs()));
                     let wanted = second(expected(&pieces, at, takes));
-                    assert_eq!(next, Some(wanted), "{zone} {chosen:?} {takes} at {}", second(at));
+                    assert_eq!(
+                        next,
+                        Some(wanted),
+                        "{zone} {chosen:?} {takes} at {}",
+                        second(at)
+                    );
                     asked += 1;
                 }
             }

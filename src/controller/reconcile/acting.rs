@@ -292,16 +292,14 @@ impl Pass<'_> {
     }
 
     /// A change that a person wanted now, outside its windows, is counted and told.
-    fn tell_of_haste(
-        &self,
-        desired: &Desired,
-        plan: Option<&PlanRecord>,
-        observed: &Observed,
-    ) {
+    fn tell_of_haste(&self, desired: &Desired, plan: Option<&PlanRecord>, observed: &Observed) {
         let now = self.context.clock.now().wall;
         let terms = observed.terms.as_deref();
         let is_outside = terms.is_some_and(|terms| !terms.hours.is_open_at(now));
-        let wanted = desired.timing.as_deref().and_then(|timing| timing.apply_now.as_deref());
+        let wanted = desired
+            .timing
+            .as_deref()
+            .and_then(|timing| timing.apply_now.as_deref());
         if let Some(plan) = plan.filter(|plan| is_outside && wanted == Some(&plan.id)) {
             self.context.meter.applied_now();
             let text = format!(

@@ -37,7 +37,9 @@ fn calendar(text: &str) -> Calendar {
 }
 
 fn freeze(from: &str, until: &str) -> Calendar {
-    calendar(&format!("freezes: [{{from: {from}, until: {until}, reason: year-end}}]"))
+    calendar(&format!(
+        "freezes: [{{from: {from}, until: {until}, reason: year-end}}]"
+    ))
 }
 
 fn plan(world: &World) -> PlanRecord {
@@ -100,7 +102,10 @@ fn nothing_starts_outside_a_window_by_whichever_way_and_everything_does_inside()
             assert_eq!(world.reason(), "WaitingForWindow", "{way}");
             assert_eq!(world.puts(), 0, "{way}");
             let told = world.message("Ready");
-            assert!(told.ends_with("; not before 2027-01-15T10:00:00Z"), "{told}");
+            assert!(
+                told.ends_with("; not before 2027-01-15T10:00:00Z"),
+                "{told}"
+            );
             world.run(1 + SLACK);
             assert_eq!(world.puts(), 1, "{way}: {}", world.message("Ready"));
             world.run(10 * MINUTE);
@@ -121,7 +126,11 @@ fn nothing_starts_in_a_freeze_by_whichever_way_and_a_person_cannot_hurry_it() {
         let id = plan(&world).id;
         world.annotate(APPLY_NOW, &id);
         world.run(MINUTE - 1);
-        assert_eq!((world.reason().as_str(), world.puts()), ("ChangeFreeze", 0), "{way}");
+        assert_eq!(
+            (world.reason().as_str(), world.puts()),
+            ("ChangeFreeze", 0),
+            "{way}"
+        );
         world.run(1 + SLACK);
         assert_eq!(world.puts(), 1, "{way}");
     }
@@ -139,7 +148,10 @@ fn a_retry_waits_for_the_next_window_and_a_change_at_work_is_followed_beyond_its
     world.run(20 * MINUTE);
     assert_eq!(world.reason(), "JobRunning", "the window is closed");
     world.run(2 * HOUR);
-    assert_eq!((world.reason().as_str(), world.puts()), ("WaitingForWindow", 1));
+    assert_eq!(
+        (world.reason().as_str(), world.puts()),
+        ("WaitingForWindow", 1)
+    );
     world.run(OPENS + DAY + 30 - world.now());
     assert_eq!(world.puts(), 2, "{}", world.message("Ready"));
 }
@@ -190,7 +202,10 @@ fn a_resource_that_says_nothing_about_time_has_no_plan() {
     ));
     world.want(3307);
     world.run(30);
-    assert_eq!((world.reason().as_str(), &world.said().plan), ("WaitingForBudget", &None));
+    assert_eq!(
+        (world.reason().as_str(), &world.said().plan),
+        ("WaitingForBudget", &None)
+    );
 }
 
 #[test]
@@ -204,7 +219,10 @@ fn windows_that_are_all_too_short_are_told_as_such() {
     world.want(3307);
     world.run(DAY);
     let told = world.message("Ready");
-    assert!(told.contains("may take 31 min") && told.ends_with("make one longer"), "{told}");
+    assert!(
+        told.contains("may take 31 min") && told.ends_with("make one longer"),
+        "{told}"
+    );
     assert_eq!((plan(&world).not_before, world.puts()), (None, 0));
     // What a resource does not allow is not expected of its changes either.
     world.edit(|spec| spec["changeTimeout"] = "20m".into());
@@ -218,9 +236,15 @@ fn a_plan_starts_once_it_is_approved_by_annotation_or_spec_and_not_before() {
         let mut world = World::settled(Mode::Hidden, 3306);
         needs_approval(&mut world);
         world.run(DAY);
-        assert_eq!((waits_for(&world), world.puts()), (vec![WaitsFor::Approval], 0));
+        assert_eq!(
+            (waits_for(&world), world.puts()),
+            (vec![WaitsFor::Approval], 0)
+        );
         let plan = plan(&world);
-        assert_eq!((plan.from_port, plan.to_port, plan.not_before), (3306, 3307, None));
+        assert_eq!(
+            (plan.from_port, plan.to_port, plan.not_before),
+            (3306, 3307, None)
+        );
         assert!(world.message("Ready").contains(&plan.id));
         if by_spec {
             world.edit(|spec| spec["approvedPlan"] = plan.id.clone().into());
@@ -252,7 +276,11 @@ fn an_approved_plan_still_waits_for_its_window_and_keeps_its_approval() {
 
 #[test]
 fn an_approval_is_used_once_and_the_next_attempt_is_another_plan() {
-    for fate in [None, Some(Fate::Refused(Meaning::Busy)), Some(Fate::Lost(None))] {
+    for fate in [
+        None,
+        Some(Fate::Refused(Meaning::Busy)),
+        Some(Fate::Lost(None)),
+    ] {
         let mut world = World::settled(Mode::Hidden, 3306);
         match fate {
             Some(fate) => world.sky.state().fates.push_back(fate),
@@ -329,7 +357,11 @@ fn a_plan_is_void_as_soon_as_something_of_it_moves() {
         assert_ne!(plan(&world).id, before, "{what}");
         world.annotate(APPROVE, &before);
         world.run(DAY);
-        assert_eq!((world.reason().as_str(), world.puts()), ("WaitingForApproval", 0), "{what}");
+        assert_eq!(
+            (world.reason().as_str(), world.puts()),
+            ("WaitingForApproval", 0),
+            "{what}"
+        );
     }
 }
 
@@ -344,7 +376,10 @@ fn a_status_that_is_restored_brings_no_used_approval_back() {
     world.sky.state().drift(3306);
     world.tamper(backup);
     world.run(DAY);
-    assert_eq!((world.reason().as_str(), world.puts()), ("WaitingForApproval", 1));
+    assert_eq!(
+        (world.reason().as_str(), world.puts()),
+        ("WaitingForApproval", 1)
+    );
 }
 
 #[test]
@@ -361,7 +396,11 @@ fn a_plan_that_is_wanted_now_starts_outside_its_window_and_no_other_one_does() {
     world.annotate(APPLY_NOW, &id);
     world.run(30 * MINUTE);
     assert_eq!(world.puts(), 1);
-    assert_eq!(world.reason(), "WaitingForWindow", "the retry is another plan");
+    assert_eq!(
+        world.reason(),
+        "WaitingForWindow",
+        "the retry is another plan"
+    );
     // It hurries nothing that waits for an approval.
     let mut world = World::settled(Mode::Hidden, 3306);
     with_window(&mut world);
@@ -369,7 +408,10 @@ fn a_plan_that_is_wanted_now_starts_outside_its_window_and_no_other_one_does() {
     let id = plan(&world).id;
     world.annotate(APPLY_NOW, &id);
     world.run(MINUTE);
-    assert_eq!((world.reason().as_str(), world.puts()), ("WaitingForApproval", 0));
+    assert_eq!(
+        (world.reason().as_str(), world.puts()),
+        ("WaitingForApproval", 0)
+    );
     approve(&mut world);
     world.run(2);
     assert_eq!(world.puts(), 1);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     calendar::Calendar,
-    crd::{REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{PlanRecord, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{claims::Standing, limits::Limit},
 };
 
@@ -33,6 +33,23 @@ pub(super) struct Cluster {
     pub(super) calendar: Calendar,
     /// How long changes of the instance took, in seconds.
     pub(super) takes: Option<u64>,
+    /// When each request left, and for which plan.
+    pub(super) starts: Vec<(u64, Option<String>)>,
+    /// The plan of the last of them.
+    pub(super) used_plan: Option<PlanRecord>,
+    /// A fault of the gate that is built in on purpose.
+    pub(super) flaw: Option<Flaw>,
+}
+
+/// What is broken on purpose, to show that the checks see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// Nobody asks for the time.
+    IgnoresTime,
+    /// A plan that was used stays on record, and nobody remembers that it was.
+    KeepsUsedPlans,
+    /// Any approval will do.
+    BelievesAnyApproval,
 }
 
 /// A write from a stale view.
@@ -61,11 +78,14 @@ impl Cluster {
     pub(super) fn replace(
         &mut self,
         version: u64,
-        status: TaurusProxyPortStatus,
+        mut status: TaurusProxyPortStatus,
         sky: &Sky,
     ) -> Result<(), Stale> {
         if version != self.version {
             return Err(Stale);
+        }
+        if self.flaw == Some(Flaw::KeepsUsedPlans) && status.plan.is_none() {
+            status.plan.clone_from(&self.used_plan);
         }
         checks::written(&self.object, &status, sky);
         self.object.status = Some(status);
@@ -114,6 +134,9 @@ impl World {
                 limit: None,
                 calendar: Calendar::default(),
                 takes: None,
+                starts: Vec::new(),
+                used_plan: None,
+                flaw: None,
             },
             crew: vec![Process::new(0, 3600)],
         }

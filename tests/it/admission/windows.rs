@@ -9,7 +9,10 @@ use super::{
 
 #[taurus_needs::test]
 async fn windows_that_can_not_be_are_refused() {
-    let seventeen = format!("[{}]", vec!["{start: '02:00', duration: 1h}"; 17].join(", "));
+    let seventeen = format!(
+        "[{}]",
+        vec!["{start: '02:00', duration: 1h}"; 17].join(", ")
+    );
     let forms = [
         "[]",
         "[{duration: 1h}]",
@@ -57,7 +60,12 @@ async fn approvals_are_words_and_ids_of_plans() {
     let judge = Judge::new().await;
     let words = ["manual", "Never", "true", "\"\""];
     let mut cases = each("approval", &words);
-    let ids = ["0123456789abcde", "0123456789ABCDEF", "\"0123456789abcdef0\"", "\"\""];
+    let ids = [
+        "0123456789abcde",
+        "0123456789ABCDEF",
+        "\"0123456789abcdef0\"",
+        "\"\"",
+    ];
     cases.extend(each("approvedPlan", &ids));
     judge.keep_refusals("approval", &cases).await;
     for word in ["Automatic", "Manual"] {

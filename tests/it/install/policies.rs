@@ -211,21 +211,26 @@ fn patched(plane: &ControlPlane, who: &str, patch: &Value) -> std::process::Outp
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p18_only_who_has_the_verb_approves_and_nobody_what_he_asks_for_at_once() {
+async fn only_who_has_the_verb_approves_and_nobody_what_he_asks_for_at_once() {
     let plane = &with_policies().await;
     let manual = json!({"approval": "Manual"});
-    assert!(apply(plane, &[resource("shop", "planned", &manual)]).status.success());
+    assert!(
+        apply(plane, &[resource("shop", "planned", &manual)])
+            .status
+            .success()
+    );
     let edits = "--verb=get,list,watch,create,update,patch";
     let of = "--resource=taurusproxyports.taurusdb.huaweicloud.com";
-    printed(plane::kubectl(plane, &["create", "clusterrole", "tpp-editor", edits, of]));
+    printed(plane::kubectl(
+        plane,
+        &["create", "clusterrole", "tpp-editor", edits, of],
+    ));
     for (role, who) in [("tpp-editor", "dev"), ("taurus-port-approver", "boss")] {
         let (role, user) = (format!("--clusterrole={role}"), format!("--user={who}"));
         let bind = ["create", "rolebinding", who, "-n", "shop", &role, &user];
         printed(plane::kubectl(plane, &bind));
     }
-    let annotation = |name: &str, id: &str| {
-        json!({"metadata": {"annotations": {format!("taurusdb.huaweicloud.com/{name}"): id}}})
-    };
+    let annotation = |name: &str, id: &str| json!({"metadata": {"annotations": {format!("taurusdb.huaweicloud.com/{name}"): id}}});
     let (one, other) = ("0123456789abcdef", "fedcba9876543210");
     let waived = json!({"spec": {"approval": null}});
     // The API server takes a policy up after a moment.
@@ -244,13 +249,19 @@ async fn p18_only_who_has_the_verb_approves_and_nobody_what_he_asks_for_at_once(
         waived,
     ] {
         let said = refusal(&patched(plane, "dev", &patch));
-        assert!(said.contains("user dev may not approve changes"), "{patch}: {said}");
+        assert!(
+            said.contains("user dev may not approve changes"),
+            "{patch}: {said}"
+        );
         assert!(said.contains("the verb approve"), "{patch}: {said}");
     }
     let mut both = annotation("approve", one);
     both["spec"] = json!({"port": 3309});
     let said = refusal(&patched(plane, "boss", &both));
-    assert!(said.contains("spec.port can't be changed together with an approval"), "{said}");
+    assert!(
+        said.contains("spec.port can't be changed together with an approval"),
+        "{said}"
+    );
     for patch in [
         annotation("approve", one),
         annotation("applyNow", one),
@@ -260,7 +271,11 @@ async fn p18_only_who_has_the_verb_approves_and_nobody_what_he_asks_for_at_once(
     }
     // What was approved before stands in nobody's way, and can be taken back.
     printed(patched(plane, "dev", &json!({"spec": {"port": 3308}})));
-    printed(patched(plane, "dev", &json!({"spec": {"approvedPlan": null}})));
+    printed(patched(
+        plane,
+        "dev",
+        &json!({"spec": {"approvedPlan": null}}),
+    ));
     let said = refusal(&patched(plane, "dev", &annotation("approve", other)));
     assert!(said.contains("user dev may not approve changes"), "{said}");
 }

@@ -127,18 +127,12 @@ const CASES: &[Case] = &[
     // A plan that nobody approves; one that is approved in time.
     case(
         239,
-        &[(
-            r#"taurus_plans_waiting{waits_for="Approval"}"#,
-            "2x240",
-        )],
+        &[(r#"taurus_plans_waiting{waits_for="Approval"}"#, "2x240")],
         &[],
     ),
     case(
         240,
-        &[(
-            r#"taurus_plans_waiting{waits_for="Approval"}"#,
-            "2x240",
-        )],
+        &[(r#"taurus_plans_waiting{waits_for="Approval"}"#, "2x240")],
         &["TaurusApprovalWaiting"],
     ),
     // A calendar that stays broken; one that is put right at once.

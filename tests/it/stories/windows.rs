@@ -17,8 +17,8 @@ use crate::world::{
 };
 
 in_all_modes! {
-    p18_a_change_waits_for_its_window_and_costs_no_write_meanwhile: closed;
-    p18_an_approval_counts_for_one_plan_and_once: approved;
+    a_change_waits_for_its_window_and_costs_no_write_meanwhile: closed;
+    an_approval_counts_for_one_plan_and_once: approved;
 }
 
 /// A window that is closed for hours to come.
@@ -66,7 +66,9 @@ async fn closed(mode: Mode) {
     // The annotation is of a plan that is gone.
     world.want_now(3308).await;
     until_waiting(&world, "WaitingForWindow").await;
-    world.patch(json!({"spec": {"maintenanceWindows": null}})).await;
+    world
+        .patch(json!({"spec": {"maintenanceWindows": null}}))
+        .await;
     world.until_ready(3308).await;
     assert_eq!(world.asked_for(), [3307, 3308]);
     world.finish().await;
@@ -85,7 +87,10 @@ async fn approved(mode: Mode) {
     annotate(&world, APPROVE, &first.id).await;
     let next = world
         .until("another plan", |object| {
-            let plan = object.status.as_ref().and_then(|status| status.plan.as_ref());
+            let plan = object
+                .status
+                .as_ref()
+                .and_then(|status| status.plan.as_ref());
             plan.is_some_and(|plan| plan.id != first.id)
         })
         .await;
@@ -106,7 +111,7 @@ async fn approved(mode: Mode) {
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p18_a_freeze_holds_until_the_calendar_is_edited_and_a_broken_one_lifts_nothing() {
+async fn a_freeze_holds_until_the_calendar_is_edited_and_a_broken_one_lifts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("calendar.yaml");
     let now = Timestamp::now();
@@ -134,8 +139,29 @@ async fn p18_a_freeze_holds_until_the_calendar_is_edited_and_a_broken_one_lifts_
     world.finish().await;
 }
 
+/// What the program says of a calendar, and whether that is good.
+fn checked(calendar: &str) -> (bool, String) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, calendar.as_bytes()).unwrap();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_taurus-port-operator"));
+    let output = program.arg("check-calendar").arg(file.path()).output();
+    let output = output.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn the_program_checks_a_calendar_before_it_is_mounted_also_that_of_the_examples() {
+    let example = include_str!("../../../deploy/examples/calendar.yaml");
+    let example: Value = serde_saphyr::from_str(example).unwrap();
+    let (good, said) = checked(example["data"]["calendar.yaml"].as_str().unwrap());
+    assert!(good && said.starts_with("The calendar is good"), "{said}");
+    let (good, said) = checked("windows: [{start: '02:00', duration: 3h, timeZone: Berlin}]");
+    assert!(!good && said.contains("windows[0].timeZone: \"Berlin\""), "{said}");
+}
+
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p18_an_unknown_zone_is_told_by_its_field() {
+async fn an_unknown_zone_is_told_by_its_field() {
     let world = World::start(options(Mode::M2)).await;
     let mut resource = world.resource(3307);
     let window = json!([{"start": "02:00", "duration": "1h", "timeZone": "Europe/Atlantis"}]);
@@ -143,16 +169,25 @@ async fn p18_an_unknown_zone_is_told_by_its_field() {
     world.create(&resource).await;
     let invalid = until_waiting(&world, "SpecInvalid").await;
     let conditions = invalid.status.unwrap().conditions;
-    let told = &conditions.iter().find(|it| it.type_ == "Stalled").unwrap().message;
-    assert!(told.contains("spec.maintenanceWindows[0].timeZone: \"Europe/Atlantis\""), "{told}");
+    let told = &conditions
+        .iter()
+        .find(|it| it.type_ == "Stalled")
+        .unwrap()
+        .message;
+    assert!(
+        told.contains("spec.maintenanceWindows[0].timeZone: \"Europe/Atlantis\""),
+        "{told}"
+    );
     let window = json!([{"start": "00:00", "duration": "24h", "timeZone": "Europe/Berlin"}]);
-    world.patch(json!({"spec": {"maintenanceWindows": window}})).await;
+    world
+        .patch(json!({"spec": {"maintenanceWindows": window}}))
+        .await;
     world.until_ready(3307).await;
     world.finish().await;
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p18_flux_goes_on_while_a_resource_waits_where_its_checks_say_so() {
+async fn flux_goes_on_while_a_resource_waits_where_its_checks_say_so() {
     let world = World::start(options(Mode::M2)).await;
     let window = closed_window().to_string();
     let manifest = world.manifest("orders", &[("port", "3307")]);
