@@ -46,13 +46,13 @@ pub enum Reason {
     /// The operator has just started, or the status of this resource was restored or removed, so an earlier change may still be
     /// running. The next change waits until the time in the message, at most 160 seconds. `Observe` does not wait.
     CheckingEarlierChanges,
-    /// A change on the instance completed, or a job was given up, less than two minutes ago, and the cloud's lists may lag behind it.
-    /// The next change waits until the time in the message; where that names two ports, the list has fallen back and is read again
-    /// until then.
+    /// A task of the instance ended, or a job was given up, less than two minutes ago, and the cloud's lists may lag behind it. The next
+    /// change waits until the time in the message. Where the message names two ports, the list shows another port than the last change
+    /// left, and is read again until then; this may be up to two minutes after the operator's start, however old the change is.
     CloudListsLag,
     /// It is not known whether a change was begun, after a lost answer or a crash. The operator watches the task list and the
-    /// port for 160 seconds before it does anything else, or longer where the cloud no longer knows the job of the change. The message
-    /// has the time, except while a task of the instance is at work.
+    /// port for 160 seconds before it does anything else, or longer where the cloud no longer knows the job of the change or a task of the
+    /// instance has just ended. The message has the time, except while a task of the instance is at work.
     OutcomeUnknown,
     /// An attempt failed, or drift was corrected a short while ago; the next step follows at the time in the message.
     BackingOff,
@@ -99,7 +99,8 @@ pub enum Reason {
     /// only after three failed looks in a row.
     #[strum(message = "if it lasts, check the network, and web proxies on the way")]
     CloudUnreachable,
-    /// The cloud answers so slowly that its lists are too old for a change once all of them are read. Nothing was put on record.
+    /// The cloud answers so slowly that its lists are too old for a change once all of them are read, or once the connection for the change
+    /// is open. Nothing was put on record.
     #[strum(message = "if it lasts, check the cloud and the network")]
     CloudSlow,
     /// The operator recorded a change and then did not send it: more than five seconds passed between the record and the request,
@@ -166,7 +167,7 @@ pub enum Reason {
     /// The storage of the instance is full, the instance is frozen, or its kernel is too old; the operator tries again hourly.
     #[strum(message = "correct its state in the cloud's console")]
     InstanceBlocked,
-    /// Another resource, perhaps of another namespace, manages the same proxy with credentials that can see it.
+    /// Another resource, perhaps of another namespace, manages the same proxy. It keeps it also while its credentials are refused.
     #[strum(message = "delete one of them, or set `managementPolicy` of one to `Observe`")]
     ProxyClaimed,
     /// Several resources name the same proxy and want different ports, none of which is in place, and no record shows which of

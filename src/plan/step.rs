@@ -127,6 +127,8 @@ pub enum Cause {
     /// A job on the instance was given up a short while ago, and may have ended just before: lists may lag behind it until the
     /// wait is over.
     GivenUpLately(JobId),
+    /// A task on the instance has failed a short while ago: lists may show what it took back until the wait is over.
+    FailedLately,
     /// The proxy is read for the first time.
     FirstLook,
     /// The cloud takes long to answer.
@@ -274,9 +276,11 @@ impl Cause {
         match self {
             Self::WatchingOutcome(at) | Self::ListBehind { until: at, .. } => Some(End::Until(*at)),
             Self::Verifying(at) | Self::JobLost(_, at) => at.map(End::Until),
-            Self::Newcomer | Self::ListsLag(..) | Self::GivenUpLately(_) | Self::TakingOver => {
-                after(delay)
-            }
+            Self::Newcomer
+            | Self::ListsLag(..)
+            | Self::GivenUpLately(_)
+            | Self::FailedLately
+            | Self::TakingOver => after(delay),
             // The earliest time of the next try: more refusals put that off.
             Self::Blocked(Trouble::Cloud(error), _) if error.meaning == Meaning::Locked => {
                 let at = error.retry_after?;
@@ -335,9 +339,10 @@ impl Cause {
             | Self::JobLost(..)
             | Self::JobAbandoned(..) => Reason::OutcomeUnknown,
             Self::Newcomer => Reason::CheckingEarlierChanges,
-            Self::ListsLag(..) | Self::ListBehind { .. } | Self::GivenUpLately(_) => {
-                Reason::CloudListsLag
-            }
+            Self::ListsLag(..)
+            | Self::ListBehind { .. }
+            | Self::GivenUpLately(_)
+            | Self::FailedLately => Reason::CloudListsLag,
             Self::BackingOff(_) | Self::JustFailed { .. } | Self::Damped { .. } => {
                 Reason::BackingOff
             }

@@ -67,6 +67,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
         Kind::Newcomer => (Cause::Newcomer, Says::Until),
         Kind::ListsLag => (Cause::ListsLag(Some(job()), By::Others), Says::Until),
         Kind::GivenUpLately => (Cause::GivenUpLately(job()), Says::Until),
+        Kind::FailedLately => (Cause::FailedLately, Says::Until),
         Kind::TakingOver => (Cause::TakingOver, Says::Until),
         // Unless a task of the instance is at work: that ends when it ends.
         Kind::OutcomeUnknown => (Cause::OutcomeUnknown(Some(time)), Says::NotBefore),
