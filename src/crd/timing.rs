@@ -1,10 +1,5 @@
 //! What a user states about when a change may start: windows and approval.
 
-#![expect(
-    clippy::duplicated_attributes,
-    reason = "rules of one field share names of arguments, not meanings"
-)]
-
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -88,7 +88,7 @@ mod tests {
         for again in [4000, 4000, 4000] {
             lengths.note(&one, &change(again, 30, Outcome::Succeeded));
         }
-        assert_eq!(lengths.longest(&one), Some(Duration::from_secs(900)));
+        assert_eq!(lengths.longest(&one), Some(Duration::from_mins(15)));
         lengths.note(&one, &change(5000, 20, Outcome::Failed));
         lengths.note(&one, &change(6000, 20, Outcome::Succeeded));
         assert_eq!(lengths.longest(&one), Some(Duration::from_secs(50)));

@@ -172,8 +172,9 @@ fn id(terms: &Terms, from: u16, to: u16, made_at: Timestamp) -> String {
     hash.update(from.to_be_bytes());
     hash.update(to.to_be_bytes());
     hash.update(made_at.as_second().to_be_bytes());
-    let digits = hash.finalize().into_iter().take(8);
-    digits.map(|byte| format!("{byte:02x}")).collect()
+    let bytes = hash.finalize().into_iter().take(8);
+    let number = bytes.fold(0_u64, |number, byte| number << 8 | u64::from(byte));
+    format!("{number:016x}")
 }
 
 /// The plan that is put on record with a step.

@@ -45,7 +45,7 @@ impl Person {
         self.acted += 1;
         let plan = world.status().and_then(|status| status.plan.as_ref());
         let id = match plan.map(|plan| plan.id.clone()) {
-            Some(id) if self.acted % 4 != 0 => id,
+            Some(id) if !self.acted.is_multiple_of(4) => id,
             _ => match self.approved.first() {
                 Some(id) => id.clone(),
                 None => return,
@@ -54,7 +54,7 @@ impl Person {
         if !self.approved.contains(&id) {
             self.approved.push(id.clone());
         }
-        if self.acted % 3 == 0 {
+        if self.acted.is_multiple_of(3) {
             world.edit(|spec| spec["approvedPlan"] = id.into());
         } else {
             world.annotate(APPROVE, &id);
@@ -92,7 +92,7 @@ fn wrong(schedule: &Schedule, flaw: Option<Flaw>) -> Vec<String> {
         match plan {
             None => wrong.push(format!("a request without a plan leaves at {at}")),
             Some(id) if !person.approved.contains(id) => {
-                wrong.push(format!("{id} was not approved"))
+                wrong.push(format!("{id} was not approved"));
             }
             Some(id) if !used.insert(id) => wrong.push(format!("{id} was used twice")),
             Some(_) => {}

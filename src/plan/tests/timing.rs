@@ -64,8 +64,11 @@ fn approve(world: &mut World) {
     world.run(1);
 }
 
+/// What happens to a world.
+type Act = fn(&mut World);
+
 /// The ways in which a change comes to be due, each from a world that is settled at 3306.
-fn ways() -> [(&'static str, fn(&mut World)); 6] {
+fn ways() -> [(&'static str, Act); 6] {
     [
         ("first attempt", |world| world.want(3307)),
         ("drift", |world| {
@@ -327,8 +330,7 @@ fn a_crash_around_the_intent_uses_no_approval_twice() {
 
 #[test]
 fn a_plan_is_void_as_soon_as_something_of_it_moves() {
-    type Move = fn(&mut World);
-    let moves: [(&str, Move); 5] = [
+    let moves: [(&str, Act); 5] = [
         ("port", |world| world.want(3308)),
         ("generation", |world| {
             world.edit(|spec| spec["changeTimeout"] = "1h".into());

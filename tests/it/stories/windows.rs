@@ -157,7 +157,10 @@ fn the_program_checks_a_calendar_before_it_is_mounted_also_that_of_the_examples(
     let (good, said) = checked(example["data"]["calendar.yaml"].as_str().unwrap());
     assert!(good && said.starts_with("The calendar is good"), "{said}");
     let (good, said) = checked("windows: [{start: '02:00', duration: 3h, timeZone: Berlin}]");
-    assert!(!good && said.contains("windows[0].timeZone: \"Berlin\""), "{said}");
+    assert!(
+        !good && said.contains("windows[0].timeZone: \"Berlin\""),
+        "{said}"
+    );
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
