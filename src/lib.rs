@@ -3,6 +3,7 @@
 //! One reconcile is *read → look → plan → act → settle → report*; see `docs/architecture.md`.
 
 pub mod admin;
+pub mod calendar;
 pub mod chance;
 pub mod cli;
 pub mod clock;

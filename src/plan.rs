@@ -29,6 +29,7 @@ pub mod settle;
 pub mod step;
 pub mod summary;
 pub mod tasks;
+pub mod timing;
 pub mod trouble;
 
 /// More moves of the record than any decision needs: vetted, request, done, succeeded or failed.
@@ -91,6 +92,7 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
             };
             let mut record = with_port(&moved);
             record.vetted &= !rivals::lets_go(&moved, &step);
+            record.plan = timing::after(&moved, &step);
             let step = if ended {
                 one_by_one(&moved, step)
             } else {

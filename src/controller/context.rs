@@ -7,6 +7,7 @@ use kube::{Client, ResourceExt as _};
 use tokio::sync::watch;
 
 use crate::{
+    calendar::store::Store,
     chance::Chance,
     clock::{self, Clock},
     config::defaults::Defaults,
@@ -20,12 +21,14 @@ use crate::{
         read::Desired,
         roster::Roster,
         secrets::GoodFor,
+        timing::Waiting,
         work::Work,
     },
-    crd::TaurusProxyPort,
+    crd::{PlanRecord, TaurusProxyPort},
     fleet::{
         claims::{Claims, Standing, Woken},
         directory,
+        lengths::Lengths,
         limits::Limits,
         permits::Permits,
     },
@@ -55,6 +58,8 @@ pub struct Settings {
     pub connect: Arc<dyn Connect>,
     /// The operator's own credentials, if there are any.
     pub defaults: Option<Defaults>,
+    /// When changes may start, for all resources.
+    pub calendar: Arc<Store>,
     /// Counts.
     pub meter: Arc<dyn Meter>,
     /// Whether this process may act.
@@ -77,6 +82,9 @@ pub struct Context {
     pub(super) publications: publish::publisher::Publisher,
     pub(super) claims: Claims,
     pub(super) permits: Permits,
+    pub(super) lengths: Lengths,
+    pub(super) calendar: Arc<Store>,
+    pub(super) waiting: Waiting,
     pub(super) memories: Memories,
     pub(super) publisher: Arc<Publisher>,
     pub(super) definition: Definition,
@@ -102,6 +110,7 @@ impl Context {
             resync,
             connect,
             defaults,
+            calendar,
             meter,
             leadership,
             work,
@@ -140,6 +149,9 @@ impl Context {
             definition: Definition::default(),
             claims: Claims::default(),
             permits,
+            lengths: Lengths::default(),
+            calendar,
+            waiting: Waiting::default(),
             memories: Memories::default(),
             leading_since: leadership.since(),
             led_before: if leadership.has_nothing_before_it() {
@@ -233,6 +245,7 @@ impl Context {
         object: &TaurusProxyPort,
         desired: &Desired,
         from: u16,
+        plan: Option<&PlanRecord>,
     ) -> Option<&'static str> {
         if *self.draining.borrow() {
             return Some("the operator is stopping");
@@ -256,7 +269,7 @@ impl Context {
         } else if self.standing(object, Some(from)) != Standing::Owner {
             Some("another resource names the same proxy by now")
         } else {
-            None
+            self.untimely(&known, desired, plan, self.clock.now().wall)
         }
     }
 

@@ -8,6 +8,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::plan::PlanRecord;
 use super::words::{known_or_default, readable, readable_change, readable_each};
 
 /// Status of a proxy's port.
@@ -57,6 +58,14 @@ pub struct TaurusProxyPortStatus {
         skip_serializing_if = "Option::is_none"
     )]
     pub proxy_status: Option<String>,
+
+    /// The change that is due and waits for a window, the end of a freeze or an approval; absent when there is none.
+    #[serde(
+        default,
+        deserialize_with = "readable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub plan: Option<PlanRecord>,
 
     /// The change in progress; absent when there is none.
     #[serde(

@@ -75,6 +75,23 @@ pub enum Reason {
     /// until that one is deleted.
     #[strum(message = "after a rename: delete the resource of the old name")]
     TakingOver,
+    /// The port differs, and no maintenance window is open, or none for as long as the longest of the last changes on the instance took
+    /// (ten minutes where none was made yet). The change starts at the time in the message; without a time, no window of the
+    /// next year is long enough.
+    #[strum(
+        message = "wait; in an emergency set the annotation `applyNow`; where no window is long enough, make one longer: [windows.md](windows.md)"
+    )]
+    WaitingForWindow,
+    /// The port differs, and a freeze of the operator's calendar is in force, which the message quotes; or the operator has a
+    /// calendar that it could not read since its start.
+    #[strum(message = "wait, or edit the calendar; see [windows.md](windows.md)")]
+    ChangeFreeze,
+    /// The port differs, `spec.approval` is `Manual`, and nobody has approved the plan in `status.plan`. Where the message has a time, the
+    /// change does not start before it even with an approval.
+    #[strum(
+        message = "look at `status.plan`, and set `spec.approvedPlan` or the annotation `approve` to its id: [windows.md](windows.md)"
+    )]
+    WaitingForApproval,
     /// `spec.suspend` is true, or the resource is being deleted, and the port is not the wanted one.
     #[strum(message = "set `spec.suspend` to false, unless it is being deleted")]
     Suspended,
@@ -244,6 +261,9 @@ impl Reason {
             | Self::WaitingForBudget
             | Self::RolloutHalted
             | Self::TakingOver
+            | Self::WaitingForWindow
+            | Self::ChangeFreeze
+            | Self::WaitingForApproval
             | Self::Suspended
             | Self::CloudUnreachable
             | Self::CloudSlow

@@ -17,7 +17,7 @@ use crate::{
         drift::{self, Correction},
         facts::{Facts, Seen},
         step::{By, Cause, Retry, Step},
-        trouble,
+        timing, trouble,
     },
 };
 
@@ -25,7 +25,7 @@ use crate::{
 type Gate = fn(&Facts<'_>, &Proxy) -> Option<Step>;
 
 /// All of them.
-const GATES: [Gate; 12] = [
+const GATES: [Gate; 13] = [
     deleting,
     owner,
     suspended,
@@ -34,6 +34,7 @@ const GATES: [Gate; 12] = [
     attempts,
     drift_damping,
     refusal,
+    timing::gate,
     proxy_status,
     instance,
     limit,

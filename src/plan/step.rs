@@ -157,6 +157,31 @@ pub enum Cause {
         /// When it is put right.
         at: Timestamp,
     },
+    /// No window is open, or none for as long as a change takes.
+    WaitingForWindow {
+        /// How long a change takes, as far as is known.
+        takes: Duration,
+        /// When it may start, if that is known.
+        next: Option<Timestamp>,
+    },
+    /// A freeze of the operator's calendar is in force.
+    Frozen {
+        /// Why.
+        reason: String,
+        /// When it may start, if that is known.
+        next: Option<Timestamp>,
+    },
+    /// There is no calendar, though there should be one; why.
+    WithoutCalendar(String),
+    /// Nobody has approved the plan yet.
+    WaitingForApproval {
+        /// Its id.
+        plan: String,
+        /// What it does.
+        order: Order,
+        /// When it may start at the earliest, where that is not now.
+        next: Option<Timestamp>,
+    },
     /// The resource is suspended.
     Suspended,
     /// The resource is being deleted.
@@ -263,7 +288,10 @@ impl Cause {
             }
             Self::WaitingForCalls(at) => Some(End::TurnAt(*at)),
             Self::ConfirmingAbsence(at) => Some(End::NotBefore(*at)),
-            Self::OutcomeUnknown(at)
+            Self::WaitingForWindow { next: at, .. }
+            | Self::Frozen { next: at, .. }
+            | Self::WaitingForApproval { next: at, .. }
+            | Self::OutcomeUnknown(at)
             | Self::JobAbandoned(_, at)
             | Self::Passing(_, at)
             | Self::Blocked(_, at) => at.map(End::NotBefore),
@@ -278,6 +306,7 @@ impl Cause {
             | Self::WaitingForInstance
             | Self::WaitingForLimit(_)
             | Self::Damped { .. }
+            | Self::WithoutCalendar(_)
             | Self::Suspended
             | Self::Deleting
             | Self::WaitingForCredentials(..)
@@ -322,6 +351,9 @@ impl Cause {
             Self::WaitingForLimit(Limit::Halted { .. }) => Reason::RolloutHalted,
             Self::WaitingForLimit(Limit::Concurrent { .. } | Limit::Hourly { .. })
             | Self::WaitingForCalls(_) => Reason::WaitingForBudget,
+            Self::WaitingForWindow { .. } => Reason::WaitingForWindow,
+            Self::Frozen { .. } | Self::WithoutCalendar(_) => Reason::ChangeFreeze,
+            Self::WaitingForApproval { .. } => Reason::WaitingForApproval,
             Self::Suspended | Self::Deleting => Reason::Suspended,
             Self::WaitingForCredentials(..) => Reason::WaitingForCredentials,
             Self::ConfirmingAbsence(_) => Reason::ConfirmingAbsence,

@@ -99,6 +99,8 @@ fn recorded(
             || old?.proxy_status.clone(),
             |proxy| Some(proxy.status.word().to_owned()),
         ),
+        // The record of a change takes the place of its plan.
+        plan: record.plan.clone().filter(|_| record.change.is_none()),
         change: record.change.as_ref().map(Change::stored),
         last_change: record.last.clone(),
         failures: record.failures.clone(),

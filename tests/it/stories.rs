@@ -49,3 +49,4 @@ mod templating;
 mod traces;
 mod watches;
 mod waves;
+mod windows;

@@ -117,6 +117,8 @@ fn specimen(now: Moment) -> TaurusProxyPortStatus {
         address: None,
         proxy_name: None,
         proxy_status: None,
+        // Only those have one that say something about the time of changes, which takes a definition of this release.
+        plan: None,
         change: Some(ChangeRecord {
             id: id.clone(),
             from_port: 3306,

@@ -13,6 +13,7 @@ use crate::{
     },
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{directory::sweep, permits::Trace},
+    model::ResourceName,
     plan::{
         Decision,
         facts::Observed,
@@ -42,6 +43,10 @@ impl Pass<'_> {
             permit.count(decision.step.goes_on() && !self.is_overdue(&decision.record));
         }
         self.queue_up(desired, &decision.step);
+        let waits = decision.record.plan.is_some();
+        let asker = self.asker();
+        let name = ResourceName::new(&asker.namespace, &asker.name);
+        self.context.waiting.note(name, waits);
         self.memory.failures = 0;
         let delay = match decision.step {
             // All resources of an instance come at the same time, and share the list.

@@ -64,8 +64,7 @@ impl Intents {
                 management_policy: None,
                 suspend: None,
                 change_timeout: None,
-                service: None,
-                config_map: None,
+                ..TaurusProxyPortSpec::default()
             },
             status: None,
         };

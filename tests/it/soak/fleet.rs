@@ -93,8 +93,7 @@ impl Place {
                 management_policy: None,
                 suspend: None,
                 change_timeout: None,
-                service: None,
-                config_map: None,
+                ..TaurusProxyPortSpec::default()
             },
             status: None,
         }

@@ -87,8 +87,7 @@ impl World {
                 management_policy: None,
                 suspend: None,
                 change_timeout: None,
-                service: None,
-                config_map: None,
+                ..TaurusProxyPortSpec::default()
             },
             status: None,
         }
