@@ -20,6 +20,9 @@ pub enum Operation {
     Tasks,
     /// A token of IAM.
     Token,
+    /// One page of the project's instances. The operator never asks for it, and has no figures of it; its tools do.
+    #[strum(disabled)]
+    ListInstances,
 }
 
 impl Operation {
@@ -31,6 +34,7 @@ impl Operation {
             Self::Job => "the job",
             Self::Tasks => "the task list",
             Self::Token => "the token",
+            Self::ListInstances => "the list of instances",
         }
     }
 }
