@@ -75,6 +75,8 @@ pub enum Verb {
     AbandonJob(AbandonArguments),
     /// Check manifests without a cluster: the definition's own schema and rules, and two resources for one proxy.
     Lint(LintArguments),
+    /// Print manifests for proxies that exist, in the cloud or in a Terraform state; applying them changes nothing.
+    Import(Box<ImportArguments>),
 }
 
 /// What is shown.
@@ -135,6 +137,53 @@ pub struct AbandonArguments {
     /// Don't ask.
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// What is imported.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ImportArguments {
+    /// Project whose proxies are read; may be given more than once.
+    #[arg(long = "project", value_name = "ID", required = true)]
+    pub projects: Vec<String>,
+    /// Instance whose proxies are read; without it, all of the project. May be given more than once.
+    #[arg(long = "instance", value_name = "ID")]
+    pub instances: Vec<String>,
+    /// Region of the projects.
+    #[arg(long, value_name = "ID")]
+    pub region: Option<String>,
+    /// Address of the TaurusDB API in place of the region's, for private clouds.
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Address of the IAM API in place of the region's.
+    #[arg(long, value_name = "URL")]
+    pub iam_endpoint: Option<String>,
+    /// Also call these addresses by plain http: credentials then cross the network in the clear.
+    #[arg(long)]
+    pub allow_http: bool,
+    /// File with further certificate authorities for the cloud, in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub extra_ca: Option<String>,
+    /// Secret of the namespace to read the cloud with; without it, the environment, as Terraform's provider reads it.
+    #[arg(long, value_name = "NAME")]
+    pub secret: Option<String>,
+    /// Secret that the manifests name; without it, that of --secret, or none.
+    #[arg(long, value_name = "NAME")]
+    pub credentials_ref: Option<String>,
+    /// Read a Terraform state, or what `terraform show -json` prints, in place of the cloud.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["instances", "resume"])]
+    pub from_tfstate: Option<PathBuf>,
+    /// Write a file for each manifest and a kustomization into this folder; a file that differs is kept.
+    #[arg(long, value_name = "FOLDER")]
+    pub split: Option<PathBuf>,
+    /// Keep in this file how far it came, and go on there if it exists.
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
+    /// How many calls a minute may be made, at least 10; an operator with the same key has its own count.
+    #[arg(long, value_name = "COUNT", default_value_t = 60)]
+    pub calls_per_minute: u32,
+    /// Ask no cluster which proxies are managed already.
+    #[arg(long)]
+    pub no_cluster: bool,
 }
 
 /// What is checked.

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod confirm;
 pub mod failure;
 pub mod format;
+pub mod import;
 pub mod lint;
 pub mod resource;
 pub mod status;
@@ -47,6 +48,7 @@ pub async fn run(cli: Cli, around: &mut Surroundings<'_>) -> Result<Ending, Fail
         Verb::Retry(arguments) => verbs::retry(&global, &arguments, around).await,
         Verb::Suspend(arguments) => verbs::suspend(&global, &arguments, around).await,
         Verb::Resume(arguments) => verbs::resume(&global, &arguments, around).await,
+        Verb::Import(arguments) => import::run(&global, &arguments, around).await,
         Verb::Lint(arguments) => lint::run(&global, &arguments, around),
         Verb::AbandonJob(arguments) => verbs::abandon_job(&global, &arguments, around).await,
     }

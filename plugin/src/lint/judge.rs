@@ -66,7 +66,8 @@ pub struct Judge {
 impl Judge {
     /// Compiles the definition of this release.
     pub fn new() -> Result<Self, Failure> {
-        let unusable = |why: String| Failure::Output(format!("the definition can't be used: {why}"));
+        let unusable =
+            |why: String| Failure::Output(format!("the definition can't be used: {why}"));
         let text = crd::printed::yaml(&crd::definition());
         let text = text.map_err(|error| unusable(error.to_string()))?;
         let documents = yaml::documents(&text).map_err(|error| unusable(error.to_string()))?;
