@@ -65,6 +65,8 @@ pub enum Format {
 pub enum Verb {
     /// Show the fleet, what is not settled first, or all about one resource.
     Status(StatusArguments),
+    /// Show what the operator would change and what that touches; 2 is the exit code where something would change.
+    Plan(PlanArguments),
     /// Look now, and end once what only a person may end: `JobFailed`, `VerificationFailed`, `AttemptsVoid`, `DriftContested`.
     Retry(Targets),
     /// Start no further change; a running one is followed to its end.
@@ -77,6 +79,8 @@ pub enum Verb {
     Lint(LintArguments),
     /// Print manifests for proxies that exist, in the cloud or in a Terraform state; applying them changes nothing.
     Import(Box<ImportArguments>),
+    /// Print the completions of a shell for `kubectl-taurus_port`.
+    Completion(CompletionArguments),
 }
 
 /// What is shown.
@@ -96,6 +100,17 @@ pub struct StatusArguments {
     /// Namespace that the operator runs in, to tell its release and leader.
     #[arg(long, value_name = "NAME", default_value = "taurus-system")]
     pub operator_namespace: String,
+}
+
+/// What is planned.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PlanArguments {
+    /// The resources as they stand; without names, all of the namespace, or with -A of all namespaces.
+    #[arg(value_name = "NAME", conflicts_with = "files")]
+    pub names: Vec<String>,
+    /// Manifests that are not applied yet: files, folders, or `-` for standard input.
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }
 
 /// The resources that a verb is for.
@@ -137,6 +152,13 @@ pub struct AbandonArguments {
     /// Don't ask.
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// Whose completions.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionArguments {
+    /// The shell.
+    pub shell: clap_complete::Shell,
 }
 
 /// What is imported.

@@ -6,11 +6,15 @@
 
 pub mod cli;
 pub mod cluster;
+pub mod completion;
 pub mod confirm;
 pub mod failure;
 pub mod format;
 pub mod import;
 pub mod lint;
+#[cfg(test)]
+mod page;
+pub mod plan;
 pub mod resource;
 pub mod status;
 pub mod surroundings;
@@ -28,6 +32,8 @@ pub enum Ending {
     Done,
     /// What was looked at has faults, which were printed: 1.
     Faults,
+    /// Something would change: 2.
+    Changes,
 }
 
 impl Ending {
@@ -36,6 +42,7 @@ impl Ending {
         match self {
             Self::Done => 0,
             Self::Faults => 1,
+            Self::Changes => 2,
         }
     }
 }
@@ -45,6 +52,8 @@ pub async fn run(cli: Cli, around: &mut Surroundings<'_>) -> Result<Ending, Fail
     let Cli { global, verb } = cli;
     match verb {
         Verb::Status(arguments) => status::run(&global, &arguments, around).await,
+        Verb::Completion(arguments) => completion::print(&arguments, around).map(|()| Ending::Done),
+        Verb::Plan(arguments) => plan::run(&global, &arguments, around).await,
         Verb::Retry(arguments) => verbs::retry(&global, &arguments, around).await,
         Verb::Suspend(arguments) => verbs::suspend(&global, &arguments, around).await,
         Verb::Resume(arguments) => verbs::resume(&global, &arguments, around).await,

@@ -19,7 +19,7 @@ use crate::{
     format,
     surroundings::Surroundings,
 };
-pub use files::{Manifest, Source};
+pub use files::{Manifest, Source, manifests, read};
 use judge::{Fault, Judge};
 
 /// A fault, with its place.
@@ -57,7 +57,7 @@ pub fn run(
     arguments: &LintArguments,
     around: &mut Surroundings<'_>,
 ) -> Result<Ending, Failure> {
-    let sources = files::read(&arguments.files, around.input)?;
+    let sources = read(&arguments.files, around.input)?;
     let report = check(&sources)?;
     match global.output {
         Some(Format::Json) => around.out.write_all(format::json(&report)?.as_bytes())?,
@@ -75,13 +75,13 @@ pub fn run(
 pub fn check(sources: &[Source]) -> Result<Report, Failure> {
     let judge = Judge::new()?;
     let mut report = Report::default();
-    let mut manifests = Vec::new();
+    let mut all = Vec::new();
     for source in sources {
-        let (found, unreadable) = files::manifests(source);
+        let (found, unreadable) = manifests(source);
         report.faults.extend(unreadable);
-        manifests.extend(found);
+        all.extend(found);
     }
-    let (ours, others): (Vec<Manifest>, Vec<Manifest>) = manifests
+    let (ours, others): (Vec<Manifest>, Vec<Manifest>) = all
         .into_iter()
         .partition(|manifest| judge::is_ours(&manifest.value));
     report.resources = ours.len();

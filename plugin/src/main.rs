@@ -1,21 +1,42 @@
 //! Parses the command line, finds out where it runs, and does what is asked for.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
     process::ExitCode,
 };
 
 use clap::Parser as _;
 use jiff::Timestamp;
 use taurus_port_plugin::{
+    Ending,
     cli::Cli,
-    run,
+    completion, run,
     surroundings::{Surroundings, Terminal},
 };
 
+/// What is asked for, by the name under which the program is called.
+enum Task {
+    Run(Box<Cli>),
+    /// kubectl asks for completions of these words.
+    Complete(Vec<String>),
+}
+
+impl Task {
+    fn of_command_line() -> Result<Self, clap::Error> {
+        let mut words = std::env::args();
+        let program = words.next().unwrap_or_default();
+        let name = Path::new(&program).file_stem();
+        if name.is_some_and(|name| name == completion::NAME) {
+            return Ok(Self::Complete(words.collect()));
+        }
+        Cli::try_parse().map(|cli| Self::Run(Box::new(cli)))
+    }
+}
+
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let task = match Task::of_command_line() {
+        Ok(task) => task,
         Err(error) => {
             let _ = error.print();
             // As kubectl: 2 means that something would change.
@@ -38,7 +59,15 @@ fn main() -> ExitCode {
         variable: &|name| std::env::var(name).ok(),
     };
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(async { run(cli, &mut around).await }),
+        Ok(runtime) => runtime.block_on(async {
+            match task {
+                Task::Run(cli) => run(*cli, &mut around).await,
+                Task::Complete(words) => {
+                    let answered = completion::answer(&words, &mut around).await;
+                    answered.map(|()| Ending::Done)
+                }
+            }
+        }),
         Err(error) => Err(error.into()),
     };
     let ended = ended.and_then(|ending| Ok(around.out.flush().map(|()| ending)?));
@@ -62,6 +91,6 @@ fn terminal() -> Terminal {
     Terminal {
         columns: is_terminal.then(|| usize::from(out.size().1)),
         colours: is_terminal && !dumb && !uncoloured,
-        can_ask: std::io::IsTerminal::is_terminal(&io::stdin()),
+        can_ask: io::stdin().is_terminal(),
     }
 }

@@ -25,7 +25,8 @@ use crate::{
     status::name_of,
     surroundings::Surroundings,
 };
-use owners::appliers_of_suspend;
+use owners::appliers_of;
+pub use owners::is_applied;
 use targets::Target;
 
 /// Who writes. It does not begin with `kubectl`: Flux takes away what such managers have set.
@@ -107,7 +108,7 @@ pub async fn resume(
     )?;
     let mut outcomes = Vec::new();
     for target in &targets {
-        let appliers = appliers_of_suspend(&target.object);
+        let appliers = appliers_of(&target.object, "suspend");
         let done = if !target.summary.suspended {
             Ok("is not suspended".to_owned())
         } else if !appliers.is_empty() && !arguments.force_conflicts {

@@ -141,11 +141,7 @@ impl Connector {
     }
 
     /// A client for a subject, with its proxy and instance left aside; all that the service offers can be read with it.
-    pub fn open(
-        &self,
-        subject: &Subject,
-        credential: Credential,
-    ) -> Result<HttpCloud, CloudError> {
+    pub fn open(&self, subject: &Subject, credential: Credential) -> Result<HttpCloud, CloudError> {
         let endpoint = match (&subject.endpoint, &subject.region) {
             (Some(address), _) => self.allow.check_field(Field::Endpoint, address)?,
             (None, Some(region)) => {

@@ -13,7 +13,11 @@ use super::{
     manifest::{Manifest, Settings, manifest_of, with_whole_id},
     split::Written,
 };
-use crate::{failure::Failure, format, lint::judge::Judge};
+use crate::{
+    failure::Failure,
+    format,
+    lint::{judge::Judge, yaml},
+};
 
 /// So many of a kind are named.
 const NAMED: usize = 20;
@@ -83,11 +87,8 @@ pub fn sorted_out(
             continue;
         };
         let manifest = manifest_of(&proxy, port, settings)?;
-        match judge.faults(&manifest.object, None).first() {
-            Some(fault) => {
-                let why = format!("{}: {}: {}", proxy.named(), fault.field, fault.message);
-                report.skipped.push(why);
-            }
+        match fault_of(&judge, &manifest) {
+            Some(why) => report.skipped.push(format!("{}: {why}", proxy.named())),
             None => named
                 .entry(manifest.name.clone())
                 .or_default()
@@ -117,6 +118,18 @@ pub fn sorted_out(
         list.sort();
     }
     Ok((manifests, report))
+}
+
+/// Why a manifest would not be taken as it is meant: read as kubectl reads it, and judged as the API server does.
+fn fault_of(judge: &Judge, manifest: &Manifest) -> Option<String> {
+    let read = yaml::documents(&manifest.text).ok();
+    let read = read.and_then(|mut read| read.pop());
+    let Some(read) = read.filter(|read| read.value == manifest.object) else {
+        return Some("it can't be written as YAML".to_owned());
+    };
+    let faults = judge.faults(&read.value, None);
+    let fault = faults.first()?;
+    Some(format!("{}: {}", fault.field, fault.message))
 }
 
 /// As `lint` tells proxies apart.

@@ -3,13 +3,20 @@
 //! Relies on `cel` for the language. Durations are numbers here, of seconds: the rules only compare them. Promises to run each rule of the
 //! definition, and to know when it can't: then there is no judge at all, never one that passes over a rule.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use cel::{Context, Program, Value as Cel};
+use cel::{Context, Env, Program, Value as Cel};
 use serde_json::Value;
 
 use super::judge::Fault;
 use crate::failure::Failure;
+
+/// So many texts are remembered of a rule; patterns are compiled with each run.
+const REMEMBERED: usize = 4096;
 
 /// The rules of a part of the schema, and of what it holds.
 pub struct Rules {
@@ -19,6 +26,9 @@ pub struct Rules {
 
 struct Rule {
     program: Program,
+    language: Arc<Env>,
+    /// Whether it held for texts that it was run on. Those of many objects are the same: regions, projects, Secrets.
+    known: RefCell<HashMap<String, bool>>,
     /// Whether it compares with the object before.
     compares: bool,
     message: String,
@@ -30,10 +40,18 @@ struct Rule {
 impl Rules {
     /// Compiles the rules of a schema.
     pub fn new(schema: &Value) -> Result<Self, Failure> {
+        Self::within(schema, &Arc::new(Env::stdlib()))
+    }
+
+    fn within(schema: &Value, language: &Arc<Env>) -> Result<Self, Failure> {
         let rules = schema
             .get("x-kubernetes-validations")
             .and_then(Value::as_array);
-        let own: Result<Vec<Rule>, Failure> = rules.into_iter().flatten().map(Rule::new).collect();
+        let own: Result<Vec<Rule>, Failure> = rules
+            .into_iter()
+            .flatten()
+            .map(|rule| Rule::new(rule, language))
+            .collect();
         let mut fields = BTreeMap::new();
         for (name, schema) in schema
             .get("properties")
@@ -41,7 +59,7 @@ impl Rules {
             .into_iter()
             .flatten()
         {
-            let rules = Self::new(schema)?;
+            let rules = Self::within(schema, language)?;
             if !rules.is_empty() {
                 fields.insert(name.clone(), rules);
             }
@@ -50,7 +68,7 @@ impl Rules {
             let rules = schema
                 .get(within)
                 .filter(|schema| schema.is_object())
-                .map(Self::new)
+                .map(|schema| Self::within(schema, language))
                 .transpose()?;
             if rules.is_some_and(|rules| !rules.is_empty()) {
                 return Err(unusable(&format!(
@@ -100,7 +118,7 @@ impl Rules {
 }
 
 impl Rule {
-    fn new(rule: &Value) -> Result<Self, Failure> {
+    fn new(rule: &Value, language: &Arc<Env>) -> Result<Self, Failure> {
         let text = |name: &str| {
             rule.get(name)
                 .and_then(Value::as_str)
@@ -118,6 +136,8 @@ impl Rule {
         }
         Ok(Self {
             compares,
+            language: Arc::clone(language),
+            known: RefCell::default(),
             message: Some(text("message"))
                 .filter(|message| !message.is_empty())
                 .unwrap_or_else(|| format!("failed rule: {source}")),
@@ -127,9 +147,25 @@ impl Rule {
         })
     }
 
-    /// A rule that can't be worked out does not hold, as on the API server.
     fn holds(&self, value: &Value, before: Option<&Value>) -> bool {
-        let mut context = Context::default();
+        let (Value::String(text), false) = (value, self.compares) else {
+            return self.is_true(value, before);
+        };
+        if let Some(known) = self.known.borrow().get(text) {
+            return *known;
+        }
+        let holds = self.is_true(value, before);
+        let mut known = self.known.borrow_mut();
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(text.clone(), holds);
+        holds
+    }
+
+    /// A rule that can't be worked out does not hold, as on the API server.
+    fn is_true(&self, value: &Value, before: Option<&Value>) -> bool {
+        let mut context = Context::with_env(Arc::clone(&self.language));
         let declared = context.add_function("duration", |text: Arc<String>| seconds(&text));
         context.add_variable_from_value("self", cel_of(value));
         if let Some(before) = before {
@@ -169,7 +205,7 @@ fn cel_of(value: &Value) -> Cel {
         Value::String(text) => Cel::String(Arc::new(text.clone())),
         Value::Array(items) => Cel::List(Arc::new(items.iter().map(cel_of).collect())),
         Value::Object(fields) => {
-            let fields: std::collections::HashMap<String, Cel> = fields
+            let fields: HashMap<String, Cel> = fields
                 .iter()
                 .map(|(name, value)| (name.clone(), cel_of(value)))
                 .collect();

@@ -7,15 +7,21 @@ use super::MANAGER;
 /// Managers that apply whole manifests, though their operation is `Update`.
 const APPLY_BY_UPDATE: [&str; 2] = ["kubectl-client-side-apply", "argocd-controller"];
 
-/// Those that set `spec.suspend` out of a manifest, and would set it again.
-pub fn appliers_of_suspend(object: &DynamicObject) -> Vec<String> {
+/// Whether a manifest has set a field of the spec, so that it goes with the manifest's.
+pub fn is_applied(object: &DynamicObject, field: &str) -> bool {
+    !appliers_of(object, field).is_empty()
+}
+
+/// Those that set a field of the spec out of a manifest, and would set it again.
+pub fn appliers_of(object: &DynamicObject, field: &str) -> Vec<String> {
+    let place = format!("/f:spec/f:{field}");
     let applies = |manager: &str, operation: &str| {
         manager != MANAGER && (operation == "Apply" || APPLY_BY_UPDATE.contains(&manager))
     };
     let entries = object.managed_fields().iter();
     let owns = entries.filter(|entry| {
         let fields = entry.fields_v1.as_ref();
-        fields.is_some_and(|fields| fields.0.pointer("/f:spec/f:suspend").is_some())
+        fields.is_some_and(|fields| fields.0.pointer(&place).is_some())
     });
     let owners = owns.filter_map(|entry| {
         let manager = entry.manager.as_deref()?;
@@ -45,7 +51,8 @@ mod tests {
             ]}
         }))
         .unwrap();
-        let appliers = appliers_of_suspend(&object);
+        let appliers = appliers_of(&object, "suspend");
+        assert!(is_applied(&object, "port") && !is_applied(&object, "region"));
         assert_eq!(
             appliers,
             ["kustomize-controller", "kubectl-client-side-apply"]

@@ -108,8 +108,8 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         use Operation::{
-            Change, DeleteTask, Domains, IdToken, Instance, Instances, Job, List, MachineKeys, MetadataToken,
-            Other, Projects, SecurityToken, Tasks, Token, Users,
+            Change, DeleteTask, Domains, IdToken, Instance, Instances, Job, List, MachineKeys,
+            MetadataToken, Other, Projects, SecurityToken, Tasks, Token, Users,
         };
         let segments: Vec<&str> = path.split('/').collect();
         let (operation, project, instance, proxy) = match (method.as_str(), segments.as_slice()) {

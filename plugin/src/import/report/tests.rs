@@ -162,3 +162,17 @@ fn a_file_that_was_edited_is_kept_and_the_kustomization_names_all() {
     assert!(write(&[4]).kustomization_kept);
     assert_eq!(read("kustomization.yaml"), "mine");
 }
+
+#[test]
+fn ids_that_look_like_numbers_stay_texts_for_kubectl() {
+    for project in [
+        "12345678901234567890123456789012",
+        "01234567012345670123456701234567",
+        "1234567890123456789012345678901e",
+    ] {
+        let mut one = found("x", &proxy(1), Some(3307));
+        one.project = project.to_owned();
+        let (manifests, report) = sorted_out(vec![one], &BTreeSet::new(), &settings()).unwrap();
+        assert_eq!(manifests.len(), 1, "{project}: {report:?}");
+    }
+}

@@ -13,7 +13,8 @@ async fn list(client: &Client, query: &str) -> Reply {
 fn ids(reply: &Reply) -> Vec<String> {
     let json = reply.json();
     let rows = json["instances"].as_array().unwrap().iter();
-    rows.map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+    rows.map(|row| row["id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -52,7 +53,11 @@ async fn pages_follow_each_other_and_end() {
     found.dedup();
     assert_eq!(total, Value::from(found.len()), "each once");
     for limit in ["0", "101", "x"] {
-        assert_eq!(list(&client, &format!("?limit={limit}")).await.status, 400, "{limit}");
+        assert_eq!(
+            list(&client, &format!("?limit={limit}")).await.status,
+            400,
+            "{limit}"
+        );
     }
 }
 
