@@ -36,6 +36,16 @@ pub async fn run(
     arguments: &ImportArguments,
     around: &mut Surroundings<'_>,
 ) -> Result<Ending, Failure> {
+    let secret = arguments
+        .credentials_ref
+        .clone()
+        .or_else(|| arguments.secret.clone());
+    let is_private = arguments.endpoint.is_some() || arguments.iam_endpoint.is_some();
+    if is_private && secret.is_none() {
+        let text =
+            "resources with an address of their own have to name a Secret: give --credentials-ref";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let cluster = if arguments.no_cluster {
         None
     } else {
@@ -49,10 +59,6 @@ pub async fn run(
         Some(file) => (tfstate::read(file, arguments)?, Vec::new()),
         None => cloud::read(cluster.as_ref(), arguments, around).await?,
     };
-    let secret = arguments
-        .credentials_ref
-        .clone()
-        .or_else(|| arguments.secret.clone());
     let settings = manifest::Settings {
         namespace: global.namespace.clone(),
         secret,

@@ -175,6 +175,8 @@ async fn a_run_that_breaks_off_tells_and_the_next_one_goes_on() {
     let file = folder.path().join("progress.json");
     let run = || {
         let more = [
+            "--credentials-ref",
+            "keys",
             "--resume",
             file.to_str().unwrap(),
             "--no-cluster",
@@ -225,7 +227,12 @@ async fn a_refused_key_ends_the_run_at_once_and_is_not_shown() {
         ("HW_SECRET_KEY", "a-wrong-secret-key"),
     ];
     let url = simulator.url();
-    let refused = place.plugin_with(place.plane.kubeconfig(), &arguments(&url, &[]), "", &wrong);
+    let refused = place.plugin_with(
+        place.plane.kubeconfig(),
+        &arguments(&url, &["--credentials-ref", "keys"]),
+        "",
+        &wrong,
+    );
     assert_eq!((refused.code, refused.out.as_str()), (1, ""));
     assert!(
         refused.err.contains(sample::PROJECT) && !refused.err.contains("a-wrong-secret-key"),

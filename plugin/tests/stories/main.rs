@@ -16,4 +16,5 @@ mod plan;
 mod plane;
 mod scale;
 mod status;
+mod terminal;
 mod verbs;

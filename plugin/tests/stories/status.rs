@@ -55,16 +55,14 @@ async fn kubectl_finds_the_plugin_and_the_fleet_is_shown_with_what_is_not_settle
 #[taurus_needs::test]
 async fn one_resource_is_shown_with_its_advice_and_its_neighbours() {
     let place = Place::new().await;
+    // An instance that no other story has: all namespaces are looked at.
+    let instance = taurus_sim::Fleet::numbered_instance(1234);
+    let stock = json!({"instanceID": instance});
     place
-        .make("stock", json!({}), status("Stalled", "PortRejected", 3306))
+        .make("stock", stock, status("Stalled", "PortRejected", 3306))
         .await;
-    place
-        .make(
-            "other",
-            json!({"proxyID": taurus_sim::sample::OTHER_PROXY}),
-            json!({}),
-        )
-        .await;
+    let other = json!({"instanceID": instance, "proxyID": taurus_sim::sample::OTHER_PROXY});
+    place.make("other", other, json!({})).await;
     let shown = place.plugin(&["status", "stock"]).good();
     assert!(
         shown.contains("Stalled, PortRejected") && shown.contains("set another port"),
