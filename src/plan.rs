@@ -195,7 +195,9 @@ fn idle(facts: &Facts<'_>) -> Step {
         return vet(facts, proxy);
     }
     if port == facts.desired.port.get() {
-        let doubt = gates::just_failed(facts).or_else(|| gates::list_behind(facts, port));
+        let doubt = gates::just_failed(facts)
+            .or_else(|| gates::list_behind(facts, port))
+            .or_else(|| gates::last_change(facts, proxy));
         return doubt.unwrap_or(Step::Rest);
     }
     gates::hold(facts, proxy).unwrap_or_else(|| {
@@ -238,6 +240,7 @@ fn vet(facts: &Facts<'_>, proxy: &Proxy) -> Step {
     }
     gates::tasks(facts, proxy)
         .or_else(|| gates::instance(facts, proxy))
+        .or_else(|| gates::failed_lately(facts, proxy))
         .unwrap_or(Step::Advance(Progress::Vetted))
 }
 
@@ -273,7 +276,8 @@ fn with_port(facts: &Facts<'_>) -> Record {
     };
     let wanted = facts.desired.port.get();
     let in_place = proxy.port == Some(wanted);
-    if in_place && gates::list_behind(facts, wanted).is_some() {
+    let is_behind = in_place && gates::list_behind(facts, wanted).is_some();
+    if is_behind || gates::last_change(facts, proxy).is_some() {
         return record;
     }
     record.port = proxy.port.or(record.port);

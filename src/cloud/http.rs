@@ -201,6 +201,14 @@ impl HttpCloud {
     }
 }
 
+/// The time since which tasks are asked for, where the cloud told its own time just before `now`: by a clock that is ahead, it may be in
+/// the cloud's future, and nothing would have been created since.
+pub fn since_by_the_cloud(since: Timestamp, told: Option<Timestamp>, now: Moment) -> Timestamp {
+    let ahead = told.map(|told| now.since(told));
+    let by_the_cloud = ahead.and_then(|ahead| since.checked_sub(ahead).ok());
+    by_the_cloud.unwrap_or(since)
+}
+
 impl Cloud for HttpCloud {
     fn turn(
         &self,
@@ -272,10 +280,7 @@ impl Cloud for HttpCloud {
             let began = self.reads.clock.now();
             let told = self.walk(Tasks::Pending, &mut found, began).await?;
             let after_pending = self.reads.clock.now();
-            // By this machine's clock it may be in the cloud's future, and nothing would have been created since.
-            let ahead = told.map(|told| after_pending.since(told));
-            let by_the_cloud = ahead.and_then(|ahead| since.checked_sub(ahead).ok());
-            let since = by_the_cloud.unwrap_or(since);
+            let since = since_by_the_cloud(since, told, after_pending);
             let (mut running, mut recent) = (paging::Rows::default(), paging::Rows::default());
             let (_, cloud_time) = futures::try_join!(
                 self.walk(Tasks::Running, &mut running, began),

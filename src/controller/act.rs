@@ -3,7 +3,7 @@
 //! Nothing happens between the last check and the request, which are one call of the line, and nothing between the answer and
 //! the first try to record the job id.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kube::ResourceExt as _;
 
@@ -87,6 +87,12 @@ pub fn intended(id: ChangeId, order: &Order, desired: &Desired, now: Moment) -> 
 /// How often an intent is written, where others write the resource meanwhile and nothing changes that the order rests on.
 const MOST_VIEWS: u32 = 3;
 
+/// For how long the look must still be good when the connection is open: a record that is sure to be withdrawn is not written.
+const LEFT_FOR_THE_INTENT: Duration = Duration::from_secs(1);
+
+/// Said where a connection opened too late for what was seen.
+const OPENED_LATE: &str = "opening the connection for the change, together with the reads before it, took longer than what was seen is good     for: the cloud or the network to it is slow; it is tried again; if this lasts, check the network to the cloud";
+
 /// Carries out an order. `object` is what it was decided on, and becomes what was last written; `looked_at` is when the look
 /// that it rests on began.
 pub async fn change(
@@ -102,6 +108,10 @@ pub async fn change(
         Ok(line) => line,
         Err(error) => return Ok(Acted::without_intent(Outcome::NotSent(error))),
     };
+    if leaves_too_little(bench.clock.now(), looked_at, bench.pace) {
+        let error = CloudError::local(Meaning::Slow, OPENED_LATE);
+        return Ok(Acted::without_intent(Outcome::NotSent(error)));
+    }
     let Ok(port) = crate::model::Port::new(change.to.into()) else {
         let error = CloudError::local(
             Meaning::Rejected,
@@ -222,4 +232,30 @@ impl Bench<'_> {
 pub(super) fn is_same_ground(before: &TaurusProxyPort, after: &TaurusProxyPort) -> bool {
     let wishes = |object: &TaurusProxyPort| read::read(object).ok();
     wishes(before) == wishes(after) && Record::of(before) == Record::of(after)
+}
+
+/// Whether a look that began then is too old to be followed by an intent and a request, by either clock.
+fn leaves_too_little(now: Moment, looked_at: Moment, pace: &Pace) -> bool {
+    let age = now.elapsed(looked_at.uptime).max(now.since(looked_at.wall));
+    age.saturating_add(LEFT_FOR_THE_INTENT) > pace.look_good_for
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn no_intent_is_written_that_could_only_be_withdrawn() {
+        let at = |wall: i64, uptime: u64| {
+            let wall = Timestamp::from_second(1_800_000_000 + wall).unwrap();
+            Moment::new(wall, Duration::from_secs(uptime))
+        };
+        let late = |wall, uptime| leaves_too_little(at(wall, uptime), at(0, 100), &Pace::real());
+        assert!(!late(29, 129));
+        assert!(late(29, 130), "a connection of 24 s after reads of 6 s");
+        assert!(late(30, 129), "the machine was paused");
+        assert!(!late(-3600, 110), "the wall clock was set back");
+    }
 }

@@ -235,6 +235,7 @@ impl Viewpoint<'_> {
                     tasks::unfinished(tasks, instance, &passed_over, self.now, self.pace);
                 observed.tasks_clear_in = unfinished.and_then(|unfinished| unfinished.clear_in);
                 observed.tasks = Seen::Known(unfinished.map(|unfinished| unfinished.task.clone()));
+                observed.failed_lately = tasks::failed_lately(tasks, instance, self.now, self.pace);
                 observed.passed_over =
                     tasks::counting_among(tasks, instance, self.abandoned, self.now, self.pace);
                 observed.tasks_since = Some(tasks.begun);

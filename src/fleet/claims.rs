@@ -84,7 +84,7 @@ impl Claims {
         let mut woken = Woken::new();
         if let Some(entry) = directory.remove(uid)
             && entry.contends
-            && entry.proof != Proof::Failed
+            && (entry.proof != Proof::Failed || owned.is_some())
         {
             directory.wake_rivals(&entry, &mut woken);
         }
@@ -92,9 +92,14 @@ impl Claims {
         woken
     }
 
-    /// The proxy of a resource was looked for with its own credentials, and seen, or it is known that they don't show it; gives those
-    /// for whom that may change something.
-    pub fn looked(&self, uid: &str, seen: bool) -> Woken {
+    /// The proxy of a resource was looked for with its own credentials, and at this uptime seen, or it is known that they don't show
+    /// it; gives those for whom that may change something.
+    ///
+    /// Credentials that show the proxy again, as when a Secret is back, may be those of its rivals too: these look again first.
+    pub fn looked(&self, uid: &str, seen: bool, uptime: Duration) -> Woken {
+        if seen {
+            self.directory().let_rivals_try_again(uid, uptime);
+        }
         self.prove(uid, |before| match before {
             _ if seen => Proof::Given,
             Proof::Open | Proof::Unclear(_) => Proof::Failed,

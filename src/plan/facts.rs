@@ -55,6 +55,9 @@ pub struct Observed {
     pub tasks: Seen<Option<Task>>,
     /// That task has completed, and counts for so much longer.
     pub tasks_clear_in: Option<Duration>,
+    /// A task of the instance came to nothing a short while ago: for so much longer the list of proxies may show a port that was taken
+    /// back.
+    pub failed_lately: Option<Duration>,
     /// The jobs that were given up and would hold the instance back otherwise.
     pub passed_over: Vec<JobId>,
     /// Since when the task list knows of what is at work.

@@ -25,7 +25,7 @@ use crate::{
 type Gate = fn(&Facts<'_>, &Proxy) -> Option<Step>;
 
 /// All of them.
-const GATES: [Gate; 11] = [
+const GATES: [Gate; 12] = [
     deleting,
     owner,
     suspended,
@@ -36,6 +36,7 @@ const GATES: [Gate; 11] = [
     proxy_status,
     instance,
     limit,
+    last_change,
     tasks,
 ];
 
@@ -74,8 +75,10 @@ pub fn list_behind(facts: &Facts<'_>, shown: u16) -> Option<Step> {
     if last.outcome != Outcome::Succeeded || changed == shown {
         return None;
     }
-    let age = facts.age(last.finished_at.0);
-    let left = facts.pace.list_lag.saturating_sub(age);
+    let left = facts
+        .pace
+        .list_lag
+        .saturating_sub(facts.age(last.finished_at.0));
     behind(facts, (shown, changed), left)
 }
 
@@ -237,6 +240,21 @@ pub fn instance(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     facts.observed.instance_taken.then_some(wait)
 }
 
+/// A process that has just begun knows the last change from the record alone: it may have been made a short while ago, and both lists
+/// lag behind it. A wall clock that was set makes it no older. Where another port is on record by now, a list has shown that since.
+pub fn last_change(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
+    let last = facts.record.last.as_ref()?;
+    let changed = u16::try_from(last.to_port).ok()?;
+    let shown = proxy.port.filter(|port| *port != changed)?;
+    let is_own = facts.session.verified.is_some();
+    if is_own || last.outcome != Outcome::Succeeded || facts.record.port != Some(changed) {
+        return None;
+    }
+    let known = facts.session.known_for(last.finished_at.0, facts.now)?;
+    let left = facts.pace.list_lag.saturating_sub(known);
+    behind(facts, (shown, changed), left)
+}
+
 fn limit(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     let limit = facts.observed.limit.clone()?;
     // It is woken when its turn has come.
@@ -251,6 +269,13 @@ pub fn tasks(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
         Seen::Known(None) => own_job(facts, proxy).or_else(|| given_up_job(facts)),
         Seen::Known(Some(task)) => Some(unfinished(facts, task)),
     }
+}
+
+/// Asked before a resource is vetted: what has failed may be a change from before it, and a list that lags still show its port.
+pub fn failed_lately(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
+    let in_place = proxy.port == Some(facts.desired.port.get());
+    let left = facts.observed.failed_lately.filter(|_| in_place)?;
+    Some(Step::Hold(Cause::Newcomer, left))
 }
 
 /// A task of the instance is at work, or has completed so lately that lists may lag behind it.

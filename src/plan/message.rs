@@ -202,8 +202,8 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             "job {job} was given up by annotation; watching the task list and the port before anything else"
         )),
         Cause::ListBehind { shown, changed, .. } => Message::plain(format!(
-            "the list of proxies shows port {shown}, though port {changed} was seen in place less than two minutes \
-             ago; the list is read again"
+            "the list of proxies shows port {shown}, though the last change brought port {changed}: a list may lag behind a change by two \
+             minutes, so it is read again before it is believed"
         )),
         Cause::WaitingForCalls(_) => Message::plain(
             "waiting for a free call of the cloud: the resources of this credential need more calls than the operator's \

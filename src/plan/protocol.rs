@@ -235,6 +235,16 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, of: Unresolved<
         };
     }
     match proxy.port {
+        Some(port)
+            if port == change.to
+                && let Some(left) = facts.observed.failed_lately =>
+        {
+            let believed = facts.now.uptime.saturating_add(left).max(end.at());
+            Step::Hold(
+                of.meanwhile(facts.shown_at(believed)),
+                left.min(pace.poll_longest),
+            )
+        }
         Some(port) if port != change.from && !end.is_ahead() => done(port),
         Some(port) if port != change.from => Step::Hold(meanwhile, pace.poll_longest),
         Some(_) if proxy.status != ProxyStatus::Active => not_active(facts, proxy, stuck),
@@ -314,14 +324,15 @@ pub fn nothing_to_do(now: Moment, pace: &Pace) -> Step {
     Step::Hold(Cause::Verifying(Some(until)), pace.poll_first)
 }
 
-/// Whether a list may show `port` only because it lags behind the change before this one: then it is no third port. By the wall
-/// clock, which may be wrong, and for no longer than lists lag by the monotonic one.
+/// Whether a list may show `port` only because it lags behind the change before this one: then it is no third port. For as long as
+/// lists lag since this process knows of that change, whatever the wall clock shows.
 fn is_echo(facts: &Facts<'_>, watch: &Watch, port: u16) -> bool {
     let lag = facts.pace.list_lag;
     let verified = facts.session.verified.as_deref();
     let own = verified.is_some_and(|own| facts.now.elapsed(own.at) < lag);
     let recorded = facts.record.last.as_ref().is_some_and(|last| {
-        last.from_port == i32::from(port) && facts.now.since(last.finished_at.0) < lag
+        let known = facts.session.known_for(last.finished_at.0, facts.now);
+        last.from_port == i32::from(port) && known.is_some_and(|known| known < lag)
     });
     facts.now.elapsed(watch.since) < lag && (own || recorded)
 }

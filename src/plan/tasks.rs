@@ -109,6 +109,26 @@ fn clear_in(task: &Task, cloud_now: Timestamp, pace: &Pace) -> Option<Duration> 
     Some(pace.list_lag.saturating_sub(age(ended, cloud_now)))
 }
 
+/// For how much longer lists may lag behind a task of `instance` that came to nothing, so that one may show a port that was taken
+/// back; nothing where there is none.
+pub fn failed_lately(
+    list: &TaskList,
+    instance: &InstanceId,
+    now: Moment,
+    pace: &Pace,
+) -> Option<Duration> {
+    let cloud_now = list.cloud_time.unwrap_or(now.wall);
+    let failed = list.tasks.iter().filter(|task| {
+        let elsewhere = task.instance.as_ref().is_some_and(|of| of != instance);
+        !elsewhere && matches!(task.state, JobState::Failed(_))
+    });
+    let left = failed.filter_map(|task| {
+        let ended = task.ended?;
+        Some(pace.list_lag.saturating_sub(age(ended, cloud_now)))
+    });
+    left.max().filter(|left| !left.is_zero())
+}
+
 /// Whether a task of `instance` has ended that was created at `since` or later.
 pub fn has_ended_since(list: &TaskList, instance: &InstanceId, since: Timestamp) -> bool {
     list.tasks.iter().any(|task| {
@@ -229,6 +249,30 @@ mod tests {
         );
         assert!(!holds_back(task("Completed", -600, Some(-120))));
         assert!(!holds_back(task("Completed", -600, None)));
+    }
+
+    #[test]
+    fn lists_may_lag_behind_a_task_that_has_just_failed() {
+        let left = |task: Task| {
+            let now = Moment::new(at(86_400), Duration::ZERO);
+            let list = TaskList {
+                tasks: vec![task],
+                cloud_time: Some(at(0)),
+                begun: None,
+            };
+            let left = failed_lately(&list, &instance('a'), now, &Pace::real());
+            left.map(|left| left.as_secs())
+        };
+        assert_eq!(left(task("Failed", -600, Some(-20))), Some(100));
+        assert_eq!(left(task("Canceled", -600, Some(5))), Some(120));
+        assert_eq!(left(task("Failed", -600, Some(-120))), None);
+        assert_eq!(left(task("Failed", -600, None)), None);
+        assert_eq!(left(task("Completed", -600, Some(-20))), None);
+        let elsewhere = Task {
+            instance: Some(instance('b')),
+            ..task("Failed", -600, Some(-20))
+        };
+        assert_eq!(left(elsewhere), None);
     }
 
     #[test]

@@ -111,6 +111,31 @@ fn who_trusts_a_recorded_time_is_caught_when_the_wall_clock_has_jumped() {
 }
 
 #[derive(Debug)]
+struct BelievesWhatWasTakenBack;
+
+impl Planner for BelievesWhatWasTakenBack {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        let observed = Observed {
+            failed_lately: None,
+            ..facts.observed.clone()
+        };
+        plan::decide(&Facts {
+            observed: &observed,
+            ..*facts
+        })
+    }
+}
+
+#[test]
+fn who_believes_a_list_that_lags_behind_a_failed_job_is_caught() {
+    let bounds = Bounds {
+        modes: vec![Mode::Hasty],
+        ..bounds(0, 2)
+    };
+    is_caught(BelievesWhatWasTakenBack, bounds, READY_IS_PROVEN);
+}
+
+#[derive(Debug)]
 struct TakesFailureForAbsence;
 
 impl Planner for TakesFailureForAbsence {

@@ -35,7 +35,8 @@ pub enum Rule {
     JobLost,
     /// A change was given up that this process has not watched for long enough, or whose request is under way or at work.
     GivenUpEarly,
-    /// Ready, without a look that shows the wanted port, or while a change is at work.
+    /// Ready, without a look that shows the wanted port, while a change is at work, or by a list that still shows what a failed job
+    /// took back.
     ReadyUnproven,
     /// A change ended well with a port that no job of ours has set, and nobody else was there.
     EndUntrue,
@@ -101,7 +102,8 @@ fn is_proven(desk: &Desk<'_>, new: &Paper, observed: &Observed, step: &Step) -> 
         ready && old.port == Some(want)
     });
     let kept = matches!(step, Step::Keep(_)) && was;
-    let at_rest = !desk.state.sky.is_at_work_in_time();
+    let sky = &desk.state.sky;
+    let at_rest = !sky.is_at_work_in_time() && !sky.has_taken_back(want);
     new.change.is_none() && new.vetted && (kept || shown && at_rest)
 }
 

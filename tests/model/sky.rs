@@ -151,6 +151,14 @@ impl Sky {
         in_time || !self.transit.is_empty()
     }
 
+    /// Whether a job that was to set this port has failed so lately that a list may still show it.
+    pub fn has_taken_back(&self, port: u16) -> bool {
+        let fails = |work: &Work| {
+            matches!(work.end, Some((End::Fails, age)) if age < clock::LAG) && work.to == port
+        };
+        self.port != port && self.works.iter().any(fails)
+    }
+
     /// Whether the job of this change is at work and not overdue.
     pub fn works_on(&self, change: u8) -> bool {
         let mut own = self.works.iter().filter(|work| work.change == change);

@@ -249,9 +249,10 @@ impl Pass<'_> {
         let claims = &self.context.claims;
         let failed = matches!(observed.proxy, Seen::Unknown(_))
             || matches!(observed.tasks, Seen::Unknown(_));
+        let uptime = self.context.clock.now().uptime;
         let woken = match seen {
-            Some(seen) => claims.looked(self.uid, seen),
-            None if failed => claims.tried(self.uid, self.context.clock.now().uptime),
+            Some(seen) => claims.looked(self.uid, seen, uptime),
+            None if failed => claims.tried(self.uid, uptime),
             None => Woken::new(),
         };
         self.context.wake(woken);

@@ -19,15 +19,18 @@ use super::{
 };
 use crate::model::{InstanceId, ResourceName, Uid};
 
-/// How long the end of an owner is remembered; nobody waits for longer than minutes.
+/// How long the end of an owner is remembered that is not made anew; nobody waits for longer than minutes.
 const LATE_KEPT: Duration = Duration::from_hours(1);
+
+/// A proxy, and when a resource for it was created.
+type Contender = (Arc<ProxyKey>, Timestamp, Uid);
 
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     pub(super) entries: HashMap<Uid, Box<Entry>>,
     /// Who contends for which proxy, the oldest first.
-    contenders: BTreeSet<(Arc<ProxyKey>, Timestamp, Uid)>,
+    contenders: BTreeSet<Contender>,
     late: HashMap<Arc<ProxyKey>, Late>,
     /// By what stands for an instance: few others have the same.
     instances: BTreeSet<(u64, Uid)>,
@@ -87,10 +90,7 @@ impl Directory {
         &'a self,
         key: &'a Arc<ProxyKey>,
     ) -> impl Iterator<Item = (&'a Uid, &'a Entry)> {
-        let first = (Arc::clone(key), Timestamp::MIN, Uid::from(""));
-        let contenders = self.contenders.range(first..);
-        let contenders = contenders.take_while(move |(other, _, _)| other == key);
-        contenders.filter_map(|(_, _, uid)| Some((uid, &**self.entries.get(uid)?)))
+        contenders_for(&self.contenders, &self.entries, key)
     }
 
     /// The resources on an instance.
@@ -114,8 +114,7 @@ impl Directory {
             return Some(owned());
         }
         let late = self.late.get(&entry.key);
-        let is_back = entry.contends && entry.proof == Proof::Given;
-        if late.is_some_and(|late| late.name == entry.name) && is_back {
+        if entry.contends && late.is_some_and(|late| late.name == entry.name) {
             return Some(owned());
         }
         if self.has_owner(&entry.key) || late.is_some() || !entry.managed() {
@@ -132,6 +131,28 @@ impl Directory {
         self.contenders_for(key).any(|(_, entry)| entry.owns)
     }
 
+    /// A resource that could not see its proxy does now: rivals that could not either have a while to look again, unless somebody
+    /// manages the proxy.
+    pub(super) fn let_rivals_try_again(&mut self, uid: &str, uptime: Duration) {
+        let Some(own) = self.entries.get(uid) else {
+            return;
+        };
+        let key = Arc::clone(&own.key);
+        if own.proof != Proof::Failed || self.has_owner(&key) {
+            return;
+        }
+        let rivals: Vec<Uid> = self
+            .contenders_for(&key)
+            .filter(|(_, rival)| rival.proof == Proof::Failed)
+            .map(|(rival, _)| rival.clone())
+            .collect();
+        for rival in rivals {
+            if let Some(rival) = self.entries.get_mut(&rival) {
+                rival.proof = Proof::Unclear(uptime);
+            }
+        }
+    }
+
     /// Whether who owned a proxy no longer contends for it since less than `patience`.
     pub(super) fn any_is_late(&self, uptime: Duration, patience: Duration) -> bool {
         let mut late = self.late.values();
@@ -145,8 +166,15 @@ impl Directory {
         uid: &str,
         uptime: Duration,
     ) {
-        self.late
-            .retain(|_, late| uptime.saturating_sub(late.at) < LATE_KEPT);
+        let contenders = &self.contenders;
+        let entries = &self.entries;
+        self.late.retain(|key, late| {
+            let is_back = || {
+                let mut there = contenders_for(contenders, entries, key);
+                there.any(|(_, entry)| entry.name == late.name)
+            };
+            uptime.saturating_sub(late.at) < LATE_KEPT || is_back()
+        });
         let Some((key, name)) = before else {
             return;
         };
@@ -183,6 +211,17 @@ impl Directory {
         self.instances.remove(&(mark(&entry.instance), uid));
         Some(entry)
     }
+}
+
+fn contenders_for<'a>(
+    contenders: &'a BTreeSet<Contender>,
+    entries: &'a HashMap<Uid, Box<Entry>>,
+    key: &'a Arc<ProxyKey>,
+) -> impl Iterator<Item = (&'a Uid, &'a Entry)> {
+    let first = (Arc::clone(key), Timestamp::MIN, Uid::from(""));
+    let contenders = contenders.range(first..);
+    let contenders = contenders.take_while(move |(other, _, _)| other == key);
+    contenders.filter_map(|(_, _, uid)| Some((uid, &**entries.get(uid)?)))
 }
 
 /// Stands for an instance.

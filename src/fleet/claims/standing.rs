@@ -1,7 +1,7 @@
 //! Who may move a proxy that several resources name: the decision, without locks and clocks.
 //!
-//! Who manages it keeps it, and gets it back if it is made anew soon, however often it is deleted and created: neither the time
-//! of creation nor the UID of a resource says whose proxy it is. Among those who never managed it, or are all on record as managing
+//! Who manages it keeps it, and gets it back if it is made anew soon, however often it is deleted and created, and also while its
+//! credentials are not accepted: neither the time of creation nor the UID of a resource says whose proxy it is. Among those who never managed it, or are all on record as managing
 //! it, the one counts that wants what is there. Promises that of those who have seen the proxy at most one may move it.
 
 use std::time::Duration;
@@ -78,8 +78,8 @@ pub(super) fn judge(own: &Entry, others: &[&Entry], older: usize, view: View<'_>
         if late.name == own.name {
             return Standing::Owner;
         }
-        // It has the right to it, also while it is not known yet to see it: no time can be named until then.
-        let is_back = |other: &&&Entry| other.name == late.name && other.proof != Proof::Failed;
+        // It has the right to it, as one that was not made anew has, whose credentials are no longer accepted.
+        let is_back = |other: &&&Entry| other.name == late.name;
         if let Some(back) = others.iter().find(is_back) {
             return Standing::Claimed(rival(own, back));
         }

@@ -86,7 +86,7 @@ fn standing(claims: &Claims, object: &TaurusProxyPort, second: u64) -> Standing 
 
 /// It has looked, with this success, and asks how it stands.
 fn looks(claims: &Claims, object: &TaurusProxyPort, seen: bool, second: u64) -> Standing {
-    claims.looked(&object.uid().unwrap(), seen);
+    claims.looked(&object.uid().unwrap(), seen, at(second));
     standing(claims, object, second)
 }
 
@@ -108,13 +108,13 @@ fn the_oldest_that_can_see_the_proxy_owns_it() {
     note(&claims, &young, 0);
     assert_eq!(standing(&claims, &young, 0), Standing::Owner);
     note(&claims, &old, 0);
-    claims.looked("b", true);
+    claims.looked("b", true, at(0));
     assert!(
         is_claimed(&standing(&claims, &young, 500)),
         "letter case does not matter"
     );
     assert_eq!(standing(&claims, &old, 0), Standing::Owner);
-    claims.looked("b", false);
+    claims.looked("b", false, at(0));
     assert!(
         is_claimed(&looks(&claims, &young, true, 500)),
         "revoked credentials end nothing"
@@ -159,7 +159,7 @@ fn an_older_one_is_waited_for_until_it_was_tried_or_the_process_is_two_minutes_o
     note(&claims, &young, 0);
     assert_eq!(standing(&claims, &young, 30), Standing::Open(at(90)));
     assert_eq!(standing(&claims, &young, 120), Standing::Owner);
-    claims.looked("b", false);
+    claims.looked("b", false, at(0));
     assert_eq!(
         standing(&claims, &young, 30),
         Standing::Owner,

@@ -184,6 +184,7 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
             calls_are_idle: outlived,
             outlived,
             tasks_clear_in: None,
+            failed_lately: given_up.then_some(Duration::from_secs(50)),
             tasks_since: None,
             proxy,
             beside,

@@ -100,6 +100,8 @@ pub(super) struct State {
     pub(super) works: Vec<Work>,
     transit: Vec<(u64, u16)>,
     pub(super) lag: u64,
+    /// How far the task list lags.
+    pub(super) tasks_lag: u64,
     /// Seconds that each read takes.
     pub(super) read_takes: u64,
     pub(super) fates: VecDeque<Fate>,
@@ -145,6 +147,7 @@ impl Sky {
             works: Vec::new(),
             transit: Vec::new(),
             lag: 0,
+            tasks_lag: 0,
             read_takes: 0,
             fates: VecDeque::new(),
             courses: VecDeque::new(),

@@ -89,6 +89,26 @@ fn void_attempts_are_repeated_ever_more_slowly_and_from_the_third_on_a_person_is
 }
 
 #[test]
+fn a_list_that_still_shows_the_port_of_a_job_that_failed_makes_nothing_ready() {
+    for lag in [0, 60, 119] {
+        for mut world in about_to_change() {
+            world.sky.state().advance(300);
+            world.sky.state().lag = lag;
+            world.loses(Some(0));
+            world.takes(200, End::Fails);
+            world.run(1);
+            let sky = world.sky.clone();
+            let ready = world.run_until(600, |world| {
+                assert!(!world.is_ready() || sky.state().port() == 3307);
+                world.is_ready()
+            });
+            assert!(ready.is_some(), "made anew");
+            assert_eq!(world.puts(), 2);
+        }
+    }
+}
+
+#[test]
 fn b29_a_young_task_of_somebody_else_is_not_called_overdue() {
     for mut world in about_to_change() {
         world.loses(None);

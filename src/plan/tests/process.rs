@@ -64,6 +64,8 @@ pub(super) struct Process {
     pub(super) retires_at: Option<u64>,
     /// Works on what it saw last, as with a watch that lags.
     pub(super) blind: bool,
+    /// By how many seconds its wall clock is ahead.
+    pub(super) ahead: u64,
     /// Can't call the cloud for this reason.
     pub(super) trouble: Option<Trouble>,
     view: Option<(u64, TaurusProxyPort)>,
@@ -82,6 +84,7 @@ impl Process {
             crash: None,
             retires_at: None,
             blind: false,
+            ahead: 0,
             trouble: None,
             view: None,
             step: None,

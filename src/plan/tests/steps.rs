@@ -155,6 +155,25 @@ fn n05_a_list_that_falls_back_after_an_own_change_lets_nothing_be_sent() {
 }
 
 #[test]
+fn n05_a_process_that_has_just_begun_believes_no_list_from_before_the_last_change() {
+    for ahead in [0, 6 * 60 * 60] {
+        for mut world in about_to_change() {
+            world.run(2);
+            world.run_until(60, World::is_ready).unwrap();
+            world.crash();
+            world.crew[0].ahead = ahead;
+            world.sky.state().lag = 100;
+            world.sky.state().tasks_lag = 100;
+            world.run(60);
+            assert_eq!(world.puts(), 1, "both lists are from before the change");
+            world.run(120);
+            assert_eq!((world.puts(), world.port()), (1, 3307));
+            assert!(world.is_ready());
+        }
+    }
+}
+
+#[test]
 fn n05_a_list_that_falls_back_during_the_second_change_shows_no_third_port() {
     for mode in [Mode::Hidden, Mode::Doubling] {
         let mut world = World::settled(mode, 3306);

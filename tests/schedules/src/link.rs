@@ -15,6 +15,7 @@ use taurus_port_operator::{
         auth::{Access, Pass, entrance::Turn, secret::Credential},
         budget::{Allowance, CallLimit},
         entrances::{Bounds, Entrances},
+        http::since_by_the_cloud,
     },
     controller::{accounts::Connect, journal::Acknowledged, read::Subject},
     fleet::permits::Permit,
@@ -117,6 +118,16 @@ struct Open {
 }
 
 impl Link {
+    /// How old a list is, where lists waver.
+    fn chance(&self) -> u64 {
+        let mut world = self.shared.lock();
+        if world.sky.wavers > 0 {
+            world.random.random()
+        } else {
+            0
+        }
+    }
+
     /// Waits for the turn of a call.
     async fn enter(&self) -> Result<(Turn, Pass), CloudError> {
         let entered = self.access.pass(&self.allowance).await;
@@ -192,12 +203,7 @@ impl Cloud for Link {
         instance: &'a InstanceId,
     ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
         async {
-            let wavers = self.shared.lock().sky.wavers > 0;
-            let chance = if wavers {
-                self.shared.lock().random.random()
-            } else {
-                0
-            };
+            let chance = self.chance();
             let proxies = self.read(|sky| sky.proxies(instance, chance)).await?;
             let listed = &mut self.shared.lock().book.listed;
             for proxy in &proxies {
@@ -221,13 +227,17 @@ impl Cloud for Link {
     fn tasks(&self, since: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
         async move {
             // The three walks of the shipped client, of a page each.
-            let mut list = self.read(Sky::tasks).await?;
+            let chance = self.chance();
+            let mut list = self.read(move |sky| sky.tasks(chance)).await?;
             list.tasks
                 .retain(|task| matches!(task.state, JobState::Pending));
-            list.begun = Some(self.clock.now());
+            let after_pending = self.clock.now();
+            list.begun = Some(after_pending);
+            let since = since_by_the_cloud(since, list.cloud_time, after_pending);
+            let chances = (self.chance(), self.chance());
             let (running, recent) = futures::try_join!(
-                self.read(Sky::running),
-                self.read(move |sky| sky.tasks_since(since)),
+                self.read(move |sky| sky.running(chances.0)),
+                self.read(move |sky| sky.tasks_since(since, chances.1)),
             )?;
             list.cloud_time = recent.cloud_time;
             for task in running.tasks.into_iter().chain(recent.tasks) {
@@ -239,7 +249,8 @@ impl Cloud for Link {
     }
 
     fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
-        self.read(Sky::running).boxed()
+        let chance = self.chance();
+        self.read(move |sky| sky.running(chance)).boxed()
     }
 
     fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {

@@ -40,7 +40,7 @@ fn h13_a_stranger_gives_up_nobody_s_job() {
     note(&claims, &victim, 0);
     note(&claims, &stranger, 0);
     assert_eq!(jobs(&claims, &victim), [], "it was not looked for yet");
-    claims.looked("stranger", false);
+    claims.looked("stranger", false, at(0));
     assert_eq!(jobs(&claims, &victim), []);
     let ignored = claims.unheard("stranger").unwrap();
     assert_eq!(ignored.as_str(), "job-9");
@@ -49,7 +49,7 @@ fn h13_a_stranger_gives_up_nobody_s_job() {
         1,
         "its own namespace may be of use to itself"
     );
-    claims.looked("stranger", true);
+    claims.looked("stranger", true, at(0));
     assert_eq!(jobs(&claims, &victim), [("job-9".to_owned(), None)]);
     assert_eq!(claims.unheard("stranger"), None);
 }
@@ -70,7 +70,7 @@ fn h13_proof_of_another_place_counts_for_nothing() {
             let other = if near { other } else { elsewhere(other) };
             note(&claims, &victim, 0);
             note(&claims, &other, 0);
-            claims.looked("other", true);
+            claims.looked("other", true, at(0));
             assert_eq!(jobs(&claims, &victim), []);
         }
     }
@@ -83,7 +83,7 @@ fn h13_a_neighbour_in_the_namespace_is_believed_as_the_owner_would_be() {
     let neighbour = giving_up(object("neighbour", 200, |_| ()));
     note(&claims, &victim, 0);
     note(&claims, &neighbour, 0);
-    claims.looked("neighbour", false);
+    claims.looked("neighbour", false, at(0));
     let by = Some("neighbour".to_owned());
     assert_eq!(jobs(&claims, &victim), [("job-9".to_owned(), by)]);
 }
@@ -100,6 +100,6 @@ fn who_may_believe_that_a_job_was_given_up_is_woken() {
     assert_eq!(note(&claims, &giving_up(neighbour.clone()), 1), ["victim"]);
     assert_eq!(note(&claims, &giving_up(neighbour), 2), [""; 0]);
     assert_eq!(note(&claims, &giving_up(far), 3), [""; 0]);
-    let woken = names(claims.looked("far", true));
+    let woken = names(claims.looked("far", true, at(0)));
     assert_eq!(woken, ["neighbour", "victim"]);
 }

@@ -117,7 +117,7 @@ impl World {
             return;
         };
         let uid = object.uid().unwrap();
-        self.claims.looked(&uid, seen);
+        self.claims.looked(&uid, seen, at(self.uptime));
         if !seen {
             return;
         }

@@ -59,17 +59,27 @@ fn h15_the_rival_takes_over_when_nobody_came_back_and_keeps_it() {
 }
 
 #[test]
-fn h15_who_comes_back_without_credentials_holds_nobody_up_for_ever() {
+fn h15_who_comes_back_without_credentials_keeps_its_proxy_until_it_goes() {
     let (claims, rival) = settled(200);
     claims.forget("orders", at(1000));
     note(&claims, &again(), 1060);
-    // No time is named until which it waits: nobody knows when the other one's cloud answers.
+    // No time is named until which it waits: nobody knows when the other one's credentials are accepted.
     for second in [1061, 9000] {
         assert!(is_claimed(&standing(&claims, &rival, second)), "{second}");
     }
-    assert_eq!(names(claims.looked("again", false)), ["rival"]);
-    assert_eq!(standing(&claims, &rival, 1119), Standing::Open(at(1)));
-    assert_eq!(standing(&claims, &rival, 1120), Standing::Owner);
+    claims.looked("again", false, at(9000));
+    note(
+        &claims,
+        &object("another", 50_000, |value| {
+            value["spec"]["proxyID"] = json!(format!("{HEX}po02"))
+        }),
+        50_000,
+    );
+    claims.forget("another", at(50_000));
+    assert!(is_claimed(&standing(&claims, &rival, 50_000)));
+    assert_eq!(names(claims.forget("again", at(50_010))), ["rival"]);
+    assert_eq!(standing(&claims, &rival, 50_010), Standing::Open(PATIENCE));
+    assert_eq!(standing(&claims, &rival, 50_130), Standing::Owner);
 }
 
 #[test]
@@ -80,7 +90,7 @@ fn h15_an_owner_is_known_by_its_record_after_a_restart() {
         let rival = saying(wanting("a-rival", rival_made, 3308), "ProxyClaimed", false);
         note(&claims, &owner, 0);
         note(&claims, &rival, 0);
-        claims.looked("a-rival", true);
+        claims.looked("a-rival", true, at(0));
         assert!(is_claimed(&standing(&claims, &rival, 500)));
         assert_eq!(standing(&claims, &owner, 0), Standing::Owner);
         claims.forget("orders", at(600));
@@ -96,7 +106,7 @@ fn h15_an_owner_that_goes_before_it_was_looked_at_is_remembered() {
     note(&claims, &owner, 0);
     note(&claims, &rival, 0);
     claims.forget("orders", at(200));
-    claims.looked("rival", true);
+    claims.looked("rival", true, at(0));
     assert_eq!(standing(&claims, &rival, 210), Standing::Open(at(110)));
     note(&claims, &again(), 220);
     assert_eq!(looks(&claims, &again(), true, 220), Standing::Owner);
@@ -110,7 +120,7 @@ fn h15_who_waited_before_a_restart_waits_for_one_that_may_be_made_anew() {
         let claims = Claims::default();
         let rival = saying(wanting("rival", 50, 3308), "ProxyClaimed", judged);
         note(&claims, &rival, 10);
-        claims.looked("rival", true);
+        claims.looked("rival", true, at(0));
         assert_eq!(standing(&claims, &rival, 10), Standing::Open(PATIENCE));
         assert_eq!(standing(&claims, &rival, 130), Standing::Owner);
     }
@@ -244,7 +254,7 @@ fn who_comes_again_and_again_holds_nobody_up_for_longer_than_the_patience_twice(
     let claims = Claims::default();
     let victim = wanting("victim", 100, 3307);
     note(&claims, &victim, 0);
-    claims.looked("victim", true);
+    claims.looked("victim", true, at(0));
     let mut second = 0;
     for number in 0..100 {
         let stranger = elsewhere(wanting(&format!("stranger-{number}"), 200, 3308));
@@ -304,4 +314,38 @@ fn h15_one_that_wants_the_port_in_place_and_waits_for_its_first_look_loses_no_pr
     assert_eq!(standing(&claims, &rival, 800), Standing::Open(at(2800)));
     assert!(claims.tried("b", at(900)).contains(&name(&rival)));
     assert_eq!(standing(&claims, &rival, 1020), Standing::Owner);
+}
+
+#[test]
+fn h15_rivals_whose_credentials_were_gone_together_look_again_before_either_acts() {
+    let claims = Claims::default();
+    let in_place = wanting("in-place", 100, 3306);
+    let mover = wanting("mover", 100, 3307);
+    for object in [&in_place, &mover] {
+        note(&claims, object, 0);
+        claims.looked(&object.uid().unwrap(), false, at(10));
+    }
+    // The Secret of both is back, and the one that would move the port looks first.
+    assert_eq!(names(claims.looked("mover", true, at(4000))), ["in-place"]);
+    assert_eq!(standing(&claims, &mover, 4000), Standing::Open(PATIENCE));
+    claims.looked("in-place", true, at(4005));
+    assert_eq!(standing(&claims, &in_place, 4005), Standing::Owner);
+    assert!(is_claimed(&standing(&claims, &mover, 9000)));
+}
+
+#[test]
+fn h15_a_rival_whose_credentials_stay_gone_holds_nobody_up() {
+    let claims = Claims::default();
+    let stranger = elsewhere(wanting("stranger", 100, 3306));
+    let mover = wanting("mover", 100, 3307);
+    for object in [&stranger, &mover] {
+        note(&claims, object, 0);
+        claims.looked(&object.uid().unwrap(), false, at(10));
+    }
+    claims.looked("mover", true, at(4000));
+    assert_eq!(names(claims.looked("stranger", false, at(4001))), ["mover"]);
+    assert_eq!(standing(&claims, &mover, 4001), Standing::Owner);
+    // Nor does it again when the mover has looked once more.
+    claims.looked("mover", true, at(5000));
+    assert_eq!(standing(&claims, &mover, 5000), Standing::Owner);
 }

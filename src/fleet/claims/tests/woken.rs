@@ -12,7 +12,7 @@ fn two() -> (Claims, TaurusProxyPort, TaurusProxyPort) {
     note(&claims, &owner, 0);
     assert_eq!(looks(&claims, &owner, true, 0), Standing::Owner);
     assert_eq!(note(&claims, &waiting, 1), [""; 0]);
-    assert_eq!(names(claims.looked("orders-eu", true)), [""; 0]);
+    assert_eq!(names(claims.looked("orders-eu", true, at(0))), [""; 0]);
     assert!(is_claimed(&standing(&claims, &waiting, 1)));
     (claims, owner, waiting)
 }
@@ -68,7 +68,7 @@ fn n02_who_is_deleted_and_made_anew_is_never_waited_for_by_both() {
         value["metadata"]["name"] = json!("orders");
     });
     note(&claims, &again, 6);
-    let woken = names(claims.looked("again", true));
+    let woken = names(claims.looked("again", true, at(0)));
     assert_eq!(woken, ["orders-eu"]);
     assert!(is_claimed(&standing(&claims, &waiting, 6)));
     assert_eq!(standing(&claims, &again, 6), Standing::Owner);
@@ -86,7 +86,7 @@ fn a_stranger_that_cannot_see_the_proxy_wakes_no_owner() {
     let (claims, owner, _) = two();
     let stranger = elsewhere(wanting("stranger", 1, 3308));
     assert_eq!(note(&claims, &stranger, 5), [""; 0]);
-    assert_eq!(names(claims.looked("stranger", false)), [""; 0]);
+    assert_eq!(names(claims.looked("stranger", false, at(0))), [""; 0]);
     assert_eq!(
         note(&claims, &elsewhere(wanting("stranger", 1, 3309)), 6),
         [""; 0]

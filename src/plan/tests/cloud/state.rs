@@ -181,14 +181,22 @@ impl State {
         self.fails(self.reads_fail)?;
         self.fails(self.tasks_fail)?;
         let now = self.now;
-        let ours = self.works.iter().filter(|work| work.visible(now));
+        let then = now.saturating_sub(self.tasks_lag);
+        let ours = self.works.iter();
+        let ours = ours.filter(|work| work.visible(now) && work.accepted <= then);
         let mut tasks: Vec<Task> = ours
-            .map(|work| Task {
-                job: Some(work.id.clone()),
-                instance: InstanceId::parse(INSTANCE).ok(),
-                state: work.state(),
-                created: Some(wall(work.accepted)),
-                ended: work.ended.then(|| wall(work.ends())),
+            .map(|work| {
+                let listed = Work {
+                    ended: work.ended && work.ends() <= then,
+                    ..work.clone()
+                };
+                Task {
+                    job: Some(work.id.clone()),
+                    instance: InstanceId::parse(INSTANCE).ok(),
+                    state: listed.state(),
+                    created: Some(wall(work.accepted)),
+                    ended: listed.ended.then(|| wall(work.ends())),
+                }
             })
             .collect();
         if self.foreign_until > now {

@@ -74,7 +74,9 @@ impl Turn<'_> {
     fn now(&self) -> Moment {
         let now = self.sky.state();
         let uptime = now.now.saturating_sub(self.process.started) + self.process.head_start;
-        Moment::new(now.wall(), Duration::from_secs(uptime))
+        let ahead = Duration::from_secs(self.process.ahead);
+        let wall = now.wall().checked_add(ahead).unwrap();
+        Moment::new(wall, Duration::from_secs(uptime))
     }
 
     fn acknowledge(&mut self, desired: &Desired, record: &Record) -> Result<(), Halt> {

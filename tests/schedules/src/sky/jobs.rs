@@ -42,6 +42,16 @@ impl Work {
         (self.ended && !self.course.sticks).then(|| self.ends())
     }
 
+    /// The same as a list shows it that is as old as `then`.
+    pub(super) fn ends_on_list(&self, then: u64) -> Option<u64> {
+        self.ends_on_record().filter(|ends| *ends <= then)
+    }
+
+    /// Whether a list shows it that is as old as `then`. An old list hides no job for longer than one may be hidden anyhow.
+    pub(super) fn is_listed(&self, now: u64, then: u64) -> bool {
+        self.visible(now) && self.accepted <= then
+    }
+
     pub(super) fn visible(&self, now: u64) -> bool {
         !self.erased && self.accepted + self.course.visible_after <= now
     }
@@ -51,8 +61,18 @@ impl Work {
         self.ended && self.course.sticks && !self.erased
     }
 
+    /// What its record says.
     pub(super) fn state(&self) -> JobState {
-        let word = match (self.ended, self.course.end) {
+        self.state_if(self.ended)
+    }
+
+    /// What a list says that is as old as `then`.
+    pub(super) fn state_on_list(&self, then: u64) -> JobState {
+        self.state_if(self.ended && self.ends() <= then)
+    }
+
+    fn state_if(&self, ended: bool) -> JobState {
+        let word = match (ended, self.course.end) {
             (false, _) => "Running",
             (true, _) if self.course.sticks => "Running",
             (true, End::Fails) => "Failed",

@@ -22,7 +22,7 @@ impl Sky {
         old.unwrap_or(&history[0]).1
     }
 
-    /// `chance` decides how old the list is, where lists waver.
+    /// In a list that is as old as `chance` decides, where lists waver.
     pub fn proxies(&self, instance: &InstanceId, chance: u64) -> Result<Vec<Proxy>, Meaning> {
         self.fails(self.reads_fail)?;
         let on_it = |number: &usize| PROXIES[*number].1 == instance.as_str();
@@ -71,34 +71,36 @@ impl Sky {
     }
 
     /// What was created since then.
-    pub fn tasks_since(&self, since: Timestamp) -> Result<TaskList, Meaning> {
-        let mut list = self.tasks()?;
+    pub fn tasks_since(&self, since: Timestamp, chance: u64) -> Result<TaskList, Meaning> {
+        let mut list = self.tasks(chance)?;
         list.tasks
             .retain(|task| task.created.is_some_and(|created| created >= since));
         Ok(list)
     }
 
     /// What runs.
-    pub fn running(&self) -> Result<TaskList, Meaning> {
-        let mut list = self.tasks()?;
+    pub fn running(&self, chance: u64) -> Result<TaskList, Meaning> {
+        let mut list = self.tasks(chance)?;
         list.tasks
             .retain(|task| matches!(&task.state, JobState::Running(word) if word == "Running"));
         Ok(list)
     }
 
-    pub fn tasks(&self) -> Result<TaskList, Meaning> {
+    /// In a list that is as old as `chance` decides, where lists waver.
+    pub fn tasks(&self, chance: u64) -> Result<TaskList, Meaning> {
         self.fails(self.reads_fail)?;
         self.fails(self.tasks_fail)?;
+        let then = self.now.saturating_sub(chance % (self.wavers + 1));
         let ours = self
             .works
             .iter()
-            .filter(|work| work.visible(self.now))
+            .filter(|work| work.is_listed(self.now, then))
             .map(|work| Task {
                 job: Some(work.id.clone()),
                 instance: InstanceId::parse(PROXIES[work.proxy].1).ok(),
-                state: work.state(),
+                state: work.state_on_list(then),
                 created: Some(wall(work.accepted)),
-                ended: work.ends_on_record().map(wall),
+                ended: work.ends_on_list(then).map(wall),
             });
         let busy = [0, 2]
             .into_iter()
