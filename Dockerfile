@@ -21,6 +21,7 @@ RUN build/static --arch "$TARGETARCH" --prepare
 # A layer of its own: dependencies are built anew only when one of these files changes. Cargo wants to see all members.
 COPY Cargo.toml Cargo.lock ./
 COPY fuzz/Cargo.toml fuzz/Cargo.toml
+COPY plugin/Cargo.toml plugin/Cargo.toml
 COPY tests/bench/Cargo.toml tests/bench/Cargo.toml
 COPY tests/controlplane/Cargo.toml tests/controlplane/Cargo.toml
 COPY tests/needs/Cargo.toml tests/needs/Cargo.toml

@@ -118,6 +118,17 @@ pub struct Proxy {
     pub port: Option<u16>,
 }
 
+/// A database instance as the project's list shows it, for those who look for proxies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// `id`.
+    pub id: InstanceId,
+    /// `name`.
+    pub name: String,
+    /// `status`, as the cloud wrote it.
+    pub status: String,
+}
+
 /// What a proxy's status word means for us (API page "Querying Proxy Instances").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProxyStatus {

@@ -15,10 +15,13 @@ pub mod timing;
 mod words;
 
 pub use plan::{PlanRecord, WaitsFor};
-pub use spec::{CredentialsReference, ManagementPolicy, TaurusProxyPort, TaurusProxyPortSpec};
+pub use spec::{
+    ConfigMapSpec, CredentialsReference, ManagementPolicy, ServiceSpec, TaurusProxyPort,
+    TaurusProxyPortSpec,
+};
 pub use status::{
     ChangeRecord, Corrections, FailureCause, FailureRecord, LastChange, Outcome, Phase,
-    TaurusProxyPortStatus,
+    PublishedConfigMap, PublishedService, TaurusProxyPortStatus,
 };
 pub use timing::{Approval, Day, MaintenanceWindow};
 

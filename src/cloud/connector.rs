@@ -139,14 +139,9 @@ impl Connector {
             domain_name,
         ))
     }
-}
 
-impl Connect for Connector {
-    fn connect(
-        &self,
-        subject: &Subject,
-        credential: Credential,
-    ) -> Result<Arc<dyn Cloud>, CloudError> {
+    /// A client for a subject, with its proxy and instance left aside; all that the service offers can be read with it.
+    pub fn open(&self, subject: &Subject, credential: Credential) -> Result<HttpCloud, CloudError> {
         let endpoint = match (&subject.endpoint, &subject.region) {
             (Some(address), _) => self.allow.check_field(Field::Endpoint, address)?,
             (None, Some(region)) => {
@@ -171,7 +166,7 @@ impl Connect for Connector {
             subject.project.as_str(),
         );
         let access = Access::new(credential, tokens, entrance)?;
-        Ok(Arc::new(HttpCloud {
+        Ok(HttpCloud {
             account: Arc::new(Account {
                 endpoint,
                 project: subject.project.clone(),
@@ -180,6 +175,16 @@ impl Connect for Connector {
             reads: self.reads.clone(),
             dialer: self.dialer.clone(),
             allowance,
-        }))
+        })
+    }
+}
+
+impl Connect for Connector {
+    fn connect(
+        &self,
+        subject: &Subject,
+        credential: Credential,
+    ) -> Result<Arc<dyn Cloud>, CloudError> {
+        Ok(Arc::new(self.open(subject, credential)?))
     }
 }

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, header};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    Cloud, CloudError, Job, Line, Meaning, Proxy, Task, TaskList,
+    Cloud, CloudError, Instance, Job, Line, Meaning, Proxy, Task, TaskList,
     auth::{Access, CONTENT_TYPE, Pass},
     budget::{Allowance, Booked, Urgency},
     dial::Dialer,
@@ -22,7 +22,7 @@ use super::{
     line, paging,
     reads::{self, Reads},
     request::{Request, Tasks},
-    wire::{self, Cleaned, ProxyPage, TaskPage, WireError},
+    wire::{self, Cleaned, InstancePage, ProxyPage, TaskPage, WireError},
 };
 use crate::model::{InstanceId, JobId, Moment, ProjectId};
 
@@ -151,6 +151,26 @@ impl HttpCloud {
             }
         };
         self.reads.send(request.operation, outgoing, read).await
+    }
+
+    /// All instances of the project, over all pages (`GET …/instances`).
+    pub async fn list_instances(&self) -> Result<Vec<Instance>, CloudError> {
+        let mut found = paging::Rows::default();
+        let mut read = 0;
+        for _ in 0..paging::MOST_PAGES {
+            let request = Request::instances(&self.account.project, read);
+            let (InstancePage { rows, instances }, _) =
+                self.read(&request, wire::instances).await?;
+            read += rows;
+            let keyed = instances
+                .into_iter()
+                .map(|instance| (instance.id.as_str().to_owned(), instance));
+            let news = found.extend(keyed);
+            if rows < paging::SHORTEST_FULL_PAGE || !news {
+                return Ok(found.into_values());
+            }
+        }
+        Err(paging::endless("the list of instances"))
     }
 
     async fn walk(

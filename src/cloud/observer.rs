@@ -5,9 +5,7 @@ use std::time::Duration;
 use super::{Meaning, Urgency};
 
 /// The calls, as figures name them.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumIter,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Operation {
     /// One page of an instance's proxies.
@@ -20,9 +18,23 @@ pub enum Operation {
     Tasks,
     /// A token of IAM.
     Token,
+    /// One page of the project's instances. The operator never asks for it; its tools do.
+    ListInstances,
 }
 
 impl Operation {
+    /// Those that the operator makes, and has figures of.
+    pub fn iter() -> impl Iterator<Item = Self> {
+        [
+            Self::ListProxies,
+            Self::ChangePort,
+            Self::Job,
+            Self::Tasks,
+            Self::Token,
+        ]
+        .into_iter()
+    }
+
     /// What is asked for, as people call it.
     pub fn for_people(self) -> &'static str {
         match self {
@@ -31,6 +43,7 @@ impl Operation {
             Self::Job => "the job",
             Self::Tasks => "the task list",
             Self::Token => "the token",
+            Self::ListInstances => "the list of instances",
         }
     }
 }

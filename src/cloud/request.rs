@@ -1,4 +1,4 @@
-//! The requests that are ever sent to the service: these four, and nothing else.
+//! The requests that are ever sent to the service: these four, the list of instances for those who import, and nothing else.
 //!
 //! Promises that an id can't lead to another path: ids are checked where they are made and encoded here.
 
@@ -14,6 +14,9 @@ use crate::model::{InstanceId, JobId, Port, ProjectId, ProxyId};
 
 /// How many proxies a page may hold; more is refused (API page "Querying Proxy Instances").
 pub const PROXIES_A_PAGE: usize = 100;
+
+/// How many instances a page may hold; more is refused (API page "Querying DB Instances").
+pub const INSTANCES_A_PAGE: usize = 100;
 
 /// How many tasks a page may hold; 10, 20 and 50 are allowed (API page "Querying Instant Tasks").
 pub const TASKS_A_PAGE: usize = 50;
@@ -42,6 +45,16 @@ impl Request {
         ];
         let path = format!("/v3/{project}/instances/{instance}/proxies");
         Self::read(Operation::ListProxies, path, query)
+    }
+
+    /// A page of the instances of a project.
+    pub fn instances(project: &ProjectId, offset: usize) -> Self {
+        let query = vec![
+            ("offset", offset.to_string()),
+            ("limit", INSTANCES_A_PAGE.to_string()),
+        ];
+        let path = format!("/v3/{project}/instances");
+        Self::read(Operation::ListInstances, path, query)
     }
 
     /// One job.
@@ -167,6 +180,10 @@ mod tests {
         assert_eq!(
             Request::proxies(&project(), &instance, 100).target(),
             format!("{base}/instances/{instance}/proxies?limit=100&offset=100")
+        );
+        assert_eq!(
+            Request::instances(&project(), 200).target(),
+            format!("{base}/instances?limit=100&offset=200")
         );
         let since = "2026-03-02T08:40:05Z".parse().unwrap();
         assert_eq!(

@@ -8,7 +8,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use self::sparse::Value;
-use super::{Job, Proxy, ProxyStatus, Task};
+use super::{Instance, Job, Proxy, ProxyStatus, Task};
 use crate::model::{InstanceId, JobId, JobState, ProxyId};
 
 mod cleaned;
@@ -26,6 +26,7 @@ const OF_PROXIES: &[&str] = &[
     "address",
     "port",
 ];
+const OF_INSTANCES: &[&str] = &["instances", "id", "name", "status"];
 const OF_JOB: &[&str] = &["job", "id", "status", "fail_reason", "ended"];
 /// Those with which rows without an id of their job are told apart as well.
 const OF_TASKS: &[&str] = &[
@@ -68,6 +69,15 @@ pub struct ProxyPage {
     pub proxies: Vec<Proxy>,
 }
 
+/// A page of the list of instances.
+#[derive(Debug, PartialEq, Eq)]
+pub struct InstancePage {
+    /// How many rows it had.
+    pub rows: usize,
+    /// Those that could be read.
+    pub instances: Vec<Instance>,
+}
+
 /// A page of the task list.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TaskPage {
@@ -97,6 +107,27 @@ pub fn proxies(body: &str) -> Result<ProxyPage, WireError> {
     Ok(ProxyPage {
         rows: rows.len(),
         proxies: rows.iter().filter_map(proxy).collect(),
+    })
+}
+
+/// Reads a page of `GET …/instances`. Rows without a readable `id`, as of other engines, are left out.
+pub fn instances(body: &str) -> Result<InstancePage, WireError> {
+    let body = object(body, OF_INSTANCES)?;
+    let rows = match body.get("instances") {
+        Some(Value::List(rows)) => rows.as_slice(),
+        Some(Value::Null) => &[],
+        _ => return Err(WireError::Field("instances")),
+    };
+    let instance = |row: &Value<'_>| {
+        Some(Instance {
+            id: InstanceId::parse(text(row, "id")?).ok()?,
+            name: text(row, "name").unwrap_or_default().to_owned(),
+            status: text(row, "status").unwrap_or_default().to_owned(),
+        })
+    };
+    Ok(InstancePage {
+        rows: rows.len(),
+        instances: rows.iter().filter_map(instance).collect(),
     })
 }
 
@@ -282,6 +313,26 @@ mod tests {
             assert_eq!(proxy.status, ProxyStatus::Active);
             assert_eq!(proxy.address.as_deref(), Some("10.0.0.1"));
         }
+    }
+
+    #[test]
+    fn instances_are_read_whatever_else_a_page_has() {
+        let id = format!("{}in07", "b".repeat(32));
+        let rows = json!([
+            {"id": id.to_uppercase().replace("IN07", "in07"), "name": "shop", "status": "ACTIVE", "port": 3306, "tags": [{"key": "a"}]},
+            {"id": "of-another-engine", "name": "other"},
+            {"id": id},
+        ]);
+        let page = instances(&json!({"instances": rows, "total_count": "3"}).to_string()).unwrap();
+        assert_eq!(page.rows, 3);
+        let names: Vec<&str> = page.instances.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(names, ["shop", ""]);
+        assert_eq!(page.instances[0].id, page.instances[1].id);
+        assert_eq!(
+            instances("{}"),
+            Err(WireError::Field("instances")),
+            "no list is not an empty one"
+        );
     }
 
     #[test]

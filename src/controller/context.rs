@@ -36,6 +36,7 @@ use crate::{
     model::ResourceName,
     pace::Pace,
     plan::record::Record,
+    publish,
 };
 
 /// Name under which events and requests appear.
@@ -78,6 +79,7 @@ pub struct Context {
     pub(super) led_before: Duration,
     pub(super) journal: Journal,
     pub(super) accounts: Accounts,
+    pub(super) publications: publish::publisher::Publisher,
     pub(super) claims: Claims,
     pub(super) permits: Permits,
     pub(super) lengths: Lengths,
@@ -141,6 +143,7 @@ impl Context {
                 resync,
                 wake.clone(),
             ),
+            publications: publish::publisher::Publisher::new(client.clone()),
             wake,
             publisher: Arc::new(Publisher::new(client, chance.clone())),
             definition: Definition::default(),

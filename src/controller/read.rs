@@ -9,8 +9,9 @@ use kube::ResourceExt as _;
 
 use crate::{
     calendar::WindowError,
-    crd::{ABANDON_JOB, ManagementPolicy, REQUESTED_AT, TaurusProxyPort},
+    crd::{ABANDON_JOB, ManagementPolicy, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortSpec},
     model::{IdError, InstanceId, JobId, Port, PortError, ProjectId, ProxyId, whole_units},
+    publish::{ServiceWish, Wish},
 };
 
 mod timing;
@@ -45,6 +46,8 @@ pub struct Desired {
     pub abandoned_job: Option<JobId>,
     /// Whether the object is being deleted.
     pub deleting: bool,
+    /// What applications reach the proxy by.
+    pub publication: Option<Box<Wish>>,
 }
 
 /// Which proxy, and where in the cloud.
@@ -83,6 +86,19 @@ pub enum SpecError {
         "spec.credentialsRef.name is not the name of a Secret: lower-case letters, digits, '-' and '.'"
     )]
     SecretName,
+    /// The Service's name is none that a Service can have.
+    #[error(
+        "spec.service.name is not the name of a Service: lower-case letters, digits and '-', beginning with a letter"
+    )]
+    ServiceName,
+    /// The Service's port is none.
+    #[error("spec.service.port must be from 1 to 65535")]
+    ServicePort,
+    /// The ConfigMap's name is none that a ConfigMap can have.
+    #[error(
+        "spec.configMap.name is not the name of a ConfigMap: lower-case letters, digits, '-' and '.'"
+    )]
+    ConfigMapName,
     /// A window can't be.
     #[error(transparent)]
     Window(#[from] WindowError),
@@ -125,7 +141,43 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
         request: annotation(REQUESTED_AT).map(str::to_owned),
         abandoned_job: annotation(ABANDON_JOB).and_then(JobId::parse),
         deleting: object.metadata.deletion_timestamp.is_some(),
+        publication: publication(spec)?,
     })
+}
+
+/// The port of a Service where none is given: meshes take it for one at which the server speaks first.
+const SERVICE_PORT: u16 = 3306;
+
+fn publication(spec: &TaurusProxyPortSpec) -> Result<Option<Box<Wish>>, SpecError> {
+    let service = match &spec.service {
+        None => None,
+        Some(service) if !is_service_name(&service.name) => return Err(SpecError::ServiceName),
+        Some(service) => {
+            let port = service.port.map_or(Ok(SERVICE_PORT), u16::try_from);
+            Some(ServiceWish {
+                name: service.name.clone(),
+                port: port
+                    .ok()
+                    .filter(|port| *port > 0)
+                    .ok_or(SpecError::ServicePort)?,
+            })
+        }
+    };
+    let config_map = match &spec.config_map {
+        Some(map) if !is_secret_name(&map.name) => return Err(SpecError::ConfigMapName),
+        map => map.as_ref().map(|map| map.name.clone()),
+    };
+    let wish = Wish {
+        service,
+        config_map,
+    };
+    Ok((!wish.is_empty()).then(|| Box::new(wish)))
+}
+
+/// As Kubernetes names Services: a label that begins with a letter.
+fn is_service_name(name: &str) -> bool {
+    let begins = name.starts_with(|letter: char| letter.is_ascii_lowercase());
+    begins && name.len() <= 63 && !name.contains('.') && is_secret_name(name)
 }
 
 /// As Kubernetes names Secrets: labels of lower-case letters, digits and '-', with dots between them.

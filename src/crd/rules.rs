@@ -26,6 +26,9 @@ pub(super) const ADDRESS: &str = r"^https?://[A-Za-z0-9.\[\]:-]+$";
 pub(super) const SECRET_NAME: &str =
     r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
 
+/// What Kubernetes takes as the name of a Service: a label that begins with a letter.
+pub(super) const SERVICE_NAME: &str = "^[a-z]([a-z0-9-]*[a-z0-9])?$";
+
 /// Whole numbers with units.
 pub(super) const DURATION: &str = "^([0-9]+(h|m|s))+$";
 

@@ -211,6 +211,41 @@ pub struct TaurusProxyPortSpec {
     #[schemars(regex(pattern = rules::PLAN_ID), length(max = 16))]
     #[x_kube(validation = rules::form(rules::PLAN_ID, "approvedPlan must be the id of status.plan: 16 of the characters 0-9 and a-f"))]
     pub approved_plan: Option<String>,
+
+    /// Service that leads applications to the proxy, whatever its port; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceSpec>,
+
+    /// ConfigMap that says where applications connect to; none when absent.
+    #[serde(rename = "configMap", default, skip_serializing_if = "Option::is_none")]
+    pub config_map: Option<ConfigMapSpec>,
+}
+
+/// The Service that the operator keeps in the namespace of the resource.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSpec {
+    /// Name of the Service.
+    #[schemars(regex(pattern = rules::SERVICE_NAME), length(max = 63))]
+    #[x_kube(validation = rules::form(
+        rules::SERVICE_NAME, "name must be that of a Service: lower-case letters, digits and '-', beginning with a letter, ending with none of '-'"
+    ))]
+    pub name: String,
+
+    /// Port that applications connect to: 1-65535, 3306 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<i32>,
+}
+
+/// The ConfigMap that the operator keeps in the namespace of the resource.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct ConfigMapSpec {
+    /// Name of the ConfigMap.
+    #[schemars(regex(pattern = rules::SECRET_NAME), length(max = 253))]
+    #[x_kube(validation = rules::form(
+        rules::SECRET_NAME, "name must be that of a ConfigMap: lower-case letters, digits, '-' and '.'"
+    ))]
+    pub name: String,
 }
 
 /// A Secret in the namespace of the resource.

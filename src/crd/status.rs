@@ -106,6 +106,23 @@ pub struct TaurusProxyPortStatus {
     )]
     pub last_handled_request: Option<String>,
 
+    /// The Service that leads to the proxy.
+    #[serde(
+        default,
+        deserialize_with = "readable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub service: Option<PublishedService>,
+
+    /// The ConfigMap that says where applications connect to.
+    #[serde(
+        rename = "configMap",
+        default,
+        deserialize_with = "readable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub config_map: Option<PublishedConfigMap>,
+
     /// Exactly one of Ready, Reconciling and Stalled is True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -266,6 +283,28 @@ pub struct FailureRecord {
     /// What the cloud said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// A Service that leads to the proxy.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+pub struct PublishedService {
+    /// Name of the Service.
+    pub name: String,
+    /// Its cluster IP.
+    #[serde(rename = "clusterIP", default, skip_serializing_if = "Option::is_none")]
+    pub cluster_ip: Option<String>,
+    /// Port that applications connect to.
+    pub port: i32,
+    /// Address and port of the proxy to which it leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+}
+
+/// A ConfigMap that says where applications connect to.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+pub struct PublishedConfigMap {
+    /// Name of the ConfigMap.
+    pub name: String,
 }
 
 /// Corrections of drift.

@@ -229,6 +229,19 @@ pub enum Reason {
     PortUnknown,
     /// Of `JobSucceeded`.
     JobCompleted,
+    /// Of `ServicePublished` and `ConfigMapPublished`: they lead to the port that was read last.
+    Published,
+    /// Of `ServicePublished` and `ConfigMapPublished`: the proxy was not read yet, is gone, or another resource manages it.
+    NothingToPublish,
+    /// Of `ServicePublished` and `ConfigMapPublished`: the cloud gives the proxy an address that can't be published, such as a host name.
+    AddressUnusable,
+    /// Of `ServicePublished` and `ConfigMapPublished`: an object of that name exists and belongs to somebody else, or to another resource
+    /// for the same proxy.
+    NameTaken,
+    /// Of `ServicePublished` and `ConfigMapPublished`: the operator lacks the right to write them.
+    Forbidden,
+    /// Of `ServicePublished` and `ConfigMapPublished`: the API server refused the object or did not answer; it is tried again.
+    PublishFailed,
 }
 
 impl Reason {
@@ -284,9 +297,16 @@ impl Reason {
             | Self::ClockSkew
             | Self::SpecInvalid
             | Self::CrdOutdated => Class::Stalled,
-            Self::PortMatches | Self::PortDiffers | Self::PortUnknown | Self::JobCompleted => {
-                Class::Detail
-            }
+            Self::PortMatches
+            | Self::PortDiffers
+            | Self::PortUnknown
+            | Self::JobCompleted
+            | Self::Published
+            | Self::NothingToPublish
+            | Self::AddressUnusable
+            | Self::NameTaken
+            | Self::Forbidden
+            | Self::PublishFailed => Class::Detail,
         }
     }
 

@@ -1,7 +1,8 @@
 //! What the API server itself refuses, in words that help, and what it lets through.
 //!
 //! Resources are written as people write them, in YAML, and reach the server in each way that there is: through kubectl,
-//! whose words are kept as snapshots, as a new resource and as a change, in earnest and as a dry run.
+//! whose words are kept as snapshots, as a new resource and as a change, in earnest and as a dry run. The plugin's `lint` judges each of
+//! them as well, and has to come to the same verdict.
 
 mod cost;
 mod endpoints;
@@ -9,6 +10,7 @@ mod fields;
 mod ids;
 mod immutable;
 mod judge;
+mod linted;
 mod loosened;
 mod names;
 mod ports;

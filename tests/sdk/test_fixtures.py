@@ -57,6 +57,7 @@ def test_the_vendors_models_know_every_field_and_its_type(simulator, name):
 
 
 @pytest.mark.filterwarnings("ignore:Method 'show_gauss_my_sql_instance_info':DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Method 'list_gauss_my_sql_instances':DeprecationWarning")
 def test_the_vendors_models_know_every_field_that_the_simulator_sends_and_its_type(simulator):
     client = simulator.taurusdb()
     responses = {"change": change_port(client)}
@@ -69,6 +70,7 @@ def test_the_vendors_models_know_every_field_that_the_simulator_sends_and_its_ty
     responses["instance"] = client.show_gauss_my_sql_instance_info(
         taurusdb.ShowGaussMySqlInstanceInfoRequest(instance_id=INSTANCE)
     )
+    responses["instances"] = client.list_gauss_my_sql_instances(taurusdb.ListGaussMySqlInstancesRequest())
     responses["token"] = sign_in(simulator, PASSWORD)
 
     for operation, response in responses.items():

@@ -3,7 +3,7 @@
 import pytest
 from calls import WANTED, change_port, follow, list_proxies, list_tasks
 from conftest import INSTANCE, OTHER_INSTANCE, OTHER_PROXY, PORT, PROJECT, PROXY
-from huaweicloudsdkgaussdb.v3 import ShowGaussMySqlInstanceInfoRequest
+from huaweicloudsdkgaussdb.v3 import ListGaussMySqlInstancesRequest, ShowGaussMySqlInstanceInfoRequest
 
 
 def test_the_list_shows_a_proxy_with_its_nodes_and_those_of_its_instance(simulator):
@@ -23,6 +23,19 @@ def test_the_list_is_read_in_pages_and_is_empty_past_its_end(simulator):
 
     for page, rows in [({}, 1), ({"offset": 0, "limit": 1}, 1), ({"offset": 1, "limit": 100}, 0), ({"offset": 1}, 0)]:
         assert len(list_proxies(client, **page).proxy_list) == rows, page
+
+
+@pytest.mark.filterwarnings("ignore:Method 'list_gauss_my_sql_instances':DeprecationWarning")
+def test_the_instances_of_a_project_are_read_in_pages(simulator):
+    client = simulator.taurusdb()
+
+    def page(**filters):
+        return client.list_gauss_my_sql_instances(ListGaussMySqlInstancesRequest(**filters))
+
+    assert [row.id for row in page().instances] == [INSTANCE, OTHER_INSTANCE]
+    assert [row.id for row in page(offset=1, limit=1).instances] == [OTHER_INSTANCE]
+    assert [row.id for row in page(id=INSTANCE).instances] == [INSTANCE]
+    assert (page(offset=2).instances, page(offset=2).total_count) == ([], 2)
 
 
 def test_the_task_list_shows_the_job_with_its_instance(simulator):

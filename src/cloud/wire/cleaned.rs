@@ -1,8 +1,8 @@
 //! Texts within answers, made fit for people: what shows them to anybody comes after this.
 
-use super::{ProxyPage, TaskPage};
+use super::{InstancePage, ProxyPage, TaskPage};
 use crate::{
-    cloud::{Job, Proxy, ProxyStatus, excerpt::Cleaner},
+    cloud::{Instance, Job, Proxy, ProxyStatus, excerpt::Cleaner},
     model::JobState,
 };
 
@@ -36,6 +36,21 @@ impl Cleaned for ProxyPage {
             if let ProxyStatus::Unhealthy(state) | ProxyStatus::Changing(state) = status {
                 *state = cleaner.word(state, LONGEST_WORD);
             }
+        }
+        self
+    }
+}
+
+impl Cleaned for InstancePage {
+    fn cleaned(mut self, cleaner: &Cleaner<'_>) -> Self {
+        for Instance {
+            id: _,
+            name,
+            status,
+        } in &mut self.instances
+        {
+            *name = cleaner.word(name, LONGEST_WORD);
+            *status = cleaner.word(status, LONGEST_WORD);
         }
         self
     }

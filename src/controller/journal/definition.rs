@@ -98,6 +98,8 @@ fn record(status: &TaurusProxyPortStatus) -> TaurusProxyPortStatus {
         address: None,
         proxy_name: None,
         proxy_status: None,
+        service: None,
+        config_map: None,
         conditions: Vec::new(),
         ..status.clone()
     }
@@ -149,6 +151,8 @@ fn specimen(now: Moment) -> TaurusProxyPortStatus {
         }],
         corrections: Some(Corrections { times: vec![at] }),
         last_handled_request: text,
+        service: None,
+        config_map: None,
         conditions: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{
     judge::{Judge, NAME, printed},
+    linted,
     written::Written,
 };
 use crate::kept::{kept, table};
@@ -36,8 +37,10 @@ async fn a_resource_without_a_spec_is_refused() {
     let mut rows = Vec::new();
     for spec in ["", "spec:\n", "spec: {}\n", "spec: orders\n"] {
         let create = ["create", "--dry-run=server", "-f"];
-        let refused = printed(&judge.kubectl(&create, &format!("{head}{spec}")));
-        rows.push((format!("{:?}", spec.trim_end()), refused.unwrap_err()));
+        let document = format!("{head}{spec}");
+        let refused = printed(&judge.kubectl(&create, &document)).unwrap_err();
+        linted::agrees(spec, &document, Some(&refused));
+        rows.push((format!("{:?}", spec.trim_end()), refused));
     }
     kept("without-spec", &table(&rows), &[]);
 }

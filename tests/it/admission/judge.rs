@@ -7,7 +7,7 @@ use kube::{Api, ResourceExt as _, api::DeleteParams};
 use serde_json::Value;
 use taurus_port_operator::crd::TaurusProxyPort;
 
-use super::written::Written;
+use super::{linted, written::Written};
 use crate::{
     kept::{kept, table},
     world::plane::{self, Plane},
@@ -65,6 +65,7 @@ impl Judge {
         let create = ["create", "--dry-run=server", "-f"];
         let refused = self.kubectl(&create, &written.document(NAME, None));
         let printed = printed(&refused).expect_err(case);
+        linted::agrees(case, &written.document(NAME, None), Some(&printed));
         let version = self.version().await;
         for dry_run in [true, false] {
             let new = written.document(NAME, None);
@@ -86,6 +87,7 @@ impl Judge {
     /// The spec as it is stored of a resource that is taken: alike by dry runs and in earnest.
     pub async fn stored(&self, written: &Written) -> Value {
         let document = written.document(NAME, None);
+        linted::agrees(&format!("{written:?}"), &document, None);
         let create = ["create", "--dry-run=server", "-o", "json", "-f"];
         let printed = printed(&self.kubectl(&create, &document));
         let printed = printed.unwrap_or_else(|error| panic!("{written:?}: {error}"));
@@ -105,6 +107,8 @@ impl Judge {
         let first = self.send(Method::POST, None, &first, false).await.unwrap();
         let version = first["metadata"]["resourceVersion"].as_str().unwrap();
         let change = written.document(NAME, Some(version));
+        let before = Written::good().document(NAME, None);
+        linted::agrees_on_change(&format!("{written:?}"), &before, &change, None);
         let mut specs = Vec::new();
         for dry_run in [true, false] {
             let sent = self.send(Method::PUT, Some(NAME), &change, dry_run).await;
@@ -135,7 +139,9 @@ impl Judge {
         }
         texts.dedup();
         assert_eq!(texts.len(), 1, "{case}: the same in all ways: {texts:#?}");
-        texts.remove(0)
+        let text = texts.remove(0);
+        linted::agrees_on_change(case, &old, &new, Some(&text));
+        text
     }
 
     /// Runs kubectl on a document, in this namespace.

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{
     judge::{Judge, printed},
+    linted,
     written::Written,
 };
 use crate::kept::{kept, table};
@@ -66,7 +67,9 @@ async fn names_that_kubernetes_does_not_know_are_refused_in_its_words() {
     ] {
         let document = Written::good().document(name, None);
         let refused = judge.kubectl(&["create", "--dry-run=server", "-f"], &document);
-        rows.push((format!("name: {name}"), printed(&refused).unwrap_err()));
+        let refused = printed(&refused).unwrap_err();
+        linted::agrees(name, &document, Some(&refused));
+        rows.push((format!("name: {name}"), refused));
     }
     kept("names", &table(&rows), &[]);
 }

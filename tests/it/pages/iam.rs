@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
-use strum::IntoEnumIterator as _;
 use taurus_port_operator::{
     cloud::{
         observer::Operation,

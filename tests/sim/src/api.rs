@@ -6,6 +6,7 @@
 mod change;
 mod iam;
 mod instance;
+mod instances;
 mod job;
 mod lease;
 mod list;
@@ -84,6 +85,7 @@ pub(crate) fn work(
         Operation::Job => job::show(world, request, now).map(Worked::with),
         Operation::Tasks => tasks::list(world, request, now).map(Worked::with),
         Operation::DeleteTask => job::delete_record(world, request, now).map(Worked::with),
+        Operation::Instances => instances::list(world, request, now).map(Worked::with),
         Operation::Instance => instance::show(world, request, now).map(Worked::with),
         _ => Err(Refused::no_such_api()),
     });

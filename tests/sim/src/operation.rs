@@ -23,6 +23,8 @@ pub enum Operation {
     DeleteTask,
     /// `GET /v3/{project}/instances/{instance}`: an instance.
     Instance,
+    /// `GET /v3/{project}/instances`, also under `v3.1`: the instances of a project.
+    Instances,
     /// `POST /v3/auth/tokens`: a token for a password or for another token.
     Token,
     /// `GET /v3/auth/domains`: the caller's account.
@@ -51,6 +53,7 @@ impl Operation {
             | Self::Job
             | Self::Tasks
             | Self::Instance
+            | Self::Instances
             | Self::Domains
             | Self::Users
             | Self::Projects => true,
@@ -105,8 +108,8 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         use Operation::{
-            Change, DeleteTask, Domains, IdToken, Instance, Job, List, MachineKeys, MetadataToken,
-            Other, Projects, SecurityToken, Tasks, Token, Users,
+            Change, DeleteTask, Domains, IdToken, Instance, Instances, Job, List, MachineKeys,
+            MetadataToken, Other, Projects, SecurityToken, Tasks, Token, Users,
         };
         let segments: Vec<&str> = path.split('/').collect();
         let (operation, project, instance, proxy) = match (method.as_str(), segments.as_slice()) {
@@ -122,6 +125,7 @@ impl Call {
             ("GET", ["", "v3", "projects"]) => (Projects, "", "", ""),
             ("GET", ["", "v3", project, "jobs"]) => (Job, *project, "", ""),
             ("GET", ["", "v3", project, "immediate-jobs"]) => (Tasks, *project, "", ""),
+            ("GET", ["", "v3" | "v3.1", project, "instances"]) => (Instances, *project, "", ""),
             // A list of instances; the detail of one has its id in this place.
             ("GET", ["", "v3", _, "instances", "details"]) => (Other, "", "", ""),
             ("GET", ["", "v3", project, "instances", instance]) => {
@@ -196,6 +200,12 @@ mod tests {
                 ["p", "i", ""],
             ),
             (
+                Method::GET,
+                "/v3.1/p/instances",
+                Operation::Instances,
+                ["p", "", ""],
+            ),
+            (
                 Method::POST,
                 "/v3/auth/tokens",
                 Operation::Token,
@@ -262,7 +272,7 @@ mod tests {
             (Method::POST, "/v3/p/instances/i/proxies"),
             (Method::GET, "/v3//instances/i"),
             (Method::GET, "/v3/p/instances/i/proxy/x/port"),
-            (Method::GET, "/v3/p/instances"),
+            (Method::GET, "/v3/p/instances/"),
             (Method::GET, "/"),
             (Method::OPTIONS, "*"),
         ] {

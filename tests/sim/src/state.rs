@@ -94,6 +94,18 @@ impl State {
             .filter(|instance| instance.present && self.is_shown(id, now))
     }
 
+    /// The project's instances that are there, in the order in which they were made.
+    pub(crate) fn instances_of(&self, project: &str, now: Timestamp) -> Vec<&Instance> {
+        let mut instances: Vec<&Instance> = self
+            .instances
+            .keys()
+            .filter_map(|id| self.instance(id, now))
+            .filter(|instance| instance.project == project)
+            .collect();
+        instances.sort_by_key(|instance| instance.number);
+        instances
+    }
+
     /// The proxy, if it is there.
     pub(crate) fn proxy(&self, id: &str, now: Timestamp) -> Option<&Proxy> {
         self.proxies

@@ -14,6 +14,7 @@ mod credentials;
 mod documented;
 mod faults;
 mod iam;
+mod instances;
 mod jobs;
 mod journal;
 mod lease;

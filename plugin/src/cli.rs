@@ -1,0 +1,229 @@
+//! The command line. `docs/plugin.md` is made from it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use taurus_port_operator::version;
+
+/// Import, check, plan and watch the ports of TaurusDB database proxies.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl taurus-port", bin_name = "kubectl taurus-port")]
+#[command(version = version::line(), about)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Which cluster, which namespace, and how the output looks.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// Namespace; without it, that of the kubeconfig's context.
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// All namespaces.
+    #[arg(short = 'A', long, global = true, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// Context of the kubeconfig.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Cluster of the kubeconfig, in place of the context's.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// User of the kubeconfig, in place of the context's.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub user: Option<String>,
+    /// User that the requests are made for (impersonation).
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    pub impersonate: Option<String>,
+    /// The kubeconfig; without it, those of KUBECONFIG, or ~/.kube/config.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// How the output looks; a table for people without it.
+    #[arg(short, long, global = true, value_name = "FORMAT")]
+    pub output: Option<Format>,
+}
+
+/// How the output looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// JSON, for programs.
+    Json,
+    /// The same as YAML.
+    Yaml,
+    /// The names alone, as kubectl takes them.
+    Name,
+    /// The table with more columns, none of them cut.
+    Wide,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show the fleet, what is not settled first, or all about one resource.
+    Status(StatusArguments),
+    /// Show what the operator would change and what that touches; 2 is the exit code where something would change.
+    Plan(PlanArguments),
+    /// Look now, and end once what only a person may end: `JobFailed`, `VerificationFailed`, `AttemptsVoid`, `DriftContested`.
+    Retry(Targets),
+    /// Start no further change; a running one is followed to its end.
+    Suspend(Switch),
+    /// Let changes start again.
+    Resume(Switch),
+    /// Wait no longer for a job that is dead in the cloud and blocks its instance.
+    AbandonJob(AbandonArguments),
+    /// Check manifests without a cluster: the definition's own schema and rules, and two resources for one proxy.
+    Lint(LintArguments),
+    /// Print manifests for proxies that exist, in the cloud or in a Terraform state; applying them changes nothing.
+    Import(Box<ImportArguments>),
+    /// Print the completions of a shell for `kubectl-taurus_port`.
+    Completion(CompletionArguments),
+}
+
+/// What is shown.
+#[derive(Debug, Clone, Default, Args)]
+pub struct StatusArguments {
+    /// The resource; without it, the fleet.
+    pub name: Option<String>,
+    /// Show it again whenever something changes, until the command is interrupted.
+    #[arg(short, long)]
+    pub watch: bool,
+    /// List those that are in order as well, however many there are.
+    #[arg(long)]
+    pub all: bool,
+    /// Only resources with these labels.
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    pub selector: Option<String>,
+    /// Namespace that the operator runs in, to tell its release and leader.
+    #[arg(long, value_name = "NAME", default_value = "taurus-system")]
+    pub operator_namespace: String,
+}
+
+/// What is planned.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PlanArguments {
+    /// The resources as they stand; without names, all of the namespace, or with -A of all namespaces.
+    #[arg(value_name = "NAME", conflicts_with = "files")]
+    pub names: Vec<String>,
+    /// Manifests that are not applied yet: files, folders, or `-` for standard input.
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// The resources that a verb is for.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Targets {
+    /// The resources.
+    #[arg(value_name = "NAME", required_unless_present = "all")]
+    pub names: Vec<String>,
+    /// All resources of the namespace, or with -A of all namespaces.
+    #[arg(long, conflicts_with = "names")]
+    pub all: bool,
+    /// Don't ask.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// The resources that are suspended or resumed.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Switch {
+    /// The resources.
+    #[command(flatten)]
+    pub targets: Targets,
+    /// Set the field also where another tool, such as one for Git, has set it; that tool may set it back.
+    #[arg(long)]
+    pub force_conflicts: bool,
+}
+
+/// Which job.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AbandonArguments {
+    /// The resource.
+    pub name: String,
+    /// The job, where it is not that of the resource's own change, such as one that `ProxyBusy` names.
+    #[arg(long, value_name = "ID")]
+    pub job: Option<String>,
+    /// Take the annotation away again, once the job has left the cloud's task list.
+    #[arg(long, conflicts_with = "job")]
+    pub remove: bool,
+    /// Don't ask.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// Whose completions.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionArguments {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// What is imported.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ImportArguments {
+    /// Project whose proxies are read; may be given more than once.
+    #[arg(long = "project", value_name = "ID", required = true)]
+    pub projects: Vec<String>,
+    /// Instance whose proxies are read; without it, all of the project. May be given more than once.
+    #[arg(long = "instance", value_name = "ID")]
+    pub instances: Vec<String>,
+    /// Region of the projects.
+    #[arg(long, value_name = "ID")]
+    pub region: Option<String>,
+    /// Address of the TaurusDB API in place of the region's, for private clouds.
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Address of the IAM API in place of the region's.
+    #[arg(long, value_name = "URL")]
+    pub iam_endpoint: Option<String>,
+    /// Also call these addresses by plain http: credentials then cross the network in the clear.
+    #[arg(long)]
+    pub allow_http: bool,
+    /// File with further certificate authorities for the cloud, in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub extra_ca: Option<String>,
+    /// Secret of the namespace to read the cloud with; without it, the environment, as Terraform's provider reads it.
+    #[arg(long, value_name = "NAME")]
+    pub secret: Option<String>,
+    /// Secret that the manifests name; without it, that of --secret, or none.
+    #[arg(long, value_name = "NAME")]
+    pub credentials_ref: Option<String>,
+    /// Read a Terraform state, or what `terraform show -json` prints, in place of the cloud.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["instances", "resume"])]
+    pub from_tfstate: Option<PathBuf>,
+    /// Write a file for each manifest and a kustomization into this folder; a file that differs is kept.
+    #[arg(long, value_name = "FOLDER")]
+    pub split: Option<PathBuf>,
+    /// Keep in this file how far it came, and go on there if it exists.
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
+    /// How many calls a minute may be made, at least 10; an operator with the same key has its own count.
+    #[arg(long, value_name = "COUNT", default_value_t = 60)]
+    pub calls_per_minute: u32,
+    /// Ask no cluster which proxies are managed already.
+    #[arg(long)]
+    pub no_cluster: bool,
+}
+
+/// What is checked.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LintArguments {
+    /// Files, folders with all that is below them, or `-` for standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

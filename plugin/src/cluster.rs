@@ -1,0 +1,153 @@
+//! The cluster, found as kubectl finds it, and the resources in it.
+//!
+//! Nothing is sent before the first request. Objects are read as they are, not as this release knows them.
+
+use std::time::Duration;
+
+use kube::{
+    Api, Client, Config,
+    api::{ApiResource, DynamicObject, ListParams},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use taurus_port_operator::crd::TaurusProxyPort;
+
+use crate::{
+    cli::Global,
+    failure::{Failure, with_causes},
+};
+
+/// An API server that can't be reached is told of soon.
+const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+
+/// As kubectl reads long lists.
+const PAGE: u32 = 500;
+
+/// A cluster and what is looked at there.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    namespace: String,
+    everywhere: bool,
+}
+
+impl Cluster {
+    /// The cluster that the command line and the kubeconfig name.
+    pub async fn find(global: &Global) -> Result<Self, Failure> {
+        let config = config(global).await?;
+        let namespace = global.namespace.clone();
+        let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
+        let client =
+            Client::try_from(config).map_err(|error| Failure::Kubeconfig(with_causes(&error)))?;
+        Ok(Self {
+            client,
+            namespace,
+            everywhere: global.all_namespaces,
+        })
+    }
+
+    /// The client.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// The namespace of resources that are named.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Whether all namespaces are looked at.
+    pub fn everywhere(&self) -> bool {
+        self.everywhere
+    }
+
+    /// The same, with all namespaces looked at.
+    #[must_use]
+    pub fn on_all_namespaces(self) -> Self {
+        Self {
+            everywhere: true,
+            ..self
+        }
+    }
+
+    /// The resources that are looked at.
+    pub fn resources(&self) -> Api<DynamicObject> {
+        if self.everywhere {
+            Api::all_with(self.client(), &kind())
+        } else {
+            self.resources_of(&self.namespace)
+        }
+    }
+
+    /// Those of a namespace.
+    pub fn resources_of(&self, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client(), namespace, &kind())
+    }
+
+    /// One resource of the namespace.
+    pub async fn get(&self, name: &str) -> Result<DynamicObject, Failure> {
+        let api = self.resources_of(&self.namespace);
+        let got = api.get(name).await;
+        got.map_err(|error| {
+            Failure::kubernetes(format!("can't read {}/{name}", self.namespace), &error)
+        })
+    }
+
+    /// Each object that is looked at, page by page, so that none is kept longer than it is needed.
+    pub async fn each(
+        &self,
+        selector: Option<&str>,
+        mut take: impl FnMut(DynamicObject),
+    ) -> Result<(), Failure> {
+        let api = self.resources();
+        let mut parameters = ListParams::default().limit(PAGE);
+        if let Some(labels) = selector {
+            parameters = parameters.labels(labels);
+        }
+        loop {
+            let page = api.list(&parameters).await;
+            let page =
+                page.map_err(|error| Failure::kubernetes("can't list the resources", &error))?;
+            page.items.into_iter().for_each(&mut take);
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => parameters = parameters.continue_token(&token),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// The kind of the resources.
+pub fn kind() -> ApiResource {
+    ApiResource::erase::<TaurusProxyPort>(&())
+}
+
+async fn config(global: &Global) -> Result<Config, Failure> {
+    let options = KubeConfigOptions {
+        context: global.context.clone(),
+        cluster: global.cluster.clone(),
+        user: global.user.clone(),
+    };
+    let unusable = |error: &dyn std::error::Error| Failure::Kubeconfig(with_causes(error));
+    let read = match &global.kubeconfig {
+        Some(file) => Kubeconfig::read_from(file),
+        None => match Kubeconfig::read() {
+            // In a pod there is none.
+            Err(error) => match Config::incluster() {
+                Ok(config) => return Ok(adjusted(config, global)),
+                Err(_) => Err(error),
+            },
+            read => read,
+        },
+    };
+    let kubeconfig = read.map_err(|error| unusable(&error))?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    Ok(adjusted(config.map_err(|error| unusable(&error))?, global))
+}
+
+fn adjusted(mut config: Config, global: &Global) -> Config {
+    config.connect_timeout = Some(CONNECT_WITHIN);
+    if global.impersonate.is_some() {
+        config.auth_info.impersonate.clone_from(&global.impersonate);
+    }
+    config
+}

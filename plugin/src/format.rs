@@ -1,0 +1,102 @@
+//! Values as JSON and YAML, and spans of time and texts for people.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// JSON, indented, with a line end.
+pub fn json(value: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value);
+    Ok(text.map_err(|error| Failure::Output(error.to_string()))? + "\n")
+}
+
+/// YAML, as one document.
+pub fn yaml(value: &impl Serialize) -> Result<String, Failure> {
+    serde_saphyr::to_string(value).map_err(|error| Failure::Output(error.to_string()))
+}
+
+/// How long ago a time was, as kubectl writes ages. What lies ahead was just now.
+pub fn age(then: Timestamp, now: Timestamp) -> String {
+    span(now.duration_since(then).as_secs().max(0))
+}
+
+/// A span in seconds, as kubectl writes ages.
+pub fn span(seconds: i64) -> String {
+    const MINUTE: i64 = 60;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    let parts = |big: i64, unit: &str, rest: i64, small: &str| match rest {
+        0 => format!("{big}{unit}"),
+        rest => format!("{big}{unit}{rest}{small}"),
+    };
+    match seconds {
+        ..120 => format!("{seconds}s"),
+        120..600 => parts(seconds / MINUTE, "m", seconds % MINUTE, "s"),
+        600..10_800 => format!("{}m", seconds / MINUTE),
+        10_800..28_800 => parts(seconds / HOUR, "h", seconds % HOUR / MINUTE, "m"),
+        28_800..172_800 => format!("{}h", seconds / HOUR),
+        172_800..691_200 => parts(seconds / DAY, "d", seconds % DAY / HOUR, "h"),
+        _ => format!("{}d", seconds / DAY),
+    }
+}
+
+/// A number with commas between thousands.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A text that shows nothing but itself: what could move the cursor or colour a terminal is replaced.
+pub fn tame(text: &str) -> String {
+    let tamed = |letter: char| match letter {
+        '\n' | '\t' | '\r' => ' ',
+        letter if letter.is_control() => '\u{fffd}',
+        letter => letter,
+    };
+    text.chars().map(tamed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_written_as_kubectl_writes_ages() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (125, "2m5s"),
+            (600, "10m"),
+            (10_799, "179m"),
+            (10_860, "3h1m"),
+            (28_800, "8h"),
+            (172_800, "2d"),
+            (180_000, "2d2h"),
+            (864_000, "10d"),
+        ] {
+            assert_eq!(span(seconds), text);
+        }
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(age("2026-01-01T00:01:00Z".parse().unwrap(), now), "0s");
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        let texts = [0, 999, 1000, 1_234_567].map(grouped);
+        assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn no_text_of_the_cluster_moves_the_cursor() {
+        assert_eq!(tame("a\u{1b}[31mb\nc"), "a\u{fffd}[31mb c");
+    }
+}

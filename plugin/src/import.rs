@@ -1,0 +1,116 @@
+//! `import`: manifests for proxies that exist, from the cloud or from a Terraform state.
+//!
+//! Only reads. Promises that what it prints passes `lint` and changes nothing when it is applied: `managementPolicy: Observe`, and the
+//! port as it was read. Names follow from the proxy alone, so that a later run gives the same proxy the same name.
+
+mod cloud;
+mod credentials;
+mod found;
+mod manifest;
+mod progress;
+mod report;
+mod split;
+mod tfstate;
+
+use std::collections::BTreeSet;
+
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+use crate::{
+    Ending,
+    cli::{Format, Global, ImportArguments},
+    cluster::Cluster,
+    failure::Failure,
+    format,
+    lint::duplicates::proxy_of,
+    surroundings::Surroundings,
+};
+pub use found::{Found, Place};
+pub use manifest::{Manifest, manifest_of};
+pub use report::{Report, sorted_out};
+
+/// Reads, and prints or writes what is not managed yet.
+pub async fn run(
+    global: &Global,
+    arguments: &ImportArguments,
+    around: &mut Surroundings<'_>,
+) -> Result<Ending, Failure> {
+    let secret = arguments
+        .credentials_ref
+        .clone()
+        .or_else(|| arguments.secret.clone());
+    let is_private = arguments.endpoint.is_some() || arguments.iam_endpoint.is_some();
+    if is_private && secret.is_none() {
+        let text =
+            "resources with an address of their own have to name a Secret: give --credentials-ref";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    let cluster = if arguments.no_cluster {
+        None
+    } else {
+        Some(Cluster::find(global).await?)
+    };
+    let managed = match &cluster {
+        Some(cluster) => managed(cluster).await?,
+        None => BTreeSet::new(),
+    };
+    let (found, unread) = match &arguments.from_tfstate {
+        Some(file) => (tfstate::read(file, arguments)?, Vec::new()),
+        None => cloud::read(cluster.as_ref(), arguments, around).await?,
+    };
+    let settings = manifest::Settings {
+        namespace: global.namespace.clone(),
+        secret,
+    };
+    let (manifests, mut report) = sorted_out(found, &managed, &settings)?;
+    report.unread = unread;
+    report.cluster_was_read = cluster.is_some();
+    match (&arguments.split, global.output) {
+        (Some(folder), _) => report.written = Some(split::write(folder, &manifests)?),
+        (None, Some(Format::Json)) => {
+            let objects: Vec<&Value> = manifests.iter().map(|manifest| &manifest.object).collect();
+            let both = serde_json::json!({"manifests": objects, "report": report});
+            around.out.write_all(format::json(&both)?.as_bytes())?;
+        }
+        (None, Some(Format::Name)) => {
+            for manifest in &manifests {
+                around
+                    .out
+                    .write_all(crate::status::name_of(&manifest.name).as_bytes())?;
+            }
+        }
+        (None, _) => {
+            for manifest in &manifests {
+                around.out.write_all(b"---\n")?;
+                around.out.write_all(manifest.text.as_bytes())?;
+            }
+        }
+    }
+    around.err.write_all(report.shown().as_bytes())?;
+    Ok(if report.unread.is_empty() {
+        Ending::Done
+    } else {
+        Ending::Faults
+    })
+}
+
+/// The proxies that resources of the cluster name: of all namespaces where they may be read, else of the one.
+async fn managed(cluster: &Cluster) -> Result<BTreeSet<String>, Failure> {
+    let everywhere = proxies(&cluster.clone().on_all_namespaces()).await;
+    match everywhere {
+        Ok(managed) => Ok(managed),
+        Err(_) => proxies(cluster).await.map_err(|failure| {
+            Failure::Usage(format!(
+                "{failure}\nWhat is managed already is not known: give --no-cluster to import all that exists"
+            ))
+        }),
+    }
+}
+
+async fn proxies(cluster: &Cluster) -> Result<BTreeSet<String>, Failure> {
+    let mut managed = BTreeSet::new();
+    let take = |object: DynamicObject| managed.extend(proxy_of(&object.data));
+    cluster.each(None, take).await?;
+    Ok(managed)
+}

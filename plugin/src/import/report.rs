@@ -1,0 +1,191 @@
+//! What was found, sorted out: what becomes a manifest, and what does not, and why.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
+
+use serde::Serialize;
+use taurus_port_operator::cloud::endpoints;
+
+use super::{
+    found::{DEFAULT_PORT, Found},
+    manifest::{Manifest, Settings, manifest_of, with_whole_id},
+    split::Written,
+};
+use crate::{
+    failure::Failure,
+    format,
+    lint::{judge::Judge, yaml},
+};
+
+/// So many of a kind are named.
+const NAMED: usize = 20;
+
+/// What a run found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// All proxies.
+    pub found: usize,
+    /// Of these, on how many instances.
+    pub instances: usize,
+    /// Those that a resource of the cluster names.
+    pub managed: Vec<String>,
+    /// Those that none names: the manifests are of these.
+    pub unmanaged: Vec<String>,
+    /// All that have the port that nobody moved.
+    pub on_default_port: Vec<String>,
+    /// All in a state that a person has to look after.
+    pub unhealthy: Vec<String>,
+    /// Those that no manifest can be made for, with the reason.
+    pub skipped: Vec<String>,
+    /// Instances that could not be read, with the reason.
+    pub unread: Vec<String>,
+    /// Whether the cluster's resources were read: else nothing counts as managed.
+    pub cluster_was_read: bool,
+    /// What became of files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
+}
+
+/// The manifests of those that are not managed yet, sorted by name, and the report.
+pub fn sorted_out(
+    found: Vec<Found>,
+    managed: &BTreeSet<String>,
+    settings: &Settings,
+) -> Result<(Vec<Manifest>, Report), Failure> {
+    let judge = Judge::new()?;
+    let mut report = Report::default();
+    let mut instances = BTreeSet::new();
+    let mut named: BTreeMap<String, Vec<(Manifest, String)>> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for proxy in found {
+        let key = key_of(&proxy);
+        if !seen.insert(key.clone()) {
+            continue;
+        }
+        report.found += 1;
+        instances.insert(proxy.instance.clone());
+        if proxy.port == Some(DEFAULT_PORT) {
+            report.on_default_port.push(proxy.named());
+        }
+        if proxy.unhealthy {
+            report
+                .unhealthy
+                .push(format!("{}: {}", proxy.named(), proxy.status));
+        }
+        if managed.contains(&key) {
+            report.managed.push(proxy.named());
+            continue;
+        }
+        report.unmanaged.push(proxy.named());
+        let Some(port) = proxy.port else {
+            report
+                .skipped
+                .push(format!("{}: its port is not told", proxy.named()));
+            continue;
+        };
+        let manifest = manifest_of(&proxy, port, settings)?;
+        match fault_of(&judge, &manifest) {
+            Some(why) => report.skipped.push(format!("{}: {why}", proxy.named())),
+            None => named
+                .entry(manifest.name.clone())
+                .or_default()
+                .push((manifest, proxy.proxy)),
+        }
+    }
+    report.instances = instances.len();
+    let mut manifests = Vec::new();
+    for same in named.into_values() {
+        let is_alone = same.len() == 1;
+        for (manifest, proxy) in same {
+            manifests.push(if is_alone {
+                manifest
+            } else {
+                with_whole_id(manifest, &proxy)?
+            });
+        }
+    }
+    manifests.sort_by(|one, other| one.name.cmp(&other.name));
+    for list in [
+        &mut report.managed,
+        &mut report.unmanaged,
+        &mut report.on_default_port,
+        &mut report.unhealthy,
+        &mut report.skipped,
+    ] {
+        list.sort();
+    }
+    Ok((manifests, report))
+}
+
+/// Why a manifest would not be taken as it is meant: read as kubectl reads it, and judged as the API server does.
+fn fault_of(judge: &Judge, manifest: &Manifest) -> Option<String> {
+    let read = yaml::documents(&manifest.text).ok();
+    let read = read.and_then(|mut read| read.pop());
+    let Some(read) = read.filter(|read| read.value == manifest.object) else {
+        return Some("it can't be written as YAML".to_owned());
+    };
+    let faults = judge.faults(&read.value, None);
+    let fault = faults.first()?;
+    Some(format!("{}: {}", fault.field, fault.message))
+}
+
+/// As `lint` tells proxies apart.
+fn key_of(proxy: &Found) -> String {
+    let host = endpoints::place(
+        proxy.place.region.as_deref(),
+        proxy.place.endpoint.as_deref(),
+    );
+    let ids = [&proxy.project, &proxy.instance, &proxy.proxy].map(String::as_str);
+    format!("{host} {}", ids.join(" ").to_ascii_lowercase())
+}
+
+impl Report {
+    /// For people.
+    pub fn shown(&self) -> String {
+        let mut text = String::new();
+        let count = |list: &[String]| format::grouped(list.len());
+        let managed = if self.cluster_was_read {
+            format!(
+                "{} managed, {} not",
+                count(&self.managed),
+                count(&self.unmanaged)
+            )
+        } else {
+            "the cluster was not asked which are managed".to_owned()
+        };
+        let _ = writeln!(
+            text,
+            "{} proxies on {} instances: {managed}; {} on port {DEFAULT_PORT}, {} unhealthy",
+            format::grouped(self.found),
+            format::grouped(self.instances),
+            count(&self.on_default_port),
+            count(&self.unhealthy),
+        );
+        for (title, list) in [
+            ("unhealthy", &self.unhealthy),
+            ("without a manifest", &self.skipped),
+            ("not read", &self.unread),
+        ] {
+            for line in list.iter().take(NAMED) {
+                let _ = writeln!(text, "  {title}: {}", format::tame(line));
+            }
+            if list.len() > NAMED {
+                let _ = writeln!(
+                    text,
+                    "  {title}: {} more",
+                    format::grouped(list.len() - NAMED)
+                );
+            }
+        }
+        if let Some(written) = &self.written {
+            let _ = writeln!(text, "{}", written.shown());
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+use super::*;
+use crate::import::Place;
+
+fn found(name: &str, proxy: &str, port: Option<u16>) -> Found {
+    Found {
+        place: Place {
+            region: Some("ap-southeast-1".to_owned()),
+            ..Place::default()
+        },
+        project: "0483b6b16e954cb88930a360d2c4e663".to_owned(),
+        instance: "e80a4b6f13c2457d9ab05c7712f4d3e6in07".to_owned(),
+        instance_name: "shop".to_owned(),
+        proxy: proxy.to_owned(),
+        name: name.to_owned(),
+        status: if port == Some(3308) {
+            "ABNORMAL"
+        } else {
+            "ACTIVE"
+        }
+        .to_owned(),
+        unhealthy: port == Some(3308),
+        port,
+    }
+}
+
+fn proxy(number: u32) -> String {
+    format!("{number:08x}{}po01", "a".repeat(24))
+}
+
+fn settings() -> Settings {
+    Settings {
+        namespace: Some("shop".to_owned()),
+        secret: Some("taurus-credentials".to_owned()),
+    }
+}
+
+#[test]
+fn a_manifest_only_observes_and_holds_the_port_as_it_was_read() {
+    let (manifests, _) = sorted_out(
+        vec![found("Orders_Proxy", &proxy(1), Some(3307))],
+        &BTreeSet::new(),
+        &settings(),
+    )
+    .unwrap();
+    insta::assert_snapshot!("manifest", manifests[0].text);
+}
+
+#[test]
+fn names_follow_from_the_proxy_alone() {
+    let name = |found_one: Found| {
+        let (manifests, _) = sorted_out(vec![found_one], &BTreeSet::new(), &settings()).unwrap();
+        manifests[0].name.clone()
+    };
+    for (given, expected) in [
+        ("orders", "orders-00000001"),
+        ("Orders  of_2024!", "orders-of-2024-00000001"),
+        ("订单", "proxy-00000001"),
+        ("", "proxy-00000001"),
+        ("--x--", "x-00000001"),
+    ] {
+        assert_eq!(
+            name(found(given, &proxy(1), Some(3307))),
+            expected,
+            "{given}"
+        );
+    }
+    let long = name(found(&"a".repeat(200), &proxy(1), Some(3307)));
+    assert!(long.len() <= 63, "{long}");
+}
+
+#[test]
+fn two_proxies_never_share_a_name_and_the_order_does_not_matter() {
+    let one = format!("{}{}po01", "b".repeat(8), "1".repeat(24));
+    let other = format!("{}{}po01", "b".repeat(8), "2".repeat(24));
+    let mut all = vec![
+        found("x", &one, Some(3307)),
+        found("x", &other, Some(3307)),
+        found("a", &proxy(3), Some(3307)),
+    ];
+    let (first, _) = sorted_out(all.clone(), &BTreeSet::new(), &settings()).unwrap();
+    all.reverse();
+    let (second, _) = sorted_out(all, &BTreeSet::new(), &settings()).unwrap();
+    assert_eq!(first, second);
+    let names: BTreeSet<&str> = first
+        .iter()
+        .map(|manifest| manifest.name.as_str())
+        .collect();
+    assert_eq!(names.len(), 3);
+    for manifest in &first {
+        assert!(
+            manifest
+                .text
+                .contains(&format!("name: {}\n", manifest.name)),
+            "{}",
+            manifest.text
+        );
+    }
+}
+
+#[test]
+fn what_is_managed_or_can_be_no_resource_is_told_and_not_printed() {
+    let all = vec![
+        found("managed", &proxy(1), Some(3306)),
+        found("fresh", &proxy(2), Some(3306)),
+        found("ill", &proxy(3), Some(3308)),
+        found("portless", &proxy(4), None),
+        found("reserved", &proxy(5), Some(1033)),
+        found("fresh", &proxy(2), Some(3306)),
+    ];
+    let managed = BTreeSet::from([key_of(&all[0])]);
+    let (manifests, report) = sorted_out(all, &managed, &settings()).unwrap();
+    let names: Vec<&str> = manifests
+        .iter()
+        .map(|manifest| manifest.name.as_str())
+        .collect();
+    assert_eq!(names, ["fresh-00000002", "ill-00000003"]);
+    assert_eq!((report.found, report.instances), (5, 1));
+    assert_eq!((report.managed.len(), report.unmanaged.len()), (1, 4));
+    assert_eq!(
+        (
+            report.on_default_port.len(),
+            report.unhealthy.len(),
+            report.skipped.len()
+        ),
+        (2, 1, 2)
+    );
+    let report = Report {
+        cluster_was_read: true,
+        ..report
+    };
+    insta::assert_snapshot!("report", report.shown());
+}
+
+#[test]
+fn a_file_that_was_edited_is_kept_and_the_kustomization_names_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |numbers: &[u32]| {
+        let all = numbers
+            .iter()
+            .map(|number| found("x", &proxy(*number), Some(3307)))
+            .collect();
+        let (manifests, _) = sorted_out(all, &BTreeSet::new(), &settings()).unwrap();
+        crate::import::split::write(folder.path(), &manifests).unwrap()
+    };
+    let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).unwrap();
+    assert_eq!(write(&[1, 2]).new, 2);
+    assert_eq!(write(&[1, 2]).same, 2);
+    std::fs::write(folder.path().join("x-00000001.yaml"), "edited").unwrap();
+    let third = write(&[1, 3]);
+    assert_eq!(
+        (third.new, third.kept),
+        (1, vec!["x-00000001.yaml".to_owned()])
+    );
+    assert_eq!(read("x-00000001.yaml"), "edited");
+    let all = ["1", "2", "3"].map(|number| format!("  - x-0000000{number}.yaml\n"));
+    assert!(
+        read("kustomization.yaml").ends_with(&all.concat()),
+        "{}",
+        read("kustomization.yaml")
+    );
+    std::fs::write(folder.path().join("kustomization.yaml"), "mine").unwrap();
+    assert!(write(&[4]).kustomization_kept);
+    assert_eq!(read("kustomization.yaml"), "mine");
+}
+
+#[test]
+fn ids_that_look_like_numbers_stay_texts_for_kubectl() {
+    for project in [
+        "12345678901234567890123456789012",
+        "01234567012345670123456701234567",
+        "1234567890123456789012345678901e",
+    ] {
+        let mut one = found("x", &proxy(1), Some(3307));
+        one.project = project.to_owned();
+        let (manifests, report) = sorted_out(vec![one], &BTreeSet::new(), &settings()).unwrap();
+        assert_eq!(manifests.len(), 1, "{project}: {report:?}");
+    }
+}

@@ -1,0 +1,218 @@
+//! What the API server would say of one object: unknown fields first, then the schema, then the rules.
+
+use serde_json::{Map, Value};
+use taurus_port_operator::{
+    cloud::endpoints,
+    crd::{self, GROUP},
+    model::Port,
+};
+
+use super::{rules::Rules, schema::Schema, yaml};
+use crate::failure::Failure;
+
+/// The version of the API that the definition has.
+const VERSION: &str = "v1alpha1";
+
+/// The kind.
+const KIND: &str = "TaurusProxyPort";
+
+/// The longest name of an object.
+const LONGEST_NAME: usize = 253;
+
+/// The fields of `metadata`.
+const METADATA: [&str; 15] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// The field; empty where it is about the whole.
+    pub field: String,
+    /// What is wrong, as the API server says it.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault of a field.
+    pub fn of(field: &str, message: impl Into<String>) -> Self {
+        Self {
+            field: field.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// The definition, ready to be run.
+pub struct Judge {
+    schema: Schema,
+    rules: Rules,
+}
+
+impl Judge {
+    /// Compiles the definition of this release.
+    pub fn new() -> Result<Self, Failure> {
+        let unusable =
+            |why: String| Failure::Output(format!("the definition can't be used: {why}"));
+        let text = crd::printed::yaml(&crd::definition());
+        let text = text.map_err(|error| unusable(error.to_string()))?;
+        let documents = yaml::documents(&text).map_err(|error| unusable(error.to_string()))?;
+        let schema = "/spec/versions/0/schema/openAPIV3Schema";
+        let tree = documents
+            .first()
+            .and_then(|document| document.value.pointer(schema))
+            .ok_or_else(|| unusable("it has no schema".to_owned()))?
+            .clone();
+        let rules = Rules::new(&tree)?;
+        Ok(Self {
+            schema: Schema::new(tree)?,
+            rules,
+        })
+    }
+
+    /// How many rules are run.
+    pub fn rules(&self) -> usize {
+        self.rules.count()
+    }
+
+    /// What the API server would refuse of an object, as a change of `before` where that is given.
+    pub fn faults(&self, object: &Value, before: Option<&Value>) -> Vec<Fault> {
+        let version = object.get("apiVersion").and_then(Value::as_str);
+        if version != Some(&format!("{GROUP}/{VERSION}")) {
+            return vec![Fault::of(
+                "apiVersion",
+                format!("no such version: it must be {GROUP}/{VERSION}"),
+            )];
+        }
+        let unknown = self.unknown(object);
+        if !unknown.is_empty() {
+            return unknown;
+        }
+        let object = stored(object);
+        let verdict = self.schema.run(&object);
+        let mut faults = verdict.faults;
+        faults.extend(of_name(&object));
+        if !verdict.blocks_rules {
+            let before = before.map(stored);
+            self.rules.run(&object, before.as_ref(), "", &mut faults);
+        }
+        faults.sort();
+        faults.dedup();
+        faults
+    }
+
+    /// Fields that nobody knows; kubectl lets the API server refuse them.
+    fn unknown(&self, object: &Value) -> Vec<Fault> {
+        let mut fields = self.schema.unknown_fields(object);
+        let metadata = object.get("metadata").and_then(Value::as_object);
+        let strange = metadata.into_iter().flat_map(Map::keys);
+        let strange = strange.filter(|name| !METADATA.contains(&name.as_str()));
+        fields.extend(strange.map(|name| format!("metadata.{name}")));
+        let fault = |field: String| Fault {
+            message: "unknown field".to_owned(),
+            field,
+        };
+        fields.into_iter().map(fault).collect()
+    }
+}
+
+/// Whether an object is one of ours, whatever its version.
+pub fn is_ours(object: &Value) -> bool {
+    let version = object
+        .get("apiVersion")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    object.get("kind").and_then(Value::as_str) == Some(KIND)
+        && version
+            .split_once('/')
+            .is_some_and(|(group, _)| group == GROUP)
+}
+
+/// What is taken, and may not be what is wanted.
+pub fn warnings(object: &Value) -> Vec<Fault> {
+    let mut warnings = Vec::new();
+    let port = object.pointer("/spec/port").and_then(Value::as_i64);
+    if port
+        .and_then(|port| Port::new(port).ok())
+        .is_some_and(Port::is_doubtful)
+    {
+        warnings.push(Fault::of(
+            "spec.port",
+            "the vendor's guide calls this port reserved; the service may refuse it",
+        ));
+    }
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let unknown = text("/spec/region").filter(|region| endpoints::service_of(region).is_err());
+    if let Some(region) = unknown.filter(|_| text("/spec/endpoint").is_none()) {
+        let message = format!(
+            "{region} is not in the operator's table of regions: set spec.endpoint, or nothing can be called"
+        );
+        warnings.push(Fault::of("spec.region", message));
+    }
+    warnings
+}
+
+/// As the API server keeps it: without a status, and without fields that are null.
+fn stored(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    forget_nulls(&mut object);
+    object
+}
+
+fn forget_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(forget_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_nulls),
+        _ => {}
+    }
+}
+
+fn of_name(object: &Value) -> Option<Fault> {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let Some(name) = text("/metadata/name") else {
+        let made = text("/metadata/generateName").is_some();
+        return (!made).then(|| {
+            Fault::of(
+                "metadata.name",
+                "Required value: name or generateName is required",
+            )
+        });
+    };
+    if name.len() > LONGEST_NAME {
+        return Some(Fault::of(
+            "metadata.name",
+            format!("Invalid value: {name:?}: must be no more than {LONGEST_NAME} bytes"),
+        ));
+    }
+    let is_label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let inner = label.bytes().all(|byte| plain(byte) || byte == b'-');
+        inner && label.bytes().next().is_some_and(plain) && label.bytes().last().is_some_and(plain)
+    };
+    let is_name = name.split('.').all(is_label);
+    (!is_name).then(|| {
+        let rule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start \
+             and end with an alphanumeric character";
+        Fault::of("metadata.name", format!("Invalid value: {name:?}: {rule}"))
+    })
+}

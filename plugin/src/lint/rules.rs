@@ -1,0 +1,305 @@
+//! The rules of the definition (`x-kubernetes-validations`), run as CEL.
+//!
+//! Relies on `cel` for the language. Durations are numbers here, of seconds: the rules only compare them. Promises to run each rule of the
+//! definition, and to know when it can't: then there is no judge at all, never one that passes over a rule.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use cel::{Context, Env, Program, Value as Cel};
+use serde_json::Value;
+
+use super::judge::Fault;
+use crate::failure::Failure;
+
+/// So many texts are remembered of a rule; patterns are compiled with each run.
+const REMEMBERED: usize = 4096;
+
+/// The rules of a part of the schema, and of what it holds.
+pub struct Rules {
+    own: Vec<Rule>,
+    fields: BTreeMap<String, Rules>,
+}
+
+struct Rule {
+    program: Program,
+    language: Arc<Env>,
+    /// Whether it held for texts that it was run on. Those of many objects are the same: regions, projects, Secrets.
+    known: RefCell<HashMap<String, bool>>,
+    /// Whether it compares with the object before.
+    compares: bool,
+    message: String,
+    reason: String,
+    /// The field that it is told of, below that of the rule.
+    below: String,
+}
+
+impl Rules {
+    /// Compiles the rules of a schema.
+    pub fn new(schema: &Value) -> Result<Self, Failure> {
+        Self::within(schema, &Arc::new(Env::stdlib()))
+    }
+
+    fn within(schema: &Value, language: &Arc<Env>) -> Result<Self, Failure> {
+        let rules = schema
+            .get("x-kubernetes-validations")
+            .and_then(Value::as_array);
+        let own: Result<Vec<Rule>, Failure> = rules
+            .into_iter()
+            .flatten()
+            .map(|rule| Rule::new(rule, language))
+            .collect();
+        let mut fields = BTreeMap::new();
+        for (name, schema) in schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            let rules = Self::within(schema, language)?;
+            if !rules.is_empty() {
+                fields.insert(name.clone(), rules);
+            }
+        }
+        for within in ["items", "additionalProperties"] {
+            let rules = schema
+                .get(within)
+                .filter(|schema| schema.is_object())
+                .map(|schema| Self::within(schema, language))
+                .transpose()?;
+            if rules.is_some_and(|rules| !rules.is_empty()) {
+                return Err(unusable(&format!(
+                    "it has rules within {within}, which are not run here"
+                )));
+            }
+        }
+        Ok(Self { own: own?, fields })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.fields.is_empty()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.own.len() + self.fields.values().map(Self::count).sum::<usize>()
+    }
+
+    /// Runs them on a value at `path`. Those that compare are run where there was something before.
+    pub fn run(&self, value: &Value, before: Option<&Value>, path: &str, faults: &mut Vec<Fault>) {
+        for rule in self
+            .own
+            .iter()
+            .filter(|rule| !rule.compares || before.is_some())
+        {
+            if !rule.holds(value, before) {
+                faults.push(rule.fault(path, value));
+            }
+        }
+        for (name, rules) in &self.fields {
+            if let Some(value) = value.get(name) {
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
+                rules.run(
+                    value,
+                    before.and_then(|before| before.get(name)),
+                    &path,
+                    faults,
+                );
+            }
+        }
+    }
+}
+
+impl Rule {
+    fn new(rule: &Value, language: &Arc<Env>) -> Result<Self, Failure> {
+        let text = |name: &str| {
+            rule.get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let source = text("rule");
+        let program =
+            Program::compile(&source).map_err(|error| unusable(&format!("{source}: {error}")))?;
+        let compares = program.references().has_variable("oldSelf");
+        if rule.get("messageExpression").is_some() || rule.get("optionalOldSelf").is_some() {
+            return Err(unusable(&format!(
+                "{source}: its message or its past is an expression"
+            )));
+        }
+        Ok(Self {
+            compares,
+            language: Arc::clone(language),
+            known: RefCell::default(),
+            message: Some(text("message"))
+                .filter(|message| !message.is_empty())
+                .unwrap_or_else(|| format!("failed rule: {source}")),
+            reason: text("reason"),
+            below: text("fieldPath"),
+            program,
+        })
+    }
+
+    fn holds(&self, value: &Value, before: Option<&Value>) -> bool {
+        let (Value::String(text), false) = (value, self.compares) else {
+            return self.is_true(value, before);
+        };
+        if let Some(known) = self.known.borrow().get(text) {
+            return *known;
+        }
+        let holds = self.is_true(value, before);
+        let mut known = self.known.borrow_mut();
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(text.clone(), holds);
+        holds
+    }
+
+    /// A rule that can't be worked out does not hold, as on the API server.
+    fn is_true(&self, value: &Value, before: Option<&Value>) -> bool {
+        let mut context = Context::with_env(Arc::clone(&self.language));
+        let declared = context.add_function("duration", |text: Arc<String>| seconds(&text));
+        context.add_variable_from_value("self", cel_of(value));
+        if let Some(before) = before {
+            context.add_variable_from_value("oldSelf", cel_of(before));
+        }
+        declared.is_ok() && matches!(self.program.execute(&context), Ok(Cel::Bool(true)))
+    }
+
+    fn fault(&self, path: &str, value: &Value) -> Fault {
+        let message = &self.message;
+        let message = match self.reason.as_str() {
+            "FieldValueRequired" => format!("Required value: {message}"),
+            "FieldValueForbidden" => format!("Forbidden: {message}"),
+            "FieldValueDuplicate" => format!("Duplicate value: {value}: {message}"),
+            _ => format!("Invalid value: {value}: {message}"),
+        };
+        Fault {
+            field: format!("{path}{}", self.below),
+            message,
+        }
+    }
+}
+
+fn unusable(why: &str) -> Failure {
+    Failure::Output(format!("a rule of the definition can't be run: {why}"))
+}
+
+fn cel_of(value: &Value) -> Cel {
+    match value {
+        Value::Null => Cel::Null,
+        Value::Bool(value) => Cel::Bool(*value),
+        Value::Number(number) => number
+            .as_i64()
+            .map(Cel::Int)
+            .or_else(|| number.as_f64().map(Cel::Float))
+            .unwrap_or(Cel::Null),
+        Value::String(text) => Cel::String(Arc::new(text.clone())),
+        Value::Array(items) => Cel::List(Arc::new(items.iter().map(cel_of).collect())),
+        Value::Object(fields) => {
+            let fields: HashMap<String, Cel> = fields
+                .iter()
+                .map(|(name, value)| (name.clone(), cel_of(value)))
+                .collect();
+            fields.into()
+        }
+    }
+}
+
+/// A duration of whole numbers with the units h, m and s, in seconds. Others are longer than any bound, and so never taken.
+fn seconds(text: &str) -> i64 {
+    let mut total: i64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest
+            .find(|letter: char| !letter.is_ascii_digit())
+            .unwrap_or(rest.len());
+        let (number, unit) = rest.split_at(digits);
+        let factor = match unit.chars().next() {
+            Some('h') => 3600,
+            Some('m') => 60,
+            Some('s') => 1,
+            _ => return i64::MAX,
+        };
+        let Some(part) = number
+            .parse::<i64>()
+            .ok()
+            .and_then(|number| number.checked_mul(factor))
+        else {
+            return i64::MAX;
+        };
+        total = total.saturating_add(part);
+        rest = unit.get(1..).unwrap_or_default();
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn faults(rule: Value, value: &Value, before: Option<&Value>) -> Vec<Fault> {
+        let rules = Rules::new(&json!({"x-kubernetes-validations": [rule]})).unwrap();
+        let mut faults = Vec::new();
+        rules.run(value, before, "spec", &mut faults);
+        faults
+    }
+
+    #[test]
+    fn a_rule_that_fails_or_can_not_be_worked_out_is_told_at_its_field() {
+        let rule = json!({"rule": "self.port > 3306", "message": "m", "fieldPath": ".port"});
+        assert_eq!(faults(rule.clone(), &json!({"port": 3307}), None), []);
+        for value in [json!({"port": 3306}), json!({"port": "x"}), json!({})] {
+            let found = faults(rule.clone(), &value, None);
+            assert_eq!(found.len(), 1, "{value}");
+            assert_eq!(found[0].field, "spec.port");
+        }
+    }
+
+    #[test]
+    fn rules_that_compare_are_run_on_changes_alone() {
+        let rule =
+            json!({"rule": "self == oldSelf", "message": "m", "reason": "FieldValueForbidden"});
+        assert_eq!(faults(rule.clone(), &json!("b"), None), []);
+        assert_eq!(faults(rule.clone(), &json!("b"), Some(&json!("b"))), []);
+        assert_eq!(
+            faults(rule, &json!("b"), Some(&json!("a")))[0].message,
+            "Forbidden: m"
+        );
+    }
+
+    #[test]
+    fn durations_are_compared_as_such() {
+        for (text, read) in [
+            ("1m", 60),
+            ("24h", 86_400),
+            ("1h30m", 5400),
+            ("59s0h", 59),
+            ("x", i64::MAX),
+            ("9999999999999999h", i64::MAX),
+        ] {
+            assert_eq!(seconds(text), read, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_is_none_or_lies_where_none_is_run_makes_no_judge() {
+        for schema in [
+            json!({"x-kubernetes-validations": [{"rule": "self +"}]}),
+            json!({"x-kubernetes-validations": [{"rule": "true", "messageExpression": "'x'"}]}),
+            json!({"items": {"x-kubernetes-validations": [{"rule": "true"}]}}),
+        ] {
+            assert!(Rules::new(&schema).is_err(), "{schema}");
+        }
+    }
+}

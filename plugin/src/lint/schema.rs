@@ -1,0 +1,240 @@
+//! The schema of the definition, run as a JSON schema, in the words of the API server.
+//!
+//! Relies on `boon` for the checks. Promises to name fields as the API server does, and to tell which faults keep it from running its
+//! rules.
+
+use boon::{Compiler, ErrorKind, SchemaIndex, Schemas, Type, ValidationError};
+use serde_json::{Map, Value};
+
+use super::judge::Fault;
+use crate::failure::Failure;
+
+/// Where the schema is known; nothing is fetched.
+const PLACE: &str = "memory:definition.json";
+
+/// A schema that is ready to be run.
+pub struct Schema {
+    schemas: Schemas,
+    index: SchemaIndex,
+    tree: Value,
+}
+
+/// What a schema says of a value.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// The faults.
+    pub faults: Vec<Fault>,
+    /// Whether the API server runs no rules because of them.
+    pub blocks_rules: bool,
+}
+
+impl Schema {
+    /// Compiles the schema of a definition.
+    pub fn new(tree: Value) -> Result<Self, Failure> {
+        let mut plain = tree.clone();
+        make_plain(&mut plain);
+        let mut schemas = Schemas::new();
+        let mut compiler = Compiler::new();
+        let unusable = |error: boon::CompileError| {
+            Failure::Output(format!("the definition's schema can't be used: {error}"))
+        };
+        compiler.add_resource(PLACE, plain).map_err(unusable)?;
+        let index = compiler.compile(PLACE, &mut schemas).map_err(unusable)?;
+        Ok(Self {
+            schemas,
+            index,
+            tree,
+        })
+    }
+
+    /// Runs it.
+    pub fn run(&self, value: &Value) -> Verdict {
+        let mut verdict = Verdict::default();
+        if let Err(error) = self.schemas.validate(value, self.index) {
+            collect(&error, value, &mut verdict);
+        }
+        verdict
+    }
+
+    /// The fields that the schema does not know, by their paths.
+    pub fn unknown_fields(&self, value: &Value) -> Vec<String> {
+        let mut found = Vec::new();
+        unknown(&self.tree, value, "", &mut found);
+        found
+    }
+}
+
+/// Takes out what is Kubernetes' own: as a keyword of JSON schemas it means nothing, or something else.
+fn make_plain(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, value| {
+                !(name.starts_with("x-kubernetes") || (name == "format" && value.is_string()))
+            });
+            fields.values_mut().for_each(make_plain);
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_plain),
+        _ => {}
+    }
+}
+
+fn unknown(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
+    let keeps = schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
+    match value {
+        Value::Object(fields) if !keeps => {
+            let nothing = Map::new();
+            let known = schema
+                .get("properties")
+                .and_then(Value::as_object)
+                .unwrap_or(&nothing);
+            let others = schema
+                .get("additionalProperties")
+                .filter(|others| others.is_object());
+            // The envelope of an object is known without being written there, and what its metadata holds is another's.
+            let is_envelope =
+                |name: &str| path.is_empty() && matches!(name, "apiVersion" | "kind" | "metadata");
+            for (name, value) in fields.iter().filter(|(name, _)| !is_envelope(name)) {
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
+                match known.get(name).or(others) {
+                    Some(schema) => unknown(schema, value, &path, found),
+                    None => found.push(path),
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(schema) = schema.get("items") {
+                for (place, item) in items.iter().enumerate() {
+                    unknown(schema, item, &format!("{path}[{place}]"), found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn collect(error: &ValidationError<'_, '_>, root: &Value, verdict: &mut Verdict) {
+    for cause in &error.causes {
+        collect(cause, root, verdict);
+    }
+    let pointer = error.instance_location.to_string();
+    let field = field_of(&pointer);
+    let value = root.pointer(&pointer).unwrap_or(&Value::Null);
+    let mut add = |field: String, message: String, blocks: bool| {
+        verdict.faults.push(Fault { field, message });
+        verdict.blocks_rules |= blocks;
+    };
+    let invalid = |should: String| format!("Invalid value: {value}: {field} in body {should}");
+    match &error.kind {
+        ErrorKind::Required { want } => {
+            for name in want {
+                let field = if field.is_empty() {
+                    (*name).to_owned()
+                } else {
+                    format!("{field}.{name}")
+                };
+                add(field, "Required value".to_owned(), true);
+            }
+        }
+        ErrorKind::Type { want, .. } => {
+            let got = type_of(value);
+            let want: Vec<&str> = want.iter().map(name_of).collect();
+            let want = want.join(" or ");
+            let message = format!(
+                "Invalid value: \"{got}\": {field} in body must be of type {want}: \"{got}\""
+            );
+            add(field.clone(), message, true);
+        }
+        ErrorKind::Enum { want } => {
+            let want: Vec<String> = want.iter().map(Value::to_string).collect();
+            let message = format!(
+                "Unsupported value: {value}: supported values: {}",
+                want.join(", ")
+            );
+            add(field.clone(), message, true);
+        }
+        ErrorKind::MaxLength { want, .. } => {
+            add(
+                field.clone(),
+                format!("Too long: may not be more than {want} bytes"),
+                true,
+            );
+        }
+        ErrorKind::MaxItems { got, want } => {
+            add(
+                field.clone(),
+                format!("Too many: {got}: must have at most {want} items"),
+                true,
+            );
+        }
+        ErrorKind::Pattern { want, .. } => add(
+            field.clone(),
+            invalid(format!("should match '{want}'")),
+            false,
+        ),
+        ErrorKind::Minimum { want, .. } => {
+            add(
+                field.clone(),
+                invalid(format!("should be greater than or equal to {want}")),
+                false,
+            );
+        }
+        ErrorKind::Maximum { want, .. } => {
+            add(
+                field.clone(),
+                invalid(format!("should be less than or equal to {want}")),
+                false,
+            );
+        }
+        other if error.causes.is_empty() => add(
+            field.clone(),
+            format!("Invalid value: {value}: {other}"),
+            false,
+        ),
+        _ => {}
+    }
+}
+
+/// `/spec/list/0/port` is `spec.list[0].port`.
+fn field_of(pointer: &str) -> String {
+    let mut field = String::new();
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        if part.bytes().all(|byte| byte.is_ascii_digit()) {
+            field.push_str(&format!("[{part}]"));
+        } else {
+            if !field.is_empty() {
+                field.push('.');
+            }
+            field.push_str(&part);
+        }
+    }
+    field
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+fn name_of(wanted: Type) -> &'static str {
+    match wanted {
+        Type::Null => "null",
+        Type::Boolean => "boolean",
+        Type::Number => "number",
+        Type::Integer => "integer",
+        Type::String => "string",
+        Type::Array => "array",
+        Type::Object => "object",
+    }
+}

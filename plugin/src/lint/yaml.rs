@@ -1,0 +1,405 @@
+//! YAML as kubectl reads it: its words for booleans and nothing, and its numbers, are those of YAML 1.1.
+//!
+//! Promises that a scalar becomes what the API server would get from kubectl, that a key that stands twice is told, and that each
+//! field knows its line. Aliases and merge keys are followed; a document that grows beyond measure by them is refused.
+
+use std::collections::BTreeMap;
+
+use granit_parser::{Event, Parser, ScalarStyle, Span};
+use serde_json::{Map, Number, Value};
+
+/// So many values may come of the aliases of a document.
+const MOST_VALUES: usize = 100_000;
+
+/// So deep a value may be.
+const DEEPEST: usize = 64;
+
+/// A document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// What it holds.
+    pub value: Value,
+    /// The line of each field, by its path, such as `spec.port` and `items[0].spec`; that of the whole has the path "".
+    pub lines: BTreeMap<String, usize>,
+    /// Keys that stand twice, by their path.
+    pub twice: Vec<String>,
+}
+
+/// Why a text is no YAML.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct YamlFault {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// The documents of a text. Empty ones are left out.
+pub fn documents(text: &str) -> Result<Vec<Document>, YamlFault> {
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        anchors: BTreeMap::new(),
+        values: 0,
+    };
+    let mut documents = Vec::new();
+    while let Some((event, _)) = reader.next()? {
+        match event {
+            Event::DocumentStart(..) => {
+                reader.anchors.clear();
+                reader.values = 0;
+                let mut notes = Notes::default();
+                let Some((event, span)) = reader.next()? else {
+                    break;
+                };
+                notes.lines.insert(String::new(), span.start.line());
+                let value = reader.node(event, span, "", &mut notes, 0)?;
+                if value != Value::Null {
+                    documents.push(Document {
+                        value,
+                        lines: notes.lines,
+                        twice: notes.twice,
+                    });
+                }
+            }
+            Event::StreamEnd => break,
+            _ => {}
+        }
+    }
+    Ok(documents)
+}
+
+#[derive(Default)]
+struct Notes {
+    lines: BTreeMap<String, usize>,
+    twice: Vec<String>,
+}
+
+struct Reader<'t> {
+    parser: Parser<'t, granit_parser::StrInput<'t>>,
+    anchors: BTreeMap<usize, Value>,
+    values: usize,
+}
+
+impl<'t> Reader<'t> {
+    /// The next event that is about data.
+    fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, YamlFault> {
+        for event in self.parser.by_ref() {
+            let (event, span) = event.map_err(|error| YamlFault {
+                line: error.marker().line(),
+                why: error.to_string(),
+            })?;
+            if !matches!(event, Event::Comment(..)) {
+                return Ok(Some((event, span)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn node(
+        &mut self,
+        event: Event<'t>,
+        span: Span,
+        path: &str,
+        notes: &mut Notes,
+        depth: usize,
+    ) -> Result<Value, YamlFault> {
+        let fault = |why: &str| YamlFault {
+            line: span.start.line(),
+            why: why.to_owned(),
+        };
+        self.values += 1;
+        if self.values > MOST_VALUES || depth > DEEPEST {
+            return Err(fault("the document is too large or too deep"));
+        }
+        let (value, anchor) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let is_text =
+                    style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.suffix() == "str");
+                let value = if is_text {
+                    Value::String(text.into_owned())
+                } else {
+                    plain(&text).ok_or_else(|| fault("JSON has no such number"))?
+                };
+                (value, anchor)
+            }
+            Event::Alias(anchor) => {
+                let value = self.anchors.get(&anchor).cloned();
+                let value = value.ok_or_else(|| fault("the alias leads to itself"))?;
+                self.values += size(&value);
+                return Ok(value);
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                let mut items = Vec::new();
+                loop {
+                    let (event, span) = self.within(span)?;
+                    if matches!(event, Event::SequenceEnd) {
+                        break;
+                    }
+                    let path = format!("{path}[{}]", items.len());
+                    notes.lines.insert(path.clone(), span.start.line());
+                    items.push(self.node(event, span, &path, notes, depth + 1)?);
+                }
+                (Value::Array(items), anchor)
+            }
+            Event::MappingStart(_, anchor, _) => (self.mapping(span, path, notes, depth)?, anchor),
+            other => return Err(fault(&format!("unexpected {other:?}"))),
+        };
+        if anchor != 0 {
+            self.anchors.insert(anchor, value.clone());
+        }
+        Ok(value)
+    }
+
+    fn mapping(
+        &mut self,
+        span: Span,
+        path: &str,
+        notes: &mut Notes,
+        depth: usize,
+    ) -> Result<Value, YamlFault> {
+        let mut fields = Map::new();
+        let mut merged: Vec<Value> = Vec::new();
+        loop {
+            let (event, at) = self.within(span)?;
+            let key = match event {
+                Event::MappingEnd => break,
+                Event::Scalar(text, ..) => text.into_owned(),
+                Event::Alias(anchor) => match self.anchors.get(&anchor) {
+                    Some(Value::String(text)) => text.clone(),
+                    _ => return Err(not_a_key(at)),
+                },
+                _ => return Err(not_a_key(at)),
+            };
+            let place = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
+            notes.lines.entry(place.clone()).or_insert(at.start.line());
+            let (event, span) = self.within(span)?;
+            let value = self.node(event, span, &place, notes, depth + 1)?;
+            if key == "<<" {
+                match value {
+                    Value::Array(values) => merged.extend(values),
+                    value => merged.push(value),
+                }
+            } else if fields.insert(key, value).is_some() {
+                notes.twice.push(place);
+            }
+        }
+        for (key, value) in merged.into_iter().filter_map(into_fields).flatten() {
+            fields.entry(key).or_insert(value);
+        }
+        Ok(Value::Object(fields))
+    }
+
+    fn within(&mut self, outer: Span) -> Result<(Event<'t>, Span), YamlFault> {
+        self.next()?.ok_or_else(|| YamlFault {
+            line: outer.start.line(),
+            why: "the document ends too soon".to_owned(),
+        })
+    }
+}
+
+fn into_fields(value: Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(fields) => Some(fields),
+        _ => None,
+    }
+}
+
+fn not_a_key(at: Span) -> YamlFault {
+    YamlFault {
+        line: at.start.line(),
+        why: "a key must be a text".to_owned(),
+    }
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
+        Value::Object(fields) => 1 + fields.values().map(size).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+/// What a scalar without quotes is; nothing where it is a number that JSON lacks.
+fn plain(text: &str) -> Option<Value> {
+    Some(match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            Value::Bool(true)
+        }
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            Value::Bool(false)
+        }
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF"
+        | ".nan" | ".NaN" | ".NAN" => return None,
+        text if begins_a_number(text) => return number(text),
+        text => Value::String(text.to_owned()),
+    })
+}
+
+fn begins_a_number(text: &str) -> bool {
+    text.starts_with(|letter: char| letter.is_ascii_digit() || matches!(letter, '+' | '-' | '.'))
+}
+
+/// A number in one of the bases, or a text after all.
+fn number(text: &str) -> Option<Value> {
+    let digits = text.replace('_', "");
+    if let Some(whole) = whole(&digits) {
+        return Some(match (i64::try_from(whole), u64::try_from(whole)) {
+            (Ok(number), _) => Value::from(number),
+            (_, Ok(number)) => Value::from(number),
+            _ => fraction(&digits)?,
+        });
+    }
+    if is_decimal(&digits) {
+        return fraction(&digits);
+    }
+    Some(Value::String(text.to_owned()))
+}
+
+fn fraction(digits: &str) -> Option<Value> {
+    let number = digits.parse::<f64>().ok().and_then(Number::from_f64)?;
+    // As JSON that holds a whole number: the API server reads 3306.0 as 3306.
+    let whole = number
+        .as_f64()
+        .filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
+    let whole = whole.and_then(|float| format!("{float:.0}").parse::<i64>().ok());
+    Some(whole.map_or(Value::Number(number), Value::from))
+}
+
+fn whole(digits: &str) -> Option<i128> {
+    let (sign, magnitude) = match digits.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, digits.strip_prefix('+').unwrap_or(digits)),
+    };
+    let lower = magnitude.to_ascii_lowercase();
+    let (base, figures) = if let Some(figures) = lower.strip_prefix("0x") {
+        (16, figures)
+    } else if let Some(figures) = lower.strip_prefix("0b") {
+        (2, figures)
+    } else if let Some(figures) = lower.strip_prefix("0o") {
+        (8, figures)
+    } else if lower.len() > 1 && lower.starts_with('0') {
+        (8, lower.get(1..)?)
+    } else {
+        (10, lower.as_str())
+    };
+    let plain = figures.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let value = i128::from_str_radix(figures, base).ok().filter(|_| plain)?;
+    Some(sign * value)
+}
+
+/// Digits, perhaps a point, perhaps an exponent.
+fn is_decimal(text: &str) -> bool {
+    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (text, None),
+    };
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_mantissa = match mantissa.split_once('.') {
+        Some((whole, part)) => {
+            (is_digits(whole) || whole.is_empty())
+                && (is_digits(part) || (part.is_empty() && !whole.is_empty()))
+        }
+        None => is_digits(mantissa),
+    };
+    let is_exponent = exponent
+        .is_none_or(|exponent| is_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)));
+    is_mantissa && is_exponent
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn value(text: &str) -> Value {
+        documents(text).unwrap().remove(0).value
+    }
+
+    #[test]
+    fn scalars_are_what_kubectl_makes_of_them() {
+        for (text, read) in [
+            ("3306", json!(3306)),
+            ("03306", json!(1734)),
+            ("0o3306", json!(1734)),
+            ("0xCEA", json!(3306)),
+            ("0b110011101010", json!(3306)),
+            ("3_306", json!(3306)),
+            ("+3306", json!(3306)),
+            ("3306.0", json!(3306)),
+            ("3.306e3", json!(3306)),
+            ("3307.5", json!(3307.5)),
+            ("18446744073709554923", json!(1.844_674_407_370_955_6e19)),
+            ("9223372036854775808", json!(9_223_372_036_854_775_808_u64)),
+            ("yes", json!(true)),
+            ("Off", json!(false)),
+            ("~", json!(null)),
+            ("55:06", json!("55:06")),
+            ("3307/tcp", json!("3307/tcp")),
+            ("\"3306\"", json!("3306")),
+            ("'yes'", json!("yes")),
+            ("!!str 3306", json!("3306")),
+            ("True!", json!("True!")),
+            ("-keys", json!("-keys")),
+            (".keys", json!(".keys")),
+            ("0x", json!("0x")),
+            ("1e400x", json!("1e400x")),
+        ] {
+            assert_eq!(value(&format!("v: {text}"))["v"], read, "{text}");
+        }
+        for text in [".inf", "-.Inf", ".nan", "1e400"] {
+            assert_eq!(
+                documents(&format!("a: 1\nv: {text}")).unwrap_err().line,
+                2,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_field_has_its_line_and_a_key_that_stands_twice_is_told() {
+        let text =
+            "# first\n---\nspec:\n  port: 1\n  list:\n  - name: a\n  port: 2\n---\n---\nb: 1\n";
+        let found = documents(text).unwrap();
+        assert_eq!(found.len(), 2, "an empty document is none");
+        assert_eq!(found[0].lines["spec.port"], 4);
+        assert_eq!(found[0].lines["spec.list[0].name"], 6);
+        assert_eq!(found[0].twice, ["spec.port"]);
+        assert_eq!(found[1].lines["b"], 10);
+    }
+
+    #[test]
+    fn aliases_and_merges_are_followed() {
+        let text = "base: &base {port: 3307, region: r}\nspec:\n  <<: *base\n  port: 3308\nid: &id x\nother: *id\n";
+        let read = value(text);
+        assert_eq!(read["spec"], json!({"port": 3308, "region": "r"}));
+        assert_eq!(read["other"], json!("x"));
+    }
+
+    #[test]
+    fn what_grows_beyond_measure_is_refused() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..9 {
+            let before = format!("*a{}, ", level - 1).repeat(10);
+            text.push_str(&format!("a{level}: &a{level} [{before}]\n"));
+        }
+        assert!(documents(&text).unwrap_err().why.contains("too large"));
+        let deep = "[".repeat(200) + &"]".repeat(200);
+        assert!(documents(&deep).is_err());
+    }
+
+    #[test]
+    fn json_is_yaml() {
+        assert_eq!(
+            value("{\"a\": [1, \"b\", null], \"c\": {\"d\": true}}"),
+            json!({"a": [1, "b", null], "c": {"d": true}})
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! `plan`: what the operator would do about resources as they stand, or as manifests would make them, and what that touches.
+//!
+//! Relies on the operator's own decision (`plan::decide`), fed with what the status holds of the last look at the cloud; nothing is
+//! called there. Only reads. Exit code 2 says that something would change.
+
+mod decision;
+mod proposal;
+mod touched;
+
+use kube::api::DynamicObject;
+use serde::Serialize;
+
+use crate::{
+    Ending,
+    cli::{Format, Global, PlanArguments},
+    cluster::Cluster,
+    failure::Failure,
+    format,
+    surroundings::Surroundings,
+};
+pub use decision::{Action, Verdict, decide};
+use proposal::Proposal;
+use touched::Surrounding;
+
+/// What would become of one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What would be done.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// What lies in the cluster and leads to the port that goes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub touches: Vec<String>,
+}
+
+/// All of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+struct Plan {
+    changes: Vec<Change>,
+    /// What could not be read for want of rights.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unseen: Vec<String>,
+}
+
+/// Plans.
+pub async fn run(
+    global: &Global,
+    arguments: &PlanArguments,
+    around: &mut Surroundings<'_>,
+) -> Result<Ending, Failure> {
+    let cluster = Cluster::find(global).await?;
+    let proposals = proposals(&cluster, arguments, around).await?;
+    let mut surrounding = Surrounding::default();
+    let now = (around.now)();
+    let mut plan = Plan::default();
+    for proposal in &proposals {
+        let verdict = decide(proposal, now);
+        let touches = match (verdict.action, verdict.from, verdict.to) {
+            (Action::Change | Action::Wait, Some(from), Some(to)) => {
+                surrounding.look(&cluster, &proposal.namespace).await;
+                let address = proposal.address();
+                surrounding.touched(&proposal.namespace, address.as_deref(), from, to)
+            }
+            _ => Vec::new(),
+        };
+        plan.changes.push(Change {
+            namespace: proposal.namespace.clone(),
+            name: proposal.name.clone(),
+            verdict,
+            touches,
+        });
+    }
+    plan.unseen = surrounding.unseen();
+    let text = match global.output {
+        Some(Format::Json) => format::json(&plan)?,
+        Some(Format::Yaml) => format::yaml(&plan)?,
+        Some(Format::Name) => plan.names(),
+        None | Some(Format::Wide) => plan.shown(global.output.is_some()),
+    };
+    around.out.write_all(text.as_bytes())?;
+    Ok(plan.ending())
+}
+
+async fn proposals(
+    cluster: &Cluster,
+    arguments: &PlanArguments,
+    around: &mut Surroundings<'_>,
+) -> Result<Vec<Proposal>, Failure> {
+    if !arguments.files.is_empty() {
+        return proposal::of_files(cluster, &arguments.files, around).await;
+    }
+    let mut found: Vec<DynamicObject> = Vec::new();
+    if arguments.names.is_empty() {
+        cluster.each(None, |object| found.push(object)).await?;
+    } else {
+        for name in &arguments.names {
+            found.push(cluster.get(name).await?);
+        }
+    }
+    Ok(found.into_iter().map(Proposal::as_it_stands).collect())
+}
+
+impl Plan {
+    fn ending(&self) -> Ending {
+        let any = |wanted: &[Action]| {
+            self.changes
+                .iter()
+                .any(|change| wanted.contains(&change.verdict.action))
+        };
+        if any(&[Action::Refused]) {
+            Ending::Faults
+        } else if any(&[Action::Change, Action::Wait, Action::Unknown]) {
+            Ending::Changes
+        } else {
+            Ending::Done
+        }
+    }
+
+    fn names(&self) -> String {
+        let changes = self
+            .changes
+            .iter()
+            .filter(|change| change.verdict.action == Action::Change);
+        changes
+            .map(|change| crate::status::name_of(&change.name))
+            .collect()
+    }
+
+    /// For people: what would change, and on request the rest.
+    fn shown(&self, all: bool) -> String {
+        let mut text = String::new();
+        let quiet = [Action::Nothing, Action::UnderWay];
+        for change in self
+            .changes
+            .iter()
+            .filter(|change| all || !quiet.contains(&change.verdict.action))
+        {
+            let line = format!(
+                "{}/{}: {}",
+                change.namespace,
+                change.name,
+                change.verdict.shown()
+            );
+            text.push_str(&format!("{}\n", format::tame(&line)));
+            for touched in &change.touches {
+                text.push_str(&format!("  touches {}\n", format::tame(touched)));
+            }
+        }
+        for unseen in &self.unseen {
+            text.push_str(&format!("not looked at: {}\n", format::tame(unseen)));
+        }
+        let count = |wanted: Action| {
+            let these = self
+                .changes
+                .iter()
+                .filter(|change| change.verdict.action == wanted);
+            format::grouped(these.count())
+        };
+        text.push_str(&format!(
+            "{} would change, {} would change later, {} are not known, {} are refused, {} are under way, {} stay as they are\n",
+            count(Action::Change),
+            count(Action::Wait),
+            count(Action::Unknown),
+            count(Action::Refused),
+            count(Action::UnderWay),
+            count(Action::Nothing),
+        ));
+        text
+    }
+}

@@ -1,0 +1,111 @@
+use jiff::SignedDuration;
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-03-02T12:00:00Z".parse().unwrap()
+}
+
+fn summary(name: &str, state: State, reason: &str) -> Summary {
+    Summary {
+        namespace: "shop".to_owned(),
+        name: name.to_owned(),
+        state,
+        wanted: Some("3307".to_owned()),
+        actual: Some(
+            if state == State::Ready {
+                "3307"
+            } else {
+                "3306"
+            }
+            .to_owned(),
+        ),
+        changing_to: (reason == "JobRunning").then(|| "3307".to_owned()),
+        reason: Some(reason.to_owned()),
+        since: Some(now() - SignedDuration::from_mins(12)),
+        message: Some(
+            "the operator says so, in a sentence that is longer than a narrow terminal".to_owned(),
+        ),
+        policy: "Enforce".to_owned(),
+        suspended: reason == "Suspended",
+        edited: reason == "ProxyBusy",
+        address: Some("10.0.0.7".to_owned()),
+        instance: Some("e80a4b6f13c2457d9ab05c7712f4d3e6in07".to_owned()),
+    }
+}
+
+fn mixed() -> Fleet {
+    let resources = vec![
+        summary("orders", State::Ready, "Settled"),
+        summary("users", State::Reconciling, "JobRunning"),
+        summary("stock", State::Stalled, "PortRejected"),
+        summary("carts", State::Reconciling, "ProxyBusy"),
+        summary("mails", State::Reconciling, "Suspended"),
+    ];
+    Fleet::new(resources, Installed::default())
+}
+
+fn view(columns: Option<usize>) -> View {
+    View {
+        everywhere: true,
+        all: false,
+        wide: false,
+        terminal: Terminal {
+            columns,
+            ..Terminal::default()
+        },
+        now: now(),
+    }
+}
+
+#[test]
+fn what_is_not_settled_comes_first() {
+    insta::assert_snapshot!("fleet-80", mixed().shown(&view(Some(80))));
+}
+
+#[test]
+fn a_wide_terminal_shows_whole_messages() {
+    insta::assert_snapshot!("fleet-200", mixed().shown(&view(Some(200))));
+}
+
+#[test]
+fn nothing_is_told_as_nothing() {
+    let fleet = Fleet::new(Vec::new(), Installed::default());
+    assert!(fleet.shown(&view(None)).starts_with("no resources\n"));
+}
+
+#[test]
+fn of_a_large_fleet_those_in_order_are_counted_and_the_others_listed() {
+    let mut resources = vec![summary("stock", State::Stalled, "PortRejected")];
+    resources.extend(
+        (0..9_999).map(|number| summary(&format!("orders-{number}"), State::Ready, "Settled")),
+    );
+    let fleet = Fleet::new(resources, Installed::default());
+    let text = fleet.shown(&view(Some(80)));
+    assert!(
+        text.starts_with("10,000 resources: 1 stalled, 9,999 ready\n"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("9,999 more are in order; --all lists them\n"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 8, "{text}");
+    let all = fleet.shown(&View {
+        all: true,
+        ..view(Some(80))
+    });
+    assert_eq!(all.lines().count(), 10_000 + 5);
+}
+
+#[test]
+fn colours_change_no_other_character() {
+    let mut coloured = view(Some(80));
+    coloured.terminal.colours = true;
+    let text = mixed().shown(&coloured);
+    assert!(text.contains('\u{1b}'));
+    assert_eq!(
+        console::strip_ansi_codes(&text),
+        mixed().shown(&view(Some(80)))
+    );
+}

@@ -1,0 +1,99 @@
+use serde_json::json;
+
+use super::*;
+use crate::cluster::kind;
+
+fn now() -> Timestamp {
+    "2026-03-02T12:00:00Z".parse().unwrap()
+}
+
+fn shown(data: Value, columns: usize) -> String {
+    let mut object = DynamicObject::new("orders", &kind())
+        .within("shop")
+        .data(data);
+    object.metadata.generation = Some(2);
+    let terminal = Terminal {
+        columns: Some(columns),
+        ..Terminal::default()
+    };
+    let neighbours = (0..6)
+        .map(|number| format!("shop/other-{number}"))
+        .collect();
+    One::of(&object)
+        .with_neighbours(Neighbours::Seen(neighbours))
+        .shown(terminal, now())
+}
+
+fn spec() -> Value {
+    json!({
+        "region": "ap-southeast-1", "projectID": "0483b6b16e954cb88930a360d2c4e663",
+        "instanceID": "e80a4b6f13c2457d9ab05c7712f4d3e6in07", "proxyID": "4d1f0a77c2b94e5f8a6031d7be92c405po01",
+        "port": 3308, "credentialsRef": {"name": "taurus-credentials"},
+    })
+}
+
+/// Everything that a status can hold.
+fn busy() -> Value {
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+        json!({"type": kind, "status": status, "reason": reason, "message": message,
+            "lastTransitionTime": "2026-03-02T11:55:00Z"})
+    };
+    json!({"spec": spec(), "status": {
+        "observedGeneration": 2, "port": 3307, "address": "10.0.0.7", "proxyName": "orders-proxy", "proxyStatus": "ACTIVE",
+        "change": {"id": "c", "fromPort": 3307, "toPort": 3308, "generation": 2, "phase": "Submitted", "attempt": 2,
+            "jobID": "2b7e6f0c-58f4-4d1e-9a63-0c1d9be7a541", "intendedAt": "2026-03-02T11:58:00Z"},
+        "lastChange": {"id": "b", "fromPort": 3306, "toPort": 3307, "outcome": "Succeeded",
+            "startedAt": "2026-03-01T10:00:00Z", "finishedAt": "2026-03-01T10:01:40Z"},
+        "failures": [{"port": 3308, "failed": 1, "void": 0, "cause": "JobFailed", "lastAt": "2026-03-02T11:50:00Z",
+            "message": "node unreachable"}],
+        "corrections": {"times": ["2026-03-02T01:00:00Z"]},
+        "conditions": [
+            condition("PortInSync", "False", "PortDiffers", "the cloud shows port 3307, wanted is 3308"),
+            condition("Ready", "False", "JobRunning", "the cloud works on the change from port 3307 to 3308"),
+            condition("Reconciling", "True", "JobRunning", "the cloud works on the change from port 3307 to 3308"),
+        ],
+    }})
+}
+
+#[test]
+fn a_change_in_progress_is_told_on_one_screen() {
+    let text = shown(busy(), 80);
+    assert!(text.lines().count() <= 24, "{text}");
+    for line in text.lines() {
+        assert!(console::measure_text_width(line) <= 80, "{line}");
+    }
+    insta::assert_snapshot!("one-busy", text);
+}
+
+#[test]
+fn a_new_resource_says_that_nothing_is_known() {
+    insta::assert_snapshot!("one-new", shown(json!({"spec": spec()}), 200));
+}
+
+#[test]
+fn fields_and_conditions_of_a_later_release_are_shown() {
+    let mut data = busy();
+    data["spec"]["maintenanceWindows"] = json!([{"start": "02:00"}]);
+    data["status"]["plan"] = json!({"id": "p-1"});
+    data["status"]["change"]["phase"] = json!("Draining");
+    let conditions = data["status"]["conditions"].as_array_mut().unwrap();
+    conditions.push(json!({"type": "ServicePublished", "status": "False", "reason": "NameTaken", "message": "by another"}));
+    let text = shown(data, 200);
+    for part in [
+        r#"spec.maintenanceWindows [{"start":"02:00"}]"#,
+        r#"status.plan {"id":"p-1"}"#,
+        "Draining",
+        "ServicePublished False NameTaken by another",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+}
+
+#[test]
+fn an_older_status_of_other_types_is_no_reason_to_fail() {
+    let text = shown(
+        json!({"spec": "none", "status": {"conditions": {"Ready": true}, "failures": 3, "lastChange": "x"}}),
+        80,
+    );
+    assert!(text.starts_with("shop/orders: Unknown"), "{text}");
+}

@@ -1,0 +1,249 @@
+//! The verbs that change a resource: `retry`, `suspend`, `resume`, `abandon-job`.
+//!
+//! They write annotations and one field, nothing else, under a field manager of their own. Promises to leave to Git what Git sets:
+//! a field that another applier owns is not touched without `--force-conflicts`. Changes of `status` are the operator's alone.
+
+mod owners;
+mod targets;
+
+use kube::{
+    Api,
+    api::{DynamicObject, Patch, PatchParams},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use taurus_port_operator::crd::{ABANDON_JOB, REQUESTED_AT};
+
+use crate::{
+    Ending,
+    cli::{AbandonArguments, Format, Global, Switch, Targets},
+    cluster::{Cluster, kind},
+    confirm::agreed,
+    failure::Failure,
+    format,
+    resource::text_at,
+    status::name_of,
+    surroundings::Surroundings,
+};
+use owners::appliers_of;
+pub use owners::is_applied;
+use targets::Target;
+
+/// Who writes. It does not begin with `kubectl`: Flux takes away what such managers have set.
+pub const MANAGER: &str = "taurus-port-plugin";
+
+/// What became of one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Outcome {
+    namespace: String,
+    name: String,
+    /// What was done, or why nothing was.
+    outcome: String,
+    /// Whether it was refused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    failed: bool,
+}
+
+/// Asks the operator to look now, and to try again what it has given up.
+pub async fn retry(
+    global: &Global,
+    arguments: &Targets,
+    around: &mut Surroundings<'_>,
+) -> Result<Ending, Failure> {
+    let cluster = Cluster::find(global).await?;
+    let targets = Target::all(&cluster, arguments).await?;
+    targets::ask_where_cut(
+        "The operator may set these ports at once",
+        &targets,
+        false,
+        arguments.yes,
+        around,
+    )?;
+    let value = (around.now)().to_string();
+    let patch = json!({"metadata": {"annotations": {REQUESTED_AT: value}}});
+    let mut outcomes = Vec::new();
+    for target in &targets {
+        let done = merge(&cluster, target, &patch).await;
+        outcomes.push(target.outcome(done.map(|()| "asked for a look".to_owned())));
+    }
+    told(global, &outcomes, around)
+}
+
+/// Keeps changes from starting.
+pub async fn suspend(
+    global: &Global,
+    arguments: &Switch,
+    around: &mut Surroundings<'_>,
+) -> Result<Ending, Failure> {
+    let cluster = Cluster::find(global).await?;
+    let targets = Target::all(&cluster, &arguments.targets).await?;
+    let mut outcomes = Vec::new();
+    for target in &targets {
+        let done = if target.summary.suspended {
+            Ok("is suspended already".to_owned())
+        } else {
+            let done = apply_suspend(&cluster, target, arguments.force_conflicts).await;
+            done.map(|()| "suspended".to_owned())
+        };
+        outcomes.push(target.outcome(done));
+    }
+    told(global, &outcomes, around)
+}
+
+/// Lets changes start again.
+pub async fn resume(
+    global: &Global,
+    arguments: &Switch,
+    around: &mut Surroundings<'_>,
+) -> Result<Ending, Failure> {
+    let cluster = Cluster::find(global).await?;
+    let targets = Target::all(&cluster, &arguments.targets).await?;
+    let yes = arguments.targets.yes;
+    targets::ask_where_cut(
+        "The operator will set these ports",
+        &targets,
+        true,
+        yes,
+        around,
+    )?;
+    let mut outcomes = Vec::new();
+    for target in &targets {
+        let appliers = appliers_of(&target.object, "suspend");
+        let done = if !target.summary.suspended {
+            Ok("is not suspended".to_owned())
+        } else if !appliers.is_empty() && !arguments.force_conflicts {
+            Err(format!(
+                "spec.suspend is set by {}, which would set it again: take it out there, or give --force-conflicts",
+                appliers.join(" and ")
+            ))
+        } else {
+            let patch = json!({"spec": {"suspend": null}});
+            merge(&cluster, target, &patch)
+                .await
+                .map(|()| "resumed".to_owned())
+        };
+        outcomes.push(target.outcome(done));
+    }
+    told(global, &outcomes, around)
+}
+
+/// Tells the operator to wait no longer for a job, or takes that back.
+pub async fn abandon_job(
+    global: &Global,
+    arguments: &AbandonArguments,
+    around: &mut Surroundings<'_>,
+) -> Result<Ending, Failure> {
+    let cluster = Cluster::find(global).await?;
+    let target = Target::of(cluster.get(&arguments.name).await?);
+    let (value, said) = if arguments.remove {
+        (Value::Null, "waits for its jobs again".to_owned())
+    } else {
+        let own = text_at(&target.object.data, "/status/change/jobID");
+        let Some(job) = arguments.job.clone().or(own) else {
+            return Err(Failure::Usage(format!(
+                "{} has no job in progress: name the job with --job, as it stands in the message of ProxyBusy",
+                target.named()
+            )));
+        };
+        let question = format!(
+            "{}: the operator will wait no longer for job {job}, and begin other changes on the instance.\n\
+             If the job still works in the cloud, two changes may be at work at once. First look into the cloud's task center.",
+            target.named()
+        );
+        agreed(&question, arguments.yes, around)?;
+        let said = format!(
+            "job {job} is given up; take it back with --remove once it has left the task list"
+        );
+        (Value::String(job), said)
+    };
+    let patch = json!({"metadata": {"annotations": {ABANDON_JOB: value}}});
+    let done = merge(&cluster, &target, &patch).await;
+    told(global, &[target.outcome(done.map(|()| said))], around)
+}
+
+async fn merge(cluster: &Cluster, target: &Target, patch: &Value) -> Result<(), String> {
+    let parameters = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let patch = Patch::Merge(patch);
+    let patched = api(cluster, target)
+        .patch(&target.summary.name, &parameters, &patch)
+        .await;
+    patched.map(drop).map_err(|error| why(&error))
+}
+
+/// By server-side apply, which refuses where somebody else applies another value.
+async fn apply_suspend(cluster: &Cluster, target: &Target, force: bool) -> Result<(), String> {
+    let kind = kind();
+    let patch = json!({
+        "apiVersion": kind.api_version, "kind": kind.kind,
+        "metadata": {"name": target.summary.name, "namespace": target.summary.namespace},
+        "spec": {"suspend": true},
+    });
+    let mut parameters = PatchParams::apply(MANAGER);
+    parameters.force = force;
+    let patch = Patch::Apply(patch);
+    let patched = api(cluster, target)
+        .patch(&target.summary.name, &parameters, &patch)
+        .await;
+    match patched {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 409 => {
+            let causes = status.details.iter().flat_map(|details| &details.causes);
+            let causes: Vec<&str> = causes.map(|cause| cause.message.as_str()).collect();
+            Err(format!(
+                "spec.suspend is set by somebody else ({}), who would set it back: set it there, or give --force-conflicts",
+                causes.join("; ")
+            ))
+        }
+        Err(error) => Err(why(&error)),
+    }
+}
+
+fn api(cluster: &Cluster, target: &Target) -> Api<DynamicObject> {
+    cluster.resources_of(&target.summary.namespace)
+}
+
+fn why(error: &kube::Error) -> String {
+    Failure::kubernetes("", error)
+        .to_string()
+        .trim_start_matches(": ")
+        .to_owned()
+}
+
+fn told(
+    global: &Global,
+    outcomes: &[Outcome],
+    around: &mut Surroundings<'_>,
+) -> Result<Ending, Failure> {
+    let is_good = |outcome: &&Outcome| !outcome.failed;
+    match global.output {
+        Some(Format::Json) => around.out.write_all(format::json(&outcomes)?.as_bytes())?,
+        Some(Format::Yaml) => around.out.write_all(format::yaml(&outcomes)?.as_bytes())?,
+        Some(Format::Name) => {
+            for outcome in outcomes.iter().filter(is_good) {
+                around.out.write_all(name_of(&outcome.name).as_bytes())?;
+            }
+        }
+        None | Some(Format::Wide) => {
+            for outcome in outcomes {
+                let line = format!(
+                    "{}/{}: {}\n",
+                    outcome.namespace, outcome.name, outcome.outcome
+                );
+                let stream = if outcome.failed {
+                    &mut *around.err
+                } else {
+                    &mut *around.out
+                };
+                stream.write_all(line.as_bytes())?;
+            }
+        }
+    }
+    Ok(if outcomes.iter().all(|outcome| !outcome.failed) {
+        Ending::Done
+    } else {
+        Ending::Faults
+    })
+}

@@ -1,0 +1,61 @@
+//! Who has set a field, as the API server keeps it.
+
+use kube::{ResourceExt as _, api::DynamicObject};
+
+use super::MANAGER;
+
+/// Managers that apply whole manifests, though their operation is `Update`.
+const APPLY_BY_UPDATE: [&str; 2] = ["kubectl-client-side-apply", "argocd-controller"];
+
+/// Whether a manifest has set a field of the spec, so that it goes with the manifest's.
+pub fn is_applied(object: &DynamicObject, field: &str) -> bool {
+    !appliers_of(object, field).is_empty()
+}
+
+/// Those that set a field of the spec out of a manifest, and would set it again.
+pub fn appliers_of(object: &DynamicObject, field: &str) -> Vec<String> {
+    let place = format!("/f:spec/f:{field}");
+    let applies = |manager: &str, operation: &str| {
+        manager != MANAGER && (operation == "Apply" || APPLY_BY_UPDATE.contains(&manager))
+    };
+    let entries = object.managed_fields().iter();
+    let owns = entries.filter(|entry| {
+        let fields = entry.fields_v1.as_ref();
+        fields.is_some_and(|fields| fields.0.pointer(&place).is_some())
+    });
+    let owners = owns.filter_map(|entry| {
+        let manager = entry.manager.as_deref()?;
+        let operation = entry.operation.as_deref().unwrap_or_default();
+        applies(manager, operation).then(|| manager.to_owned())
+    });
+    owners.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn appliers_are_told_from_people_who_patched() {
+        let entry = |manager: &str, operation: &str, field: &str| json!({"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {field: {}}}});
+        let object: DynamicObject = serde_json::from_value(json!({
+            "apiVersion": "v1", "kind": "x",
+            "metadata": {"name": "orders", "managedFields": [
+                entry("kustomize-controller", "Apply", "f:suspend"),
+                entry("other", "Apply", "f:port"),
+                entry("kubectl-patch", "Update", "f:suspend"),
+                entry("kubectl-client-side-apply", "Update", "f:suspend"),
+                entry(MANAGER, "Apply", "f:suspend"),
+            ]}
+        }))
+        .unwrap();
+        let appliers = appliers_of(&object, "suspend");
+        assert!(is_applied(&object, "port") && !is_applied(&object, "region"));
+        assert_eq!(
+            appliers,
+            ["kustomize-controller", "kubectl-client-side-apply"]
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! The operator in this process, to see what it makes of imported resources.
+
+use std::{sync::Arc, time::Duration};
+
+use taurus_port_operator::{
+    chance::Chance,
+    clock::Clock,
+    cloud::{
+        budget::CallLimit,
+        connector::{Connector, Policy},
+        egress::Egress,
+        endpoints::AllowList,
+        names::Names,
+    },
+    config::authorities::Authorities,
+    controller::{self, Scope, context::Settings},
+    fleet::limits::Limits,
+    leader::Leadership,
+    pace::Pace,
+};
+
+use crate::plane::Place;
+
+/// Runs the operator for a namespace until `done` is.
+pub async fn operated<T>(place: &Place, cloud: &str, done: impl Future<Output = T>) -> T {
+    let clock = Clock::with_head_start(Duration::from_hours(1));
+    let pace = Pace::divided_by(60);
+    let host = cloud.trim_start_matches("http://").to_owned();
+    let policy = Policy {
+        allow: AllowList::new([host], true),
+        call_timeout: pace.call_timeout,
+        lock_out: pace.lock_out(),
+        throttle_pause: pace.throttled,
+        extra_authorities: Authorities::none(),
+        egress: Egress::direct(),
+        names: Names::of_the_system(),
+        call_limit: CallLimit::unfelt(),
+        calls_at_once: 8,
+        clock,
+        observer: Arc::new(()),
+    };
+    let settings = Settings {
+        clock,
+        chance: Chance::default(),
+        resync: Duration::from_secs(10),
+        pace,
+        limits: Limits::default(),
+        connect: Arc::new(Connector::new(policy).unwrap()),
+        defaults: None,
+        meter: Arc::new(()),
+        leadership: Arc::new(Leadership::alone()),
+        work: Arc::default(),
+    };
+    let scope = Scope {
+        namespace: Some(place.namespace.clone()),
+        concurrency: 16,
+        heartbeat: Arc::default(),
+    };
+    let running = controller::run(
+        place.client.clone(),
+        scope,
+        settings,
+        || (),
+        std::future::pending(),
+    );
+    tokio::select! {
+        _ = running => panic!("the operator ended"),
+        value = done => value,
+    }
+}

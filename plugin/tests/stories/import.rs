@@ -1,0 +1,246 @@
+//! From proxies in the cloud to resources that observe them, and back to nothing to import.
+
+use std::time::Duration;
+
+use kube::api::ListParams;
+use serde_json::json;
+use taurus_sim::{Effect, ErrorShape, Fault, Filter, Fleet, Operation, Options, Simulator, sample};
+
+use crate::{fleet::operated, plane::Place};
+
+const PROXIES: usize = 300;
+
+/// Credentials in the environment, and the simulator as the cloud.
+fn arguments<'a>(url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let fixed = [
+        "import",
+        "--project",
+        sample::PROJECT,
+        "--endpoint",
+        url,
+        "--allow-http",
+        "--calls-per-minute",
+        "60000",
+    ];
+    [&fixed, more].concat()
+}
+
+const KEYS: [(&str, &str); 2] = [
+    ("HW_ACCESS_KEY", sample::ACCESS_KEY),
+    ("HW_SECRET_KEY", sample::SECRET_KEY),
+];
+
+#[taurus_needs::test(flavor = "multi_thread")]
+async fn three_hundred_proxies_are_imported_observed_and_never_changed() {
+    let place = Place::new().await;
+    let fleet = Fleet::new().project(sample::PROJECT).numbered(PROXIES);
+    let simulator = Simulator::start(Options::stepped().fleet(fleet))
+        .await
+        .unwrap();
+    let url = simulator.url();
+    let folder = tempfile::tempdir().unwrap();
+    let split = folder.path().join("proxies");
+    let split_to = split.to_str().unwrap();
+    let import = |more: &[&str]| {
+        let more = [&["--credentials-ref", "taurus-credentials"], more].concat();
+        place.plugin_with(place.plane.kubeconfig(), &arguments(&url, &more), "", &KEYS)
+    };
+
+    let first = import(&["--split", split_to]);
+    assert_eq!((first.code, first.out.as_str()), (0, ""), "{}", first.err);
+    assert!(
+        first
+            .err
+            .contains("300 proxies on 300 instances: 0 managed, 300 not; 300 on port 3306"),
+        "{}",
+        first.err
+    );
+    // The least: a call for each instance, and one for each page of their list.
+    let least = PROXIES + PROXIES / 100;
+    let calls = simulator.journal().len();
+    assert!(
+        calls * 10 <= least * 11,
+        "{calls} calls, {least} are needed"
+    );
+    assert_eq!(simulator.count(&Filter::on(Operation::Change)), 0);
+
+    let linted = place.plugin(&["lint", split_to]);
+    assert_eq!(
+        (linted.code, linted.out.as_str()),
+        (0, ""),
+        "{}",
+        linted.err
+    );
+    place.kubectl(&[
+        "create",
+        "secret",
+        "generic",
+        "taurus-credentials",
+        &format!("--from-literal=accessKey={}", sample::ACCESS_KEY),
+        &format!("--from-literal=secretKey={}", sample::SECRET_KEY),
+    ]);
+    place.kubectl(&["apply", "--server-side", "-k", split_to]);
+
+    // The namespace of the command line stands in the manifests; the operator only observes.
+    let settled = async {
+        loop {
+            let all = place.api().list(&ListParams::default()).await.unwrap();
+            let ready = all.iter().filter(|one| {
+                let main = one
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.main_condition());
+                main.is_some_and(|main| main.type_ == "Ready" && main.reason == "Observed")
+            });
+            if ready.count() == PROXIES {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let settled = tokio::time::timeout(crate::plane::PATIENCE, settled);
+    operated(&place, &url, settled).await.unwrap();
+    assert_eq!(
+        simulator.count(&Filter::on(Operation::Change)),
+        0,
+        "nothing was changed"
+    );
+    let shown = place.plugin(&["status"]).good();
+    assert!(shown.starts_with("300 resources: 300 ready\n"), "{shown}");
+
+    // Nothing is left to import, and nothing is written anew.
+    let second = import(&["--split", split_to]);
+    assert!(second.err.contains("300 managed, 0 not"), "{}", second.err);
+    assert!(
+        second.err.contains("0 files are new, 0 are as before"),
+        "{}",
+        second.err
+    );
+    let kustomization = std::fs::read_to_string(split.join("kustomization.yaml")).unwrap();
+    assert_eq!(
+        kustomization.matches("  - ").count(),
+        PROXIES,
+        "those of the first run stay listed"
+    );
+}
+
+#[taurus_needs::test(flavor = "multi_thread")]
+async fn a_secret_of_the_cluster_and_a_password_serve_as_well() {
+    let place = Place::new().await;
+    let simulator = Simulator::start(Options::stepped()).await.unwrap();
+    let url = simulator.url();
+    place.kubectl(&[
+        "create",
+        "secret",
+        "generic",
+        "user",
+        &format!("--from-literal=username={}", sample::USER),
+        &format!("--from-literal=password={}", sample::PASSWORD),
+        &format!("--from-literal=domainName={}", sample::DOMAIN),
+    ]);
+    let more = ["--iam-endpoint", &url, "--secret", "user", "-o", "json"];
+    let imported = place.plugin(&arguments(&url, &more)).json();
+    assert_eq!(imported["manifests"].as_array().unwrap().len(), 2);
+    let spec = &imported["manifests"][0]["spec"];
+    assert_eq!(spec["credentialsRef"], json!({"name": "user"}));
+    assert_eq!(
+        (&spec["managementPolicy"], &spec["port"]),
+        (&json!("Observe"), &json!(3306))
+    );
+    let one = place.plugin(&arguments(
+        &url,
+        &[
+            "--iam-endpoint",
+            &url,
+            "--secret",
+            "user",
+            "--instance",
+            sample::INSTANCE,
+            "-o",
+            "name",
+        ],
+    ));
+    assert_eq!(one.good().lines().count(), 1);
+}
+
+#[taurus_needs::test(flavor = "multi_thread")]
+async fn a_run_that_breaks_off_tells_and_the_next_one_goes_on() {
+    let place = Place::new().await;
+    let fleet = Fleet::new().project(sample::PROJECT).numbered(20);
+    let simulator = Simulator::start(Options::stepped().fleet(fleet))
+        .await
+        .unwrap();
+    let url = simulator.url();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("progress.json");
+    let run = || {
+        let more = [
+            "--credentials-ref",
+            "keys",
+            "--resume",
+            file.to_str().unwrap(),
+            "--no-cluster",
+            "-o",
+            "name",
+        ];
+        place.plugin_with(
+            std::path::Path::new("/none"),
+            &arguments(&url, &more),
+            "",
+            &KEYS,
+        )
+    };
+    let gone = Fleet::numbered_instance(7);
+    simulator.set_instance_present(&gone, false).unwrap();
+    let effect = Effect::error(404, "DBS.200002", ErrorShape::Service);
+    let fault = Fault::on(Operation::List, effect);
+    simulator.inject(fault.instance(&Fleet::numbered_instance(8)).once());
+    let first = run();
+    assert_eq!(first.code, 1, "{first:?}");
+    assert!(
+        first.err.contains(&Fleet::numbered_instance(8)),
+        "{}",
+        first.err
+    );
+    assert_eq!(first.out.lines().count(), 18);
+    let before = simulator.count(&Filter::on(Operation::List));
+    let second = run();
+    assert_eq!(
+        (second.code, second.out.lines().count()),
+        (0, 19),
+        "{second:?}"
+    );
+    assert_eq!(
+        simulator.count(&Filter::on(Operation::List)),
+        before + 1,
+        "only the missing one was read"
+    );
+    assert!(!file.exists());
+}
+
+#[taurus_needs::test(flavor = "multi_thread")]
+async fn a_refused_key_ends_the_run_at_once_and_is_not_shown() {
+    let place = Place::new().await;
+    let simulator = Simulator::start(Options::stepped()).await.unwrap();
+    let wrong = [
+        ("HW_ACCESS_KEY", sample::ACCESS_KEY),
+        ("HW_SECRET_KEY", "a-wrong-secret-key"),
+    ];
+    let url = simulator.url();
+    let refused = place.plugin_with(
+        place.plane.kubeconfig(),
+        &arguments(&url, &["--credentials-ref", "keys"]),
+        "",
+        &wrong,
+    );
+    assert_eq!((refused.code, refused.out.as_str()), (1, ""));
+    assert!(
+        refused.err.contains(sample::PROJECT) && !refused.err.contains("a-wrong-secret-key"),
+        "{}",
+        refused.err
+    );
+    assert!(
+        simulator.journal().len() <= 2,
+        "a key is locked after few refusals"
+    );
+}

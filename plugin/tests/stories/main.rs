@@ -1,0 +1,20 @@
+//! The plugin as people run it: by `kubectl taurus-port`, on a real API server, with the simulator as the cloud.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    reason = "helpers of tests"
+)]
+
+mod adopt;
+mod fleet;
+mod import;
+mod plan;
+mod plane;
+mod scale;
+mod status;
+mod terminal;
+mod verbs;

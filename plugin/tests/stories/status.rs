@@ -1,0 +1,169 @@
+//! `status` and `lint` through kubectl: the kubeconfig, formats, exit codes, rights.
+
+use serde_json::json;
+
+use crate::plane::{Place, status};
+
+#[taurus_needs::test]
+async fn kubectl_finds_the_plugin_and_the_fleet_is_shown_with_what_is_not_settled_first() {
+    let place = Place::new().await;
+    place
+        .make("orders", json!({}), status("Ready", "Settled", 3307))
+        .await;
+    place
+        .make("stock", json!({}), status("Stalled", "PortRejected", 3306))
+        .await;
+    place
+        .make(
+            "users",
+            json!({}),
+            status("Reconciling", "WaitingForTheMoon", 3306),
+        )
+        .await;
+    let shown = place.plugin(&["status"]).good();
+    assert!(
+        shown.starts_with("3 resources: 1 stalled, 1 reconciling, 1 ready\n"),
+        "{shown}"
+    );
+    let places = ["stock ", "users ", "orders "].map(|name| shown.find(name).unwrap());
+    assert!(places.is_sorted(), "{shown}");
+    assert!(
+        shown.contains("WaitingForTheMoon"),
+        "a word that nobody knows is shown: {shown}"
+    );
+    assert!(!shown.contains('\u{1b}'), "no colours without a terminal");
+    let names = place.plugin(&["status", "-o", "name"]).good();
+    assert_eq!(names.lines().count(), 3);
+    // As kubectl takes them.
+    let first = names.lines().next().unwrap();
+    assert!(
+        place
+            .kubectl(&["get", first, "-o", "name"])
+            .contains("stock")
+    );
+    let all = place.plugin(&["status", "-o", "json"]).json();
+    assert_eq!(all["counts"]["stalled"], 1);
+    assert_eq!(all["resources"][0]["reason"], "PortRejected");
+    assert!(
+        place
+            .plugin(&["status", "-o", "yaml"])
+            .good()
+            .contains("reason: PortRejected")
+    );
+}
+
+#[taurus_needs::test]
+async fn one_resource_is_shown_with_its_advice_and_its_neighbours() {
+    let place = Place::new().await;
+    // An instance that no other story has: all namespaces are looked at.
+    let instance = taurus_sim::Fleet::numbered_instance(1234);
+    let stock = json!({"instanceID": instance});
+    place
+        .make("stock", stock, status("Stalled", "PortRejected", 3306))
+        .await;
+    let other = json!({"instanceID": instance, "proxyID": taurus_sim::sample::OTHER_PROXY});
+    place.make("other", other, json!({})).await;
+    let shown = place.plugin(&["status", "stock"]).good();
+    assert!(
+        shown.contains("Stalled, PortRejected") && shown.contains("set another port"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains(&format!("{}/other", place.namespace)),
+        "{shown}"
+    );
+    let whole = place.plugin(&["status", "stock", "-o", "json"]).json();
+    assert_eq!(whole["status"]["port"], 3306);
+    let missing = place.plugin(&["status", "nobody"]);
+    assert_eq!((missing.code, missing.out.as_str()), (1, ""));
+    assert!(
+        missing.err.contains("nobody") && missing.err.contains("not found"),
+        "{}",
+        missing.err
+    );
+}
+
+#[taurus_needs::test]
+async fn the_kubeconfig_counts_as_for_kubectl() {
+    let place = Place::new().await;
+    place.make("orders", json!({}), json!({})).await;
+    let kubeconfig = place.plane.kubeconfig().to_str().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let none = elsewhere.path().join("none");
+    let named = place.plugin_with(&none, &["status", "--kubeconfig", kubeconfig], "", &[]);
+    assert!(named.good().starts_with("1 resource: 1 unknown"));
+    let lost = place.plugin_with(&none, &["status"], "", &[]);
+    assert!(
+        lost.code == 1 && lost.err.contains("kubeconfig"),
+        "{lost:?}"
+    );
+    let context = place.plugin(&["status", "--context", "moon"]);
+    assert!(
+        context.code == 1 && context.err.contains("moon"),
+        "{context:?}"
+    );
+    let usage = place.plugin(&["status", "--colour"]);
+    assert_eq!(usage.code, 1, "2 would mean that something would change");
+}
+
+#[taurus_needs::test]
+async fn who_may_only_look_into_one_namespace_sees_all_that_lies_there() {
+    let place = Place::new().await;
+    place
+        .make("orders", json!({}), status("Ready", "Settled", 3307))
+        .await;
+    let namespace = place.namespace.as_str();
+    place.kubectl(&["create", "serviceaccount", "reader"]);
+    place.kubectl(&[
+        "create",
+        "role",
+        "reader",
+        "--verb=get,list",
+        "--resource=taurusproxyports.taurusdb.huaweicloud.com",
+    ]);
+    place.kubectl(&[
+        "create",
+        "rolebinding",
+        "reader",
+        "--role=reader",
+        &format!("--serviceaccount={namespace}:reader"),
+    ]);
+    let text = place
+        .plane
+        .service_account_kubeconfig(namespace, "reader")
+        .await
+        .unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let fleet = place.plugin_with(file.path(), &["status"], "", &[]).good();
+    assert!(fleet.contains("not visible in taurus-system"), "{fleet}");
+    let one = place
+        .plugin_with(file.path(), &["status", "orders"], "", &[])
+        .good();
+    assert!(one.contains("no other resource"), "{one}");
+    let refused = place.plugin_with(file.path(), &["suspend", "orders"], "", &[]);
+    assert!(
+        refused.code == 1 && refused.err.contains("cannot patch"),
+        "{refused:?}"
+    );
+}
+
+#[taurus_needs::test]
+async fn what_lint_takes_is_taken_and_what_it_refuses_is_refused() {
+    let place = Place::new().await;
+    let good = include_str!("../../../deploy/examples/orders-proxy.yaml");
+    let lint = |text: &str, arguments: &[&str]| {
+        place.plugin_with(
+            std::path::Path::new("/none"),
+            &[&["lint", "-"], arguments].concat(),
+            text,
+            &[],
+        )
+    };
+    let linted = lint(good, &[]);
+    assert_eq!((linted.code, linted.out.as_str()), (0, ""), "{linted:?}");
+    let refused = lint(&good.replace("port: 3307", "port: 1033"), &["-o", "json"]);
+    assert_eq!(refused.code, 1);
+    let report: serde_json::Value = serde_json::from_str(&refused.out).unwrap();
+    assert_eq!(report["faults"][0]["field"], "spec.port", "{report}");
+}

@@ -1,0 +1,66 @@
+//! The plugin's `lint` beside the API server: the same verdict, and the same fields.
+
+use std::collections::BTreeSet;
+
+use taurus_port_plugin::lint::{self, Source, judge::Judge, yaml};
+
+/// Compares what `lint` says of a document with what kubectl printed: nothing where it was taken.
+pub fn agrees(case: &str, document: &str, refused: Option<&str>) {
+    let source = Source {
+        name: case.to_owned(),
+        text: document.to_owned(),
+    };
+    let report = lint::check(&[source]).unwrap();
+    let linted: BTreeSet<String> = report.faults.into_iter().map(|fault| fault.field).collect();
+    assert_eq!(linted, fields(refused), "{case}: {refused:?}");
+}
+
+/// The same of a change from one document to another.
+pub fn agrees_on_change(case: &str, from: &str, to: &str, refused: Option<&str>) {
+    let [from, to] = [from, to].map(|text| yaml::documents(text).unwrap().remove(0).value);
+    let faults = Judge::new().unwrap().faults(&to, Some(&from));
+    let linted: BTreeSet<String> = faults.into_iter().map(|fault| fault.field).collect();
+    assert_eq!(linted, fields(refused), "{case}: {refused:?}");
+}
+
+/// The fields that a text of the API server is about.
+fn fields(text: Option<&str>) -> BTreeSet<String> {
+    let mut fields = BTreeSet::new();
+    for line in text.into_iter().flat_map(str::lines) {
+        let unknown = line.split("unknown field \"").skip(1);
+        fields.extend(unknown.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+        let fault = match line.trim_start().strip_prefix("* ") {
+            Some(fault) => Some(fault),
+            None => line.split_once(" is invalid: ").map(|(_, fault)| fault),
+        };
+        let field = fault.and_then(|fault| fault.split_once(": "));
+        fields.extend(field.map(|(field, _)| field.to_owned()));
+    }
+    // Said where no rule was run.
+    fields.remove("<nil>");
+    fields
+}
+
+#[test]
+fn fields_are_found_in_each_form_of_a_refusal() {
+    for (text, found) in [
+        (None, &[][..]),
+        (
+            Some("The X \"orders\" is invalid: spec.port: Invalid value: 1: no"),
+            &["spec.port"],
+        ),
+        (
+            Some(
+                "The X \"orders\" is invalid: \n* spec.a: Required value\n* <nil>: Invalid value: null: some",
+            ),
+            &["spec.a"],
+        ),
+        (
+            Some("strict decoding error: unknown field \"spec.a\", unknown field \"spec.b\""),
+            &["spec.a", "spec.b"],
+        ),
+    ] {
+        let found: BTreeSet<String> = found.iter().map(|field| (*field).to_owned()).collect();
+        assert_eq!(fields(text), found, "{text:?}");
+    }
+}
