@@ -18,6 +18,7 @@ use crate::{
         liveness::{Liveness, Verdict},
         readiness::{Readiness, Stage},
     },
+    calendar::store::Store,
     telemetry::metrics::{self, Metrics},
 };
 
@@ -35,6 +36,8 @@ pub struct Admin {
     pub readiness: Arc<Readiness>,
     /// For `/metrics`.
     pub metrics: Arc<Metrics>,
+    /// For `/readyz`, which tells of a fault of its file.
+    pub calendar: Arc<Store>,
 }
 
 /// The server can't be started.
@@ -106,9 +109,16 @@ async fn livez(State(admin): State<Admin>) -> impl IntoResponse {
 }
 
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
+    // A fault of the file takes nobody out of service: running changes are followed whatever it says.
+    let fault = admin.calendar.fault().map_or_else(String::new, |fault| {
+        format!("the calendar can't be read, and the last good one, if any, is in force: {fault}\n")
+    });
     match admin.readiness.stage() {
-        Stage::Ready => (StatusCode::OK, "ready\n".to_owned()),
-        Stage::Standby(why) => (StatusCode::OK, format!("ready to take over: {why}\n")),
+        Stage::Ready => (StatusCode::OK, format!("ready\n{fault}")),
+        Stage::Standby(why) => (
+            StatusCode::OK,
+            format!("ready to take over: {why}\n{fault}"),
+        ),
         Stage::Missing(what) => (
             StatusCode::SERVICE_UNAVAILABLE,
             format!("not ready: {what}\n"),

@@ -2,6 +2,8 @@
 //!
 //! Values stay text here; [`crate::config`] checks them, so that a bad one gets the same answer wherever it came from.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 use crate::version;
@@ -20,6 +22,11 @@ pub struct Cli {
 pub enum Command {
     /// Print the custom resource definition as YAML.
     Crd,
+    /// Check a file for --calendar, and say what it means now.
+    CheckCalendar {
+        /// The file.
+        file: PathBuf,
+    },
     /// Run the operator until SIGTERM or SIGINT.
     ///
     /// The cluster is the one of KUBECONFIG or ~/.kube/config, else the one that the pod runs in. On the first signal no new
@@ -96,6 +103,13 @@ pub struct RunArguments {
     #[arg(long, env = "TAURUS_EXTRA_CA", value_name = "FILE")]
     #[arg(hide_env_values = true)]
     pub extra_ca: Option<String>,
+
+    /// File with the operator's calendar: maintenance windows for resources that state none, and freezes, in which no change starts.
+    ///
+    /// It is read again while the operator runs; a broken file changes nothing until it is put right. See docs/windows.md.
+    #[arg(long, env = "TAURUS_CALENDAR", value_name = "FILE")]
+    #[arg(hide_env_values = true)]
+    pub calendar: Option<String>,
 
     /// Work only while holding a Lease, so that several replicas can run, of which one works and the others wait.
     ///

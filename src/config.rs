@@ -59,6 +59,8 @@ pub struct Config {
     pub egress: Egress,
     /// The operator's own credentials, if there are any.
     pub defaults: Option<Defaults>,
+    /// The file with the operator's calendar.
+    pub calendar: Option<String>,
     /// The durations of the change protocol.
     pub pace: Pace,
     /// The lease that has to be held; none where there is no election.
@@ -214,6 +216,7 @@ impl Config {
                 &arguments.default_credentials_namespaces,
                 &arguments.default_credentials_projects,
             )?,
+            calendar: arguments.calendar.clone(),
             pace,
             election: election(arguments)?,
             admin_address: parsed(&arguments.admin_address, ConfigError::AdminAddress)?,

@@ -55,6 +55,7 @@ pub mod roster;
 mod saving;
 pub mod secrets;
 mod taken_up;
+mod timing;
 mod undecodable;
 mod watched;
 pub mod work;
@@ -130,6 +131,7 @@ pub async fn attend_all(
         () = attending => {}
         () = context.call_in_time() => {}
         () = context.tidy() => {}
+        () = context.keep_calendar() => {}
     }
     context.leaves_nothing_in_flight()
 }
@@ -181,7 +183,11 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
         roster::Change::Noted(uid, name, object) => {
             let version = object.meta().resource_version.as_deref();
             context.memories.exists(&uid, version.unwrap_or_default());
-            context.permits.note(&object.trace());
+            let trace = object.trace();
+            context.permits.note(&trace);
+            if let (Some((instance, _)), Some(last)) = (&trace.target, &trace.last) {
+                context.lengths.note(instance, last);
+            }
             if let Ok(object) = &object.0 {
                 note_credentials(context, &uid, &name, object);
                 context.claims.note(object, &uid, &name, uptime)

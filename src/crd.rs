@@ -6,17 +6,24 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
 
+pub mod plan;
 pub mod printed;
 mod rules;
 pub mod spec;
 pub mod status;
+pub mod timing;
 mod words;
 
-pub use spec::{CredentialsReference, ManagementPolicy, TaurusProxyPort, TaurusProxyPortSpec};
+pub use plan::{PlanRecord, WaitsFor};
+pub use spec::{
+    ConfigMapSpec, CredentialsReference, ManagementPolicy, ServiceSpec, TaurusProxyPort,
+    TaurusProxyPortSpec,
+};
 pub use status::{
     ChangeRecord, Corrections, FailureCause, FailureRecord, LastChange, Outcome, Phase,
-    TaurusProxyPortStatus,
+    PublishedConfigMap, PublishedService, TaurusProxyPortStatus,
 };
+pub use timing::{Approval, Day, MaintenanceWindow};
 
 /// The API group. Everything else that carries the group is made from this constant or checked against it.
 pub const GROUP: &str = "taurusdb.huaweicloud.com";
@@ -26,6 +33,15 @@ pub const REQUESTED_AT: &str = "taurusdb.huaweicloud.com/requestedAt";
 
 /// Annotation: the id of a job that nobody waits for any longer.
 pub const ABANDON_JOB: &str = "taurusdb.huaweicloud.com/abandonJob";
+
+/// Annotation: the id of a plan that may start, where `spec.approval` is Manual.
+pub const APPROVE: &str = "taurusdb.huaweicloud.com/approve";
+
+/// Annotation: the id of a plan that may start outside its windows, once; not in a freeze.
+pub const APPLY_NOW: &str = "taurusdb.huaweicloud.com/applyNow";
+
+/// The annotations with which people ask for something.
+pub const ASKED_WITH: [&str; 4] = [REQUESTED_AT, ABANDON_JOB, APPROVE, APPLY_NOW];
 
 /// The definition as it is installed; see [`printed`] for what is changed in the derived one, and why.
 pub fn definition() -> CustomResourceDefinition {
@@ -41,7 +57,7 @@ mod tests {
     #[test]
     fn everything_that_carries_the_group_agrees_with_the_constant() {
         assert_eq!(TaurusProxyPort::group(&()), GROUP);
-        for annotation in [REQUESTED_AT, ABANDON_JOB] {
+        for annotation in ASKED_WITH {
             assert_eq!(annotation.split_once('/').unwrap().0, GROUP);
         }
     }

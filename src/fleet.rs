@@ -2,5 +2,6 @@
 
 pub mod claims;
 pub mod directory;
+pub mod lengths;
 pub mod limits;
 pub mod permits;

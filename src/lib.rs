@@ -3,6 +3,7 @@
 //! One reconcile is *read → look → plan → act → settle → report*; see `docs/architecture.md`.
 
 pub mod admin;
+pub mod calendar;
 pub mod chance;
 pub mod cli;
 pub mod clock;
@@ -16,6 +17,7 @@ pub mod model;
 pub mod one_at_a_time;
 pub mod pace;
 pub mod plan;
+pub mod publish;
 pub mod run;
 pub mod shutdown;
 pub mod telemetry;

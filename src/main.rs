@@ -2,12 +2,15 @@
 
 use std::{
     io::{self, Write as _},
+    path::Path,
     process::ExitCode,
 };
 
 use clap::Parser as _;
 use taurus_port_operator::{
+    calendar,
     cli::{Cli, Command},
+    clock::Clock,
     crd, run,
     telemetry::logs,
 };
@@ -16,6 +19,7 @@ fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let result = match command {
         Command::Crd => print_crd(),
+        Command::CheckCalendar { file } => check_calendar(&file),
         Command::Run(arguments) => run::run(&arguments).map_err(Into::into),
     };
     match result {
@@ -25,6 +29,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn check_calendar(file: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let text = calendar::check::report(file, Clock::start().now().wall)?;
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
 fn print_crd() -> Result<(), Box<dyn std::error::Error>> {

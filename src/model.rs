@@ -15,4 +15,4 @@ pub use job::JobState;
 pub use name::{ResourceName, Uid};
 pub use port::{Port, PortError, RESERVED, because_reserved};
 pub use reason::{Class, Reason};
-pub use time::Moment;
+pub use time::{Moment, whole_units};

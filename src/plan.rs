@@ -29,6 +29,7 @@ pub mod settle;
 pub mod step;
 pub mod summary;
 pub mod tasks;
+pub mod timing;
 pub mod trouble;
 
 /// More moves of the record than any decision needs: vetted, request, done, succeeded or failed.
@@ -91,6 +92,7 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
             };
             let mut record = with_port(&moved);
             record.vetted &= !rivals::lets_go(&moved, &step);
+            record.plan = timing::after(&moved, &step);
             let step = if ended {
                 one_by_one(&moved, step)
             } else {
@@ -189,15 +191,17 @@ fn idle(facts: &Facts<'_>) -> Step {
     };
     // Nothing is ever sent for it, so nothing has to be known of changes from before it.
     if facts.observes() {
-        return Step::Rest;
+        return match gates::list_behind(facts, port) {
+            Some(Step::Hold(_, wait)) if facts.is_settled() => Step::Keep(wait),
+            Some(behind) => behind,
+            None => Step::Rest,
+        };
     }
     if !facts.is_vetted() {
         return vet(facts, proxy);
     }
     if port == facts.desired.port.get() {
-        let doubt = gates::just_failed(facts)
-            .or_else(|| gates::list_behind(facts, port))
-            .or_else(|| gates::last_change(facts, proxy));
+        let doubt = gates::just_failed(facts).or_else(|| gates::list_behind(facts, port));
         return doubt.unwrap_or(Step::Rest);
     }
     gates::hold(facts, proxy).unwrap_or_else(|| {
@@ -240,7 +244,6 @@ fn vet(facts: &Facts<'_>, proxy: &Proxy) -> Step {
     }
     gates::tasks(facts, proxy)
         .or_else(|| gates::instance(facts, proxy))
-        .or_else(|| gates::failed_lately(facts, proxy))
         .unwrap_or(Step::Advance(Progress::Vetted))
 }
 
@@ -276,8 +279,8 @@ fn with_port(facts: &Facts<'_>) -> Record {
     };
     let wanted = facts.desired.port.get();
     let in_place = proxy.port == Some(wanted);
-    let is_behind = in_place && gates::list_behind(facts, wanted).is_some();
-    if is_behind || gates::last_change(facts, proxy).is_some() {
+    let is_behind = |port| gates::list_behind(facts, port).is_some();
+    if proxy.port.is_some_and(is_behind) {
         return record;
     }
     record.port = proxy.port.or(record.port);

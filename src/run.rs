@@ -11,6 +11,7 @@ use crate::{
         liveness::Liveness,
         readiness::{Readiness, Stage},
     },
+    calendar::store::Store,
     chance::Chance,
     cli::RunArguments,
     clock::Clock,
@@ -97,11 +98,13 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         extra_authorities,
         egress,
         defaults,
+        calendar,
         pace,
         election,
         admin_address,
         telemetry: told,
     } = config;
+    let calendar = Arc::new(Store::open(calendar.as_deref()));
     let metrics = Arc::new(Metrics::default());
     let _telling = telemetry::start(told, metrics.dropped_log_lines())?;
     let clock = Clock::start();
@@ -157,6 +160,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
             resync,
             connect: Arc::new(connector),
             defaults,
+            calendar: Arc::clone(&calendar),
             meter: Arc::clone(&metrics) as _,
             leadership,
             work: Arc::default(),
@@ -167,6 +171,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         readiness: Arc::clone(&work.readiness),
         heartbeat: Arc::clone(&work.heartbeat),
         work: Arc::clone(&work.settings.work),
+        calendar: Arc::clone(&calendar),
         clock,
         calls_per_minute: call_limit.calls,
     });
@@ -174,9 +179,11 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         liveness: Arc::new(work.liveness()),
         readiness: Arc::clone(&work.readiness),
         metrics,
+        calendar: Arc::clone(&calendar),
     };
     select! {
         never = bound.serve(admin) => match never {},
+        never = calendar.keep() => match never {},
         result = work.until(shutdown, elector) => result,
     }
 }

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 
+use crate::calendar;
+
 /// What stands for what nobody told.
 const UNKNOWN: &str = "unknown";
 
@@ -21,11 +23,16 @@ pub const PROFILE: &str = known(env!("TAURUS_BUILD_PROFILE"));
 /// The machine that it was built for.
 pub const TARGET: &str = known(env!("TAURUS_BUILD_TARGET"));
 
+/// The release of the IANA data from which it has its time zones.
+pub const TIME_ZONES: &str = calendar::RELEASE;
+
 static DATE: LazyLock<String> = LazyLock::new(|| date_of(env!("TAURUS_BUILD_SECOND")));
 
 static LINE: LazyLock<String> = LazyLock::new(|| {
     let date = date();
-    format!("{RELEASE} (commit {COMMIT}, date {date}, profile {PROFILE}, target {TARGET})")
+    format!(
+        "{RELEASE} (commit {COMMIT}, date {date}, profile {PROFILE}, target {TARGET}, time zones {TIME_ZONES})"
+    )
 });
 
 /// The date of the source: that of its commit, or what `SOURCE_DATE_EPOCH` said. It is none of a clock.
@@ -67,7 +74,7 @@ mod tests {
         let line = line();
         assert!(line.starts_with(RELEASE), "{line}");
         assert_eq!(line.lines().count(), 1);
-        for part in [COMMIT, date(), PROFILE, TARGET] {
+        for part in [COMMIT, date(), PROFILE, TARGET, TIME_ZONES] {
             assert!(!part.is_empty() && line.contains(part), "{line}");
         }
         // The tests are built on the machine that they run on.

@@ -2,7 +2,7 @@
 --
 --   Healthy      the wanted port of this generation is in place (managementPolicy Observe: the proxy can be used)
 --   Degraded     a person has to act, or nothing more will be done by itself soon
---   Suspended    a change waits for the end of spec.suspend
+--   Suspended    a change waits for the end of spec.suspend, for its window, for the end of a freeze, or for an approval
 --   Progressing  everything else: no word yet, a word about an older generation, work under way
 --
 -- Whatever stands in the object, this ends with one of them.
@@ -10,6 +10,9 @@
 -- Reasons for which the operator waits for people.
 local suspended = {
   Suspended = true,
+  WaitingForWindow = true,
+  ChangeFreeze = true,
+  WaitingForApproval = true,
 }
 
 local function is_table(value)

@@ -39,6 +39,7 @@ fn served() -> Served {
         )),
         readiness: Arc::clone(&readiness),
         metrics: Arc::default(),
+        calendar: Arc::default(),
     };
     let bound = Bound::new(([127, 0, 0, 1], 0).into()).unwrap();
     let address = bound.address();

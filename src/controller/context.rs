@@ -7,6 +7,7 @@ use kube::{Client, ResourceExt as _};
 use tokio::sync::watch;
 
 use crate::{
+    calendar::store::Store,
     chance::Chance,
     clock::{self, Clock},
     config::defaults::Defaults,
@@ -20,12 +21,14 @@ use crate::{
         read::Desired,
         roster::Roster,
         secrets::GoodFor,
+        timing::Waiting,
         work::Work,
     },
-    crd::TaurusProxyPort,
+    crd::{PlanRecord, TaurusProxyPort},
     fleet::{
         claims::{Claims, Standing, Woken},
         directory,
+        lengths::Lengths,
         limits::Limits,
         permits::Permits,
     },
@@ -33,6 +36,7 @@ use crate::{
     model::ResourceName,
     pace::Pace,
     plan::record::Record,
+    publish,
 };
 
 /// Name under which events and requests appear.
@@ -54,6 +58,8 @@ pub struct Settings {
     pub connect: Arc<dyn Connect>,
     /// The operator's own credentials, if there are any.
     pub defaults: Option<Defaults>,
+    /// When changes may start, for all resources.
+    pub calendar: Arc<Store>,
     /// Counts.
     pub meter: Arc<dyn Meter>,
     /// Whether this process may act.
@@ -73,8 +79,12 @@ pub struct Context {
     pub(super) led_before: Duration,
     pub(super) journal: Journal,
     pub(super) accounts: Accounts,
+    pub(super) publications: publish::publisher::Publisher,
     pub(super) claims: Claims,
     pub(super) permits: Permits,
+    pub(super) lengths: Lengths,
+    pub(super) calendar: Arc<Store>,
+    pub(super) waiting: Waiting,
     pub(super) memories: Memories,
     pub(super) publisher: Arc<Publisher>,
     pub(super) definition: Definition,
@@ -100,6 +110,7 @@ impl Context {
             resync,
             connect,
             defaults,
+            calendar,
             meter,
             leadership,
             work,
@@ -132,11 +143,15 @@ impl Context {
                 resync,
                 wake.clone(),
             ),
+            publications: publish::publisher::Publisher::new(client.clone()),
             wake,
             publisher: Arc::new(Publisher::new(client, chance.clone())),
             definition: Definition::default(),
             claims: Claims::default(),
             permits,
+            lengths: Lengths::default(),
+            calendar,
+            waiting: Waiting::default(),
             memories: Memories::default(),
             leading_since: leadership.since(),
             led_before: if leadership.has_nothing_before_it() {
@@ -230,6 +245,7 @@ impl Context {
         object: &TaurusProxyPort,
         desired: &Desired,
         from: u16,
+        plan: Option<&PlanRecord>,
     ) -> Option<&'static str> {
         if *self.draining.borrow() {
             return Some("the operator is stopping");
@@ -253,7 +269,7 @@ impl Context {
         } else if self.standing(object, Some(from)) != Standing::Owner {
             Some("another resource names the same proxy by now")
         } else {
-            None
+            self.untimely(&known, desired, plan, self.clock.now().wall)
         }
     }
 

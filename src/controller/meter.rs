@@ -26,6 +26,8 @@ pub trait Meter: Send + Sync {
     fn reconciled(&self, _ending: Ending, _took: Duration) {}
     /// The cloud was asked for a change; what became of the request.
     fn change_answered(&self, _outcome: &Outcome) {}
+    /// A change was begun outside its windows, as a person asked for.
+    fn applied_now(&self) {}
     /// A change has ended.
     fn change_ended(&self, _last: Option<&LastChange>) {}
     /// A resource as it stands now, with its UID that all share.

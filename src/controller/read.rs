@@ -8,9 +8,15 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 
 use crate::{
-    crd::{ABANDON_JOB, ManagementPolicy, REQUESTED_AT, TaurusProxyPort},
-    model::{IdError, InstanceId, JobId, Port, PortError, ProjectId, ProxyId},
+    calendar::WindowError,
+    crd::{ABANDON_JOB, ManagementPolicy, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortSpec},
+    model::{IdError, InstanceId, JobId, Port, PortError, ProjectId, ProxyId, whole_units},
+    publish::{ServiceWish, Wish},
 };
+
+mod timing;
+
+pub use timing::Timing;
 
 /// `changeTimeout` where the field is absent.
 pub(super) const DEFAULT_CHANGE_TIMEOUT: Duration = Duration::from_mins(30);
@@ -32,12 +38,16 @@ pub struct Desired {
     pub suspended: bool,
     /// When a running job counts as overdue.
     pub change_timeout: Duration,
+    /// What is said about the time of a change, if anything is.
+    pub timing: Option<Box<Timing>>,
     /// Value of the request annotation.
     pub request: Option<String>,
     /// The job that nobody waits for any longer, by the annotation.
     pub abandoned_job: Option<JobId>,
     /// Whether the object is being deleted.
     pub deleting: bool,
+    /// What applications reach the proxy by.
+    pub publication: Option<Box<Wish>>,
 }
 
 /// Which proxy, and where in the cloud.
@@ -76,6 +86,22 @@ pub enum SpecError {
         "spec.credentialsRef.name is not the name of a Secret: lower-case letters, digits, '-' and '.'"
     )]
     SecretName,
+    /// The Service's name is none that a Service can have.
+    #[error(
+        "spec.service.name is not the name of a Service: lower-case letters, digits and '-', beginning with a letter"
+    )]
+    ServiceName,
+    /// The Service's port is none.
+    #[error("spec.service.port must be from 1 to 65535")]
+    ServicePort,
+    /// The ConfigMap's name is none that a ConfigMap can have.
+    #[error(
+        "spec.configMap.name is not the name of a ConfigMap: lower-case letters, digits, '-' and '.'"
+    )]
+    ConfigMapName,
+    /// A window can't be.
+    #[error(transparent)]
+    Window(#[from] WindowError),
     /// `changeTimeout` is no duration between 1m and 24h.
     #[error("spec.changeTimeout must be a duration like 30m or 1h30m, from 1m to 24h")]
     ChangeTimeout,
@@ -111,10 +137,47 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
             Some(text) => change_timeout(text).ok_or(SpecError::ChangeTimeout)?,
             None => DEFAULT_CHANGE_TIMEOUT,
         },
+        timing: timing::read(object)?,
         request: annotation(REQUESTED_AT).map(str::to_owned),
         abandoned_job: annotation(ABANDON_JOB).and_then(JobId::parse),
         deleting: object.metadata.deletion_timestamp.is_some(),
+        publication: publication(spec)?,
     })
+}
+
+/// The port of a Service where none is given: meshes take it for one at which the server speaks first.
+const SERVICE_PORT: u16 = 3306;
+
+fn publication(spec: &TaurusProxyPortSpec) -> Result<Option<Box<Wish>>, SpecError> {
+    let service = match &spec.service {
+        None => None,
+        Some(service) if !is_service_name(&service.name) => return Err(SpecError::ServiceName),
+        Some(service) => {
+            let port = service.port.map_or(Ok(SERVICE_PORT), u16::try_from);
+            Some(ServiceWish {
+                name: service.name.clone(),
+                port: port
+                    .ok()
+                    .filter(|port| *port > 0)
+                    .ok_or(SpecError::ServicePort)?,
+            })
+        }
+    };
+    let config_map = match &spec.config_map {
+        Some(map) if !is_secret_name(&map.name) => return Err(SpecError::ConfigMapName),
+        map => map.as_ref().map(|map| map.name.clone()),
+    };
+    let wish = Wish {
+        service,
+        config_map,
+    };
+    Ok((!wish.is_empty()).then(|| Box::new(wish)))
+}
+
+/// As Kubernetes names Services: a label that begins with a letter.
+fn is_service_name(name: &str) -> bool {
+    let begins = name.starts_with(|letter: char| letter.is_ascii_lowercase());
+    begins && name.len() <= 63 && !name.contains('.') && is_secret_name(name)
 }
 
 /// As Kubernetes names Secrets: labels of lower-case letters, digits and '-', with dots between them.
@@ -128,26 +191,10 @@ fn is_secret_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label)
 }
 
-/// Reads whole numbers with the units h, m and s, in any order, as the CRD's pattern has them.
+/// From a minute to a day.
 fn change_timeout(text: &str) -> Option<Duration> {
-    let mut total = 0_u64;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
-        let (digits, tail) = rest.split_at(end);
-        let unit = match tail.chars().next()? {
-            'h' => 3600,
-            'm' => 60,
-            's' => 1,
-            _ => return None,
-        };
-        let part = digits.parse::<u64>().ok()?.checked_mul(unit)?;
-        total = total.checked_add(part)?;
-        rest = tail.get(1..)?;
-    }
-    (60..=24 * 3600)
-        .contains(&total)
-        .then(|| Duration::from_secs(total))
+    whole_units(text)
+        .filter(|length| (Duration::from_mins(1)..=Duration::from_hours(24)).contains(length))
 }
 
 #[cfg(test)]
@@ -155,6 +202,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::crd::{APPLY_NOW, APPROVE};
 
     fn object(change: impl FnOnce(&mut Value)) -> TaurusProxyPort {
         let mut value = json!({
@@ -190,6 +238,7 @@ mod tests {
             "0123456789abcdef0123456789abcdef"
         );
         assert_eq!((desired.request, desired.abandoned_job), (None, None));
+        assert_eq!(desired.timing, None);
     }
 
     #[test]
@@ -200,6 +249,25 @@ mod tests {
         .unwrap();
         assert_eq!(desired.request.as_deref(), Some("now"));
         assert_eq!(desired.abandoned_job.unwrap().as_str(), "job-1");
+    }
+
+    #[test]
+    fn what_is_said_about_the_time_of_a_change_is_read() {
+        let desired = read(&object(|value| {
+            value["metadata"]["annotations"] = json!({APPROVE: "a ", APPLY_NOW: "b"});
+            value["spec"]["approval"] = json!("Manual");
+            value["spec"]["approvedPlan"] = json!("c");
+            value["spec"]["maintenanceWindows"] = json!([{
+                "days": ["Sat"], "weeksOfMonth": [1], "start": "02:00", "duration": "3h", "timeZone": "Asia/Singapore"
+            }]);
+        }));
+        let timing = desired.unwrap().timing.unwrap();
+        assert!(timing.approves("a") && timing.approves("c") && !timing.approves("b"));
+        assert_eq!(timing.apply_now.as_deref(), Some("b"));
+        let opens = timing.windows[0].open_at_or_after("2026-03-02T00:00:00Z".parse().unwrap());
+        assert_eq!(opens.unwrap().start.to_string(), "2026-03-06T18:00:00Z");
+        let automatic = read(&object(|value| value["spec"]["approvedPlan"] = json!("c")));
+        assert!(automatic.unwrap().timing.unwrap().approves("a"));
     }
 
     #[test]
@@ -222,6 +290,10 @@ mod tests {
             ("credentialsRef", json!({"name": "Keys"})),
             ("credentialsRef", json!({"name": "a".repeat(254)})),
             ("changeTimeout", json!("1d")),
+            (
+                "maintenanceWindows",
+                json!([{"start": "02:00", "duration": "3h", "timeZone": "Europe/Atlantis"}]),
+            ),
         ];
         for (field, wrong) in table {
             let text = fault(|value| value["spec"][field] = wrong.clone());

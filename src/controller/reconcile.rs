@@ -32,7 +32,10 @@ mod acting;
 mod changing;
 mod given_up;
 mod looking;
+mod publishing;
 mod reporting;
+
+pub use publishing::Kept;
 
 /// How often a reconcile starts over on a fresh view before it leaves it to the next one.
 const MOST_VIEWS: u32 = 3;

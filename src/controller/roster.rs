@@ -17,7 +17,7 @@ use crate::{
         Guarded, Undecodable,
         queue::{Call, seat::Group},
     },
-    crd::{ABANDON_JOB, REQUESTED_AT, TaurusProxyPort},
+    crd::{ASKED_WITH, TaurusProxyPort},
     model::{ResourceName, Uid},
 };
 
@@ -251,7 +251,7 @@ fn called_by(object: &Guarded) -> u64 {
     let metadata = object.meta();
     let is_deleted = metadata.deletion_timestamp.is_some();
     let annotations = object.annotations();
-    let own = [REQUESTED_AT, ABANDON_JOB].map(|name| annotations.get(name));
+    let own = ASKED_WITH.map(|name| annotations.get(name));
     hashed(&(metadata.generation, is_deleted, own))
 }
 

@@ -26,8 +26,20 @@ pub(super) const ADDRESS: &str = r"^https?://[A-Za-z0-9.\[\]:-]+$";
 pub(super) const SECRET_NAME: &str =
     r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
 
+/// What Kubernetes takes as the name of a Service: a label that begins with a letter.
+pub(super) const SERVICE_NAME: &str = "^[a-z]([a-z0-9-]*[a-z0-9])?$";
+
 /// Whole numbers with units.
 pub(super) const DURATION: &str = "^([0-9]+(h|m|s))+$";
+
+/// Hours and minutes.
+pub(super) const TIME_OF_DAY: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
+
+/// The letters of names of time zones.
+pub(super) const TIME_ZONE: &str = "^[A-Za-z][A-Za-z0-9_+/-]*$";
+
+/// The id of a plan.
+pub(super) const PLAN_ID: &str = "^[0-9a-f]{16}$";
 
 /// A string is of this form; `must` completes the sentence that begins with the field's name.
 pub(super) fn form(pattern: &str, must: &str) -> Rule {
@@ -68,6 +80,14 @@ pub(super) fn change_timeout() -> Rule {
         "self.matches('^([0-9]{1,5}(h|m|s))+$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",
     )
     .message("changeTimeout must be between 1m and 24h, in whole numbers with the units h, m and s, such as 30m or 1h30m")
+}
+
+/// A window lasts between half an hour and a day.
+pub(super) fn window_duration() -> Rule {
+    Rule::new(
+        "self.matches('^([0-9]{1,5}(h|m|s))+$') && duration(self) >= duration('30m') && duration(self) <= duration('24h')",
+    )
+    .message("duration must be between 30m and 24h, in whole numbers with the units h, m and s, such as 3h or 2h30m")
 }
 
 fn forbidden(rule: &str, field: &str) -> Rule {

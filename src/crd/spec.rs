@@ -12,10 +12,14 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{rules, status::TaurusProxyPortStatus};
+use super::{
+    rules,
+    status::TaurusProxyPortStatus,
+    timing::{Approval, MaintenanceWindow},
+};
 
 /// The wanted port of one database proxy.
-#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[kube(
     group = "taurusdb.huaweicloud.com",
     version = "v1alpha1",
@@ -64,6 +68,13 @@ use super::{rules, status::TaurusProxyPortStatus};
         name = "Job",
         type_ = "string",
         json_path = ".status.change.jobID",
+        priority = "1"
+    ),
+    printcolumn(
+        name = "Next",
+        type_ = "string",
+        json_path = ".status.plan.notBefore",
+        description = "When a change that is due may start",
         priority = "1"
     ),
     printcolumn(
@@ -176,6 +187,65 @@ pub struct TaurusProxyPortSpec {
     #[schemars(regex(pattern = rules::DURATION), length(max = 16))]
     #[x_kube(validation = rules::change_timeout())]
     pub change_timeout: Option<String>,
+
+    /// A change starts only inside one of these, and only where it can be expected to end there; at any time when absent. They take the
+    /// place of those of the operator's calendar, whose freezes hold all the same.
+    #[serde(
+        rename = "maintenanceWindows",
+        default,
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(length(min = 1, max = 16))]
+    pub maintenance_windows: Vec<MaintenanceWindow>,
+
+    /// Absent means `Automatic`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+
+    /// Id of the plan in status.plan that may start, where approval is Manual. It counts for that plan alone, and once.
+    #[serde(
+        rename = "approvedPlan",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(regex(pattern = rules::PLAN_ID), length(max = 16))]
+    #[x_kube(validation = rules::form(rules::PLAN_ID, "approvedPlan must be the id of status.plan: 16 of the characters 0-9 and a-f"))]
+    pub approved_plan: Option<String>,
+
+    /// Service that leads applications to the proxy, whatever its port; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceSpec>,
+
+    /// ConfigMap that says where applications connect to; none when absent.
+    #[serde(rename = "configMap", default, skip_serializing_if = "Option::is_none")]
+    pub config_map: Option<ConfigMapSpec>,
+}
+
+/// The Service that the operator keeps in the namespace of the resource.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSpec {
+    /// Name of the Service.
+    #[schemars(regex(pattern = rules::SERVICE_NAME), length(max = 63))]
+    #[x_kube(validation = rules::form(
+        rules::SERVICE_NAME, "name must be that of a Service: lower-case letters, digits and '-', beginning with a letter, ending with none of '-'"
+    ))]
+    pub name: String,
+
+    /// Port that applications connect to: 1-65535, 3306 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<i32>,
+}
+
+/// The ConfigMap that the operator keeps in the namespace of the resource.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct ConfigMapSpec {
+    /// Name of the ConfigMap.
+    #[schemars(regex(pattern = rules::SECRET_NAME), length(max = 253))]
+    #[x_kube(validation = rules::form(
+        rules::SECRET_NAME, "name must be that of a ConfigMap: lower-case letters, digits, '-' and '.'"
+    ))]
+    pub name: String,
 }
 
 /// A Secret in the namespace of the resource.

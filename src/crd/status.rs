@@ -8,6 +8,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::plan::PlanRecord;
 use super::words::{known_or_default, readable, readable_change, readable_each};
 
 /// Status of a proxy's port.
@@ -58,6 +59,14 @@ pub struct TaurusProxyPortStatus {
     )]
     pub proxy_status: Option<String>,
 
+    /// The change that is due and waits for a window, the end of a freeze or an approval; absent when there is none.
+    #[serde(
+        default,
+        deserialize_with = "readable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub plan: Option<PlanRecord>,
+
     /// The change in progress; absent when there is none.
     #[serde(
         default,
@@ -96,6 +105,23 @@ pub struct TaurusProxyPortStatus {
         skip_serializing_if = "Option::is_none"
     )]
     pub last_handled_request: Option<String>,
+
+    /// The Service that leads to the proxy.
+    #[serde(
+        default,
+        deserialize_with = "readable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub service: Option<PublishedService>,
+
+    /// The ConfigMap that says where applications connect to.
+    #[serde(
+        rename = "configMap",
+        default,
+        deserialize_with = "readable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub config_map: Option<PublishedConfigMap>,
 
     /// Exactly one of Ready, Reconciling and Stalled is True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -257,6 +283,28 @@ pub struct FailureRecord {
     /// What the cloud said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// A Service that leads to the proxy.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+pub struct PublishedService {
+    /// Name of the Service.
+    pub name: String,
+    /// Its cluster IP.
+    #[serde(rename = "clusterIP", default, skip_serializing_if = "Option::is_none")]
+    pub cluster_ip: Option<String>,
+    /// Port that applications connect to.
+    pub port: i32,
+    /// Address and port of the proxy to which it leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+}
+
+/// A ConfigMap that says where applications connect to.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+pub struct PublishedConfigMap {
+    /// Name of the ConfigMap.
+    pub name: String,
 }
 
 /// Corrections of drift.

@@ -160,7 +160,7 @@ impl Claims {
         self.directory().standing(uid, in_place, uptime, patience)
     }
 
-    /// Whether somebody who managed a proxy has let go of it within `patience`, or may be back: a process that comes after this one
+    /// Whether somebody who managed a proxy has let go of it within `patience`: a process that comes after this one
     /// knows nothing of that.
     pub fn any_is_late(&self, uptime: Duration, patience: Duration) -> bool {
         self.directory().any_is_late(uptime, patience)

@@ -46,13 +46,13 @@ pub enum Reason {
     /// The operator has just started, or the status of this resource was restored or removed, so an earlier change may still be
     /// running. The next change waits until the time in the message, at most 160 seconds. `Observe` does not wait.
     CheckingEarlierChanges,
-    /// A change on the instance completed, or a job was given up, less than two minutes ago, and the cloud's lists may lag behind it.
-    /// The next change waits until the time in the message; where that names two ports, the list has fallen back and is read again
-    /// until then.
+    /// A task of the instance ended, or a job was given up, less than two minutes ago, and the cloud's lists may lag behind it. The next
+    /// change waits until the time in the message. Where the message names two ports, the list shows another port than the last change
+    /// left, and is read again until then; this may be up to two minutes after the operator's start, however old the change is.
     CloudListsLag,
     /// It is not known whether a change was begun, after a lost answer or a crash. The operator watches the task list and the
-    /// port for 160 seconds before it does anything else, or longer where the cloud no longer knows the job of the change. The message
-    /// has the time, except while a task of the instance is at work.
+    /// port for 160 seconds before it does anything else, or longer where the cloud no longer knows the job of the change or a task of the
+    /// instance has just ended. The message has the time, except while a task of the instance is at work.
     OutcomeUnknown,
     /// An attempt failed, or drift was corrected a short while ago; the next step follows at the time in the message.
     BackingOff,
@@ -75,6 +75,23 @@ pub enum Reason {
     /// until that one is deleted.
     #[strum(message = "after a rename: delete the resource of the old name")]
     TakingOver,
+    /// The port differs, and no maintenance window is open, or none for as long as the longest of the last changes on the instance took
+    /// (ten minutes where none was made yet). The change starts at the time in the message; without a time, no window of the
+    /// next year is long enough.
+    #[strum(
+        message = "wait; in an emergency set the annotation `applyNow`; where no window is long enough, make one longer: [windows.md](windows.md)"
+    )]
+    WaitingForWindow,
+    /// The port differs, and a freeze of the operator's calendar is in force, which the message quotes; or the operator has a
+    /// calendar that it could not read since its start.
+    #[strum(message = "wait, or edit the calendar; see [windows.md](windows.md)")]
+    ChangeFreeze,
+    /// The port differs, `spec.approval` is `Manual`, and nobody has approved the plan in `status.plan`. Where the message has a time, the
+    /// change does not start before it even with an approval.
+    #[strum(
+        message = "look at `status.plan`, and set `spec.approvedPlan` or the annotation `approve` to its id: [windows.md](windows.md)"
+    )]
+    WaitingForApproval,
     /// `spec.suspend` is true, or the resource is being deleted, and the port is not the wanted one.
     #[strum(message = "set `spec.suspend` to false, unless it is being deleted")]
     Suspended,
@@ -82,7 +99,8 @@ pub enum Reason {
     /// only after three failed looks in a row.
     #[strum(message = "if it lasts, check the network, and web proxies on the way")]
     CloudUnreachable,
-    /// The cloud answers so slowly that its lists are too old for a change once all of them are read. Nothing was put on record.
+    /// The cloud answers so slowly that its lists are too old for a change once all of them are read, or once the connection for the change
+    /// is open. Nothing was put on record.
     #[strum(message = "if it lasts, check the cloud and the network")]
     CloudSlow,
     /// The operator recorded a change and then did not send it: more than five seconds passed between the record and the request,
@@ -149,7 +167,7 @@ pub enum Reason {
     /// The storage of the instance is full, the instance is frozen, or its kernel is too old; the operator tries again hourly.
     #[strum(message = "correct its state in the cloud's console")]
     InstanceBlocked,
-    /// Another resource, perhaps of another namespace, manages the same proxy with credentials that can see it.
+    /// Another resource, perhaps of another namespace, manages the same proxy. It keeps it also while its credentials are refused.
     #[strum(message = "delete one of them, or set `managementPolicy` of one to `Observe`")]
     ProxyClaimed,
     /// Several resources name the same proxy and want different ports, none of which is in place, and no record shows which of
@@ -211,6 +229,19 @@ pub enum Reason {
     PortUnknown,
     /// Of `JobSucceeded`.
     JobCompleted,
+    /// Of `ServicePublished` and `ConfigMapPublished`: they lead to the port that was read last.
+    Published,
+    /// Of `ServicePublished` and `ConfigMapPublished`: the proxy was not read yet, is gone, or another resource manages it.
+    NothingToPublish,
+    /// Of `ServicePublished` and `ConfigMapPublished`: the cloud gives the proxy an address that can't be published, such as a host name.
+    AddressUnusable,
+    /// Of `ServicePublished` and `ConfigMapPublished`: an object of that name exists and belongs to somebody else, or to another resource
+    /// for the same proxy.
+    NameTaken,
+    /// Of `ServicePublished` and `ConfigMapPublished`: the operator lacks the right to write them.
+    Forbidden,
+    /// Of `ServicePublished` and `ConfigMapPublished`: the API server refused the object or did not answer; it is tried again.
+    PublishFailed,
 }
 
 impl Reason {
@@ -230,6 +261,9 @@ impl Reason {
             | Self::WaitingForBudget
             | Self::RolloutHalted
             | Self::TakingOver
+            | Self::WaitingForWindow
+            | Self::ChangeFreeze
+            | Self::WaitingForApproval
             | Self::Suspended
             | Self::CloudUnreachable
             | Self::CloudSlow
@@ -263,9 +297,16 @@ impl Reason {
             | Self::ClockSkew
             | Self::SpecInvalid
             | Self::CrdOutdated => Class::Stalled,
-            Self::PortMatches | Self::PortDiffers | Self::PortUnknown | Self::JobCompleted => {
-                Class::Detail
-            }
+            Self::PortMatches
+            | Self::PortDiffers
+            | Self::PortUnknown
+            | Self::JobCompleted
+            | Self::Published
+            | Self::NothingToPublish
+            | Self::AddressUnusable
+            | Self::NameTaken
+            | Self::Forbidden
+            | Self::PublishFailed => Class::Detail,
         }
     }
 

@@ -1,7 +1,8 @@
 //! One reading of both clocks, taken where the clocks are owned and passed on as an argument.
 //!
-//! The wall clock is for people and for records; it may jump either way and never permits anything dangerous.
-//! The monotonic clock is for durations within this process.
+//! The wall clock is for people, for records and for hours of the day; it may jump either way, and permits nothing but a start in these
+//! hours.
+//! The monotonic clock is for durations within this process. Durations that people write are read here as well.
 
 use std::time::Duration;
 
@@ -39,4 +40,24 @@ impl Moment {
     pub fn elapsed(&self, earlier: Duration) -> Duration {
         self.uptime.saturating_sub(earlier)
     }
+}
+
+/// Reads whole numbers with the units h, m and s, in any order, such as 1h30m.
+pub fn whole_units(text: &str) -> Option<Duration> {
+    let mut total = 0_u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
+        let (digits, tail) = rest.split_at(end);
+        let unit = match tail.chars().next()? {
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return None,
+        };
+        let part = digits.parse::<u64>().ok()?.checked_mul(unit)?;
+        total = total.checked_add(part)?;
+        rest = tail.get(1..)?;
+    }
+    Some(Duration::from_secs(total))
 }

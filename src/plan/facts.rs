@@ -11,7 +11,7 @@ use crate::{
     fleet::{claims::Standing, limits::Limit},
     model::{JobId, Moment},
     pace::Pace,
-    plan::{record::Record, session::Session},
+    plan::{record::Record, session::Session, timing::Terms},
 };
 
 /// A read of the cloud, as a value: a failed one proves nothing, and says so.
@@ -77,6 +77,8 @@ pub struct Observed {
     pub limit: Option<Limit>,
     /// Whether the installed definition dropped the record of a change.
     pub record_pruned: bool,
+    /// What holds for the time of changes; nothing where they may start at any time.
+    pub terms: Option<Box<Terms>>,
 }
 
 impl Observed {

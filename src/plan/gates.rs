@@ -17,7 +17,7 @@ use crate::{
         drift::{self, Correction},
         facts::{Facts, Seen},
         step::{By, Cause, Retry, Step},
-        trouble,
+        timing, trouble,
     },
 };
 
@@ -25,18 +25,19 @@ use crate::{
 type Gate = fn(&Facts<'_>, &Proxy) -> Option<Step>;
 
 /// All of them.
-const GATES: [Gate; 12] = [
+const GATES: [Gate; 13] = [
     deleting,
     owner,
     suspended,
+    lagging,
     policy,
     attempts,
     drift_damping,
     refusal,
+    timing::gate,
     proxy_status,
     instance,
     limit,
-    last_change,
     tasks,
 ];
 
@@ -65,20 +66,17 @@ pub fn just_failed(facts: &Facts<'_>) -> Option<Step> {
     (!wait.is_zero()).then_some(Step::Hold(cause, wait))
 }
 
-/// A list may fall behind one that was read before: for a while after a change of ours was verified no other port is believed.
+/// A list may lag behind the last change, or fall back to before it: for a while no other port is believed than the one on record, which
+/// is what the change left. It may have been made by another process a short while before this one began: what counts is since when
+/// this one has known of it, never the wall clock.
 pub fn list_behind(facts: &Facts<'_>, shown: u16) -> Option<Step> {
-    if let Some(step) = behind_own_change(facts, shown) {
-        return Some(step);
-    }
     let last = facts.record.last.as_ref()?;
-    let changed = u16::try_from(last.to_port).ok()?;
-    if last.outcome != Outcome::Succeeded || changed == shown {
-        return None;
-    }
+    let changed = facts.record.port.filter(|port| *port != shown)?;
+    let known = facts.session.known_for(last.finished_at.0, facts.now);
     let left = facts
         .pace
         .list_lag
-        .saturating_sub(facts.age(last.finished_at.0));
+        .saturating_sub(known.unwrap_or(facts.leading_for));
     behind(facts, (shown, changed), left)
 }
 
@@ -93,15 +91,6 @@ fn behind(facts: &Facts<'_>, (shown, changed): (u16, u16), left: Duration) -> Op
     (!wait.is_zero()).then_some(Step::Hold(cause, wait))
 }
 
-/// The same for the last change that this process saw in place: one that failed after it makes no list any younger.
-fn behind_own_change(facts: &Facts<'_>, shown: u16) -> Option<Step> {
-    let verified = facts.session.verified.as_deref()?;
-    let changed = verified.to;
-    let age = facts.now.elapsed(verified.at);
-    let left = facts.pace.list_lag.saturating_sub(age);
-    behind(facts, (shown, changed), left).filter(|_| changed != shown)
-}
-
 fn deleting(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     facts
         .desired
@@ -109,11 +98,20 @@ fn deleting(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
         .then_some(Step::Hold(Cause::Deleting, facts.resync))
 }
 
-fn suspended(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
+fn suspended(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
+    let wait = match lagging(facts, proxy) {
+        Some(Step::Hold(_, wait)) => wait,
+        _ => facts.resync,
+    };
     facts
         .desired
         .suspended
-        .then_some(Step::Hold(Cause::Suspended, facts.resync))
+        .then_some(Step::Hold(Cause::Suspended, wait))
+}
+
+/// Before what a port gives rise to that differs: the one that is shown may be from before the last change.
+fn lagging(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
+    list_behind(facts, proxy.port?)
 }
 
 /// Another resource manages the proxy, or nobody may: also said where the wanted port is in place, which would not last.
@@ -240,21 +238,6 @@ pub fn instance(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     facts.observed.instance_taken.then_some(wait)
 }
 
-/// A process that has just begun knows the last change from the record alone: it may have been made a short while ago, and both lists
-/// lag behind it. A wall clock that was set makes it no older. Where another port is on record by now, a list has shown that since.
-pub fn last_change(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
-    let last = facts.record.last.as_ref()?;
-    let changed = u16::try_from(last.to_port).ok()?;
-    let shown = proxy.port.filter(|port| *port != changed)?;
-    let is_own = facts.session.verified.is_some();
-    if is_own || last.outcome != Outcome::Succeeded || facts.record.port != Some(changed) {
-        return None;
-    }
-    let known = facts.session.known_for(last.finished_at.0, facts.now)?;
-    let left = facts.pace.list_lag.saturating_sub(known);
-    behind(facts, (shown, changed), left)
-}
-
 fn limit(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     let limit = facts.observed.limit.clone()?;
     // It is woken when its turn has come.
@@ -266,16 +249,21 @@ pub fn tasks(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
     match &facts.observed.tasks {
         Seen::NotRead => Some(Step::LookAtTasks),
         Seen::Unknown(trouble) => Some(trouble::with_tasks(facts, trouble)),
-        Seen::Known(None) => own_job(facts, proxy).or_else(|| given_up_job(facts)),
+        Seen::Known(None) => own_job(facts, proxy)
+            .or_else(|| given_up_job(facts))
+            .or_else(|| failed_lately(facts, proxy)),
         Seen::Known(Some(task)) => Some(unfinished(facts, task)),
     }
 }
 
-/// Asked before a resource is vetted: what has failed may be a change from before it, and a list that lags still show its port.
-pub fn failed_lately(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
-    let in_place = proxy.port == Some(facts.desired.port.get());
-    let left = facts.observed.failed_lately.filter(|_| in_place)?;
-    Some(Step::Hold(Cause::Newcomer, left))
+/// What has failed may have been shown before it was taken back. Where a change of ours has failed and the list shows the port from
+/// before it, nothing is in doubt.
+fn failed_lately(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
+    let left = facts.observed.failed_lately?;
+    let failed = facts.record.last.as_ref();
+    let failed = failed.filter(|last| last.outcome == Outcome::Failed);
+    let is_untouched = failed.is_some_and(|last| proxy.port.map(i32::from) == Some(last.from_port));
+    (!is_untouched).then_some(Step::Hold(Cause::FailedLately, left))
 }
 
 /// A task of the instance is at work, or has completed so lately that lists may lag behind it.

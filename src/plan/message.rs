@@ -191,6 +191,10 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             "job {job} was given up by annotation and may have ended just before; the next change waits while the cloud's lists may lag \
              behind it"
         )),
+        Cause::FailedLately => Message::plain(
+            "a task of the instance has failed less than two minutes ago; the next change waits while the cloud's lists may still show \
+             a port that was taken back",
+        ),
         Cause::FirstLook => Message::plain("reading the proxy from the cloud for the first time"),
         Cause::Looking => Message::plain(
             "reading the proxy from the cloud: waiting for its answer, or for a call that the operator's --calls-per-minute allows",
@@ -202,7 +206,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             "job {job} was given up by annotation; watching the task list and the port before anything else"
         )),
         Cause::ListBehind { shown, changed, .. } => Message::plain(format!(
-            "the list of proxies shows port {shown}, though the last change brought port {changed}: a list may lag behind a change by two \
+            "the list of proxies shows port {shown}, though the last change left port {changed}: a list may lag behind a change by two \
              minutes, so it is read again before it is believed"
         )),
         Cause::WaitingForCalls(_) => Message::plain(
@@ -232,6 +236,10 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
              {at}",
             desired.port
         )),
+        Cause::WaitingForWindow { takes, next } => waits::for_window(desired, *takes, *next),
+        Cause::Frozen { reason, .. } => waits::frozen(desired, reason),
+        Cause::WithoutCalendar(why) => waits::without_calendar(desired, why),
+        Cause::WaitingForApproval { plan, order, .. } => waits::for_approval(plan, *order),
         Cause::Suspended => Message::plain(format!(
             "spec.suspend is true, so port {} is not set: set spec.suspend to false to go on",
             desired.port

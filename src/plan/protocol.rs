@@ -332,7 +332,7 @@ fn is_echo(facts: &Facts<'_>, watch: &Watch, port: u16) -> bool {
     let own = verified.is_some_and(|own| facts.now.elapsed(own.at) < lag);
     let recorded = facts.record.last.as_ref().is_some_and(|last| {
         let known = facts.session.known_for(last.finished_at.0, facts.now);
-        last.from_port == i32::from(port) && known.is_some_and(|known| known < lag)
+        last.from_port == i32::from(port) && known.unwrap_or(facts.leading_for) < lag
     });
     facts.now.elapsed(watch.since) < lag && (own || recorded)
 }

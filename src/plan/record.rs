@@ -7,7 +7,10 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp}
 use kube::ResourceExt as _;
 
 use crate::{
-    crd::{ChangeRecord, FailureRecord, LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{
+        ChangeRecord, FailureRecord, LastChange, Phase, PlanRecord, TaurusProxyPort,
+        TaurusProxyPortStatus,
+    },
     model::{ChangeId, JobId, Reason},
 };
 
@@ -30,6 +33,8 @@ pub struct Record {
     pub port: Option<u16>,
     /// The last wanted port that was seen in place.
     pub applied: Option<u16>,
+    /// The change that is due and waits for its moment.
+    pub plan: Option<PlanRecord>,
     /// The change in progress.
     pub change: Option<Change>,
     /// How the last change ended.
@@ -118,6 +123,7 @@ impl Record {
             applied: status
                 .applied_port
                 .and_then(|port| u16::try_from(port).ok()),
+            plan: status.plan.clone().filter(|_| !restored),
             // Without a UID nobody has vouched for the change: it is from a manifest or from a restored backup.
             change: status
                 .change

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     cloud::{CloudError, Meaning, ProxyStatus, auth::fingerprint::Fingerprint},
-    crd::Phase,
+    crd::{Phase, PlanRecord},
     model::{ChangeId, JobId, Moment},
     pace::Pace,
     plan::{
@@ -108,6 +108,8 @@ pub struct Session {
     pub unsaved: Option<Box<UnsavedJob>>,
     /// The jobs that are given up.
     pub given_up: Option<Box<FirstSeen<JobId>>>,
+    /// When the last plan was made that was used: none that is as old may be used, wherever it comes from.
+    pub plan_used: Option<Box<Timestamp>>,
 }
 
 /// Recorded times, each with its age when it was first seen. One in the future, as of a machine whose clock was ahead, was new then.
@@ -229,6 +231,13 @@ impl Session {
         let since = self.doubted.as_deref()?;
         let left = pace.settle_window().saturating_sub(now.elapsed(*since));
         (!left.is_zero()).then_some(left)
+    }
+
+    /// A plan was used: the change that it was made for may have been sent.
+    pub fn use_plan(&mut self, plan: Option<&PlanRecord>) {
+        if let Some(plan) = plan {
+            self.plan_used = Some(Box::new(plan.made_at.0));
+        }
     }
 
     /// The cloud accepted the change that is watched, as this process sent it.

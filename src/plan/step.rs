@@ -127,6 +127,8 @@ pub enum Cause {
     /// A job on the instance was given up a short while ago, and may have ended just before: lists may lag behind it until the
     /// wait is over.
     GivenUpLately(JobId),
+    /// A task on the instance has failed a short while ago: lists may show what it took back until the wait is over.
+    FailedLately,
     /// The proxy is read for the first time.
     FirstLook,
     /// The cloud takes long to answer.
@@ -154,6 +156,31 @@ pub enum Cause {
         port: u16,
         /// When it is put right.
         at: Timestamp,
+    },
+    /// No window is open, or none for as long as a change takes.
+    WaitingForWindow {
+        /// How long a change takes, as far as is known.
+        takes: Duration,
+        /// When it may start, if that is known.
+        next: Option<Timestamp>,
+    },
+    /// A freeze of the operator's calendar is in force.
+    Frozen {
+        /// Why.
+        reason: String,
+        /// When it may start, if that is known.
+        next: Option<Timestamp>,
+    },
+    /// There is no calendar, though there should be one; why.
+    WithoutCalendar(String),
+    /// Nobody has approved the plan yet.
+    WaitingForApproval {
+        /// Its id.
+        plan: String,
+        /// What it does.
+        order: Order,
+        /// When it may start at the earliest, where that is not now.
+        next: Option<Timestamp>,
     },
     /// The resource is suspended.
     Suspended,
@@ -249,9 +276,11 @@ impl Cause {
         match self {
             Self::WatchingOutcome(at) | Self::ListBehind { until: at, .. } => Some(End::Until(*at)),
             Self::Verifying(at) | Self::JobLost(_, at) => at.map(End::Until),
-            Self::Newcomer | Self::ListsLag(..) | Self::GivenUpLately(_) | Self::TakingOver => {
-                after(delay)
-            }
+            Self::Newcomer
+            | Self::ListsLag(..)
+            | Self::GivenUpLately(_)
+            | Self::FailedLately
+            | Self::TakingOver => after(delay),
             // The earliest time of the next try: more refusals put that off.
             Self::Blocked(Trouble::Cloud(error), _) if error.meaning == Meaning::Locked => {
                 let at = error.retry_after?;
@@ -259,7 +288,10 @@ impl Cause {
             }
             Self::WaitingForCalls(at) => Some(End::TurnAt(*at)),
             Self::ConfirmingAbsence(at) => Some(End::NotBefore(*at)),
-            Self::OutcomeUnknown(at)
+            Self::WaitingForWindow { next: at, .. }
+            | Self::Frozen { next: at, .. }
+            | Self::WaitingForApproval { next: at, .. }
+            | Self::OutcomeUnknown(at)
             | Self::JobAbandoned(_, at)
             | Self::Passing(_, at)
             | Self::Blocked(_, at) => at.map(End::NotBefore),
@@ -274,6 +306,7 @@ impl Cause {
             | Self::WaitingForInstance
             | Self::WaitingForLimit(_)
             | Self::Damped { .. }
+            | Self::WithoutCalendar(_)
             | Self::Suspended
             | Self::Deleting
             | Self::WaitingForCredentials(..)
@@ -306,9 +339,10 @@ impl Cause {
             | Self::JobLost(..)
             | Self::JobAbandoned(..) => Reason::OutcomeUnknown,
             Self::Newcomer => Reason::CheckingEarlierChanges,
-            Self::ListsLag(..) | Self::ListBehind { .. } | Self::GivenUpLately(_) => {
-                Reason::CloudListsLag
-            }
+            Self::ListsLag(..)
+            | Self::ListBehind { .. }
+            | Self::GivenUpLately(_)
+            | Self::FailedLately => Reason::CloudListsLag,
             Self::BackingOff(_) | Self::JustFailed { .. } | Self::Damped { .. } => {
                 Reason::BackingOff
             }
@@ -317,6 +351,9 @@ impl Cause {
             Self::WaitingForLimit(Limit::Halted { .. }) => Reason::RolloutHalted,
             Self::WaitingForLimit(Limit::Concurrent { .. } | Limit::Hourly { .. })
             | Self::WaitingForCalls(_) => Reason::WaitingForBudget,
+            Self::WaitingForWindow { .. } => Reason::WaitingForWindow,
+            Self::Frozen { .. } | Self::WithoutCalendar(_) => Reason::ChangeFreeze,
+            Self::WaitingForApproval { .. } => Reason::WaitingForApproval,
             Self::Suspended | Self::Deleting => Reason::Suspended,
             Self::WaitingForCredentials(..) => Reason::WaitingForCredentials,
             Self::ConfirmingAbsence(_) => Reason::ConfirmingAbsence,

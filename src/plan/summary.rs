@@ -22,7 +22,10 @@ use crate::{
 };
 
 mod others;
+mod publication;
 pub mod undecodable;
+
+pub use publication::{Publication, published};
 
 /// The types of the conditions that are made here; all others are somebody else's.
 const OWN: [&str; 5] = [
@@ -96,11 +99,15 @@ fn recorded(
             || old?.proxy_status.clone(),
             |proxy| Some(proxy.status.word().to_owned()),
         ),
+        // The record of a change takes the place of its plan.
+        plan: record.plan.clone().filter(|_| record.change.is_none()),
         change: record.change.as_ref().map(Change::stored),
         last_change: record.last.clone(),
         failures: record.failures.clone(),
         corrections: (!times.is_empty()).then_some(Corrections { times }),
         last_handled_request: record.handled_request.clone(),
+        service: old.and_then(|old| old.service.clone()),
+        config_map: old.and_then(|old| old.config_map.clone()),
         conditions: Vec::new(),
     }
 }
@@ -307,5 +314,5 @@ fn conditions(
         })
         .collect();
     conditions.sort_by(|one, other| one.type_.cmp(&other.type_));
-    others::kept(old, conditions)
+    publication::of_generation(others::kept(old, conditions), generation)
 }

@@ -74,6 +74,7 @@ pub struct Metrics {
     changes: Family<OutcomeLabel, Counter>,
     change_seconds: Histogram,
     change_requests: Family<AnswerLabel, Counter>,
+    applied_now: Counter,
     resources: Resources,
     limits: Limits,
     requests: Requests,
@@ -95,6 +96,7 @@ impl Default for Metrics {
             changes: Family::default(),
             change_seconds: Histogram::new(CHANGE_SECONDS),
             change_requests: Family::default(),
+            applied_now: Counter::default(),
             resources: Resources::default(),
             limits: Limits::default(),
             requests: Requests::default(),
@@ -161,6 +163,7 @@ impl Metrics {
         catalogue::CHANGES.register(ours, self.changes.clone());
         catalogue::CHANGE_SECONDS.register(ours, self.change_seconds.clone());
         catalogue::CHANGE_REQUESTS.register(ours, self.change_requests.clone());
+        catalogue::APPLIED_NOW.register(ours, self.applied_now.clone());
         self.limits.register(ours);
         catalogue::CLOUD_CALLS.register(ours, self.cloud_calls.clone());
         catalogue::CLOUD_CALL_SECONDS.register(ours, self.cloud_call_seconds.clone());
@@ -183,6 +186,10 @@ impl Meter for Metrics {
     fn change_answered(&self, answer: &Answer) {
         let label = AnswerLabel::of(answer);
         self.change_requests.get_or_create(&label).inc();
+    }
+
+    fn applied_now(&self) {
+        self.applied_now.inc();
     }
 
     fn change_ended(&self, last: Option<&LastChange>) {

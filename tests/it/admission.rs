@@ -16,4 +16,5 @@ mod names;
 mod ports;
 mod switches;
 mod timeouts;
+mod windows;
 mod written;

@@ -98,6 +98,8 @@ fn record(status: &TaurusProxyPortStatus) -> TaurusProxyPortStatus {
         address: None,
         proxy_name: None,
         proxy_status: None,
+        service: None,
+        config_map: None,
         conditions: Vec::new(),
         ..status.clone()
     }
@@ -115,6 +117,8 @@ fn specimen(now: Moment) -> TaurusProxyPortStatus {
         address: None,
         proxy_name: None,
         proxy_status: None,
+        // Only those have one that say something about the time of changes, which takes a definition of this release.
+        plan: None,
         change: Some(ChangeRecord {
             id: id.clone(),
             from_port: 3306,
@@ -147,6 +151,8 @@ fn specimen(now: Moment) -> TaurusProxyPortStatus {
         }],
         corrections: Some(Corrections { times: vec![at] }),
         last_handled_request: text,
+        service: None,
+        config_map: None,
         conditions: Vec::new(),
     }
 }

@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
-use kube::ResourceExt as _;
+use kube::{Resource as _, ResourceExt as _};
 
 use super::{Finding, Pass};
 use crate::{
     cloud::{Cloud, CloudError, Meaning},
     controller::{
         act::{self, Acted, Bench, Outcome},
+        events,
         journal::JournalError,
         read::Desired,
         saving,
     },
-    crd::TaurusProxyPort,
+    crd::{APPLY_NOW, PlanRecord, TaurusProxyPort},
     fleet::permits::Asker,
-    model::{ChangeId, JobId, Moment},
+    model::{ChangeId, Class, JobId, Moment},
     pace::Pace,
     plan::{
-        self, Decision, backoff, protocol,
+        self, Decision, backoff,
+        facts::Observed,
+        protocol,
         record::{Change, Record},
         session::UnsavedJob,
         settle,
@@ -60,7 +63,8 @@ impl Pass<'_> {
         let change = act::intended(id, &order, desired, self.context.clock.now());
         let object = self.object.clone();
         let pace = &self.context.pace;
-        let objection = || self.context.objection(&object, desired, order.from);
+        let plan = finding.decision.record.plan.as_ref();
+        let objection = || self.context.objection(&object, desired, order.from, plan);
         let status = |object: &TaurusProxyPort, change: &Change| {
             let record = Record {
                 change: Some(change.clone()),
@@ -218,6 +222,16 @@ impl Pass<'_> {
         let now = self.context.clock.now();
         let mut record = self.record();
         self.context.meter.change_answered(&outcome);
+        let plan = finding.decision.record.plan.as_ref();
+        if let Outcome::NotSent(_) | Outcome::Withdrawn(_) = &outcome {
+            // Nothing has left: its plan still stands, and so does an approval of it.
+            record.plan = plan.cloned();
+        } else {
+            self.memory.session.use_plan(plan);
+            if !matches!(outcome, Outcome::Refused(_)) {
+                self.tell_of_haste(desired, plan, &finding.observed);
+            }
+        }
         match outcome {
             Outcome::Accepted(job) => {
                 self.memory.session.accepted();
@@ -274,6 +288,26 @@ impl Pass<'_> {
         Finding {
             decision,
             ..finding
+        }
+    }
+
+    /// A change that a person wanted now, outside its windows, is counted and told.
+    fn tell_of_haste(&self, desired: &Desired, plan: Option<&PlanRecord>, observed: &Observed) {
+        let now = self.context.clock.now().wall;
+        let terms = observed.terms.as_deref();
+        let is_outside = terms.is_some_and(|terms| !terms.hours.is_open_at(now));
+        let wanted = desired
+            .timing
+            .as_deref()
+            .and_then(|timing| timing.apply_now.as_deref());
+        if let Some(plan) = plan.filter(|plan| is_outside && wanted == Some(&plan.id)) {
+            self.context.meter.applied_now();
+            let text = format!(
+                "plan {} (port {} to {}) was begun outside its maintenance windows, as the annotation {APPLY_NOW} asks for",
+                plan.id, plan.from_port, plan.to_port
+            );
+            let about = self.object.object_ref(&());
+            events::publish(self.context, about, Class::Reconciling, "AppliedNow", &text);
         }
     }
 

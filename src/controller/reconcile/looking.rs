@@ -274,6 +274,7 @@ impl Pass<'_> {
         let instance = &desired.subject.instance;
         observed.instance_taken = !self.context.permits.is_free(instance, &uid);
         observed.record_pruned = self.memory.record_pruned.as_deref() == Some(&desired.generation);
+        observed.terms = self.context.terms(self.object, desired);
     }
 
     pub(super) fn decide(

@@ -13,6 +13,7 @@ use crate::{
     },
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{directory::sweep, permits::Trace},
+    model::ResourceName,
     plan::{
         Decision,
         facts::Observed,
@@ -33,6 +34,7 @@ impl Pass<'_> {
         let Finding {
             observed, decision, ..
         } = finding;
+        let publish_again = self.publish(desired, &observed, &decision).await;
         self.say(desired, &observed, &decision).await?;
         self.tell_of_given_up_jobs(desired);
         if decision.record.change.is_none() {
@@ -41,19 +43,25 @@ impl Pass<'_> {
             permit.count(decision.step.goes_on() && !self.is_overdue(&decision.record));
         }
         self.queue_up(desired, &decision.step);
+        let waits = decision.record.plan.is_some();
+        let asker = self.asker();
+        let name = ResourceName::new(&asker.namespace, &asker.name);
+        self.context.waiting.note(name, waits);
         self.memory.failures = 0;
         let delay = match decision.step {
             // All resources of an instance come at the same time, and share the list.
             Step::Rest => {
                 let uptime = self.context.clock.now().uptime;
                 let instance = &desired.subject.instance;
-                return Ok(Some(sweep::after(instance, uptime, self.context.resync)));
+                let next = sweep::after(instance, uptime, self.context.resync);
+                return Ok(Some(publish_again.map_or(next, |again| again.min(next))));
             }
             // A read that failed waits as long as its failure says; all else is looked at again at the next resync at the latest.
             Step::Keep(delay) | Step::Hold(_, delay) if observed.has_failed() => delay,
             Step::Keep(delay) | Step::Hold(_, delay) => delay.min(self.context.resync),
             Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => self.context.pace.poll_first,
         };
+        let delay = publish_again.map_or(delay, |again| again.min(delay));
         Ok(Some(self.context.chance.jittered(delay)))
     }
 
@@ -75,8 +83,12 @@ impl Pass<'_> {
         decision: &Decision,
     ) -> Result<(), JournalError> {
         let now = self.context.clock.now();
-        self.write(|object| summary::status(object, desired, observed, decision, now))
-            .await
+        let said = self.published_words(desired);
+        self.write(|object| {
+            let status = summary::status(object, desired, observed, decision, now);
+            summary::published(status, &said, now)
+        })
+        .await
     }
 
     /// A change has ended where what is written no longer holds it. One that was refused leaves no end on record, but

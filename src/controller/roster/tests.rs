@@ -148,7 +148,7 @@ fn only_what_people_change_calls() {
     assert!(!calls(|object| {
         object["metadata"]["annotations"] = json!({"taurusdb.huaweicloud.com/note": "now"});
     }));
-    for name in [REQUESTED_AT, ABANDON_JOB] {
+    for name in ASKED_WITH {
         let annotated = resource("a", "a", |object| {
             object["metadata"]["annotations"] = json!({name: "now"});
         });

@@ -73,6 +73,11 @@ impl Directory {
         // One that can't see the proxy now may have managed it before this process began, and may see it again before anything is
         // known of this one.
         let is_settled = own.managed() || others.iter().all(|other| other.proof != Proof::Failed);
+        let is_own_end = view.late.is_some_and(|late| late.name == own.name);
+        if standing == Standing::Owner && own.contends && own.proof == Proof::Given && !is_own_end {
+            // Its time is over, also where somebody else can't see the proxy.
+            self.late.remove(&key);
+        }
         if standing == Standing::Owner
             && is_settled
             && let Some(own) = self.entries.get_mut(uid)
@@ -131,25 +136,32 @@ impl Directory {
         self.contenders_for(key).any(|(_, entry)| entry.owns)
     }
 
-    /// A resource that could not see its proxy does now: rivals that could not either have a while to look again, unless somebody
-    /// manages the proxy.
+    /// The credentials of a resource show its proxy for the first time: rivals that could not see it begin anew with it, since theirs may
+    /// have come back together. Not where somebody manages the proxy.
     pub(super) fn let_rivals_try_again(&mut self, uid: &str, uptime: Duration) {
         let Some(own) = self.entries.get(uid) else {
             return;
         };
         let key = Arc::clone(&own.key);
-        if own.proof != Proof::Failed || self.has_owner(&key) {
+        if own.proof == Proof::Given || self.has_owner(&key) {
             return;
         }
-        let rivals: Vec<Uid> = self
+        let failed: Vec<Uid> = self
             .contenders_for(&key)
-            .filter(|(_, rival)| rival.proof == Proof::Failed)
-            .map(|(rival, _)| rival.clone())
+            .filter(|(other, one)| ***other != *uid && one.proof == Proof::Failed)
+            .map(|(one, _)| one.clone())
             .collect();
-        for rival in rivals {
+        if failed.is_empty() {
+            return;
+        }
+        for rival in failed {
             if let Some(rival) = self.entries.get_mut(&rival) {
-                rival.proof = Proof::Unclear(uptime);
+                rival.proof = Proof::Open;
+                rival.since = uptime;
             }
+        }
+        if let Some(own) = self.entries.get_mut(uid) {
+            own.since = uptime;
         }
     }
 

@@ -1,7 +1,60 @@
-//! What is said of a change that waits for a limit over all resources.
+//! What is said of a change that waits for a limit over all resources, or for its moment.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
 
 use super::{Message, shown};
-use crate::fleet::limits::Limit;
+use crate::{
+    controller::read::Desired,
+    crd::{APPROVE, Approval},
+    fleet::limits::Limit,
+    plan::step::Order,
+};
+
+/// No window is open, or none for long enough.
+pub fn for_window(desired: &Desired, takes: Duration, next: Option<Timestamp>) -> Message {
+    let port = desired.port;
+    let minutes = takes.as_secs().div_ceil(60);
+    Message::plain(match next {
+        Some(_) => format!(
+            "port {port} is set inside a maintenance window, with at least {minutes} min left of it"
+        ),
+        None => format!(
+            "port {port} can't be set: a change on this instance may take {minutes} min, and no maintenance window within a year is that \
+             long: make one longer"
+        ),
+    })
+}
+
+/// A freeze is in force.
+pub fn frozen(desired: &Desired, reason: &str) -> Message {
+    Message::plain(format!(
+        "port {} is not set during a freeze of the operator's calendar ({reason})",
+        desired.port
+    ))
+}
+
+/// There should be a calendar, and none was read.
+pub fn without_calendar(desired: &Desired, why: &str) -> Message {
+    Message::quoting(
+        format!(
+            "port {} is not set: the operator has read no calendar since it started; put the file of its --calendar right",
+            desired.port
+        ),
+        why,
+    )
+}
+
+/// Nobody has approved the plan.
+pub fn for_approval(plan: &str, order: Order) -> Message {
+    let manual = Approval::Manual;
+    Message::plain(format!(
+        "plan {plan} (port {} to {}) waits for approval, since spec.approval is {manual:?}: set spec.approvedPlan or the annotation \
+         {APPROVE} to {plan}",
+        order.from, order.to
+    ))
+}
 
 /// A limit that is reached.
 pub fn reached(limit: &Limit) -> Message {

@@ -212,6 +212,7 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
                 deleted: 0,
             }),
             record_pruned: obstacle == 3,
+            terms: None,
         },
     )
 }

@@ -41,9 +41,12 @@ fn drift_is_put_right_once() {
 fn corrections_are_damped_and_the_fourth_of_a_day_is_not_made() {
     let mut world = World::settled(Mode::Hidden, 3306);
     contest(&mut world, 2);
+    assert_eq!(world.condition("Reconciling"), "True/CloudListsLag");
+    world.run(2 * MINUTE);
     assert_eq!(world.condition("Reconciling"), "True/BackingOff");
     assert_eq!(world.condition("PortInSync"), "False/PortDiffers");
     contest(&mut world, 2);
+    world.run(2 * MINUTE);
     assert_eq!(world.condition("Stalled"), "True/DriftContested");
     assert_eq!(world.puts(), 3);
     let puts = world.sky.state().puts.clone();

@@ -143,11 +143,22 @@ fn meaning() -> impl Strategy<Value = Meaning> {
 impl Schedule {
     /// Plays all events and then heals whatever they broke.
     pub(super) fn play(&self) -> (World, Reasons) {
+        self.play_with(|_| (), |_| ())
+    }
+
+    /// The same in a world that was prepared, with what a person does after each event.
+    pub(super) fn play_with(
+        &self,
+        prepare: impl FnOnce(&mut World),
+        mut person: impl FnMut(&mut World),
+    ) -> (World, Reasons) {
         let mut world = World::settled(self.mode, PORTS[0]);
+        prepare(&mut world);
         let mut reasons = Reasons::default();
         for (pause, event) in &self.events {
             world.run(*pause);
             happen(&mut world, event, &mut reasons);
+            person(&mut world);
         }
         heal(&mut world);
         (world, reasons)

@@ -147,29 +147,60 @@ fn n05_a_list_that_falls_back_after_an_own_change_lets_nothing_be_sent() {
         world.run_until(60, World::is_ready).unwrap();
         world.sky.state().lag = 100;
         world.want(3308);
-        world.run(90);
-        assert_eq!(world.puts(), 1, "the list shows the port of before");
-        world.run(120);
+        world.run_until(300, |world| world.puts() == 2).unwrap();
+        let listed = world.sky.state().listed;
+        assert_eq!(listed, Some(3307), "no list from before was believed");
+        world.run(60);
         assert_eq!((world.puts(), world.port()), (2, 3308));
     }
 }
 
 #[test]
 fn n05_a_process_that_has_just_begun_believes_no_list_from_before_the_last_change() {
-    for ahead in [0, 6 * 60 * 60] {
+    let hour = 60 * 60;
+    for (ahead, falls_back_before) in [(0, false), (0, true), (6 * hour, true), (30 * hour, false)]
+    {
         for mut world in about_to_change() {
             world.run(2);
             world.run_until(60, World::is_ready).unwrap();
-            world.crash();
-            world.crew[0].ahead = ahead;
             world.sky.state().lag = 100;
             world.sky.state().tasks_lag = 100;
+            if falls_back_before {
+                world.annotate("example.com/touched", "so that it looks");
+                world.run(1);
+            }
+            world.crash();
+            world.crew[0].ahead = ahead;
             world.run(60);
             assert_eq!(world.puts(), 1, "both lists are from before the change");
             world.run(120);
             assert_eq!((world.puts(), world.port()), (1, 3307));
             assert!(world.is_ready());
         }
+    }
+}
+
+#[test]
+fn n05_a_port_that_a_failed_job_took_back_is_no_drift() {
+    // Somebody else's job, or an own one whose port was wanted no longer.
+    for own in [false, true] {
+        let mut world = World::settled(Mode::Hasty, 3306);
+        world.takes(60, End::Fails);
+        if own {
+            world.want(3307);
+            world.run(5);
+            world.want(3306);
+        } else {
+            world.sky.state().somebody_asks_for(3307);
+            world.run(5);
+        }
+        world.annotate("example.com/touched", "so that it looks");
+        world.run(50);
+        world.sky.state().lag = 100;
+        world.run(400);
+        assert_eq!((world.puts(), world.port()), (usize::from(own), 3306));
+        assert!(world.is_ready());
+        assert!(world.said().corrections.is_none());
     }
 }
 

@@ -9,7 +9,8 @@ use super::{
     process::{Halt, Process},
 };
 use crate::{
-    crd::{REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus},
+    calendar::Calendar,
+    crd::{PlanRecord, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{claims::Standing, limits::Limit},
 };
 
@@ -28,6 +29,27 @@ pub(super) struct Cluster {
     pub(super) standing: Standing,
     /// A limit over all resources, until then.
     pub(super) limit: Option<(u64, Limit)>,
+    /// The calendar of the operator.
+    pub(super) calendar: Calendar,
+    /// How long changes of the instance took, in seconds.
+    pub(super) takes: Option<u64>,
+    /// When each request left, and for which plan.
+    pub(super) starts: Vec<(u64, Option<String>)>,
+    /// The plan of the last of them.
+    pub(super) used_plan: Option<PlanRecord>,
+    /// A fault of the gate that is built in on purpose.
+    pub(super) flaw: Option<Flaw>,
+}
+
+/// What is broken on purpose, to show that the checks see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// Nobody asks for the time.
+    IgnoresTime,
+    /// A plan that was used stays on record, and nobody remembers that it was.
+    KeepsUsedPlans,
+    /// Any approval will do.
+    BelievesAnyApproval,
 }
 
 /// A write from a stale view.
@@ -56,11 +78,14 @@ impl Cluster {
     pub(super) fn replace(
         &mut self,
         version: u64,
-        status: TaurusProxyPortStatus,
+        mut status: TaurusProxyPortStatus,
         sky: &Sky,
     ) -> Result<(), Stale> {
         if version != self.version {
             return Err(Stale);
+        }
+        if self.flaw == Some(Flaw::KeepsUsedPlans) && status.plan.is_none() {
+            status.plan.clone_from(&self.used_plan);
         }
         checks::written(&self.object, &status, sky);
         self.object.status = Some(status);
@@ -107,6 +132,11 @@ impl World {
                 pruned: false,
                 standing: Standing::Owner,
                 limit: None,
+                calendar: Calendar::default(),
+                takes: None,
+                starts: Vec::new(),
+                used_plan: None,
+                flaw: None,
             },
             crew: vec![Process::new(0, 3600)],
         }

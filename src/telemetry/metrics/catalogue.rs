@@ -14,6 +14,7 @@ use strum::IntoEnumIterator as _;
 
 use crate::{
     cloud::{Meaning, Urgency, observer::Operation},
+    crd::WaitsFor,
     model::Reason,
     telemetry::metrics::requests::{Answer, Request},
 };
@@ -174,6 +175,10 @@ fn requests() -> Vec<&'static str> {
 
 fn answers() -> Vec<&'static str> {
     Answer::iter().map(Into::into).collect()
+}
+
+fn waits() -> Vec<&'static str> {
+    WaitsFor::iter().map(Into::into).collect()
 }
 
 fn reasons() -> Vec<&'static str> {

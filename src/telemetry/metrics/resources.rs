@@ -11,10 +11,11 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _},
     metrics::gauge::ConstGauge,
 };
+use strum::IntoEnumIterator as _;
 
 use super::catalogue;
 use crate::{
-    crd::{ChangeRecord, Phase, TaurusProxyPortStatus},
+    crd::{ChangeRecord, Phase, PlanRecord, TaurusProxyPortStatus, WaitsFor},
     model::{Reason, Uid},
 };
 
@@ -28,12 +29,20 @@ struct Ledger {
     said: HashMap<Uid, Said>,
     /// Few of them at a time.
     changes: HashMap<Uid, Change>,
+    /// Those that wait for their moment.
+    plans: HashMap<Uid, Plan>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Change {
     phase: Phase,
     intended_at: i64,
+}
+
+#[derive(Debug, Clone)]
+struct Plan {
+    waits_for: Vec<WaitsFor>,
+    made_at: i64,
 }
 
 /// What is counted of all of them.
@@ -43,6 +52,8 @@ struct Count {
     undecodable: i64,
     by_phase: BTreeMap<Phase, i64>,
     oldest_change: i64,
+    by_wait: BTreeMap<&'static str, i64>,
+    oldest_plan: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +83,11 @@ struct PhaseLabel {
     phase: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WaitLabel {
+    waits_for: &'static str,
+}
+
 impl Resources {
     pub(super) fn said(&self, uid: &Uid, status: &TaurusProxyPortStatus) {
         let (state, reason) = said_by(status);
@@ -85,18 +101,28 @@ impl Resources {
                 ledger.changes.remove(uid);
             }
         }
+        match &status.plan {
+            Some(plan) => {
+                ledger.plans.insert(uid.clone(), Plan::of(plan));
+            }
+            None => {
+                ledger.plans.remove(uid);
+            }
+        }
     }
 
     pub(super) fn undecodable(&self, uid: &Uid) {
         let mut ledger = self.lock();
         ledger.said.insert(uid.clone(), Said::Undecodable);
         ledger.changes.remove(uid);
+        ledger.plans.remove(uid);
     }
 
     pub(super) fn forget(&self, uid: &str) {
         let mut ledger = self.lock();
         ledger.said.remove(uid);
         ledger.changes.remove(uid);
+        ledger.plans.remove(uid);
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledger> {
@@ -123,6 +149,14 @@ impl Resources {
         }
         let oldest = ledger.changes.values().map(|change| change.intended_at);
         count.oldest_change = oldest.min().unwrap_or_default();
+        for wait in WaitsFor::iter() {
+            count.by_wait.insert(wait.into(), 0);
+        }
+        for wait in ledger.plans.values().flat_map(|plan| &plan.waits_for) {
+            *count.by_wait.entry((*wait).into()).or_default() += 1;
+        }
+        let oldest = ledger.plans.values().map(|plan| plan.made_at);
+        count.oldest_plan = oldest.min().unwrap_or_default();
         count
     }
 }
@@ -132,6 +166,15 @@ impl Change {
         Self {
             phase: change.phase,
             intended_at: change.intended_at.0.as_second(),
+        }
+    }
+}
+
+impl Plan {
+    fn of(plan: &PlanRecord) -> Self {
+        Self {
+            waits_for: plan.waits_for.clone(),
+            made_at: plan.made_at.0.as_second(),
         }
     }
 }
@@ -189,6 +232,13 @@ impl Collector for Resources {
             ConstGauge::new(count).encode(phases.encode_family(&label)?)?;
         }
         let oldest = catalogue::OLDEST_CHANGE.begin(&mut encoder)?;
-        ConstGauge::new(count.oldest_change).encode(oldest)
+        ConstGauge::new(count.oldest_change).encode(oldest)?;
+        let mut waits = catalogue::PLANS_WAITING.begin(&mut encoder)?;
+        for (waits_for, count) in count.by_wait {
+            let label = WaitLabel { waits_for };
+            ConstGauge::new(count).encode(waits.encode_family(&label)?)?;
+        }
+        let oldest = catalogue::OLDEST_PLAN.begin(&mut encoder)?;
+        ConstGauge::new(count.oldest_plan).encode(oldest)
     }
 }

@@ -11,6 +11,7 @@ use prometheus_client::{
 use super::catalogue;
 use crate::{
     admin::readiness::{Readiness, Stage},
+    calendar::{Hours, store::Store},
     clock::Clock,
     controller::{heartbeat::Heartbeat, work::Work},
     leader::Leadership,
@@ -28,6 +29,8 @@ pub struct Watched {
     pub heartbeat: Arc<Heartbeat>,
     /// What is at work.
     pub work: Arc<Work>,
+    /// The operator's calendar.
+    pub calendar: Arc<Store>,
     /// The clocks.
     pub clock: Clock,
     /// How many calls a minute a credential may make.
@@ -44,6 +47,9 @@ pub(super) struct State {
     longest_reconcile: Gauge,
     unsaved_jobs: Gauge,
     calls_per_minute: Gauge,
+    calendar_broken: Gauge,
+    freeze_active: Gauge,
+    window_open: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -78,6 +84,17 @@ impl State {
         let unsaved = i64::try_from(watched.work.unsaved_jobs()).unwrap_or(i64::MAX);
         self.unsaved_jobs.set(unsaved);
         self.calls_per_minute.set(watched.calls_per_minute.into());
+        self.calendar_broken
+            .set(watched.calendar.fault().is_some().into());
+        let calendar = watched.calendar.current();
+        let mut freezes = calendar.freezes.iter();
+        let is_frozen = freezes.any(|freeze| freeze.covers(now.wall));
+        self.freeze_active.set(is_frozen.into());
+        let hours = Hours {
+            windows: calendar.windows.clone(),
+            ..Hours::default()
+        };
+        self.window_open.set(hours.is_open_at(now.wall).into());
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
@@ -94,6 +111,9 @@ impl State {
             (catalogue::LONGEST_RECONCILE, &self.longest_reconcile),
             (catalogue::UNSAVED_JOBS, &self.unsaved_jobs),
             (catalogue::CALLS_PER_MINUTE_LIMIT, &self.calls_per_minute),
+            (catalogue::CALENDAR_BROKEN, &self.calendar_broken),
+            (catalogue::FREEZE_ACTIVE, &self.freeze_active),
+            (catalogue::WINDOW_OPEN, &self.window_open),
         ] {
             figure.register(registry, gauge.clone());
         }

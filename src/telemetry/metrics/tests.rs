@@ -374,6 +374,7 @@ fn the_process_tells_of_itself() {
         readiness: Arc::default(),
         heartbeat: Arc::default(),
         work: Arc::default(),
+        calendar: Arc::default(),
         clock: crate::clock::Clock::start(),
         calls_per_minute: 42,
     });

@@ -64,6 +64,7 @@ impl Intents {
                 management_policy: None,
                 suspend: None,
                 change_timeout: None,
+                ..TaurusProxyPortSpec::default()
             },
             status: None,
         };

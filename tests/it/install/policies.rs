@@ -202,3 +202,80 @@ async fn n11_a_mistyped_policy_is_refused_or_said_aloud_at_creation() {
         "{meant:?}"
     );
 }
+
+/// What kubectl says to somebody who patches a resource.
+fn patched(plane: &ControlPlane, who: &str, patch: &Value) -> std::process::Output {
+    let patch = patch.to_string();
+    let what = ["patch", "tpp", "planned", "-n", "shop", "--type=merge"];
+    plane::kubectl(plane, &[&what[..], &["--as", who, "-p", &patch]].concat())
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_who_has_the_verb_approves_and_nobody_what_he_asks_for_at_once() {
+    let plane = &with_policies().await;
+    let manual = json!({"approval": "Manual"});
+    assert!(
+        apply(plane, &[resource("shop", "planned", &manual)])
+            .status
+            .success()
+    );
+    let edits = "--verb=get,list,watch,create,update,patch";
+    let of = "--resource=taurusproxyports.taurusdb.huaweicloud.com";
+    printed(plane::kubectl(
+        plane,
+        &["create", "clusterrole", "tpp-editor", edits, of],
+    ));
+    for (role, who) in [("tpp-editor", "dev"), ("taurus-port-approver", "boss")] {
+        let (role, user) = (format!("--clusterrole={role}"), format!("--user={who}"));
+        let bind = ["create", "rolebinding", who, "-n", "shop", &role, &user];
+        printed(plane::kubectl(plane, &bind));
+    }
+    let annotation = |name: &str, id: &str| json!({"metadata": {"annotations": {format!("taurusdb.huaweicloud.com/{name}"): id}}});
+    let (one, other) = ("0123456789abcdef", "fedcba9876543210");
+    let waived = json!({"spec": {"approval": null}});
+    // The API server takes a policy up after a moment.
+    let at_work = async {
+        while patched(plane, "dev", &waived).status.success() {
+            printed(patched(plane, "boss", &json!({"spec": manual})));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, at_work).await.unwrap();
+
+    for patch in [
+        annotation("approve", one),
+        annotation("applyNow", one),
+        json!({"spec": {"approvedPlan": one}}),
+        waived,
+    ] {
+        let said = refusal(&patched(plane, "dev", &patch));
+        assert!(
+            said.contains("user dev may not approve changes"),
+            "{patch}: {said}"
+        );
+        assert!(said.contains("the verb approve"), "{patch}: {said}");
+    }
+    let mut both = annotation("approve", one);
+    both["spec"] = json!({"port": 3309});
+    let said = refusal(&patched(plane, "boss", &both));
+    assert!(
+        said.contains("spec.port can't be changed together with an approval"),
+        "{said}"
+    );
+    for patch in [
+        annotation("approve", one),
+        annotation("applyNow", one),
+        json!({"spec": {"approvedPlan": one}}),
+    ] {
+        printed(patched(plane, "boss", &patch));
+    }
+    // What was approved before stands in nobody's way, and can be taken back.
+    printed(patched(plane, "dev", &json!({"spec": {"port": 3308}})));
+    printed(patched(
+        plane,
+        "dev",
+        &json!({"spec": {"approvedPlan": null}}),
+    ));
+    let said = refusal(&patched(plane, "dev", &annotation("approve", other)));
+    assert!(said.contains("user dev may not approve changes"), "{said}");
+}

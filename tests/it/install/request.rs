@@ -42,6 +42,7 @@ impl Right {
             "POST" => "create",
             "PUT" => "update",
             "PATCH" => "patch",
+            "DELETE" => "delete",
             _ => panic!("{line} is of no method that the operator has"),
         };
         let subresource = subresource.map(|it| format!("/{it}"));

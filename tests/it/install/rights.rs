@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use taurus_port_operator::crd::TaurusProxyPort;
 use taurus_sim::Mode;
 
 use super::{
     manifests::{deployed, kubeconfig_of, kustomized, one},
     request::Right,
 };
+use crate::stories::publication;
 use crate::world::{
     World, options, plane,
     program::Program,
@@ -49,6 +51,11 @@ impl Account {
 
     /// What was asked for is granted, and what is granted was asked for.
     fn judge(&self) {
+        self.judge_those(|_| true);
+    }
+
+    /// The same of those needs that `counts` names.
+    fn judge_those(&self, counts: impl Fn(&Right) -> bool) {
         let seen = self.relay.seen();
         for request in &seen {
             assert_ne!(request.answer, Some(403), "{request:?}");
@@ -56,6 +63,7 @@ impl Account {
         let needed: Vec<Right> = seen
             .iter()
             .filter_map(|request| Right::needed_by(&request.line))
+            .filter(|needed| counts(needed))
             .collect();
         let used = |right: &&Right| needed.iter().any(|needed| right.covers(needed));
         let unused: Vec<_> = self.granted.iter().filter(|right| !used(right)).collect();
@@ -126,6 +134,59 @@ async fn each_right_of_the_component_that_watches_secrets_is_used_and_none_is_mi
     everything(&world, &account).await;
     account.judge();
     world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_right_of_the_component_that_publishes_services_is_used_and_none_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_into(folder.path(), "deploy");
+    copy_into(folder.path(), "crds");
+    let overlay = folder.path().join("deploy/overlays/publishing");
+    std::fs::create_dir(&overlay).unwrap();
+    let kustomization =
+        json!({"resources": ["../../base"], "components": ["../../components/services"]});
+    write(
+        &overlay.join("kustomization.yaml"),
+        &kustomization.to_string(),
+    );
+    let overlay = overlay.to_str().unwrap();
+    let plane = &plane::with(overlay).await;
+    let world = World::on(plane, options(Mode::M2)).await;
+    let mut account = Account::of(&world, &kustomized(plane, overlay)).await;
+    let of_base = kustomized(plane, "deploy/base");
+    let of_base = Right::granted_by(&of_base);
+    everything_published(&world, &account).await;
+    // Those of the base are judged with all that an operator has to do.
+    account.granted.retain(|right| !of_base.contains(right));
+    account.judge_those(|needed| !of_base.iter().any(|right| right.covers(needed)));
+    world.finish().await;
+}
+
+/// All that an operator has to do with what it publishes.
+async fn everything_published(world: &World, account: &Account) {
+    let program = account.program(world, "publishing").await;
+    world.create(&publication::published(world, 3307)).await;
+    world.until_ready(3307).await;
+    let renamed = json!({"service": {"name": "other"}, "configMap": {"name": "other"}});
+    world.patch(json!({"spec": renamed})).await;
+    let removed = json!({"service": null, "configMap": null});
+    let is_other = |object: &TaurusProxyPort| {
+        let service = object
+            .status
+            .as_ref()
+            .and_then(|status| status.service.as_ref());
+        service.is_some_and(|service| service.name == "other")
+    };
+    world.until("renamed", is_other).await;
+    world.patch(json!({"spec": removed})).await;
+    let is_removed = |object: &TaurusProxyPort| {
+        object
+            .status
+            .as_ref()
+            .is_some_and(|status| status.service.is_none())
+    };
+    world.until("removed", is_removed).await;
+    drop(program);
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]

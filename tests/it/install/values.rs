@@ -126,7 +126,8 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
 }
 
 /// Flags that have no place among `flags`: other values set them, or nobody should.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 9] = [
+    "calendar",
     "default-credentials-dir",
     "default-credentials-namespaces",
     "default-credentials-projects",

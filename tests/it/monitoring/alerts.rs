@@ -48,6 +48,9 @@ const WELL: &[(&str, &str)] = &[
     ),
     ("taurus_oldest_change_intended_timestamp_seconds{}", "0x240"),
     ("taurus_rollout_halted_until_timestamp_seconds{}", "0x240"),
+    (r#"taurus_plans_waiting{waits_for="Approval"}"#, "0x240"),
+    (r#"taurus_plans_waiting{waits_for="Window"}"#, "9x240"),
+    ("taurus_calendar_broken{}", "0x240"),
     (
         r#"taurus_resources{state="ready",reason="Settled"}"#,
         "100x240",
@@ -121,6 +124,24 @@ const CASES: &[Case] = &[
         &[(r#"taurus_build_info{version="0.1.0"}"#, "1x60 _ _ 1x178")],
         &[],
     ),
+    // A plan that nobody approves; one that is approved in time.
+    case(
+        239,
+        &[(r#"taurus_plans_waiting{waits_for="Approval"}"#, "2x240")],
+        &[],
+    ),
+    case(
+        240,
+        &[(r#"taurus_plans_waiting{waits_for="Approval"}"#, "2x240")],
+        &["TaurusApprovalWaiting"],
+    ),
+    // A calendar that stays broken; one that is put right at once.
+    case(
+        71,
+        &[("taurus_calendar_broken{}", "0x59 1x180")],
+        &["TaurusCalendarBroken"],
+    ),
+    case(71, &[("taurus_calendar_broken{}", "0x59 1x5 0x175")], &[]),
     // Nobody leads; a take-over.
     case(
         64,

@@ -13,7 +13,12 @@ use crate::world::{
 };
 
 /// Reasons that Argo CD shows as suspended.
-const SUSPENDED: [&str; 1] = ["Suspended"];
+const SUSPENDED: [&str; 4] = [
+    "Suspended",
+    "WaitingForWindow",
+    "ChangeFreeze",
+    "WaitingForApproval",
+];
 
 /// Checks the verdicts on versions, in the order in which a watch delivered them. The resource called `done` ended well.
 pub fn of_verdicts(versions: &[Version], verdicts: &[Verdict], done: &str) {

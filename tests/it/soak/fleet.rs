@@ -93,6 +93,7 @@ impl Place {
                 management_policy: None,
                 suspend: None,
                 change_timeout: None,
+                ..TaurusProxyPortSpec::default()
             },
             status: None,
         }

@@ -64,12 +64,22 @@ async fn c04_argo_cd_knows_every_reason() {
         let (kstatus, health) = match reason.class() {
             Class::Ready => (Kstatus::Current, Health::Healthy),
             Class::Stalled => (Kstatus::Failed, Health::Degraded),
-            _ if *reason == Reason::Suspended => (Kstatus::InProgress, Health::Suspended),
+            _ if waits_for_people(*reason) => (Kstatus::InProgress, Health::Suspended),
             _ => (Kstatus::InProgress, Health::Progressing),
         };
         assert_eq!(verdict.health(), health, "{reason}: {verdict:?}");
         assert_eq!(verdict.kstatus.status, kstatus, "{reason}: {verdict:?}");
     }
+}
+
+fn waits_for_people(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Suspended
+            | Reason::WaitingForWindow
+            | Reason::ChangeFreeze
+            | Reason::WaitingForApproval
+    )
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]

@@ -87,6 +87,7 @@ impl World {
                 management_policy: None,
                 suspend: None,
                 change_timeout: None,
+                ..TaurusProxyPortSpec::default()
             },
             status: None,
         }

@@ -5,6 +5,7 @@ use std::{sync::Arc, thread::JoinHandle, time::Duration};
 use kube::{Config, client::ClientBuilder};
 use rustls::pki_types::CertificateDer;
 use taurus_port_operator::{
+    calendar::store::Store,
     chance::Chance,
     clock::{Clock, Shift},
     cloud::{
@@ -52,6 +53,8 @@ pub struct Setup {
     pub authorities: Vec<CertificateDer<'static>>,
     /// Its own credentials.
     pub defaults: Option<Defaults>,
+    /// Its own calendar.
+    pub calendar: Arc<Store>,
     /// By how much its clocks are off.
     pub shift: Option<&'static Shift>,
     /// Where it finds the API server; where that is, without this.
@@ -81,6 +84,7 @@ impl Default for Setup {
             names: Names::of_the_system(),
             authorities: Vec::new(),
             defaults: None,
+            calendar: Arc::default(),
             shift: None,
             api_server: None,
             leadership: Arc::new(Leadership::alone()),
@@ -207,6 +211,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         limits: setup.limits,
         connect: Arc::new(Connector::new(policy).unwrap()),
         defaults: setup.defaults.clone(),
+        calendar: Arc::clone(&setup.calendar),
         meter: Arc::clone(&setup.meter),
         leadership: Arc::clone(&setup.leadership),
         work: Arc::default(),

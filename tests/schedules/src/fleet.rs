@@ -137,6 +137,7 @@ impl Fleet {
             },
             pace,
             defaults: None,
+            calendar: Arc::default(),
             meter: Arc::clone(&self.witness) as _,
             limits: terms.changes,
             leadership: Arc::new(Leadership::alone()),

@@ -109,6 +109,7 @@ impl Machine {
                     calls,
                 )),
                 defaults: None,
+                calendar: Arc::default(),
                 meter: Arc::clone(&meter),
                 leadership,
                 work: Arc::default(),

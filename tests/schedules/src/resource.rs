@@ -27,6 +27,7 @@ pub fn resource(name: &str, instance: &str, proxy: &str, port: u16) -> TaurusPro
             management_policy: None,
             suspend: None,
             change_timeout: None,
+            ..TaurusProxyPortSpec::default()
         },
     );
     object.metadata.namespace = Some(NAMESPACE.to_owned());

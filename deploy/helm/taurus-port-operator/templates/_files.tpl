@@ -1,4 +1,4 @@
-{{- /* What of the environment leads to files and names, and the files themselves: credentials and authorities. */ -}}
+{{- /* What of the environment leads to files and names, and the files themselves: credentials, authorities and the calendar. */ -}}
 
 {{- define "taurus-port-operator.environment" -}}
 {{- if .Values.singleNamespace }}
@@ -27,6 +27,10 @@
 - name: TAURUS_EXTRA_CA
   value: /var/run/taurus/ca/{{ .Values.extraCA.key }}
 {{- end }}
+{{- if .Values.calendar.configMap }}
+- name: TAURUS_CALENDAR
+  value: /var/run/taurus/calendar/{{ .Values.calendar.key }}
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
@@ -43,6 +47,11 @@
   mountPath: /var/run/taurus/ca
   readOnly: true
 {{- end }}
+{{- if .Values.calendar.configMap }}
+- name: calendar
+  mountPath: /var/run/taurus/calendar
+  readOnly: true
+{{- end }}
 {{- end -}}
 
 {{- define "taurus-port-operator.volumes" -}}
@@ -54,6 +63,11 @@
 {{- end }}
 {{- with .Values.extraCA.configMap }}
 - name: extra-ca
+  configMap:
+    name: {{ . }}
+{{- end }}
+{{- with .Values.calendar.configMap }}
+- name: calendar
   configMap:
     name: {{ . }}
 {{- end }}

@@ -275,8 +275,8 @@ fn h15_whose_credentials_fail_for_a_while_loses_no_proxy_to_one_that_has_managed
     note(&claims, &rival, 0);
     note(&claims, &in_place, 0);
     looks(&claims, &in_place, false, 10);
-    assert_eq!(looks(&claims, &rival, true, 130), Standing::Owner);
-    // Nothing is on record of it yet.
+    // It waits for another look.
+    assert_eq!(looks(&claims, &rival, true, 130), Standing::Open(at(3600)));
     assert_eq!(looks(&claims, &in_place, true, 131), Standing::Owner);
     assert!(is_claimed(&standing(&claims, &rival, 132)));
 
@@ -327,10 +327,57 @@ fn h15_rivals_whose_credentials_were_gone_together_look_again_before_either_acts
     }
     // The Secret of both is back, and the one that would move the port looks first.
     assert_eq!(names(claims.looked("mover", true, at(4000))), ["in-place"]);
-    assert_eq!(standing(&claims, &mover, 4000), Standing::Open(PATIENCE));
-    claims.looked("in-place", true, at(4005));
-    assert_eq!(standing(&claims, &in_place, 4005), Standing::Owner);
+    assert_eq!(standing(&claims, &mover, 4000), Standing::Open(at(3600)));
+    // Its look waits for calls, as at its first.
+    claims.queued("in-place");
+    assert_eq!(standing(&claims, &mover, 4300), Standing::Open(at(3300)));
+    claims.looked("in-place", true, at(4305));
+    assert_eq!(standing(&claims, &in_place, 4305), Standing::Owner);
     assert!(is_claimed(&standing(&claims, &mover, 9000)));
+}
+
+#[test]
+fn h15_rivals_whose_credentials_come_back_together_contest_the_proxy_as_they_would_have_at_first() {
+    let claims = Claims::default();
+    let (one, other) = (wanting("one", 100, 3307), wanting("other", 100, 3308));
+    for object in [&one, &other] {
+        note(&claims, object, 0);
+        claims.looked(&object.uid().unwrap(), false, at(1));
+    }
+    assert_eq!(looks(&claims, &one, true, 180), Standing::Open(PATIENCE));
+    for object in [&other, &one] {
+        let stands = looks(&claims, object, true, 181);
+        assert!(matches!(stands, Standing::Contested(_)), "{stands:?}");
+    }
+}
+
+#[test]
+fn h15_one_that_came_with_its_secret_waits_for_those_that_had_waited_for_it() {
+    let claims = Claims::default();
+    let (in_place, mover) = (wanting("in-place", 100, 3306), wanting("mover", 900, 3307));
+    note(&claims, &in_place, 0);
+    claims.looked("in-place", false, at(1));
+    note(&claims, &mover, 800);
+    assert_eq!(looks(&claims, &mover, true, 801), Standing::Open(at(3600)));
+    assert_eq!(looks(&claims, &in_place, true, 802), Standing::Owner);
+}
+
+#[test]
+fn h15_a_stranger_without_credentials_lets_no_late_owner_take_back_what_was_taken_over() {
+    let (claims, rival) = settled(200);
+    let stranger = elsewhere(wanting("stranger", 400, 3309));
+    note(&claims, &stranger, 500);
+    claims.looked("stranger", false, at(500));
+    claims.forget("orders", at(1000));
+    assert_eq!(standing(&claims, &rival, 1120), Standing::Owner);
+    let rival = saying(rival, "Settled", true);
+    note(&claims, &rival, 1121);
+    note(&claims, &again(), 1180);
+    assert!(
+        is_claimed(&looks(&claims, &again(), true, 1180)),
+        "it was away for too long"
+    );
+    assert_eq!(standing(&claims, &rival, 1180), Standing::Owner);
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
         Kind::Newcomer => (Cause::Newcomer, Says::Until),
         Kind::ListsLag => (Cause::ListsLag(Some(job()), By::Others), Says::Until),
         Kind::GivenUpLately => (Cause::GivenUpLately(job()), Says::Until),
+        Kind::FailedLately => (Cause::FailedLately, Says::Until),
         Kind::TakingOver => (Cause::TakingOver, Says::Until),
         // Unless a task of the instance is at work: that ends when it ends.
         Kind::OutcomeUnknown => (Cause::OutcomeUnknown(Some(time)), Says::NotBefore),
@@ -134,6 +135,33 @@ fn sample(kind: Kind) -> (Cause, Says) {
         Kind::Next => (Cause::Next(order), Says::Nothing(AT_ONCE)),
         Kind::FirstLook => (Cause::FirstLook, Says::Nothing(ANSWER)),
         Kind::Looking => (Cause::Looking, Says::Nothing(ANSWER)),
+        Kind::WaitingForWindow => {
+            let cause = Cause::WaitingForWindow {
+                takes: Duration::from_mins(10),
+                next: Some(time),
+            };
+            (cause, Says::NotBefore)
+        }
+        Kind::Frozen => {
+            let cause = Cause::Frozen {
+                reason: "year-end".to_owned(),
+                next: Some(time),
+            };
+            (cause, Says::NotBefore)
+        }
+        Kind::WithoutCalendar => (
+            Cause::WithoutCalendar("gone".to_owned()),
+            Says::Nothing(PERSON),
+        ),
+        // Also a person has to act.
+        Kind::WaitingForApproval => {
+            let cause = Cause::WaitingForApproval {
+                plan: "0123456789abcdef".to_owned(),
+                order,
+                next: Some(time),
+            };
+            (cause, Says::NotBefore)
+        }
         Kind::Suspended => (Cause::Suspended, Says::Nothing(PERSON)),
         Kind::Deleting => (Cause::Deleting, Says::Nothing(PERSON)),
         Kind::JobOverdue => {

@@ -36,6 +36,11 @@ impl State {
         self.port = port;
     }
 
+    /// Somebody else asks for a change.
+    pub(in crate::plan::tests) fn somebody_asks_for(&mut self, port: u16) {
+        assert!(matches!(self.accept(port), Answer::Accepted(_)));
+    }
+
     /// A request to change the port: its answer and how many seconds that takes.
     pub(in crate::plan::tests) fn put(&mut self, port: u16) -> (Answer, u64) {
         self.puts.push(self.now);

@@ -9,16 +9,17 @@ use futures::executor::block_on;
 use super::{
     super::{
         cloud::{Answer, Sky},
-        world::Cluster,
+        world::{Cluster, Flaw},
     },
     CrashPoint, Halt, Process, RESYNC, Waiting,
 };
 use crate::{
+    calendar::Hours,
     clock::Clock,
     cloud::{Cloud, CloudError, Meaning},
     controller::{
         look::{Depth, Listing, Viewpoint, look},
-        read::{Desired, read},
+        read::{Desired, Timing, read},
     },
     crd::{ManagementPolicy, Phase, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{claims::Standing, directory::Directory},
@@ -31,7 +32,7 @@ use crate::{
         record::{Change, Record},
         settle,
         step::{Cause, Order, Progress, Step},
-        summary,
+        summary, timing,
     },
 };
 
@@ -47,7 +48,7 @@ pub(super) struct Turn<'a> {
 impl Turn<'_> {
     pub(super) fn run(&mut self) -> Result<Duration, Halt> {
         let desired = match read(&self.object) {
-            Ok(desired) => desired,
+            Ok(desired) => self.credulous(desired),
             Err(fault) => {
                 let status = summary::invalid(&self.object, fault.to_string(), self.now());
                 self.put_down(status)?;
@@ -69,6 +70,17 @@ impl Turn<'_> {
             return self.act(desired, order, observed, &decision);
         }
         self.finish(&desired, &observed, decision)
+    }
+
+    /// What is wanted, as one sees it who believes any approval.
+    fn credulous(&self, mut desired: Desired) -> Desired {
+        let approves = |timing: &Timing| timing.approved_by_annotation.is_some();
+        if self.cluster.flaw == Some(Flaw::BelievesAnyApproval)
+            && let Some(timing) = desired.timing.as_mut().filter(|timing| approves(timing))
+        {
+            timing.needs_approval = false;
+        }
+        desired
     }
 
     fn now(&self) -> Moment {
@@ -148,6 +160,13 @@ impl Turn<'_> {
             self.cluster.standing.clone()
         };
         observed.record_pruned = self.cluster.pruned;
+        let takes = self.cluster.takes.map(Duration::from_secs);
+        observed.terms = timing::terms(&self.object, desired, &self.cluster.calendar, || takes);
+        if self.cluster.flaw == Some(Flaw::IgnoresTime)
+            && let Some(terms) = &mut observed.terms
+        {
+            terms.hours = Hours::default();
+        }
         let decision = plan::decide(&self.facts(desired, &record, &observed, &pace));
         self.process.session = decision.session.clone();
         (observed, decision)
@@ -207,6 +226,15 @@ impl Turn<'_> {
             let on_record = Record::of(&self.object).change;
             self.process.session.turn_to(on_record.as_ref(), now);
             return Err(halt);
+        }
+        let plan = decision.record.plan.as_ref();
+        let now = self.sky.state().now;
+        self.cluster
+            .starts
+            .push((now, plan.map(|plan| plan.id.clone())));
+        self.cluster.used_plan = plan.cloned();
+        if self.cluster.flaw != Some(Flaw::KeepsUsedPlans) {
+            self.process.session.use_plan(plan);
         }
         self.crash_at(CrashPoint::AfterIntent)?;
         let (answer, takes) = self.sky.state().put(change.to);

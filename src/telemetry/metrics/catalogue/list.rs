@@ -2,7 +2,7 @@
 
 use super::{
     Figure, Kind, Label, Unit, Values, answers, meanings, operations, reasons, requests, urgencies,
-    words,
+    waits, words,
 };
 
 const ENDING: Label = words("ending", || vec!["done", "failed", "panicked"]);
@@ -25,6 +25,7 @@ const STATE: Label = words("state", || {
 });
 const REASON: Label = words("reason", reasons);
 const PHASE: Label = words("phase", || vec!["intended", "submitted", "verifying"]);
+const WAITS_FOR: Label = words("waits_for", waits);
 const REQUEST: Label = words("request", requests);
 const RESULT: Label = words("result", answers);
 const VERSION: Label = Label {
@@ -98,6 +99,24 @@ figures! {
     OLDEST_CHANGE: taurus "oldest_change_intended_timestamp", Gauge, Seconds, [],
         "When the oldest of the changes in progress was put on record, in Unix time; 0 where there is none",
         "`time() -` this is the age of the oldest change.";
+    PLANS_WAITING: taurus "plans_waiting", Gauge, none, [WAITS_FOR],
+        "Changes that are due and not started, of resources that have windows, freezes or approvals, by what they wait for; one that waits for two things counts twice",
+        "`Approval` needs a person; [windows.md](windows.md). `kubectl get tpp -A -o wide` shows when the others may start.";
+    OLDEST_PLAN: taurus "oldest_plan_made_timestamp", Gauge, Seconds, [],
+        "When the oldest of these plans was made, in Unix time; 0 where there is none",
+        "`time() -` this is for how long the oldest has waited.";
+    APPLIED_NOW: taurus "plans_applied_now", Counter, none, [],
+        "Changes that were begun outside their windows because a person set the annotation `applyNow`",
+        "Each is an emergency that somebody should be able to explain; an event on the resource has the plan.";
+    CALENDAR_BROKEN: taurus "calendar_broken", Gauge, none, [],
+        "Whether the file of --calendar could not be read at the last try",
+        "The last good calendar stays in force; /readyz and the log have the fault. After a start without a good one no change starts of any resource.";
+    FREEZE_ACTIVE: taurus "freeze_active", Gauge, none, [],
+        "Whether a freeze of the operator's calendar is in force, for all namespaces or some",
+        "Explains why resources wait with ChangeFreeze.";
+    WINDOW_OPEN: taurus "window_open", Gauge, none, [],
+        "Whether a window of the operator's calendar is open; also 1 where it has none",
+        "Says nothing of windows that resources state themselves.";
     CHANGES: taurus "changes", Counter, none, [OUTCOME],
         "Changes that have ended, by outcome; void ones never reached the cloud, as far as can be known",
         "The rate of failures, and how many changes there are at all: each cuts the connections of a proxy.";

@@ -1,0 +1,58 @@
+//! The change that is due and waits for its moment: `status.plan`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A change that is due and has not started.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct PlanRecord {
+    /// Stands for the resource, what its spec says, both ports and `madeAt`: another plan has another id, and an approval of this one is
+    /// none of that one.
+    pub id: String,
+    /// Port that the proxy has.
+    #[serde(rename = "fromPort")]
+    pub from_port: i32,
+    /// Port that will be asked for.
+    #[serde(rename = "toPort")]
+    pub to_port: i32,
+    /// When it was made: later than each plan of this resource before it.
+    #[serde(rename = "madeAt")]
+    pub made_at: Time,
+    /// The next time at which windows and freezes let it start; absent while they do, and where no such time is known.
+    #[serde(rename = "notBefore", default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Time>,
+    /// What it waits for.
+    #[serde(rename = "waitsFor", default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub waits_for: Vec<WaitsFor>,
+}
+
+/// What a plan waits for.
+#[derive(
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::EnumIter,
+    strum::IntoStaticStr,
+)]
+pub enum WaitsFor {
+    /// A maintenance window.
+    Window,
+    /// The end of a freeze, or a calendar that can be read.
+    Freeze,
+    /// A person's approval of this plan.
+    Approval,
+    /// A limit of the operator over all resources.
+    Budget,
+    /// Another operation on the same instance or proxy.
+    Instance,
+}

@@ -1,0 +1,121 @@
+//! How long the last changes of each instance took, as their records tell.
+//!
+//! Promises little memory, five changes for an instance, and to learn nothing from a change whose end nobody has seen: that may have been
+//! found long after it.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{
+    crd::{LastChange, Outcome},
+    model::InstanceId,
+};
+
+/// How many changes of an instance count.
+const MOST: usize = 5;
+
+/// Of each instance its last changes: when they ended, and how long they took.
+#[derive(Debug, Default)]
+pub struct Lengths(Mutex<HashMap<InstanceId, Vec<(Timestamp, Duration)>>>);
+
+impl Lengths {
+    /// Takes in how a change ended. The same one may be told of again and again.
+    pub fn note(&self, instance: &InstanceId, last: &LastChange) {
+        let (started, ended) = (last.started_at.0, last.finished_at.0);
+        let was_seen = match last.outcome {
+            Outcome::Succeeded => last.message.is_none(),
+            Outcome::Failed => last.job_id.is_some(),
+            Outcome::Void => false,
+        };
+        let Some(took) = Duration::try_from(ended.duration_since(started))
+            .ok()
+            .filter(|_| was_seen)
+        else {
+            return;
+        };
+        let mut of = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = of.entry(instance.clone()).or_default();
+        if known.contains(&(ended, took)) {
+            return;
+        }
+        known.push((ended, took));
+        known.sort_unstable_by(|one, other| other.cmp(one));
+        known.truncate(MOST);
+    }
+
+    /// The longest of the last changes of an instance.
+    pub fn longest(&self, instance: &InstanceId) -> Option<Duration> {
+        let of = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        of.get(instance)?.iter().map(|(_, took)| *took).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+
+    fn change(ended: i64, took: i64, outcome: Outcome) -> LastChange {
+        let at = |second| Time(Timestamp::from_second(second).unwrap());
+        LastChange {
+            id: String::new(),
+            from_port: 3306,
+            to_port: 3307,
+            job_id: Some("job-1".to_owned()),
+            outcome,
+            started_at: at(ended - took),
+            finished_at: at(ended),
+            message: None,
+        }
+    }
+
+    #[test]
+    fn the_longest_of_the_last_five_changes_counts() {
+        let instance = |digit: &str| InstanceId::parse(&format!("{}in07", digit.repeat(32)));
+        let (one, other) = (instance("1").unwrap(), instance("2").unwrap());
+        let lengths = Lengths::default();
+        assert_eq!(lengths.longest(&one), None);
+        for (ended, took) in [(1000, 900), (2000, 50), (3000, 40), (4000, 30)] {
+            lengths.note(&one, &change(ended, took, Outcome::Succeeded));
+        }
+        lengths.note(&one, &change(500, 499, Outcome::Failed));
+        for again in [4000, 4000, 4000] {
+            lengths.note(&one, &change(again, 30, Outcome::Succeeded));
+        }
+        assert_eq!(lengths.longest(&one), Some(Duration::from_mins(15)));
+        lengths.note(&one, &change(5000, 20, Outcome::Failed));
+        lengths.note(&one, &change(6000, 20, Outcome::Succeeded));
+        assert_eq!(lengths.longest(&one), Some(Duration::from_secs(50)));
+        assert_eq!(lengths.longest(&other), None);
+    }
+
+    #[test]
+    fn a_change_whose_end_nobody_saw_teaches_nothing() {
+        let instance = InstanceId::parse(&format!("{}in07", "1".repeat(32))).unwrap();
+        let lengths = Lengths::default();
+        let unseen = LastChange {
+            message: Some("its end was not seen".to_owned()),
+            ..change(90_000, 80_000, Outcome::Succeeded)
+        };
+        let without_job = LastChange {
+            job_id: None,
+            ..change(90_000, 80_000, Outcome::Failed)
+        };
+        let backwards = change(1000, -10, Outcome::Succeeded);
+        for last in [
+            unseen,
+            without_job,
+            backwards,
+            change(900, 800, Outcome::Void),
+        ] {
+            lengths.note(&instance, &last);
+        }
+        assert_eq!(lengths.longest(&instance), None);
+    }
+}

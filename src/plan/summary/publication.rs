@@ -1,0 +1,129 @@
+//! What a status says of what is published for applications.
+//!
+//! It is added to a status that says all else. Promises that what is not known in this process stays as it was said before, and that
+//! nothing is said of what is not wished for.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::{
+    crd::{PublishedConfigMap, TaurusProxyPortStatus},
+    model::Moment,
+    plan::message::Message,
+    publish::{Wish, order::Published, said::Said},
+};
+
+const SERVICE: &str = "ServicePublished";
+const CONFIG_MAP: &str = "ConfigMapPublished";
+
+/// What there is to say.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// What is wished for.
+    pub wish: Wish,
+    /// What came of it; nothing where nothing was tried yet.
+    pub published: Option<Published>,
+    /// The generation that wishes for it.
+    pub generation: i64,
+}
+
+/// Adds what is published to a status.
+pub fn published(
+    mut status: TaurusProxyPortStatus,
+    publication: &Publication,
+    now: Moment,
+) -> TaurusProxyPortStatus {
+    let wish = &publication.wish;
+    let published = publication.published.as_ref();
+    if let Some(shown) = published.and_then(|published| published.shown.clone()) {
+        status.service = Some(shown);
+    }
+    // A name that is wished for no longer stays until what it names is gone.
+    let is_removed = published.is_some_and(|published| published.left.is_none());
+    let wished = wish.service.as_ref().map(|wish| &wish.name);
+    let named = |name: &String| Some(name) == wished;
+    status
+        .service
+        .take_if(|shown| is_removed && !named(&shown.name));
+    let map_said = published.and_then(|published| published.config_map.as_ref());
+    if let (Some(Said::Published), Some(name)) = (map_said, &wish.config_map) {
+        status.config_map = Some(PublishedConfigMap { name: name.clone() });
+    }
+    let map = wish.config_map.as_ref();
+    status
+        .config_map
+        .take_if(|shown| is_removed && Some(&shown.name) != map);
+    let service_said = published.and_then(|published| published.service.as_ref());
+    let all = [
+        (SERVICE, wish.service.is_some(), service_said),
+        (CONFIG_MAP, map.is_some(), map_said),
+    ];
+    for (kind, is_wished, said) in all {
+        say(
+            &mut status.conditions,
+            kind,
+            is_wished,
+            said,
+            publication.generation,
+            now,
+        );
+    }
+    status
+}
+
+fn say(
+    conditions: &mut Vec<Condition>,
+    kind: &str,
+    is_wished: bool,
+    said: Option<&Said>,
+    generation: i64,
+    now: Moment,
+) {
+    let place = conditions
+        .iter()
+        .position(|condition| condition.type_ == kind);
+    if !is_wished {
+        if let Some(place) = place {
+            conditions.remove(place);
+        }
+        return;
+    }
+    let Some(said) = said else {
+        return;
+    };
+    let (own, upstream) = said.text();
+    let message = upstream.map_or_else(
+        || Message::plain(own.clone()),
+        |upstream| Message::quoting(own.clone(), upstream),
+    );
+    let old = place.and_then(|place| conditions.get(place)).cloned();
+    let same_status = old.filter(|old| old.status == said.status());
+    let reason = said.reason().name();
+    let same_words = same_status
+        .as_ref()
+        .filter(|old| old.reason == reason && message.is_said_by(&old.message));
+    let new = Condition {
+        type_: kind.to_owned(),
+        status: said.status().to_owned(),
+        reason: reason.to_owned(),
+        message: same_words.map_or_else(|| message.to_string(), |old| old.message.clone()),
+        last_transition_time: same_status
+            .as_ref()
+            .map_or_else(|| Time(now.wall), |old| old.last_transition_time.clone()),
+        observed_generation: Some(generation),
+    };
+    match place.and_then(|place| conditions.get_mut(place)) {
+        Some(condition) => *condition = new,
+        None => conditions.push(new),
+    }
+}
+
+/// These conditions judge the generation that all others judge.
+pub(super) fn of_generation(mut conditions: Vec<Condition>, generation: i64) -> Vec<Condition> {
+    let own = conditions
+        .iter_mut()
+        .filter(|condition| [SERVICE, CONFIG_MAP].contains(&condition.type_.as_str()));
+    for condition in own {
+        condition.observed_generation = Some(generation);
+    }
+    conditions
+}

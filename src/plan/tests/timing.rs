@@ -1,0 +1,451 @@
+//! The time of a change: windows, freezes, plans and approvals, through the gate that each start passes.
+//!
+//! The world begins on a Friday at 08:00 UTC.
+
+use serde_json::json;
+
+use super::{
+    cloud::{Course, DAWN, End, Fate, MODES, Mode},
+    process::CrashPoint,
+    world::World,
+};
+use crate::{
+    calendar::{self, Calendar},
+    cloud::Meaning,
+    crd::{APPLY_NOW, APPROVE, PlanRecord, WaitsFor},
+};
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// The window of these tests begins at 10:00 and lasts two hours.
+const OPENS: u64 = 2 * HOUR;
+
+/// A resource may be looked at so much later than it asked for.
+const SLACK: u64 = 5;
+
+fn with_window(world: &mut World) {
+    world.edit(|spec| {
+        spec["maintenanceWindows"] = json!([{"start": "10:00", "duration": "2h"}]);
+    });
+    world.run(1);
+}
+
+fn calendar(text: &str) -> Calendar {
+    calendar::file::parse(text).unwrap()
+}
+
+fn freeze(from: &str, until: &str) -> Calendar {
+    calendar(&format!(
+        "freezes: [{{from: {from}, until: {until}, reason: year-end}}]"
+    ))
+}
+
+fn plan(world: &World) -> PlanRecord {
+    let plan = world.said().plan.clone();
+    plan.unwrap_or_else(|| panic!("no plan: {}", world.message("Ready")))
+}
+
+fn waits_for(world: &World) -> Vec<WaitsFor> {
+    plan(world).waits_for
+}
+
+fn needs_approval(world: &mut World) {
+    world.edit(|spec| spec["approval"] = "Manual".into());
+    world.want(3307);
+    world.run(1);
+    assert_eq!(world.reason(), "WaitingForApproval");
+}
+
+fn approve(world: &mut World) {
+    let id = plan(world).id;
+    world.annotate(APPROVE, &id);
+    world.run(1);
+}
+
+/// What happens to a world.
+type Act = fn(&mut World);
+
+/// The ways in which a change comes to be due, each from a world that is settled at 3306.
+fn ways() -> [(&'static str, Act); 6] {
+    [
+        ("first attempt", |world| world.want(3307)),
+        ("drift", |world| {
+            world.sky.state().drift(3310);
+            world.run(20 * MINUTE);
+        }),
+        ("take-over", |world| {
+            world.cluster.owned_until = world.now() + 120;
+            world.want(3307);
+        }),
+        ("request", |world| {
+            world.want(3307);
+            world.request("now");
+        }),
+        ("successor", |world| {
+            world.recreate("uid-2", true);
+            world.want(3307);
+        }),
+        ("restart", |world| {
+            world.crash();
+            world.want(3307);
+        }),
+    ]
+}
+
+#[test]
+fn nothing_starts_outside_a_window_by_whichever_way_and_everything_does_inside() {
+    for mode in MODES {
+        for (way, there) in ways() {
+            let mut world = World::settled(mode, 3306);
+            with_window(&mut world);
+            there(&mut world);
+            world.run(OPENS - 1 - world.now());
+            assert_eq!(world.reason(), "WaitingForWindow", "{way}");
+            assert_eq!(world.puts(), 0, "{way}");
+            let told = world.message("Ready");
+            assert!(
+                told.ends_with("; not before 2027-01-15T10:00:00Z"),
+                "{told}"
+            );
+            world.run(1 + SLACK);
+            assert_eq!(world.puts(), 1, "{way}: {}", world.message("Ready"));
+            world.run(10 * MINUTE);
+            assert!(world.is_ready() && world.said().plan.is_none(), "{way}");
+        }
+    }
+}
+
+#[test]
+fn nothing_starts_in_a_freeze_by_whichever_way_and_a_person_cannot_hurry_it() {
+    for (way, there) in ways() {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        world.cluster.calendar = freeze("2027-01-15T08:00:00Z", "2027-01-15T10:00:00Z");
+        there(&mut world);
+        world.run(OPENS - MINUTE - world.now());
+        assert_eq!(world.reason(), "ChangeFreeze", "{way}");
+        assert!(world.message("Ready").contains("(year-end)"), "{way}");
+        let id = plan(&world).id;
+        world.annotate(APPLY_NOW, &id);
+        world.run(MINUTE - 1);
+        assert_eq!(
+            (world.reason().as_str(), world.puts()),
+            ("ChangeFreeze", 0),
+            "{way}"
+        );
+        world.run(1 + SLACK);
+        assert_eq!(world.puts(), 1, "{way}");
+    }
+}
+
+#[test]
+fn a_retry_waits_for_the_next_window_and_a_change_at_work_is_followed_beyond_its_own() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    with_window(&mut world);
+    world.run(OPENS + 110 * MINUTE - world.now() - 5);
+    world.takes(30 * MINUTE, End::Fails);
+    world.want(3307);
+    world.run(10);
+    assert_eq!((world.reason().as_str(), world.puts()), ("JobRunning", 1));
+    world.run(20 * MINUTE);
+    assert_eq!(world.reason(), "JobRunning", "the window is closed");
+    world.run(2 * HOUR);
+    assert_eq!(
+        (world.reason().as_str(), world.puts()),
+        ("WaitingForWindow", 1)
+    );
+    world.run(OPENS + DAY + 30 - world.now());
+    assert_eq!(world.puts(), 2, "{}", world.message("Ready"));
+}
+
+#[test]
+fn a_change_starts_only_where_ten_minutes_are_left() {
+    for (left, puts) in [(10 * MINUTE + 2, 1), (10 * MINUTE - 1, 0)] {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        with_window(&mut world);
+        world.run(OPENS + 2 * HOUR - left - world.now());
+        world.want(3307);
+        world.run(2);
+        assert_eq!(world.puts(), puts, "{left}");
+    }
+}
+
+#[test]
+fn whoever_waits_for_a_day_is_written_once() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.edit(|spec| {
+        let window = json!([{"days": ["Sun"], "start": "10:00", "duration": "2h"}]);
+        spec["maintenanceWindows"] = window;
+    });
+    world.want(3307);
+    world.run(1);
+    assert_eq!(waits_for(&world), [WaitsFor::Window]);
+    let (writes, plan) = (world.cluster.writes, plan(&world));
+    world.run(DAY);
+    assert_eq!(world.cluster.writes, writes);
+    world.crash();
+    world.run(DAY / 4);
+    assert_eq!(world.said().plan.as_ref(), Some(&plan));
+    assert_eq!(world.cluster.writes, writes, "a restart says nothing new");
+}
+
+#[test]
+fn a_resource_that_says_nothing_about_time_has_no_plan() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.cluster.calendar = calendar(
+        "freezes: [{from: 2027-01-15T00:00:00Z, until: 2027-01-16T00:00:00Z, reason: stop, namespaces: [web]}]",
+    );
+    world.cluster.limit = Some((
+        HOUR,
+        crate::fleet::limits::Limit::Concurrent {
+            most: 5,
+            deleted: 0,
+        },
+    ));
+    world.want(3307);
+    world.run(30);
+    assert_eq!(
+        (world.reason().as_str(), &world.said().plan),
+        ("WaitingForBudget", &None)
+    );
+}
+
+#[test]
+fn windows_that_are_all_too_short_are_told_as_such() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.edit(|spec| {
+        spec["maintenanceWindows"] = json!([{"start": "10:00", "duration": "30m"}]);
+    });
+    world.cluster.takes = Some(31 * MINUTE);
+    world.edit(|spec| spec["changeTimeout"] = "1h".into());
+    world.want(3307);
+    world.run(DAY);
+    let told = world.message("Ready");
+    assert!(
+        told.contains("may take 31 min") && told.ends_with("make one longer"),
+        "{told}"
+    );
+    assert_eq!((plan(&world).not_before, world.puts()), (None, 0));
+    // What a resource does not allow is not expected of its changes either.
+    world.edit(|spec| spec["changeTimeout"] = "20m".into());
+    world.run(DAY);
+    assert_eq!(world.puts(), 1);
+}
+
+#[test]
+fn a_plan_starts_once_it_is_approved_by_annotation_or_spec_and_not_before() {
+    for by_spec in [false, true] {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        needs_approval(&mut world);
+        world.run(DAY);
+        assert_eq!(
+            (waits_for(&world), world.puts()),
+            (vec![WaitsFor::Approval], 0)
+        );
+        let plan = plan(&world);
+        assert_eq!(
+            (plan.from_port, plan.to_port, plan.not_before),
+            (3306, 3307, None)
+        );
+        assert!(world.message("Ready").contains(&plan.id));
+        if by_spec {
+            world.edit(|spec| spec["approvedPlan"] = plan.id.clone().into());
+        } else {
+            world.annotate(APPROVE, &plan.id);
+        }
+        world.run(2);
+        assert_eq!((world.puts(), &world.said().plan), (1, &None));
+        world.run(10 * MINUTE);
+        assert!(world.is_ready());
+    }
+}
+
+#[test]
+fn an_approved_plan_still_waits_for_its_window_and_keeps_its_approval() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    with_window(&mut world);
+    needs_approval(&mut world);
+    assert_eq!(waits_for(&world), [WaitsFor::Window, WaitsFor::Approval]);
+    approve(&mut world);
+    assert_eq!(world.reason(), "WaitingForWindow");
+    assert_eq!(waits_for(&world), [WaitsFor::Window]);
+    world.crash();
+    world.run(OPENS - 1 - world.now());
+    assert_eq!(world.puts(), 0);
+    world.run(1 + SLACK);
+    assert_eq!(world.puts(), 1, "also after a restart");
+}
+
+#[test]
+fn an_approval_is_used_once_and_the_next_attempt_is_another_plan() {
+    for fate in [
+        None,
+        Some(Fate::Refused(Meaning::Busy)),
+        Some(Fate::Lost(None)),
+    ] {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        match fate {
+            Some(fate) => world.sky.state().fates.push_back(fate),
+            None => world.takes(40, End::Fails),
+        }
+        needs_approval(&mut world);
+        let first = plan(&world).id;
+        approve(&mut world);
+        world.run(HOUR);
+        let sent = world.puts();
+        assert_eq!(world.reason(), "WaitingForApproval", "{fate:?}");
+        assert_ne!(plan(&world).id, first, "{fate:?}");
+        world.run(DAY);
+        assert_eq!(world.puts(), sent, "{fate:?}");
+        approve(&mut world);
+        world.run(HOUR);
+        assert_eq!((world.puts(), world.port()), (sent + 1, 3307), "{fate:?}");
+    }
+}
+
+#[test]
+fn a_crash_around_the_intent_uses_no_approval_twice() {
+    for point in [
+        CrashPoint::BeforeIntent,
+        CrashPoint::AfterIntent,
+        CrashPoint::AfterRequest,
+        CrashPoint::AfterJob,
+    ] {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        world.sky.state().usual = Course {
+            visible_after: 3,
+            takes: 40,
+            end: End::Fails,
+        };
+        needs_approval(&mut world);
+        world.crew[0].crash = Some(point);
+        approve(&mut world);
+        world.run(DAY);
+        assert_eq!(world.reason(), "WaitingForApproval", "{point:?}");
+        let most = usize::from(point != CrashPoint::AfterIntent);
+        assert_eq!(world.puts(), most, "{point:?}");
+    }
+}
+
+#[test]
+fn a_plan_is_void_as_soon_as_something_of_it_moves() {
+    let moves: [(&str, Act); 5] = [
+        ("port", |world| world.want(3308)),
+        ("generation", |world| {
+            world.edit(|spec| spec["changeTimeout"] = "1h".into());
+        }),
+        ("drift", |world| {
+            world.sky.state().drift(3310);
+            world.run(20 * MINUTE);
+        }),
+        ("drift and back", |world| {
+            world.sky.state().drift(3310);
+            world.run(20 * MINUTE);
+            world.sky.state().drift(3306);
+            world.run(20 * MINUTE);
+        }),
+        ("resource", |world| {
+            world.recreate("uid-2", true);
+            world.run(HOUR);
+        }),
+    ];
+    for (what, moves) in moves {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        needs_approval(&mut world);
+        let before = plan(&world).id;
+        moves(&mut world);
+        world.run(1);
+        assert_ne!(plan(&world).id, before, "{what}");
+        world.annotate(APPROVE, &before);
+        world.run(DAY);
+        assert_eq!(
+            (world.reason().as_str(), world.puts()),
+            ("WaitingForApproval", 0),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_status_that_is_restored_brings_no_used_approval_back() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    needs_approval(&mut world);
+    let backup = world.status().cloned();
+    approve(&mut world);
+    world.run(10 * MINUTE);
+    assert!(world.is_ready() && world.puts() == 1);
+    world.sky.state().drift(3306);
+    world.tamper(backup);
+    world.run(DAY);
+    assert_eq!(
+        (world.reason().as_str(), world.puts()),
+        ("WaitingForApproval", 1)
+    );
+}
+
+#[test]
+fn a_plan_that_is_wanted_now_starts_outside_its_window_and_no_other_one_does() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    with_window(&mut world);
+    world.takes(40, End::Fails);
+    world.want(3307);
+    world.run(1);
+    world.annotate(APPLY_NOW, "0123456789abcdef");
+    world.run(MINUTE);
+    assert_eq!(world.puts(), 0);
+    let id = plan(&world).id;
+    world.annotate(APPLY_NOW, &id);
+    world.run(30 * MINUTE);
+    assert_eq!(world.puts(), 1);
+    assert_eq!(
+        world.reason(),
+        "WaitingForWindow",
+        "the retry is another plan"
+    );
+    // It hurries nothing that waits for an approval.
+    let mut world = World::settled(Mode::Hidden, 3306);
+    with_window(&mut world);
+    needs_approval(&mut world);
+    let id = plan(&world).id;
+    world.annotate(APPLY_NOW, &id);
+    world.run(MINUTE);
+    assert_eq!(
+        (world.reason().as_str(), world.puts()),
+        ("WaitingForApproval", 0)
+    );
+    approve(&mut world);
+    world.run(2);
+    assert_eq!(world.puts(), 1);
+}
+
+#[test]
+fn whatever_happens_each_request_leaves_at_a_permitted_moment() {
+    let calendar = calendar(
+        "windows: [{start: '09:00', duration: 45m}, {start: '13:00', duration: 1h}]\n\
+         freezes: [{from: 2027-01-15T13:00:00Z, until: 2027-01-16T09:20:00Z, reason: stop}]",
+    );
+    let hours = calendar.hours("shop", &[]);
+    for mode in MODES {
+        let mut world = World::settled(mode, 3306);
+        world.cluster.calendar = calendar.clone();
+        for step in 0..200_u64 {
+            match step % 7 {
+                0 => world.want(if step % 2 == 0 { 3307 } else { 3308 }),
+                2 => world.sky.state().drift(3310),
+                3 => world.takes(40, End::Fails),
+                4 => world.crash(),
+                5 => world.request(&step.to_string()),
+                _ => world.sky.state().fates.push_back(Fate::Lost(Some(5))),
+            }
+            world.run(17 * MINUTE + step * 7);
+        }
+        let puts = world.sky.state().puts.clone();
+        assert!(puts.len() > 3, "{puts:?}");
+        for put in puts {
+            let at = jiff::Timestamp::from_second(DAWN + i64::try_from(put).unwrap()).unwrap();
+            let takes = super::super::timing::WITHOUT_EXPERIENCE;
+            assert_eq!(hours.next(at, takes), Some(at), "{mode:?}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Whether a change that is due may start now, and the plan that stands for it while it may not.
+//!
+//! Relies on the wall clock, since hours of the day have no other, and on the record for the plan. Promises that the gate is one of those
+//! that each start passes; that a plan is another one, with another id, as soon as the resource, its wishes or one of both ports is; and
+//! that none is used twice: the record of a change takes the place of its plan, and no later plan is as old.
+
+use std::time::Duration;
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    calendar::{Calendar, Hours},
+    cloud::Proxy,
+    controller::read::{Desired, Timing},
+    crd::{PlanRecord, TaurusProxyPort, TaurusProxyPortSpec, WaitsFor},
+    model::Reason,
+    plan::{
+        facts::{Facts, Seen},
+        step::{Cause, Order, Step},
+    },
+};
+
+/// For how long a change is expected to be at work where none was seen yet.
+pub const WITHOUT_EXPERIENCE: Duration = Duration::from_mins(10);
+
+/// What holds for the time of a resource's changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// When they may start.
+    pub hours: Hours,
+    /// How long one takes, as far as is known.
+    pub takes: Duration,
+    /// Stands for the resource and what its spec says, without the approval of a plan.
+    pub wishes: Wishes,
+}
+
+/// A hash of a resource's UID and its spec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wishes([u8; 32]);
+
+impl Wishes {
+    /// Of a resource. An approval in its spec changes nothing of what was approved.
+    pub fn of(object: &TaurusProxyPort) -> Self {
+        let spec = TaurusProxyPortSpec {
+            approved_plan: None,
+            ..object.spec.clone()
+        };
+        let mut hash = Sha256::new();
+        hash.update(object.metadata.uid.as_deref().unwrap_or_default());
+        hash.update([0]);
+        // A spec that was read can be written.
+        hash.update(serde_json::to_vec(&spec).unwrap_or_default());
+        Self(hash.finalize().into())
+    }
+}
+
+/// What holds for a resource; nothing where its changes may start at any time. `takes` says how long a change of its instance takes.
+pub fn terms(
+    object: &TaurusProxyPort,
+    desired: &Desired,
+    calendar: &Calendar,
+    takes: impl FnOnce() -> Option<Duration>,
+) -> Option<Box<Terms>> {
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    let timing = desired.timing.as_deref();
+    let own = timing.map_or(&[][..], |timing| &timing.windows);
+    let needs_approval = timing.is_some_and(|timing| timing.needs_approval);
+    if own.is_empty() && !needs_approval && calendar.is_silent_about(namespace) {
+        return None;
+    }
+    // One that was seen to take longer than the resource allows says more of that day than of the next.
+    let takes = takes().map_or(WITHOUT_EXPERIENCE, |takes| {
+        takes.min(desired.change_timeout)
+    });
+    Some(Box::new(Terms {
+        hours: calendar.hours(namespace, own),
+        takes,
+        wishes: Wishes::of(object),
+    }))
+}
+
+/// Holds a change back until its moment.
+pub fn gate(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
+    let terms = facts.observed.terms.as_deref()?;
+    let plan = current(facts, terms, proxy.port?);
+    let (is_approved, hours) = permission(facts, terms, &plan.id);
+    let now = facts.now.wall;
+    let next = hours.next(now, terms.takes);
+    let ahead = next.filter(|next| *next > now);
+    let until = |next: Timestamp| Duration::try_from(next.duration_since(now)).unwrap_or_default();
+    // It may be that the calendar is edited, or that a clock is set: it is asked again and again.
+    let wait = ahead.map_or(facts.resync, until);
+    let cause = if !is_approved {
+        let order = Order {
+            from: proxy.port?,
+            to: facts.desired.port,
+            attempt: super::gates::next_attempt(facts),
+        };
+        // An approval wakes it.
+        let cause = Cause::WaitingForApproval {
+            plan: plan.id,
+            order,
+            next: ahead,
+        };
+        return Some(Step::Hold(cause, facts.resync));
+    } else if next == Some(now) {
+        return None;
+    } else if let Some(why) = &hours.missing {
+        Cause::WithoutCalendar(why.to_string())
+    } else if let Some(freeze) = hours.freeze_at(now) {
+        Cause::Frozen {
+            reason: freeze.reason.clone(),
+            next: ahead,
+        }
+    } else {
+        Cause::WaitingForWindow {
+            takes: terms.takes,
+            next: ahead,
+        }
+    };
+    Some(Step::Hold(cause, wait))
+}
+
+/// Whether a plan is approved, and the hours that count for it.
+fn permission(facts: &Facts<'_>, terms: &Terms, plan: &str) -> (bool, Hours) {
+    let timing: Option<&Timing> = facts.desired.timing.as_deref();
+    let is_approved = timing.is_none_or(|timing| timing.approves(plan));
+    let at_once = timing.is_some_and(|timing| timing.apply_now.as_deref() == Some(plan));
+    let hours = if at_once {
+        terms.hours.at_once()
+    } else {
+        terms.hours.clone()
+    };
+    (is_approved, hours)
+}
+
+/// The plan that is on record if it still stands, else the next one.
+fn current(facts: &Facts<'_>, terms: &Terms, from: u16) -> PlanRecord {
+    if let Some(plan) = standing(facts, terms, from) {
+        return plan.clone();
+    }
+    let before = facts.record.plan.as_ref().map(|plan| plan.made_at.0);
+    let last = facts.record.last.as_ref().map(|last| last.started_at.0);
+    let used = facts.session.plan_used.as_deref().copied();
+    let before = before.max(last).max(used);
+    let after = before.and_then(|before| before.checked_add(Duration::from_secs(1)).ok());
+    let made_at = after.map_or(facts.now.wall, |after| after.max(facts.now.wall));
+    PlanRecord {
+        id: id(terms, from, facts.desired.port.get(), made_at),
+        from_port: from.into(),
+        to_port: facts.desired.port.get().into(),
+        made_at: Time(made_at),
+        not_before: None,
+        waits_for: Vec::new(),
+    }
+}
+
+/// The plan on record, if it is still the one that is due and was not used.
+fn standing<'a>(facts: &Facts<'a>, terms: &Terms, from: u16) -> Option<&'a PlanRecord> {
+    let plan = facts.record.plan.as_ref()?;
+    let used = facts.session.plan_used.as_deref();
+    let is_new = used.is_none_or(|used| plan.made_at.0 > *used);
+    let same = id(terms, from, facts.desired.port.get(), plan.made_at.0);
+    (is_new && plan.id == same).then_some(plan)
+}
+
+/// Sixteen hexadecimal digits.
+fn id(terms: &Terms, from: u16, to: u16, made_at: Timestamp) -> String {
+    let mut hash = Sha256::new();
+    hash.update(terms.wishes.0);
+    hash.update(from.to_be_bytes());
+    hash.update(to.to_be_bytes());
+    hash.update(made_at.as_second().to_be_bytes());
+    let bytes = hash.finalize().into_iter().take(8);
+    let number = bytes.fold(0_u64, |number, byte| number << 8 | u64::from(byte));
+    format!("{number:016x}")
+}
+
+/// The plan that is put on record with a step.
+pub fn after(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
+    let record = facts.record;
+    let terms = facts.observed.terms.as_deref()?;
+    if record.change.is_some() || facts.observes() || !facts.is_vetted() {
+        return None;
+    }
+    let from = match &facts.observed.proxy {
+        Seen::Known(Some(proxy)) => proxy.port,
+        Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => None,
+    };
+    let Some(from) = from else {
+        // It is not known whether it still stands.
+        return record.plan.clone();
+    };
+    if matches!(step, Step::Rest) {
+        return None;
+    }
+    let is_made = matches!(step, Step::Hold(cause, _) if waits_for_its_moment(cause));
+    let plan = if is_made {
+        current(facts, terms, from)
+    } else {
+        standing(facts, terms, from)?.clone()
+    };
+    let (is_approved, hours) = permission(facts, terms, &plan.id);
+    let now = facts.now.wall;
+    let next = hours.next(now, terms.takes);
+    let mut waits_for = Vec::new();
+    if hours.missing.is_some() || hours.freeze_at(now).is_some() {
+        waits_for.push(WaitsFor::Freeze);
+    } else if next != Some(now) {
+        waits_for.push(WaitsFor::Window);
+    }
+    if !is_approved {
+        waits_for.push(WaitsFor::Approval);
+    }
+    if let Step::Hold(cause, _) = step {
+        waits_for.extend(other_wait(cause));
+    }
+    Some(PlanRecord {
+        not_before: next.filter(|next| *next > now).map(Time),
+        waits_for,
+        ..plan
+    })
+}
+
+fn waits_for_its_moment(cause: &Cause) -> bool {
+    matches!(
+        cause,
+        Cause::WaitingForApproval { .. }
+            | Cause::WaitingForWindow { .. }
+            | Cause::Frozen { .. }
+            | Cause::WithoutCalendar(_)
+    )
+}
+
+fn other_wait(cause: &Cause) -> Option<WaitsFor> {
+    match cause.reason() {
+        Reason::WaitingForBudget | Reason::RolloutHalted => Some(WaitsFor::Budget),
+        Reason::WaitingForInstance | Reason::ProxyBusy | Reason::CloudListsLag => {
+            Some(WaitsFor::Instance)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a change that was decided on may still start: asked right before its request, with the terms of that moment.
+pub fn may_still_start(
+    terms: &Terms,
+    timing: Option<&Timing>,
+    plan: Option<&str>,
+    now: Timestamp,
+) -> bool {
+    let at_once =
+        |timing: &Timing| timing.apply_now.is_some() && timing.apply_now.as_deref() == plan;
+    let hours = if timing.is_some_and(at_once) {
+        terms.hours.at_once()
+    } else {
+        terms.hours.clone()
+    };
+    hours.next(now, terms.takes) == Some(now)
+}

@@ -1,0 +1,209 @@
+//! The objects that are wanted, made from what exists: what others have added is kept, what would lead elsewhere is not.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use k8s_openapi::{
+    api::{
+        core::v1::{ConfigMap, Service, ServicePort},
+        discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice},
+    },
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
+
+use super::{ServiceWish, standing::Owner};
+
+/// Who manages an object, in its labels.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// The same for EndpointSlices: no other controller touches those of this manager.
+pub const SLICE_MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+
+/// The Service of a slice.
+pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// Linkerd takes connections to these ports for opaque ones: a MySQL server speaks first.
+pub const OPAQUE_PORTS: &str = "config.linkerd.io/opaque-ports";
+
+/// The proxy that an object leads to, in its labels.
+pub const PROXY: &str = "taurusdb.huaweicloud.com/proxy";
+
+/// The value of [`MANAGED_BY`].
+pub const MANAGER: &str = "taurus-port-operator";
+
+/// Where the proxy is, as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its address.
+    pub address: Address,
+    /// Its verified port.
+    pub port: u16,
+}
+
+/// An address that may be published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address(IpAddr);
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::net::SocketAddr::new(self.address.0, self.port).fmt(formatter)
+    }
+}
+
+/// Why an address is not published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// It is a host name, or nothing that can be read.
+    #[error("it is no IP address, and names are resolved by nobody in an EndpointSlice")]
+    NoIp,
+    /// It leads to the node itself, to its link, or to nobody.
+    #[error("it is an unspecified, loopback, link-local or multicast address")]
+    Local,
+}
+
+impl Address {
+    /// Reads the address of a list.
+    ///
+    /// # Errors
+    ///
+    /// If it is no IP address, or one that Kubernetes refuses in an EndpointSlice.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let address: IpAddr = text.trim().parse().map_err(|_| AddressError::NoIp)?;
+        let address = address.to_canonical();
+        let is_link_local = match address {
+            IpAddr::V4(address) => address.is_link_local(),
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+        };
+        let is_local = address.is_unspecified() || address.is_loopback();
+        if is_local || is_link_local || address.is_multicast() {
+            return Err(AddressError::Local);
+        }
+        Ok(Self(address))
+    }
+
+    /// The family, as slices and Services name it.
+    pub fn family(self) -> &'static str {
+        match self.0 {
+            IpAddr::V4(_) => "IPv4",
+            IpAddr::V6(_) => "IPv6",
+        }
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// What an object is made for.
+#[derive(Debug, Clone)]
+pub struct Made<'a> {
+    /// The resource that wishes for it.
+    pub owner: &'a Owner,
+    /// The references to all owners that it has then.
+    pub owners: Vec<OwnerReference>,
+}
+
+/// The Service, without selector: its slice says where it leads.
+pub fn service(live: Option<Service>, wish: &ServiceWish, family: &str, made: Made<'_>) -> Service {
+    let mut service = live.unwrap_or_default();
+    let labels = [(MANAGED_BY, MANAGER)];
+    mark(&mut service.metadata, &wish.name, made, &labels);
+    let annotations = service.metadata.annotations.get_or_insert_default();
+    annotations.insert(OPAQUE_PORTS.to_owned(), wish.port.to_string());
+    let spec = service.spec.get_or_insert_default();
+    let known = spec.ports.take().unwrap_or_default();
+    let port = i32::from(wish.port);
+    // A node port or a target port that the API server has set stays.
+    let known = known.into_iter().find(|known| known.port == port);
+    spec.ports = Some(vec![ServicePort {
+        name: None,
+        port,
+        protocol: Some("TCP".to_owned()),
+        app_protocol: Some("tcp".to_owned()),
+        ..known.unwrap_or_default()
+    }]);
+    spec.selector = None;
+    spec.external_name = None;
+    spec.type_ = Some("ClusterIP".to_owned());
+    if spec.ip_families.is_none() {
+        spec.ip_families = Some(vec![family.to_owned()]);
+        spec.ip_family_policy = Some("SingleStack".to_owned());
+    }
+    service
+}
+
+/// The slice of a Service: one endpoint, which is ready.
+pub fn slice(
+    live: Option<EndpointSlice>,
+    wish: &ServiceWish,
+    place: Place,
+    made: Made<'_>,
+) -> EndpointSlice {
+    let mut slice = live.unwrap_or_default();
+    let name = slice_name(&wish.name, place.address);
+    let labels = [(SLICE_MANAGED_BY, MANAGER), (SERVICE_NAME, &wish.name)];
+    mark(&mut slice.metadata, &name, made, &labels);
+    slice.address_type = place.address.family().to_owned();
+    slice.endpoints = vec![Endpoint {
+        addresses: vec![place.address.to_string()],
+        conditions: Some(EndpointConditions {
+            ready: Some(true),
+            serving: Some(true),
+            terminating: Some(false),
+        }),
+        ..Endpoint::default()
+    }];
+    slice.ports = Some(vec![EndpointPort {
+        // As the API server stores it; that of the Service has none either.
+        name: Some(String::new()),
+        port: Some(place.port.into()),
+        protocol: Some("TCP".to_owned()),
+        app_protocol: Some("tcp".to_owned()),
+    }]);
+    slice
+}
+
+/// The ConfigMap: where applications connect to, and where the proxy is. `front` is the address and port of the Service.
+pub fn config_map(
+    live: Option<ConfigMap>,
+    name: &str,
+    front: Option<(String, u16)>,
+    place: Place,
+    made: Made<'_>,
+) -> ConfigMap {
+    let mut map = live.unwrap_or_default();
+    mark(&mut map.metadata, name, made, &[(MANAGED_BY, MANAGER)]);
+    let (proxy_host, proxy_port) = (place.address.to_string(), place.port.to_string());
+    let (host, port) = front.map_or_else(
+        || (proxy_host.clone(), proxy_port.clone()),
+        |(host, port)| (host, port.to_string()),
+    );
+    let values = [
+        ("host", host),
+        ("port", port),
+        ("proxyHost", proxy_host),
+        ("proxyPort", proxy_port),
+    ];
+    map.data = Some(BTreeMap::from(
+        values.map(|(key, value)| (key.to_owned(), value)),
+    ));
+    map.binary_data = None;
+    map
+}
+
+/// The address family can't be changed: each has a slice of its own.
+pub fn slice_name(service: &str, address: Address) -> String {
+    format!("{service}-{}", address.family().to_lowercase())
+}
+
+fn mark(metadata: &mut ObjectMeta, name: &str, made: Made<'_>, labels: &[(&str, &str)]) {
+    metadata.name = Some(name.to_owned());
+    metadata.namespace = Some(made.owner.namespace.clone());
+    metadata.owner_references = Some(made.owners);
+    let known = metadata.labels.get_or_insert_default();
+    known.insert(PROXY.to_owned(), made.owner.proxy.clone());
+    for (key, value) in labels {
+        known.insert((*key).to_owned(), (*value).to_owned());
+    }
+}

@@ -1,0 +1,215 @@
+//! A change at a permitted moment, on the real API server: windows, freezes, plans, approvals.
+//!
+//! Windows lie half a day away from now, or are open all day: no story waits for one.
+
+use std::{fs, sync::Arc};
+
+use k8s_openapi::jiff::{Timestamp, ToSpan as _};
+use serde_json::{Value, json};
+use taurus_port_operator::{
+    calendar::store::{News, Store},
+    crd::{APPLY_NOW, APPROVE, PlanRecord, TaurusProxyPort, WaitsFor},
+};
+use taurus_sim::{Answer, Effect, Fault, Mode, Operation, sample};
+
+use crate::world::{
+    World, flux::Flux, in_all_modes, operator::Setup, options, reason, tools::printed,
+};
+
+in_all_modes! {
+    a_change_waits_for_its_window_and_costs_no_write_meanwhile: closed;
+    an_approval_counts_for_one_plan_and_once: approved;
+}
+
+/// A window that is closed for hours to come.
+fn closed_window() -> Value {
+    let start = Timestamp::now() + 12.hours();
+    json!([{"start": start.strftime("%H:%M").to_string(), "duration": "1h"}])
+}
+
+fn plan(object: &TaurusProxyPort) -> PlanRecord {
+    object.status.as_ref().unwrap().plan.clone().unwrap()
+}
+
+async fn until_waiting(world: &World, wanted: &str) -> TaurusProxyPort {
+    world
+        .until(wanted, |object| {
+            let judged = object.status.as_ref().and_then(|it| it.observed_generation);
+            reason(object) == wanted && judged == object.metadata.generation
+        })
+        .await
+}
+
+async fn annotate(world: &World, name: &str, value: &str) {
+    world
+        .patch(json!({"metadata": {"annotations": {name: value}}}))
+        .await;
+}
+
+async fn closed(mode: Mode) {
+    let world = World::start(options(mode)).await;
+    let mut resource = world.resource(3307);
+    resource.spec.maintenance_windows = serde_json::from_value(closed_window()).unwrap();
+    world.create(&resource).await;
+    let waiting = until_waiting(&world, "WaitingForWindow").await;
+    let plan = plan(&waiting);
+    assert_eq!((plan.from_port, plan.to_port), (3306, 3307));
+    assert_eq!(plan.waits_for, [WaitsFor::Window]);
+    let ahead = plan.not_before.unwrap().0.duration_since(Timestamp::now());
+    assert!((11..13).contains(&ahead.as_hours()), "{ahead}");
+    world.until_more(Operation::List, 5).await;
+    let version = waiting.metadata.resource_version;
+    assert_eq!(world.get().await.metadata.resource_version, version);
+    annotate(&world, APPLY_NOW, &plan.id).await;
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
+    // The annotation is of a plan that is gone.
+    world.want_now(3308).await;
+    until_waiting(&world, "WaitingForWindow").await;
+    world
+        .patch(json!({"spec": {"maintenanceWindows": null}}))
+        .await;
+    world.until_ready(3308).await;
+    assert_eq!(world.asked_for(), [3307, 3308]);
+    world.finish().await;
+}
+
+async fn approved(mode: Mode) {
+    let mut world = World::start(options(mode)).await;
+    let mut resource = world.resource(3307);
+    resource.spec.approval = Some(taurus_port_operator::crd::Approval::Manual);
+    world.create(&resource).await;
+    let first = plan(&until_waiting(&world, "WaitingForApproval").await);
+    // A request that the cloud refuses uses the approval.
+    let busy = Answer::error(409, "DBS.200932", "busy");
+    let refusal = Fault::on(Operation::Change, Effect::respond(busy));
+    world.sim.inject(refusal.proxy(sample::PROXY).once());
+    annotate(&world, APPROVE, &first.id).await;
+    let next = world
+        .until("another plan", |object| {
+            let plan = object
+                .status
+                .as_ref()
+                .and_then(|status| status.plan.as_ref());
+            plan.is_some_and(|plan| plan.id != first.id)
+        })
+        .await;
+    world.kill_operator();
+    world.start_operator().await;
+    until_waiting(&world, "WaitingForApproval").await;
+    assert!(world.accepted().is_empty());
+    // By the spec, as a commit does it: the plan stands, though the generation moves.
+    let second = plan(&next).id;
+    world.patch(json!({"spec": {"approvedPlan": second}})).await;
+    world.until_ready(3307).await;
+    world.want_now(3308).await;
+    until_waiting(&world, "WaitingForApproval").await;
+    assert_eq!(world.accepted(), [3307]);
+    world.patch(json!({"spec": {"approval": null}})).await;
+    world.until_ready(3308).await;
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_freeze_holds_until_the_calendar_is_edited_and_a_broken_one_lifts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calendar.yaml");
+    let now = Timestamp::now();
+    let (from, until) = (now - 1.hours(), now + 10.hours());
+    let freeze = format!("freezes: [{{from: {from}, until: {until}, reason: year-end}}]");
+    fs::write(&path, freeze).unwrap();
+    let calendar = Arc::new(Store::open(path.to_str()));
+    let setup = Setup {
+        calendar: Arc::clone(&calendar),
+        ..Setup::default()
+    };
+    let world = World::start_with(options(Mode::M2), setup).await;
+    world.want(3307).await;
+    let frozen = until_waiting(&world, "ChangeFreeze").await;
+    annotate(&world, APPLY_NOW, &plan(&frozen).id).await;
+    fs::write(&path, "freezes: [").unwrap();
+    assert!(matches!(calendar.look_again().await, News::Fault(_)));
+    world.until_more(Operation::List, 3).await;
+    until_waiting(&world, "ChangeFreeze").await;
+    assert!(world.asked_for().is_empty());
+    fs::write(&path, "freezes: []").unwrap();
+    assert_eq!(calendar.look_again().await, News::Calendar);
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
+    world.finish().await;
+}
+
+/// What the program says of a calendar, and whether that is good.
+fn checked(calendar: &str) -> (bool, String) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, calendar.as_bytes()).unwrap();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_taurus-port-operator"));
+    let output = program.arg("check-calendar").arg(file.path()).output();
+    let output = output.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn the_program_checks_a_calendar_before_it_is_mounted_also_that_of_the_examples() {
+    let example = include_str!("../../../deploy/examples/calendar.yaml");
+    let example: Value = serde_saphyr::from_str(example).unwrap();
+    let (good, said) = checked(example["data"]["calendar.yaml"].as_str().unwrap());
+    assert!(good && said.starts_with("The calendar is good"), "{said}");
+    let (good, said) = checked("windows: [{start: '02:00', duration: 3h, timeZone: Berlin}]");
+    assert!(
+        !good && said.contains("windows[0].timeZone: \"Berlin\""),
+        "{said}"
+    );
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_zone_is_told_by_its_field() {
+    let world = World::start(options(Mode::M2)).await;
+    let mut resource = world.resource(3307);
+    let window = json!([{"start": "02:00", "duration": "1h", "timeZone": "Europe/Atlantis"}]);
+    resource.spec.maintenance_windows = serde_json::from_value(window).unwrap();
+    world.create(&resource).await;
+    let invalid = until_waiting(&world, "SpecInvalid").await;
+    let conditions = invalid.status.unwrap().conditions;
+    let told = &conditions
+        .iter()
+        .find(|it| it.type_ == "Stalled")
+        .unwrap()
+        .message;
+    assert!(
+        told.contains("spec.maintenanceWindows[0].timeZone: \"Europe/Atlantis\""),
+        "{told}"
+    );
+    let window = json!([{"start": "00:00", "duration": "24h", "timeZone": "Europe/Berlin"}]);
+    world
+        .patch(json!({"spec": {"maintenanceWindows": window}}))
+        .await;
+    world.until_ready(3307).await;
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flux_goes_on_while_a_resource_waits_where_its_checks_say_so() {
+    let world = World::start(options(Mode::M2)).await;
+    let window = closed_window().to_string();
+    let manifest = world.manifest("orders", &[("port", "3307")]);
+    let manifest = format!("{manifest}  maintenanceWindows: {window}\n");
+    let flux = Flux::start(&world, &[("proxies/proxy.yaml", manifest)], &[]).await;
+    let text = include_str!("../../../deploy/examples/flux/windows.yaml");
+    let mut kustomization: Value = serde_saphyr::from_str(text).unwrap();
+    kustomization["metadata"]["namespace"] = json!(world.namespace);
+    kustomization["spec"]["targetNamespace"] = json!(world.namespace);
+    kustomization["spec"]["sourceRef"] = json!({"kind": "GitRepository", "name": "fleet"});
+    // Short, for who waits for a failure here.
+    kustomization["spec"]["timeout"] = json!("5s");
+    printed(world.apply(&kustomization.to_string()));
+    flux.until_ready("proxies").await;
+    until_waiting(&world, "WaitingForWindow").await;
+    // By kstatus alone it runs into its timeout.
+    kustomization["metadata"]["name"] = json!("by-kstatus");
+    kustomization["spec"]["healthCheckExprs"] = json!([]);
+    printed(world.apply(&kustomization.to_string()));
+    flux.until_failed("by-kstatus", "HealthCheckFailed").await;
+    flux.stop().await;
+}
