@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .PHONY: help demo test-unit test test-versions nightly model schedules fleets kills soak bench check fuzz control-plane controllers \
   gitops-tools crds docs \
-  image image-root lint-image sbom static-for-tests check-go need-rust need-cpp need-python need-valgrind
+  plugin image image-root lint-image sbom static-for-tests check-go need-rust need-cpp need-python need-valgrind
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -141,6 +141,9 @@ image-root: need-rust ## Lay out the files of the image without an engine, in ta
 	@build/image-root $(DIST)/image $(ARCH_FLAG)
 	@ls -l $(DIST)/image
 
+plugin: need-rust ## Build the plugin for kubectl, with archives and a manifest for krew, in target/dist/plugin
+	@build/plugin
+
 lint-image: $(HADOLINT) ## Look for what is unwise in the Dockerfile
 	$(HADOLINT) Dockerfile
 
@@ -167,8 +170,9 @@ crds: need-rust ## Write the custom resource definition anew from the types
 	mv $(CRD).new $(CRD)
 	cp $(CRD) $(CRD_OF_CHART)
 
-docs: need-rust ## Write the reference, the pages of metrics and logs, the copies of the alert rules and the table of field cases anew
+docs: need-rust ## Write the reference, the pages of metrics, logs and the plugin, the copies of the alert rules and the table of field cases anew
 	WRITE_DOCS=1 cargo test --workspace --locked --test it -- field_cases:: reference:: monitoring::pages::
+	WRITE_DOCS=1 cargo test --workspace --locked --lib page::
 
 # With the flags of tests/gitops/build, so that what was built for the tests isn't built again.
 check-go:

@@ -19,8 +19,8 @@ use crate::{
 /// An API server that can't be reached is told of soon.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 
-/// As kubectl reads long lists.
-const PAGE: u32 = 500;
+/// Long lists are read in pages of so many: few requests, and little memory.
+const PAGE: u32 = 1000;
 
 /// A cluster and what is looked at there.
 #[derive(Clone)]

@@ -7,6 +7,8 @@ mod decision;
 mod proposal;
 mod touched;
 
+use std::fmt::Write as _;
+
 use kube::api::DynamicObject;
 use serde::Serialize;
 
@@ -101,7 +103,7 @@ async fn proposals(
             found.push(cluster.get(name).await?);
         }
     }
-    Ok(found.into_iter().map(Proposal::as_it_stands).collect())
+    Ok(found.iter().map(Proposal::as_it_stands).collect())
 }
 
 impl Plan {
@@ -145,13 +147,13 @@ impl Plan {
                 change.name,
                 change.verdict.shown()
             );
-            text.push_str(&format!("{}\n", format::tame(&line)));
+            let _ = writeln!(text, "{}", format::tame(&line));
             for touched in &change.touches {
-                text.push_str(&format!("  touches {}\n", format::tame(touched)));
+                let _ = writeln!(text, "  touches {}", format::tame(touched));
             }
         }
         for unseen in &self.unseen {
-            text.push_str(&format!("not looked at: {}\n", format::tame(unseen)));
+            let _ = writeln!(text, "not looked at: {}", format::tame(unseen));
         }
         let count = |wanted: Action| {
             let these = self
@@ -160,15 +162,16 @@ impl Plan {
                 .filter(|change| change.verdict.action == wanted);
             format::grouped(these.count())
         };
-        text.push_str(&format!(
-            "{} would change, {} would change later, {} are not known, {} are refused, {} are under way, {} stay as they are\n",
+        let _ = writeln!(
+            text,
+            "{} would change, {} would change later, {} are not known, {} are refused, {} are under way, {} stay as they are",
             count(Action::Change),
             count(Action::Wait),
             count(Action::Unknown),
             count(Action::Refused),
             count(Action::UnderWay),
             count(Action::Nothing),
-        ));
+        );
         text
     }
 }

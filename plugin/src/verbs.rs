@@ -38,7 +38,7 @@ struct Outcome {
     namespace: String,
     name: String,
     /// What was done, or why nothing was.
-    outcome: String,
+    message: String,
     /// Whether it was refused.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     failed: bool,
@@ -230,7 +230,7 @@ fn told(
             for outcome in outcomes {
                 let line = format!(
                     "{}/{}: {}\n",
-                    outcome.namespace, outcome.name, outcome.outcome
+                    outcome.namespace, outcome.name, outcome.message
                 );
                 let stream = if outcome.failed {
                     &mut *around.err

@@ -88,7 +88,6 @@ fn name_of(found: &Found) -> String {
 }
 
 /// The same with the whole id, where two proxies have the same beginning.
-#[must_use]
 pub fn with_whole_id(mut found: Manifest, proxy: &str) -> Result<Manifest, Failure> {
     let name = format!(
         "{}{}",

@@ -48,8 +48,8 @@ impl Progress {
             };
             match fs::read_to_string(file) {
                 Ok(text) => {
-                    known =
-                        serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?
+                    let read = serde_json::from_str(&text);
+                    known = read.map_err(|error| unusable(error.to_string()))?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(unusable(error.to_string())),

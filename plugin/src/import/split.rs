@@ -2,7 +2,7 @@
 //!
 //! Promises that a file that differs is never written over: it may have been edited since.
 
-use std::{collections::BTreeSet, fs, io, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, fs, io, path::Path};
 
 use serde::Serialize;
 
@@ -34,15 +34,10 @@ impl Written {
     pub fn shown(&self) -> String {
         let mut text = format!("{} files are new, {} are as before", self.new, self.same);
         if !self.kept.is_empty() {
-            text.push_str(&format!(
-                "; kept, though they differ: {}",
-                self.kept.join(", ")
-            ));
+            let _ = write!(text, "; kept, though they differ: {}", self.kept.join(", "));
         }
         if self.kustomization_kept {
-            text.push_str(&format!(
-                "; {KUSTOMIZATION} was not written here before, and is kept: list new files there"
-            ));
+            text.push_str("; the kustomization was not written here before, and is kept: list new files there");
         }
         text
     }

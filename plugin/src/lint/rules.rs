@@ -248,7 +248,7 @@ mod tests {
 
     use super::*;
 
-    fn faults(rule: Value, value: &Value, before: Option<&Value>) -> Vec<Fault> {
+    fn faults(rule: &Value, value: &Value, before: Option<&Value>) -> Vec<Fault> {
         let rules = Rules::new(&json!({"x-kubernetes-validations": [rule]})).unwrap();
         let mut faults = Vec::new();
         rules.run(value, before, "spec", &mut faults);
@@ -258,9 +258,9 @@ mod tests {
     #[test]
     fn a_rule_that_fails_or_can_not_be_worked_out_is_told_at_its_field() {
         let rule = json!({"rule": "self.port > 3306", "message": "m", "fieldPath": ".port"});
-        assert_eq!(faults(rule.clone(), &json!({"port": 3307}), None), []);
+        assert_eq!(faults(&rule, &json!({"port": 3307}), None), []);
         for value in [json!({"port": 3306}), json!({"port": "x"}), json!({})] {
-            let found = faults(rule.clone(), &value, None);
+            let found = faults(&rule, &value, None);
             assert_eq!(found.len(), 1, "{value}");
             assert_eq!(found[0].field, "spec.port");
         }
@@ -270,10 +270,10 @@ mod tests {
     fn rules_that_compare_are_run_on_changes_alone() {
         let rule =
             json!({"rule": "self == oldSelf", "message": "m", "reason": "FieldValueForbidden"});
-        assert_eq!(faults(rule.clone(), &json!("b"), None), []);
-        assert_eq!(faults(rule.clone(), &json!("b"), Some(&json!("b"))), []);
+        assert_eq!(faults(&rule, &json!("b"), None), []);
+        assert_eq!(faults(&rule, &json!("b"), Some(&json!("b"))), []);
         assert_eq!(
-            faults(rule, &json!("b"), Some(&json!("a")))[0].message,
+            faults(&rule, &json!("b"), Some(&json!("a")))[0].message,
             "Forbidden: m"
         );
     }

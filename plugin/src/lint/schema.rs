@@ -3,6 +3,8 @@
 //! Relies on `boon` for the checks. Promises to name fields as the API server does, and to tell which faults keep it from running its
 //! rules.
 
+use std::fmt::Write as _;
+
 use boon::{Compiler, ErrorKind, SchemaIndex, Schemas, Type, ValidationError};
 use serde_json::{Map, Value};
 
@@ -204,7 +206,7 @@ fn field_of(pointer: &str) -> String {
     for part in pointer.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
         if part.bytes().all(|byte| byte.is_ascii_digit()) {
-            field.push_str(&format!("[{part}]"));
+            let _ = write!(field, "[{part}]");
         } else {
             if !field.is_empty() {
                 field.push('.');

@@ -30,11 +30,11 @@ pub struct Proposal {
 
 impl Proposal {
     /// One of the cluster.
-    pub fn as_it_stands(object: DynamicObject) -> Self {
+    pub fn as_it_stands(object: &DynamicObject) -> Self {
         Self {
             namespace: object.namespace().unwrap_or_default(),
             name: object.name_any(),
-            object: serde_json::to_value(&object).unwrap_or_default(),
+            object: serde_json::to_value(object).unwrap_or_default(),
             stands: true,
             refused: Vec::new(),
         }
@@ -100,7 +100,7 @@ pub async fn of_files(
 /// What an apply would leave: the manifest's fields, and those of the object that no applier owns.
 fn merged(manifest: &Value, standing: Option<&DynamicObject>, namespace: &str) -> Value {
     let mut object = manifest.clone();
-    object["metadata"]["namespace"] = namespace.into();
+    set(&mut object, "/metadata", "namespace", namespace.into());
     let Some(standing) = standing else {
         if let Some(fields) = object.as_object_mut() {
             fields.remove("status");
@@ -119,10 +119,19 @@ fn merged(manifest: &Value, standing: Option<&DynamicObject>, namespace: &str) -
             generation += 1;
         }
     }
-    object["metadata"]["uid"] = standing.metadata.uid.clone().into();
-    object["metadata"]["generation"] = generation.into();
-    object["status"] = standing.data.get("status").cloned().unwrap_or(Value::Null);
+    let uid = standing.metadata.uid.clone();
+    set(&mut object, "/metadata", "uid", uid.into());
+    set(&mut object, "/metadata", "generation", generation.into());
+    let status = standing.data.get("status").cloned();
+    set(&mut object, "", "status", status.unwrap_or_default());
     object
+}
+
+/// Sets a field of a part, where there is that part.
+fn set(object: &mut Value, part: &str, field: &str, value: Value) {
+    if let Some(fields) = object.pointer_mut(part).and_then(Value::as_object_mut) {
+        fields.insert(field.to_owned(), value);
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What in the cluster leads to the port that goes: EndpointSlices, and NetworkPolicies that let only the old port through.
+//! What in the cluster leads to the port that goes: slices of endpoints, and network policies that let only the old port through.
 //!
 //! Promises that a right that is missing is told, and nothing else is missing for it.
 
@@ -50,14 +50,20 @@ impl Surrounding {
             self.unseen
                 .insert(format!("{what} of {namespace}: {error}"));
         };
-        let slices = slices.map(|list| list.items).unwrap_or_else(|error| {
-            unseen("EndpointSlices", &error);
-            Vec::new()
-        });
-        let policies = policies.map(|list| list.items).unwrap_or_else(|error| {
-            unseen("NetworkPolicies", &error);
-            Vec::new()
-        });
+        let slices = slices.map_or_else(
+            |error| {
+                unseen("EndpointSlices", &error);
+                Vec::new()
+            },
+            |list| list.items,
+        );
+        let policies = policies.map_or_else(
+            |error| {
+                unseen("NetworkPolicies", &error);
+                Vec::new()
+            },
+            |list| list.items,
+        );
         self.namespaces
             .insert(namespace.to_owned(), Read { slices, policies });
     }

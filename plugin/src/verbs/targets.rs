@@ -58,7 +58,7 @@ impl Target {
         Outcome {
             namespace: self.summary.namespace.clone(),
             name: self.summary.name.clone(),
-            outcome: done.unwrap_or_else(|why| why),
+            message: done.unwrap_or_else(|why| why),
             failed,
         }
     }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::cluster::kind;
 
-    fn target(spec: Value, actual: Option<u16>) -> Target {
+    fn target(spec: &Value, actual: Option<u16>) -> Target {
         let data = json!({"spec": spec, "status": {"port": actual}});
         Target::of(DynamicObject::new("orders", &kind()).data(data))
     }
@@ -139,7 +139,7 @@ mod tests {
                 true,
             ),
         ] {
-            let target = target(spec.clone(), actual);
+            let target = target(&spec, actual);
             assert_eq!(target.may_be_cut(false), now, "{spec}");
             assert_eq!(target.may_be_cut(true), resumed, "{spec}");
         }

@@ -41,7 +41,7 @@ async fn the_page_leads_from_the_cloud_to_managed_resources_without_a_change() {
         .env("HW_ACCESS_KEY", sample::ACCESS_KEY)
         .env("HW_SECRET_KEY", sample::SECRET_KEY);
     let running = tokio::task::spawn_blocking(move || shell.output().unwrap());
-    let output = operated(&place, &url, running).await.unwrap();
+    let output = Box::pin(operated(&place, &url, running)).await.unwrap();
     assert!(output.status.success(), "{output:?}");
     let all = place.api().list(&ListParams::default()).await.unwrap();
     assert_eq!(all.items.len(), 12);

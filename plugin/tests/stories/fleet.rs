@@ -24,13 +24,13 @@ use crate::plane::Place;
 /// Runs the operator for a namespace until `done` is.
 pub async fn operated<T>(place: &Place, cloud: &str, done: impl Future<Output = T>) -> T {
     let clock = Clock::with_head_start(Duration::from_hours(1));
-    let pace = Pace::divided_by(60);
+    let durations = Pace::divided_by(60);
     let host = cloud.trim_start_matches("http://").to_owned();
     let policy = Policy {
         allow: AllowList::new([host], true),
-        call_timeout: pace.call_timeout,
-        lock_out: pace.lock_out(),
-        throttle_pause: pace.throttled,
+        call_timeout: durations.call_timeout,
+        lock_out: durations.lock_out(),
+        throttle_pause: durations.throttled,
         extra_authorities: Authorities::none(),
         egress: Egress::direct(),
         names: Names::of_the_system(),
@@ -43,7 +43,7 @@ pub async fn operated<T>(place: &Place, cloud: &str, done: impl Future<Output = 
         clock,
         chance: Chance::default(),
         resync: Duration::from_secs(10),
-        pace,
+        pace: durations,
         limits: Limits::default(),
         connect: Arc::new(Connector::new(policy).unwrap()),
         defaults: None,

@@ -99,7 +99,7 @@ async fn three_hundred_proxies_are_imported_observed_and_never_changed() {
         }
     };
     let settled = tokio::time::timeout(crate::plane::PATIENCE, settled);
-    operated(&place, &url, settled).await.unwrap();
+    Box::pin(operated(&place, &url, settled)).await.unwrap();
     assert_eq!(
         simulator.count(&Filter::on(Operation::Change)),
         0,

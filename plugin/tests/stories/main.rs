@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     clippy::allow_attributes,
     reason = "helpers of tests"
 )]

@@ -28,6 +28,9 @@ pub const PATIENCE: Duration = Duration::from_mins(10);
 
 static SHARED: OnceCell<Arc<ControlPlane>> = OnceCell::const_new();
 
+/// How many namespaces there are.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
 /// A namespace of a control plane that all stories share.
 pub struct Place {
     pub plane: Arc<ControlPlane>,
@@ -59,7 +62,6 @@ impl Place {
     pub async fn new() -> Self {
         let plane = SHARED.get_or_init(started).await.clone();
         let client = plane.client().await.unwrap();
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let namespace = format!("story-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let made = Namespace {
             metadata: ObjectMeta {
