@@ -47,6 +47,7 @@ pub async fn operated<T>(place: &Place, cloud: &str, done: impl Future<Output = 
         limits: Limits::default(),
         connect: Arc::new(Connector::new(policy).unwrap()),
         defaults: None,
+        calendar: Arc::default(),
         meter: Arc::new(()),
         leadership: Arc::new(Leadership::alone()),
         work: Arc::default(),

@@ -71,7 +71,7 @@ fn h15_who_comes_back_without_credentials_keeps_its_proxy_until_it_goes() {
     note(
         &claims,
         &object("another", 50_000, |value| {
-            value["spec"]["proxyID"] = json!(format!("{HEX}po02"))
+            value["spec"]["proxyID"] = json!(format!("{HEX}po02"));
         }),
         50_000,
     );
