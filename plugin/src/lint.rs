@@ -88,12 +88,12 @@ pub fn check(sources: &[Source]) -> Result<Report, Failure> {
     report.others = others.len();
     for manifest in &ours {
         let finding = |fault: Fault| manifest.finding(fault);
-        report
-            .faults
-            .extend(judge.faults(&manifest.value, None).into_iter().map(finding));
-        report
-            .warnings
-            .extend(judge::warnings(&manifest.value).into_iter().map(finding));
+        let faults = judge.faults(&manifest.value, None);
+        if faults.is_empty() {
+            let warnings = judge::warnings(&manifest.value);
+            report.warnings.extend(warnings.into_iter().map(finding));
+        }
+        report.faults.extend(faults.into_iter().map(finding));
     }
     report.faults.extend(duplicates::found(&ours));
     report

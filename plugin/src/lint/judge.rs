@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 use taurus_port_operator::{
     cloud::endpoints,
-    crd::{self, GROUP},
+    controller::read,
+    crd::{self, GROUP, TaurusProxyPort},
     model::Port,
 };
 
@@ -162,6 +163,14 @@ pub fn warnings(object: &Value) -> Vec<Fault> {
             "{region} is not in the operator's table of regions: set spec.endpoint, or nothing can be called"
         );
         warnings.push(Fault::of("spec.region", message));
+    }
+    // What the operator can't act on though the API server takes it, such as a time zone that nobody knows.
+    let read = serde_json::from_value::<TaurusProxyPort>(stored(object));
+    if let Some(Err(error)) = read.ok().map(|object| read::read(&object)) {
+        warnings.push(Fault::of(
+            "spec",
+            format!("the operator will refuse it: {error}"),
+        ));
     }
     warnings
 }

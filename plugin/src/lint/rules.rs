@@ -22,6 +22,7 @@ const REMEMBERED: usize = 4096;
 pub struct Rules {
     own: Vec<Rule>,
     fields: BTreeMap<String, Rules>,
+    items: Option<Box<Rules>>,
 }
 
 struct Rule {
@@ -64,28 +65,34 @@ impl Rules {
                 fields.insert(name.clone(), rules);
             }
         }
-        for within in ["items", "additionalProperties"] {
-            let rules = schema
-                .get(within)
-                .filter(|schema| schema.is_object())
-                .map(|schema| Self::within(schema, language))
-                .transpose()?;
-            if rules.is_some_and(|rules| !rules.is_empty()) {
-                return Err(unusable(&format!(
-                    "it has rules within {within}, which are not run here"
-                )));
-            }
+        let within = |name: &str| -> Result<Option<Self>, Failure> {
+            let schema = schema.get(name).filter(|schema| schema.is_object());
+            let rules = schema.map(|schema| Self::within(schema, language));
+            let rules = rules.transpose()?;
+            Ok(rules.filter(|rules| !rules.is_empty()))
+        };
+        if within("additionalProperties")?.is_some() {
+            return Err(unusable(
+                "it is about fields of any name, where none is run",
+            ));
         }
-        Ok(Self { own: own?, fields })
+        let items = within("items")?;
+        Ok(Self {
+            own: own?,
+            fields,
+            items: items.map(Box::new),
+        })
     }
 
     fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.fields.is_empty()
+        self.own.is_empty() && self.fields.is_empty() && self.items.is_none()
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.own.len() + self.fields.values().map(Self::count).sum::<usize>()
+        self.own.len()
+            + self.fields.values().map(Self::count).sum::<usize>()
+            + self.items.as_ref().map_or(0, |items| items.count())
     }
 
     /// Runs them on a value at `path`. Those that compare are run where there was something before.
@@ -97,6 +104,12 @@ impl Rules {
         {
             if !rule.holds(value, before) {
                 faults.push(rule.fault(path, value));
+            }
+        }
+        // What was in its place before is another one: rules that compare are not run.
+        if let (Some(rules), Value::Array(values)) = (&self.items, value) {
+            for (place, value) in values.iter().enumerate() {
+                rules.run(value, None, &format!("{path}[{place}]"), faults);
             }
         }
         for (name, rules) in &self.fields {
@@ -279,6 +292,19 @@ mod tests {
     }
 
     #[test]
+    fn each_item_of_a_list_is_judged() {
+        let rule = json!({"rule": "self.matches('^a')", "message": "m"});
+        let item = json!({"properties": {"name": {"x-kubernetes-validations": [rule]}}});
+        let rules = Rules::new(&json!({"properties": {"list": {"items": item}}})).unwrap();
+        assert_eq!(rules.count(), 1);
+        let mut faults = Vec::new();
+        let value = json!({"list": [{"name": "a"}, {"name": "b"}]});
+        rules.run(&value, None, "spec", &mut faults);
+        let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
+        assert_eq!(fields, ["spec.list[1].name"]);
+    }
+
+    #[test]
     fn durations_are_compared_as_such() {
         for (text, read) in [
             ("1m", 60),
@@ -297,7 +323,7 @@ mod tests {
         for schema in [
             json!({"x-kubernetes-validations": [{"rule": "self +"}]}),
             json!({"x-kubernetes-validations": [{"rule": "true", "messageExpression": "'x'"}]}),
-            json!({"items": {"x-kubernetes-validations": [{"rule": "true"}]}}),
+            json!({"additionalProperties": {"x-kubernetes-validations": [{"rule": "true"}]}}),
         ] {
             assert!(Rules::new(&schema).is_err(), "{schema}");
         }

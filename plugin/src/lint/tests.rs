@@ -177,6 +177,34 @@ fn what_may_not_be_wanted_is_a_warning_and_no_fault() {
 }
 
 #[test]
+fn a_zone_that_nobody_knows_is_told_before_the_operator_refuses_it() {
+    let windows = |zone: &str| {
+        format!(
+            "{GOOD}  maintenanceWindows:\n  - start: \"02:00\"\n    duration: 3h\n    timeZone: {zone}\n"
+        )
+    };
+    assert_eq!(lint(&[&windows("Europe/Berlin")]).warnings, []);
+    let report = lint(&[&windows("Europe/Nowhere")]);
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+    assert!(
+        report.warnings[0].message.contains("Europe/Nowhere"),
+        "{:?}",
+        report.warnings
+    );
+    let bad = lint(&[&windows("Europe/Berlin").replace("02:00", "2 am")]);
+    let fields: Vec<&str> = bad
+        .faults
+        .iter()
+        .map(|fault| fault.field.as_str())
+        .collect();
+    assert!(
+        fields.contains(&"spec.maintenanceWindows[0].start"),
+        "{fields:?}"
+    );
+    assert_eq!(bad.faults[0].line, 12);
+}
+
+#[test]
 fn a_change_of_what_stays_is_refused_as_a_change() {
     let judge = Judge::new().unwrap();
     let read = |text: &str| yaml::documents(text).unwrap().remove(0).value;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use taurus_port_operator::{
     cloud::{Proxy, ProxyStatus},
-    controller::read,
+    controller::read::{self, Desired},
     crd::{ManagementPolicy, TaurusProxyPort},
     model::{Class, Moment},
     pace::Pace,
@@ -171,6 +171,10 @@ pub fn decide(proposal: &Proposal, now: Timestamp) -> Verdict {
     };
     let step = plan::decide(&facts).step;
     with_ports(match step {
+        Step::Change(_) if has_its_time(&desired) => Verdict::of(
+            Action::Wait,
+            "its windows and its approval say when; the column NEXT has the time once it is known",
+        ),
         Step::Change(order) => Verdict::of(
             Action::Change,
             match order.attempt {
@@ -196,6 +200,12 @@ pub fn decide(proposal: &Proposal, now: Timestamp) -> Verdict {
             Verdict::of(Action::Nothing, "")
         }
     })
+}
+
+/// Whether windows or approvals of its own say when a change may start.
+fn has_its_time(desired: &Desired) -> bool {
+    let timing = desired.timing.as_ref();
+    timing.is_some_and(|timing| !timing.windows.is_empty() || timing.needs_approval)
 }
 
 /// The object without words that this release does not know: what they ask for is not planned, and the rest still is.
@@ -248,7 +258,7 @@ mod tests {
     #[test]
     fn each_wish_has_the_verdict_that_the_operator_would_come_to() {
         type Edit = fn(&mut Value);
-        let cases: [(&str, Edit, Action, Option<&str>); 12] = [
+        let cases: [(&str, Edit, Action, Option<&str>); 13] = [
             ("another port", |_| (), Action::Change, None),
             (
                 "the port that is there",
@@ -319,6 +329,15 @@ mod tests {
                 },
                 Action::Nothing,
                 Some("PortRejected"),
+            ),
+            (
+                "only in a window",
+                |object| {
+                    object["spec"]["maintenanceWindows"] =
+                        json!([{"start": "02:00", "duration": "3h"}]);
+                },
+                Action::Wait,
+                None,
             ),
             (
                 "a policy of a later release",

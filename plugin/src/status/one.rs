@@ -92,6 +92,7 @@ impl One {
         };
         self.head(&mut page, now);
         self.ports(&mut page, now);
+        self.plan(&mut page);
         self.changes(&mut page, now);
         self.place(&mut page);
         self.rest(&mut page);
@@ -152,6 +153,36 @@ impl One {
                     job.unwrap_or_default()
                 ),
             );
+        }
+    }
+
+    /// The change that is due and has not begun, and what applications reach the proxy by.
+    fn plan(&self, page: &mut Page) {
+        let of = |part: &Value, name: &str| text_at(part, &format!("/{name}"));
+        if let Some(plan) = self.status.get("plan") {
+            let said = |name: &str| of(plan, name).unwrap_or_else(|| "-".to_owned());
+            let mut text = format!("{} to {}", said("fromPort"), said("toPort"));
+            for (before, name) in [
+                ("not before", "notBefore"),
+                ("waits for", "waitsFor"),
+                ("plan", "id"),
+            ] {
+                if let Some(value) = plan.get(name).and_then(words) {
+                    let _ = write!(text, ", {before} {value}");
+                }
+            }
+            page.field("next", &text);
+            let warnings = plan.get("warnings").and_then(Value::as_array);
+            for warning in warnings.into_iter().flatten() {
+                page.field("warning", &text_at(warning, "").unwrap_or_default());
+            }
+        }
+        if let Some(service) = self.status.get("service") {
+            let said = |name: &str| of(service, name).unwrap_or_else(|| "-".to_owned());
+            let (name, address) = (said("name"), said("clusterIP"));
+            let (port, endpoint) = (said("port"), said("endpoint"));
+            let text = format!("{name} {address}:{port}, leads to {endpoint}");
+            page.field("service", &text);
         }
     }
 
@@ -239,6 +270,15 @@ impl One {
             }
         }
     }
+}
+
+/// A text, or the texts of a list.
+fn words(value: &Value) -> Option<String> {
+    let Value::Array(words) = value else {
+        return text_at(value, "");
+    };
+    let words: Vec<String> = words.iter().filter_map(|word| text_at(word, "")).collect();
+    (!words.is_empty()).then(|| words.join(" and "))
 }
 
 /// How a change ended.

@@ -73,15 +73,15 @@ fn a_new_resource_says_that_nothing_is_known() {
 #[test]
 fn fields_and_conditions_of_a_later_release_are_shown() {
     let mut data = busy();
-    data["spec"]["maintenanceWindows"] = json!([{"start": "02:00"}]);
-    data["status"]["plan"] = json!({"id": "p-1"});
+    data["spec"]["moonPhases"] = json!([{"start": "02:00"}]);
+    data["status"]["omen"] = json!({"id": "p-1"});
     data["status"]["change"]["phase"] = json!("Draining");
     let conditions = data["status"]["conditions"].as_array_mut().unwrap();
     conditions.push(json!({"type": "ServicePublished", "status": "False", "reason": "NameTaken", "message": "by another"}));
     let text = shown(data, 200);
     for part in [
-        r#"spec.maintenanceWindows [{"start":"02:00"}]"#,
-        r#"status.plan {"id":"p-1"}"#,
+        r#"spec.moonPhases [{"start":"02:00"}]"#,
+        r#"status.omen {"id":"p-1"}"#,
         "Draining",
         "ServicePublished False NameTaken by another",
     ] {
@@ -96,4 +96,28 @@ fn an_older_status_of_other_types_is_no_reason_to_fail() {
         80,
     );
     assert!(text.starts_with("shop/orders: Unknown"), "{text}");
+}
+
+#[test]
+fn what_a_change_waits_for_and_where_applications_find_the_proxy_is_told() {
+    let mut data = busy();
+    let status = data["status"].as_object_mut().unwrap();
+    status.remove("change");
+    status.insert(
+        "plan".to_owned(),
+        json!({"id": "00112233aabbccdd", "fromPort": 3307, "toPort": 3308, "waitsFor": ["Window", "Approval"],
+            "notBefore": "2026-03-03T02:00:00Z", "warnings": ["a policy shuts it out"]}),
+    );
+    status.insert(
+        "service".to_owned(),
+        json!({"name": "orders-db", "clusterIP": "10.96.0.9", "port": 3306, "endpoint": "10.0.0.7:3307"}),
+    );
+    let text = shown(data, 200);
+    for part in [
+        "next      3307 to 3308, not before 2026-03-03T02:00:00Z, waits for Window and Approval, plan 00112233aabbccdd",
+        "warning   a policy shuts it out",
+        "service   orders-db 10.96.0.9:3306, leads to 10.0.0.7:3307",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
 }
