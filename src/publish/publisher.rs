@@ -84,19 +84,14 @@ impl Publisher {
     /// Publishes what is wished for, and removes what no longer is.
     pub async fn publish(&self, order: &Order) -> Published {
         let publishing = self.publish_all(order);
-        match tokio::time::timeout(WITHIN, publishing).await {
-            Ok(published) => published,
-            Err(_) => {
-                let late = || {
-                    let text = format!("no answer within {} s", WITHIN.as_secs());
-                    Said::Failed(text)
-                };
-                Published {
-                    service: order.wish.service.as_ref().map(|_| late()),
-                    config_map: order.wish.config_map.as_ref().map(|_| late()),
-                    ..Published::default()
-                }
-            }
+        if let Ok(published) = tokio::time::timeout(WITHIN, publishing).await {
+            return published;
+        }
+        let late = || Said::Failed(format!("no answer within {} s", WITHIN.as_secs()));
+        Published {
+            service: order.wish.service.as_ref().map(|_| late()),
+            config_map: order.wish.config_map.as_ref().map(|_| late()),
+            ..Published::default()
         }
     }
 
@@ -220,11 +215,11 @@ impl Publisher {
                 Standing::Free | Standing::Own | Standing::Held(..) => {}
             }
             let owners = standing::owned(meta, owner);
-            let made = make(live.clone(), Made { owner, owners });
+            let wanted = make(live.clone(), Made { owner, owners });
             outcome = match live {
-                Some(live) if live == made => return Ok(live),
-                Some(_) => self.replace(owner, made).await,
-                None => self.create(owner, made).await,
+                Some(live) if live == wanted => return Ok(live),
+                Some(_) => self.replace(owner, wanted).await,
+                None => self.create(owner, wanted).await,
             };
             match &outcome {
                 Err(Said::Failed(text)) if text == CHANGED => {}

@@ -144,7 +144,7 @@ pub fn slice(
     let name = slice_name(&wish.name, place.address);
     let labels = [(SLICE_MANAGED_BY, MANAGER), (SERVICE_NAME, &wish.name)];
     mark(&mut slice.metadata, &name, made, &labels);
-    slice.address_type = place.address.family().to_owned();
+    place.address.family().clone_into(&mut slice.address_type);
     slice.endpoints = vec![Endpoint {
         addresses: vec![place.address.to_string()],
         conditions: Some(EndpointConditions {

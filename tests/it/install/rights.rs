@@ -167,6 +167,17 @@ async fn everything_published(world: &World, account: &Account) {
     let program = account.program(world, "publishing").await;
     world.create(&publication::published(world, 3307)).await;
     world.until_ready(3307).await;
+    world
+        .patch(json!({"spec": {"service": {"port": 3310}}}))
+        .await;
+    let is_moved = |object: &TaurusProxyPort| {
+        let service = object
+            .status
+            .as_ref()
+            .and_then(|status| status.service.as_ref());
+        service.is_some_and(|service| service.port == 3310)
+    };
+    world.until("another port", is_moved).await;
     let renamed = json!({"service": {"name": "other"}, "configMap": {"name": "other"}});
     world.patch(json!({"spec": renamed})).await;
     let removed = json!({"service": null, "configMap": null});

@@ -46,8 +46,8 @@ async fn allowed() -> World {
     }))
     .unwrap();
     let params = PostParams::default();
-    let roles: Api<Role> = Api::namespaced(world.client.clone(), &world.namespace);
-    roles.create(&params, &role).await.unwrap();
+    let of_namespace: Api<Role> = Api::namespaced(world.client.clone(), &world.namespace);
+    of_namespace.create(&params, &role).await.unwrap();
     let bindings: Api<RoleBinding> = Api::namespaced(world.client.clone(), &world.namespace);
     bindings.create(&params, &binding).await.unwrap();
     world
@@ -266,7 +266,7 @@ async fn another_name_moves_the_service_and_none_removes_it() {
         .await
         .unwrap()
         .iter()
-        .map(|slice| slice.name_any())
+        .map(kube::ResourceExt::name_any)
         .collect();
     assert_eq!(names, ["orders-sql-ipv4"]);
     world
