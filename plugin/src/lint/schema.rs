@@ -55,6 +55,7 @@ impl Schema {
         if let Err(error) = self.schemas.validate(value, self.index) {
             collect(&error, value, &mut verdict);
         }
+        repeated(&self.tree, value, "", &mut verdict.faults);
         verdict
     }
 
@@ -115,6 +116,58 @@ fn unknown(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
             }
         }
         _ => {}
+    }
+}
+
+/// Values that stand twice in a list that is a set, or whose keys do in one that is a map: no keyword of JSON schemas says so.
+fn repeated(schema: &Value, value: &Value, path: &str, faults: &mut Vec<Fault>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let known = schema.get("properties").and_then(|known| known.get(name));
+                if let Some(schema) = known {
+                    let path = if path.is_empty() {
+                        name.clone()
+                    } else {
+                        format!("{path}.{name}")
+                    };
+                    repeated(schema, value, &path, faults);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let of_item = schema.get("items").unwrap_or(&Value::Null);
+            let mut met: Vec<Value> = Vec::new();
+            for (place, item) in items.iter().enumerate() {
+                let path = format!("{path}[{place}]");
+                repeated(of_item, item, &path, faults);
+                let Some(key) = key_of(schema, item) else {
+                    continue;
+                };
+                if met.contains(&key) {
+                    faults.push(Fault::of(&path, format!("Duplicate value: {key}")));
+                }
+                met.push(key);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What tells an item of a set or of a map from others.
+fn key_of(schema: &Value, item: &Value) -> Option<Value> {
+    match schema.get("x-kubernetes-list-type")?.as_str()? {
+        "set" => Some(item.clone()),
+        "map" => {
+            let keys = schema.get("x-kubernetes-list-map-keys")?.as_array()?;
+            let keys = keys.iter().filter_map(Value::as_str);
+            let fields = keys.map(|key| {
+                let value = item.get(key).cloned().unwrap_or_default();
+                (key.to_owned(), value)
+            });
+            Some(Value::Object(fields.collect()))
+        }
+        _ => None,
     }
 }
 
@@ -238,5 +291,31 @@ fn name_of(wanted: Type) -> &'static str {
         Type::String => "string",
         Type::Array => "array",
         Type::Object => "object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_twice_in_a_set_or_a_map_is_told_at_its_place() {
+        let set =
+            json!({"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "set"});
+        let map = json!({"type": "array", "items": {"type": "object"}, "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["type"]});
+        let tree = json!({"type": "object", "properties": {"days": set, "list": map, "free": {"type": "array"}}});
+        let schema = Schema::new(tree).unwrap();
+        let value = json!({"days": ["Mon", "Tue", "Mon"], "list": [{"type": "a", "b": 1}, {"type": "a"}], "free": [1, 1]});
+        let verdict = schema.run(&value);
+        let fields: Vec<&str> = verdict
+            .faults
+            .iter()
+            .map(|fault| fault.field.as_str())
+            .collect();
+        assert_eq!(fields, ["days[2]", "list[1]"]);
+        assert!(!verdict.blocks_rules);
     }
 }

@@ -354,6 +354,10 @@ mod tests {
                 "{case}: {found:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_change_is_told_with_its_ports() {
         let change = verdict(|_| ());
         assert_eq!((change.from, change.to), (Some(3307), Some(3308)));
         assert_eq!(
