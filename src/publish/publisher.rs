@@ -1,7 +1,7 @@
 //! The calls to the API server: reads what exists, writes what differs, and removes what is no longer wished for.
 //!
 //! Relies on the API server's comparison of resource versions. Promises no write where nothing differs, no write to an object of
-//! somebody else, and an answer within [`WITHIN`].
+//! somebody else, and an answer within 20 seconds.
 
 use std::{fmt::Debug, time::Duration};
 
