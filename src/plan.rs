@@ -173,6 +173,9 @@ fn idle(facts: &Facts<'_>) -> Step {
     if let Some(step) = rivals::claimed(facts) {
         return step;
     }
+    if let Some(step) = timing::fault(facts) {
+        return step;
+    }
     if facts.observed.record_pruned {
         let wait = facts.pace.stuck_poll.min(facts.resync);
         return Step::Hold(Cause::CrdOutdated, wait);

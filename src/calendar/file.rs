@@ -2,7 +2,7 @@
 //!
 //! Promises that an unknown field is a fault and not a freeze that nobody keeps, and that a fault names its place.
 
-use jiff::Timestamp;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use serde::Deserialize;
 
 use super::{Calendar, Freeze, Window, WindowError, WindowParts};
@@ -106,9 +106,17 @@ fn freeze(index: usize, written: WrittenFreeze) -> Result<Freeze, CalendarFault>
     if written.namespaces.as_ref().is_some_and(Vec::is_empty) {
         return Err(CalendarFault::Nobody(index));
     }
+    // What is shown of them has whole seconds.
+    let second = Unit::Second;
+    let (from, until) = (
+        TimestampRound::new().smallest(second),
+        TimestampRound::new().smallest(second),
+    );
+    let from = written.from.round(from.mode(RoundMode::Floor));
+    let until = written.until.round(until.mode(RoundMode::Ceil));
     Ok(Freeze {
-        from: written.from,
-        until: written.until,
+        from: from.unwrap_or(written.from),
+        until: until.unwrap_or(written.until),
         reason: written.reason,
         namespaces: written.namespaces.unwrap_or_default(),
     })

@@ -143,7 +143,11 @@ impl Context {
                 resync,
                 wake.clone(),
             ),
-            publications: publish::publisher::Publisher::new(client.clone()),
+            publications: publish::publisher::Publisher::new(
+                client.clone(),
+                clock,
+                Arc::clone(&leadership),
+            ),
             wake,
             publisher: Arc::new(Publisher::new(client, chance.clone())),
             definition: Definition::default(),

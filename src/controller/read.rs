@@ -8,7 +8,6 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 
 use crate::{
-    calendar::WindowError,
     crd::{ABANDON_JOB, ManagementPolicy, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortSpec},
     model::{IdError, InstanceId, JobId, Port, PortError, ProjectId, ProxyId, whole_units},
     publish::{ServiceWish, Wish},
@@ -19,7 +18,7 @@ mod timing;
 pub use timing::Timing;
 
 /// `changeTimeout` where the field is absent.
-pub(super) const DEFAULT_CHANGE_TIMEOUT: Duration = Duration::from_mins(30);
+pub(crate) const DEFAULT_CHANGE_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// What a person wants of one proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,9 +98,6 @@ pub enum SpecError {
         "spec.configMap.name is not the name of a ConfigMap: lower-case letters, digits, '-' and '.'"
     )]
     ConfigMapName,
-    /// A window can't be.
-    #[error(transparent)]
-    Window(#[from] WindowError),
     /// `changeTimeout` is no duration between 1m and 24h.
     #[error("spec.changeTimeout must be a duration like 30m or 1h30m, from 1m to 24h")]
     ChangeTimeout,
@@ -137,7 +133,7 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
             Some(text) => change_timeout(text).ok_or(SpecError::ChangeTimeout)?,
             None => DEFAULT_CHANGE_TIMEOUT,
         },
-        timing: timing::read(object)?,
+        timing: timing::read(object),
         request: annotation(REQUESTED_AT).map(str::to_owned),
         abandoned_job: annotation(ABANDON_JOB).and_then(JobId::parse),
         deleting: object.metadata.deletion_timestamp.is_some(),
@@ -290,10 +286,6 @@ mod tests {
             ("credentialsRef", json!({"name": "Keys"})),
             ("credentialsRef", json!({"name": "a".repeat(254)})),
             ("changeTimeout", json!("1d")),
-            (
-                "maintenanceWindows",
-                json!([{"start": "02:00", "duration": "3h", "timeZone": "Europe/Atlantis"}]),
-            ),
         ];
         for (field, wrong) in table {
             let text = fault(|value| value["spec"][field] = wrong.clone());
@@ -304,6 +296,16 @@ mod tests {
             text.contains("spec.region") && text.contains("spec.endpoint"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn windows_that_can_not_be_are_named_and_all_else_is_read() {
+        let desired = read(&object(|value| {
+            value["spec"]["maintenanceWindows"] =
+                json!([{"start": "02:00", "duration": "3h", "timeZone": "Europe/Atlantis"}]);
+        }));
+        let fault = desired.unwrap().timing.unwrap().fault.unwrap();
+        assert!(fault.contains("spec.maintenanceWindows"), "{fault}");
     }
 
     #[test]

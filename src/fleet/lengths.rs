@@ -29,8 +29,8 @@ impl Lengths {
         let (started, ended) = (last.started_at.0, last.finished_at.0);
         let was_seen = match last.outcome {
             Outcome::Succeeded => last.message.is_none(),
-            Outcome::Failed => last.job_id.is_some(),
-            Outcome::Void => false,
+            // It may have failed within seconds, which says nothing of one that works.
+            Outcome::Failed | Outcome::Void => false,
         };
         let Some(took) = Duration::try_from(ended.duration_since(started))
             .ok()
@@ -89,7 +89,8 @@ mod tests {
             lengths.note(&one, &change(again, 30, Outcome::Succeeded));
         }
         assert_eq!(lengths.longest(&one), Some(Duration::from_mins(15)));
-        lengths.note(&one, &change(5000, 20, Outcome::Failed));
+        lengths.note(&one, &change(5000, 20, Outcome::Succeeded));
+        lengths.note(&one, &change(7000, 2, Outcome::Failed));
         lengths.note(&one, &change(6000, 20, Outcome::Succeeded));
         assert_eq!(lengths.longest(&one), Some(Duration::from_secs(50)));
         assert_eq!(lengths.longest(&other), None);

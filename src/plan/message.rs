@@ -275,6 +275,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         Cause::ProxyUnhealthy(word) => Message::plain(format!(
             "the proxy's status in the cloud is {word}, and its port can't be changed in that state: repair it in the cloud's console"
         )),
+        Cause::SpecFault(fault) => Message::plain(fault.clone()),
         Cause::ProxyNotFound => Message::plain(
             "the cloud's list of proxies of spec.instanceID lacks spec.proxyID: if the proxy was deleted, delete this resource; if an \
              id is wrong, delete it and create it anew, since ids can't be changed",

@@ -222,6 +222,8 @@ pub enum Cause {
     },
     /// The proxy can't be changed in its state; the cloud's word.
     ProxyUnhealthy(String),
+    /// A field that only the operator can check has a value that can't be; which, and why.
+    SpecFault(String),
     /// The proxy is not there.
     ProxyNotFound,
     /// Another resource manages the proxy.
@@ -316,6 +318,7 @@ impl Cause {
             | Self::DriftDetected(_)
             | Self::DriftContested { .. }
             | Self::ProxyUnhealthy(_)
+            | Self::SpecFault(_)
             | Self::ProxyNotFound
             | Self::ProxyClaimed(_)
             | Self::ProxyContested(_)
@@ -363,6 +366,7 @@ impl Cause {
             Self::DriftDetected(_) => Reason::DriftDetected,
             Self::DriftContested { .. } => Reason::DriftContested,
             Self::ProxyUnhealthy(_) => Reason::ProxyUnhealthy,
+            Self::SpecFault(_) => Reason::SpecInvalid,
             Self::ProxyNotFound => Reason::ProxyNotFound,
             // As after a rename: nothing is wrong, and it goes on by itself once the other one is deleted.
             Self::ProxyClaimed(rival) if rival.is_predecessor() => Reason::TakingOver,

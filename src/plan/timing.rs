@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     calendar::{Calendar, Hours},
     cloud::Proxy,
-    controller::read::{Desired, Timing},
+    controller::read::{DEFAULT_CHANGE_TIMEOUT, Desired, Timing},
     crd::{PlanRecord, TaurusProxyPort, TaurusProxyPortSpec, WaitsFor},
     model::Reason,
     plan::{
@@ -71,7 +71,7 @@ pub fn terms(
     }
     // One that was seen to take longer than the resource allows says more of that day than of the next.
     let takes = takes().map_or(WITHOUT_EXPERIENCE, |takes| {
-        takes.min(desired.change_timeout)
+        takes.min(desired.change_timeout.max(DEFAULT_CHANGE_TIMEOUT))
     });
     Some(Box::new(Terms {
         hours: calendar.hours(namespace, own),
@@ -80,8 +80,17 @@ pub fn terms(
     }))
 }
 
+/// Windows that can't be let nothing start.
+pub fn fault(facts: &Facts<'_>) -> Option<Step> {
+    let fault = facts.desired.timing.as_deref()?.fault.clone()?;
+    Some(Step::Hold(Cause::SpecFault(fault), facts.resync))
+}
+
 /// Holds a change back until its moment.
 pub fn gate(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
+    if let Some(step) = fault(facts) {
+        return Some(step);
+    }
     let terms = facts.observed.terms.as_deref()?;
     let plan = current(facts, terms, proxy.port?);
     let (is_approved, hours) = permission(facts, terms, &plan.id);

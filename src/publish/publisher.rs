@@ -1,16 +1,17 @@
 //! The calls to the API server: reads what exists, writes what differs, and removes what is no longer wished for.
 //!
 //! Relies on the API server's comparison of resource versions. Promises no write where nothing differs, no write to an object of
-//! somebody else, and an answer within 20 seconds.
+//! somebody else, no write by a process that does not lead, and an
+//! answer within 5 seconds.
 
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use k8s_openapi::{
     api::{
         core::v1::{ConfigMap, Service},
         discovery::v1::EndpointSlice,
     },
-    apimachinery::pkg::apis::meta::v1::OwnerReference,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use kube::{
     Api, Client, ResourceExt as _,
@@ -21,15 +22,19 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     ServiceWish,
-    order::{Known, Order, Published},
+    order::{Known, Names, Order, Published},
     said::Said,
     standing::{self, Owner, Standing},
     wanted::{self, MANAGER, Made, SERVICE_NAME, SLICE_MANAGED_BY},
 };
-use crate::crd::{PublishedService, TaurusProxyPort};
+use crate::{
+    clock::Clock,
+    crd::{PublishedService, TaurusProxyPort},
+    leader::Leadership,
+};
 
 /// All calls of one publication end within this.
-const WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(5);
 
 /// How often a write is tried where others write the object meanwhile.
 const MOST_TRIES: u32 = 3;
@@ -38,6 +43,8 @@ const MOST_TRIES: u32 = 3;
 #[derive(Clone)]
 pub struct Publisher {
     client: Client,
+    clock: Clock,
+    leadership: Arc<Leadership>,
 }
 
 /// A kind of object that is published.
@@ -76,9 +83,21 @@ impl Kind for ConfigMap {
 type Put<K> = Result<K, Said>;
 
 impl Publisher {
-    /// One that writes through `client`.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// One that writes through `client` for as long as this process leads.
+    pub fn new(client: Client, clock: Clock, leadership: Arc<Leadership>) -> Self {
+        Self {
+            client,
+            clock,
+            leadership,
+        }
+    }
+
+    /// Another process may publish by now, and what this one knows be older.
+    fn leads(&self) -> Result<(), Said> {
+        match self.leadership.time_left(self.clock.now()) {
+            Some(_) => Ok(()),
+            None => Err(Said::Failed("this process no longer leads".to_owned())),
+        }
     }
 
     /// Publishes what is wished for, and removes what no longer is.
@@ -91,6 +110,7 @@ impl Publisher {
         Published {
             service: order.wish.service.as_ref().map(|_| late()),
             config_map: order.wish.config_map.as_ref().map(|_| late()),
+            left: (order.before != Names::default()).then(late),
             ..Published::default()
         }
     }
@@ -98,29 +118,48 @@ impl Publisher {
     async fn publish_all(&self, order: &Order) -> Published {
         let mut published = Published::default();
         if let Some(wish) = &order.wish.service {
-            match self.service(order, wish).await {
-                Ok((service, said)) => {
-                    published.shown = Some(shown(&service, wish, order));
-                    published.service = Some(said);
-                }
-                Err(said) => published.service = Some(said),
-            }
+            let (service, said) = self.service(order, wish).await;
+            published.shown = service.map(|service| shown(&service, wish, order));
+            published.service = Some(said);
         }
         if let Some(name) = &order.wish.config_map {
             let said = self.config_map(order, name).await;
             published.config_map = Some(said.err().unwrap_or(Said::Published));
         }
-        published.left = self.remove(order).await.err();
+        let removed = self.remove(order, &published).await;
+        published.left = removed.err();
         published
     }
 
-    /// The slice comes first: a Service never leads to a port that was verified before the last change.
-    async fn service(&self, order: &Order, wish: &ServiceWish) -> Result<(Service, Said), Said> {
+    async fn service(&self, order: &Order, wish: &ServiceWish) -> (Option<Service>, Said) {
+        let mut service = None;
+        let said = self.try_service(order, wish, &mut service).await;
+        (service, said.err().unwrap_or(Said::Published))
+    }
+
+    async fn try_service(
+        &self,
+        order: &Order,
+        wish: &ServiceWish,
+        service: &mut Option<Service>,
+    ) -> Result<(), Said> {
         let owner = &order.owner;
         let slices = self.slices(owner, &wish.name).await?;
+        let live = self.get::<Service>(owner, &wish.name).await?;
+        let meta = live.as_ref().map(|live| &live.metadata);
+        let is_own = standing::of(meta, owner) == Standing::Own;
+        if let Some(by) = self.holder(order, meta).await? {
+            // Neither ends with the one that has them.
+            self.join(owner, live).await?;
+            for slice in slices {
+                self.join(owner, Some(slice)).await?;
+            }
+            return Err(Said::Held(Service::NAME, wish.name.clone(), by));
+        }
         let place = match &order.known {
             Known::At(place) => *place,
             Known::Gone => {
+                *service = live.filter(|_| is_own);
                 for slice in slices {
                     self.delete(owner, &slice).await?;
                 }
@@ -131,60 +170,94 @@ impl Publisher {
         };
         let family = place.address.family();
         let name = wanted::slice_name(&wish.name, place.address);
-        // Whose the Service is decides; the slice goes with it.
-        let service = self
-            .put(order, &wish.name, |live, made| {
-                wanted::service(live, wish, family, made)
-            })
-            .await?;
-        self.put(order, &name, |live, made| {
-            wanted::slice(live, wish, place, made)
-        })
-        .await?;
+        let make_slice = |live, made: Made<'_>| wanted::slice(live, wish, place, made);
+        // Where the Service stands already, nothing that refuses a write of it keeps applications from the port that is in place.
+        if is_own {
+            service.clone_from(&live);
+            self.put(order, &name, make_slice).await?;
+        }
+        let put = |live, made: Made<'_>| wanted::service(live, wish, family, made);
+        *service = Some(self.put(order, &wish.name, put).await?);
+        if !is_own {
+            self.put(order, &name, make_slice).await?;
+        }
         for slice in slices.iter().filter(|slice| slice.name_any() != name) {
             self.delete(owner, slice).await?;
         }
-        Ok((service, Said::Published))
+        Ok(())
     }
 
     async fn config_map(&self, order: &Order, name: &str) -> Result<(), Said> {
+        let owner = &order.owner;
+        let live = self.get::<ConfigMap>(owner, name).await?;
+        if let Some(by) = self
+            .holder(order, live.as_ref().map(|live| &live.metadata))
+            .await?
+        {
+            self.join(owner, live).await?;
+            return Err(Said::Held(ConfigMap::NAME, name.to_owned(), by));
+        }
         let place = match &order.known {
             Known::At(place) => *place,
             Known::Gone => return Err(Said::ProxyGone),
             Known::Nothing => return Err(Said::NothingRead),
             Known::Unusable(address, why) => return Err(Said::Unusable(address.clone(), *why)),
         };
-        let namespace = &order.owner.namespace;
+        let namespace = &owner.namespace;
         let front = order
             .wish
             .service
             .as_ref()
             .map(|wish| (format!("{}.{namespace}.svc", wish.name), wish.port));
-        self.put(order, name, |live, made| {
-            wanted::config_map(live, name, front.clone(), place, made)
-        })
-        .await
-        .map(|_| ())
+        let make =
+            |live, made: Made<'_>| wanted::config_map(live, name, front.clone(), place, made);
+        self.put(order, name, make).await.map(|_| ())
     }
 
-    /// Removes what the status says was made, and is wished for under this name no longer.
-    async fn remove(&self, order: &Order) -> Result<(), Said> {
-        let (owner, wish) = (&order.owner, &order.wish);
-        let wished = wish.service.as_ref().map(|wish| &wish.name);
-        let mut service = order.before.service.iter();
-        if let Some(name) = service.find(|name| Some(*name) != wished) {
-            for slice in self.slices(owner, name).await? {
-                self.delete(owner, &slice).await?;
+    /// The resource that has an object and for which this one waits.
+    async fn holder(
+        &self,
+        order: &Order,
+        live: Option<&ObjectMeta>,
+    ) -> Result<Option<String>, Said> {
+        match standing::of(live, &order.owner) {
+            Standing::Held(by, uid) if order.waits || self.holds(order, &by, &uid).await? => {
+                Ok(Some(by))
             }
+            _ => Ok(None),
+        }
+    }
+
+    /// Becomes one more owner of an object that another resource has.
+    async fn join<K: Kind>(&self, owner: &Owner, live: Option<K>) -> Result<(), Said> {
+        if let Some(live) = live.filter(|live| !standing::is_among(live.meta(), owner)) {
+            let owners = standing::waiting(live.meta(), owner);
+            self.replace(owner, with_owners(live, owners)).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes what the status says was made, and is wished for under this name no longer: once what takes its place is there.
+    async fn remove(&self, order: &Order, published: &Published) -> Result<(), Said> {
+        let owner = &order.owner;
+        let is_there = |said: &Option<Said>| match said {
+            None | Some(Said::Published) => Ok(()),
+            Some(said) => Err(said.clone()),
+        };
+        if let Some(name) = &order.before.service {
+            is_there(&published.service)?;
             if let Some(service) = self.get::<Service>(owner, name).await? {
                 self.delete(owner, &service).await?;
             }
+            for slice in self.slices(owner, name).await? {
+                self.delete(owner, &slice).await?;
+            }
         }
-        let mut map = order.before.config_map.iter();
-        if let Some(name) = map.find(|name| Some(*name) != wish.config_map.as_ref())
-            && let Some(map) = self.get::<ConfigMap>(owner, name).await?
-        {
-            self.delete(owner, &map).await?;
+        if let Some(name) = &order.before.config_map {
+            is_there(&published.config_map)?;
+            if let Some(map) = self.get::<ConfigMap>(owner, name).await? {
+                self.delete(owner, &map).await?;
+            }
         }
         Ok(())
     }
@@ -203,15 +276,11 @@ impl Publisher {
             let meta = live.as_ref().map(kube::Resource::meta);
             match standing::of(meta, owner) {
                 Standing::Foreign => return Err(Said::Taken(K::NAME, name.to_owned())),
-                Standing::Free | Standing::Own if order.waits => return Err(Said::NotManaging),
-                Standing::Held(by, uid) if order.waits || self.holds(order, &by, &uid).await? => {
-                    if let Some(live) = live.filter(|live| !standing::is_among(live.meta(), owner))
-                    {
-                        let owners = standing::waiting(live.meta(), owner);
-                        self.replace(owner, with_owners(live, owners)).await?;
-                    }
-                    return Err(Said::Held(K::NAME, name.to_owned(), by));
+                Standing::Ending => {
+                    return Err(Said::Failed(format!("{} {name} is being deleted", K::NAME)));
                 }
+                // What it has made it keeps true, whoever manages the proxy by now.
+                Standing::Free if order.waits => return Err(Said::NotManaging),
                 Standing::Free | Standing::Own | Standing::Held(..) => {}
             }
             let owners = standing::owned(meta, owner);
@@ -266,11 +335,13 @@ impl Publisher {
     }
 
     async fn create<K: Kind>(&self, owner: &Owner, object: K) -> Put<K> {
+        self.leads()?;
         let created = self.api(owner).create(&params(), &object).await;
         created.map_err(|error| refused::<K>("create", &error))
     }
 
     async fn replace<K: Kind>(&self, owner: &Owner, object: K) -> Put<K> {
+        self.leads()?;
         let api = self.api(owner);
         let replaced = api.replace(&object.name_any(), &params(), &object).await;
         replaced.map_err(|error| refused::<K>("update", &error))
@@ -287,6 +358,7 @@ impl Publisher {
             }
             return Ok(());
         }
+        self.leads()?;
         let params = DeleteParams::default().preconditions(Preconditions {
             resource_version: live.resource_version(),
             uid: live.uid(),

@@ -37,6 +37,8 @@ pub enum Standing {
     Held(String, String),
     /// It is none of this operator's, or leads to another proxy.
     Foreign,
+    /// It is being deleted.
+    Ending,
 }
 
 /// Whose an object with this metadata is, as `owner` sees it.
@@ -44,18 +46,23 @@ pub fn of(live: Option<&ObjectMeta>, owner: &Owner) -> Standing {
     let Some(live) = live else {
         return Standing::Free;
     };
+    if live.deletion_timestamp.is_some() {
+        return Standing::Ending;
+    }
+    let owners = live.owner_references.iter().flatten();
+    let controller = owners.clone().find(|one| one.controller == Some(true));
+    if controller.is_some_and(|one| one.uid == owner.uid) {
+        return Standing::Own;
+    }
     let label = |key| live.labels.as_ref()?.get(key).map(String::as_str);
     let made_here = [MANAGED_BY, SLICE_MANAGED_BY]
         .map(label)
         .contains(&Some(MANAGER));
-    if !made_here || label(PROXY) != Some(&owner.proxy) || live.deletion_timestamp.is_some() {
+    if !made_here || label(PROXY) != Some(&owner.proxy) {
         return Standing::Foreign;
     }
-    let owners = live.owner_references.iter().flatten();
-    let controller = owners.clone().find(|one| one.controller == Some(true));
     match controller {
         None => Standing::Own,
-        Some(one) if one.uid == owner.uid => Standing::Own,
         Some(one) if one.kind == KIND => Standing::Held(one.name.clone(), one.uid.clone()),
         Some(_) => Standing::Foreign,
     }

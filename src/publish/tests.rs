@@ -80,14 +80,20 @@ fn an_object_is_ours_by_label_and_owner_and_never_by_name_alone() {
     assert_eq!(standing::of(Some(&live), &other), held);
     let foreign = ObjectMeta {
         labels: None,
+        owner_references: None,
         ..live.clone()
     };
     assert_eq!(standing::of(Some(&foreign), &own), Standing::Foreign);
     let elsewhere = Owner {
         proxy: "po02".to_owned(),
-        ..own.clone()
+        ..other.clone()
     };
     assert_eq!(standing::of(Some(&live), &elsewhere), Standing::Foreign);
+    let stripped = ObjectMeta {
+        labels: None,
+        ..live.clone()
+    };
+    assert_eq!(standing::of(Some(&stripped), &own), Standing::Own);
     let orphan = ObjectMeta {
         owner_references: None,
         ..live

@@ -100,6 +100,7 @@ fn record(status: &TaurusProxyPortStatus) -> TaurusProxyPortStatus {
         proxy_status: None,
         service: None,
         config_map: None,
+        plan: None,
         conditions: Vec::new(),
         ..status.clone()
     }

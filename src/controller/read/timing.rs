@@ -25,6 +25,8 @@ pub struct Timing {
     pub approved_by_annotation: Option<String>,
     /// The plan that may start outside windows.
     pub apply_now: Option<String>,
+    /// Why its windows can't be: nothing starts meanwhile, and a change that is at work is followed all the same.
+    pub fault: Option<String>,
 }
 
 impl Timing {
@@ -36,20 +38,25 @@ impl Timing {
 }
 
 /// Reads it; nothing where nothing is said.
-pub(super) fn read(object: &TaurusProxyPort) -> Result<Option<Box<Timing>>, WindowError> {
+pub(super) fn read(object: &TaurusProxyPort) -> Option<Box<Timing>> {
     let spec = &object.spec;
     let annotation = |name| {
         let text: &String = object.annotations().get(name)?;
         Some(text.trim().to_owned())
     };
+    let (windows, fault) = match windows(&spec.maintenance_windows) {
+        Ok(windows) => (windows, None),
+        Err(fault) => (Vec::new(), Some(fault.to_string())),
+    };
     let timing = Timing {
-        windows: windows(&spec.maintenance_windows)?,
+        windows,
         needs_approval: spec.approval == Some(Approval::Manual),
         approved_by_spec: spec.approved_plan.clone(),
         approved_by_annotation: annotation(APPROVE),
         apply_now: annotation(APPLY_NOW),
+        fault,
     };
-    Ok((timing != Timing::default()).then(|| Box::new(timing)))
+    (timing != Timing::default()).then(|| Box::new(timing))
 }
 
 fn windows(stated: &[MaintenanceWindow]) -> Result<Vec<Window>, WindowError> {

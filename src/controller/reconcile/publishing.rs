@@ -59,7 +59,8 @@ impl Pass<'_> {
         if let Some(kept) = self.memory.published.as_deref()
             && kept.order == order
             && kept.request == desired.request
-            && let good_for = again(&kept.published).unwrap_or(self.context.resync)
+            // Looks come about as often as that: half of it skips none.
+            && let good_for = again(&kept.published).unwrap_or(self.context.resync / 2)
             && let Some(left) = good_for.checked_sub(uptime.saturating_sub(kept.at))
             && !left.is_zero()
         {
@@ -71,7 +72,7 @@ impl Pass<'_> {
         self.memory.published = Some(Box::new(Kept {
             order,
             request: desired.request.clone(),
-            at: self.context.clock.now().uptime,
+            at: uptime,
             published,
         }));
         again
@@ -98,11 +99,19 @@ impl Pass<'_> {
                 _
             )
         );
+        let known = self.known(observed, decision);
+        let status = self.object.status.as_ref();
+        let is_published =
+            status.is_some_and(|status| status.service.is_some() || status.config_map.is_some());
+        // What was published stays as it is while nothing is known.
+        if known == Known::Nothing && is_published && before == Names::default() {
+            return None;
+        }
         Some(Order {
             owner,
             wish,
             before,
-            known: self.known(observed, decision),
+            known,
             waits,
         })
     }
@@ -115,6 +124,8 @@ impl Pass<'_> {
         let record = &decision.record;
         let status = self.object.status.as_ref();
         let address = match &observed.proxy {
+            // A record from a backup may name another port than the proxy has.
+            Seen::Known(Some(proxy)) if record.restored && proxy.port != record.port => None,
             Seen::Known(Some(proxy)) => proxy.address.clone(),
             _ if record.vetted => status.and_then(|status| status.address.clone()),
             _ => None,
@@ -130,40 +141,41 @@ impl Pass<'_> {
 
     /// What there is to say of what is published.
     pub(super) fn published_words(&self, desired: &Desired) -> summary::Publication {
+        let wish = desired.publication.as_deref().cloned().unwrap_or_default();
+        // What came of another wish says nothing of this one.
         let kept = self.memory.published.as_deref();
+        let kept = kept.filter(|kept| kept.order.wish == wish);
         summary::Publication {
-            wish: desired.publication.as_deref().cloned().unwrap_or_default(),
+            wish,
             published: kept.map(|kept| kept.published.clone()),
             generation: desired.generation,
         }
     }
 
-    /// People hear of what stands in the way, once.
+    /// People hear of what stands in the way when the status has not said so yet.
     fn tell_of_publication(&self, published: &Published) {
-        let before = self.memory.published.as_deref().map(|kept| &kept.published);
+        let status = self.object.status.as_ref();
         let news = [
-            (&published.service, before.map(|before| &before.service)),
-            (
-                &published.config_map,
-                before.map(|before| &before.config_map),
-            ),
+            (&published.service, "ServicePublished"),
+            (&published.config_map, "ConfigMapPublished"),
         ];
-        for (now, before) in news {
-            let Some(said) = now
-                .as_ref()
-                .filter(|now| before != Some(&Some((*now).clone())))
-            else {
+        for (said, kind) in news {
+            let Some(said) = said else {
                 continue;
             };
+            let mut conditions = status.iter().flat_map(|status| &status.conditions);
+            let reason = said.reason().name();
+            let is_old = conditions.any(|one| one.type_ == kind && one.reason == reason);
             let class = match said {
-                Said::Published => Class::Ready,
+                _ if is_old => continue,
                 Said::NothingRead | Said::NotManaging => continue,
+                Said::Published => Class::Ready,
                 _ => Class::Stalled,
             };
             let (own, upstream) = said.text();
             let text = upstream.map_or(own.clone(), |upstream| format!("{own}: {upstream}"));
             let about = self.object.object_ref(&());
-            events::publish(self.context, about, class, said.reason().name(), &text);
+            events::publish(self.context, about, class, reason, &text);
         }
     }
 }

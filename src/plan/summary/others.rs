@@ -6,7 +6,7 @@ use super::OWN;
 use crate::crd::TaurusProxyPortStatus;
 
 /// The most conditions that a status may have; the CRD's limit.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 
 /// Our own conditions, with those of others between them where they were. Where nothing differs but the order, that stays.
 pub(super) fn kept(old: Option<&TaurusProxyPortStatus>, own: Vec<Condition>) -> Vec<Condition> {

@@ -34,18 +34,19 @@ pub fn published(
 ) -> TaurusProxyPortStatus {
     let wish = &publication.wish;
     let published = publication.published.as_ref();
-    if let Some(shown) = published.and_then(|published| published.shown.clone()) {
-        status.service = Some(shown);
-    }
     // A name that is wished for no longer stays until what it names is gone.
     let is_removed = published.is_some_and(|published| published.left.is_none());
+    let shown = published.and_then(|published| published.shown.clone());
+    if let Some(shown) = shown.filter(|_| is_removed) {
+        status.service = Some(shown);
+    }
     let wished = wish.service.as_ref().map(|wish| &wish.name);
     let named = |name: &String| Some(name) == wished;
     status
         .service
         .take_if(|shown| is_removed && !named(&shown.name));
     let map_said = published.and_then(|published| published.config_map.as_ref());
-    if let (Some(Said::Published), Some(name)) = (map_said, &wish.config_map) {
+    if let (Some(Said::Published), Some(name), true) = (map_said, &wish.config_map, is_removed) {
         status.config_map = Some(PublishedConfigMap { name: name.clone() });
     }
     let map = wish.config_map.as_ref();
@@ -113,7 +114,23 @@ fn say(
     };
     match place.and_then(|place| conditions.get_mut(place)) {
         Some(condition) => *condition = new,
-        None => conditions.push(new),
+        None => {
+            make_room(conditions);
+            conditions.push(new);
+        }
+    }
+}
+
+/// The API server takes no more conditions than this: the last one of somebody else makes room.
+fn make_room(conditions: &mut Vec<Condition>) {
+    let is_foreign = |condition: &Condition| {
+        let own = super::OWN.iter().chain(&[SERVICE, CONFIG_MAP]);
+        !own.into_iter().any(|own| *own == condition.type_)
+    };
+    if conditions.len() >= super::others::MOST
+        && let Some(place) = conditions.iter().rposition(is_foreign)
+    {
+        conditions.remove(place);
     }
 }
 

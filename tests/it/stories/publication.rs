@@ -308,6 +308,11 @@ async fn a_rename_in_git_keeps_the_service() {
     world.create(&renamed).await;
     let taken = |object: &TaurusProxyPort| says(object, "NameTaken");
     world.recorder.until("orders-eu", "waiting", taken).await;
+    let slice = slices(&world)
+        .get(&format!("{SERVICE}-ipv4"))
+        .await
+        .unwrap();
+    assert_eq!(slice.owner_references().len(), 2, "nor that of the slice");
     let owners = services(&world)
         .get(SERVICE)
         .await

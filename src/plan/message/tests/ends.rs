@@ -177,6 +177,10 @@ fn sample(kind: Kind) -> (Cause, Says) {
             Cause::ProxyUnhealthy("ABNORMAL".to_owned()),
             Says::Nothing(PERSON),
         ),
+        Kind::SpecFault => (
+            Cause::SpecFault("no such zone".to_owned()),
+            Says::Nothing(PERSON),
+        ),
         Kind::ProxyNotFound => (Cause::ProxyNotFound, Says::Nothing(PERSON)),
         Kind::ProxyClaimed => (Cause::ProxyClaimed(Rival::default()), Says::Nothing(PERSON)),
         Kind::ProxyContested => (
