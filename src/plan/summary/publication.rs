@@ -112,12 +112,11 @@ fn say(
             .map_or_else(|| Time(now.wall), |old| old.last_transition_time.clone()),
         observed_generation: Some(generation),
     };
-    match place.and_then(|place| conditions.get_mut(place)) {
-        Some(condition) => *condition = new,
-        None => {
-            make_room(conditions);
-            conditions.push(new);
-        }
+    if let Some(condition) = place.and_then(|place| conditions.get_mut(place)) {
+        *condition = new;
+    } else {
+        make_room(conditions);
+        conditions.push(new);
     }
 }
 
