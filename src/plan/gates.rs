@@ -72,11 +72,8 @@ pub fn just_failed(facts: &Facts<'_>) -> Option<Step> {
 pub fn list_behind(facts: &Facts<'_>, shown: u16) -> Option<Step> {
     let last = facts.record.last.as_ref()?;
     let changed = facts.record.port.filter(|port| *port != shown)?;
-    let known = facts.session.known_for(last.finished_at.0, facts.now);
-    let left = facts
-        .pace
-        .list_lag
-        .saturating_sub(known.unwrap_or(facts.leading_for));
+    let known = facts.age(last.finished_at.0).min(facts.leading_for);
+    let left = facts.pace.list_lag.saturating_sub(known);
     behind(facts, (shown, changed), left)
 }
 

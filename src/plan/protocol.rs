@@ -331,8 +331,8 @@ fn is_echo(facts: &Facts<'_>, watch: &Watch, port: u16) -> bool {
     let verified = facts.session.verified.as_deref();
     let own = verified.is_some_and(|own| facts.now.elapsed(own.at) < lag);
     let recorded = facts.record.last.as_ref().is_some_and(|last| {
-        let known = facts.session.known_for(last.finished_at.0, facts.now);
-        last.from_port == i32::from(port) && known.unwrap_or(facts.leading_for) < lag
+        let known = facts.age(last.finished_at.0).min(facts.leading_for);
+        last.from_port == i32::from(port) && known < lag
     });
     facts.now.elapsed(watch.since) < lag && (own || recorded)
 }

@@ -196,12 +196,6 @@ impl Session {
         )
     }
 
-    /// For how long this process has known a recorded time; nothing of one for which nothing waits any more.
-    pub fn known_for(&self, time: Timestamp, now: Moment) -> Option<Duration> {
-        let (_, seen) = self.ages.as_ref()?.of(&time)?;
-        Some(now.elapsed(seen))
-    }
-
     /// Meets the record as it was delivered, before anything is written: what is missing from it may be at work.
     pub fn meet(&mut self, record: &Record, now: Moment) {
         let on_record = |id: &ChangeId| {
