@@ -91,7 +91,8 @@ const MOST_VIEWS: u32 = 3;
 const LEFT_FOR_THE_INTENT: Duration = Duration::from_secs(1);
 
 /// Said where a connection opened too late for what was seen.
-const OPENED_LATE: &str = "opening the connection for the change, together with the reads before it, took longer than what was seen is good     for: the cloud or the network to it is slow; it is tried again; if this lasts, check the network to the cloud";
+const OPENED_LATE: &str = "opening the connection for the change, together with the reads before it, took longer than what was seen is good \
+    for: the cloud or the network to it is slow; it is tried again; if this lasts, check the network to the cloud";
 
 /// Carries out an order. `object` is what it was decided on, and becomes what was last written; `looked_at` is when the look
 /// that it rests on began.

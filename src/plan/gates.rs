@@ -67,8 +67,8 @@ pub fn just_failed(facts: &Facts<'_>) -> Option<Step> {
 }
 
 /// A list may lag behind the last change, or fall back to before it: for a while no other port is believed than the one on record, which
-/// is what the change left. It may have been made by another process a short while before this one began: what counts is since when
-/// this one has known of it, never the wall clock.
+/// is what the change left. It may have been made by another process a short while before this one began: it counts as no older than this
+/// one has led, whatever the wall clock shows.
 pub fn list_behind(facts: &Facts<'_>, shown: u16) -> Option<Step> {
     let last = facts.record.last.as_ref()?;
     let changed = facts.record.port.filter(|port| *port != shown)?;

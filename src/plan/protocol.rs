@@ -324,8 +324,8 @@ pub fn nothing_to_do(now: Moment, pace: &Pace) -> Step {
     Step::Hold(Cause::Verifying(Some(until)), pace.poll_first)
 }
 
-/// Whether a list may show `port` only because it lags behind the change before this one: then it is no third port. For as long as
-/// lists lag since this process knows of that change, whatever the wall clock shows.
+/// Whether a list may show `port` only because it lags behind the change before this one: then it is no third port. That change
+/// counts as no older than this process has led, whatever the wall clock shows.
 fn is_echo(facts: &Facts<'_>, watch: &Watch, port: u16) -> bool {
     let lag = facts.pace.list_lag;
     let verified = facts.session.verified.as_deref();
