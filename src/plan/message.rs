@@ -51,7 +51,7 @@ impl Message {
     }
 
     /// What says nothing, as a text that was a secret as a whole, is left out.
-    fn quoting_option(own: impl Into<String>, upstream: Option<String>) -> Self {
+    pub(super) fn quoting_option(own: impl Into<String>, upstream: Option<String>) -> Self {
         Self {
             own: bounded(own.into()),
             end: None,

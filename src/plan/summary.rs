@@ -25,7 +25,7 @@ mod others;
 mod publication;
 pub mod undecodable;
 
-pub use publication::{Publication, published};
+pub use publication::{Publication, published, words};
 
 /// The types of the conditions that are made here; all others are somebody else's.
 const OWN: [&str; 5] = [
@@ -282,7 +282,7 @@ fn job_succeeded(record: &Record, step: &Step) -> Option<Statement> {
     })
 }
 
-/// Gives each statement its time, and keeps what was said where nothing but the other side's text differs.
+/// Gives each statement its time.
 fn conditions(
     old: Option<&TaurusProxyPortStatus>,
     statements: Vec<Statement>,
@@ -292,27 +292,27 @@ fn conditions(
     let mut conditions: Vec<Condition> = statements
         .into_iter()
         .map(|new| {
-            let old = old.and_then(|old| {
-                old.conditions
-                    .iter()
-                    .find(|condition| condition.type_ == new.kind)
-            });
-            let same_status = old.filter(|old| old.status == new.status);
-            let same_words = same_status.filter(|old| {
-                old.reason == new.reason.name() && new.message.is_said_by(&old.message)
-            });
-            Condition {
-                type_: new.kind.to_owned(),
-                status: new.status.to_owned(),
-                reason: new.reason.name().to_owned(),
-                message: same_words
-                    .map_or_else(|| new.message.to_string(), |old| old.message.clone()),
-                last_transition_time: same_status
-                    .map_or_else(|| Time(now.wall), |old| old.last_transition_time.clone()),
-                observed_generation: Some(generation),
-            }
+            let mut old = old.iter().flat_map(|old| &old.conditions);
+            let old = old.find(|condition| condition.type_ == new.kind);
+            condition(old, &new, generation, now)
         })
         .collect();
     conditions.sort_by(|one, other| one.type_.cmp(&other.type_));
     publication::of_generation(others::kept(old, conditions), generation)
+}
+
+/// Gives a statement its time, and keeps what was said where nothing but the other side's text differs.
+fn condition(old: Option<&Condition>, new: &Statement, generation: i64, now: Moment) -> Condition {
+    let same_status = old.filter(|old| old.status == new.status);
+    let same_words = same_status
+        .filter(|old| old.reason == new.reason.name() && new.message.is_said_by(&old.message));
+    Condition {
+        type_: new.kind.to_owned(),
+        status: new.status.to_owned(),
+        reason: new.reason.name().to_owned(),
+        message: same_words.map_or_else(|| new.message.to_string(), |old| old.message.clone()),
+        last_transition_time: same_status
+            .map_or_else(|| Time(now.wall), |old| old.last_transition_time.clone()),
+        observed_generation: Some(generation),
+    }
 }

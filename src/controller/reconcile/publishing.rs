@@ -172,8 +172,7 @@ impl Pass<'_> {
                 Said::Published => Class::Ready,
                 _ => Class::Stalled,
             };
-            let (own, upstream) = said.text();
-            let text = upstream.map_or(own.clone(), |upstream| format!("{own}: {upstream}"));
+            let text = summary::words(said).to_string();
             let about = self.object.object_ref(&());
             events::publish(self.context, about, class, reason, &text);
         }

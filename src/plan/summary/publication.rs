@@ -3,8 +3,9 @@
 //! It is added to a status that says all else. Promises that what is not known in this process stays as it was said before, and that
 //! nothing is said of what is not wished for.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use super::Statement;
 use crate::{
     crd::{PublishedConfigMap, TaurusProxyPortStatus},
     model::Moment,
@@ -71,9 +72,15 @@ pub fn published(
     status
 }
 
+/// What is said of one object, in words.
+pub fn words(said: &Said) -> Message {
+    let (own, upstream) = said.text();
+    Message::quoting_option(own, upstream)
+}
+
 fn say(
     conditions: &mut Vec<Condition>,
-    kind: &str,
+    kind: &'static str,
     is_wished: bool,
     said: Option<&Said>,
     generation: i64,
@@ -91,27 +98,14 @@ fn say(
     let Some(said) = said else {
         return;
     };
-    let (own, upstream) = said.text();
-    let message = upstream.map_or_else(
-        || Message::plain(own.clone()),
-        |upstream| Message::quoting(own.clone(), upstream),
-    );
-    let old = place.and_then(|place| conditions.get(place)).cloned();
-    let same_status = old.filter(|old| old.status == said.status());
-    let reason = said.reason().name();
-    let same_words = same_status
-        .as_ref()
-        .filter(|old| old.reason == reason && message.is_said_by(&old.message));
-    let new = Condition {
-        type_: kind.to_owned(),
-        status: said.status().to_owned(),
-        reason: reason.to_owned(),
-        message: same_words.map_or_else(|| message.to_string(), |old| old.message.clone()),
-        last_transition_time: same_status
-            .as_ref()
-            .map_or_else(|| Time(now.wall), |old| old.last_transition_time.clone()),
-        observed_generation: Some(generation),
+    let new = Statement {
+        kind,
+        status: said.status(),
+        reason: said.reason(),
+        message: words(said),
     };
+    let old = place.and_then(|place| conditions.get(place));
+    let new = super::condition(old, &new, generation, now);
     if let Some(condition) = place.and_then(|place| conditions.get_mut(place)) {
         *condition = new;
     } else {

@@ -114,19 +114,29 @@ async fn each_right_of_the_base_is_used_and_none_is_missing() {
     world.finish().await;
 }
 
-#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_right_of_the_component_that_watches_secrets_is_used_and_none_is_missing() {
+/// Where [`with_component`] puts its overlay.
+const OVERLAY: &str = "deploy/overlays/with-component";
+
+/// A copy of what is shipped, with an overlay of the base and one component.
+fn with_component(component: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy_into(folder.path(), "deploy");
     copy_into(folder.path(), "crds");
-    let overlay = folder.path().join("deploy/overlays/watching");
+    let overlay = folder.path().join(OVERLAY);
     std::fs::create_dir(&overlay).unwrap();
-    let kustomization =
-        json!({"resources": ["../../base"], "components": ["../../components/watch-secrets"]});
+    let component = format!("../../components/{component}");
+    let kustomization = json!({"resources": ["../../base"], "components": [component]});
     write(
         &overlay.join("kustomization.yaml"),
         &kustomization.to_string(),
     );
+    folder
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_right_of_the_component_that_watches_secrets_is_used_and_none_is_missing() {
+    let folder = with_component("watch-secrets");
+    let overlay = folder.path().join(OVERLAY);
     let overlay = overlay.to_str().unwrap();
     let plane = &plane::with(overlay).await;
     let world = World::on(plane, options(Mode::M2)).await;
@@ -138,17 +148,8 @@ async fn each_right_of_the_component_that_watches_secrets_is_used_and_none_is_mi
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_right_of_the_component_that_publishes_services_is_used_and_none_is_missing() {
-    let folder = tempfile::tempdir().unwrap();
-    copy_into(folder.path(), "deploy");
-    copy_into(folder.path(), "crds");
-    let overlay = folder.path().join("deploy/overlays/publishing");
-    std::fs::create_dir(&overlay).unwrap();
-    let kustomization =
-        json!({"resources": ["../../base"], "components": ["../../components/services"]});
-    write(
-        &overlay.join("kustomization.yaml"),
-        &kustomization.to_string(),
-    );
+    let folder = with_component("services");
+    let overlay = folder.path().join(OVERLAY);
     let overlay = overlay.to_str().unwrap();
     let plane = &plane::with(overlay).await;
     let world = World::on(plane, options(Mode::M2)).await;
