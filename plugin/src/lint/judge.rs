@@ -165,14 +165,20 @@ pub fn warnings(object: &Value) -> Vec<Fault> {
         warnings.push(Fault::of("spec.region", message));
     }
     // What the operator can't act on though the API server takes it, such as a time zone that nobody knows.
-    let read = serde_json::from_value::<TaurusProxyPort>(stored(object));
-    if let Some(Err(error)) = read.ok().map(|object| read::read(&object)) {
-        warnings.push(Fault::of(
-            "spec",
-            format!("the operator will refuse it: {error}"),
-        ));
+    if let Some(fault) = refusal_of_the_operator(object) {
+        let message = format!("the operator will refuse it: {fault}");
+        warnings.push(Fault::of("spec", message));
     }
     warnings
+}
+
+/// Why the operator starts nothing for it, though the API server takes it.
+fn refusal_of_the_operator(object: &Value) -> Option<String> {
+    let object = serde_json::from_value::<TaurusProxyPort>(stored(object)).ok()?;
+    match read::read(&object) {
+        Err(fault) => Some(fault.to_string()),
+        Ok(desired) => desired.timing?.fault,
+    }
 }
 
 /// As the API server keeps it: without a status, and without fields that are null.
