@@ -18,7 +18,7 @@ use crate::{
 pub mod auth;
 pub mod budget;
 pub mod connector;
-mod dial;
+pub mod dial;
 pub mod egress;
 pub mod endpoints;
 pub mod entrances;
@@ -35,7 +35,7 @@ mod reads;
 pub mod request;
 mod throttle;
 mod tls;
-mod trust;
+pub mod trust;
 pub mod wire;
 
 pub use budget::{Booked, Urgency};

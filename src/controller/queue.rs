@@ -101,7 +101,9 @@ async fn attend_with<T: Future<Output = Option<Duration>> + Send + 'static>(
         {
             let spared = interrupted.remove(&name).then_some(SPARED);
             let called = Called::not_before(spared.unwrap_or_default());
-            let turn = tokio::spawn(seat.with(called.clone(), attend(name.clone())));
+            // A turn is some kilobytes, and would be moved several times on its way into its task.
+            let turn = Box::pin(attend(name.clone()));
+            let turn = tokio::spawn(seat.with(called.clone(), turn));
             let turn = AbortOnDropHandle::new(turn);
             let again = None;
             attended.insert(name.clone(), Attended { called, again });

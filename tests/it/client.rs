@@ -28,6 +28,7 @@ use crate::world::plane;
 
 mod addresses;
 mod answers;
+mod black_hole;
 pub mod changes;
 mod credentials;
 mod tls;
