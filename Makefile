@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test-unit test test-versions nightly model schedules fleets kills soak bench check fuzz control-plane controllers \
-  gitops-tools crds docs \
+  gitops-tools applications gaps crds docs \
   plugin image image-root lint-image sbom static-for-tests check-go need-rust need-cpp need-python need-valgrind
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
@@ -52,7 +52,7 @@ demo: need-rust control-plane ## The operator at work against a simulated cloud,
 test-unit: need-rust ## The library, its decisions and the simulator, without any other program: seconds once it is built
 	cargo test --workspace --locked --lib --bins --test model --test http --test seeds --test answers
 
-test: need-rust need-python control-plane controllers gitops-tools ## All tests that there are
+test: need-rust need-python control-plane controllers gitops-tools applications ## All tests that there are
 	cargo test --workspace --locked --no-run
 	$(MAKE) static-for-tests
 	$(AT_ONCE) cargo test --workspace --locked
@@ -165,6 +165,13 @@ controllers: ## Build kube-controller-manager for the stories that need it, once
 gitops-tools: ## Build the GitOps tools that tests judge, render and apply with, once (about 5 minutes)
 	@for module in tests/gitops/*/go.mod; do tests/gitops/build "$$(basename "$$(dirname "$$module")")" > /dev/null; done
 
+applications: ## Build kube-proxy, a database and three applications for the story of applications, once (about 3 minutes)
+	@tests/controlplane/build kube-proxy > /dev/null
+	@tests/applications/build > /dev/null || [[ -z $$TAURUS_REQUIRE ]]
+
+gaps: need-rust control-plane controllers applications ## Measure for how long a change keeps applications from their database, at the shipped pace (about 10 minutes)
+	TAURUS_TEST_APPLICATIONS_PACE=1 cargo test --workspace --locked --test it -- --nocapture --exact applications::applications_go_on_while_the_port_moves
+
 crds: need-rust ## Write the custom resource definition anew from the types
 	cargo run --locked --quiet -- crd > $(CRD).new
 	mv $(CRD).new $(CRD)
@@ -176,8 +183,8 @@ docs: need-rust ## Write the reference, the pages of metrics, logs and the plugi
 
 # With the flags of tests/gitops/build, so that what was built for the tests isn't built again.
 check-go:
-	@command -v go > /dev/null || { echo "Go is missing: tests/gitops is left unchecked."; exit 0; }; \
-	unformatted=$$(gofmt -l tests/gitops); \
+	@command -v go > /dev/null || { echo "Go is missing: tests/gitops and tests/applications are left unchecked."; exit 0; }; \
+	unformatted=$$(gofmt -l tests/gitops tests/applications); \
 	[[ -z $$unformatted ]] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }; \
 	for module in $$(dirname tests/gitops/*/*.go | sort -u); do \
 	    echo "go vet in $$module"; \

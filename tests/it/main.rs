@@ -15,6 +15,7 @@
 )]
 
 mod admission;
+mod applications;
 mod client;
 mod contract;
 mod docs;

@@ -19,7 +19,8 @@ use taurus_sim::Mode;
 
 use crate::world::{World, condition, is_ready, options};
 
-const SERVICE: &str = "orders-db";
+/// The Service of [`published`].
+pub const SERVICE: &str = "orders-db";
 
 fn services(world: &World) -> Api<Service> {
     Api::namespaced(world.client.clone(), &world.namespace)
@@ -32,6 +33,12 @@ fn slices(world: &World) -> Api<EndpointSlice> {
 /// A world whose operator has the rights of the component in the story's namespace, and those alone.
 async fn allowed() -> World {
     let world = World::start(options(Mode::M2)).await;
+    allow(&world).await;
+    world
+}
+
+/// Gives the operator the rights of the component in the story's namespace.
+pub async fn allow(world: &World) {
     let shipped = include_str!("../../../deploy/components/services/rbac.yaml");
     let mut documents = serde_saphyr::from_multiple::<Value>(shipped)
         .unwrap()
@@ -50,7 +57,6 @@ async fn allowed() -> World {
     of_namespace.create(&params, &role).await.unwrap();
     let bindings: Api<RoleBinding> = Api::namespaced(world.client.clone(), &world.namespace);
     bindings.create(&params, &binding).await.unwrap();
-    world
 }
 
 /// The story's resource, which wishes for a Service and a ConfigMap.
@@ -86,7 +92,7 @@ fn port_of(slice: &EndpointSlice) -> Option<i32> {
 
 /// The ports that all slices of the namespace ever led to, each once in its order, with the resource version that brought it. An empty
 /// slice is port 0.
-fn recorded(world: &World) -> Arc<Mutex<Vec<(i32, u64)>>> {
+pub fn recorded(world: &World) -> Arc<Mutex<Vec<(i32, u64)>>> {
     let seen = Arc::new(Mutex::new(Vec::<(i32, u64)>::new()));
     let kept = Arc::clone(&seen);
     let api = slices(world);
@@ -109,7 +115,7 @@ fn recorded(world: &World) -> Arc<Mutex<Vec<(i32, u64)>>> {
     seen
 }
 
-fn ports(seen: &Mutex<Vec<(i32, u64)>>) -> Vec<i32> {
+pub fn ports(seen: &Mutex<Vec<(i32, u64)>>) -> Vec<i32> {
     let seen = seen.lock().unwrap();
     seen.iter().map(|(port, _)| *port).collect()
 }

@@ -59,6 +59,11 @@ pub(crate) struct Cli {
     #[arg(long)]
     remote_admin: bool,
 
+    /// A database: each proxy whose address this machine has listens there, at the port that is in force, and forwards to it. When
+    /// the port moves, the old listener is closed and its connections are cut
+    #[arg(long, value_name = "IP:PORT")]
+    database: Option<SocketAddr>,
+
     /// A scenario in YAML: fleet, accounts, behaviour, jobs, maintenance, faults, chaos. Credentials of flags come on top
     #[arg(
         long,

@@ -86,6 +86,7 @@ mod fleet;
 mod http;
 mod ids;
 mod journal;
+mod listeners;
 mod operation;
 mod options;
 mod plan;

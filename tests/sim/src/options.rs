@@ -34,6 +34,8 @@ pub struct Options {
     pub journal_limit: usize,
     /// Whether the admin API answers callers that aren't on this machine.
     pub remote_admin: bool,
+    /// The database that the proxies forward to; without one they have no listeners.
+    pub database: Option<SocketAddr>,
 }
 
 impl Default for Options {
@@ -52,6 +54,7 @@ impl Default for Options {
             seed: 1,
             journal_limit: 100_000,
             remote_admin: false,
+            database: None,
         }
     }
 }

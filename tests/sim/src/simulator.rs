@@ -6,7 +6,7 @@ use std::ops::Deref;
 use tokio::net::TcpListener;
 
 use crate::world::Shared;
-use crate::{ChaosError, Control, ControlError, FleetError, Options, admin, http};
+use crate::{ChaosError, Control, ControlError, FleetError, Options, admin, http, listeners};
 
 /// Why a simulator didn't start.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,11 @@ impl Simulator {
             admin,
             options.remote_admin,
         ));
+        if let Some(database) = options.database {
+            shared
+                .tasks
+                .spawn(listeners::keep(shared.clone(), database));
+        }
         Ok(Self { control, address })
     }
 

@@ -27,6 +27,7 @@ impl Cli {
             listen: self.listen,
             accounts: self.accounts(options.accounts)?,
             remote_admin: self.remote_admin,
+            database: self.database,
             ..options
         })
     }
