@@ -254,8 +254,14 @@ fn vet(facts: &Facts<'_>, proxy: &Proxy) -> Step {
 fn unread(facts: &Facts<'_>) -> Step {
     match &facts.observed.tasks {
         Seen::Unknown(trouble) => trouble::with_tasks(facts, trouble),
-        Seen::NotRead | Seen::Known(_) => {
+        Seen::NotRead | Seen::Known(_) if facts.record.change.is_some() => {
             Step::Hold(Cause::OutcomeUnknown(None), facts.pace.poll_first)
+        }
+        // It was not looked at, since others come first.
+        Seen::NotRead | Seen::Known(_) => {
+            let limit = facts.observed.limit.clone();
+            let cause = limit.map_or(Cause::WaitingForInstance, Cause::WaitingForLimit);
+            Step::Hold(cause, facts.resync)
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     cloud::{ChangeAnswer, Cloud, CloudError, LastCheck, Meaning, last_check::Objection},
     controller::{
         journal::{Acknowledged, Journal, JournalError, Target},
+        queue::seat::aside,
         read::{self, Desired},
     },
     crd::{Phase, TaurusProxyPort, TaurusProxyPortStatus},
@@ -105,7 +106,7 @@ pub async fn change(
     looked_at: Moment,
 ) -> Result<Acted, JournalError> {
     // Before the intent: so an unreachable cloud costs no write, and the request can follow the proof at once.
-    let line = match bench.cloud.open_line().await {
+    let line = match aside(bench.cloud.open_line()).await {
         Ok(line) => line,
         Err(error) => return Ok(Acted::without_intent(Outcome::NotSent(error))),
     };
@@ -140,7 +141,7 @@ pub async fn change(
     );
     // The line of log may have taken its time: what is checked is checked by the line, right before the first byte.
     let check = LastCheck::new(*bench.clock, bench.pace, &proof, looked_at, bench.objection);
-    let answer = line.change_port(proof, permit, check).await;
+    let answer = aside(line.change_port(proof, permit, check)).await;
     let outcome = match answer {
         ChangeAnswer::Accepted(job) => Outcome::Accepted(job),
         ChangeAnswer::NothingToDo => Outcome::NothingToDo,

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::{
@@ -41,6 +42,8 @@ pub struct Memory {
     pub seen_at: Seldom<Duration>,
     /// Uptime since when a list of proxies is waited for.
     pub asked_at: Seldom<Duration>,
+    /// The time up to which the status says that is waited, if it says one.
+    pub promised: Option<Timestamp>,
     /// The time that was booked for it; given back with this.
     pub booking: Option<Booking>,
     /// Uptime at which the list of proxies was looked at last.

@@ -41,7 +41,9 @@ pub(super) fn adopt(
             namespace, name = object.name_any(), change = %change.id, job, proxy = %desired.subject.proxy,
             "following the change of a deleted resource"
         );
-        let (mut end, mut lags) = (None, false);
+        let mut end = None;
+        // Uptime at which its job was first heard to be completed.
+        let mut completed_at = None;
         let begun = context.clock.now();
         let longest = context
             .pace
@@ -71,8 +73,10 @@ pub(super) fn adopt(
                 }
             })
             .await;
+            if heard == Heard::Completed {
+                completed_at.get_or_insert(now.uptime);
+            }
             if settled && let Some(how) = heard.end() {
-                lags = heard == Heard::Completed;
                 end = Some(how.to_owned());
                 break;
             }
@@ -98,9 +102,10 @@ pub(super) fn adopt(
         let about = object.object_ref(&());
         let news = News::new(about, Kind::Normal, "ChangeOfDeleted", &note);
         context.publisher.publish(news, context.clock.now());
-        if lags {
+        if let Some(at) = completed_at {
             // Lists may show the port before it, and the task list may not go back to a job that took long.
-            clock::pause(context.pace.list_lag).await;
+            let since = context.clock.now().elapsed(at);
+            clock::pause(context.pace.list_lag.saturating_sub(since)).await;
         }
         drop(memory);
         drop(counted);

@@ -54,6 +54,8 @@ pub async fn reconcile(
             let Some(fresh) = context.journal.fetch(&object).await? else {
                 return Ok(None);
             };
+            // The write that put an end on record may have been made though its answer was lost.
+            reporting::count_end(context, &object, &fresh);
             memory.replaced(&object, &fresh);
             object = fresh;
         }

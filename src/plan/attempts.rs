@@ -50,12 +50,17 @@ impl Attempts {
         let record = failures
             .iter()
             .find(|record| record.port == i32::from(port))?;
-        Some(Self {
+        Some(Self::of(record))
+    }
+
+    /// What a record says.
+    pub fn of(record: &FailureRecord) -> Self {
+        Self {
             failed: u32::try_from(record.failed).unwrap_or_default(),
             void: u32::try_from(record.void).unwrap_or_default(),
             last_at: record.last_at.0,
             cause: record.cause,
-        })
+        }
     }
 
     /// Decides on the next attempt, so long after the last one.
@@ -74,6 +79,13 @@ impl Attempts {
         } else {
             Allowance::Later(wait)
         }
+    }
+
+    /// Whether a person should look, and may ask for more attempts: not where the cloud refuses the port itself.
+    pub fn are_for_people(&self) -> bool {
+        let used_up = self.failed > 0 && self.failed.saturating_add(self.void) >= MOST_ATTEMPTS;
+        let stalled = self.failed == 0 && self.void >= VOIDS_THAT_STALL;
+        self.cause != FailureCause::PortRejected && (used_up || stalled)
     }
 
     /// How many attempts are made at most. Void ones alone are followed by others, hourly.

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::pace::Pace;
 
+/// So many corrections are made within a day; the next one only if a person asks for it.
+pub const MOST_A_DAY: usize = 3;
+
 /// Whether the next correction may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Correction {
@@ -48,6 +51,7 @@ mod tests {
 
     #[test]
     fn corrections_come_ever_slower_and_the_fourth_of_a_day_is_not_made() {
+        assert_eq!(MOST_A_DAY, Pace::real().drift_delays.len() + 1);
         assert_eq!(decide(&[], 0), Correction::Now);
         assert_eq!(decide(&[0], 4), Correction::Later(minutes(6)));
         assert_eq!(decide(&[0], 10), Correction::Now);

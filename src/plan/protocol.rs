@@ -180,6 +180,7 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, of: Unresolved<
         return Step::Hold(cause, left.min(pace.poll_longest));
     }
     let meanwhile = of.meanwhile(facts.shown_at(end.at()));
+    let rest = rest(facts, watched, end);
     let stuck = watched >= facts.change_timeout();
     let task = match (&facts.observed.tasks, &facts.observed.proxy) {
         (Seen::NotRead, Seen::Unknown(trouble)) if !trouble.is_not_found() => {
@@ -205,7 +206,7 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, of: Unresolved<
         Ok(proxy) => proxy,
         // A proxy may be missing from the list while a job is at work on it.
         Err(Step::Advance(_)) if task.is_some() || end.is_ahead() => {
-            let hold = Step::Hold(meanwhile, pace.poll_longest);
+            let hold = Step::Hold(meanwhile, rest);
             let task = task.as_ref().filter(|_| stuck);
             return task
                 .and_then(|task| overdue_task(facts, task))
@@ -216,22 +217,24 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, of: Unresolved<
     if let Some(task) = task {
         // A list that fell back may have shown the port for as long as it lags before the change began.
         let longest = facts.change_timeout().saturating_add(pace.list_lag);
-        let in_place = watch
+        let left = watch
             .target_seen
-            .is_some_and(|seen| facts.now.elapsed(seen.first) >= longest);
+            .map(|seen| longest.saturating_sub(facts.now.elapsed(seen.first)));
+        let in_place = left.is_some_and(|left| left.is_zero());
         return if in_place && proxy.port == Some(change.to) {
             done(change.to)
         } else if let Some(clear) = facts.observed.tasks_clear_in {
             let clear_at = facts.now.uptime.saturating_add(clear);
             let at = facts.shown_at(clear_at.max(end.at()));
-            Step::Hold(of.meanwhile(at), clear.min(pace.poll_longest))
+            Step::Hold(of.meanwhile(at), clear.min(rest))
         } else if stuck
             && proxy.port != Some(change.to)
             && let Some(step) = overdue_task(facts, task)
         {
             step
         } else {
-            Step::Hold(meanwhile, pace.poll_longest)
+            let left = left.filter(|left| !left.is_zero()).unwrap_or(rest);
+            Step::Hold(meanwhile, rest.min(left.max(pace.poll_longest)))
         };
     }
     match proxy.port {
@@ -246,8 +249,10 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, of: Unresolved<
             )
         }
         Some(port) if port != change.from && !end.is_ahead() => done(port),
-        Some(port) if port != change.from => Step::Hold(meanwhile, pace.poll_longest),
-        Some(_) if proxy.status != ProxyStatus::Active => not_active(facts, proxy, stuck),
+        Some(port) if port != change.from => Step::Hold(meanwhile, rest),
+        Some(_) if proxy.status != ProxyStatus::Active => {
+            not_active(facts, proxy, stuck, of.job.map(|_| meanwhile))
+        }
         Some(_)
             if end == JobEnd::Past
                 && watch
@@ -262,7 +267,13 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, of: Unresolved<
             let seen = watch.untouched.map_or(facts.now.uptime, |seen| seen.first);
             let proven = seen.saturating_add(pace.proof_gap).max(end.at());
             let left = Some(proven.saturating_sub(facts.now.uptime)).filter(|left| !left.is_zero());
-            let wait = left.map_or(pace.proof_gap, |left| left.min(pace.proof_gap));
+            // The port before has to be seen twice, the first time early.
+            let again = if end.is_ahead() {
+                rest.max(pace.proof_gap)
+            } else {
+                pace.proof_gap
+            };
+            let wait = left.map_or(pace.proof_gap, |left| left.min(again));
             Step::Hold(of.meanwhile(facts.shown_at(proven)), wait)
         }
         None => troubled(facts, &trouble::unreadable_port(), meanwhile),
@@ -354,6 +365,19 @@ fn troubled(facts: &Facts<'_>, trouble: &Trouble, meanwhile: Cause) -> Step {
     trouble::during_change(facts, trouble, failing, meanwhile)
 }
 
+/// How long a change is left alone of which the cloud tells nothing: each look takes several calls, and before its job must be over
+/// nothing can be concluded from them. It grows with the time for which the change was watched.
+fn rest(facts: &Facts<'_>, watched: Duration, end: JobEnd) -> Duration {
+    let pace = facts.pace;
+    let grown = (watched / 8).clamp(pace.poll_longest, pace.list_lag);
+    if end.is_ahead() {
+        let left = end.at().saturating_sub(facts.now.uptime);
+        grown.min(left.max(pace.poll_longest))
+    } else {
+        grown
+    }
+}
+
 /// During a change a proxy is believed gone only after long.
 fn missing(facts: &Facts<'_>, meanwhile: Cause) -> Step {
     match &facts.session.missing {
@@ -364,12 +388,14 @@ fn missing(facts: &Facts<'_>, meanwhile: Cause) -> Step {
     }
 }
 
-fn not_active(facts: &Facts<'_>, proxy: &Proxy, stuck: bool) -> Step {
+/// Where a job of one's own is known, the word may be of that: then `own` is said.
+fn not_active(facts: &Facts<'_>, proxy: &Proxy, stuck: bool, own: Option<Cause>) -> Step {
     let word = proxy.status.word().to_owned();
     if stuck {
         Step::Hold(Cause::ProxyUnhealthy(word), facts.pace.stuck_poll)
     } else {
-        Step::Hold(Cause::ProxyBusy(word), facts.pace.poll_longest)
+        let cause = own.unwrap_or(Cause::ProxyBusy(word));
+        Step::Hold(cause, facts.pace.poll_longest)
     }
 }
 

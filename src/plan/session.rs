@@ -108,6 +108,8 @@ pub struct Session {
     pub unsaved: Option<Box<UnsavedJob>>,
     /// The jobs that are given up.
     pub given_up: Option<Box<FirstSeen<JobId>>>,
+    /// The last change that was refused, withdrawn or not sent: it may still be on record, and nothing of it is at work.
+    pub spent: Option<Box<ChangeId>>,
     /// When the last plan was made that was used: none that is as old may be used, wherever it comes from.
     pub plan_used: Option<Box<Timestamp>>,
 }
@@ -155,8 +157,19 @@ impl Session {
         }
     }
 
-    /// What is on record, with the job that only this process knows.
+    /// A change of this process was refused, withdrawn or not sent.
+    pub fn spend(&mut self, change: &ChangeId) {
+        self.spent = Some(Box::new(change.clone()));
+    }
+
+    /// What is on record, with the job that only this process knows, and without a change of which it knows that nothing is at work: the
+    /// write that takes that from the record may have failed.
     pub fn complete(&self, mut record: Record) -> Record {
+        let is_spent =
+            |change: &mut Change| self.spent.as_deref() == Some(&change.id) && change.job.is_none();
+        if record.change.take_if(is_spent).is_some() {
+            return record;
+        }
         let Some(unsaved) = &self.unsaved else {
             return record;
         };
@@ -433,6 +446,34 @@ mod tests {
             session.use_credential(credential("new"));
             assert_eq!(session.refusal.is_none(), lifted, "{meaning:?}");
         }
+    }
+
+    #[test]
+    fn a_change_that_never_left_is_not_waited_for_though_it_is_still_on_record() {
+        let change = |bits| Change {
+            id: ChangeId::from_bits(bits),
+            from: 3306,
+            to: 3307,
+            generation: 1,
+            phase: Phase::Intended,
+            attempt: 1,
+            job: None,
+            intended_at: Timestamp::UNIX_EPOCH,
+            submitted_at: None,
+        };
+        let record = |change| Record {
+            change: Some(change),
+            ..Record::default()
+        };
+        let mut session = Session::default();
+        session.spend(&change(1).id);
+        assert_eq!(session.complete(record(change(1))).change, None);
+        assert!(session.complete(record(change(2))).change.is_some());
+        let with_job = Change {
+            job: Some(JobId::parse("4d1f0a77-c2b9-4e5f-8a60-31d7be92c405").unwrap()),
+            ..change(1)
+        };
+        assert!(session.complete(record(with_job)).change.is_some());
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::{
     model::{JobId, Moment},
     pace::Pace,
     plan::{
-        attempts,
+        attempts::{self, Attempts},
+        drift,
         record::{Change, Record},
         step::Progress,
     },
@@ -24,10 +25,13 @@ pub fn advance(mut record: Record, progress: Progress, now: Moment) -> Record {
         Progress::Vetted => record.vetted = true,
         Progress::RequestHandled(request) => {
             record.handled_request = Some(request);
+            // What goes on by itself is no matter of the request: counted anew, it would cut connections more often.
             record
                 .failures
-                .retain(|failure| failure.cause == FailureCause::PortRejected);
-            record.corrections.clear();
+                .retain(|failure| !Attempts::of(failure).are_for_people());
+            if record.corrections.len() >= drift::MOST_A_DAY {
+                record.corrections.clear();
+            }
         }
         Progress::JobDone => {
             if let Some(change) = &mut record.change {

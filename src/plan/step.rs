@@ -85,6 +85,16 @@ pub enum End {
     TurnAt(Timestamp),
 }
 
+impl End {
+    /// The time at which people expect to hear something else.
+    pub fn promised(self) -> Option<Timestamp> {
+        match self {
+            Self::Until(at) | Self::TurnAt(at) => Some(at),
+            Self::NotBefore(_) => None,
+        }
+    }
+}
+
 /// Why a step holds back, with what there is to say about it. A time in it is fixed when the wait begins: it would cost a write of the
 /// status with each look otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]

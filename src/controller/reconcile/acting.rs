@@ -106,7 +106,20 @@ impl Pass<'_> {
         )
         .await;
         self.memory.permit = Some(permit);
-        self.replaced(written);
+        let may_be_at_work = matches!(
+            &result,
+            Ok(Acted {
+                outcome: Outcome::Accepted(_) | Outcome::NothingToDo | Outcome::Unknown(_),
+                ..
+            })
+        );
+        if may_be_at_work {
+            self.replaced(written);
+        } else {
+            // Its intent may be on record, or be put there late. People hear of no change that is not made.
+            self.memory.session.spend(&change.id);
+            self.replaced_in_silence(written);
+        }
         match result {
             Ok(Acted {
                 outcome,

@@ -16,7 +16,7 @@ use crate::{
     },
     crd::ManagementPolicy,
     fleet::{claims::Woken, directory::Directory},
-    model::JobId,
+    model::{JobId, Moment, Reason},
     plan::{
         self, Decision,
         facts::{Facts, Observed, Seen, Trouble},
@@ -24,6 +24,9 @@ use crate::{
         step::{Cause, Step},
     },
 };
+
+/// A stated time may be over for so many times the time after which a wait is told: what is said anew costs a write of the status.
+const GRACE: u32 = 12;
 
 /// The way to the cloud, or why there is none.
 pub(super) type Way = Result<Arc<Directory>, Trouble>;
@@ -124,6 +127,21 @@ impl Pass<'_> {
         Listing::InTurn(Urgency::Sweep, self.memory.listed_at)
     }
 
+    /// Whether the status says that the cloud is read.
+    fn says_it_is_read(&self) -> bool {
+        let status = self.object.status.as_ref();
+        let mut conditions = status.iter().flat_map(|status| &status.conditions);
+        let reading = Reason::ReadingCloud.name();
+        conditions.any(|one| one.type_ == "Ready" && one.reason == reading)
+    }
+
+    /// Whether the time is over up to which the status says that is waited, and has been for a while.
+    fn has_broken_its_word(&self, now: Moment) -> bool {
+        let grace = self.context.pace.interim_after.saturating_mul(GRACE);
+        let promised = self.memory.promised;
+        promised.is_some_and(|promised| now.since(promised) >= grace)
+    }
+
     /// The list of proxies has its time later: until then nothing is known that is not on record. A new generation is
     /// acknowledged if that takes long.
     pub(super) async fn put_off(
@@ -141,8 +159,9 @@ impl Pass<'_> {
         let takes = now
             .elapsed(asked.unwrap_or(now.uptime))
             .saturating_add(wait);
-        if record.generation != Some(desired.generation) && takes >= self.context.pace.interim_after
-        {
+        let is_untold = record.generation != Some(desired.generation) || self.says_it_is_read();
+        let is_long = takes >= self.context.pace.interim_after;
+        if record.change.is_none() && (is_untold && is_long || self.has_broken_its_word(now)) {
             self.report_interim(desired, &record, Cause::WaitingForCalls(booked))
                 .await?;
         }

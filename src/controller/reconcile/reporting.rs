@@ -6,6 +6,7 @@ use super::{Finding, MOST_VIEWS, Pass};
 use crate::{
     controller::{
         act::is_same_ground,
+        context::Context,
         events,
         journal::JournalError,
         notices,
@@ -18,7 +19,7 @@ use crate::{
         Decision,
         facts::Observed,
         record::{Change, Record},
-        step::Step,
+        step::{End, Step},
         summary,
     },
     telemetry::traces,
@@ -88,32 +89,24 @@ impl Pass<'_> {
             let status = summary::status(object, desired, observed, decision, now);
             summary::published(status, &said, now)
         })
-        .await
-    }
-
-    /// A change has ended where what is written no longer holds it. One that was refused leaves no end on record, but
-    /// perhaps that of an earlier one.
-    fn count_end(&self, written: &TaurusProxyPort) {
-        let Some(change) = Record::of(self.object).change else {
-            return;
+        .await?;
+        self.memory.promised = match &decision.step {
+            Step::Hold(cause, delay) => cause.end(now, *delay).and_then(End::promised),
+            _ => None,
         };
-        let now = Record::of(written);
-        if now.change.is_none_or(|other| other.id != change.id) {
-            let last = now.last.filter(|last| last.id == change.id.as_str());
-            self.context.meter.change_ended(last.as_ref());
-            let of = Trace::of(written).target;
-            if let (Some(last), Some((_, of))) = (last, of) {
-                let at = last.finished_at.0;
-                self.context.permits.ended(last.outcome, of, at);
-            }
-        }
+        Ok(())
     }
 
     /// An own write was shown by the API server: whoever counts hears of it, and people of a transition.
     pub(super) fn replaced(&mut self, written: TaurusProxyPort) {
-        self.count_end(&written);
         events::transition(self.context, self.object, &written);
         notices::first_word(self.context, self.object, &written);
+        self.replaced_in_silence(written);
+    }
+
+    /// As [`Self::replaced`], for a write that says nothing people should hear of.
+    pub(super) fn replaced_in_silence(&mut self, written: TaurusProxyPort) {
+        count_end(self.context, self.object, &written);
         self.memory.replaced(self.object, &written);
         *self.object = written;
         self.count_resource();
@@ -177,5 +170,23 @@ impl Pass<'_> {
             return Err(JournalError::Conflict);
         }
         Ok(())
+    }
+}
+
+/// A change has ended where `after` no longer holds the one that `before` held. One that was refused leaves no end on record, but
+/// perhaps that of an earlier one.
+pub(super) fn count_end(context: &Context, before: &TaurusProxyPort, after: &TaurusProxyPort) {
+    let Some(change) = Record::of(before).change else {
+        return;
+    };
+    let now = Record::of(after);
+    if now.change.is_none_or(|other| other.id != change.id) {
+        let last = now.last.filter(|last| last.id == change.id.as_str());
+        context.meter.change_ended(last.as_ref());
+        let of = Trace::of(after).target;
+        if let (Some(last), Some((_, of))) = (last, of) {
+            let at = last.finished_at.0;
+            context.permits.ended(last.outcome, of, at);
+        }
     }
 }

@@ -35,12 +35,16 @@ impl Entry {
 
 impl Directory {
     /// Adds those who contend for the same proxy, if it makes a difference to them: who has never seen it makes none to the
-    /// owner, nor does anybody else beside an owner.
+    /// owner, nor does anybody else beside an owner. Only those who have seen the proxy may wait for one that has not: among those who
+    /// have not, each would wake all others.
     pub(super) fn wake_rivals(&self, entry: &Entry, woken: &mut Woken) {
         if !entry.owns && self.has_owner(&entry.key) {
             return;
         }
-        let rivals = self.contenders_for(&entry.key);
+        let counts = entry.owns || entry.proof == Proof::Given;
+        let rivals = self
+            .contenders_for(&entry.key)
+            .filter(|(_, rival)| counts || rival.proof == Proof::Given);
         woken.extend(rivals.map(|(_, rival)| rival.name.clone()));
     }
 

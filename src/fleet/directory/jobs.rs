@@ -13,6 +13,7 @@ use super::shared_read::SharedRead;
 use crate::{
     clock::Clock,
     cloud::{Cloud, CloudError, Job, TaskList, Urgency},
+    controller::queue::seat::aside,
     model::{JobId, JobState},
 };
 
@@ -44,7 +45,8 @@ impl Jobs {
         {
             return Ok(job);
         }
-        cloud.turn(Urgency::Job, 1).await?.job(id).await
+        let turn = cloud.turn(Urgency::Job, 1).await?;
+        aside(turn.job(id)).await
     }
 
     /// How many jobs are followed.

@@ -2,8 +2,8 @@
 //!
 //! Promises that what a caller gets was begun after the caller came: who comes while a read is under way waits for the next
 //! one, and that one serves all who have come meanwhile. The next one may wait a little for more to come; one that nobody has
-//! asked for lately waits for nobody. Whoever waits for the read of another one does so aside. Whoever is cancelled harms
-//! nobody.
+//! asked for lately waits for nobody. Whoever waits for a read, its own or that of another one, does so aside: a cloud that does not
+//! answer takes no seat. Whoever is cancelled harms nobody.
 
 use std::{
     sync::{
@@ -79,7 +79,7 @@ impl<T: Send + Sync> SharedRead<T> {
         }
         let serves = self.came.load(Ordering::SeqCst);
         let begun = uptime();
-        let outcome = read().await.map(Arc::new);
+        let outcome = aside(read()).await.map(Arc::new);
         let rest = outcome.as_deref().map_or(Duration::ZERO, self.rest);
         *last = Some(Box::new(Last {
             serves,

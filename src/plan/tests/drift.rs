@@ -60,6 +60,22 @@ fn corrections_are_damped_and_the_fourth_of_a_day_is_not_made() {
 }
 
 #[test]
+fn corrections_count_on_where_a_person_asks_for_looks_meanwhile() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    for look in 0..3 {
+        contest(&mut world, 1);
+        world.request(&format!("look {look}"));
+        world.run(HOUR);
+    }
+    contest(&mut world, 1);
+    world.run(HOUR);
+    assert_eq!(
+        (world.puts(), world.reason()),
+        (3, "DriftContested".to_owned())
+    );
+}
+
+#[test]
 fn contested_drift_is_lifted_by_a_request_once() {
     let mut world = World::settled(Mode::Hidden, 3306);
     contest(&mut world, 4);

@@ -161,6 +161,22 @@ fn a_failed_job_is_tried_again_after_1_5_and_15_minutes_and_then_no_more() {
     }
 }
 
+/// Each attempt may cut connections: who only wants to look now does not get more of them.
+#[test]
+fn a_request_while_attempts_go_on_by_themselves_adds_none() {
+    for mut world in about_to_change() {
+        ends(&world, &[End::Fails; 8]);
+        for minute in 0..60 {
+            world.request(&format!("look {minute}"));
+            world.run(MINUTE);
+            if world.reason() == "JobFailed" {
+                break;
+            }
+        }
+        assert_eq!((world.puts(), world.reason()), (4, "JobFailed".to_owned()));
+    }
+}
+
 #[test]
 fn what_was_given_up_is_lifted_by_a_request_once_and_by_no_other_edit() {
     for mut world in about_to_change() {

@@ -94,3 +94,38 @@ fn a_stranger_that_cannot_see_the_proxy_wakes_no_owner() {
     assert_eq!(names(claims.forget("stranger", at(7))), [""; 0]);
     assert_eq!(standing(&claims, &owner, 7), Standing::Owner);
 }
+
+/// Anybody may make any number of resources for a proxy that nobody has.
+#[test]
+fn who_cannot_see_a_proxy_wakes_nobody_else_who_cannot() {
+    let claims = Claims::default();
+    let all: Vec<_> = (0..50)
+        .map(|number| object(&format!("tpp-{number}"), 100, |_| ()))
+        .collect();
+    let mut woken = 0;
+    for object in &all {
+        woken += note(&claims, object, 0).len();
+    }
+    for object in &all {
+        let uid = object.uid().unwrap();
+        woken += names(claims.tried(&uid, at(1))).len();
+        claims.queued(&uid);
+        woken += names(claims.looked(&uid, false, at(2))).len();
+    }
+    for (object, port) in all.iter().zip(4000..) {
+        let edited = wanting(&object.uid().unwrap(), 100, port);
+        woken += note(&claims, &edited, 3).len();
+    }
+    assert_eq!(woken, 0);
+    // Whoever does see it, and waits for them, hears of each once.
+    let one = object("one-that-sees-it", 300, |_| ());
+    note(&claims, &one, 4);
+    claims.looked("one-that-sees-it", true, at(4));
+    assert_eq!(names(claims.forget("tpp-0", at(5))), Vec::<String>::new());
+    let late = object("late", 400, |_| ());
+    note(&claims, &late, 6);
+    assert_eq!(
+        names(claims.looked("late", false, at(7))),
+        ["one-that-sees-it"]
+    );
+}
