@@ -84,7 +84,8 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
             if step == Step::Rest {
                 session.rest();
             }
-            let ended = facts.record.change.is_some() && record.change.is_none();
+            let ended = facts.record.change.is_some() && record.change.is_none()
+                || std::mem::take(&mut record.spent);
             let moved = Facts {
                 record: &record,
                 session: &session,

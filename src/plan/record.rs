@@ -37,6 +37,8 @@ pub struct Record {
     pub plan: Option<PlanRecord>,
     /// The change in progress.
     pub change: Option<Change>,
+    /// Whether a change of which this process knows that nothing is at work has to be taken from the record before the next one.
+    pub spent: bool,
     /// How the last change ended.
     pub last: Option<LastChange>,
     /// Attempts that did not succeed.
@@ -130,6 +132,7 @@ impl Record {
                 .as_ref()
                 .filter(|_| vetted)
                 .and_then(Change::of),
+            spent: false,
             last: status.last_change.clone(),
             failures: Some(status.failures.clone())
                 .filter(|_| !restored)

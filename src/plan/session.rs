@@ -168,6 +168,7 @@ impl Session {
         let is_spent =
             |change: &mut Change| self.spent.as_deref() == Some(&change.id) && change.job.is_none();
         if record.change.take_if(is_spent).is_some() {
+            record.spent = true;
             return record;
         }
         let Some(unsaved) = &self.unsaved else {
@@ -467,7 +468,8 @@ mod tests {
         };
         let mut session = Session::default();
         session.spend(&change(1).id);
-        assert_eq!(session.complete(record(change(1))).change, None);
+        let completed = session.complete(record(change(1)));
+        assert_eq!((completed.change, completed.spent), (None, true));
         assert!(session.complete(record(change(2))).change.is_some());
         let with_job = Change {
             job: Some(JobId::parse("4d1f0a77-c2b9-4e5f-8a60-31d7be92c405").unwrap()),

@@ -197,7 +197,11 @@ async fn part_story() {
         .world
         .until_true_async("the Service is gone", gone)
         .await;
+    // Connections that were open stay open; nobody opens another one.
     for pool in &story.pools {
+        pool.queries_again().await;
+    }
+    for pool in Pool::all(&host, PORT) {
         pool.until_failed().await;
     }
     drop(story.pools);
