@@ -1,42 +1,60 @@
 //! The time of changes, as the controller sees to it: what holds for a resource, also right before its request, and who waits.
 
 use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    collections::BTreeMap,
+    future::pending,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
 
 use crate::{
+    calendar::Calendar,
     controller::{
         context::Context,
+        events,
         read::{self, Desired},
     },
     crd::{PlanRecord, TaurusProxyPort},
     fleet::claims::Woken,
-    model::ResourceName,
-    plan::timing::{self, Terms},
+    model::{Class, ResourceName, Uid},
+    plan::{
+        step::Step,
+        timing::{self, Terms},
+    },
 };
+
+/// By how much those who wait for the same window come apart, at most. Each second of it is lost to a window that is barely long enough.
+const SPREAD: Duration = Duration::from_secs(2);
 
 /// Who waits for the time of a change.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<BTreeSet<ResourceName>>);
+pub(super) struct Waiting(Mutex<BTreeMap<Uid, ResourceName>>);
 
 impl Waiting {
     /// A resource waits, or no longer does.
-    pub(super) fn note(&self, name: ResourceName, waits: bool) {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn note(&self, uid: &Uid, name: &ResourceName, waits: bool) {
+        let mut names = self.lock();
         if waits {
-            names.insert(name);
-        } else if !names.is_empty() {
-            names.remove(&name);
+            names.insert(Uid::clone(uid), name.clone());
+        } else {
+            names.remove(uid);
         }
+    }
+
+    /// A resource is gone.
+    pub(super) fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
     }
 
     /// All of them. Who still waits says so again.
     fn take(&self) -> Woken {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *names).into_iter().collect()
+        std::mem::take(&mut *self.lock()).into_values().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Uid, ResourceName>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,11 +84,120 @@ impl Context {
         (!may).then_some("its maintenance window is closing, or a freeze is near")
     }
 
-    /// Wakes those who wait when another calendar is in force. Never ends by itself.
-    pub(super) async fn keep_calendar(&self) {
-        loop {
-            self.calendar.another().await;
-            self.wake(self.waiting.take());
+    /// Whether other hours hold for a resource that waits than those that it was judged by: then nobody has woken it for them.
+    pub(super) fn are_other_hours(
+        &self,
+        object: &TaurusProxyPort,
+        desired: &Desired,
+        judged: Option<&Terms>,
+    ) -> bool {
+        let terms = self.terms(object, desired);
+        terms.as_deref().map(|terms| &terms.hours) != judged.map(|terms| &terms.hours)
+    }
+
+    /// For how long a step waits that is due after `delay`. A window that opens meanwhile is not waited beyond: each second of it may
+    /// count.
+    pub(super) fn wait(&self, step: &Step, delay: Duration) -> Duration {
+        let opens = match step {
+            Step::Hold(cause, _) => cause.opens(),
+            _ => None,
+        };
+        let now = self.clock.now().wall;
+        let until = |opens: Timestamp| Duration::try_from(opens.duration_since(now));
+        let until = opens.map(|opens| until(opens).unwrap_or_default());
+        let wait = self.chance.jittered(delay);
+        match until.filter(|until| *until <= wait) {
+            Some(until) => until.saturating_add(self.chance.part_of(SPREAD)),
+            None => wait,
         }
+    }
+
+    /// Wakes those who wait when another calendar is in force, and tells people of it and of faults of the file. Never ends by itself.
+    pub(super) async fn keep_calendar(&self) {
+        let mut news = self.calendar.news();
+        let mut known = self.calendar.current();
+        let mut told: Option<Arc<str>> = None;
+        loop {
+            let (current, fault) = (self.calendar.current(), self.calendar.fault());
+            let is_other = !Arc::ptr_eq(&known, &current);
+            if is_other {
+                self.wake(self.waiting.take());
+            }
+            if let Some(fault) = fault.as_ref().filter(|fault| told.as_ref() != Some(fault)) {
+                let (reason, text) = broken(fault, current.missing.is_some());
+                self.tell_of_calendar(Class::Stalled, reason, &text);
+            } else if fault.is_none() && (told.is_some() || is_other) {
+                let (reason, text) = read_whole(&current);
+                self.tell_of_calendar(Class::Ready, reason, &text);
+            }
+            (known, told) = (current, fault);
+            if news.changed().await.is_err() {
+                // Nobody reads it any more.
+                return pending().await;
+            }
+        }
+    }
+
+    /// The calendar is no resource: the pod of this process stands for it.
+    fn tell_of_calendar(&self, class: Class, reason: &str, text: &str) {
+        let host = gethostname::gethostname();
+        let about = ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Pod".to_owned()),
+            name: Some(host.to_string_lossy().to_lowercase()),
+            namespace: Some(self.own_namespace.clone()),
+            ..ObjectReference::default()
+        };
+        events::publish(self, about, class, reason, text);
+    }
+}
+
+fn broken(fault: &str, is_missing: bool) -> (&'static str, String) {
+    let follows = if is_missing {
+        "no change of any resource starts until it can be read"
+    } else {
+        "the last good one stays in force"
+    };
+    let text = format!("the calendar can't be read, and {follows}: {fault}");
+    ("CalendarBroken", text)
+}
+
+fn read_whole(calendar: &Calendar) -> (&'static str, String) {
+    let (windows, freezes) = (calendar.windows.len(), calendar.freezes.len());
+    let text =
+        format!("the calendar was read and is in force: windows {windows}, freezes {freezes}");
+    ("CalendarRead", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_who_is_gone_is_woken_and_a_successor_of_the_same_name_still_is() {
+        let waiting = Waiting::default();
+        let name = ResourceName::new("shop", "orders");
+        let [old, new]: [Uid; 2] = ["old".into(), "new".into()];
+        waiting.note(&old, &name, true);
+        waiting.note(&new, &name, true);
+        waiting.forget(&old);
+        assert_eq!(
+            waiting.take().into_iter().collect::<Vec<_>>(),
+            [name.clone()]
+        );
+        assert!(waiting.take().is_empty(), "told once");
+        waiting.note(&new, &name, true);
+        waiting.note(&new, &name, false);
+        assert!(waiting.take().is_empty());
+    }
+
+    #[test]
+    fn a_fault_of_the_calendar_says_what_follows_from_it() {
+        let (reason, text) = broken("calendar.yaml: it is empty", false);
+        assert_eq!(reason, "CalendarBroken");
+        assert!(text.contains("last good one") && text.ends_with("it is empty"));
+        assert!(broken("gone", true).1.contains("no change of any resource"));
+        let (reason, text) = read_whole(&Calendar::default());
+        assert!(reason == "CalendarRead" && text.ends_with("windows 0, freezes 0"));
     }
 }

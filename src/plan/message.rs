@@ -135,7 +135,7 @@ fn after_the_same_time(stored: &str, time: Timestamp) -> Option<&str> {
 }
 
 /// A time in RFC 3339, UTC, to the second.
-fn shown(time: Timestamp) -> String {
+pub(super) fn shown(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

@@ -326,6 +326,14 @@ impl Cause {
         }
     }
 
+    /// When the window opens that is waited for, or the freeze ends.
+    pub fn opens(&self) -> Option<Timestamp> {
+        match self {
+            Self::WaitingForWindow { next, .. } | Self::Frozen { next, .. } => *next,
+            _ => None,
+        }
+    }
+
     /// Whether no call was made, since those that are under way get no answer.
     fn is_unasked(&self) -> bool {
         matches!(self, Self::Passing(error, _) if error.meaning == Meaning::Unasked)

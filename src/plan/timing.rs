@@ -21,6 +21,8 @@ use crate::{
     },
 };
 
+mod warnings;
+
 /// For how long a change is expected to be at work where none was seen yet.
 pub const WITHOUT_EXPERIENCE: Duration = Duration::from_mins(10);
 
@@ -117,7 +119,7 @@ pub fn gate(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
         return None;
     } else if let Some(why) = &hours.missing {
         Cause::WithoutCalendar(why.to_string())
-    } else if let Some(freeze) = hours.freeze_at(now) {
+    } else if let Some(freeze) = hours.freeze_in_the_way(now, terms.takes) {
         Cause::Frozen {
             reason: freeze.reason.clone(),
             next: ahead,
@@ -162,6 +164,7 @@ fn current(facts: &Facts<'_>, terms: &Terms, from: u16) -> PlanRecord {
         made_at: Time(made_at),
         not_before: None,
         waits_for: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 
@@ -225,7 +228,9 @@ pub fn after(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
     if let Step::Hold(cause, _) = step {
         waits_for.extend(other_wait(cause));
     }
+    let warnings = warnings::of(facts, terms, &plan.id, next);
     Some(PlanRecord {
+        warnings,
         not_before: next.filter(|next| *next > now).map(Time),
         waits_for,
         ..plan

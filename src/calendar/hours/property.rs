@@ -134,8 +134,8 @@ impl Chosen {
     fn window(&self, zone: &str) -> Window {
         let days: Vec<&str> = self.days.iter().map(|day| NAMES[*day]).collect();
         Window::new(&WindowParts {
-            days: &days,
-            weeks_of_month: &self.weeks,
+            days: Some(&days),
+            weeks_of_month: (!self.weeks.is_empty()).then_some(&self.weeks),
             start: &format!("{:02}:{:02}", self.start / 60, self.start % 60),
             duration: &format!("{}m", self.minutes),
             time_zone: Some(zone),

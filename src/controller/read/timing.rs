@@ -64,12 +64,17 @@ fn windows(stated: &[MaintenanceWindow]) -> Result<Vec<Window>, WindowError> {
         .iter()
         .map(|window| window.days.iter().map(|day| (*day).into()).collect())
         .collect();
+    // The definition takes no list without any: it is one that is absent.
     let parts = stated.iter().zip(&days).map(|(window, days)| WindowParts {
-        days,
-        weeks_of_month: &window.weeks_of_month,
+        days: some(days),
+        weeks_of_month: some(&window.weeks_of_month),
         start: &window.start,
         duration: &window.duration,
         time_zone: window.time_zone.as_deref(),
     });
     Window::all(FIELD, parts)
+}
+
+fn some<T>(list: &[T]) -> Option<&[T]> {
+    (!list.is_empty()).then_some(list)
 }

@@ -27,10 +27,10 @@ pub fn for_window(desired: &Desired, takes: Duration, next: Option<Timestamp>) -
     })
 }
 
-/// A freeze is in force.
+/// A freeze is in force, or near.
 pub fn frozen(desired: &Desired, reason: &str) -> Message {
     Message::plain(format!(
-        "port {} is not set during a freeze of the operator's calendar ({reason})",
+        "port {} is not set during a freeze of the operator's calendar ({reason}), nor so late that the change could reach into it",
         desired.port
     ))
 }

@@ -33,12 +33,22 @@ pub(super) struct Cluster {
     pub(super) calendar: Calendar,
     /// How long changes of the instance took, in seconds.
     pub(super) takes: Option<u64>,
-    /// When each request left, and for which plan.
-    pub(super) starts: Vec<(u64, Option<String>)>,
+    /// Each request that left.
+    pub(super) starts: Vec<Start>,
     /// The plan of the last of them.
     pub(super) used_plan: Option<PlanRecord>,
     /// A fault of the gate that is built in on purpose.
     pub(super) flaw: Option<Flaw>,
+}
+
+/// A request that has left, or was about to.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) at: u64,
+    /// The plan that it left for.
+    pub(super) plan: Option<String>,
+    /// The cloud has refused it, or nothing left after all.
+    pub(super) changed_nothing: bool,
 }
 
 /// What is broken on purpose, to show that the checks see it.

@@ -10,7 +10,7 @@ use taurus_port_operator::{
     calendar::store::{News, Store},
     crd::{APPLY_NOW, APPROVE, PlanRecord, TaurusProxyPort, WaitsFor},
 };
-use taurus_sim::{Answer, Effect, Fault, Mode, Operation, sample};
+use taurus_sim::{Answer, Effect, Fault, JobPlan, Mode, Operation, sample};
 
 use crate::world::{
     World, flux::Flux, in_all_modes, operator::Setup, options, reason, tools::printed,
@@ -80,10 +80,12 @@ async fn approved(mode: Mode) {
     resource.spec.approval = Some(taurus_port_operator::crd::Approval::Manual);
     world.create(&resource).await;
     let first = plan(&until_waiting(&world, "WaitingForApproval").await);
-    // A request that the cloud refuses uses the approval.
+    // A refusal that has changed nothing leaves the approval as it is; a job that fails uses it.
     let busy = Answer::error(409, "DBS.200932", "busy");
     let refusal = Fault::on(Operation::Change, Effect::respond(busy));
     world.sim.inject(refusal.proxy(sample::PROXY).once());
+    let failing = JobPlan::failing("the proxy did not come up");
+    world.sim.next_job_of(sample::PROXY, failing);
     annotate(&world, APPROVE, &first.id).await;
     let next = world
         .until("another plan", |object| {
@@ -94,17 +96,18 @@ async fn approved(mode: Mode) {
             plan.is_some_and(|plan| plan.id != first.id)
         })
         .await;
+    assert_eq!(world.accepted(), [3307]);
     world.kill_operator();
     world.start_operator().await;
     until_waiting(&world, "WaitingForApproval").await;
-    assert!(world.accepted().is_empty());
+    assert_eq!(world.accepted(), [3307]);
     // By the spec, as a commit does it: the plan stands, though the generation moves.
     let second = plan(&next).id;
     world.patch(json!({"spec": {"approvedPlan": second}})).await;
     world.until_ready(3307).await;
     world.want_now(3308).await;
     until_waiting(&world, "WaitingForApproval").await;
-    assert_eq!(world.accepted(), [3307]);
+    assert_eq!(world.accepted(), [3307, 3307]);
     world.patch(json!({"spec": {"approval": null}})).await;
     world.until_ready(3308).await;
     world.finish().await;
@@ -118,7 +121,7 @@ async fn a_freeze_holds_until_the_calendar_is_edited_and_a_broken_one_lifts_noth
     let (from, until) = (now - 1.hours(), now + 10.hours());
     let freeze = format!("freezes: [{{from: {from}, until: {until}, reason: year-end}}]");
     fs::write(&path, freeze).unwrap();
-    let calendar = Arc::new(Store::open(path.to_str()));
+    let calendar = Arc::new(Store::open(path.to_str()).await);
     let setup = Setup {
         calendar: Arc::clone(&calendar),
         ..Setup::default()
