@@ -22,8 +22,10 @@ pub struct Hours {
     pub windows: Vec<Window>,
     /// In none of these, which are in the order in which they begin.
     pub freezes: Vec<Freeze>,
-    /// Not at all, for this reason: it is not known.
+    /// Not at all, for this reason: there is no calendar though there should be one.
     pub missing: Option<Arc<str>>,
+    /// Not inside any window, for this reason: it is not known when the only one is.
+    pub unknown: Option<Arc<str>>,
 }
 
 impl Hours {
@@ -34,6 +36,7 @@ impl Hours {
             windows: Vec::new(),
             freezes: self.freezes.clone(),
             missing: self.missing.clone(),
+            unknown: None,
         }
     }
 
@@ -63,7 +66,7 @@ impl Hours {
             .windows
             .iter()
             .filter_map(|window| window.open_at_or_after(at));
-        self.windows.is_empty() || spans.any(|span| span.start <= at)
+        self.unknown.is_none() && self.windows.is_empty() || spans.any(|span| span.start <= at)
     }
 
     /// The first instant, from this one on, at which a change that takes so long may start. Nothing, if there is none within a year.
@@ -71,7 +74,7 @@ impl Hours {
     /// Each opening is looked at once, also where none is long enough.
     pub fn next(&self, at: Timestamp, takes: Duration) -> Option<Timestamp> {
         let last = at.checked_add(HOURS_AHEAD.hours()).ok()?;
-        if self.missing.is_some() {
+        if self.missing.is_some() || self.unknown.is_some() {
             return None;
         }
         let mut openings = Openings::new(&self.windows, at);
@@ -274,7 +277,7 @@ mod tests {
                 freeze("2026-12-20T03:00:00Z", "2026-12-24T03:30:00Z"),
                 freeze("2026-12-24T03:30:00Z", "2027-01-04T04:55:00Z"),
             ],
-            missing: None,
+            ..Hours::default()
         };
         for (at, expected) in [
             ("2026-12-20T02:50:00Z", "2026-12-20T02:50:00Z"),
@@ -316,7 +319,17 @@ mod tests {
             missing: Some("gone".into()),
             ..Hours::default()
         };
-        assert_eq!(next(&hours, "2026-03-02T12:00:00Z", Duration::ZERO), None);
+        let noon = "2026-03-02T12:00:00Z";
+        assert_eq!(next(&hours, noon, Duration::ZERO), None);
+        assert_eq!(next(&hours.at_once(), noon, Duration::ZERO), None);
+        // Whoever wants it now wants it without a window.
+        let hours = Hours {
+            unknown: Some("not told".into()),
+            ..Hours::default()
+        };
+        assert_eq!(next(&hours, noon, Duration::ZERO), None);
+        assert!(!hours.is_open_at(noon.parse().unwrap()));
+        expect(&hours.at_once(), noon, Duration::ZERO, noon);
     }
 
     #[test]

@@ -167,6 +167,11 @@ impl Store {
         };
         let reading = self.reads.read(patience, move || read(&path)).await;
         let found = reading.unwrap_or_else(late);
+        self.take_in(found)
+    }
+
+    /// What a read of the file has given is in force from now on, if it is a calendar.
+    pub fn take_in(&self, found: Result<Calendar, FileFault>) -> News {
         let news = self.take(found);
         if news != News::None {
             self.news.send_modify(|version| *version += 1);

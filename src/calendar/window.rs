@@ -138,6 +138,22 @@ impl Window {
         })
     }
 
+    /// A window of each day as the cloud writes that of an instance: from one time of day to another in UTC, as `18:00-22:00`.
+    pub fn of_instance(text: &str) -> Option<Self> {
+        let (from, to) = text.trim().split_once('-')?;
+        let (start, end) = (time_of_day(from.trim())?, time_of_day(to.trim())?);
+        let minutes = |time: Time| i64::from(time.hour()) * 60 + i64::from(time.minute());
+        let length = (minutes(end) - minutes(start)).rem_euclid(24 * 60);
+        let length = u64::try_from(length).ok().filter(|length| *length > 0)?;
+        Some(Self {
+            days: u8::MAX,
+            weeks: u8::MAX,
+            start,
+            duration: Duration::from_mins(length),
+            zone: TimeZone::UTC,
+        })
+    }
+
     /// Reads a list of windows that stands in `field`.
     pub fn all<'a>(
         field: &'static str,
@@ -353,6 +369,47 @@ mod tests {
             opens(&friday, "2011-12-29T12:00:00Z"),
             "2011-12-30T10:00:00Z"
         );
+    }
+
+    #[test]
+    fn the_window_of_an_instance_is_one_of_each_day_in_utc() {
+        let span = |text: &str, at: &str| {
+            let window = Window::of_instance(text)?;
+            let span = window.open_at_or_after(at.parse().unwrap())?;
+            Some((span.start.to_string(), span.end.to_string()))
+        };
+        let noon = "2026-03-02T12:00:00Z";
+        for (text, start, end) in [
+            (
+                "18:00-22:00",
+                "2026-03-02T18:00:00Z",
+                "2026-03-02T22:00:00Z",
+            ),
+            (
+                "22:00-02:00",
+                "2026-03-02T22:00:00Z",
+                "2026-03-03T02:00:00Z",
+            ),
+            (
+                " 11:30 - 12:30 ",
+                "2026-03-02T11:30:00Z",
+                "2026-03-02T12:30:00Z",
+            ),
+        ] {
+            let wanted = (start.to_owned(), end.to_owned());
+            assert_eq!(span(text, noon), Some(wanted), "{text}");
+        }
+        for text in [
+            "",
+            "18:00",
+            "18-22",
+            "24:00-02:00",
+            "18:00-18:00",
+            "a-b",
+            "18:00-22:00Z",
+        ] {
+            assert_eq!(span(text, noon), None, "{text}");
+        }
     }
 
     #[test]

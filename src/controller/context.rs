@@ -21,7 +21,7 @@ use crate::{
         read::Desired,
         roster::Roster,
         secrets::GoodFor,
-        timing::Waiting,
+        timing::{InstanceWindow, Waiting},
         work::Work,
     },
     crd::{PlanRecord, TaurusProxyPort},
@@ -254,6 +254,7 @@ impl Context {
         desired: &Desired,
         from: u16,
         plan: Option<&PlanRecord>,
+        instance: Option<&InstanceWindow>,
     ) -> Option<&'static str> {
         if *self.draining.borrow() {
             return Some("the operator is stopping");
@@ -277,7 +278,7 @@ impl Context {
         } else if self.standing(object, Some(from)) != Standing::Owner {
             Some("another resource names the same proxy by now")
         } else {
-            self.untimely(&known, desired, plan, self.clock.now().wall)
+            self.untimely(&known, desired, plan, instance)
         }
     }
 

@@ -10,7 +10,8 @@ use std::{
 use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
 
 use crate::{
-    calendar::Calendar,
+    calendar::{Calendar, Window},
+    cloud::CloudError,
     controller::{
         context::Context,
         events,
@@ -21,12 +22,65 @@ use crate::{
     model::{Class, ResourceName, Uid},
     plan::{
         step::Step,
-        timing::{self, Terms},
+        timing::{self, OfInstance, Terms},
     },
 };
 
 /// By how much those who wait for the same window come apart, at most. Each second of it is lost to a window that is barely long enough.
 const SPREAD: Duration = Duration::from_secs(2);
+
+/// The window of an instance is believed for so long where it can't be read any more.
+const BELIEVED_FOR: Duration = Duration::from_hours(1);
+
+/// What was read of the window that the cloud has for an instance.
+#[derive(Debug, Clone)]
+pub struct InstanceWindow {
+    /// The last one that was read, and at which uptime.
+    read: Option<(Window, Duration)>,
+    /// Why the last try came to nothing.
+    fault: Arc<str>,
+    /// Uptime of the last try.
+    pub(super) tried: Duration,
+}
+
+impl InstanceWindow {
+    /// After a try at an uptime: its window as the cloud writes it, if it has told one. What was known `before` stands for a while.
+    pub(super) fn after(
+        before: Option<&Self>,
+        told: Result<Option<String>, CloudError>,
+        uptime: Duration,
+    ) -> Self {
+        let found = match told {
+            Ok(Some(text)) => {
+                Window::of_instance(&text).ok_or_else(|| format!("the cloud tells {text:?}"))
+            }
+            Ok(None) => Err("the cloud tells none".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        match found {
+            Ok(window) => Self {
+                read: Some((window, uptime)),
+                fault: Arc::default(),
+                tried: uptime,
+            },
+            Err(fault) => Self {
+                read: before.and_then(|before| before.read.clone()),
+                fault: fault.into(),
+                tried: uptime,
+            },
+        }
+    }
+
+    /// The window, as far as it is still believed.
+    fn known(&self, uptime: Duration) -> OfInstance {
+        let read = self.read.as_ref();
+        let believed = read.filter(|(_, read)| uptime.saturating_sub(*read) < BELIEVED_FOR);
+        believed.map_or_else(
+            || Err(Arc::clone(&self.fault)),
+            |(window, _)| Ok(window.clone()),
+        )
+    }
+}
 
 /// Who waits for the time of a change.
 #[derive(Debug, Default)]
@@ -59,11 +113,18 @@ impl Waiting {
 }
 
 impl Context {
-    /// What holds for the time of a resource's changes.
-    pub(super) fn terms(&self, object: &TaurusProxyPort, desired: &Desired) -> Option<Box<Terms>> {
+    /// What holds for the time of a resource's changes, with what is known of the window of its instance.
+    pub(super) fn terms(
+        &self,
+        object: &TaurusProxyPort,
+        desired: &Desired,
+        instance: Option<&InstanceWindow>,
+    ) -> Option<Box<Terms>> {
         let calendar = self.calendar.current();
         let takes = || self.lengths.longest(&desired.subject.instance);
-        timing::terms(object, desired, &calendar, takes)
+        let uptime = self.clock.now().uptime;
+        let instance = instance.map(|window| window.known(uptime));
+        timing::terms(object, desired, &calendar, instance.as_ref(), takes)
     }
 
     /// Why a change must not be sent after all, which was decided on with `plan`: `known` is the resource as the watch has it.
@@ -72,14 +133,15 @@ impl Context {
         known: &TaurusProxyPort,
         desired: &Desired,
         plan: Option<&PlanRecord>,
-        now: Timestamp,
+        instance: Option<&InstanceWindow>,
     ) -> Option<&'static str> {
-        let terms = self.terms(known, desired)?;
+        let terms = self.terms(known, desired, instance)?;
         let wishes = read::read(known).ok();
         if wishes.is_none_or(|wishes| wishes.timing != desired.timing) {
             return Some("what is said about the time of the change has changed");
         }
         let plan = plan.map(|plan| plan.id.as_str());
+        let now = self.clock.now().wall;
         let may = timing::may_still_start(&terms, desired.timing.as_deref(), plan, now);
         (!may).then_some("its maintenance window is closing, or a freeze is near")
     }
@@ -90,8 +152,9 @@ impl Context {
         object: &TaurusProxyPort,
         desired: &Desired,
         judged: Option<&Terms>,
+        instance: Option<&InstanceWindow>,
     ) -> bool {
-        let terms = self.terms(object, desired);
+        let terms = self.terms(object, desired, instance);
         terms.as_deref().map(|terms| &terms.hours) != judged.map(|terms| &terms.hours)
     }
 
@@ -172,6 +235,7 @@ fn read_whole(calendar: &Calendar) -> (&'static str, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud::Meaning;
 
     #[test]
     fn nobody_who_is_gone_is_woken_and_a_successor_of_the_same_name_still_is() {
@@ -189,6 +253,33 @@ mod tests {
         waiting.note(&new, &name, true);
         waiting.note(&new, &name, false);
         assert!(waiting.take().is_empty());
+    }
+
+    #[test]
+    fn the_window_of_an_instance_is_believed_for_an_hour_after_it_was_read_last() {
+        let hour = |hours: u64| Duration::from_hours(hours);
+        let told = |text: &str| Ok(Some(text.to_owned()));
+        let known = |window: &InstanceWindow, at| window.known(at).map_err(|why| why.to_string());
+        let first = InstanceWindow::after(None, told("18:00-22:00"), hour(1));
+        let window = Window::of_instance("18:00-22:00").unwrap();
+        assert_eq!(known(&first, hour(1)), Ok(window.clone()));
+        let moved = InstanceWindow::after(Some(&first), told("10:00-12:00"), hour(1));
+        assert_ne!(known(&moved, hour(1)), Ok(window.clone()));
+        let soon = hour(1) + Duration::from_mins(59);
+        for told in [
+            Ok(None),
+            told("whenever"),
+            Err(CloudError::local(Meaning::Denied, "no")),
+        ] {
+            let failed = InstanceWindow::after(Some(&first), told, soon);
+            assert_eq!(known(&failed, soon), Ok(window.clone()));
+            assert!(known(&failed, hour(2)).is_err());
+        }
+        let never = InstanceWindow::after(None, told("whenever"), hour(1));
+        assert_eq!(
+            known(&never, hour(1)),
+            Err("the cloud tells \"whenever\"".to_owned())
+        );
     }
 
     #[test]

@@ -164,6 +164,8 @@ pub enum Cause {
         /// When it may start, if that is known.
         next: Option<Timestamp>,
     },
+    /// The window of the instance is the only one, and the cloud has not told it; why.
+    WindowUnknown(String),
     /// A freeze of the operator's calendar is in force.
     Frozen {
         /// Why.
@@ -309,6 +311,7 @@ impl Cause {
             | Self::WaitingForLimit(_)
             | Self::Damped { .. }
             | Self::WithoutCalendar(_)
+            | Self::WindowUnknown(_)
             | Self::Suspended
             | Self::Deleting
             | Self::WaitingForCredentials(..)
@@ -362,7 +365,7 @@ impl Cause {
             Self::WaitingForLimit(Limit::Halted { .. }) => Reason::RolloutHalted,
             Self::WaitingForLimit(Limit::Concurrent { .. } | Limit::Hourly { .. })
             | Self::WaitingForCalls(_) => Reason::WaitingForBudget,
-            Self::WaitingForWindow { .. } => Reason::WaitingForWindow,
+            Self::WaitingForWindow { .. } | Self::WindowUnknown(_) => Reason::WaitingForWindow,
             Self::Frozen { .. } | Self::WithoutCalendar(_) => Reason::ChangeFreeze,
             Self::WaitingForApproval { .. } => Reason::WaitingForApproval,
             Self::Suspended | Self::Deleting => Reason::Suspended,

@@ -212,7 +212,7 @@ fn in_ten_years_and_twenty_zones_nothing_starts_outside_and_each_window_opens_to
                         namespaces: Vec::new(),
                     })
                     .to_vec(),
-                missing: None,
+                ..Hours::default()
             };
             let within = pieces
                 .iter()

@@ -65,7 +65,12 @@ impl Pass<'_> {
         let object = self.object.clone();
         let pace = &self.context.pace;
         let plan = finding.decision.record.plan.as_ref();
-        let objection = || self.context.objection(&object, desired, order.from, plan);
+        let instance = self.memory.instance_window.clone();
+        let instance = instance.as_deref();
+        let objection = || {
+            let context = self.context;
+            context.objection(&object, desired, order.from, plan, instance)
+        };
         let status = |object: &TaurusProxyPort, change: &Change| {
             let record = Record {
                 change: Some(change.clone()),

@@ -50,7 +50,12 @@ impl Pass<'_> {
         self.memory.failures = 0;
         let terms = observed.terms.as_deref();
         // The calendar may have been edited since this one was judged, and before it was known to wait.
-        if waits && self.context.are_other_hours(self.object, desired, terms) {
+        let instance = self.memory.instance_window.as_deref();
+        if waits
+            && self
+                .context
+                .are_other_hours(self.object, desired, terms, instance)
+        {
             return Ok(Some(self.context.pace.poll_first));
         }
         let delay = match &decision.step {

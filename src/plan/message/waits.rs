@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::{Message, shown};
 use crate::{
     controller::read::Desired,
-    crd::{APPROVE, Approval},
+    crd::{APPROVE, Approval, InstanceWindow},
     fleet::limits::Limit,
     plan::step::Order,
 };
@@ -25,6 +25,19 @@ pub fn for_window(desired: &Desired, takes: Duration, next: Option<Timestamp>) -
              long: make one longer"
         ),
     })
+}
+
+/// The cloud has not told when the window of the instance is.
+pub fn window_unknown(desired: &Desired, why: &str) -> Message {
+    Message::quoting(
+        format!(
+            "port {} is set inside the maintenance window of the instance, since spec.instanceWindow is {:?}, and that window is not known; it \
+             is read again; the credential needs the permission to read instances (gaussdbformysql:instance:get, or gaussdb:instance:list)",
+            desired.port,
+            InstanceWindow::Follow
+        ),
+        why,
+    )
 }
 
 /// A freeze is in force, or near.

@@ -449,6 +449,62 @@ fn what_keeps_a_plan_from_starting_is_told_with_it() {
 }
 
 #[test]
+fn the_window_of_an_instance_is_one_more_and_nothing_starts_while_it_is_the_only_one_and_not_known()
+{
+    let follow = |world: &mut World| world.edit(|spec| spec["instanceWindow"] = "Follow".into());
+    let window = |text| calendar::Window::of_instance(text).unwrap();
+    let mut world = World::settled(Mode::Hidden, 3306);
+    follow(&mut world);
+    // The windows of the calendar are for those who state none.
+    world.cluster.calendar = calendar("windows: [{start: '08:00', duration: 3h}]");
+    world.want(3307);
+    world.run(MINUTE);
+    assert_eq!(
+        (world.reason().as_str(), world.puts()),
+        ("WaitingForWindow", 0)
+    );
+    assert!(world.message("Ready").contains("that window is not known"));
+    assert_eq!(
+        (waits_for(&world), plan(&world).not_before),
+        (vec![WaitsFor::Window], None)
+    );
+    world.cluster.instance_window = Some(Err("denied".into()));
+    let writes = world.cluster.writes;
+    world.run(20 * MINUTE);
+    assert_eq!((world.cluster.writes, world.puts()), (writes, 0));
+    world.cluster.instance_window = Some(Ok(window("10:00-12:00")));
+    world.run(OPENS - 1 - world.now());
+    assert_eq!(world.puts(), 0);
+    assert!(
+        world
+            .message("Ready")
+            .ends_with("; not before 2027-01-15T10:00:00Z")
+    );
+    world.run(1 + SLACK);
+    assert_eq!(world.puts(), 1);
+
+    // Beside one that is known, an unknown one holds up nothing; and a person can do without.
+    for now in [false, true] {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        follow(&mut world);
+        if !now {
+            with_window(&mut world);
+        }
+        world.want(3307);
+        world.run(1);
+        if now {
+            let id = plan(&world).id;
+            world.annotate(APPLY_NOW, &id);
+            world.run(MINUTE);
+        } else {
+            assert_eq!(world.puts(), 0);
+            world.run(OPENS + SLACK - world.now());
+        }
+        assert_eq!(world.puts(), 1, "{now}");
+    }
+}
+
+#[test]
 fn a_window_that_is_hardly_longer_than_a_change_is_caught() {
     let mut world = World::settled(Mode::Hidden, 3306);
     world.edit(|spec| {

@@ -12,6 +12,7 @@ use crate::{
     calendar::Calendar,
     crd::{PlanRecord, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{claims::Standing, limits::Limit},
+    plan::timing::OfInstance,
 };
 
 /// The object as the API server has it.
@@ -31,6 +32,8 @@ pub(super) struct Cluster {
     pub(super) limit: Option<(u64, Limit)>,
     /// The calendar of the operator.
     pub(super) calendar: Calendar,
+    /// The window of the instance, as it was read last.
+    pub(super) instance_window: Option<OfInstance>,
     /// How long changes of the instance took, in seconds.
     pub(super) takes: Option<u64>,
     /// Each request that left.
@@ -143,6 +146,7 @@ impl World {
                 standing: Standing::Owner,
                 limit: None,
                 calendar: Calendar::default(),
+                instance_window: None,
                 takes: None,
                 starts: Vec::new(),
                 used_plan: None,

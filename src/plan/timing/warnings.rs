@@ -93,6 +93,7 @@ fn short(terms: &Terms, now: Timestamp) -> Option<String> {
     let Hours {
         windows, missing, ..
     } = &terms.hours;
+    // One that is not known is told by the resource itself.
     if windows.is_empty() || missing.is_some() {
         return None;
     }

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 use taurus_port_operator::{
     calendar::store::{News, Store},
-    crd::{APPLY_NOW, APPROVE, PlanRecord, TaurusProxyPort, WaitsFor},
+    crd::{APPLY_NOW, APPROVE, InstanceWindow, PlanRecord, TaurusProxyPort, WaitsFor},
 };
 use taurus_sim::{Answer, Effect, Fault, JobPlan, Mode, Operation, sample};
 
@@ -110,6 +110,41 @@ async fn approved(mode: Mode) {
     assert_eq!(world.accepted(), [3307, 3307]);
     world.patch(json!({"spec": {"approval": null}})).await;
     world.until_ready(3308).await;
+    world.finish().await;
+}
+
+/// Hours of the day in UTC that begin so many hours from now and last four.
+fn instance_window(after: i64) -> String {
+    let begins = Timestamp::now() + after.hours();
+    let ends = begins + 4.hours();
+    format!("{}-{}", begins.strftime("%H:%M"), ends.strftime("%H:%M"))
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_waits_for_the_window_of_its_instance_and_follows_it_when_that_moves() {
+    let world = World::start(options(Mode::M2)).await;
+    let simulator = &world.sim;
+    simulator
+        .set_instance_window(sample::INSTANCE, &instance_window(12))
+        .unwrap();
+    let mut resource = world.resource(3307);
+    resource.spec.instance_window = Some(InstanceWindow::Follow);
+    world.create(&resource).await;
+    let waiting = until_waiting(&world, "WaitingForWindow").await;
+    let not_before = plan(&waiting).not_before.unwrap().0;
+    let ahead = not_before.duration_since(Timestamp::now());
+    assert!((11..13).contains(&ahead.as_hours()), "{ahead}");
+    // What nobody understands moves nothing, and is no reason to start.
+    simulator
+        .set_instance_window(sample::INSTANCE, "whenever")
+        .unwrap();
+    world.until_more(Operation::Details, 2).await;
+    assert!(world.asked_for().is_empty());
+    simulator
+        .set_instance_window(sample::INSTANCE, &instance_window(-1))
+        .unwrap();
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
     world.finish().await;
 }
 

@@ -161,7 +161,13 @@ impl Turn<'_> {
         };
         observed.record_pruned = self.cluster.pruned;
         let takes = self.cluster.takes.map(Duration::from_secs);
-        observed.terms = timing::terms(&self.object, desired, &self.cluster.calendar, || takes);
+        observed.terms = timing::terms(
+            &self.object,
+            desired,
+            &self.cluster.calendar,
+            self.cluster.instance_window.as_ref(),
+            || takes,
+        );
         if self.cluster.flaw == Some(Flaw::IgnoresTime)
             && let Some(terms) = &mut observed.terms
         {
