@@ -74,7 +74,7 @@ fn with_a_gate() -> Properties {
             state.broken != Some(Rule::ApprovalUsedTwice)
         }),
         Property::sometimes(
-            "an approved plan waits for its hours",
+            "a plan that is approved waits for its hours",
             |_: &Protocol, state: &State| {
                 let plan = state
                     .object
@@ -86,14 +86,14 @@ fn with_a_gate() -> Properties {
             },
         ),
         Property::sometimes(
-            "hours end between the intent and the request",
+            "a request is held back by hours that end after its intent",
             |_: &Protocol, state: &State| {
                 let mut crew = state.crew.iter().flatten();
                 !state.open && crew.any(|one| matches!(one.at, At::Acknowledged { .. }))
             },
         ),
         Property::sometimes(
-            "an approval is of a plan that is gone",
+            "a plan waits beside an approval of another one",
             |_: &Protocol, state: &State| {
                 let plan = state
                     .object

@@ -2,9 +2,13 @@
 //!
 //! Windows lie half a day away from now, or are open all day: no story waits for one.
 
-use std::{fs, sync::Arc};
+use std::{fs, sync::Arc, time::Duration};
 
-use k8s_openapi::jiff::{Timestamp, ToSpan as _};
+use k8s_openapi::{
+    api::events::v1::Event,
+    jiff::{Timestamp, ToSpan as _},
+};
+use kube::{Api, api::ListParams};
 use serde_json::{Value, json};
 use taurus_port_operator::{
     calendar::store::{News, Store},
@@ -13,7 +17,7 @@ use taurus_port_operator::{
 use taurus_sim::{Answer, Effect, Fault, JobPlan, Mode, Operation, sample};
 
 use crate::world::{
-    World, flux::Flux, in_all_modes, operator::Setup, options, reason, tools::printed,
+    PATIENCE, World, flux::Flux, in_all_modes, operator::Setup, options, reason, tools::printed,
 };
 
 in_all_modes! {
@@ -46,6 +50,26 @@ async fn annotate(world: &World, name: &str, value: &str) {
         .await;
 }
 
+/// Waits for an event with this reason and text, about whatever it is.
+async fn until_told(world: &World, reason: &str, text: &str) {
+    let events: Api<Event> = Api::all(world.client.clone());
+    let told = |event: &Event| {
+        let note = event.note.as_deref().unwrap_or_default();
+        event.reason.as_deref() == Some(reason) && note.contains(text)
+    };
+    let telling = async {
+        loop {
+            let all = events.list(&ListParams::default()).await.unwrap();
+            if all.items.iter().any(told) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, telling).await;
+    assert!(in_time.is_ok(), "no {reason} tells of {text:?}");
+}
+
 async fn closed(mode: Mode) {
     let world = World::start(options(mode)).await;
     let mut resource = world.resource(3307);
@@ -63,6 +87,8 @@ async fn closed(mode: Mode) {
     annotate(&world, APPLY_NOW, &plan.id).await;
     world.until_ready(3307).await;
     assert_eq!(world.asked_for(), [3307]);
+    let told = format!("plan {} (port 3306 to 3307) was begun outside", plan.id);
+    until_told(&world, "AppliedNow", &told).await;
     // The annotation is of a plan that is gone.
     world.want_now(3308).await;
     until_waiting(&world, "WaitingForWindow").await;
@@ -103,8 +129,12 @@ async fn approved(mode: Mode) {
     assert_eq!(world.accepted(), [3307]);
     // By the spec, as a commit does it: the plan stands, though the generation moves.
     let second = plan(&next).id;
+    annotate(&world, APPLY_NOW, &second).await;
     world.patch(json!({"spec": {"approvedPlan": second}})).await;
     world.until_ready(3307).await;
+    let told =
+        format!("plan {second} (port 3306 to 3307) was begun with no need of the annotation");
+    until_told(&world, "AppliedNow", &told).await;
     world.want_now(3308).await;
     until_waiting(&world, "WaitingForApproval").await;
     assert_eq!(world.accepted(), [3307, 3307]);
@@ -167,6 +197,8 @@ async fn a_freeze_holds_until_the_calendar_is_edited_and_a_broken_one_lifts_noth
     annotate(&world, APPLY_NOW, &plan(&frozen).id).await;
     fs::write(&path, "freezes: [").unwrap();
     assert!(matches!(calendar.look_again().await, News::Fault(_)));
+    let file = path.display().to_string();
+    until_told(&world, "CalendarBroken", &file).await;
     world.until_more(Operation::List, 3).await;
     until_waiting(&world, "ChangeFreeze").await;
     assert!(world.asked_for().is_empty());
