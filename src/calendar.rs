@@ -52,6 +52,7 @@ impl Calendar {
                 .cloned()
                 .collect(),
             missing: self.missing.clone(),
+            unknown: None,
         }
     }
 }

@@ -45,6 +45,15 @@ impl Chance {
         delay.max(SHORTEST).mul_f64(factor)
     }
 
+    /// Some part of it: spreads what may come a little later, and no more than that.
+    pub fn part_of(&self, most: Duration) -> Duration {
+        let share = match &self.0 {
+            Some(seeded) => Self::locked(seeded).random_range(0.0..1.0),
+            None => rand::random_range(0.0..1.0),
+        };
+        most.mul_f64(share)
+    }
+
     /// Puts them into any order.
     pub fn shuffle<T>(&self, all: &mut [T]) {
         match &self.0 {
@@ -69,6 +78,7 @@ mod tests {
             let delay = chance.jittered(minute);
             assert!(delay >= minute && delay < minute.mul_f64(1.11), "{delay:?}");
             assert!(chance.jittered(Duration::ZERO) > Duration::ZERO);
+            assert!(chance.part_of(minute) < minute);
             assert_ne!(chance.bits(), chance.bits());
         }
         assert_eq!(Chance::seeded(7).bits(), Chance::seeded(7).bits());

@@ -84,6 +84,18 @@ pub trait Cloud: Send + Sync {
     /// The project's running tasks: the walk with status Running alone.
     fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>>;
 
+    /// The maintenance windows of instances (`GET …/instances/details`), each as the cloud writes it: hours of the day in UTC, as
+    /// `18:00-22:00`. Instances that are not there, or have none, are left out.
+    fn instance_windows<'a>(
+        &'a self,
+        _: &'a [InstanceId],
+    ) -> BoxFuture<'a, Result<Vec<(InstanceId, String)>, CloudError>> {
+        Box::pin(async {
+            let text = "this cloud tells no maintenance windows";
+            Err(CloudError::local(Meaning::Transient, text))
+        })
+    }
+
     /// Opens a connection of its own for one change: name look-up, TCP, TLS and, where tokens are used, a token.
     ///
     /// An error here means that no byte of the change was sent.

@@ -203,6 +203,7 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
             // In this order: whoever counts it meanwhile sees that it is gone, or is forgotten here.
             let memory = context.memories.gone(&uid);
             context.meter.forget(&uid);
+            context.waiting.forget(&uid);
             if memory.is_some() || inherited.is_some() {
                 let mut memory = memory.unwrap_or_default();
                 memory.permit = memory.permit.take().or_else(|| inherited.map(Box::new));
@@ -346,10 +347,11 @@ fn put_back(
     }
 }
 
-/// A resource can be deleted while it is reconciled: then it was counted once more after it had been forgotten.
+/// A resource can be deleted while it is reconciled: then it was counted once more after it had been forgotten, or said that it waits.
 fn uncount_if_gone(context: &Context, uid: &str) {
     if !context.memories.knows(uid) {
         context.meter.forget(uid);
+        context.waiting.forget(uid);
     }
 }
 

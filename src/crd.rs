@@ -23,7 +23,7 @@ pub use status::{
     ChangeRecord, Corrections, FailureCause, FailureRecord, LastChange, Outcome, Phase,
     PublishedConfigMap, PublishedService, TaurusProxyPortStatus,
 };
-pub use timing::{Approval, Day, MaintenanceWindow};
+pub use timing::{Approval, Day, InstanceWindow, MaintenanceWindow};
 
 /// The API group. Everything else that carries the group is made from this constant or checked against it.
 pub const GROUP: &str = "taurusdb.huaweicloud.com";

@@ -104,7 +104,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         admin_address,
         telemetry: told,
     } = config;
-    let calendar = Arc::new(Store::open(calendar.as_deref()));
+    let calendar = Arc::new(Store::new(calendar.as_deref()));
     let metrics = Arc::new(Metrics::default());
     let _telling = telemetry::start(told, metrics.dropped_log_lines())?;
     let clock = Clock::start();
@@ -216,8 +216,12 @@ impl Work {
     }
 
     async fn until(self, shutdown: Shutdown, elector: Option<Elector>) -> Result<(), RunError> {
+        // Each resource would say that there is no calendar, and take it back a moment later.
+        let calendar = Arc::clone(&self.settings.calendar);
+        let ready =
+            async { tokio::join!(self.cluster.wait(&self.readiness), calendar.first_read()).0 };
         select! {
-            result = self.cluster.wait(&self.readiness) => result?,
+            result = ready => result?,
             () = shutdown.clone().asked() => return Ok(()),
         }
         let Some(mut elector) = elector else {

@@ -25,6 +25,10 @@ struct Served {
 
 /// A server on a free port, asked over the network as the kubelet would.
 fn served() -> Served {
+    served_with(Arc::default())
+}
+
+fn served_with(calendar: Arc<Store>) -> Served {
     let clock = Clock::with_head_start(Duration::from_hours(2));
     let heartbeat = Arc::new(Heartbeat::default());
     let work = Arc::new(Work::default());
@@ -39,7 +43,7 @@ fn served() -> Served {
         )),
         readiness: Arc::clone(&readiness),
         metrics: Arc::default(),
-        calendar: Arc::default(),
+        calendar,
     };
     let bound = Bound::new(([127, 0, 0, 1], 0).into()).unwrap();
     let address = bound.address();
@@ -95,6 +99,26 @@ async fn readiness_names_what_is_missing() {
     assert_eq!(status, 503);
     assert!(text.ends_with("not ready: stopping\n"), "{text}");
     assert_eq!(served.get("/livez").await.0, 200, "who stops is alive");
+}
+
+#[tokio::test]
+async fn a_calendar_that_can_not_be_read_is_told_and_takes_nobody_out_of_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calendar.yaml");
+    std::fs::write(&path, "freezes: []").unwrap();
+    let calendar = Arc::new(Store::open(path.to_str()).await);
+    let served = served_with(Arc::clone(&calendar));
+    served.readiness.ready();
+    assert!(served.get("/readyz").await.1.ends_with("\nready\n"));
+    std::fs::write(&path, "freezes: [").unwrap();
+    calendar.look_again().await;
+    let (status, text) = served.get("/readyz").await;
+    assert_eq!(status, 200);
+    let told = "the last good one, if any, is in force: ";
+    assert!(
+        text.contains(told) && text.contains("calendar.yaml"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

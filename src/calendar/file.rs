@@ -45,10 +45,8 @@ struct Written {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct WrittenWindow {
-    #[serde(default)]
-    days: Vec<String>,
-    #[serde(default)]
-    weeks_of_month: Vec<i32>,
+    days: Option<Vec<String>>,
+    weeks_of_month: Option<Vec<i32>>,
     start: String,
     duration: String,
     time_zone: Option<String>,
@@ -69,8 +67,8 @@ pub fn parse(text: &str) -> Result<Calendar, CalendarFault> {
         serde_saphyr::from_str(text).map_err(|error| CalendarFault::Form(first_line(&error)))?;
     let written = written.ok_or(CalendarFault::Empty)?;
     let days = written.windows.iter().map(|window| {
-        let days = window.days.iter().map(String::as_str);
-        days.collect::<Vec<_>>()
+        let days = window.days.as_ref()?.iter().map(String::as_str);
+        Some(days.collect::<Vec<_>>())
     });
     let days: Vec<_> = days.collect();
     let parts = written
@@ -78,8 +76,8 @@ pub fn parse(text: &str) -> Result<Calendar, CalendarFault> {
         .iter()
         .zip(&days)
         .map(|(window, days)| WindowParts {
-            days,
-            weeks_of_month: &window.weeks_of_month,
+            days: days.as_deref(),
+            weeks_of_month: window.weeks_of_month.as_deref(),
             start: &window.start,
             duration: &window.duration,
             time_zone: window.time_zone.as_deref(),
@@ -194,6 +192,15 @@ freezes:
                 "day",
             ),
             ("windows: [{duration: 3h}]".to_owned(), "start"),
+            (
+                "windows: [{start: '02:00', duration: 3h}, {start: '02:00', duration: 3h, days: []}]"
+                    .to_owned(),
+                "windows[1].days is empty",
+            ),
+            (
+                "windows: [{start: '02:00', duration: 3h, weeksOfMonth: []}]".to_owned(),
+                "windows[0].weeksOfMonth is empty",
+            ),
             (
                 "windows: [{start: '02:00', duration: 3h, timeZone: Berlin}]".to_owned(),
                 "windows[0].timeZone: \"Berlin\"",

@@ -3,13 +3,13 @@
 //! Promises that a change starts in no freeze, and only inside a window where there are any; and only where what is left, up to the
 //! end of windows that follow each other without a gap or to the next freeze, is as long as a change takes.
 
-use std::{sync::Arc, time::Duration};
+use std::{iter::Peekable, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, ToSpan as _};
 
 use super::{
     freeze::Freeze,
-    window::{Span, Window},
+    window::{Span, Spans, Window},
 };
 
 /// How far ahead is looked for a time that will do.
@@ -22,8 +22,10 @@ pub struct Hours {
     pub windows: Vec<Window>,
     /// In none of these, which are in the order in which they begin.
     pub freezes: Vec<Freeze>,
-    /// Not at all, for this reason: it is not known.
+    /// Not at all, for this reason: there is no calendar though there should be one.
     pub missing: Option<Arc<str>>,
+    /// Not inside any window, for this reason: it is not known when the only one is.
+    pub unknown: Option<Arc<str>>,
 }
 
 impl Hours {
@@ -34,78 +36,138 @@ impl Hours {
             windows: Vec::new(),
             freezes: self.freezes.clone(),
             missing: self.missing.clone(),
+            unknown: None,
         }
     }
 
     /// The freeze that is in force.
     pub fn freeze_at(&self, at: Timestamp) -> Option<&Freeze> {
-        self.freezes.iter().find(|freeze| freeze.covers(at))
+        let mut begun = self.freezes.iter().take_while(|freeze| freeze.from <= at);
+        begun.find(|freeze| freeze.covers(at))
+    }
+
+    /// The freeze that is in force, or that begins so soon that a change would reach into it, which a window would let start.
+    pub fn freeze_in_the_way(&self, at: Timestamp, takes: Duration) -> Option<&Freeze> {
+        let without = Self {
+            freezes: Vec::new(),
+            ..self.clone()
+        };
+        let ends = at.checked_add(takes).ok()?;
+        self.freeze_at(at).or_else(|| {
+            let mut ahead = self.freezes.iter().filter(|freeze| freeze.from > at);
+            let near = ahead.next().filter(|freeze| freeze.from < ends)?;
+            (without.next(at, takes) == Some(at)).then_some(near)
+        })
     }
 
     /// Whether a window is open; so it is where there are none.
     pub fn is_open_at(&self, at: Timestamp) -> bool {
-        self.opening(at).is_some_and(|span| span.start <= at)
+        let mut spans = self
+            .windows
+            .iter()
+            .filter_map(|window| window.open_at_or_after(at));
+        self.unknown.is_none() && self.windows.is_empty() || spans.any(|span| span.start <= at)
     }
 
     /// The first instant, from this one on, at which a change that takes so long may start. Nothing, if there is none within a year.
+    ///
+    /// Each opening is looked at once, also where none is long enough.
     pub fn next(&self, at: Timestamp, takes: Duration) -> Option<Timestamp> {
         let last = at.checked_add(HOURS_AHEAD.hours()).ok()?;
-        if self.missing.is_some() {
+        if self.missing.is_some() || self.unknown.is_some() {
             return None;
         }
+        let mut openings = Openings::new(&self.windows, at);
+        let mut open = openings.next()?;
         let mut from = at;
-        while from <= last {
-            let opening = self.opening(from)?;
-            let start = opening.start.max(from);
+        loop {
+            let start = open.start.max(from);
+            if start > last {
+                return None;
+            }
+            if start >= open.end {
+                open = openings.next()?;
+                continue;
+            }
             if let Some(freeze) = self.freeze_at(start) {
                 from = freeze.until;
                 continue;
             }
             let wanted = start.checked_add(takes).ok()?;
-            let end = self.frozen_after(start).min(self.closing(opening, wanted));
+            openings.join(&mut open, wanted);
+            let end = self.frozen_after(start).min(open.end);
             if end >= wanted {
-                return Some(start).filter(|start| *start <= last);
+                return Some(start);
             }
             from = end;
         }
-        None
     }
 
-    /// What is open at an instant, or opens first after it.
-    fn opening(&self, at: Timestamp) -> Option<Span> {
-        if self.windows.is_empty() {
-            return Some(Span {
-                start: at,
-                end: Timestamp::MAX,
-            });
-        }
-        let spans = self
-            .windows
-            .iter()
-            .filter_map(|window| window.open_at_or_after(at));
-        // Of those that are open the one that lasts the longest.
-        spans.min_by_key(|span| (span.start.max(at), std::cmp::Reverse(span.end)))
-    }
-
-    /// When windows that follow each other close, unless they are open for long enough.
-    fn closing(&self, opening: Span, wanted: Timestamp) -> Timestamp {
-        let mut end = opening.end;
-        while end < wanted {
-            match self.opening(end) {
-                Some(next) if next.start <= end => end = next.end,
-                _ => break,
+    /// How long the longest opening is within a year, and less than `most` if no change of that length may ever start. Freezes, which pass,
+    /// don't count.
+    pub fn longest(&self, at: Timestamp, most: Duration) -> Duration {
+        let mut longest = Duration::ZERO;
+        let Some(last) = at.checked_add(HOURS_AHEAD.hours()).ok() else {
+            return most;
+        };
+        let mut openings = Openings::new(&self.windows, at);
+        while let Some(mut open) = openings.next().filter(|open| open.start <= last) {
+            let Ok(wanted) = open.start.checked_add(most) else {
+                return most;
+            };
+            openings.join(&mut open, wanted);
+            let lasts = Duration::try_from(open.end.duration_since(open.start));
+            longest = longest.max(lasts.unwrap_or_default());
+            if longest >= most {
+                break;
             }
         }
-        end
+        longest
     }
 
     /// When the next freeze begins.
     fn frozen_after(&self, at: Timestamp) -> Timestamp {
-        let begin = self.freezes.iter().map(|freeze| freeze.from);
-        begin
-            .filter(|from| *from > at)
-            .min()
-            .unwrap_or(Timestamp::MAX)
+        let begun = self.freezes.partition_point(|freeze| freeze.from <= at);
+        let next = self.freezes.get(begun);
+        next.map_or(Timestamp::MAX, |freeze| freeze.from)
+    }
+}
+
+/// The times at which any of some windows is open, in the order in which they begin.
+struct Openings<'a>(Vec<Peekable<Spans<'a>>>, Option<Span>);
+
+impl<'a> Openings<'a> {
+    fn new(windows: &'a [Window], at: Timestamp) -> Self {
+        let always = Span {
+            start: at,
+            end: Timestamp::MAX,
+        };
+        let spans = windows.iter().map(|window| window.spans(at).peekable());
+        Self(spans.collect(), windows.is_empty().then_some(always))
+    }
+
+    /// The next one of them, if it begins no later than that.
+    fn next_until(&mut self, latest: Timestamp) -> Option<Span> {
+        let of_each = self.0.iter_mut().enumerate();
+        let begins = of_each.filter_map(|(index, spans)| Some((spans.peek()?.start, index)));
+        let (start, index) = begins.min()?;
+        if start > latest {
+            return None;
+        }
+        self.0.get_mut(index)?.next()
+    }
+
+    fn next(&mut self) -> Option<Span> {
+        self.1.take().or_else(|| self.next_until(Timestamp::MAX))
+    }
+
+    /// Puts those that follow without a gap to the one that is `open`, unless that lasts long enough.
+    fn join(&mut self, open: &mut Span, wanted: Timestamp) {
+        while open.end < wanted
+            && let Some(next) = self.next_until(open.end)
+        {
+            open.end = open.end.max(next.end);
+        }
     }
 }
 
@@ -215,7 +277,7 @@ mod tests {
                 freeze("2026-12-20T03:00:00Z", "2026-12-24T03:30:00Z"),
                 freeze("2026-12-24T03:30:00Z", "2027-01-04T04:55:00Z"),
             ],
-            missing: None,
+            ..Hours::default()
         };
         for (at, expected) in [
             ("2026-12-20T02:50:00Z", "2026-12-20T02:50:00Z"),
@@ -223,6 +285,18 @@ mod tests {
             ("2026-12-24T03:30:00Z", "2027-01-05T02:00:00Z"),
         ] {
             expect(&hours, at, TEN_MINUTES, expected);
+        }
+        let in_the_way = |at: &str| {
+            let freeze = hours.freeze_in_the_way(at.parse().unwrap(), TEN_MINUTES);
+            freeze.map(|freeze| freeze.from.to_string())
+        };
+        for (at, from) in [
+            ("2026-12-20T01:55:00Z", None),
+            ("2026-12-20T02:50:00Z", None),
+            ("2026-12-20T02:50:01Z", Some("2026-12-20T03:00:00Z")),
+            ("2026-12-24T03:30:00Z", Some("2026-12-24T03:30:00Z")),
+        ] {
+            assert_eq!(in_the_way(at).as_deref(), from, "{at}");
         }
         let at_once = hours.at_once();
         expect(
@@ -245,6 +319,58 @@ mod tests {
             missing: Some("gone".into()),
             ..Hours::default()
         };
-        assert_eq!(next(&hours, "2026-03-02T12:00:00Z", Duration::ZERO), None);
+        let noon = "2026-03-02T12:00:00Z";
+        assert_eq!(next(&hours, noon, Duration::ZERO), None);
+        assert_eq!(next(&hours.at_once(), noon, Duration::ZERO), None);
+        // Whoever wants it now wants it without a window.
+        let hours = Hours {
+            unknown: Some("not told".into()),
+            ..Hours::default()
+        };
+        assert_eq!(next(&hours, noon, Duration::ZERO), None);
+        assert!(!hours.is_open_at(noon.parse().unwrap()));
+        expect(&hours.at_once(), noon, Duration::ZERO, noon);
+    }
+
+    #[test]
+    fn many_short_windows_have_no_time_for_a_long_change_and_each_is_looked_at_once() {
+        let starts = (0..16).map(|hour| format!("{hour:02}:30"));
+        let hours = Hours {
+            windows: starts.map(|start| window(&start, "30m")).collect(),
+            ..Hours::default()
+        };
+        let at: Timestamp = "2026-03-02T00:00:00Z".parse().unwrap();
+        let half_an_hour = Duration::from_mins(30);
+        let longer = half_an_hour + Duration::from_secs(1);
+        assert_eq!(hours.next(at, longer), None);
+        assert_eq!(hours.longest(at, longer), half_an_hour);
+        expect(
+            &hours,
+            "2026-03-02T00:30:01Z",
+            half_an_hour,
+            "2026-03-02T01:30:00Z",
+        );
+        let mut openings = Openings::new(&hours.windows, at);
+        let looked_at = std::iter::from_fn(|| openings.next()).count();
+        assert!((16 * 390..=16 * 410).contains(&looked_at), "{looked_at}");
+    }
+
+    #[test]
+    fn the_longest_opening_joins_what_follows_without_a_gap() {
+        let at: Timestamp = "2026-03-02T00:00:00Z".parse().unwrap();
+        let hours = Hours {
+            windows: vec![
+                window("02:00", "2h"),
+                window("04:00", "1h"),
+                window("12:00", "90m"),
+            ],
+            ..Hours::default()
+        };
+        assert_eq!(
+            hours.longest(at, Duration::from_hours(9)),
+            Duration::from_hours(3)
+        );
+        let always = Hours::default();
+        assert!(always.longest(at, Duration::from_hours(9)) >= Duration::from_hours(9));
     }
 }

@@ -1,7 +1,7 @@
 //! The operator's own calendar, read from its file again and again.
 //!
 //! Promises that a calendar stands until another one was read whole: a file that is broken, empty or gone lifts no freeze. As long as
-//! none was read at all, no change may start.
+//! none was read at all, no change may start. A file that hangs holds up nobody for longer than [`PATIENCE`].
 
 use std::{
     convert::Infallible,
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::{
     Calendar,
@@ -25,7 +25,10 @@ use crate::{clock, one_at_a_time::OneAtATime};
 pub const EVERY: Duration = Duration::from_secs(10);
 
 /// A read that takes longer counts as failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why there is no calendar before the first read.
+const NOT_READ: &str = "the file was not read yet";
 
 /// Why the file gives no calendar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +68,8 @@ pub struct Store {
     path: Option<PathBuf>,
     reads: OneAtATime,
     state: RwLock<State>,
-    others: Notify,
+    /// Moves on with each other calendar that comes in force, and with each fault that comes or goes.
+    news: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -75,33 +79,25 @@ struct State {
 }
 
 impl Store {
-    /// The calendar of a file, read once before this returns; none where there is no file.
-    pub fn open(path: Option<&str>) -> Self {
+    /// The calendar of a file, which is not read yet; none where there is no file.
+    pub fn new(path: Option<&str>) -> Self {
         let path = path.map(str::trim).filter(|path| !path.is_empty());
-        let path = path.map(PathBuf::from);
-        let state = path.as_deref().map(|path| match read(path) {
-            Ok(calendar) => State {
-                calendar: Arc::new(calendar),
-                fault: None,
-            },
-            Err(fault) => {
-                let fault: Arc<str> = fault.to_string().into();
-                let missing = Calendar {
-                    missing: Some(Arc::clone(&fault)),
-                    ..Calendar::default()
-                };
-                State {
-                    calendar: Arc::new(missing),
-                    fault: Some(fault),
-                }
-            }
+        let state = path.map_or_else(State::default, |_| State {
+            calendar: Arc::new(missing(NOT_READ.into())),
+            fault: Some(NOT_READ.into()),
         });
         Self {
-            path,
-            reads: OneAtATime::default(),
-            state: RwLock::new(state.unwrap_or_default()),
-            others: Notify::new(),
+            path: path.map(PathBuf::from),
+            state: RwLock::new(state),
+            ..Self::default()
         }
+    }
+
+    /// The calendar of a file, read once before this returns, if it can be read in time.
+    pub async fn open(path: Option<&str>) -> Self {
+        let store = Self::new(path);
+        store.look_again().await;
+        store
     }
 
     /// The calendar that is in force.
@@ -118,32 +114,47 @@ impl Store {
 
     /// Reads the file again and again. Never ends.
     pub async fn keep(&self) -> Infallible {
-        if let Some(fault) = self.fault() {
-            tracing::error!(error = %fault, "there is no calendar: no change starts until there is one");
-        }
         while self.path.is_some() {
+            self.look_and_tell().await;
             clock::pause(EVERY).await;
-            match self.look_again().await {
-                News::None => {}
-                News::Calendar => {
-                    tracing::info!("another calendar is in force");
-                    self.others.notify_waiters();
-                }
-                News::Fault(fault) => {
-                    tracing::error!(error = %fault, "the calendar can't be read; the last good one stays in force");
-                }
-            }
         }
         pending().await
     }
 
-    /// Waits until another calendar is in force.
-    pub async fn another(&self) {
-        self.others.notified().await;
+    async fn look_and_tell(&self) {
+        match self.look_again().await {
+            News::None => {}
+            News::Calendar => tracing::info!("a calendar is in force that was read just now"),
+            News::Fault(fault) if self.current().missing.is_some() => {
+                tracing::error!(error = %fault, "there is no calendar: no change starts until there is one");
+            }
+            News::Fault(fault) => {
+                tracing::error!(error = %fault, "the calendar can't be read; the last good one stays in force");
+            }
+        }
+    }
+
+    /// Tells of other calendars and of faults, from now on.
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// Waits until the file was read, or until that has failed or takes too long; not at all where there is no file.
+    pub async fn first_read(&self) {
+        let mut news = self.news();
+        while self.fault().is_some_and(|fault| fault.as_ref() == NOT_READ) {
+            if news.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Reads the file again.
     pub async fn look_again(&self) -> News {
+        self.look_within(PATIENCE).await
+    }
+
+    async fn look_within(&self, patience: Duration) -> News {
         let Some(path) = self.path.clone() else {
             return News::None;
         };
@@ -151,11 +162,24 @@ impl Store {
         let late = || {
             Err(FileFault::Unreadable {
                 path: shown,
-                why: format!("no answer within {} s", PATIENCE.as_secs()),
+                why: format!("no answer within {patience:?}"),
             })
         };
-        let reading = self.reads.read(PATIENCE, move || read(&path)).await;
+        let reading = self.reads.read(patience, move || read(&path)).await;
         let found = reading.unwrap_or_else(late);
+        self.take_in(found)
+    }
+
+    /// What a read of the file has given is in force from now on, if it is a calendar.
+    pub fn take_in(&self, found: Result<Calendar, FileFault>) -> News {
+        let news = self.take(found);
+        if news != News::None {
+            self.news.send_modify(|version| *version += 1);
+        }
+        news
+    }
+
+    fn take(&self, found: Result<Calendar, FileFault>) -> News {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match found {
             Ok(calendar) => {
@@ -171,10 +195,21 @@ impl Store {
                 if state.fault.as_ref() == Some(&fault) {
                     return News::None;
                 }
+                if state.calendar.missing.is_some() {
+                    state.calendar = Arc::new(missing(Arc::clone(&fault)));
+                }
                 state.fault = Some(Arc::clone(&fault));
                 News::Fault(fault)
             }
         }
+    }
+}
+
+/// There should be a calendar, and is none.
+fn missing(why: Arc<str>) -> Calendar {
+    Calendar {
+        missing: Some(why),
+        ..Calendar::default()
     }
 }
 
@@ -211,7 +246,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calendar.yaml");
         fs::write(&path, FREEZE).unwrap();
-        let store = Store::open(path.to_str());
+        let store = Store::open(path.to_str()).await;
         let freezes = || store.current().freezes.len();
         assert_eq!((freezes(), store.fault()), (1, None));
         assert_eq!(store.look_again().await, News::None);
@@ -241,7 +276,7 @@ mod tests {
     async fn as_long_as_none_was_read_no_change_may_start() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calendar.yaml");
-        let store = Store::open(path.to_str());
+        let store = Store::open(path.to_str()).await;
         assert!(!store.current().is_silent_about("shop"));
         assert!(store.current().hours("shop", &[]).missing.is_some());
         fs::write(&path, "freezes: []").unwrap();
@@ -252,9 +287,52 @@ mod tests {
     #[tokio::test]
     async fn without_a_file_there_is_nothing_to_keep() {
         for path in [None, Some(""), Some(" ")] {
-            let store = Store::open(path);
+            let store = Store::open(path).await;
             assert!(store.current().is_silent_about("shop"));
             assert_eq!(store.look_again().await, News::None);
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_news_misses_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calendar.yaml");
+        fs::write(&path, FREEZE).unwrap();
+        let store = Store::new(path.to_str());
+        assert!(store.current().missing.is_some(), "it was not read yet");
+        let mut news = store.news();
+        let (_, looked) = tokio::join!(store.first_read(), store.look_again());
+        assert_eq!(looked, News::Calendar);
+        // Nobody waited when it came.
+        assert!(news.has_changed().unwrap());
+        news.mark_unchanged();
+        assert_eq!(store.look_again().await, News::None);
+        assert!(!news.has_changed().unwrap());
+        store.first_read().await;
+    }
+
+    /// A file whose reader waits for a writer, as that of a volume whose server is gone.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_file_that_hangs_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calendar.yaml");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let store = Store::new(path.to_str());
+        let soon = Duration::from_millis(20);
+        let News::Fault(fault) = store.look_within(soon).await else {
+            panic!("nobody writes it");
+        };
+        assert!(fault.contains("no answer within 20ms"), "{fault}");
+        assert!(store.current().missing.is_some());
+        store.first_read().await;
+        assert_eq!(
+            store.look_within(soon).await,
+            News::None,
+            "one read at a time"
+        );
+        // The reader gets what it has waited for.
+        fs::write(&path, "freezes: []").unwrap();
     }
 }

@@ -35,10 +35,10 @@ const DAYS_BEFORE: i64 = 3;
 /// What a window is made from, as it is written.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WindowParts<'a> {
-    /// `Mon` to `Sun`; all where there are none.
-    pub days: &'a [&'a str],
-    /// 1 to 5; all where there are none.
-    pub weeks_of_month: &'a [i32],
+    /// `Mon` to `Sun`; all where nothing is said of them. A list without any is a fault.
+    pub days: Option<&'a [&'a str]>,
+    /// 1 to 5; all where nothing is said of them. A list without any is a fault.
+    pub weeks_of_month: Option<&'a [i32]>,
     /// `HH:MM`.
     pub start: &'a str,
     /// As `2h30m`, from 30m to 24h.
@@ -65,6 +65,12 @@ pub enum WindowFault {
     /// No such day.
     #[error("days: {0:?} is no day of the week: give Mon, Tue, Wed, Thu, Fri, Sat or Sun")]
     Day(String),
+    /// No day at all: whoever has written that may have meant none, or all.
+    #[error("days is empty: name the days on which it begins, or leave it out for every day")]
+    NoDay,
+    /// No week at all.
+    #[error("weeksOfMonth is empty: give the weeks of a month that count, or leave it out for all")]
+    NoWeek,
     /// No such week.
     #[error("weeksOfMonth: {0} is no week of a month: give numbers from 1 to 5")]
     Week(i32),
@@ -106,14 +112,18 @@ pub struct Span {
 impl Window {
     /// Reads a window.
     pub fn new(parts: &WindowParts<'_>) -> Result<Self, WindowFault> {
-        let days = bits(parts.days, |day| {
+        let days = bits(parts.days, WindowFault::NoDay, |day| {
             let position = DAYS.iter().position(|(name, _)| name == day);
             position.ok_or_else(|| WindowFault::Day((*day).to_owned()))
         });
-        let weeks = bits(parts.weeks_of_month, |week| match usize::try_from(*week) {
-            Ok(number @ 1..=5) => Ok(number - 1),
-            _ => Err(WindowFault::Week(*week)),
-        });
+        let weeks = bits(
+            parts.weeks_of_month,
+            WindowFault::NoWeek,
+            |week| match usize::try_from(*week) {
+                Ok(number @ 1..=5) => Ok(number - 1),
+                _ => Err(WindowFault::Week(*week)),
+            },
+        );
         let (days, weeks) = (days?, weeks?);
         let duration = whole_units(parts.duration)
             .filter(|length| (Duration::from_mins(30)..=Duration::from_hours(24)).contains(length));
@@ -125,6 +135,22 @@ impl Window {
                 .ok_or_else(|| WindowFault::Start(parts.start.to_owned()))?,
             duration: duration.ok_or_else(|| WindowFault::Duration(parts.duration.to_owned()))?,
             zone: zones::zone(zone).ok_or_else(|| WindowFault::Zone(zone.to_owned()))?,
+        })
+    }
+
+    /// A window of each day as the cloud writes that of an instance: from one time of day to another in UTC, as `18:00-22:00`.
+    pub fn of_instance(text: &str) -> Option<Self> {
+        let (from, to) = text.trim().split_once('-')?;
+        let (start, end) = (time_of_day(from.trim())?, time_of_day(to.trim())?);
+        let minutes = |time: Time| i64::from(time.hour()) * 60 + i64::from(time.minute());
+        let length = (minutes(end) - minutes(start)).rem_euclid(24 * 60);
+        let length = u64::try_from(length).ok().filter(|length| *length > 0)?;
+        Some(Self {
+            days: u8::MAX,
+            weeks: u8::MAX,
+            start,
+            duration: Duration::from_mins(length),
+            zone: TimeZone::UTC,
         })
     }
 
@@ -145,15 +171,18 @@ impl Window {
 
     /// The window that is open at an instant, or the first that opens after it.
     pub fn open_at_or_after(&self, at: Timestamp) -> Option<Span> {
+        self.spans(at).next()
+    }
+
+    /// Each time that it is open from an instant on, in the order in which they begin; up to a good year ahead.
+    pub fn spans(&self, at: Timestamp) -> Spans<'_> {
         let today = self.zone.to_datetime(at).date();
-        let mut date = today.checked_sub(DAYS_BEFORE.days()).ok()?;
-        for _ in 0..DAYS_AHEAD {
-            if let Some(span) = self.on(date).filter(|span| span.end > at) {
-                return Some(span);
-            }
-            date = date.tomorrow().ok()?;
+        Spans {
+            window: self,
+            at,
+            date: today.checked_sub(DAYS_BEFORE.days()).ok(),
+            left: DAYS_AHEAD,
         }
-        None
     }
 
     /// The window of a day.
@@ -180,6 +209,32 @@ impl Window {
     }
 }
 
+/// The times at which a window is open.
+#[derive(Debug, Clone)]
+pub struct Spans<'a> {
+    window: &'a Window,
+    at: Timestamp,
+    date: Option<Date>,
+    left: u32,
+}
+
+impl Iterator for Spans<'_> {
+    type Item = Span;
+
+    fn next(&mut self) -> Option<Span> {
+        while self.left > 0 {
+            self.left -= 1;
+            let date = self.date?;
+            self.date = date.tomorrow().ok();
+            let span = self.window.on(date);
+            if let Some(span) = span.filter(|span| span.end > self.at) {
+                return Some(span);
+            }
+        }
+        None
+    }
+}
+
 impl fmt::Debug for Window {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A zone is much data, and has a name.
@@ -194,13 +249,17 @@ impl fmt::Debug for Window {
     }
 }
 
-/// A bit for each of a list; all bits for an empty one.
+/// A bit for each of a list; all bits where there is no list.
 fn bits<T>(
-    named: &[T],
+    named: Option<&[T]>,
+    empty: WindowFault,
     position: impl Fn(&T) -> Result<usize, WindowFault>,
 ) -> Result<u8, WindowFault> {
-    if named.is_empty() {
+    let Some(named) = named else {
         return Ok(u8::MAX);
+    };
+    if named.is_empty() {
+        return Err(empty);
     }
     let mut bits = 0;
     for one in named {
@@ -258,8 +317,8 @@ mod tests {
     #[test]
     fn days_and_weeks_are_those_on_which_it_begins() {
         let second_tuesday = WindowParts {
-            days: &["Tue"],
-            weeks_of_month: &[2],
+            days: Some(&["Tue"]),
+            weeks_of_month: Some(&[2]),
             ..parts("23:00", "4h", "UTC")
         };
         assert_eq!(
@@ -270,8 +329,8 @@ mod tests {
             )
         );
         let fifth = WindowParts {
-            days: &["Mon"],
-            weeks_of_month: &[5],
+            days: Some(&["Mon"]),
+            weeks_of_month: Some(&[5]),
             ..parts("02:00", "1h", "UTC")
         };
         assert_eq!(
@@ -303,7 +362,7 @@ mod tests {
         );
         // Samoa had no 30th of December in 2011.
         let friday = WindowParts {
-            days: &["Fri"],
+            days: Some(&["Fri"]),
             ..parts("02:00", "1h", "Pacific/Apia")
         };
         assert_eq!(
@@ -313,22 +372,77 @@ mod tests {
     }
 
     #[test]
+    fn the_window_of_an_instance_is_one_of_each_day_in_utc() {
+        let span = |text: &str, at: &str| {
+            let window = Window::of_instance(text)?;
+            let span = window.open_at_or_after(at.parse().unwrap())?;
+            Some((span.start.to_string(), span.end.to_string()))
+        };
+        let noon = "2026-03-02T12:00:00Z";
+        for (text, start, end) in [
+            (
+                "18:00-22:00",
+                "2026-03-02T18:00:00Z",
+                "2026-03-02T22:00:00Z",
+            ),
+            (
+                "22:00-02:00",
+                "2026-03-02T22:00:00Z",
+                "2026-03-03T02:00:00Z",
+            ),
+            (
+                " 11:30 - 12:30 ",
+                "2026-03-02T11:30:00Z",
+                "2026-03-02T12:30:00Z",
+            ),
+        ] {
+            let wanted = (start.to_owned(), end.to_owned());
+            assert_eq!(span(text, noon), Some(wanted), "{text}");
+        }
+        for text in [
+            "",
+            "18:00",
+            "18-22",
+            "24:00-02:00",
+            "18:00-18:00",
+            "a-b",
+            "18:00-22:00Z",
+        ] {
+            assert_eq!(span(text, noon), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_window_is_refused_by_its_field() {
         let good = parts("02:00", "3h", "UTC");
         let table = [
             (
                 WindowParts {
-                    days: &["Montag"],
+                    days: Some(&["Montag"]),
                     ..good
                 },
                 "days: \"Montag\"",
             ),
             (
                 WindowParts {
-                    weeks_of_month: &[6],
+                    weeks_of_month: Some(&[6]),
                     ..good
                 },
                 "weeksOfMonth: 6",
+            ),
+            (
+                WindowParts {
+                    days: Some(&[]),
+                    ..good
+                },
+                "days is empty",
+            ),
+            (
+                WindowParts {
+                    weeks_of_month: Some(&[]),
+                    ..good
+                },
+                "weeksOfMonth is empty",
             ),
             (
                 WindowParts {

@@ -16,6 +16,8 @@ pub enum Operation {
     Job,
     /// One page of the project's tasks.
     Tasks,
+    /// The details of up to twenty instances, for their maintenance windows.
+    InstanceWindows,
     /// A token of IAM.
     Token,
     /// One page of the project's instances. The operator never asks for it; its tools do.
@@ -30,6 +32,7 @@ impl Operation {
             Self::ChangePort,
             Self::Job,
             Self::Tasks,
+            Self::InstanceWindows,
             Self::Token,
         ]
         .into_iter()
@@ -42,6 +45,7 @@ impl Operation {
             Self::ChangePort => "the change of the port",
             Self::Job => "the job",
             Self::Tasks => "the task list",
+            Self::InstanceWindows => "the details of instances",
             Self::Token => "the token",
             Self::ListInstances => "the list of instances",
         }

@@ -1,4 +1,4 @@
-//! The requests that are ever sent to the service: these four, the list of instances for those who import, and nothing else.
+//! The requests that are ever sent to the service: these five, the list of instances for those who import, and nothing else.
 //!
 //! Promises that an id can't lead to another path: ids are checked where they are made and encoded here.
 
@@ -17,6 +17,9 @@ pub const PROXIES_A_PAGE: usize = 100;
 
 /// How many instances a page may hold; more is refused (API page "Querying DB Instances").
 pub const INSTANCES_A_PAGE: usize = 100;
+
+/// How many instances the details may be asked of at once; more is refused (API page "Querying Details of DB Instances in Batches").
+pub const DETAILS_AT_ONCE: usize = 20;
 
 /// How many tasks a page may hold; 10, 20 and 50 are allowed (API page "Querying Instant Tasks").
 pub const TASKS_A_PAGE: usize = 50;
@@ -55,6 +58,14 @@ impl Request {
         ];
         let path = format!("/v3/{project}/instances");
         Self::read(Operation::ListInstances, path, query)
+    }
+
+    /// The details of some instances, at most [`DETAILS_AT_ONCE`].
+    pub fn instance_windows(project: &ProjectId, instances: &[InstanceId]) -> Self {
+        let ids: Vec<&str> = instances.iter().map(InstanceId::as_str).collect();
+        let query = vec![("instance_ids", ids.join(","))];
+        let path = format!("/v3/{project}/instances/details");
+        Self::read(Operation::InstanceWindows, path, query)
     }
 
     /// One job.

@@ -27,6 +27,7 @@ const OF_PROXIES: &[&str] = &[
     "port",
 ];
 const OF_INSTANCES: &[&str] = &["instances", "id", "name", "status"];
+const OF_DETAILS: &[&str] = &["instances", "id", "maintenance_window"];
 const OF_JOB: &[&str] = &["job", "id", "status", "fail_reason", "ended"];
 /// Those with which rows without an id of their job are told apart as well.
 const OF_TASKS: &[&str] = &[
@@ -77,6 +78,10 @@ pub struct InstancePage {
     /// Those that could be read.
     pub instances: Vec<Instance>,
 }
+
+/// The maintenance windows of instances, each as the cloud writes it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Windows(pub Vec<(InstanceId, String)>);
 
 /// A page of the task list.
 #[derive(Debug, PartialEq, Eq)]
@@ -129,6 +134,21 @@ pub fn instances(body: &str) -> Result<InstancePage, WireError> {
         rows: rows.len(),
         instances: rows.iter().filter_map(instance).collect(),
     })
+}
+
+/// Reads `GET …/instances/details`. Rows without a readable `id` or `maintenance_window` are left out.
+pub fn instance_windows(body: &str) -> Result<Windows, WireError> {
+    let body = object(body, OF_DETAILS)?;
+    let rows = match body.get("instances") {
+        Some(Value::List(rows)) => rows.as_slice(),
+        Some(Value::Null) => &[],
+        _ => return Err(WireError::Field("instances")),
+    };
+    let window = |row: &Value<'_>| {
+        let id = InstanceId::parse(text(row, "id")?).ok()?;
+        Some((id, text(row, "maintenance_window")?.to_owned()))
+    };
+    Ok(Windows(rows.iter().filter_map(window).collect()))
 }
 
 /// Reads `GET …/jobs?id=`.

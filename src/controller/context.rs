@@ -21,7 +21,7 @@ use crate::{
         read::Desired,
         roster::Roster,
         secrets::GoodFor,
-        timing::Waiting,
+        timing::{InstanceWindow, Waiting},
         work::Work,
     },
     crd::{PlanRecord, TaurusProxyPort},
@@ -85,6 +85,8 @@ pub struct Context {
     pub(super) lengths: Lengths,
     pub(super) calendar: Arc<Store>,
     pub(super) waiting: Waiting,
+    /// The namespace of this process.
+    pub(super) own_namespace: String,
     pub(super) memories: Memories,
     pub(super) publisher: Arc<Publisher>,
     pub(super) definition: Definition,
@@ -122,6 +124,7 @@ impl Context {
             let _ = call.unbounded_send(resource);
         });
         meter.permits(&permits);
+        let own_namespace = client.default_namespace().to_owned();
         let good_for = GoodFor {
             watched: pace.watch_retry,
             unwatched: pace.secret_sweep,
@@ -156,6 +159,7 @@ impl Context {
             lengths: Lengths::default(),
             calendar,
             waiting: Waiting::default(),
+            own_namespace,
             memories: Memories::default(),
             leading_since: leadership.since(),
             led_before: if leadership.has_nothing_before_it() {
@@ -250,6 +254,7 @@ impl Context {
         desired: &Desired,
         from: u16,
         plan: Option<&PlanRecord>,
+        instance: Option<&InstanceWindow>,
     ) -> Option<&'static str> {
         if *self.draining.borrow() {
             return Some("the operator is stopping");
@@ -273,7 +278,7 @@ impl Context {
         } else if self.standing(object, Some(from)) != Standing::Owner {
             Some("another resource names the same proxy by now")
         } else {
-            self.untimely(&known, desired, plan, self.clock.now().wall)
+            self.untimely(&known, desired, plan, instance)
         }
     }
 

@@ -13,7 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::{
-    controller::reconcile::Kept,
+    controller::{reconcile::Kept, timing::InstanceWindow},
     crd::TaurusProxyPort,
     fleet::{
         directory::{Booking, Directory},
@@ -54,6 +54,8 @@ pub struct Memory {
     pub told_unheard: Seldom<JobId>,
     /// What was published for applications.
     pub published: Seldom<Kept>,
+    /// What was read of the window that the cloud has for its instance.
+    pub instance_window: Seldom<InstanceWindow>,
     /// How often in a row Kubernetes failed.
     pub failures: u32,
     own: Seldom<OwnWrite>,

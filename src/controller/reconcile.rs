@@ -154,6 +154,7 @@ impl<'a> Pass<'a> {
             (Some(_), Ok(directory)) => self.memory.following = Some(Arc::clone(directory)),
             (Some(_), Err(_)) => {}
         }
+        self.see_instance_window(&desired, &record, &way).await?;
         let finding = if let Some(finding) = self.find_due(&desired, &way).await? {
             finding
         } else {

@@ -1,51 +1,130 @@
 //! The time of changes, as the controller sees to it: what holds for a resource, also right before its request, and who waits.
 
 use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    collections::BTreeMap,
+    future::pending,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
 
 use crate::{
+    calendar::{Calendar, Window},
+    cloud::CloudError,
     controller::{
         context::Context,
+        events,
         read::{self, Desired},
     },
     crd::{PlanRecord, TaurusProxyPort},
     fleet::claims::Woken,
-    model::ResourceName,
-    plan::timing::{self, Terms},
+    model::{Class, ResourceName, Uid},
+    plan::{
+        step::Step,
+        timing::{self, OfInstance, Terms},
+    },
 };
+
+/// By how much those who wait for the same window come apart, at most. Each second of it is lost to a window that is barely long enough.
+const SPREAD: Duration = Duration::from_secs(2);
+
+/// The window of an instance is believed for so long where it can't be read any more.
+const BELIEVED_FOR: Duration = Duration::from_hours(1);
+
+/// What was read of the window that the cloud has for an instance.
+#[derive(Debug, Clone)]
+pub struct InstanceWindow {
+    /// The last one that was read, and at which uptime.
+    read: Option<(Window, Duration)>,
+    /// Why the last try came to nothing.
+    fault: Arc<str>,
+    /// Uptime of the last try.
+    pub(super) tried: Duration,
+}
+
+impl InstanceWindow {
+    /// After a try at an uptime: its window as the cloud writes it, if it has told one. What was known `before` stands for a while.
+    pub(super) fn after(
+        before: Option<&Self>,
+        told: Result<Option<String>, CloudError>,
+        uptime: Duration,
+    ) -> Self {
+        let found = match told {
+            Ok(Some(text)) => {
+                Window::of_instance(&text).ok_or_else(|| format!("the cloud tells {text:?}"))
+            }
+            Ok(None) => Err("the cloud tells none".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        match found {
+            Ok(window) => Self {
+                read: Some((window, uptime)),
+                fault: Arc::default(),
+                tried: uptime,
+            },
+            Err(fault) => Self {
+                read: before.and_then(|before| before.read.clone()),
+                fault: fault.into(),
+                tried: uptime,
+            },
+        }
+    }
+
+    /// The window, as far as it is still believed.
+    fn known(&self, uptime: Duration) -> OfInstance {
+        let read = self.read.as_ref();
+        let believed = read.filter(|(_, read)| uptime.saturating_sub(*read) < BELIEVED_FOR);
+        believed.map_or_else(
+            || Err(Arc::clone(&self.fault)),
+            |(window, _)| Ok(window.clone()),
+        )
+    }
+}
 
 /// Who waits for the time of a change.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<BTreeSet<ResourceName>>);
+pub(super) struct Waiting(Mutex<BTreeMap<Uid, ResourceName>>);
 
 impl Waiting {
     /// A resource waits, or no longer does.
-    pub(super) fn note(&self, name: ResourceName, waits: bool) {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn note(&self, uid: &Uid, name: &ResourceName, waits: bool) {
+        let mut names = self.lock();
         if waits {
-            names.insert(name);
-        } else if !names.is_empty() {
-            names.remove(&name);
+            names.insert(Uid::clone(uid), name.clone());
+        } else {
+            names.remove(uid);
         }
+    }
+
+    /// A resource is gone.
+    pub(super) fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
     }
 
     /// All of them. Who still waits says so again.
     fn take(&self) -> Woken {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *names).into_iter().collect()
+        std::mem::take(&mut *self.lock()).into_values().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Uid, ResourceName>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Context {
-    /// What holds for the time of a resource's changes.
-    pub(super) fn terms(&self, object: &TaurusProxyPort, desired: &Desired) -> Option<Box<Terms>> {
+    /// What holds for the time of a resource's changes, with what is known of the window of its instance.
+    pub(super) fn terms(
+        &self,
+        object: &TaurusProxyPort,
+        desired: &Desired,
+        instance: Option<&InstanceWindow>,
+    ) -> Option<Box<Terms>> {
         let calendar = self.calendar.current();
         let takes = || self.lengths.longest(&desired.subject.instance);
-        timing::terms(object, desired, &calendar, takes)
+        let uptime = self.clock.now().uptime;
+        let instance = instance.map(|window| window.known(uptime));
+        timing::terms(object, desired, &calendar, instance.as_ref(), takes)
     }
 
     /// Why a change must not be sent after all, which was decided on with `plan`: `known` is the resource as the watch has it.
@@ -54,23 +133,162 @@ impl Context {
         known: &TaurusProxyPort,
         desired: &Desired,
         plan: Option<&PlanRecord>,
-        now: Timestamp,
+        instance: Option<&InstanceWindow>,
     ) -> Option<&'static str> {
-        let terms = self.terms(known, desired)?;
+        let terms = self.terms(known, desired, instance)?;
         let wishes = read::read(known).ok();
         if wishes.is_none_or(|wishes| wishes.timing != desired.timing) {
             return Some("what is said about the time of the change has changed");
         }
         let plan = plan.map(|plan| plan.id.as_str());
+        let now = self.clock.now().wall;
         let may = timing::may_still_start(&terms, desired.timing.as_deref(), plan, now);
         (!may).then_some("its maintenance window is closing, or a freeze is near")
     }
 
-    /// Wakes those who wait when another calendar is in force. Never ends by itself.
-    pub(super) async fn keep_calendar(&self) {
-        loop {
-            self.calendar.another().await;
-            self.wake(self.waiting.take());
+    /// Whether other hours hold for a resource that waits than those that it was judged by: then nobody has woken it for them.
+    pub(super) fn are_other_hours(
+        &self,
+        object: &TaurusProxyPort,
+        desired: &Desired,
+        judged: Option<&Terms>,
+        instance: Option<&InstanceWindow>,
+    ) -> bool {
+        let terms = self.terms(object, desired, instance);
+        terms.as_deref().map(|terms| &terms.hours) != judged.map(|terms| &terms.hours)
+    }
+
+    /// For how long a step waits that is due after `delay`. A window that opens meanwhile is not waited beyond: each second of it may
+    /// count.
+    pub(super) fn wait(&self, step: &Step, delay: Duration) -> Duration {
+        let opens = match step {
+            Step::Hold(cause, _) => cause.opens(),
+            _ => None,
+        };
+        let now = self.clock.now().wall;
+        let until = |opens: Timestamp| Duration::try_from(opens.duration_since(now));
+        let until = opens.map(|opens| until(opens).unwrap_or_default());
+        let wait = self.chance.jittered(delay);
+        match until.filter(|until| *until <= wait) {
+            Some(until) => until.saturating_add(self.chance.part_of(SPREAD)),
+            None => wait,
         }
+    }
+
+    /// Wakes those who wait when another calendar is in force, and tells people of it and of faults of the file. Never ends by itself.
+    pub(super) async fn keep_calendar(&self) {
+        let mut news = self.calendar.news();
+        let mut known = self.calendar.current();
+        let mut told: Option<Arc<str>> = None;
+        loop {
+            let (current, fault) = (self.calendar.current(), self.calendar.fault());
+            let is_other = !Arc::ptr_eq(&known, &current);
+            if is_other {
+                self.wake(self.waiting.take());
+            }
+            if let Some(fault) = fault.as_ref().filter(|fault| told.as_ref() != Some(fault)) {
+                let (reason, text) = broken(fault, current.missing.is_some());
+                self.tell_of_calendar(Class::Stalled, reason, &text);
+            } else if fault.is_none() && (told.is_some() || is_other) {
+                let (reason, text) = read_whole(&current);
+                self.tell_of_calendar(Class::Ready, reason, &text);
+            }
+            (known, told) = (current, fault);
+            if news.changed().await.is_err() {
+                // Nobody reads it any more.
+                return pending().await;
+            }
+        }
+    }
+
+    /// The calendar is no resource: the pod of this process stands for it.
+    fn tell_of_calendar(&self, class: Class, reason: &str, text: &str) {
+        let host = gethostname::gethostname();
+        let about = ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Pod".to_owned()),
+            name: Some(host.to_string_lossy().to_lowercase()),
+            namespace: Some(self.own_namespace.clone()),
+            ..ObjectReference::default()
+        };
+        events::publish(self, about, class, reason, text);
+    }
+}
+
+fn broken(fault: &str, is_missing: bool) -> (&'static str, String) {
+    let follows = if is_missing {
+        "no change of any resource starts until it can be read"
+    } else {
+        "the last good one stays in force"
+    };
+    let text = format!("the calendar can't be read, and {follows}: {fault}");
+    ("CalendarBroken", text)
+}
+
+fn read_whole(calendar: &Calendar) -> (&'static str, String) {
+    let (windows, freezes) = (calendar.windows.len(), calendar.freezes.len());
+    let text =
+        format!("the calendar was read and is in force: windows {windows}, freezes {freezes}");
+    ("CalendarRead", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::Meaning;
+
+    #[test]
+    fn nobody_who_is_gone_is_woken_and_a_successor_of_the_same_name_still_is() {
+        let waiting = Waiting::default();
+        let name = ResourceName::new("shop", "orders");
+        let [old, new]: [Uid; 2] = ["old".into(), "new".into()];
+        waiting.note(&old, &name, true);
+        waiting.note(&new, &name, true);
+        waiting.forget(&old);
+        assert_eq!(
+            waiting.take().into_iter().collect::<Vec<_>>(),
+            [name.clone()]
+        );
+        assert!(waiting.take().is_empty(), "told once");
+        waiting.note(&new, &name, true);
+        waiting.note(&new, &name, false);
+        assert!(waiting.take().is_empty());
+    }
+
+    #[test]
+    fn the_window_of_an_instance_is_believed_for_an_hour_after_it_was_read_last() {
+        let hour = |hours: u64| Duration::from_hours(hours);
+        let told = |text: &str| Ok(Some(text.to_owned()));
+        let known = |window: &InstanceWindow, at| window.known(at).map_err(|why| why.to_string());
+        let first = InstanceWindow::after(None, told("18:00-22:00"), hour(1));
+        let window = Window::of_instance("18:00-22:00").unwrap();
+        assert_eq!(known(&first, hour(1)), Ok(window.clone()));
+        let moved = InstanceWindow::after(Some(&first), told("10:00-12:00"), hour(1));
+        assert_ne!(known(&moved, hour(1)), Ok(window.clone()));
+        let soon = hour(1) + Duration::from_mins(59);
+        for told in [
+            Ok(None),
+            told("whenever"),
+            Err(CloudError::local(Meaning::Denied, "no")),
+        ] {
+            let failed = InstanceWindow::after(Some(&first), told, soon);
+            assert_eq!(known(&failed, soon), Ok(window.clone()));
+            assert!(known(&failed, hour(2)).is_err());
+        }
+        let never = InstanceWindow::after(None, told("whenever"), hour(1));
+        assert_eq!(
+            known(&never, hour(1)),
+            Err("the cloud tells \"whenever\"".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_fault_of_the_calendar_says_what_follows_from_it() {
+        let (reason, text) = broken("calendar.yaml: it is empty", false);
+        assert_eq!(reason, "CalendarBroken");
+        assert!(text.contains("last good one") && text.ends_with("it is empty"));
+        assert!(broken("gone", true).1.contains("no change of any resource"));
+        let (reason, text) = read_whole(&Calendar::default());
+        assert!(reason == "CalendarRead" && text.ends_with("windows 0, freezes 0"));
     }
 }

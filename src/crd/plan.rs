@@ -28,6 +28,11 @@ pub struct PlanRecord {
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub waits_for: Vec<WaitsFor>,
+    /// What a person should know before it starts, or why it can't.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(max = 512)))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub warnings: Vec<String>,
 }
 
 /// What a plan waits for.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     rules,
     status::TaurusProxyPortStatus,
-    timing::{Approval, MaintenanceWindow},
+    timing::{Approval, InstanceWindow, MaintenanceWindow},
 };
 
 /// The wanted port of one database proxy.
@@ -197,6 +197,14 @@ pub struct TaurusProxyPortSpec {
     )]
     #[schemars(length(min = 1, max = 16))]
     pub maintenance_windows: Vec<MaintenanceWindow>,
+
+    /// Absent means `Ignore`.
+    #[serde(
+        rename = "instanceWindow",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub instance_window: Option<InstanceWindow>,
 
     /// Absent means `Automatic`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

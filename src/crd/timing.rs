@@ -58,6 +58,17 @@ pub enum Day {
     Sun,
 }
 
+/// Whether changes may also start inside the maintenance window that the cloud has for the instance. `Ignore` (also when absent): it does not
+/// count. `Follow`: it is one more window, beside those of maintenanceWindows.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InstanceWindow {
+    /// It does not count.
+    #[default]
+    Ignore,
+    /// It is one more window.
+    Follow,
+}
+
 /// Who lets a change start. `Automatic` (also when absent): nobody has to. `Manual`: a person approves each plan, by spec.approvedPlan or
 /// by an annotation.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]

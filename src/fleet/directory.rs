@@ -31,12 +31,16 @@ mod reach;
 pub(crate) mod shared_read;
 pub mod sweep;
 mod verified;
+mod windows;
 
 /// A list is kept for the other resources of its instance for so long.
 pub const KEPT: Duration = Duration::from_secs(10);
 
 /// A list of tasks is kept for so long. It may be long itself, and who is new may want one that is not quite new.
 const TASKS_KEPT: Duration = Duration::from_mins(1);
+
+/// The windows of instances are kept for so long: they are read again with each look at rest.
+const WINDOWS_KEPT: Duration = Duration::from_hours(1);
 
 /// How often who waits for the time of a list looks whether an earlier one was given back.
 const LOOKED_FOR: Duration = Duration::from_mins(1);
@@ -77,6 +81,7 @@ pub struct Directory {
     reach: Mutex<reach::Reach>,
     jobs: jobs::Jobs,
     verified: verified::Verified,
+    windows: windows::Windows,
 }
 
 /// A task list, and when it was read.
@@ -159,6 +164,7 @@ impl Directory {
             reach: Mutex::default(),
             jobs: jobs::Jobs::default(),
             verified: verified::Verified::default(),
+            windows: windows::Windows::default(),
         }
     }
 
@@ -381,6 +387,7 @@ impl Directory {
         self.tasks_for_new.forget(before);
         self.jobs.tidy(uptime);
         self.verified.tidy(uptime);
+        self.windows.forget(uptime.saturating_sub(WINDOWS_KEPT));
     }
 
     /// The booked time of an instance's list; it is booked now if it isn't.

@@ -135,7 +135,7 @@ fn after_the_same_time(stored: &str, time: Timestamp) -> Option<&str> {
 }
 
 /// A time in RFC 3339, UTC, to the second.
-fn shown(time: Timestamp) -> String {
+pub(super) fn shown(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
@@ -239,6 +239,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         Cause::WaitingForWindow { takes, next } => waits::for_window(desired, *takes, *next),
         Cause::Frozen { reason, .. } => waits::frozen(desired, reason),
         Cause::WithoutCalendar(why) => waits::without_calendar(desired, why),
+        Cause::WindowUnknown(why) => waits::window_unknown(desired, why),
         Cause::WaitingForApproval { plan, order, .. } => waits::for_approval(plan, *order),
         Cause::Suspended => Message::plain(format!(
             "spec.suspend is true, so port {} is not set: set spec.suspend to false to go on",

@@ -174,6 +174,8 @@ pub enum Cause {
         /// When it may start, if that is known.
         next: Option<Timestamp>,
     },
+    /// The window of the instance is the only one, and the cloud has not told it; why.
+    WindowUnknown(String),
     /// A freeze of the operator's calendar is in force.
     Frozen {
         /// Why.
@@ -319,6 +321,7 @@ impl Cause {
             | Self::WaitingForLimit(_)
             | Self::Damped { .. }
             | Self::WithoutCalendar(_)
+            | Self::WindowUnknown(_)
             | Self::Suspended
             | Self::Deleting
             | Self::WaitingForCredentials(..)
@@ -333,6 +336,14 @@ impl Cause {
             | Self::ProxyClaimed(_)
             | Self::ProxyContested(_)
             | Self::CrdOutdated => None,
+        }
+    }
+
+    /// When the window opens that is waited for, or the freeze ends.
+    pub fn opens(&self) -> Option<Timestamp> {
+        match self {
+            Self::WaitingForWindow { next, .. } | Self::Frozen { next, .. } => *next,
+            _ => None,
         }
     }
 
@@ -364,7 +375,7 @@ impl Cause {
             Self::WaitingForLimit(Limit::Halted { .. }) => Reason::RolloutHalted,
             Self::WaitingForLimit(Limit::Concurrent { .. } | Limit::Hourly { .. })
             | Self::WaitingForCalls(_) => Reason::WaitingForBudget,
-            Self::WaitingForWindow { .. } => Reason::WaitingForWindow,
+            Self::WaitingForWindow { .. } | Self::WindowUnknown(_) => Reason::WaitingForWindow,
             Self::Frozen { .. } | Self::WithoutCalendar(_) => Reason::ChangeFreeze,
             Self::WaitingForApproval { .. } => Reason::WaitingForApproval,
             Self::Suspended | Self::Deleting => Reason::Suspended,

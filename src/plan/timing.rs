@@ -4,13 +4,13 @@
 //! that each start passes; that a plan is another one, with another id, as soon as the resource, its wishes or one of both ports is; and
 //! that none is used twice: the record of a change takes the place of its plan, and no later plan is as old.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    calendar::{Calendar, Hours},
+    calendar::{Calendar, Hours, Window},
     cloud::Proxy,
     controller::read::{DEFAULT_CHANGE_TIMEOUT, Desired, Timing},
     crd::{PlanRecord, TaurusProxyPort, TaurusProxyPortSpec, WaitsFor},
@@ -20,6 +20,8 @@ use crate::{
         step::{Cause, Order, Step},
     },
 };
+
+mod warnings;
 
 /// For how long a change is expected to be at work where none was seen yet.
 pub const WITHOUT_EXPERIENCE: Duration = Duration::from_mins(10);
@@ -55,26 +57,46 @@ impl Wishes {
     }
 }
 
-/// What holds for a resource; nothing where its changes may start at any time. `takes` says how long a change of its instance takes.
+/// The window that the cloud has for an instance, or why that is not known.
+pub type OfInstance = Result<Window, Arc<str>>;
+
+/// What holds for a resource; nothing where its changes may start at any time. `instance` is the window of its instance, if it was asked
+/// for; `takes` says how long a change of its instance takes.
 pub fn terms(
     object: &TaurusProxyPort,
     desired: &Desired,
     calendar: &Calendar,
+    instance: Option<&OfInstance>,
     takes: impl FnOnce() -> Option<Duration>,
 ) -> Option<Box<Terms>> {
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
     let timing = desired.timing.as_deref();
-    let own = timing.map_or(&[][..], |timing| &timing.windows);
+    let mut own = timing.map_or_else(Vec::new, |timing| timing.windows.clone());
     let needs_approval = timing.is_some_and(|timing| timing.needs_approval);
-    if own.is_empty() && !needs_approval && calendar.is_silent_about(namespace) {
+    let follows = timing.is_some_and(|timing| timing.follows_instance);
+    let mut unknown = None;
+    if follows {
+        match instance {
+            Some(Ok(window)) => own.push(window.clone()),
+            Some(Err(why)) => unknown = Some(Arc::clone(why)),
+            None => unknown = Some("it was not read yet".into()),
+        }
+    }
+    if own.is_empty() && !follows && !needs_approval && calendar.is_silent_about(namespace) {
         return None;
     }
     // One that was seen to take longer than the resource allows says more of that day than of the next.
     let takes = takes().map_or(WITHOUT_EXPERIENCE, |takes| {
         takes.min(desired.change_timeout.max(DEFAULT_CHANGE_TIMEOUT))
     });
+    let mut hours = calendar.hours(namespace, &own);
+    if own.is_empty() && unknown.is_some() {
+        // Those of the calendar are for resources that state none.
+        hours.windows.clear();
+        hours.unknown = unknown;
+    }
     Some(Box::new(Terms {
-        hours: calendar.hours(namespace, own),
+        hours,
         takes,
         wishes: Wishes::of(object),
     }))
@@ -117,11 +139,13 @@ pub fn gate(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
         return None;
     } else if let Some(why) = &hours.missing {
         Cause::WithoutCalendar(why.to_string())
-    } else if let Some(freeze) = hours.freeze_at(now) {
+    } else if let Some(freeze) = hours.freeze_in_the_way(now, terms.takes) {
         Cause::Frozen {
             reason: freeze.reason.clone(),
             next: ahead,
         }
+    } else if let Some(why) = &hours.unknown {
+        Cause::WindowUnknown(why.to_string())
     } else {
         Cause::WaitingForWindow {
             takes: terms.takes,
@@ -162,6 +186,7 @@ fn current(facts: &Facts<'_>, terms: &Terms, from: u16) -> PlanRecord {
         made_at: Time(made_at),
         not_before: None,
         waits_for: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 
@@ -174,8 +199,8 @@ fn standing<'a>(facts: &Facts<'a>, terms: &Terms, from: u16) -> Option<&'a PlanR
     (is_new && plan.id == same).then_some(plan)
 }
 
-/// Sixteen hexadecimal digits.
-fn id(terms: &Terms, from: u16, to: u16, made_at: Timestamp) -> String {
+/// The id of the plan of a change, by all that it stands for: sixteen hexadecimal digits.
+pub fn id(terms: &Terms, from: u16, to: u16, made_at: Timestamp) -> String {
     let mut hash = Sha256::new();
     hash.update(terms.wishes.0);
     hash.update(from.to_be_bytes());
@@ -225,7 +250,9 @@ pub fn after(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
     if let Step::Hold(cause, _) = step {
         waits_for.extend(other_wait(cause));
     }
+    let warnings = warnings::of(facts, terms, &plan.id, next);
     Some(PlanRecord {
+        warnings,
         not_before: next.filter(|next| *next > now).map(Time),
         waits_for,
         ..plan
@@ -237,6 +264,7 @@ fn waits_for_its_moment(cause: &Cause) -> bool {
         cause,
         Cause::WaitingForApproval { .. }
             | Cause::WaitingForWindow { .. }
+            | Cause::WindowUnknown(_)
             | Cause::Frozen { .. }
             | Cause::WithoutCalendar(_)
     )

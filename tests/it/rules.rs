@@ -21,6 +21,7 @@ pub fn of_requests(journal: &[Entry]) {
             }
             Operation::Job => entry.path.ends_with("/jobs"),
             Operation::Tasks => entry.path.ends_with("/immediate-jobs"),
+            Operation::Details => entry.path.ends_with("/instances/details"),
             Operation::Token => entry.path == "/v3/auth/tokens",
             _ => false,
         };

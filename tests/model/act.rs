@@ -21,7 +21,7 @@ use crate::{
     rules::Rule,
     sky::{Answer, Transit},
     state::{At, Lease, Operator, State},
-    turn::{Desk, Mishap, look_before},
+    turn::{Desk, Mishap},
 };
 
 /// What becomes of a request.
@@ -90,7 +90,8 @@ impl Protocol {
         };
         desk.object = before;
         let decision = starting(&desk, record, &intent);
-        let written = desk.write(&look_before(&intent), &decision);
+        let observed = desk.look_before(&intent);
+        let written = desk.write(&observed, &decision);
         if written.is_err() {
             desk.session.turn_to(None, clock::now());
             desk.operator().view = None;
@@ -100,15 +101,22 @@ impl Protocol {
         if desk.state.object.generation != intent.generation {
             desk.state.broken = Some(Rule::PutWithoutIntent);
         }
+        let plan = intent.plan.as_ref().map(|plan| plan.id);
+        if self.bounds.gate && (plan.is_none() || desk.state.object.approved != plan) {
+            desk.state.broken = desk.state.broken.or(Some(Rule::Unapproved));
+        }
         ages.intent = Some(0);
         desk.operator().at = At::Acknowledged { intent, ages };
         Some(desk.close())
     }
 
     /// Whether an operator has a request to send, and its last check speaks against it.
-    pub fn objects(&self, operator: &Operator) -> bool {
+    pub fn objects(&self, operator: &Operator, open: bool) -> bool {
         let leads = operator.lease != Lease::Over;
-        matches!(operator.at, At::Acknowledged { ages, .. } if self.planner.objects(ages, leads))
+        let At::Acknowledged { ages, .. } = operator.at else {
+            return false;
+        };
+        self.planner.objects(ages, leads) || self.is_untimely(open)
     }
 
     /// The first byte of the request leaves, if nothing speaks against it.
@@ -118,7 +126,7 @@ impl Protocol {
         let At::Acknowledged { intent, ages } = operator.at.clone() else {
             return None;
         };
-        if self.objects(operator) {
+        if self.objects(operator, state.open) {
             return None;
         }
         if operator.lease == Lease::Over {
@@ -133,6 +141,13 @@ impl Protocol {
         }
         if state.sky.is_at_work() {
             state.broken = Some(Rule::TwoAtWork);
+        }
+        if self.bounds.gate && !state.open {
+            state.broken = state.broken.or(Some(Rule::OutsideHours));
+        }
+        let plan = intent.plan.as_ref().map(|plan| plan.id);
+        if plan.is_some_and(|plan| state.used.contains(&plan)) {
+            state.broken = state.broken.or(Some(Rule::ApprovalUsedTwice));
         }
         state.credit -= 1;
         if state.credit < 0 {
@@ -170,6 +185,9 @@ impl Protocol {
                 Answer::Unknown
             }
         };
+        if !matches!(answer, Answer::Refused { .. }) {
+            state.used.extend(plan);
+        }
         state.crew[who].as_mut()?.at = At::Asked { intent, answer };
         Some(state)
     }
@@ -182,7 +200,7 @@ impl Protocol {
         };
         let seen = operator.view.as_ref();
         let edited = seen.is_some_and(|view| view.generation != state.object.generation);
-        if operator.lease == Lease::Over || !edited && !self.objects(operator) {
+        if operator.lease == Lease::Over || !edited && !self.objects(operator, state.open) {
             return None;
         }
         let desk = Desk::new(self, state, who, mishap)?;
@@ -196,6 +214,10 @@ impl Protocol {
             return None;
         };
         let mut record = desk.record();
+        if !matches!(answer, Answer::Refused { .. }) && self.planner.uses_plans() {
+            let plan = intent.plan.as_ref().map(|plan| self.plan_record(plan));
+            desk.session.use_plan(plan.as_ref());
+        }
         match answer {
             Answer::Accepted => Some(accepted(desk, &intent)),
             Answer::Refused { busy } => settle_refused(desk, &intent, refusal(busy), mishap),
@@ -275,7 +297,8 @@ fn accepted(mut desk: Desk<'_>, intent: &Intent) -> State {
     };
     desk.session.accepted();
     let decision = starting(&desk, record, intent);
-    let written = desk.write(&look_before(intent), &decision);
+    let observed = desk.look_before(intent);
+    let written = desk.write(&observed, &decision);
     let keeps = desk.model.planner.keeps_job();
     desk.operator().at = match written {
         Err(_) if keeps => At::Holding { change: intent.id },
@@ -302,6 +325,11 @@ fn settle_refused(
 ) -> Option<State> {
     let mut record = desk.record();
     record.change = None;
+    // Nothing was changed: its plan still stands.
+    record.plan = intent
+        .plan
+        .as_ref()
+        .map(|plan| desk.model.plan_record(plan));
     let before = desk.session.refusal.as_ref();
     let before = before.filter(|refusal| refusal.port == intent.to);
     let count = before.map_or(1, |refusal| refusal.count + 1);
@@ -320,7 +348,7 @@ fn conclude(
 ) -> Option<State> {
     desk.session.turn_to(record.change.as_ref(), clock::now());
     let desired = desk.desired();
-    let observed = look_before(intent);
+    let observed = desk.look_before(intent);
     let facts = desk.facts(&desired, record, &observed);
     let decision = desk.model.planner.decide_again(&facts);
     finish(desk, intent, &decision, mishap)
@@ -333,7 +361,8 @@ fn finish(
     mishap: Option<Mishap>,
 ) -> Option<State> {
     let before = desk.state.object.clone();
-    let written = desk.write(&look_before(intent), decision);
+    let observed = desk.look_before(intent);
+    let written = desk.write(&observed, decision);
     if mishap.is_some() && written.is_ok() && before == desk.state.object {
         return None;
     }

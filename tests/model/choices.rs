@@ -30,6 +30,9 @@ impl Protocol {
             let others = PORTS.iter().filter(|port| **port != state.object.want);
             events.extend(others.map(|port| Event::Want(*port)));
         }
+        if self.bounds.gate {
+            events.extend([Event::Approve, Event::Toggle]);
+        }
         if state.is_cut_off(0) {
             events.push(Event::Depose);
         }

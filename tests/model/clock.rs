@@ -96,6 +96,18 @@ pub fn wall_age(time: Timestamp) -> i8 {
     bounded(DAWN - time.as_second())
 }
 
+/// The age of the last plan that was used: one that is longer ago than anything that is kept is older than all of it.
+pub fn age_of_used(time: Timestamp) -> i8 {
+    let far = i64::from(FAR) + 1;
+    i8::try_from((DAWN - time.as_second()).clamp(AHEAD.into(), far)).unwrap()
+}
+
+/// The same, after the wall clock has moved by so many ticks.
+pub fn shift_used(age: &mut i8, by: i8) {
+    let far = i8::try_from(FAR).unwrap() + 1;
+    *age = (*age + by).clamp(AHEAD, far);
+}
+
 /// A tick passes.
 pub fn tick(age: &mut u8) {
     *age = (*age + 1).min(FAR);

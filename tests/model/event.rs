@@ -27,6 +27,10 @@ pub enum Event {
     Tick,
     /// People want another port.
     Want(u16),
+    /// A person approves the plan that waits.
+    Approve,
+    /// The hours in which a change may start begin, or end.
+    Toggle,
     /// Somebody else sets the port.
     Drift(u16),
     /// The wall clock jumps by more than every window.
@@ -96,6 +100,8 @@ impl Event {
         match self {
             Self::Tick
             | Self::Want(_)
+            | Self::Approve
+            | Self::Toggle
             | Self::Depose
             | Self::FallBack(_)
             | Self::Open(_)

@@ -28,6 +28,8 @@ impl Protocol {
                 };
                 next.replace(None, object);
             }
+            Event::Approve => next = approved(state)?,
+            Event::Toggle => next.open = !state.open,
             Event::Drift(port) => {
                 next.credit += 1;
                 next.sky.port = port;
@@ -83,6 +85,18 @@ impl Protocol {
         }
         Some(next)
     }
+}
+
+/// A person approves the plan that waits, if that is not done yet.
+pub fn approved(state: &State) -> Option<State> {
+    let plan = state.object.status.as_ref()?.plan.as_ref()?;
+    let object = Object {
+        approved: Some(plan.id),
+        ..state.object.clone()
+    };
+    let mut next = state.clone();
+    (object != state.object).then(|| next.replace(None, object))?;
+    Some(next)
 }
 
 /// A record is deleted only where its id is on record, and when the job ends within `changeTimeout`.

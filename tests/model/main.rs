@@ -53,7 +53,11 @@ fn explore(bounds: Bounds) -> String {
     } else {
         ""
     };
-    let text = format!("{} edits, {} faults{jumps}", bounds.edits, bounds.faults);
+    let gate = if bounds.gate { ", a gate" } else { "" };
+    let text = format!(
+        "{} edits, {} faults{jumps}{gate}",
+        bounds.edits, bounds.faults
+    );
     let checker = Protocol::new(Real, bounds)
         .checker()
         .threads(2)
@@ -92,6 +96,7 @@ fn bounds(edits: u8, faults: u8) -> Bounds {
         edits,
         faults,
         jumps: false,
+        gate: false,
         nonsense: None,
     }
 }
@@ -134,6 +139,21 @@ fn whatever_happens_no_rule_is_broken_and_it_comes_to_rest() {
     if matches!((edits, faults), (1, 1) | (2, 0)) {
         is_documented(&told);
     }
+}
+
+/// Hours begin and end at any moment, and a person approves any plan that waits, at any moment.
+#[test]
+#[ignore = "wants optimised code: `make model`"]
+fn no_change_begins_outside_its_hours_or_for_an_approval_that_was_used_and_what_may_begin_does() {
+    is_documented(&explore(Bounds {
+        gate: true,
+        ..bounds(1, 0)
+    }));
+    is_documented(&explore(Bounds {
+        gate: true,
+        modes: vec![Mode::Doubling],
+        ..bounds(0, 1)
+    }));
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct Memory {
     pub doubted: Option<u8>,
     pub refusal: Option<Refused>,
     pub verified: Option<Seen>,
+    /// How long ago the last plan was made that was used.
+    pub used: Option<i8>,
 }
 
 /// The last change that it sent and saw in place, and how long ago that was.
@@ -88,6 +90,11 @@ impl Memory {
                 .map(|since| clock::age(*since).min(clock::SETTLE_WINDOW)),
             refusal: session.refusal.as_deref().and_then(Refused::of),
             verified: session.verified.as_deref().and_then(Seen::of),
+            used: session
+                .plan_used
+                .as_deref()
+                .copied()
+                .map(clock::age_of_used),
         }
     }
 
@@ -97,6 +104,7 @@ impl Memory {
             doubted: self.doubted.map(clock::uptime).map(Box::new),
             refusal: self.refusal.as_ref().map(Refused::refusal).map(Box::new),
             verified: self.verified.as_ref().map(Seen::verified).map(Box::new),
+            plan_used: self.used.map(clock::wall).map(Box::new),
             ..Session::default()
         }
     }

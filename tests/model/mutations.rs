@@ -20,8 +20,8 @@ use crate::{
     event::Nonsense,
     planner::{Planner, Real},
     properties::{
-        ENDS_TRULY, INTENT_FIRST, LED, LOOK_FIRST, NO_JOB_LOST, NOT_FOR_NOTHING, NOT_GIVEN_UP,
-        ONE_AT_WORK, READY_IS_PROVEN, STATUS,
+        APPROVED, ENDS_TRULY, HOURS, INTENT_FIRST, LED, LOOK_FIRST, NO_JOB_LOST, NOT_FOR_NOTHING,
+        NOT_GIVEN_UP, ONE_AT_WORK, READY_IS_PROVEN, STATUS, USED_ONCE,
     },
     protocol::{Bounds, Protocol},
     sky::{Mode, proxy},
@@ -58,6 +58,7 @@ fn bounds(edits: u8, faults: u8) -> Bounds {
         edits,
         faults,
         jumps: false,
+        gate: false,
         nonsense: None,
     }
 }
@@ -460,4 +461,93 @@ fn who_forgets_what_failed_is_caught() {
         };
         is_caught(NeverLearns, bounds, NOT_FOR_NOTHING);
     }
+}
+
+fn gated(faults: u8) -> Bounds {
+    Bounds {
+        gate: true,
+        ..bounds(0, faults)
+    }
+}
+
+/// Asks for the time and the approval of a first attempt alone.
+#[derive(Debug)]
+struct AsksOnlyAtFirst;
+
+impl Planner for AsksOnlyAtFirst {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        if facts.record.failures.is_empty() {
+            return plan::decide(facts);
+        }
+        let observed = Observed {
+            terms: None,
+            ..facts.observed.clone()
+        };
+        plan::decide(&Facts {
+            observed: &observed,
+            ..*facts
+        })
+    }
+
+    fn asks_for_hours(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn who_asks_the_gate_at_the_first_attempt_alone_is_caught() {
+    is_caught(AsksOnlyAtFirst, gated(1), APPROVED);
+    is_caught(AsksOnlyAtFirst, gated(1), HOURS);
+}
+
+/// Asks for the hours when it decides, and not at the first byte.
+#[derive(Debug)]
+struct AsksForHoursEarly;
+
+impl Planner for AsksForHoursEarly {
+    fn asks_for_hours(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn who_does_not_ask_for_the_hours_at_the_first_byte_is_caught() {
+    is_caught(AsksForHoursEarly, gated(0), HOURS);
+}
+
+/// Leaves the plan of a change on record, and does not remember that it was used.
+#[derive(Debug)]
+struct KeepsUsedPlans;
+
+impl Planner for KeepsUsedPlans {
+    fn uses_plans(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn who_does_not_use_an_approval_up_is_caught() {
+    is_caught(KeepsUsedPlans, gated(1), USED_ONCE);
+}
+
+/// Takes whatever a person has approved for an approval of what waits.
+#[derive(Debug)]
+struct TakesAnyApproval;
+
+impl Planner for TakesAnyApproval {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        let mut desired = facts.desired.clone();
+        if let Some(timing) = desired.timing.as_mut() {
+            timing.needs_approval &= timing.approved_by_annotation.is_none();
+        }
+        plan::decide(&Facts {
+            desired: &desired,
+            ..*facts
+        })
+    }
+}
+
+#[test]
+fn who_takes_any_approval_is_caught() {
+    is_caught(TakesAnyApproval, gated(1), APPROVED);
 }

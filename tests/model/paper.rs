@@ -26,6 +26,7 @@ pub struct Paper {
     pub ready: Option<(Truth, Reason)>,
     pub port: Option<u16>,
     pub applied: Option<u16>,
+    pub plan: Option<Plan>,
     pub change: Option<Intent>,
     pub last: Option<Last>,
     pub failures: Vec<Failure>,
@@ -40,6 +41,15 @@ pub enum Truth {
     Unknown,
 }
 
+/// A change that is due and waits for its moment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Plan {
+    pub id: u8,
+    pub from: u16,
+    pub to: u16,
+    pub made: i8,
+}
+
 /// A change on record. Its job has the number of the change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Intent {
@@ -51,6 +61,8 @@ pub struct Intent {
     pub attempt: u8,
     pub job: bool,
     pub intended: i8,
+    /// The plan that it was decided on with, which is not on record any more.
+    pub plan: Option<Plan>,
 }
 
 /// How the last change ended.
@@ -109,6 +121,8 @@ impl Paper {
             ready: ready.map(|ready| (Truth::of(&ready.status), ready.reason.parse().unwrap())),
             port: status.port.map(small),
             applied: status.applied_port.map(small),
+            // What it stands for is known to whoever writes it.
+            plan: None,
             change: status.change.as_ref().map(Intent::of),
             last: status.last_change.as_ref().map(|last| Last {
                 id: number(&last.id),
@@ -158,11 +172,14 @@ impl Paper {
     /// Time passes by the wall clock, or it jumps.
     pub fn shift(&mut self, by: i8) {
         if let Some(change) = &mut self.change {
-            clock::shift(&mut change.intended, by);
+            change.shift(by);
         }
         if let Some(last) = &mut self.last {
             clock::shift(&mut last.finished, by);
             last.finished = last.finished.min(LAG);
+        }
+        if let Some(plan) = &mut self.plan {
+            clock::shift(&mut plan.made, by);
         }
         for failure in &mut self.failures {
             clock::shift(&mut failure.last, by);
@@ -204,6 +221,15 @@ impl Intent {
             attempt: small(stored.attempt),
             job: stored.job_id.is_some(),
             intended: clock::wall_age(stored.intended_at.0),
+            plan: None,
+        }
+    }
+
+    /// Time passes by the wall clock, or it jumps.
+    pub fn shift(&mut self, by: i8) {
+        clock::shift(&mut self.intended, by);
+        if let Some(plan) = &mut self.plan {
+            clock::shift(&mut plan.made, by);
         }
     }
 
@@ -234,7 +260,7 @@ impl Last {
             to_port: 0,
             job_id: self.job.then(|| job_id(self.id).as_str().to_owned()),
             outcome: self.outcome,
-            started_at: time(0),
+            started_at: time(self.finished),
             finished_at: time(self.finished),
             message: None,
         }

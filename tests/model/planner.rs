@@ -38,6 +38,16 @@ pub trait Planner: Send + Sync + std::fmt::Debug {
         0
     }
 
+    /// Whether the last check asks for the hours as well.
+    fn asks_for_hours(&self) -> bool {
+        true
+    }
+
+    /// Whether the plan of a change leaves the record with it, and is remembered as used.
+    fn uses_plans(&self) -> bool {
+        true
+    }
+
     /// Whether the last check, at the first byte, speaks against a request.
     fn objects(&self, ages: Ages, leads: bool) -> bool {
         let too_late = ages.intent.is_some_and(|age| age > clock::SEND_WITHIN);

@@ -20,6 +20,9 @@ pub const NOT_GIVEN_UP: &str = "no change is given up while it may be at work";
 pub const READY_IS_PROVEN: &str = "ready only when verified";
 pub const ENDS_TRULY: &str = "a change ends with a port that is in place";
 pub const STATUS: &str = "the rules of status";
+pub const HOURS: &str = "no request outside its hours";
+pub const APPROVED: &str = "no request without an approval of its plan";
+pub const USED_ONCE: &str = "no approval is used for two requests";
 pub const REST: &str = "it comes to rest";
 
 type Properties = Vec<Property<Protocol>>;
@@ -43,7 +46,7 @@ pub fn of(model: &Protocol) -> Properties {
                 crew.any(|operator| match operator.at {
                     At::Acknowledged { ages, .. } => {
                         let opening = ages.line.map(|line| ages.look - line);
-                        opening == Some(clock::OPENING) && !model.objects(operator)
+                        opening == Some(clock::OPENING) && !model.objects(operator, state.open)
                     }
                     _ => false,
                 })
@@ -53,7 +56,55 @@ pub fn of(model: &Protocol) -> Properties {
     if bounds.faults > 0 {
         all.extend(with_faults());
     }
+    if bounds.gate {
+        all.extend(with_a_gate());
+    }
     all
+}
+
+fn with_a_gate() -> Properties {
+    vec![
+        Property::always(HOURS, |_: &Protocol, state: &State| {
+            state.broken != Some(Rule::OutsideHours)
+        }),
+        Property::always(APPROVED, |_: &Protocol, state: &State| {
+            state.broken != Some(Rule::Unapproved)
+        }),
+        Property::always(USED_ONCE, |_: &Protocol, state: &State| {
+            state.broken != Some(Rule::ApprovalUsedTwice)
+        }),
+        Property::sometimes(
+            "a plan that is approved waits for its hours",
+            |_: &Protocol, state: &State| {
+                let plan = state
+                    .object
+                    .status
+                    .as_ref()
+                    .and_then(|paper| paper.plan.as_ref());
+                let approved = plan.is_some_and(|plan| state.object.approved == Some(plan.id));
+                approved && !state.open
+            },
+        ),
+        Property::sometimes(
+            "a request is held back by hours that end after its intent",
+            |_: &Protocol, state: &State| {
+                let mut crew = state.crew.iter().flatten();
+                !state.open && crew.any(|one| matches!(one.at, At::Acknowledged { .. }))
+            },
+        ),
+        Property::sometimes(
+            "a plan waits beside an approval of another one",
+            |_: &Protocol, state: &State| {
+                let plan = state
+                    .object
+                    .status
+                    .as_ref()
+                    .and_then(|paper| paper.plan.as_ref());
+                let approved = state.object.approved;
+                approved.is_some() && plan.is_some_and(|plan| approved != Some(plan.id))
+            },
+        ),
+    ]
 }
 
 fn always() -> Properties {

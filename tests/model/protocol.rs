@@ -1,18 +1,23 @@
 //! The model: where it begins, and how far it goes.
 
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 use stateright::{Model, Property};
 use taurus_port_operator::{
-    controller::read::{Desired, read},
-    crd::TaurusProxyPort,
+    calendar::{Freeze, Hours},
+    controller::read::{Desired, Timing, read},
+    crd::{PlanRecord, TaurusProxyPort},
     model::{Port, Reason},
     pace::Pace,
+    plan::timing::{self, Terms, Wishes},
 };
 
 use crate::{
     clock,
     event::{Event, Nonsense},
-    paper::{Paper, Truth, UID},
+    paper::{Paper, Plan, Truth, UID},
     planner::Planner,
     properties,
     rest::Resting,
@@ -33,6 +38,8 @@ pub struct Bounds {
     pub faults: u8,
     /// Whether the wall clock jumps as often as it likes, and not only as one of the faults.
     pub jumps: bool,
+    /// Whether changes wait for their hours, and each for an approval.
+    pub gate: bool,
     /// What the cloud makes of every request, for ever.
     pub nonsense: Option<Nonsense>,
 }
@@ -76,17 +83,71 @@ impl Protocol {
 
     /// What is wanted of an object.
     pub fn desired(&self, object: &Object) -> Desired {
+        let timing = || Timing {
+            needs_approval: true,
+            approved_by_annotation: object.approved.map(|approved| {
+                let plan = object.status.as_ref().and_then(|paper| paper.plan.as_ref());
+                let own = plan.filter(|plan| plan.id == approved);
+                own.map_or("of another plan".to_owned(), |plan| {
+                    self.plan_record(plan).id
+                })
+            }),
+            ..Timing::default()
+        };
         Desired {
             generation: object.generation.into(),
             port: Port::new(object.want.into()).unwrap(),
+            timing: self.bounds.gate.then(|| Box::new(timing())),
             ..self.desired.clone()
         }
     }
 
+    /// What holds for the time of a change to a port.
+    pub fn terms(&self, open: bool, want: u16) -> Terms {
+        let mut object = self.template.clone();
+        object.spec.port = want.into();
+        let freeze = Freeze {
+            from: clock::wall(100),
+            until: clock::wall(-100),
+            reason: "closed".to_owned(),
+            namespaces: Vec::new(),
+        };
+        Terms {
+            hours: Hours {
+                freezes: if open { Vec::new() } else { vec![freeze] },
+                ..Hours::default()
+            },
+            takes: Duration::ZERO,
+            wishes: Wishes::of(&object),
+        }
+    }
+
+    /// A plan as the status has it.
+    pub fn plan_record(&self, plan: &Plan) -> PlanRecord {
+        let made_at = clock::wall(plan.made);
+        PlanRecord {
+            id: timing::id(&self.terms(true, plan.to), plan.from, plan.to, made_at),
+            from_port: plan.from.into(),
+            to_port: plan.to.into(),
+            made_at: Time(made_at),
+            not_before: None,
+            waits_for: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Whether the last check speaks against a change because of its time.
+    pub fn is_untimely(&self, open: bool) -> bool {
+        let asks = self.bounds.gate && self.planner.asks_for_hours();
+        let now = clock::now().wall;
+        asks && !timing::may_still_start(&self.terms(open, PORTS[0]), None, None, now)
+    }
+
     /// Whoever leads no longer and is stopped by its last check has nothing more to do.
     fn dismiss(&self, state: &mut State) {
+        let open = state.open;
         for place in &mut state.crew {
-            place.take_if(|one| one.lease == Lease::Over && self.objects(one));
+            place.take_if(|one| one.lease == Lease::Over && self.objects(one, open));
         }
     }
 
@@ -99,6 +160,8 @@ impl Protocol {
             faults: self.bounds.faults,
             spare: true,
             whole: false,
+            open: !self.bounds.gate,
+            used: Vec::new(),
             ticks: self.bounds.nonsense.and_then(Nonsense::horizon),
             credit: self.bounds.nonsense.map_or(1, Nonsense::most_requests),
             broken: None,
@@ -115,11 +178,13 @@ impl Model for Protocol {
         let fresh = Object {
             want: PORTS[1],
             generation: 1,
+            approved: None,
             status: None,
         };
         let edited = Object {
             want: PORTS[1],
             generation: 2,
+            approved: None,
             status: Some(settled(1)),
         };
         let modes = self.bounds.modes.iter();

@@ -11,6 +11,7 @@ use taurus_port_operator::model::Class;
 use crate::{
     act::{self, Fate},
     clock,
+    happen::approved,
     paper::Truth,
     protocol::Protocol,
     sky::End,
@@ -78,6 +79,8 @@ impl Protocol {
         state.spare = false;
         state.whole = true;
         state.broken = None;
+        state.open = true;
+        state.used.clear();
         state.credit = i8::MAX / 2;
         for who in 0..state.crew.len() {
             while let Some(next) = self.finish(&state, who) {
@@ -88,6 +91,7 @@ impl Protocol {
             place.take_if(|operator| operator.lease != Lease::Held);
         }
         state.broken = None;
+        state.used.clear();
         state.credit = i8::MAX / 2;
         state.canonical()
     }
@@ -110,6 +114,8 @@ impl Protocol {
     /// A look and what follows from it; then time passes, and the cloud does its work.
     fn round(&self, state: &State) -> State {
         let mut next = self.looked(state);
+        // Whoever is asked approves.
+        next = approved(&next).unwrap_or(next);
         next.tick();
         for index in 0..next.sky.works.len() {
             if next.sky.works[index].runs() && next.sky.works[index].age >= clock::LAG {

@@ -40,6 +40,12 @@ pub enum Rule {
     ReadyUnproven,
     /// A change ended well with a port that no job of ours has set, and nobody else was there.
     EndUntrue,
+    /// A change began while its hours were over.
+    OutsideHours,
+    /// A change began for a plan that nobody has approved.
+    Unapproved,
+    /// A change began for a plan for which another one had left that may have been carried out.
+    ApprovalUsedTwice,
     /// A rule of status.
     Status(&'static str),
 }

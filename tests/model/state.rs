@@ -15,7 +15,20 @@ use crate::{
 pub struct Object {
     pub want: u16,
     pub generation: u8,
+    /// The plan that a person has approved last.
+    pub approved: Option<u8>,
     pub status: Option<Paper>,
+}
+
+impl Object {
+    fn plans(&mut self, visit: &mut impl FnMut(&mut u8)) {
+        if let Some(plan) = self.status.as_mut().and_then(|paper| paper.plan.as_mut()) {
+            visit(&mut plan.id);
+        }
+        if let Some(id) = &mut self.approved {
+            visit(id);
+        }
+    }
 }
 
 /// How far an operator has come with a change.
@@ -90,6 +103,10 @@ pub struct State {
     pub spare: bool,
     /// Whether a task list may still lack a row.
     pub whole: bool,
+    /// Whether a change may start now.
+    pub open: bool,
+    /// The plans for which a request has left that may have been carried out, as far as anybody can still name them.
+    pub used: Vec<u8>,
     /// Ticks that may still pass, where they are counted.
     pub ticks: Option<u8>,
     /// How many more requests there are reasons for.
@@ -153,13 +170,33 @@ impl Operator {
         }
         match &mut self.at {
             At::Ordered { intent, paper, .. } => {
-                clock::shift(&mut intent.intended, by);
+                intent.shift(by);
                 paper.shift(by);
             }
-            At::Acknowledged { intent, .. } | At::Asked { intent, .. } => {
-                clock::shift(&mut intent.intended, by);
-            }
+            At::Acknowledged { intent, .. } | At::Asked { intent, .. } => intent.shift(by),
             At::Idle | At::Holding { .. } | At::Kept => {}
+        }
+        if let Some(age) = &mut self.memory.used {
+            clock::shift_used(age, by);
+        }
+    }
+
+    fn plans(&mut self, visit: &mut impl FnMut(&mut u8)) {
+        if let Some(view) = &mut self.view {
+            view.plans(visit);
+        }
+        let intent = match &mut self.at {
+            At::Ordered { intent, paper, .. } => {
+                if let Some(plan) = &mut paper.plan {
+                    visit(&mut plan.id);
+                }
+                intent
+            }
+            At::Acknowledged { intent, .. } | At::Asked { intent, .. } => intent,
+            At::Idle | At::Holding { .. } | At::Kept => return,
+        };
+        if let Some(plan) = &mut intent.plan {
+            visit(&mut plan.id);
         }
     }
 
@@ -276,6 +313,40 @@ impl State {
         (0..=u8::MAX).find(|id| !used.contains(id)).unwrap()
     }
 
+    /// A number that no plan has.
+    pub fn unused_plan(&mut self) -> u8 {
+        let mut used = self.used.clone();
+        self.plans(&mut |id| used.push(*id));
+        (0..=u8::MAX).find(|id| !used.contains(id)).unwrap()
+    }
+
+    fn plans(&mut self, visit: &mut impl FnMut(&mut u8)) {
+        self.object.plans(visit);
+        for operator in self.crew.iter_mut().flatten() {
+            operator.plans(visit);
+        }
+    }
+
+    /// Numbers plans anew, and forgets of those that were used which nobody can name any more.
+    fn number_plans(&mut self) {
+        let mut names = Vec::new();
+        self.plans(&mut |id| {
+            let known = names.iter().position(|name| *name == *id);
+            let index = known.unwrap_or_else(|| {
+                names.push(*id);
+                names.len() - 1
+            });
+            *id = u8::try_from(index).unwrap();
+        });
+        let used = self.used.iter().filter_map(|id| {
+            let index = names.iter().position(|name| name == id)?;
+            u8::try_from(index).ok()
+        });
+        let mut used: Vec<u8> = used.collect();
+        used.sort_unstable();
+        self.used = used;
+    }
+
     /// The same state as all that differ from it only in what nobody can tell.
     pub fn canonical(mut self) -> Self {
         let quiet = self.faults == 0;
@@ -307,6 +378,7 @@ impl State {
             });
             *id = u8::try_from(index).unwrap();
         });
+        self.number_plans();
         self
     }
 

@@ -28,13 +28,14 @@ use taurus_port_operator::{
         session::Session,
         step::{Cause, Order, Step},
         summary,
+        timing::Terms,
     },
 };
 
 use crate::{
     clock,
     memory::Memory,
-    paper::{Intent, Paper},
+    paper::{Intent, Paper, Plan},
     protocol::Protocol,
     rules::{self, Rule},
     sky::{Blind, Scene, proxy},
@@ -177,7 +178,8 @@ impl<'a> Desk<'a> {
         } else {
             Depth::Usual(Listing::Now)
         };
-        let observed = block_on(look(&from, depth)).unwrap();
+        let mut observed = block_on(look(&from, depth)).unwrap();
+        observed.terms = self.terms();
         let decision = self
             .model
             .planner
@@ -213,6 +215,7 @@ impl<'a> Desk<'a> {
             self.state.broken = Some(Rule::PutUnseen);
         }
         let status = self.status(observed, decision);
+        let paper = self.paper_of(&status);
         let intent = Intent {
             id: self.state.unused_id(),
             from: order.from,
@@ -222,10 +225,11 @@ impl<'a> Desk<'a> {
             attempt: u8::try_from(order.attempt).unwrap(),
             job: false,
             intended: 0,
+            plan: paper.plan.clone(),
         };
         self.operator().at = At::Ordered {
             intent,
-            paper: Paper::of(&status),
+            paper,
             ages: Ages::default(),
         };
     }
@@ -243,7 +247,7 @@ impl<'a> Desk<'a> {
     /// Writes the status if it differs; a write from an old view is refused.
     pub fn write(&mut self, observed: &Observed, decision: &Decision) -> Result<(), Halt> {
         let status = self.status(observed, decision);
-        let paper = Paper::of(&status);
+        let paper = self.paper_of(&status);
         if self.paper() == Some(&paper) {
             return Ok(());
         }
@@ -282,19 +286,50 @@ impl<'a> Desk<'a> {
         shown.spec.port = self.object.want.into();
         shown.metadata.generation = Some(self.object.generation.into());
         shown.status = self.paper().map(Paper::status);
+        let plan = self.paper().and_then(|paper| paper.plan.as_ref());
+        if let (Some(status), Some(plan)) = (&mut shown.status, plan) {
+            status.plan = Some(self.model.plan_record(plan));
+        }
         shown
+    }
+
+    /// What a status comes to. A plan that stood there before is the same one.
+    fn paper_of(&mut self, status: &TaurusProxyPortStatus) -> Paper {
+        let plan = status.plan.as_ref().map(|plan| {
+            let stood = self.paper().and_then(|paper| paper.plan.clone());
+            let same = |stood: &Plan| self.model.plan_record(stood).id == plan.id;
+            stood.filter(same).unwrap_or_else(|| Plan {
+                id: self.state.unused_plan(),
+                from: u16::try_from(plan.from_port).unwrap(),
+                to: u16::try_from(plan.to_port).unwrap(),
+                made: clock::wall_age(plan.made_at.0),
+            })
+        });
+        let kept = self.paper().and_then(|paper| paper.plan.clone());
+        let kept = kept.filter(|_| !self.model.planner.uses_plans());
+        Paper {
+            plan: plan.or(kept),
+            ..Paper::of(status)
+        }
+    }
+
+    /// What holds for the time of a change.
+    fn terms(&self) -> Option<Box<Terms>> {
+        let gate = self.model.bounds.gate;
+        gate.then(|| Box::new(self.model.terms(self.state.open, self.object.want)))
+    }
+
+    /// What the look showed on which a change was decided.
+    pub fn look_before(&self, intent: &Intent) -> Observed {
+        Observed {
+            proxy: Seen::Known(Some(proxy(intent.from, ProxyStatus::Active))),
+            tasks: Seen::Known(None),
+            terms: self.terms(),
+            ..Observed::default()
+        }
     }
 
     pub fn desired(&self) -> Desired {
         self.model.desired(&self.object)
-    }
-}
-
-/// What the look showed on which a change was decided.
-pub fn look_before(intent: &Intent) -> Observed {
-    Observed {
-        proxy: Seen::Known(Some(proxy(intent.from, ProxyStatus::Active))),
-        tasks: Seen::Known(None),
-        ..Observed::default()
     }
 }

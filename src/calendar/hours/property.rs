@@ -134,8 +134,8 @@ impl Chosen {
     fn window(&self, zone: &str) -> Window {
         let days: Vec<&str> = self.days.iter().map(|day| NAMES[*day]).collect();
         Window::new(&WindowParts {
-            days: &days,
-            weeks_of_month: &self.weeks,
+            days: Some(&days),
+            weeks_of_month: (!self.weeks.is_empty()).then_some(&self.weeks),
             start: &format!("{:02}:{:02}", self.start / 60, self.start % 60),
             duration: &format!("{}m", self.minutes),
             time_zone: Some(zone),
@@ -212,7 +212,7 @@ fn in_ten_years_and_twenty_zones_nothing_starts_outside_and_each_window_opens_to
                         namespaces: Vec::new(),
                     })
                     .to_vec(),
-                missing: None,
+                ..Hours::default()
             };
             let within = pieces
                 .iter()

@@ -1,6 +1,6 @@
 //! Texts within answers, made fit for people: what shows them to anybody comes after this.
 
-use super::{InstancePage, ProxyPage, TaskPage};
+use super::{InstancePage, ProxyPage, TaskPage, Windows};
 use crate::{
     cloud::{Instance, Job, Proxy, ProxyStatus, excerpt::Cleaner},
     model::JobState,
@@ -51,6 +51,15 @@ impl Cleaned for InstancePage {
         {
             *name = cleaner.word(name, LONGEST_WORD);
             *status = cleaner.word(status, LONGEST_WORD);
+        }
+        self
+    }
+}
+
+impl Cleaned for Windows {
+    fn cleaned(mut self, cleaner: &Cleaner<'_>) -> Self {
+        for (_, window) in &mut self.0 {
+            *window = cleaner.word(window, LONGEST_STATE);
         }
         self
     }

@@ -6,7 +6,7 @@ use kube::ResourceExt as _;
 
 use crate::{
     calendar::{Window, WindowError, WindowParts},
-    crd::{APPLY_NOW, APPROVE, Approval, MaintenanceWindow, TaurusProxyPort},
+    crd::{APPLY_NOW, APPROVE, Approval, InstanceWindow, MaintenanceWindow, TaurusProxyPort},
 };
 
 /// The field of windows, in faults.
@@ -17,6 +17,8 @@ const FIELD: &str = "spec.maintenanceWindows";
 pub struct Timing {
     /// The windows, if it states any.
     pub windows: Vec<Window>,
+    /// Whether the instance's own window is one more.
+    pub follows_instance: bool,
     /// Whether each plan needs an approval.
     pub needs_approval: bool,
     /// The plan that its spec approves.
@@ -50,6 +52,7 @@ pub(super) fn read(object: &TaurusProxyPort) -> Option<Box<Timing>> {
     };
     let timing = Timing {
         windows,
+        follows_instance: spec.instance_window == Some(InstanceWindow::Follow),
         needs_approval: spec.approval == Some(Approval::Manual),
         approved_by_spec: spec.approved_plan.clone(),
         approved_by_annotation: annotation(APPROVE),
@@ -64,12 +67,17 @@ fn windows(stated: &[MaintenanceWindow]) -> Result<Vec<Window>, WindowError> {
         .iter()
         .map(|window| window.days.iter().map(|day| (*day).into()).collect())
         .collect();
+    // The definition takes no list without any: it is one that is absent.
     let parts = stated.iter().zip(&days).map(|(window, days)| WindowParts {
-        days,
-        weeks_of_month: &window.weeks_of_month,
+        days: some(days),
+        weeks_of_month: some(&window.weeks_of_month),
         start: &window.start,
         duration: &window.duration,
         time_zone: window.time_zone.as_deref(),
     });
     Window::all(FIELD, parts)
+}
+
+fn some<T>(list: &[T]) -> Option<&[T]> {
+    (!list.is_empty()).then_some(list)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _};
 
 use super::{Finding, Pass};
@@ -64,7 +65,12 @@ impl Pass<'_> {
         let object = self.object.clone();
         let pace = &self.context.pace;
         let plan = finding.decision.record.plan.as_ref();
-        let objection = || self.context.objection(&object, desired, order.from, plan);
+        let instance = self.memory.instance_window.clone();
+        let instance = instance.as_deref();
+        let objection = || {
+            let context = self.context;
+            context.objection(&object, desired, order.from, plan, instance)
+        };
         let status = |object: &TaurusProxyPort, change: &Change| {
             let record = Record {
                 change: Some(change.clone()),
@@ -236,13 +242,12 @@ impl Pass<'_> {
         let mut record = self.record();
         self.context.meter.change_answered(&outcome);
         let plan = finding.decision.record.plan.as_ref();
-        if let Outcome::NotSent(_) | Outcome::Withdrawn(_) = &outcome {
-            // Nothing has left: its plan still stands, and so does an approval of it.
+        if may_be_used_again(&outcome) {
             record.plan = plan.cloned();
         } else {
             self.memory.session.use_plan(plan);
             if !matches!(outcome, Outcome::Refused(_)) {
-                self.tell_of_haste(desired, plan, &finding.observed);
+                self.tell_of_haste(desired, plan, &finding.observed, change.intended_at);
             }
         }
         match outcome {
@@ -304,24 +309,39 @@ impl Pass<'_> {
         }
     }
 
-    /// A change that a person wanted now, outside its windows, is counted and told.
-    fn tell_of_haste(&self, desired: &Desired, plan: Option<&PlanRecord>, observed: &Observed) {
-        let now = self.context.clock.now().wall;
-        let terms = observed.terms.as_deref();
-        let is_outside = terms.is_some_and(|terms| !terms.hours.is_open_at(now));
-        let wanted = desired
-            .timing
-            .as_deref()
-            .and_then(|timing| timing.apply_now.as_deref());
-        if let Some(plan) = plan.filter(|plan| is_outside && wanted == Some(&plan.id)) {
-            self.context.meter.applied_now();
-            let text = format!(
-                "plan {} (port {} to {}) was begun outside its maintenance windows, as the annotation {APPLY_NOW} asks for",
-                plan.id, plan.from_port, plan.to_port
-            );
-            let about = self.object.object_ref(&());
-            events::publish(self.context, about, Class::Reconciling, "AppliedNow", &text);
+    /// What became of the annotation by which a person wanted this change now. It counts where it has made a difference.
+    fn tell_of_haste(
+        &self,
+        desired: &Desired,
+        plan: Option<&PlanRecord>,
+        observed: &Observed,
+        began: Timestamp,
+    ) {
+        let timing = desired.timing.as_deref();
+        let (Some(plan), Some(terms)) = (plan, observed.terms.as_deref()) else {
+            return;
+        };
+        if timing.and_then(|timing| timing.apply_now.as_ref()) != Some(&plan.id) {
+            return;
         }
+        let hours = &terms.hours;
+        let made_a_difference = hours.next(began, terms.takes) != Some(began);
+        if made_a_difference {
+            self.context.meter.applied_now();
+        }
+        let how = if made_a_difference {
+            "outside its maintenance windows, as the annotation asks for"
+        } else if hours.windows.is_empty() {
+            "with no need of the annotation: no maintenance window is stated for it"
+        } else {
+            "with no need of the annotation: its maintenance window is open"
+        };
+        let text = format!(
+            "plan {} (port {} to {}) was begun {how}; {APPLY_NOW} is used up with that",
+            plan.id, plan.from_port, plan.to_port
+        );
+        let about = self.object.object_ref(&());
+        events::publish(self.context, about, Class::Reconciling, "AppliedNow", &text);
     }
 
     pub(super) fn refuse(
@@ -343,6 +363,16 @@ impl Pass<'_> {
             settle::rejected(record, port, error.to_string(), now);
         }
         self.memory.session.refused(error, port, count, wait, now);
+    }
+}
+
+/// Whether a plan still stands after an outcome, and an approval of it: nothing has left, or the cloud has said in its own words that it
+/// has begun nothing. Only where it refuses the port itself there is nothing more to approve.
+fn may_be_used_again(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::NotSent(_) | Outcome::Withdrawn(_) => true,
+        Outcome::Refused(error) => error.meaning != Meaning::Rejected,
+        Outcome::Accepted(_) | Outcome::NothingToDo | Outcome::Unknown(_) => false,
     }
 }
 

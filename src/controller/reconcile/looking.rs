@@ -13,6 +13,7 @@ use crate::{
         journal::JournalError,
         look::{Depth, Later, Listing, Viewpoint, look},
         read::Desired,
+        timing::InstanceWindow,
     },
     crd::ManagementPolicy,
     fleet::{claims::Woken, directory::Directory},
@@ -243,6 +244,37 @@ impl Pass<'_> {
         abandoned.into_keys().collect()
     }
 
+    /// Reads the window of the instance again where it counts and was not read lately: others on the project share the call.
+    pub(super) async fn see_instance_window(
+        &mut self,
+        desired: &Desired,
+        record: &Record,
+        way: &Way,
+    ) -> Result<(), JournalError> {
+        let timing = desired.timing.as_deref();
+        if !timing.is_some_and(|timing| timing.follows_instance) {
+            self.memory.instance_window = None;
+            return Ok(());
+        }
+        let (uptime, every) = (self.context.clock.now().uptime, self.context.resync);
+        let known = self.memory.instance_window.as_deref();
+        let lately = known.is_some_and(|known| uptime.saturating_sub(known.tried) < every);
+        let Ok(directory) = way else {
+            return Ok(());
+        };
+        if lately || record.change.is_some() {
+            return Ok(());
+        }
+        let after = uptime.saturating_sub(every);
+        let instance = &desired.subject.instance;
+        let reading = directory.instance_window(instance, after);
+        let told = self.context.while_wanted(record, reading).await?;
+        let uptime = self.context.clock.now().uptime;
+        let window = InstanceWindow::after(known, told, uptime);
+        self.memory.instance_window = Some(Box::new(window));
+        Ok(())
+    }
+
     async fn report_interim(
         &mut self,
         desired: &Desired,
@@ -293,7 +325,8 @@ impl Pass<'_> {
         let instance = &desired.subject.instance;
         observed.instance_taken = !self.context.permits.is_free(instance, &uid);
         observed.record_pruned = self.memory.record_pruned.as_deref() == Some(&desired.generation);
-        observed.terms = self.context.terms(self.object, desired);
+        let window = self.memory.instance_window.as_deref();
+        observed.terms = self.context.terms(self.object, desired, window);
     }
 
     pub(super) fn decide(

@@ -47,9 +47,19 @@ impl Pass<'_> {
         let waits = decision.record.plan.is_some();
         let asker = self.asker();
         let name = ResourceName::new(&asker.namespace, &asker.name);
-        self.context.waiting.note(name, waits);
+        self.context.waiting.note(self.uid, &name, waits);
         self.memory.failures = 0;
-        let delay = match decision.step {
+        let terms = observed.terms.as_deref();
+        // The calendar may have been edited since this one was judged, and before it was known to wait.
+        let instance = self.memory.instance_window.as_deref();
+        if waits
+            && self
+                .context
+                .are_other_hours(self.object, desired, terms, instance)
+        {
+            return Ok(Some(self.context.pace.poll_first));
+        }
+        let delay = match &decision.step {
             // All resources of an instance come at the same time, and share the list.
             Step::Rest => {
                 let uptime = self.context.clock.now().uptime;
@@ -58,12 +68,12 @@ impl Pass<'_> {
                 return Ok(Some(publish_again.map_or(next, |again| again.min(next))));
             }
             // A read that failed waits as long as its failure says; all else is looked at again at the next resync at the latest.
-            Step::Keep(delay) | Step::Hold(_, delay) if observed.has_failed() => delay,
-            Step::Keep(delay) | Step::Hold(_, delay) => delay.min(self.context.resync),
+            Step::Keep(delay) | Step::Hold(_, delay) if observed.has_failed() => *delay,
+            Step::Keep(delay) | Step::Hold(_, delay) => (*delay).min(self.context.resync),
             Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => self.context.pace.poll_first,
         };
         let delay = publish_again.map_or(delay, |again| again.min(delay));
-        Ok(Some(self.context.chance.jittered(delay)))
+        Ok(Some(self.context.wait(&decision.step, delay)))
     }
 
     /// Whether a change takes longer than changes do. How long that is must not depend on what one resource allows: others

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::{Message, shown};
 use crate::{
     controller::read::Desired,
-    crd::{APPROVE, Approval},
+    crd::{APPROVE, Approval, InstanceWindow},
     fleet::limits::Limit,
     plan::step::Order,
 };
@@ -27,10 +27,23 @@ pub fn for_window(desired: &Desired, takes: Duration, next: Option<Timestamp>) -
     })
 }
 
-/// A freeze is in force.
+/// The cloud has not told when the window of the instance is.
+pub fn window_unknown(desired: &Desired, why: &str) -> Message {
+    Message::quoting(
+        format!(
+            "port {} is set inside the maintenance window of the instance, since spec.instanceWindow is {:?}, and that window is not known; it \
+             is read again; the credential needs the permission to read instances (gaussdbformysql:instance:get, or gaussdb:instance:list)",
+            desired.port,
+            InstanceWindow::Follow
+        ),
+        why,
+    )
+}
+
+/// A freeze is in force, or near.
 pub fn frozen(desired: &Desired, reason: &str) -> Message {
     Message::plain(format!(
-        "port {} is not set during a freeze of the operator's calendar ({reason})",
+        "port {} is not set during a freeze of the operator's calendar ({reason}), nor so late that the change could reach into it",
         desired.port
     ))
 }

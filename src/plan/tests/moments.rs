@@ -1,5 +1,5 @@
 //! Schedules of crashes and faults for a resource that has windows and needs approvals: each request leaves inside a window, for a plan
-//! that a person has approved and that no other request has left for.
+//! that a person has approved and that no other request has left for, but for those that the cloud has refused.
 //!
 //! Promises that the check sees faults of the gate: three are built in, one by one.
 
@@ -84,16 +84,19 @@ fn wrong(schedule: &Schedule, flaw: Option<Flaw>) -> Vec<String> {
     };
     let mut used = BTreeSet::new();
     let mut wrong = Vec::new();
-    for (second, plan) in &world.cluster.starts {
-        let at = Timestamp::from_second(DAWN + i64::try_from(*second).unwrap()).unwrap();
+    for start in &world.cluster.starts {
+        let second = DAWN + i64::try_from(start.at).unwrap();
+        let at = Timestamp::from_second(second).unwrap();
         if hours.next(at, WITHOUT_EXPERIENCE) != Some(at) {
             wrong.push(format!("a request leaves at {at}"));
         }
-        match plan {
+        match &start.plan {
             None => wrong.push(format!("a request without a plan leaves at {at}")),
             Some(id) if !person.approved.contains(id) => {
                 wrong.push(format!("{id} was not approved"));
             }
+            // What the cloud refuses has used nothing.
+            Some(_) if start.changed_nothing => {}
             Some(id) if !used.insert(id) => wrong.push(format!("{id} was used twice")),
             Some(_) => {}
         }

@@ -6,7 +6,7 @@
 use super::{cloud::Sky, world::Cluster};
 use crate::{
     controller::read::Desired,
-    crd::TaurusProxyPort,
+    crd::{PlanRecord, TaurusProxyPort},
     plan::{
         facts::{Observed, Trouble},
         record::Change,
@@ -48,6 +48,7 @@ struct Waiting {
     desired: Desired,
     change: Change,
     observed: Observed,
+    plan: Option<PlanRecord>,
 }
 
 /// A process.

@@ -279,11 +279,7 @@ fn an_approved_plan_still_waits_for_its_window_and_keeps_its_approval() {
 
 #[test]
 fn an_approval_is_used_once_and_the_next_attempt_is_another_plan() {
-    for fate in [
-        None,
-        Some(Fate::Refused(Meaning::Busy)),
-        Some(Fate::Lost(None)),
-    ] {
+    for fate in [None, Some(Fate::Lost(None))] {
         let mut world = World::settled(Mode::Hidden, 3306);
         match fate {
             Some(fate) => world.sky.state().fates.push_back(fate),
@@ -302,6 +298,44 @@ fn an_approval_is_used_once_and_the_next_attempt_is_another_plan() {
         world.run(HOUR);
         assert_eq!((world.puts(), world.port()), (sent + 1, 3307), "{fate:?}");
     }
+}
+
+#[test]
+fn a_refusal_that_changes_nothing_leaves_the_approval_as_it_is() {
+    for meaning in [Meaning::Busy, Meaning::Throttled, Meaning::Denied] {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        for _ in 0..3 {
+            let refused = Fate::Refused(meaning);
+            world.sky.state().fates.push_back(refused);
+        }
+        needs_approval(&mut world);
+        let first = plan(&world).id;
+        approve(&mut world);
+        world.run(2);
+        assert_eq!(
+            (world.puts(), plan(&world).id),
+            (1, first.clone()),
+            "{meaning:?}"
+        );
+        assert_ne!(world.reason(), "WaitingForApproval", "{meaning:?}");
+        world.crash();
+        world.run(6 * HOUR);
+        assert_eq!((world.puts(), world.port()), (4, 3307), "{meaning:?}");
+        let plans = world.cluster.starts.iter().map(|start| start.plan.clone());
+        assert!(
+            plans.eq([(); 4].map(|()| Some(first.clone()))),
+            "{meaning:?}"
+        );
+    }
+    // A port that the cloud refuses needs another wish, and that is another plan.
+    let mut world = World::settled(Mode::Hidden, 3306);
+    let refused = Fate::Refused(Meaning::Rejected);
+    world.sky.state().fates.push_back(refused);
+    needs_approval(&mut world);
+    approve(&mut world);
+    world.run(HOUR);
+    assert_eq!((world.reason().as_str(), world.puts()), ("PortRejected", 1));
+    assert_eq!(world.said().plan, None);
 }
 
 #[test]
@@ -326,6 +360,161 @@ fn a_crash_around_the_intent_uses_no_approval_twice() {
         let most = usize::from(point != CrashPoint::AfterIntent);
         assert_eq!(world.puts(), most, "{point:?}");
     }
+}
+
+#[test]
+fn what_keeps_a_plan_from_starting_is_told_with_it() {
+    let warnings = |world: &World| plan(world).warnings;
+    let mut world = World::settled(Mode::Hidden, 3306);
+    needs_approval(&mut world);
+    assert!(warnings(&world).is_empty());
+    world.annotate(APPROVE, "0123456789abcdef");
+    world.annotate(APPLY_NOW, "fedcba9876543210");
+    world.run(1);
+    let told = warnings(&world);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].contains("approves plan 0123456789abcdef, not this one"),
+        "{told:?}"
+    );
+    assert!(
+        told[1].contains("names plan fedcba9876543210, not this one"),
+        "{told:?}"
+    );
+    let id = plan(&world).id;
+    world.annotate(APPLY_NOW, &id);
+    world.edit(|spec| spec["approvedPlan"] = "0123456789abcdef".into());
+    world.run(1);
+    let told = warnings(&world);
+    assert!(
+        told[1].starts_with("spec.approvedPlan approves plan 0123456789abcdef"),
+        "{told:?}"
+    );
+    assert!(
+        told[2].contains("does not stand for an approval"),
+        "{told:?}"
+    );
+
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.edit(|spec| {
+        spec["maintenanceWindows"] = json!([{"start": "10:00", "duration": "30m"}]);
+    });
+    for (takes, told) in [
+        (10, None),
+        (29, Some("just about as long as")),
+        (31, Some("no maintenance window is as long as")),
+    ] {
+        world.cluster.takes = Some(takes * MINUTE);
+        world.edit(|spec| spec["changeTimeout"] = format!("{}m", 40 + takes).into());
+        world.want(3307);
+        world.run(1);
+        let warnings = warnings(&world);
+        assert_eq!(warnings.first().is_some(), told.is_some(), "{warnings:?}");
+        assert!(
+            told.is_none_or(|told| warnings[0].contains(told)),
+            "{warnings:?}"
+        );
+    }
+
+    let mut world = World::settled(Mode::Hidden, 3306);
+    with_window(&mut world);
+    world.cluster.calendar = freeze("2027-01-15T09:00:00Z", "2027-01-16T11:00:00Z");
+    world.want(3307);
+    world.run(1);
+    let told = warnings(&world);
+    assert!(
+        told[0].contains("freeze (year-end) until 2027-01-16T11:00:00Z"),
+        "{told:?}"
+    );
+    let writes = world.cluster.writes;
+    world.run(HOUR - 10);
+    assert_eq!(world.cluster.writes, writes, "said once");
+    let id = plan(&world).id;
+    world.run(HOUR);
+    world.annotate(APPLY_NOW, &id);
+    world.run(1);
+    let told = warnings(&world);
+    assert!(
+        told.iter()
+            .any(|told| told.contains("does not lead through a freeze")),
+        "{told:?}"
+    );
+
+    let mut world = World::settled(Mode::Hidden, 3306);
+    needs_approval(&mut world);
+    world.want(33060);
+    world.run(1);
+    let told = warnings(&world);
+    assert!(told[0].contains("port 33060"), "{told:?}");
+}
+
+#[test]
+fn the_window_of_an_instance_is_one_more_and_nothing_starts_while_it_is_the_only_one_and_not_known()
+{
+    let follow = |world: &mut World| world.edit(|spec| spec["instanceWindow"] = "Follow".into());
+    let window = |text| calendar::Window::of_instance(text).unwrap();
+    let mut world = World::settled(Mode::Hidden, 3306);
+    follow(&mut world);
+    // The windows of the calendar are for those who state none.
+    world.cluster.calendar = calendar("windows: [{start: '08:00', duration: 3h}]");
+    world.want(3307);
+    world.run(MINUTE);
+    assert_eq!(
+        (world.reason().as_str(), world.puts()),
+        ("WaitingForWindow", 0)
+    );
+    assert!(world.message("Ready").contains("that window is not known"));
+    assert_eq!(
+        (waits_for(&world), plan(&world).not_before),
+        (vec![WaitsFor::Window], None)
+    );
+    world.cluster.instance_window = Some(Err("denied".into()));
+    let writes = world.cluster.writes;
+    world.run(20 * MINUTE);
+    assert_eq!((world.cluster.writes, world.puts()), (writes, 0));
+    world.cluster.instance_window = Some(Ok(window("10:00-12:00")));
+    world.run(OPENS - 1 - world.now());
+    assert_eq!(world.puts(), 0);
+    assert!(
+        world
+            .message("Ready")
+            .ends_with("; not before 2027-01-15T10:00:00Z")
+    );
+    world.run(1 + SLACK);
+    assert_eq!(world.puts(), 1);
+
+    // Beside one that is known, an unknown one holds up nothing; and a person can do without.
+    for now in [false, true] {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        follow(&mut world);
+        if !now {
+            with_window(&mut world);
+        }
+        world.want(3307);
+        world.run(1);
+        if now {
+            let id = plan(&world).id;
+            world.annotate(APPLY_NOW, &id);
+            world.run(MINUTE);
+        } else {
+            assert_eq!(world.puts(), 0);
+            world.run(OPENS + SLACK - world.now());
+        }
+        assert_eq!(world.puts(), 1, "{now}");
+    }
+}
+
+#[test]
+fn a_window_that_is_hardly_longer_than_a_change_is_caught() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.edit(|spec| {
+        spec["maintenanceWindows"] = json!([{"start": "10:00", "duration": "30m"}]);
+        spec["changeTimeout"] = "1h".into();
+    });
+    world.cluster.takes = Some(30 * MINUTE - 2 * SLACK);
+    world.want(3307);
+    world.run(OPENS + SLACK - world.now());
+    assert_eq!(world.puts(), 1, "{}", world.message("Ready"));
 }
 
 #[test]

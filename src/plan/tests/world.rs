@@ -12,6 +12,7 @@ use crate::{
     calendar::Calendar,
     crd::{PlanRecord, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{claims::Standing, limits::Limit},
+    plan::timing::OfInstance,
 };
 
 /// The object as the API server has it.
@@ -31,14 +32,26 @@ pub(super) struct Cluster {
     pub(super) limit: Option<(u64, Limit)>,
     /// The calendar of the operator.
     pub(super) calendar: Calendar,
+    /// The window of the instance, as it was read last.
+    pub(super) instance_window: Option<OfInstance>,
     /// How long changes of the instance took, in seconds.
     pub(super) takes: Option<u64>,
-    /// When each request left, and for which plan.
-    pub(super) starts: Vec<(u64, Option<String>)>,
+    /// Each request that left.
+    pub(super) starts: Vec<Start>,
     /// The plan of the last of them.
     pub(super) used_plan: Option<PlanRecord>,
     /// A fault of the gate that is built in on purpose.
     pub(super) flaw: Option<Flaw>,
+}
+
+/// A request that has left, or was about to.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) at: u64,
+    /// The plan that it left for.
+    pub(super) plan: Option<String>,
+    /// The cloud has refused it, or nothing left after all.
+    pub(super) changed_nothing: bool,
 }
 
 /// What is broken on purpose, to show that the checks see it.
@@ -133,6 +146,7 @@ impl World {
                 standing: Standing::Owner,
                 limit: None,
                 calendar: Calendar::default(),
+                instance_window: None,
                 takes: None,
                 starts: Vec::new(),
                 used_plan: None,

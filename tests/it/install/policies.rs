@@ -233,6 +233,11 @@ async fn only_who_has_the_verb_approves_and_nobody_what_he_asks_for_at_once() {
     let annotation = |name: &str, id: &str| json!({"metadata": {"annotations": {format!("taurusdb.huaweicloud.com/{name}"): id}}});
     let (one, other) = ("0123456789abcdef", "fedcba9876543210");
     let waived = json!({"spec": {"approval": null}});
+    let windows = |start: &str| {
+        let window = json!([{"start": start, "duration": "1h"}]);
+        json!({"spec": {"maintenanceWindows": window}})
+    };
+    let follow = json!({"spec": {"instanceWindow": "Follow"}});
     // The API server takes a policy up after a moment.
     let at_work = async {
         while patched(plane, "dev", &waived).status.success() {
@@ -246,7 +251,9 @@ async fn only_who_has_the_verb_approves_and_nobody_what_he_asks_for_at_once() {
         annotation("approve", one),
         annotation("applyNow", one),
         json!({"spec": {"approvedPlan": one}}),
-        waived,
+        waived.clone(),
+        windows("02:00"),
+        follow.clone(),
     ] {
         let said = refusal(&patched(plane, "dev", &patch));
         assert!(
@@ -269,6 +276,23 @@ async fn only_who_has_the_verb_approves_and_nobody_what_he_asks_for_at_once() {
     ] {
         printed(patched(plane, "boss", &patch));
     }
+    // Windows take the brake off as well, whether there are more or fewer.
+    printed(patched(plane, "boss", &windows("02:00")));
+    for patch in [
+        windows("03:00"),
+        json!({"spec": {"maintenanceWindows": null}}),
+    ] {
+        let said = refusal(&patched(plane, "dev", &patch));
+        assert!(said.contains("(other maintenance windows)"), "{said}");
+    }
+    printed(patched(plane, "dev", &windows("02:00")));
+    let mut moved = windows("04:00");
+    moved["spec"]["port"] = json!(3310);
+    printed(patched(plane, "boss", &moved));
+    printed(patched(plane, "boss", &follow));
+    // Who asks for more care needs no verb.
+    printed(patched(plane, "boss", &waived));
+    printed(patched(plane, "dev", &json!({"spec": manual})));
     // What was approved before stands in nobody's way, and can be taken back.
     printed(patched(plane, "dev", &json!({"spec": {"port": 3308}})));
     printed(patched(

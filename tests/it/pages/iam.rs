@@ -115,6 +115,7 @@ fn the_requests_of_the_table_are_those_that_are_sent() {
     let job = JobId::parse("2b7e6f0c-58f4-4d1e-9a63-0c1d9be7a541").unwrap();
     let requests = [
         Request::proxies(&project, &instance, 0),
+        Request::instance_windows(&project, std::slice::from_ref(&instance)),
         Request::job(&project, &job),
         Request::tasks(&project, Tasks::Running, 0),
         Request::tasks(&project, Tasks::Since(Timestamp::now()), 0),

@@ -2,18 +2,22 @@
 //!
 //! Windows lie half a day away from now, or are open all day: no story waits for one.
 
-use std::{fs, sync::Arc};
+use std::{fs, sync::Arc, time::Duration};
 
-use k8s_openapi::jiff::{Timestamp, ToSpan as _};
+use k8s_openapi::{
+    api::events::v1::Event,
+    jiff::{Timestamp, ToSpan as _},
+};
+use kube::{Api, api::ListParams};
 use serde_json::{Value, json};
 use taurus_port_operator::{
     calendar::store::{News, Store},
-    crd::{APPLY_NOW, APPROVE, PlanRecord, TaurusProxyPort, WaitsFor},
+    crd::{APPLY_NOW, APPROVE, InstanceWindow, PlanRecord, TaurusProxyPort, WaitsFor},
 };
-use taurus_sim::{Answer, Effect, Fault, Mode, Operation, sample};
+use taurus_sim::{Answer, Effect, Fault, JobPlan, Mode, Operation, sample};
 
 use crate::world::{
-    World, flux::Flux, in_all_modes, operator::Setup, options, reason, tools::printed,
+    PATIENCE, World, flux::Flux, in_all_modes, operator::Setup, options, reason, tools::printed,
 };
 
 in_all_modes! {
@@ -46,6 +50,26 @@ async fn annotate(world: &World, name: &str, value: &str) {
         .await;
 }
 
+/// Waits for an event with this reason and text, about whatever it is.
+async fn until_told(world: &World, reason: &str, text: &str) {
+    let events: Api<Event> = Api::all(world.client.clone());
+    let told = |event: &Event| {
+        let note = event.note.as_deref().unwrap_or_default();
+        event.reason.as_deref() == Some(reason) && note.contains(text)
+    };
+    let telling = async {
+        loop {
+            let all = events.list(&ListParams::default()).await.unwrap();
+            if all.items.iter().any(told) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, telling).await;
+    assert!(in_time.is_ok(), "no {reason} tells of {text:?}");
+}
+
 async fn closed(mode: Mode) {
     let world = World::start(options(mode)).await;
     let mut resource = world.resource(3307);
@@ -63,6 +87,8 @@ async fn closed(mode: Mode) {
     annotate(&world, APPLY_NOW, &plan.id).await;
     world.until_ready(3307).await;
     assert_eq!(world.asked_for(), [3307]);
+    let told = format!("plan {} (port 3306 to 3307) was begun outside", plan.id);
+    until_told(&world, "AppliedNow", &told).await;
     // The annotation is of a plan that is gone.
     world.want_now(3308).await;
     until_waiting(&world, "WaitingForWindow").await;
@@ -80,10 +106,12 @@ async fn approved(mode: Mode) {
     resource.spec.approval = Some(taurus_port_operator::crd::Approval::Manual);
     world.create(&resource).await;
     let first = plan(&until_waiting(&world, "WaitingForApproval").await);
-    // A request that the cloud refuses uses the approval.
+    // A refusal that has changed nothing leaves the approval as it is; a job that fails uses it.
     let busy = Answer::error(409, "DBS.200932", "busy");
     let refusal = Fault::on(Operation::Change, Effect::respond(busy));
     world.sim.inject(refusal.proxy(sample::PROXY).once());
+    let failing = JobPlan::failing("the proxy did not come up");
+    world.sim.next_job_of(sample::PROXY, failing);
     annotate(&world, APPROVE, &first.id).await;
     let next = world
         .until("another plan", |object| {
@@ -94,19 +122,59 @@ async fn approved(mode: Mode) {
             plan.is_some_and(|plan| plan.id != first.id)
         })
         .await;
+    assert_eq!(world.accepted(), [3307]);
     world.kill_operator();
     world.start_operator().await;
     until_waiting(&world, "WaitingForApproval").await;
-    assert!(world.accepted().is_empty());
+    assert_eq!(world.accepted(), [3307]);
     // By the spec, as a commit does it: the plan stands, though the generation moves.
     let second = plan(&next).id;
+    annotate(&world, APPLY_NOW, &second).await;
     world.patch(json!({"spec": {"approvedPlan": second}})).await;
     world.until_ready(3307).await;
+    let told =
+        format!("plan {second} (port 3306 to 3307) was begun with no need of the annotation");
+    until_told(&world, "AppliedNow", &told).await;
     world.want_now(3308).await;
     until_waiting(&world, "WaitingForApproval").await;
-    assert_eq!(world.accepted(), [3307]);
+    assert_eq!(world.accepted(), [3307, 3307]);
     world.patch(json!({"spec": {"approval": null}})).await;
     world.until_ready(3308).await;
+    world.finish().await;
+}
+
+/// Hours of the day in UTC that begin so many hours from now and last four.
+fn instance_window(after: i64) -> String {
+    let begins = Timestamp::now() + after.hours();
+    let ends = begins + 4.hours();
+    format!("{}-{}", begins.strftime("%H:%M"), ends.strftime("%H:%M"))
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_waits_for_the_window_of_its_instance_and_follows_it_when_that_moves() {
+    let world = World::start(options(Mode::M2)).await;
+    let simulator = &world.sim;
+    simulator
+        .set_instance_window(sample::INSTANCE, &instance_window(12))
+        .unwrap();
+    let mut resource = world.resource(3307);
+    resource.spec.instance_window = Some(InstanceWindow::Follow);
+    world.create(&resource).await;
+    let waiting = until_waiting(&world, "WaitingForWindow").await;
+    let not_before = plan(&waiting).not_before.unwrap().0;
+    let ahead = not_before.duration_since(Timestamp::now());
+    assert!((11..13).contains(&ahead.as_hours()), "{ahead}");
+    // What nobody understands moves nothing, and is no reason to start.
+    simulator
+        .set_instance_window(sample::INSTANCE, "whenever")
+        .unwrap();
+    world.until_more(Operation::Details, 2).await;
+    assert!(world.asked_for().is_empty());
+    simulator
+        .set_instance_window(sample::INSTANCE, &instance_window(-1))
+        .unwrap();
+    world.until_ready(3307).await;
+    assert_eq!(world.asked_for(), [3307]);
     world.finish().await;
 }
 
@@ -118,7 +186,7 @@ async fn a_freeze_holds_until_the_calendar_is_edited_and_a_broken_one_lifts_noth
     let (from, until) = (now - 1.hours(), now + 10.hours());
     let freeze = format!("freezes: [{{from: {from}, until: {until}, reason: year-end}}]");
     fs::write(&path, freeze).unwrap();
-    let calendar = Arc::new(Store::open(path.to_str()));
+    let calendar = Arc::new(Store::open(path.to_str()).await);
     let setup = Setup {
         calendar: Arc::clone(&calendar),
         ..Setup::default()
@@ -129,6 +197,8 @@ async fn a_freeze_holds_until_the_calendar_is_edited_and_a_broken_one_lifts_noth
     annotate(&world, APPLY_NOW, &plan(&frozen).id).await;
     fs::write(&path, "freezes: [").unwrap();
     assert!(matches!(calendar.look_again().await, News::Fault(_)));
+    let file = path.display().to_string();
+    until_told(&world, "CalendarBroken", &file).await;
     world.until_more(Operation::List, 3).await;
     until_waiting(&world, "ChangeFreeze").await;
     assert!(world.asked_for().is_empty());

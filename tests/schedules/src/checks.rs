@@ -15,7 +15,8 @@ use taurus_port_operator::{
 };
 
 use crate::{
-    deleted::Deleted, flaw::Flaw, life::Life, reigns::Reigns, rules::Version, world::World,
+    deleted::Deleted, flaw::Flaw, gate::Gate, life::Life, reigns::Reigns, rules::Version,
+    world::World,
 };
 
 /// For how long a process goes by what it knows of the definition, and a little.
@@ -52,6 +53,8 @@ pub struct Book {
     pub reigns: Reigns,
     /// The changes of deleted resources.
     pub deleted: Deleted,
+    /// The plans for which a change has left that may have been carried out.
+    pub used_plans: BTreeSet<String>,
     /// The jobs whose end is on record.
     ended: BTreeSet<String>,
 }
@@ -66,6 +69,7 @@ struct Intent {
     proxy: String,
     is_current: bool,
     spent: bool,
+    gate: Gate,
 }
 
 /// A job id that a process was told.
@@ -138,6 +142,7 @@ impl World {
                 proxy: object.spec.proxy_id.clone(),
                 is_current: Some(fresh.generation) == object.metadata.generation,
                 spent: false,
+                gate: Gate::of(before, &object),
             };
             self.book.intents.insert(fresh.id.clone(), intent);
         }
@@ -182,6 +187,10 @@ impl World {
             self.broken(format!("a change is sent {fault}"));
         }
         if let Some(intent) = self.book.intents.get(id) {
+            let (gate, to) = (intent.gate.clone(), intent.to);
+            self.check_gate(&gate, to, life);
+        }
+        if let Some(intent) = self.book.intents.get(id) {
             let name = intent.name.clone();
             self.reign_of_mover(&name, life);
         }
@@ -192,6 +201,16 @@ impl World {
                 life.identity
             ));
         }
+    }
+
+    /// The cloud may have carried out this change.
+    pub fn change_arrived(&mut self, id: &str) {
+        let plan = self
+            .book
+            .intents
+            .get(id)
+            .and_then(|intent| intent.gate.plan());
+        self.book.used_plans.extend(plan);
     }
 
     /// A definition that lacks a field may have been looked at shortly before it did; whoever knows sends nothing.

@@ -13,7 +13,7 @@ use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v
 use kube::{ResourceExt as _, runtime::watcher::Event};
 use taurus_port_operator::{
     controller::{Guarded, Undecodable},
-    crd::{ManagementPolicy, TaurusProxyPort},
+    crd::{APPROVE, ManagementPolicy, TaurusProxyPort},
     fleet::permits::Trace,
 };
 use tokio::{
@@ -244,6 +244,15 @@ impl Cluster {
             }
             Some(Flaw::AgeDecides) if self.younger.contains(&object.name_any()) => {
                 seen.to_mut().spec.management_policy = Some(ManagementPolicy::Observe);
+            }
+            Some(Flaw::TakesAnyApproval) => {
+                let status = object.status.as_ref();
+                let plan = status.and_then(|status| status.plan.as_ref());
+                let approval = object.annotations().contains_key(APPROVE);
+                if let Some(plan) = plan.filter(|_| approval) {
+                    let annotations = seen.to_mut().annotations_mut();
+                    annotations.insert(APPROVE.to_owned(), plan.id.clone());
+                }
             }
             _ => {}
         }

@@ -41,6 +41,10 @@ pub enum Flaw {
     WakesNobody,
     /// Each Lease that was given back counts as one of an operator that left nothing in flight.
     BelievesEveryLease,
+    /// Operators know of no calendar.
+    OverlooksTheCalendar,
+    /// Operators take any approval for one of the plan that waits.
+    TakesAnyApproval,
     /// In a fleet: who waits for calls of the cloud keeps its seat.
     WaitsOnItsSeat,
     /// In a fleet: the first look at a resource is as urgent as a change.

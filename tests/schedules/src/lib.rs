@@ -23,6 +23,7 @@ mod deleted;
 mod fake;
 mod flaw;
 mod fleet;
+mod gate;
 mod keys;
 mod life;
 mod link;
@@ -46,7 +47,7 @@ pub use fake::Fake;
 pub use flaw::Flaw;
 pub use fleet::{Call, Fleet, Tenant, Terms};
 pub use machine::CONCURRENCY;
-pub use play::{Verdict, play, play_with, told};
+pub use play::{Verdict, play, play_gated, play_with, told};
 pub use schedule::Schedule;
 pub use stage::Stage;
 

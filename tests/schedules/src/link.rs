@@ -372,6 +372,8 @@ impl Link {
                 ChangeAnswer::Refused(error(meaning))
             }
             Fate::Lost(arrives) => {
+                let change = intent.change_id().as_str();
+                self.shared.lock().change_arrived(change);
                 if let Some(after) = arrives {
                     self.shared.lock().sky.send_on(proxy, port, after);
                 }
@@ -379,7 +381,14 @@ impl Link {
                 ChangeAnswer::Unknown(error(Meaning::Transient))
             }
             Fate::Served(after) => {
-                let reply = self.shared.lock().sky.accept(proxy, port);
+                let reply = {
+                    let mut world = self.shared.lock();
+                    let reply = world.sky.accept(proxy, port);
+                    if reply != Reply::Busy {
+                        world.change_arrived(intent.change_id().as_str());
+                    }
+                    reply
+                };
                 tokio::time::sleep(Duration::from_millis(after)).await;
                 match reply {
                     Reply::Accepted(job) => ChangeAnswer::Accepted(job),

@@ -92,6 +92,10 @@ impl Machine {
             let clock = Clock::with_head_start(head_start)
                 .from_dawn(wall(now))
                 .shifted(shift);
+            let calendar = match flaw {
+                Some(Flaw::OverlooksTheCalendar) => Arc::default(),
+                _ => Arc::clone(&shared.lock().calendar),
+            };
             let client = client(shared.clone(), Arc::clone(&life));
             let metrics = shared.lock().begin_figures();
             let meter: Arc<dyn Meter> = Arc::new(Witness(shared.clone(), metrics));
@@ -109,7 +113,7 @@ impl Machine {
                     calls,
                 )),
                 defaults: None,
-                calendar: Arc::default(),
+                calendar: calendar.clone(),
                 meter: Arc::clone(&meter),
                 leadership,
                 work: Arc::default(),

@@ -64,13 +64,21 @@ pub fn told(seed: u64) -> Verdict {
 
 /// Plays it with something broken on purpose.
 pub fn play_with(seed: u64, flaw: Option<Flaw>, traced: bool) -> Verdict {
+    play_out(&Schedule::of(seed), seed, flaw, traced)
+}
+
+/// Plays the schedule of a seed in which people also say when changes may start, and approve them.
+pub fn play_gated(seed: u64, flaw: Option<Flaw>, traced: bool) -> Verdict {
+    play_out(&Schedule::gated(seed), seed, flaw, traced)
+}
+
+fn play_out(schedule: &Schedule, seed: u64, flaw: Option<Flaw>, traced: bool) -> Verdict {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    let schedule = Schedule::of(seed);
-    runtime.block_on(whole(&schedule, seed, flaw, traced))
+    runtime.block_on(whole(schedule, seed, flaw, traced))
 }
 
 async fn whole(schedule: &Schedule, seed: u64, flaw: Option<Flaw>, traced: bool) -> Verdict {
@@ -125,6 +133,7 @@ async fn come_to_rest(shared: &Shared) {
         tokio::time::sleep(GLANCE).await;
         waited += GLANCE;
         let mut world = shared.lock();
+        world.approve_all();
         world.check_who_waits_in_vain();
         let restless = world.restless();
         let rests = restless.is_empty()

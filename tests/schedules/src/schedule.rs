@@ -13,6 +13,7 @@ use taurus_port_operator::{
 };
 
 use crate::{
+    gate::{self, CalendarEdit, GateEdit},
     keys::Fault,
     server::WriteFault,
     sky::{Course, Fate, Mode},
@@ -131,9 +132,21 @@ pub(crate) enum Event {
     CrashAt(usize, u32, bool),
     /// The machine's clock is set by so many seconds.
     Clock(usize, i64),
+    /// People say something about the time of a resource's changes.
+    Gate(usize, GateEdit),
+    /// Another calendar.
+    Calendar(CalendarEdit),
 }
 
 impl Schedule {
+    /// The schedule of a seed, in which people also say when changes may start.
+    pub fn gated(seed: u64) -> Self {
+        let mut schedule = Self::of(seed);
+        let random = SmallRng::seed_from_u64(seed.rotate_left(32) ^ 0x18);
+        schedule.events = gate::interleave(random, schedule.resources.len(), schedule.events);
+        schedule
+    }
+
     /// The schedule of a seed.
     pub fn of(seed: u64) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);

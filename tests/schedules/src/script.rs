@@ -183,7 +183,12 @@ impl Script {
                     life.end_at(*call, *after);
                 }
             }
-            Event::Clock(machine, seconds) => self.shifts[*machine].set_wall(*seconds),
+            Event::Clock(machine, seconds) => {
+                self.shifts[*machine].set_wall(*seconds);
+                world.ahead[*machine] = *seconds;
+            }
+            Event::Gate(resource, edit) => world.gate(*resource, *edit),
+            Event::Calendar(edit) => world.edit_calendar(*edit),
         }
     }
 
@@ -247,6 +252,7 @@ impl Script {
         world.keys.iter_mut().for_each(Keys::heal);
         world.prune(None);
         world.abandon_what_is_stuck();
+        world.open_the_gate();
         let sky = &mut world.sky;
         (sky.reads_fail, sky.tasks_fail, sky.status) = (None, None, None);
         sky.fates.clear();

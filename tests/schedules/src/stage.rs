@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use kube::ResourceExt as _;
 use rand::{SeedableRng as _, rngs::SmallRng};
-use taurus_port_operator::{clock::Shift, cloud::Meaning, crd::TaurusProxyPort};
+use taurus_port_operator::{calendar::file, clock::Shift, cloud::Meaning, crd::TaurusProxyPort};
 
 use crate::{
     cluster::UNDECODABLE,
@@ -143,6 +143,12 @@ impl Stage {
         let until = world.now() + seconds * 1000;
         world.sky.reads_fail = Some((until, Meaning::Transient));
         world.sky.retry_after = Some(retry_after);
+    }
+
+    /// Another calendar is in force.
+    pub fn set_calendar(&self, text: &str) {
+        let calendar = file::parse(text).unwrap();
+        self.shared.lock().calendar.take_in(Ok(calendar));
     }
 
     /// A person wants another port.

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use rand::rngs::SmallRng;
-use taurus_port_operator::{cloud::budget::CallLimit, telemetry::metrics::Metrics};
+use taurus_port_operator::{
+    calendar::store::Store, cloud::budget::CallLimit, telemetry::metrics::Metrics,
+};
 use tokio::time::{Duration, Instant};
 
 use crate::{
@@ -51,6 +53,12 @@ pub struct World {
     pub pruning: Option<(&'static str, u64)>,
     /// When the last process began to lead, in milliseconds.
     pub led_since: Option<u64>,
+    /// The calendar of all operators.
+    pub calendar: Arc<Store>,
+    /// By how many seconds the clock of each machine is ahead.
+    pub ahead: [i64; 2],
+    /// Whether people say when changes may start, and approve them.
+    pub gated: bool,
     /// The figures of the newest process, where somebody wants to know.
     pub metrics: Option<Arc<Metrics>>,
     /// What was broken.
@@ -99,6 +107,9 @@ impl World {
             retired: None,
             pruning: None,
             led_since: None,
+            calendar: Arc::default(),
+            ahead: [0; 2],
+            gated: false,
             metrics: None,
             breaches: Vec::new(),
             trace: traced.then(Vec::new),

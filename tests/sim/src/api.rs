@@ -87,6 +87,7 @@ pub(crate) fn work(
         Operation::DeleteTask => job::delete_record(world, request, now).map(Worked::with),
         Operation::Instances => instances::list(world, request, now).map(Worked::with),
         Operation::Instance => instance::show(world, request, now).map(Worked::with),
+        Operation::Details => instance::details(world, request, now).map(Worked::with),
         _ => Err(Refused::no_such_api()),
     });
     done.unwrap_or_else(refused)

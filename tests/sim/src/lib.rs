@@ -37,6 +37,7 @@
 //! | `DELETE /v3/{project}/jobs/{job}` | [`Operation::DeleteTask`] |
 //! | `GET /v3/{project}/instances/{instance}` | [`Operation::Instance`] |
 //! | `GET /v3/{project}/instances` | [`Operation::Instances`] |
+//! | `GET /v3/{project}/instances/details` | [`Operation::Details`] |
 //! | `POST /v3/auth/tokens` | [`Operation::Token`] |
 //! | `POST /v3.0/OS-AUTH/id-token/tokens` | [`Operation::IdToken`] |
 //! | `POST /v3.0/OS-CREDENTIAL/securitytokens` | [`Operation::SecurityToken`] |

@@ -25,6 +25,8 @@ pub enum Operation {
     Instance,
     /// `GET /v3/{project}/instances`, also under `v3.1`: the instances of a project.
     Instances,
+    /// `GET /v3/{project}/instances/details?instance_ids=`: up to twenty instances.
+    Details,
     /// `POST /v3/auth/tokens`: a token for a password or for another token.
     Token,
     /// `GET /v3/auth/domains`: the caller's account.
@@ -54,6 +56,7 @@ impl Operation {
             | Self::Tasks
             | Self::Instance
             | Self::Instances
+            | Self::Details
             | Self::Domains
             | Self::Users
             | Self::Projects => true,
@@ -108,8 +111,8 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         use Operation::{
-            Change, DeleteTask, Domains, IdToken, Instance, Instances, Job, List, MachineKeys,
-            MetadataToken, Other, Projects, SecurityToken, Tasks, Token, Users,
+            Change, DeleteTask, Details, Domains, IdToken, Instance, Instances, Job, List,
+            MachineKeys, MetadataToken, Other, Projects, SecurityToken, Tasks, Token, Users,
         };
         let segments: Vec<&str> = path.split('/').collect();
         let (operation, project, instance, proxy) = match (method.as_str(), segments.as_slice()) {
@@ -127,7 +130,7 @@ impl Call {
             ("GET", ["", "v3", project, "immediate-jobs"]) => (Tasks, *project, "", ""),
             ("GET", ["", "v3" | "v3.1", project, "instances"]) => (Instances, *project, "", ""),
             // A list of instances; the detail of one has its id in this place.
-            ("GET", ["", "v3", _, "instances", "details"]) => (Other, "", "", ""),
+            ("GET", ["", "v3", project, "instances", "details"]) => (Details, *project, "", ""),
             ("GET", ["", "v3", project, "instances", instance]) => {
                 (Instance, *project, *instance, "")
             }
@@ -249,7 +252,11 @@ mod tests {
     #[test]
     fn t05_the_details_of_all_instances_are_no_instance() {
         let call = Call::of(&Method::GET, "/v3/p/instances/details");
-        assert_eq!(call.operation, Operation::Other);
+        let (instance, project) = (call.instance.as_str(), call.project.as_str());
+        assert_eq!(
+            (call.operation, project, instance),
+            (Operation::Details, "p", "")
+        );
     }
 
     #[test]

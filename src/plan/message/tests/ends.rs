@@ -153,6 +153,10 @@ fn sample(kind: Kind) -> (Cause, Says) {
             Cause::WithoutCalendar("gone".to_owned()),
             Says::Nothing(PERSON),
         ),
+        Kind::WindowUnknown => (
+            Cause::WindowUnknown("denied".to_owned()),
+            Says::Nothing(PERSON),
+        ),
         // Also a person has to act.
         Kind::WaitingForApproval => {
             let cause = Cause::WaitingForApproval {

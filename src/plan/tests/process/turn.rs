@@ -9,7 +9,7 @@ use futures::executor::block_on;
 use super::{
     super::{
         cloud::{Answer, Sky},
-        world::{Cluster, Flaw},
+        world::{Cluster, Flaw, Start},
     },
     CrashPoint, Halt, Process, RESYNC, Waiting,
 };
@@ -161,7 +161,13 @@ impl Turn<'_> {
         };
         observed.record_pruned = self.cluster.pruned;
         let takes = self.cluster.takes.map(Duration::from_secs);
-        observed.terms = timing::terms(&self.object, desired, &self.cluster.calendar, || takes);
+        observed.terms = timing::terms(
+            &self.object,
+            desired,
+            &self.cluster.calendar,
+            self.cluster.instance_window.as_ref(),
+            || takes,
+        );
         if self.cluster.flaw == Some(Flaw::IgnoresTime)
             && let Some(terms) = &mut observed.terms
         {
@@ -227,23 +233,28 @@ impl Turn<'_> {
             self.process.session.turn_to(on_record.as_ref(), now);
             return Err(halt);
         }
-        let plan = decision.record.plan.as_ref();
-        let now = self.sky.state().now;
-        self.cluster
-            .starts
-            .push((now, plan.map(|plan| plan.id.clone())));
-        self.cluster.used_plan = plan.cloned();
-        if self.cluster.flaw != Some(Flaw::KeepsUsedPlans) {
-            self.process.session.use_plan(plan);
-        }
+        let plan = decision.record.plan.clone();
+        let left_at = self.sky.state().now;
+        self.cluster.used_plan.clone_from(&plan);
         self.crash_at(CrashPoint::AfterIntent)?;
         let (answer, takes) = self.sky.state().put(change.to);
+        let changed_nothing = matches!(answer, Answer::Refused(_) | Answer::NotSent(_));
+        self.cluster.starts.push(Start {
+            at: left_at,
+            plan: plan.as_ref().map(|plan| plan.id.clone()),
+            changed_nothing,
+        });
         self.crash_at(CrashPoint::AfterRequest)?;
+        let uses_it = !changed_nothing || rejects(&answer);
+        if uses_it && self.cluster.flaw != Some(Flaw::KeepsUsedPlans) {
+            self.process.session.use_plan(plan.as_ref());
+        }
         let waiting = Waiting {
             until: self.sky.state().now + takes,
             desired,
             change,
             observed,
+            plan: plan.filter(|_| !uses_it),
         };
         match answer {
             Answer::Unknown => {
@@ -294,6 +305,7 @@ impl Turn<'_> {
         let now = self.now();
         let mut record = Record::of(&self.object);
         record.change = None;
+        record.plan.clone_from(&waiting.plan);
         let port = waiting.change.to;
         let before = self.process.session.refusal.as_ref();
         let count = before
@@ -380,6 +392,10 @@ impl Turn<'_> {
             _ => Ok(()),
         }
     }
+}
+
+fn rejects(answer: &Answer) -> bool {
+    matches!(answer, Answer::Refused(error) if error.meaning == Meaning::Rejected)
 }
 
 fn resync() -> Duration {

@@ -22,11 +22,7 @@ const SPELT: [Option<&str>; 4] = [
 
 impl World {
     /// People edit a resource, if it is there.
-    pub(super) fn edit(
-        &mut self,
-        resource: usize,
-        change: impl FnOnce(&mut TaurusProxyPort),
-    ) -> bool {
+    pub fn edit(&mut self, resource: usize, change: impl FnOnce(&mut TaurusProxyPort)) -> bool {
         let (name, now) = (name_of(resource), self.now());
         let edited = self.cluster.edit(&name, now, change);
         if edited {

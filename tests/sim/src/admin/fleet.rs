@@ -16,6 +16,7 @@ use crate::{Control, InstanceView, ProxyView};
 struct InstanceChange {
     status: Option<String>,
     present: Option<bool>,
+    maintenance_window: Option<String>,
 }
 
 pub(super) fn routes() -> Router<Control> {
@@ -43,7 +44,14 @@ async fn change_instance(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<InstanceView>, Failure> {
-    let InstanceChange { status, present } = read(&body)?;
+    let InstanceChange {
+        status,
+        present,
+        maintenance_window,
+    } = read(&body)?;
+    if let Some(window) = maintenance_window {
+        control.set_instance_window(&id, &window)?;
+    }
     if let Some(status) = status {
         control.set_instance_status(&id, &status)?;
     }

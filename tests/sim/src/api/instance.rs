@@ -61,6 +61,33 @@ pub(super) fn show(
     ))
 }
 
+/// The documented number of instances that may be asked of at once.
+const DETAILS_AT_ONCE: usize = 20;
+
+/// `GET /v3/{project}/instances/details`, after the API page "Querying Details of DB Instances in Batches". Instances that aren't there are
+/// left out; the page doesn't say what becomes of them.
+pub(super) fn details(
+    world: &World,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<Answer, Refused> {
+    let ids = request.parameter("instance_ids").unwrap_or_default();
+    let ids: Vec<&str> = ids.split(',').filter(|id| !id.is_empty()).collect();
+    if ids.is_empty() || ids.len() > DETAILS_AT_ONCE {
+        let text = "instance_ids names 1 to 20 instances";
+        return Err(Refused::bad_parameter(text));
+    }
+    let found = ids.into_iter().filter_map(|id| {
+        let instance = world.state.instance(id, now)?;
+        let own = instance.project == request.call.project;
+        let proxies: Vec<&Proxy> = world.state.proxies_of(instance, now).collect();
+        let status = world.state.instance_status(instance, now);
+        own.then(|| describe(instance, status, &proxies))
+    });
+    let found: Vec<Value> = found.collect();
+    Ok(Answer::json(200, &json!({"instances": found})))
+}
+
 fn describe(instance: &Instance, status: &str, proxies: &[&Proxy]) -> Value {
     let number = instance.number;
     let proxies = proxies
@@ -94,7 +121,7 @@ fn describe(instance: &Instance, status: &str, proxies: &[&Proxy]) -> Value {
         "time_zone": "UTC+08:00",
         "az_mode": "multi",
         "master_az_code": zone(1),
-        "maintenance_window": "18:00-22:00",
+        "maintenance_window": instance.maintenance_window,
         "tags": [],
         "proxies": proxies.collect::<Vec<_>>(),
     })

@@ -135,6 +135,18 @@ impl Control {
         Ok(())
     }
 
+    /// Moves the maintenance window of an instance: hours of the day in UTC, as `18:00-22:00`.
+    pub fn set_instance_window(&self, id: &str, window: &str) -> Result<(), ControlError> {
+        let mut world = self.shared.world();
+        let instance = world
+            .state
+            .instances
+            .get_mut(id)
+            .ok_or_else(|| ControlError::NoInstance(id.to_owned()))?;
+        window.clone_into(&mut instance.maintenance_window);
+        Ok(())
+    }
+
     /// Lets an instance with all its proxies vanish (false) or return (true).
     pub fn set_instance_present(&self, id: &str, present: bool) -> Result<(), ControlError> {
         let mut world = self.shared.world();

@@ -16,6 +16,8 @@ pub(crate) struct Instance {
     pub(crate) created: Timestamp,
     /// Counted from 1 in the order in which they were made.
     pub(crate) number: usize,
+    /// Hours of the day in UTC.
+    pub(crate) maintenance_window: String,
     /// Ids of its proxies, in the order in which they were made.
     pub(crate) proxies: Vec<String>,
 }
@@ -30,6 +32,7 @@ impl Instance {
             present: true,
             created: now,
             number,
+            maintenance_window: "18:00-22:00".to_owned(),
             proxies: Vec::new(),
         }
     }

@@ -37,6 +37,8 @@ pub struct InstanceView {
     pub status: String,
     /// False while it has vanished.
     pub present: bool,
+    /// Its maintenance window: hours of the day in UTC.
+    pub maintenance_window: String,
     /// Its proxies, the vanished ones included, in the order of the list.
     pub proxies: Vec<ProxyView>,
 }
@@ -120,6 +122,7 @@ impl State {
             name: instance.name.clone(),
             status: self.instance_status(instance, now).to_owned(),
             present: self.instance(&instance.id, now).is_some(),
+            maintenance_window: instance.maintenance_window.clone(),
             proxies: proxies
                 .map(|proxy| self.view_proxy(proxy, behaviour, now))
                 .collect(),

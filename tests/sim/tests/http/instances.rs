@@ -74,3 +74,36 @@ async fn names_can_be_looked_for_and_another_project_shows_nothing_of_this_one()
     let other = client.get(&other).await;
     assert_eq!(other.status, 403);
 }
+
+#[tokio::test]
+async fn details_are_told_of_twenty_at_once_and_have_a_maintenance_window_that_can_move() {
+    let (simulator, client) = start().await;
+    let details = async |ids: &str| {
+        let path = format!("/v3/{}/instances/details{ids}", sample::PROJECT);
+        client.get(&path).await
+    };
+    let both = format!(
+        "?instance_ids={},{}",
+        sample::INSTANCE,
+        sample::OTHER_INSTANCE
+    );
+    simulator
+        .set_instance_window(sample::OTHER_INSTANCE, "01:00-05:00")
+        .unwrap();
+    let reply = details(&both).await;
+    assert_eq!(ids(&reply), [sample::INSTANCE, sample::OTHER_INSTANCE]);
+    let windows = reply.json()["instances"].clone();
+    assert_eq!(windows[0]["maintenance_window"], "18:00-22:00");
+    assert_eq!(windows[1]["maintenance_window"], "01:00-05:00");
+    let unknown = details("?instance_ids=nothing").await;
+    assert!(ids(&unknown).is_empty());
+    let many = vec!["x"; 21].join(",");
+    for bad in [
+        "".to_owned(),
+        "?instance_ids=".to_owned(),
+        format!("?instance_ids={many}"),
+    ] {
+        assert_eq!(details(&bad).await.status, 400, "{bad}");
+    }
+    assert_eq!(simulator.count(&Filter::on(Operation::Details)), 5);
+}

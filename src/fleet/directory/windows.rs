@@ -1,0 +1,104 @@
+//! The maintenance windows that the cloud has for instances: read for all together that anybody has asked for lately.
+//!
+//! Promises few calls, one for twenty instances, however many resources ask, and none where nobody does.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{Directory, shared_read::SharedRead};
+use crate::{
+    cloud::{Cloud, CloudError, Urgency, request::DETAILS_AT_ONCE},
+    model::InstanceId,
+};
+
+/// Who has not asked for so long no longer wants to know.
+const WANTED_FOR: Duration = Duration::from_mins(30);
+
+/// The next read waits for so long after another one: more may come meanwhile, as after a start.
+const REST: Duration = Duration::from_secs(2);
+
+/// What was asked for, and what the cloud has told.
+#[derive(Debug)]
+struct Told {
+    asked: Vec<InstanceId>,
+    windows: HashMap<InstanceId, String>,
+}
+
+/// The windows.
+#[derive(Debug)]
+pub(super) struct Windows {
+    /// The instances that somebody wants to know of, and the uptime at which they were asked for last.
+    wanted: Mutex<HashMap<InstanceId, Duration>>,
+    read: SharedRead<Told>,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self {
+            wanted: Mutex::default(),
+            read: SharedRead::with_rest(|_| REST),
+        }
+    }
+}
+
+impl Windows {
+    /// Somebody wants to know of an instance; gives how many there are.
+    fn want(&self, instance: &InstanceId, uptime: Duration) -> usize {
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        wanted.retain(|_, asked| uptime.saturating_sub(*asked) < WANTED_FOR);
+        wanted.insert(instance.clone(), uptime);
+        wanted.len()
+    }
+
+    fn wanted(&self) -> Vec<InstanceId> {
+        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<InstanceId> = wanted.keys().cloned().collect();
+        all.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        all
+    }
+
+    /// Forgets what was read before `before`.
+    pub(super) fn forget(&self, before: Duration) {
+        self.read.forget(before);
+    }
+}
+
+impl Directory {
+    /// The maintenance window of an instance as the cloud writes it, if it tells one: from a read that was begun after this uptime, or else
+    /// is begun now.
+    pub async fn instance_window(
+        &self,
+        instance: &InstanceId,
+        after: Duration,
+    ) -> Result<Option<String>, CloudError> {
+        let count = self.windows.want(instance, self.uptime());
+        let last = self.windows.read.since(after).await;
+        let last = last.filter(|told| told.asked.contains(instance));
+        let told = match last {
+            Some(told) => told,
+            None => {
+                let calls = u32::try_from(count.div_ceil(DETAILS_AT_ONCE)).unwrap_or(u32::MAX);
+                let turn = self.cloud.turn(Urgency::Request, calls).await?;
+                let read = || self.read_windows(turn.as_ref());
+                let reading = self
+                    .windows
+                    .read
+                    .fresh(|| self.uptime(), || Box::pin(read()));
+                reading.await?
+            }
+        };
+        Ok(told.windows.get(instance).cloned())
+    }
+
+    async fn read_windows(&self, turn: &dyn Cloud) -> Result<Told, CloudError> {
+        let asked = self.windows.wanted();
+        let windows = turn.instance_windows(&asked).await?;
+        Ok(Told {
+            asked,
+            windows: windows.into_iter().collect(),
+        })
+    }
+}

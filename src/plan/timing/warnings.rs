@@ -1,0 +1,148 @@
+//! What a person should know of a plan that waits: `status.plan.warnings`.
+//!
+//! Promises texts that stand still: none has a time or a length in it that moves while the plan waits, so that they cost no write.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::Terms;
+use crate::{
+    calendar::Hours,
+    controller::read::Timing,
+    crd::{APPLY_NOW, APPROVE},
+    plan::{facts::Facts, message::shown},
+};
+
+/// How much longer than a change a window should be: the operator comes within seconds of its opening, but reads the cloud first, and
+/// others may be ahead.
+const ROOM: Duration = Duration::from_mins(2);
+
+/// Warnings of the plan with this id, which may start at `next`.
+pub(super) fn of(
+    facts: &Facts<'_>,
+    terms: &Terms,
+    id: &str,
+    next: Option<Timestamp>,
+) -> Vec<String> {
+    let timing = facts.desired.timing.as_deref();
+    let mut warnings = Vec::new();
+    if let Some(timing) = timing {
+        approvals(timing, id, &mut warnings);
+        haste(facts, terms, timing, id, &mut warnings);
+    }
+    warnings.extend(short(terms, facts.now.wall));
+    warnings.extend(next.and_then(|next| put_off(terms, facts.now.wall, next)));
+    let port = facts.desired.port;
+    if port.is_doubtful() {
+        warnings.push(format!(
+            "port {port} is reserved by one page of the service and allowed by another: it may be refused"
+        ));
+    }
+    warnings
+}
+
+/// An approval that counts for another plan.
+fn approvals(timing: &Timing, id: &str, warnings: &mut Vec<String>) {
+    if !timing.needs_approval || timing.approves(id) {
+        return;
+    }
+    for (what, approved) in [
+        (
+            format!("the annotation {APPROVE}"),
+            &timing.approved_by_annotation,
+        ),
+        ("spec.approvedPlan".to_owned(), &timing.approved_by_spec),
+    ] {
+        if let Some(approved) = approved.as_deref().filter(|approved| !approved.is_empty()) {
+            warnings.push(format!(
+                "{what} approves plan {}, not this one: that plan was used, or its ports or the spec have changed since",
+                bounded(approved)
+            ));
+        }
+    }
+}
+
+/// What becomes of a wish to start now.
+fn haste(facts: &Facts<'_>, terms: &Terms, timing: &Timing, id: &str, warnings: &mut Vec<String>) {
+    let Some(wanted) = timing.apply_now.as_deref().filter(|id| !id.is_empty()) else {
+        return;
+    };
+    if wanted != id {
+        warnings.push(format!(
+            "the annotation {APPLY_NOW} names plan {}, not this one: that plan was used, or its ports or the spec have changed since",
+            bounded(wanted)
+        ));
+        return;
+    }
+    let at_once = terms.hours.at_once();
+    if !timing.approves(id) {
+        warnings.push(format!(
+            "the annotation {APPLY_NOW} does not stand for an approval, which this plan needs as well"
+        ));
+    }
+    if at_once.next(facts.now.wall, terms.takes) != Some(facts.now.wall) {
+        warnings.push(format!(
+            "the annotation {APPLY_NOW} does not lead through a freeze, nor up to one that is near: for that, edit the operator's calendar"
+        ));
+    }
+}
+
+/// No window is long enough, or just one.
+fn short(terms: &Terms, now: Timestamp) -> Option<String> {
+    let Hours {
+        windows, missing, ..
+    } = &terms.hours;
+    // One that is not known is told by the resource itself.
+    if windows.is_empty() || missing.is_some() {
+        return None;
+    }
+    let enough = terms.takes.saturating_add(ROOM);
+    let longest = terms.hours.longest(now, enough);
+    let minutes = |length: Duration| length.as_secs().div_ceil(60);
+    let takes = minutes(terms.takes);
+    if longest < terms.takes {
+        Some(format!(
+            "no maintenance window is as long as a change on this instance may take ({takes} min): the longest has {} min",
+            longest.as_secs() / 60
+        ))
+    } else if longest < enough {
+        Some(format!(
+            "the longest maintenance window is just about as long as a change on this instance may take ({takes} min), and may be missed: \
+             make it {} min longer than that",
+            minutes(ROOM)
+        ))
+    } else {
+        None
+    }
+}
+
+/// A freeze takes away a moment at which it could have started.
+fn put_off(terms: &Terms, now: Timestamp, next: Timestamp) -> Option<String> {
+    let freezes = terms.hours.freezes.iter();
+    let before = freezes.filter(|freeze| freeze.until > now && freeze.until <= next);
+    let freeze = before.max_by_key(|freeze| freeze.until)?;
+    if terms.hours.windows.is_empty() && freeze.covers(now) {
+        // That is what the resource itself says.
+        return None;
+    }
+    let without = Hours {
+        freezes: Vec::new(),
+        ..terms.hours.clone()
+    };
+    // As it was when the freeze began, or is now: later windows of the same freeze say nothing new.
+    let from = freeze.from.min(now);
+    let could = without.next(from, terms.takes)?;
+    (could < next).then(|| {
+        format!(
+            "a freeze ({}) until {} puts it off",
+            bounded(&freeze.reason),
+            shown(freeze.until)
+        )
+    })
+}
+
+/// What others have written, to a length that fits.
+fn bounded(text: &str) -> String {
+    text.chars().take(64).collect()
+}

@@ -1,0 +1,82 @@
+//! Schedules in which people also say when changes may start, and approve them.
+
+use taurus_schedules::{Flaw, Stage, play_gated};
+
+/// How many are played here, fewer where nothing is optimised.
+const MANY: u64 = if cfg!(debug_assertions) { 30 } else { 1000 };
+
+/// How many are played at most until a fault is seen.
+const MOST: u64 = 3000;
+
+#[test]
+fn no_change_begins_outside_its_hours_or_for_an_approval_that_was_used_and_what_may_begin_does() {
+    let mut requests = 0;
+    for seed in 0..MANY {
+        let verdict = play_gated(seed, None, false);
+        requests += verdict.requests;
+        let breaches = verdict.breaches;
+        assert!(breaches.is_empty(), "gated schedule {seed}\n{breaches:#?}");
+    }
+    assert!(requests as u64 > MANY, "{requests}");
+}
+
+fn is_seen(flaw: Flaw, what: &str) {
+    let shows = |seed: &u64| {
+        let breaches = play_gated(*seed, Some(flaw), false).breaches;
+        breaches.iter().any(|breach| breach.contains(what))
+    };
+    assert!(
+        (0..MOST).any(|seed| shows(&seed)),
+        "no schedule shows {flaw:?}"
+    );
+}
+
+#[test]
+fn an_operator_that_knows_of_no_calendar_is_seen() {
+    is_seen(Flaw::OverlooksTheCalendar, "outside its hours");
+}
+
+#[test]
+fn an_operator_that_takes_any_approval_is_seen() {
+    is_seen(Flaw::TakesAnyApproval, "without approval");
+}
+
+/// From 08:00 to 10:00.
+const OPENS: u64 = 7200;
+
+#[tokio::test(start_paused = true)]
+async fn a_window_with_half_a_minute_to_spare_is_caught_whatever_chance_says() {
+    for seed in 0..20 {
+        let stage = Stage::set(seed).await;
+        // More than is allowed for: from now on a change counts as one of 30 minutes.
+        stage.next_job(1_000, 1_900, true);
+        stage.want(3307);
+        stage.pass(3_000).await;
+        assert!(stage.is_ready(), "{}", stage.told());
+        let windows = serde_json::json!([{"start": "10:00", "duration": "30m30s"}]);
+        stage.edit(|object| {
+            object.spec.maintenance_windows = serde_json::from_value(windows).unwrap();
+        });
+        stage.want(3306);
+        stage.pass(OPENS - 1 - 3_030).await;
+        assert_eq!(stage.requests(), 1, "{seed}\n{}", stage.told());
+        stage.pass(31).await;
+        assert_eq!(stage.requests(), 2, "{seed}\n{}", stage.told());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_to_wait_while_the_calendar_is_edited_is_woken_all_the_same() {
+    for late in 0..5 {
+        let stage = Stage::set(late).await;
+        stage.set_calendar(
+            "freezes: [{from: 2027-01-15T00:00:00Z, until: 2027-01-16T00:00:00Z, reason: stop}]",
+        );
+        stage.writes_take(4_000);
+        stage.want(3307);
+        stage.pass(late).await;
+        stage.set_calendar("freezes: []");
+        stage.pass(60).await;
+        assert_eq!(stage.requests(), 1, "{late}\n{}", stage.told());
+    }
+}
