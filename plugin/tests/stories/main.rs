@@ -11,6 +11,7 @@
 )]
 
 mod adopt;
+mod archives;
 mod fleet;
 mod import;
 mod plan;

@@ -16,6 +16,8 @@ pub(crate) struct Instance {
     pub(crate) created: Timestamp,
     /// Counted from 1 in the order in which they were made.
     pub(crate) number: usize,
+    /// Keys and values.
+    pub(crate) tags: Vec<(String, String)>,
     /// Ids of its proxies, in the order in which they were made.
     pub(crate) proxies: Vec<String>,
 }
@@ -30,6 +32,7 @@ impl Instance {
             present: true,
             created: now,
             number,
+            tags: spec.tags.clone(),
             proxies: Vec::new(),
         }
     }
