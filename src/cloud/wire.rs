@@ -28,15 +28,7 @@ const OF_PROXIES: &[&str] = &[
     "address",
     "port",
 ];
-const OF_INSTANCES: &[&str] = &[
-    "instances",
-    "id",
-    "name",
-    "status",
-    "tags",
-    "key",
-    "value",
-];
+const OF_INSTANCES: &[&str] = &["instances", "id", "name", "status", "tags", "key", "value"];
 const OF_JOB: &[&str] = &["job", "id", "status", "fail_reason", "ended"];
 /// Those with which rows without an id of their job are told apart as well.
 const OF_TASKS: &[&str] = &[

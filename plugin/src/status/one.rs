@@ -336,21 +336,20 @@ pub async fn neighbours(cluster: &Cluster, object: &DynamicObject) -> Neighbours
     let Some(wanted) = instance(object) else {
         return Neighbours::Unseen;
     };
+    let own = (object.namespace().unwrap_or_default(), object.name_any());
     for cluster in [cluster.clone().on_all_namespaces(), cluster.clone()] {
-        let mut names = Vec::new();
-        let read = cluster.each(None, |other| {
-            if instance(&other).as_ref() == Some(&wanted) && other.uid() != object.uid() {
-                names.push(format!(
-                    "{}/{}",
-                    other.namespace().unwrap_or_default(),
-                    other.name_any()
-                ));
-            }
+        let Ok(others) = cluster.summaries(None).await else {
+            continue;
+        };
+        let others = others.into_iter().filter(|other| {
+            let instance = other.instance.as_ref().map(|id| id.to_ascii_lowercase());
+            let is_own = (&other.namespace, &other.name) == (&own.0, &own.1);
+            instance.as_ref() == Some(&wanted) && !is_own
         });
-        if read.await.is_ok() {
-            names.sort_unstable();
-            return Neighbours::Seen(names);
-        }
+        let names = others.map(|other| format!("{}/{}", other.namespace, other.name));
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        return Neighbours::Seen(names);
     }
     Neighbours::Unseen
 }
