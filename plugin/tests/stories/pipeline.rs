@@ -46,11 +46,16 @@ async fn the_examples_for_pipelines_pass_what_may_pass_and_stop_what_may_not() {
         let said = format!("{output:?} {:?}", planned.collect::<Vec<_>>());
         (output.status.success(), said)
     };
-    let proxy = good
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("proxyID: "))
-        .unwrap();
-    let standing = good.replace(proxy, taurus_sim::sample::PROXY);
+    let mut standing = good.to_owned();
+    for (field, own) in [
+        ("projectID: ", taurus_sim::sample::PROJECT),
+        ("instanceID: ", taurus_sim::sample::INSTANCE),
+        ("proxyID: ", taurus_sim::sample::PROXY),
+    ] {
+        let mut lines = good.lines();
+        let id = lines.find_map(|line| line.trim().strip_prefix(field));
+        standing = standing.replace(id.unwrap(), own);
+    }
     for line in &lines {
         let (passed, output) = run(&standing, line);
         assert!(passed, "{line}: {output}");
