@@ -25,7 +25,8 @@ struct History {
     namespace: String,
     name: String,
     /// Newest first.
-    history: Vec<Value>,
+    #[serde(rename = "history")]
+    entries: Vec<Value>,
     /// Whether the operator keeps no history, so that there is one change at the most.
     #[serde(rename = "lastChangeOnly", skip_serializing_if = "std::ops::Not::not")]
     last_only: bool,
@@ -63,17 +64,17 @@ impl History {
     fn of(object: &DynamicObject) -> Self {
         let nothing = json!({});
         let status = object.data.get("status").unwrap_or(&nothing);
-        let history = entries(status);
+        let entries = entries(status);
         Self {
             namespace: object.namespace().unwrap_or_default(),
             name: object.name_any(),
-            last_only: status.get("history").is_none() && !history.is_empty(),
-            history,
+            last_only: status.get("history").is_none() && !entries.is_empty(),
+            entries,
         }
     }
 
     fn shown(&self, wide: bool, terminal: Terminal, now: Timestamp) -> String {
-        if self.history.is_empty() {
+        if self.entries.is_empty() {
             return format!(
                 "{}/{}: no change has ended yet\n",
                 self.namespace, self.name
@@ -84,7 +85,7 @@ impl History {
             head.extend(["BEGAN", "CHANGE"]);
         }
         head.push("JOB");
-        let rows = self.history.iter().map(|entry| row(entry, wide, now));
+        let rows = self.entries.iter().map(|entry| row(entry, wide, now));
         let rows: Vec<Vec<Cell>> = rows.collect();
         let terminal = Terminal {
             columns: terminal.columns.filter(|_| !wide),

@@ -69,7 +69,8 @@ pub async fn run(
         let verdict = decide(proposal, &calendar, now);
         let touches = match (verdict.action, verdict.from, verdict.to) {
             (Action::Change | Action::Wait, Some(from), Some(to)) => {
-                surrounding.look(&cluster, &proposal.namespace).await;
+                // What is read there is large.
+                Box::pin(surrounding.look(&cluster, &proposal.namespace)).await;
                 surrounding.touched(&proposal.moved(from, to))
             }
             _ => Vec::new(),

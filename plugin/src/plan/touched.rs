@@ -66,7 +66,7 @@ pub struct Move {
     pub to: u16,
     /// The Service that follows the port by itself.
     pub service: Option<String>,
-    /// The ConfigMap that follows the port by itself.
+    /// The `ConfigMap` that follows the port by itself.
     pub config_map: Option<String>,
 }
 

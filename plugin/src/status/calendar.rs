@@ -1,6 +1,6 @@
 //! The operator's calendar, as far as the caller may see it: the freezes in force and ahead, and whether a window is open.
 //!
-//! Relies on the Deployment for the file's place: an argument, a mount, and a ConfigMap. Promises that what can't be seen is told.
+//! Relies on the Deployment for the file's place: an argument, a mount, and a `ConfigMap`. Promises that what can't be seen is told.
 
 use std::time::Duration;
 
@@ -216,7 +216,7 @@ fn path_of(pods: &PodSpec) -> Option<String> {
     None
 }
 
-/// The ConfigMap that is mounted there.
+/// The `ConfigMap` that is mounted there.
 fn source_of(pods: &PodSpec, path: &str) -> Option<Source> {
     let (folder, file) = path.rsplit_once('/')?;
     let container = operator(pods)?;

@@ -219,7 +219,7 @@ async fn described(word: Word, cluster: &Cluster, target: &Target, plan: &Waitin
     if let (Some(from), Some(to)) = (plan.from, plan.to) {
         let moved = Proposal::as_it_stands(&target.object).moved(from, to);
         let mut surrounding = Surrounding::default();
-        surrounding.look(cluster, &moved.namespace).await;
+        Box::pin(surrounding.look(cluster, &moved.namespace)).await;
         for touched in surrounding.touched(&moved) {
             line("touches", &touched.shown());
         }

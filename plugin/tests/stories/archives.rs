@@ -101,7 +101,7 @@ fn faults(manifest: &Value) -> Vec<String> {
             "bin",
         );
         ask(
-            (system.0 == "windows") == bin.ends_with(".exe"),
+            (system.0 == "windows") == Path::new(bin).extension().is_some_and(|it| it == "exe"),
             "bin of windows",
         );
     }

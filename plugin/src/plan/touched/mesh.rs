@@ -1,7 +1,7 @@
 //! What meshes and Cilium know of the port that goes: where their kinds are installed, and in annotations.
 //!
-//! Linkerd and Istio take some ports for TCP without being told, and wait on others for the client to speak first, which no client of
-//! MySQL does.
+//! Linkerd and Istio take some ports for TCP without being told, and wait on others for the client to speak first, as clients of this
+//! database never do.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -117,7 +117,7 @@ impl Meshes {
         for entry in self.of("ServiceEntry") {
             let ports: BTreeSet<u16> = list(&entry.data, "/spec/ports").flat_map(numbers).collect();
             let ends = list(&entry.data, "/spec/endpoints");
-            let of_ends = ends.flat_map(|end| end.get("ports").and_then(Value::as_object));
+            let of_ends = ends.filter_map(|end| end.get("ports").and_then(Value::as_object));
             let of_ends = of_ends.flat_map(|ports| ports.values()).filter_map(number);
             let ports: BTreeSet<u16> = of_ends.chain(ports).collect();
             if names(&entry.data, moved) && ports.contains(&from) && !ports.contains(&to) {
@@ -168,7 +168,7 @@ fn number(value: &Value) -> Option<u16> {
     u16::try_from(number).ok()
 }
 
-/// The ports of an entry of a ServiceEntry.
+/// The ports of an entry of a `ServiceEntry`.
 fn numbers(port: &Value) -> Vec<u16> {
     let fields = ["number", "targetPort"].iter();
     fields
@@ -176,7 +176,7 @@ fn numbers(port: &Value) -> Vec<u16> {
         .collect()
 }
 
-/// Whether a ServiceEntry is about the proxy.
+/// Whether a `ServiceEntry` is about the proxy.
 fn names(entry: &Value, moved: &Move) -> bool {
     let Some(address) = &moved.address else {
         return false;
@@ -282,14 +282,11 @@ pub fn workloads(
 
 /// Whether a port is in a list like `25,3306-3310`.
 fn has_port(list: &str, port: u16) -> bool {
-    list.split(',').any(|part| {
-        let part = part.trim();
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let parsed = first
-            .trim()
-            .parse::<u16>()
-            .ok()
-            .zip(last.trim().parse::<u16>().ok());
-        parsed.is_some_and(|(first, last)| (first..=last).contains(&port))
+    list.split(',').any(|range| {
+        let range = range.trim();
+        let (from, until) = range.split_once('-').unwrap_or((range, range));
+        let number = |text: &str| text.trim().parse::<u16>().ok();
+        let ends = number(from).zip(number(until));
+        ends.is_some_and(|(from, until)| (from..=until).contains(&port))
     })
 }

@@ -1,4 +1,4 @@
-//! Texts in which an address, a port or a Service stands: environment variables, arguments, values of ConfigMaps.
+//! Texts in which an address, a port or a Service stands: environment variables, arguments, values of `ConfigMaps`.
 //!
 //! Promises to look at whole words: `db` is not in `dbadmin`, nor 10.0.0.7 in 10.0.0.70.
 
@@ -53,7 +53,7 @@ fn texts(map: &ConfigMap) -> impl Iterator<Item = &String> {
     map.data.iter().flat_map(|data| data.values())
 }
 
-/// ConfigMaps that have the address with the port that goes, but for the one that follows it by itself.
+/// `ConfigMaps` that have the address with the port that goes, but for the one that follows it by itself.
 pub fn config_maps(maps: &[ConfigMap], moved: &Move) -> Vec<Touched> {
     let Some(address) = &moved.address else {
         return Vec::new();
@@ -71,7 +71,7 @@ pub fn config_maps(maps: &[ConfigMap], moved: &Move) -> Vec<Touched> {
     stale.collect()
 }
 
-/// ConfigMaps that name one of these Services.
+/// `ConfigMaps` that name one of these Services.
 pub fn naming(maps: &[ConfigMap], moved: &Move, services: &BTreeSet<String>) -> Vec<String> {
     let names = |map: &&ConfigMap| {
         texts(map).any(|text| {

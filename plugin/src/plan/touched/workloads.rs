@@ -1,4 +1,4 @@
-//! Workloads that reach the proxy: by a Service or a ConfigMap that the change touches, or by its address.
+//! Workloads that reach the proxy: by a Service or a `ConfigMap` that the change touches, or by its address.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ pub struct Workload {
 pub struct Sought<'a> {
     /// Services that lead to the proxy.
     pub services: &'a BTreeSet<String>,
-    /// ConfigMaps that say where it is.
+    /// `ConfigMaps` that say where it is.
     pub config_maps: &'a BTreeSet<String>,
     /// The port.
     pub moved: &'a Move,
@@ -62,17 +62,17 @@ impl Workload {
         Some(Self::of("Deployment", it.metadata, it.spec?.template))
     }
 
-    /// A StatefulSet.
+    /// A `StatefulSet`.
     pub fn of_stateful_set(it: StatefulSet) -> Option<Self> {
         Some(Self::of("StatefulSet", it.metadata, it.spec?.template))
     }
 
-    /// A DaemonSet.
+    /// A `DaemonSet`.
     pub fn of_daemon_set(it: DaemonSet) -> Option<Self> {
         Some(Self::of("DaemonSet", it.metadata, it.spec?.template))
     }
 
-    /// A CronJob.
+    /// A `CronJob`.
     pub fn of_cron_job(it: CronJob) -> Option<Self> {
         let template = it.spec?.job_template.spec?.template;
         Some(Self::of("CronJob", it.metadata, template))
