@@ -4,7 +4,7 @@
 //! in time and size, reads are repeatable, and the one write, [`Line::change_port`], is made at most once and
 //! only with proof that its intent is on record.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
@@ -139,6 +139,8 @@ pub struct Instance {
     pub name: String,
     /// `status`, as the cloud wrote it.
     pub status: String,
+    /// `tags`.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// What a proxy's status word means for us (API page "Querying Proxy Instances").

@@ -6,6 +6,7 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
 
+pub mod history;
 pub mod plan;
 pub mod printed;
 mod rules;
@@ -14,6 +15,7 @@ pub mod status;
 pub mod timing;
 mod words;
 
+pub use history::{HistoryEntry, Trigger};
 pub use plan::{PlanRecord, WaitsFor};
 pub use spec::{
     ConfigMapSpec, CredentialsReference, ManagementPolicy, ServiceSpec, TaurusProxyPort,

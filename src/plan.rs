@@ -20,6 +20,7 @@ pub mod backoff;
 pub mod drift;
 pub mod facts;
 pub mod gates;
+pub mod history;
 pub mod message;
 pub mod protocol;
 pub mod record;

@@ -67,6 +67,12 @@ pub enum Verb {
     Status(StatusArguments),
     /// Show what the operator would change and what that touches; 2 is the exit code where something would change.
     Plan(PlanArguments),
+    /// Show the last ten changes of a resource, the newest first.
+    History(HistoryArguments),
+    /// Approve the plan that waits, where `spec.approval` is Manual; for this plan, and once.
+    Approve(ApprovalArguments),
+    /// Let the plan that waits start outside its maintenance windows, once; not in a freeze.
+    ApplyNow(ApprovalArguments),
     /// Look now, and end once what only a person may end: `JobFailed`, `VerificationFailed`, `AttemptsVoid`, `DriftContested`.
     Retry(Targets),
     /// Start no further change; a running one is followed to its end.
@@ -111,6 +117,41 @@ pub struct PlanArguments {
     /// Manifests that are not applied yet: files, folders, or `-` for standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// The operator's calendar, to tell when a change may start; without it, only the windows of the resources count.
+    #[arg(long, value_name = "FILE")]
+    pub calendar: Option<PathBuf>,
+}
+
+/// Whose history.
+#[derive(Debug, Clone, Default, Args)]
+pub struct HistoryArguments {
+    /// The resource.
+    pub name: String,
+}
+
+/// Which plan.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ApprovalArguments {
+    /// The resource.
+    pub name: String,
+    /// The id of the plan; refused if another one is in force. Without it, the plan that is shown.
+    pub plan: Option<String>,
+    /// Let the API server judge it, and change nothing.
+    #[arg(long, value_name = "HOW")]
+    pub dry_run: Option<DryRun>,
+    /// Set the annotation also where another tool, such as one for Git, has set it; that tool may set it back.
+    #[arg(long)]
+    pub force_conflicts: bool,
+    /// Don't ask.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// Who judges what is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    /// The API server.
+    Server,
 }
 
 /// The resources that a verb is for.
@@ -170,6 +211,9 @@ pub struct ImportArguments {
     /// Instance whose proxies are read; without it, all of the project. May be given more than once.
     #[arg(long = "instance", value_name = "ID")]
     pub instances: Vec<String>,
+    /// Only instances with this tag; may be given more than once, and then all of them count.
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag, conflicts_with_all = ["instances", "from_tfstate"])]
+    pub tags: Vec<(String, String)>,
     /// Region of the projects.
     #[arg(long, value_name = "ID")]
     pub region: Option<String>,
@@ -206,6 +250,11 @@ pub struct ImportArguments {
     /// Ask no cluster which proxies are managed already.
     #[arg(long)]
     pub no_cluster: bool,
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("a tag is KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// What is checked.

@@ -5,15 +5,17 @@
 use std::time::Duration;
 
 use kube::{
-    Api, Client, Config,
-    api::{ApiResource, DynamicObject, ListParams},
+    Api, Client, Config, Resource as _,
+    api::{ApiResource, DynamicObject, ListParams, Request},
     config::{KubeConfigOptions, Kubeconfig},
 };
+use serde::Deserialize;
 use taurus_port_operator::crd::TaurusProxyPort;
 
 use crate::{
     cli::Global,
     failure::{Failure, with_causes},
+    resource::{Lean, Summary},
 };
 
 /// An API server that can't be reached is told of soon.
@@ -114,6 +116,51 @@ impl Cluster {
             }
         }
     }
+}
+
+impl Cluster {
+    /// What a line shows of each object that is looked at, page by page.
+    pub async fn summaries(&self, selector: Option<&str>) -> Result<Vec<Summary>, Failure> {
+        let kind = kind();
+        let namespace = (!self.everywhere).then_some(self.namespace.as_str());
+        let list = Request::new(DynamicObject::url_path(&kind, namespace));
+        let mut parameters = ListParams::default().limit(PAGE);
+        if let Some(labels) = selector {
+            parameters = parameters.labels(labels);
+        }
+        let refused = |error: &kube::Error| Failure::kubernetes("can't list the resources", error);
+        let mut summaries = Vec::new();
+        loop {
+            let request = list
+                .list(&parameters)
+                .map_err(|error| refused(&kube::Error::BuildRequest(error)))?;
+            let page: Page = self
+                .client
+                .request(request)
+                .await
+                .map_err(|error| refused(&error))?;
+            summaries.extend(page.items.iter().map(Summary::of_lean));
+            match page.metadata.token.filter(|token| !token.is_empty()) {
+                Some(token) => parameters = parameters.continue_token(&token),
+                None => return Ok(summaries),
+            }
+        }
+    }
+}
+
+/// A page of a long list.
+#[derive(Debug, Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: PageMetadata,
+    #[serde(default)]
+    items: Vec<Lean>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct PageMetadata {
+    #[serde(rename = "continue")]
+    token: Option<String>,
 }
 
 /// The kind of the resources.

@@ -32,9 +32,12 @@ const WITH_FILES: &str = ":0";
 const NOTHING_ELSE: &str = ":4";
 
 /// The verbs whose words are names of resources.
-const NAMED: [&str; 6] = [
+const NAMED: [&str; 9] = [
     "status",
     "plan",
+    "history",
+    "approve",
+    "apply-now",
     "retry",
     "suspend",
     "resume",

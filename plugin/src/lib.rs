@@ -10,6 +10,7 @@ pub mod completion;
 pub mod confirm;
 pub mod failure;
 pub mod format;
+pub mod history;
 pub mod import;
 pub mod lint;
 #[cfg(test)]
@@ -54,6 +55,9 @@ pub async fn run(cli: Cli, around: &mut Surroundings<'_>) -> Result<Ending, Fail
         Verb::Status(arguments) => status::run(&global, &arguments, around).await,
         Verb::Completion(arguments) => completion::print(&arguments, around).map(|()| Ending::Done),
         Verb::Plan(arguments) => plan::run(&global, &arguments, around).await,
+        Verb::History(arguments) => history::run(&global, &arguments, around).await,
+        Verb::Approve(arguments) => verbs::approve(&global, &arguments, around).await,
+        Verb::ApplyNow(arguments) => verbs::apply_now(&global, &arguments, around).await,
         Verb::Retry(arguments) => verbs::retry(&global, &arguments, around).await,
         Verb::Suspend(arguments) => verbs::suspend(&global, &arguments, around).await,
         Verb::Resume(arguments) => verbs::resume(&global, &arguments, around).await,

@@ -5,12 +5,13 @@
 
 mod decision;
 mod proposal;
-mod touched;
+pub mod touched;
 
 use std::fmt::Write as _;
 
 use kube::api::DynamicObject;
 use serde::Serialize;
+use taurus_port_operator::calendar::{Calendar, store};
 
 use crate::{
     Ending,
@@ -21,8 +22,8 @@ use crate::{
     surroundings::Surroundings,
 };
 pub use decision::{Action, Verdict, decide};
-use proposal::Proposal;
-use touched::Surrounding;
+pub use proposal::Proposal;
+use touched::{Surrounding, Touched};
 
 /// What would become of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,9 +35,9 @@ pub struct Change {
     /// What would be done.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// What lies in the cluster and leads to the port that goes.
+    /// What in the cluster has to do with the port that goes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub touches: Vec<String>,
+    pub touches: Vec<Touched>,
 }
 
 /// All of it.
@@ -57,15 +58,20 @@ pub async fn run(
     let cluster = Cluster::find(global).await?;
     let proposals = proposals(&cluster, arguments, around).await?;
     let mut surrounding = Surrounding::default();
+    let calendar = match &arguments.calendar {
+        Some(file) => store::read(file)
+            .map_err(|error| Failure::Usage(format!("--calendar {}: {error}", file.display())))?,
+        None => Calendar::default(),
+    };
     let now = (around.now)();
     let mut plan = Plan::default();
     for proposal in &proposals {
-        let verdict = decide(proposal, now);
+        let verdict = decide(proposal, &calendar, now);
         let touches = match (verdict.action, verdict.from, verdict.to) {
             (Action::Change | Action::Wait, Some(from), Some(to)) => {
-                surrounding.look(&cluster, &proposal.namespace).await;
-                let address = proposal.address();
-                surrounding.touched(&proposal.namespace, address.as_deref(), from, to)
+                // What is read there is large.
+                Box::pin(surrounding.look(&cluster, &proposal.namespace)).await;
+                surrounding.touched(&proposal.moved(from, to))
             }
             _ => Vec::new(),
         };
@@ -149,7 +155,7 @@ impl Plan {
             );
             let _ = writeln!(text, "{}", format::tame(&line));
             for touched in &change.touches {
-                let _ = writeln!(text, "  touches {}", format::tame(touched));
+                let _ = writeln!(text, "  touches {}", format::tame(&touched.shown()));
             }
         }
         for unseen in &self.unseen {
@@ -173,5 +179,81 @@ impl Plan {
             count(Action::Nothing),
         );
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn is_valid(value: &Value) -> bool {
+        let schema = serde_json::from_str(include_str!("../schemas/plan.json")).unwrap();
+        let mut schemas = boon::Schemas::new();
+        let mut compiler = boon::Compiler::new();
+        compiler.add_resource("plan.json", schema).unwrap();
+        let index = compiler.compile("plan.json", &mut schemas).unwrap();
+        schemas.validate(value, index).is_ok()
+    }
+
+    fn plan() -> Plan {
+        let actions = [
+            Action::Change,
+            Action::Wait,
+            Action::Unknown,
+            Action::Refused,
+            Action::UnderWay,
+            Action::Nothing,
+        ];
+        let changes = actions.map(|action| Change {
+            namespace: "shop".to_owned(),
+            name: "orders".to_owned(),
+            verdict: Verdict {
+                action,
+                from: Some(3306),
+                to: Some(3307),
+                not_before: Some("2026-03-03T02:00:00Z".parse().unwrap()),
+                reason: Some("WaitingForWindow"),
+                message: "it waits".to_owned(),
+            },
+            touches: vec![Touched {
+                kind: "EndpointSlice".to_owned(),
+                name: "db-1".to_owned(),
+                how: "which leads to it".to_owned(),
+            }],
+        });
+        Plan {
+            changes: changes.into(),
+            unseen: vec!["ConfigMaps of shop".to_owned()],
+        }
+    }
+
+    #[test]
+    fn the_schema_takes_what_is_printed_and_nothing_else() {
+        let whole = serde_json::to_value(plan()).unwrap();
+        assert!(is_valid(&whole));
+        assert!(is_valid(&serde_json::to_value(Plan::default()).unwrap()));
+        for (place, value) in [
+            ("/changes/0/action", json!("Perhaps")),
+            ("/changes/0/from", json!("3306")),
+            ("/changes/0/notBefore", json!("tomorrow")),
+            ("/changes/0/touches/0/kind", json!("Moon")),
+            ("/unseen", json!([1])),
+        ] {
+            let mut wrong = whole.clone();
+            *wrong.pointer_mut(place).unwrap() = value;
+            assert!(!is_valid(&wrong), "{place}");
+        }
+    }
+
+    #[test]
+    fn people_see_what_would_change_and_what_it_touches() {
+        let text = plan().shown(false);
+        assert!(
+            text.contains("shop/orders: port 3306 to 3307, later, not before 2026-03-03T02:00:00Z: it waits\n  touches EndpointSlice db-1, which leads to it\n"),
+            "{text}"
+        );
+        assert!(text.contains("not looked at: ConfigMaps of shop"), "{text}");
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Promises to refuse nothing: a word that this release does not know is shown as it is, and a field of another type as JSON.
 
+mod lean;
+
 use jiff::Timestamp;
 use kube::{ResourceExt as _, api::DynamicObject};
 use serde::Serialize;
@@ -9,6 +11,7 @@ use serde_json::Value;
 use taurus_port_operator::model::{Class, Reason};
 
 use crate::format::tame;
+pub use lean::Lean;
 
 /// How a resource stands, in the order in which people want to see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -32,6 +35,32 @@ impl State {
             Self::Reconciling => "Reconciling",
             Self::Ready => "Ready",
         }
+    }
+}
+
+/// A change that is due and waits for its moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Due {
+    /// The id of its plan.
+    pub id: String,
+    /// What it waits for.
+    pub waits_for: Vec<String>,
+    /// When it may start at the earliest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+}
+
+impl Due {
+    fn of(data: &Value) -> Option<Self> {
+        let plan = data.pointer("/status/plan")?;
+        let words = plan.get("waitsFor").and_then(Value::as_array);
+        let words = words.into_iter().flatten();
+        Some(Self {
+            id: text_at(plan, "/id")?,
+            waits_for: words.filter_map(|word| text_at(word, "")).collect(),
+            not_before: time_at(plan, "/notBefore"),
+        })
     }
 }
 
@@ -69,6 +98,9 @@ pub struct Summary {
     pub suspended: bool,
     /// Whether the spec was edited since the operator looked.
     pub edited: bool,
+    /// The change that is due and waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Due>,
     /// Address of the proxy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
@@ -80,18 +112,30 @@ pub struct Summary {
 impl Summary {
     /// Reads an object.
     pub fn of(object: &DynamicObject) -> Self {
-        let data = &object.data;
+        let name = (object.namespace().unwrap_or_default(), object.name_any());
+        Self::read(name, object.metadata.generation, &object.data)
+    }
+
+    /// Reads what is kept of an object of a long list.
+    pub fn of_lean(object: &Lean) -> Self {
+        let data = &object.0;
+        let text = |pointer: &str| text_at(data, pointer).unwrap_or_default();
+        let generation = data.pointer("/metadata/generation").and_then(Value::as_i64);
+        let name = (text("/metadata/namespace"), text("/metadata/name"));
+        Self::read(name, generation, data)
+    }
+
+    fn read((namespace, name): (String, String), generation: Option<i64>, data: &Value) -> Self {
         let main = main_condition(data);
         let ready = condition(data, "Ready");
         let said = main.or(ready);
         let state = state_of(main);
-        let generation = object.metadata.generation;
         let observed = data
             .pointer("/status/observedGeneration")
             .and_then(Value::as_i64);
         Self {
-            namespace: object.namespace().unwrap_or_default(),
-            name: object.name_any(),
+            namespace,
+            name,
             state,
             wanted: text_at(data, "/spec/port"),
             actual: text_at(data, "/status/port"),
@@ -102,6 +146,7 @@ impl Summary {
             policy: text_at(data, "/spec/managementPolicy").unwrap_or_else(|| "Enforce".to_owned()),
             suspended: data.pointer("/spec/suspend") == Some(&Value::Bool(true)),
             edited: observed.is_some() && observed < generation,
+            plan: Due::of(data),
             address: text_at(data, "/status/address"),
             instance: text_at(data, "/spec/instanceID"),
         }

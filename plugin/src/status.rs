@@ -1,5 +1,6 @@
 //! `status`: the fleet on one screen, and all about one resource on another.
 
+pub mod calendar;
 mod fleet;
 mod installed;
 mod one;
@@ -11,7 +12,6 @@ use crate::{
     cluster::Cluster,
     failure::Failure,
     format,
-    resource::Summary,
     surroundings::Surroundings,
 };
 
@@ -43,13 +43,10 @@ async fn show_fleet(
     global: &Global,
     around: &Surroundings<'_>,
 ) -> Result<String, Failure> {
-    let mut summaries = Vec::new();
     let selector = arguments.selector.as_deref();
-    cluster
-        .each(selector, |object| summaries.push(Summary::of(&object)))
-        .await?;
-    let installed = Installed::look(cluster, &arguments.operator_namespace).await;
-    let fleet = Fleet::new(summaries, installed);
+    let installed = Installed::look(cluster, &arguments.operator_namespace, (around.now)());
+    let (summaries, installed) = futures::join!(cluster.summaries(selector), installed);
+    let fleet = Fleet::new(summaries?, installed);
     match global.output {
         None | Some(Format::Wide) => Ok(fleet.shown(&fleet::View {
             everywhere: cluster.everywhere(),

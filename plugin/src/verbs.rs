@@ -1,8 +1,9 @@
-//! The verbs that change a resource: `retry`, `suspend`, `resume`, `abandon-job`.
+//! The verbs that change a resource: `approve`, `apply-now`, `retry`, `suspend`, `resume`, `abandon-job`.
 //!
 //! They write annotations and one field, nothing else, under a field manager of their own. Promises to leave to Git what Git sets:
 //! a field that another applier owns is not touched without `--force-conflicts`. Changes of `status` are the operator's alone.
 
+mod approval;
 mod owners;
 mod targets;
 
@@ -25,6 +26,7 @@ use crate::{
     status::name_of,
     surroundings::Surroundings,
 };
+pub use approval::{apply_now, approve};
 use owners::appliers_of;
 pub use owners::is_applied;
 use targets::Target;

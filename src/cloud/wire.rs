@@ -5,6 +5,8 @@
 //! Sources: API pages "Querying Proxy Instances", "Obtaining Information About a Task" and "Querying Instant Tasks"; the
 //! vendor's examples and schemas disagree on types.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::jiff::Timestamp;
 
 use self::sparse::Value;
@@ -26,7 +28,7 @@ const OF_PROXIES: &[&str] = &[
     "address",
     "port",
 ];
-const OF_INSTANCES: &[&str] = &["instances", "id", "name", "status"];
+const OF_INSTANCES: &[&str] = &["instances", "id", "name", "status", "tags", "key", "value"];
 const OF_DETAILS: &[&str] = &["instances", "id", "maintenance_window"];
 const OF_JOB: &[&str] = &["job", "id", "status", "fail_reason", "ended"];
 /// Those with which rows without an id of their job are told apart as well.
@@ -128,6 +130,7 @@ pub fn instances(body: &str) -> Result<InstancePage, WireError> {
             id: InstanceId::parse(text(row, "id")?).ok()?,
             name: text(row, "name").unwrap_or_default().to_owned(),
             status: text(row, "status").unwrap_or_default().to_owned(),
+            tags: tags(row),
         })
     };
     Ok(InstancePage {
@@ -136,7 +139,16 @@ pub fn instances(body: &str) -> Result<InstancePage, WireError> {
     })
 }
 
-/// Reads `GET …/instances/details`. Rows without a readable `id` or `maintenance_window` are left out.
+/// The tags of a row; one without a key is none, and one without a value has an empty one.
+fn tags(row: &Value<'_>) -> BTreeMap<String, String> {
+    let Some(Value::List(tags)) = row.get("tags") else {
+        return BTreeMap::new();
+    };
+    let tag = |tag: &Value<'_>| {
+        let value = text(tag, "value").unwrap_or_default();
+        Some((text(tag, "key")?.to_owned(), value.to_owned()))
+    };
+    tags.iter().filter_map(tag).collect()
 pub fn instance_windows(body: &str) -> Result<Windows, WireError> {
     let body = object(body, OF_DETAILS)?;
     let rows = match body.get("instances") {
@@ -339,7 +351,9 @@ mod tests {
     fn instances_are_read_whatever_else_a_page_has() {
         let id = format!("{}in07", "b".repeat(32));
         let rows = json!([
-            {"id": id.to_uppercase().replace("IN07", "in07"), "name": "shop", "status": "ACTIVE", "port": 3306, "tags": [{"key": "a"}]},
+            {"id": id.to_uppercase().replace("IN07", "in07"), "name": "shop", "status": "ACTIVE", "port": 3306, "tags": [
+                {"key": "a"}, {"key": "team", "value": "shop"}, {"value": "b"}, 7
+            ]},
             {"id": "of-another-engine", "name": "other"},
             {"id": id},
         ]);
@@ -347,6 +361,13 @@ mod tests {
         assert_eq!(page.rows, 3);
         let names: Vec<&str> = page.instances.iter().map(|row| row.name.as_str()).collect();
         assert_eq!(names, ["shop", ""]);
+        let tags = page.instances.iter().map(|row| row.tags.iter().collect());
+        let tags: Vec<Vec<_>> = tags.collect();
+        let (a, team) = (
+            (&"a".to_owned(), &String::new()),
+            (&"team".to_owned(), &"shop".to_owned()),
+        );
+        assert_eq!(tags, [vec![a, team], vec![]]);
         assert_eq!(page.instances[0].id, page.instances[1].id);
         assert_eq!(
             instances("{}"),

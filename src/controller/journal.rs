@@ -25,7 +25,7 @@ use crate::{
     crd::{LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
     leader::Leadership,
     model::{ChangeId, InstanceId, JobId, Moment, Port, ProxyId},
-    plan::{record::Change, settle, summary::undecodable},
+    plan::{history, record::Change, settle, summary::undecodable},
 };
 
 use self::definition::keeps;
@@ -446,6 +446,7 @@ fn with_job(
         return Some(None);
     }
     last.job_id = Some(job.as_str().to_owned());
+    history::add_job(&mut status.history, id.as_str(), job.as_str());
     Some(Some(status))
 }
 

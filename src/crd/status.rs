@@ -8,6 +8,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::history::HistoryEntry;
 use super::plan::PlanRecord;
 use super::words::{known_or_default, readable, readable_change, readable_each};
 
@@ -83,6 +84,15 @@ pub struct TaurusProxyPortStatus {
         skip_serializing_if = "Option::is_none"
     )]
     pub last_change: Option<LastChange>,
+
+    /// The last changes that ended, newest first. Nothing is decided by it.
+    #[serde(
+        default,
+        deserialize_with = "readable_each",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(length(max = 10))]
+    pub history: Vec<HistoryEntry>,
 
     /// Attempts at a port that did not succeed, one entry a port.
     #[serde(

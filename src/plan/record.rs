@@ -8,10 +8,11 @@ use kube::ResourceExt as _;
 
 use crate::{
     crd::{
-        ChangeRecord, FailureRecord, LastChange, Phase, PlanRecord, TaurusProxyPort,
+        ChangeRecord, FailureRecord, HistoryEntry, LastChange, Phase, PlanRecord, TaurusProxyPort,
         TaurusProxyPortStatus,
     },
     model::{ChangeId, JobId, Reason},
+    plan::history,
 };
 
 /// What is on record.
@@ -41,6 +42,8 @@ pub struct Record {
     pub spent: bool,
     /// How the last change ended.
     pub last: Option<LastChange>,
+    /// The last changes that ended, newest first; only for people.
+    pub history: Vec<HistoryEntry>,
     /// Attempts that did not succeed.
     pub failures: Vec<FailureRecord>,
     /// When drift was put right.
@@ -134,6 +137,7 @@ impl Record {
                 .and_then(Change::of),
             spent: false,
             last: status.last_change.clone(),
+            history: history::read(status),
             failures: Some(status.failures.clone())
                 .filter(|_| !restored)
                 .unwrap_or_default(),

@@ -10,7 +10,7 @@ use crate::{
     pace::Pace,
     plan::{
         attempts::{self, Attempts},
-        drift,
+        drift, history,
         record::{Change, Record},
         step::Progress,
     },
@@ -83,6 +83,9 @@ fn succeed(record: &mut Record, seen: u16, said: Option<String>, now: Moment) {
     let Some(change) = record.change.take() else {
         return;
     };
+    let last = ended(&change, Outcome::Succeeded, said, now);
+    let trigger = history::trigger(record, &change);
+    history::enter(&mut record.history, &last, trigger);
     if record.applied == Some(change.to) {
         record.corrections.push(now.wall);
         let surplus = record.corrections.len().saturating_sub(3);
@@ -95,7 +98,7 @@ fn succeed(record: &mut Record, seen: u16, said: Option<String>, now: Moment) {
         .retain(|failure| failure.port != i32::from(change.to));
     record.applied = Some(change.to);
     record.port = Some(seen);
-    record.last = Some(ended(&change, Outcome::Succeeded, said, now));
+    record.last = Some(last);
 }
 
 fn fail(record: &mut Record, outcome: Outcome, cause: FailureCause, said: String, now: Moment) {
@@ -115,7 +118,10 @@ fn fail(record: &mut Record, outcome: Outcome, cause: FailureCause, said: String
         // A count below nothing, from a hand-edited status, is nothing.
         *count = (*count).max(0).saturating_add(1);
     }
-    record.last = Some(ended(&change, outcome, Some(said), now));
+    let last = ended(&change, outcome, Some(said), now);
+    let trigger = history::trigger(record, &change);
+    history::enter(&mut record.history, &last, trigger);
+    record.last = Some(last);
 }
 
 /// Finds or makes the entry of a port; the oldest makes room.

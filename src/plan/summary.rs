@@ -103,6 +103,7 @@ fn recorded(
         plan: record.plan.clone().filter(|_| record.change.is_none()),
         change: record.change.as_ref().map(Change::stored),
         last_change: record.last.clone(),
+        history: record.history.clone(),
         failures: record.failures.clone(),
         corrections: (!times.is_empty()).then_some(Corrections { times }),
         last_handled_request: record.handled_request.clone(),

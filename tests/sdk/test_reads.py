@@ -36,6 +36,10 @@ def test_the_instances_of_a_project_are_read_in_pages(simulator):
     assert [row.id for row in page(offset=1, limit=1).instances] == [OTHER_INSTANCE]
     assert [row.id for row in page(id=INSTANCE).instances] == [INSTANCE]
     assert (page(offset=2).instances, page(offset=2).total_count) == ([], 2)
+    tags = [[(tag.key, tag.value) for tag in row.tags] for row in page().instances]
+    assert tags == [[("team", "orders"), ("cost center", "0042")], []]
+    assert [row.id for row in page(tags="team=orders,cost center=0042").instances] == [INSTANCE]
+    assert page(tags="team=orders,cost center=1").instances == []
 
 
 def test_the_task_list_shows_the_job_with_its_instance(simulator):

@@ -1,6 +1,6 @@
 //! Reads proxies from the cloud, with the operator's own client: its budget of calls, its locks, its checks of addresses.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -78,7 +78,7 @@ pub async fn read(
                 Ok(proxies) => {
                     let found = proxies
                         .iter()
-                        .map(|proxy| Found::of(&place, project, (id, &instance.name), proxy));
+                        .map(|proxy| Found::of(&place, project, &instance, proxy));
                     progress.take(id, found.collect())?;
                 }
                 Err(error) if is_fatal(&error) => {
@@ -103,13 +103,19 @@ async fn instances(
 ) -> Result<Vec<Instance>, Failure> {
     if arguments.instances.is_empty() {
         let listed = again(|| async { cloud.list_instances().await }).await;
-        return listed.map_err(|error| refused(project, &error));
+        let mut listed = listed.map_err(|error| refused(project, &error))?;
+        listed.retain(|instance| {
+            let has = |(key, value): &(String, String)| instance.tags.get(key) == Some(value);
+            arguments.tags.iter().all(has)
+        });
+        return Ok(listed);
     }
     let named = arguments.instances.iter().map(|id| {
         Ok(Instance {
             id: InstanceId::parse(id).map_err(|error| Failure::Usage(error.to_string()))?,
             name: String::new(),
             status: String::new(),
+            tags: BTreeMap::new(),
         })
     });
     named.collect()

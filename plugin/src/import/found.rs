@@ -1,7 +1,9 @@
 //! A proxy that was found, wherever.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use taurus_port_operator::cloud::{Proxy, ProxyStatus};
+use taurus_port_operator::cloud::{Instance, Proxy, ProxyStatus};
 
 /// The documented default, which every proxy has that nobody moved.
 pub const DEFAULT_PORT: u16 = 3306;
@@ -35,6 +37,9 @@ pub struct Found {
     pub instance: String,
     /// The name of the instance, where it was told.
     pub instance_name: String,
+    /// The tags of the instance, where they were told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// Its id.
     #[serde(rename = "proxyID")]
     pub proxy: String,
@@ -50,12 +55,13 @@ pub struct Found {
 
 impl Found {
     /// A proxy of the cloud's list.
-    pub fn of(place: &Place, project: &str, instance: (&str, &str), proxy: &Proxy) -> Self {
+    pub fn of(place: &Place, project: &str, instance: &Instance, proxy: &Proxy) -> Self {
         Self {
             place: place.clone(),
             project: project.to_owned(),
-            instance: instance.0.to_owned(),
-            instance_name: instance.1.to_owned(),
+            instance: instance.id.as_str().to_owned(),
+            instance_name: instance.name.clone(),
+            tags: instance.tags.clone(),
             proxy: proxy.id.as_str().to_owned(),
             name: proxy.name.clone(),
             status: proxy.status.word().to_owned(),

@@ -6,6 +6,12 @@ use taurus_port_operator::crd::GROUP;
 use super::Found;
 use crate::{failure::Failure, format};
 
+/// What stands before the key of an instance's tag in a label.
+const TAGS: &str = "tags.taurusdb.huaweicloud.com";
+
+/// The longest value of a label, and the longest name in its key.
+const LONGEST_LABEL: usize = 63;
+
 /// So many letters of the proxy's id stand in its resource's name.
 const SHORT: usize = 8;
 
@@ -40,6 +46,10 @@ pub fn manifest_of(found: &Found, port: u16, settings: &Settings) -> Result<Mani
     if let Some(namespace) = &settings.namespace {
         metadata.insert("namespace".to_owned(), json!(namespace));
     }
+    let labels = labels(found);
+    if !labels.is_empty() {
+        metadata.insert("labels".to_owned(), Value::Object(labels));
+    }
     let mut spec = Map::new();
     let mut add = |field: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -68,6 +78,24 @@ pub fn manifest_of(found: &Found, port: u16, settings: &Settings) -> Result<Mani
     ));
     let text = format!("{comment}\n{}", format::yaml(&object)?);
     Ok(Manifest { name, object, text })
+}
+
+/// The tags of the instance that labels can hold.
+fn labels(found: &Found) -> Map<String, Value> {
+    let tags = found.tags.iter();
+    let tags = tags.filter(|(key, value)| is_label(key) && (value.is_empty() || is_label(value)));
+    tags.map(|(key, value)| (format!("{TAGS}/{key}"), json!(value)))
+        .collect()
+}
+
+/// Whether Kubernetes takes the text for a label's value, and for the name in its key.
+fn is_label(text: &str) -> bool {
+    let is_end = |letter: Option<char>| letter.is_some_and(|it| it.is_ascii_alphanumeric());
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    text.len() <= LONGEST_LABEL
+        && text.chars().all(fits)
+        && is_end(text.chars().next())
+        && is_end(text.chars().next_back())
 }
 
 /// A name that follows from the proxy alone: its own name, as far as Kubernetes takes it, and the beginning of its id.
@@ -100,4 +128,25 @@ pub fn with_whole_id(mut found: Manifest, proxy: &str) -> Result<Manifest, Failu
     }
     found.text = format!("{comment}\n{}", format::yaml(&found.object)?);
     Ok(Manifest { name, ..found })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tags_that_kubernetes_takes_become_labels() {
+        for (text, good) in [
+            ("team", true),
+            ("a.b_c-1", true),
+            ("", false),
+            ("-a", false),
+            ("a b", false),
+            ("größe", false),
+            (&"x".repeat(63), true),
+            (&"x".repeat(64), false),
+        ] {
+            assert_eq!(is_label(text), good, "{text}");
+        }
+    }
 }

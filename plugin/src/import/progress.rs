@@ -107,6 +107,7 @@ mod tests {
             project: "p".to_owned(),
             instance: "i".to_owned(),
             instance_name: String::new(),
+            tags: BTreeMap::new(),
             proxy: proxy.to_owned(),
             name: String::new(),
             status: String::new(),

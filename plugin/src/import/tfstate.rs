@@ -2,7 +2,7 @@
 //!
 //! Relies on the names of the providers' resources and attributes. Nothing is called: what the state lacks is told.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::Value;
 
@@ -114,6 +114,8 @@ fn found(attributes: &Value, project: &str, place: &Place) -> Found {
         project: project.to_owned(),
         instance: text(&["instance_id"]).unwrap_or_default(),
         instance_name: String::new(),
+        // Those of a proxy's instance stand at another resource of the state.
+        tags: BTreeMap::new(),
         proxy: text(&["id", "proxy_id"]).unwrap_or_default(),
         name: text(&["proxy_name", "name"]).unwrap_or_default(),
         status: text(&["status"]).unwrap_or_else(|| "in Terraform's state".to_owned()),

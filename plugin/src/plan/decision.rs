@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use taurus_port_operator::{
+    calendar::Calendar,
     cloud::{Proxy, ProxyStatus},
-    controller::read::{self, Desired},
+    controller::read,
     crd::{ManagementPolicy, TaurusProxyPort},
+    fleet::lengths::Lengths,
     model::{Class, Moment},
     pace::Pace,
     plan::{
@@ -20,7 +22,8 @@ use taurus_port_operator::{
         message,
         record::Record,
         session::Session,
-        step::Step,
+        step::{Cause, Step},
+        timing,
     },
 };
 
@@ -61,6 +64,9 @@ pub struct Verdict {
     /// The wanted port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<u16>,
+    /// When it may start at the earliest, by windows and freezes; absent where that is now, or not known.
+    #[serde(rename = "notBefore", skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// The operator's reason, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
@@ -75,6 +81,7 @@ impl Verdict {
             action,
             from: None,
             to: None,
+            not_before: None,
             reason: None,
             message: message.into(),
         }
@@ -93,7 +100,10 @@ impl Verdict {
         };
         match self.action {
             Action::Change => format!("{ports}, which cuts the connections once{message}"),
-            Action::Wait => format!("{ports}, later{message}"),
+            Action::Wait => {
+                let when = self.not_before.map(|at| format!(", not before {at}"));
+                format!("{ports}, later{}{message}", when.unwrap_or_default())
+            }
             Action::Unknown => format!("{ports}, if the proxy has another{message}"),
             Action::Refused => format!("is refused{message}"),
             Action::UnderWay => format!("{ports}, a change is at work{message}"),
@@ -102,8 +112,8 @@ impl Verdict {
     }
 }
 
-/// What would be done about a resource.
-pub fn decide(proposal: &Proposal, now: Timestamp) -> Verdict {
+/// What would be done about a resource. The calendar is that of the operator, as far as it is known.
+pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdict {
     if !proposal.refused.is_empty() {
         return Verdict::of(Action::Refused, proposal.refused.join("; "));
     }
@@ -157,6 +167,13 @@ pub fn decide(proposal: &Proposal, now: Timestamp) -> Verdict {
             port: Some(port),
         })),
         tasks: Seen::Known(None),
+        terms: timing::terms(&object, &desired, calendar, || {
+            let lengths = Lengths::default();
+            if let Some(last) = &record.last {
+                lengths.note(&desired.subject.instance, last);
+            }
+            lengths.longest(&desired.subject.instance)
+        }),
         ..Observed::default()
     };
     let facts = Facts {
@@ -171,10 +188,6 @@ pub fn decide(proposal: &Proposal, now: Timestamp) -> Verdict {
     };
     let step = plan::decide(&facts).step;
     with_ports(match step {
-        Step::Change(_) if has_its_time(&desired) => Verdict::of(
-            Action::Wait,
-            "its windows and its approval say when; the column NEXT has the time once it is known",
-        ),
         Step::Change(order) => Verdict::of(
             Action::Change,
             match order.attempt {
@@ -193,6 +206,7 @@ pub fn decide(proposal: &Proposal, now: Timestamp) -> Verdict {
             let action = if waits { Action::Wait } else { Action::Nothing };
             Verdict {
                 reason: Some(reason.name()),
+                not_before: next(&cause),
                 ..Verdict::of(action, message::of(&cause, &desired).to_string())
             }
         }
@@ -202,10 +216,14 @@ pub fn decide(proposal: &Proposal, now: Timestamp) -> Verdict {
     })
 }
 
-/// Whether windows or approvals of its own say when a change may start.
-fn has_its_time(desired: &Desired) -> bool {
-    let timing = desired.timing.as_ref();
-    timing.is_some_and(|timing| !timing.windows.is_empty() || timing.needs_approval)
+/// When a change may start that waits for its time.
+fn next(cause: &Cause) -> Option<Timestamp> {
+    match cause {
+        Cause::WaitingForWindow { next, .. }
+        | Cause::Frozen { next, .. }
+        | Cause::WaitingForApproval { next, .. } => *next,
+        _ => None,
+    }
 }
 
 /// The object without words that this release does not know: what they ask for is not planned, and the rest still is.
@@ -237,6 +255,10 @@ mod tests {
     use super::*;
 
     fn verdict(change: impl FnOnce(&mut Value)) -> Verdict {
+        with_calendar(change, &Calendar::default())
+    }
+
+    fn with_calendar(change: impl FnOnce(&mut Value), calendar: &Calendar) -> Verdict {
         let mut object = json!({
             "apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": "TaurusProxyPort",
             "metadata": {"name": "orders", "namespace": "shop", "uid": "u", "generation": 2},
@@ -252,13 +274,13 @@ mod tests {
             stands: true,
             refused: Vec::new(),
         };
-        decide(&proposal, "2026-03-02T12:00:00Z".parse().unwrap())
+        decide(&proposal, calendar, "2026-03-02T12:00:00Z".parse().unwrap())
     }
 
     #[test]
     fn each_wish_has_the_verdict_that_the_operator_would_come_to() {
         type Edit = fn(&mut Value);
-        let cases: [(&str, Edit, Action, Option<&str>); 13] = [
+        let cases: [(&str, Edit, Action, Option<&str>); 16] = [
             ("another port", |_| (), Action::Change, None),
             (
                 "the port that is there",
@@ -337,7 +359,33 @@ mod tests {
                         json!([{"start": "02:00", "duration": "3h"}]);
                 },
                 Action::Wait,
+                Some("WaitingForWindow"),
+            ),
+            (
+                "in a window that is open",
+                |object| {
+                    object["spec"]["maintenanceWindows"] =
+                        json!([{"start": "11:00", "duration": "3h"}]);
+                },
+                Action::Change,
                 None,
+            ),
+            (
+                "in a window that is too short for the last change",
+                |object| {
+                    object["spec"]["maintenanceWindows"] =
+                        json!([{"start": "11:45", "duration": "30m"}]);
+                    object["status"]["lastChange"] = json!({"id": "b", "fromPort": 3306, "toPort": 3307, "outcome": "Succeeded",
+                        "jobID": "j", "startedAt": "2026-03-01T10:00:00Z", "finishedAt": "2026-03-01T10:20:00Z"});
+                },
+                Action::Wait,
+                Some("WaitingForWindow"),
+            ),
+            (
+                "not approved",
+                |object| object["spec"]["approval"] = json!("Manual"),
+                Action::Wait,
+                Some("WaitingForApproval"),
             ),
             (
                 "a policy of a later release",
@@ -363,6 +411,46 @@ mod tests {
         assert_eq!(
             change.shown(),
             "port 3307 to 3308, which cuts the connections once"
+        );
+    }
+
+    #[test]
+    fn the_next_start_is_told_by_windows_and_by_the_calendar() {
+        let at = |time: &str| Some(time.parse::<Timestamp>().unwrap());
+        let night = |object: &mut Value| {
+            object["spec"]["maintenanceWindows"] = json!([{"start": "02:00", "duration": "3h"}]);
+        };
+        let alone = verdict(night);
+        assert_eq!(alone.not_before, at("2026-03-03T02:00:00Z"));
+        assert!(
+            alone
+                .shown()
+                .starts_with("port 3307 to 3308, later, not before 2026-03-03T02:00:00Z: "),
+            "{}",
+            alone.shown()
+        );
+        let calendar = taurus_port_operator::calendar::file::parse(
+            "freezes: [{from: 2026-03-01T00:00:00Z, until: 2026-03-05T12:00:00Z, reason: sale}]",
+        )
+        .unwrap();
+        let frozen = with_calendar(|_| (), &calendar);
+        assert_eq!(
+            (frozen.action, frozen.reason, frozen.not_before),
+            (
+                Action::Wait,
+                Some("ChangeFreeze"),
+                at("2026-03-05T12:00:00Z")
+            )
+        );
+        assert!(frozen.message.contains("sale"), "{frozen:?}");
+        let both = with_calendar(night, &calendar);
+        assert_eq!(both.not_before, at("2026-03-06T02:00:00Z"));
+        let of_others = taurus_port_operator::calendar::file::parse(
+            "freezes: [{from: 2026-03-01T00:00:00Z, until: 2026-03-05T12:00:00Z, reason: sale, namespaces: [web]}]",
+        );
+        assert_eq!(
+            with_calendar(|_| (), &of_others.unwrap()).action,
+            Action::Change
         );
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     cluster::Cluster,
     failure::Failure,
     lint::{self, Source, judge::Judge},
+    plan::touched::Move,
     resource::text_at,
     surroundings::Surroundings,
 };
@@ -40,9 +41,17 @@ impl Proposal {
         }
     }
 
-    /// The address of the proxy, as last read.
-    pub fn address(&self) -> Option<String> {
-        text_at(&self.object, "/status/address")
+    /// The port that moves.
+    pub fn moved(&self, from: u16, to: u16) -> Move {
+        let text = |pointer: &str| text_at(&self.object, pointer);
+        Move {
+            namespace: self.namespace.clone(),
+            address: text("/status/address"),
+            from,
+            to,
+            service: text("/spec/service/name"),
+            config_map: text("/spec/configMap/name"),
+        }
     }
 }
 

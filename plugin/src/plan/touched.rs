@@ -1,38 +1,91 @@
-//! What in the cluster leads to the port that goes: slices of endpoints, and network policies that let only the old port through.
+//! What in the cluster has to do with a port that moves: what leads to the old one, what shuts the new one out, and who uses it.
 //!
-//! Promises that a right that is missing is told, and nothing else is missing for it.
+//! Relies on lists of a namespace, each read once. Promises that a right that is missing is told, and nothing else is missing for it;
+//! and that no Secret is read.
+
+mod mesh;
+mod network;
+mod values;
+mod workloads;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    fmt::Debug,
 };
 
-use ipnet::IpNet;
-use k8s_openapi::{
-    api::{
-        discovery::v1::EndpointSlice,
-        networking::v1::{NetworkPolicy, NetworkPolicyPort},
-    },
-    apimachinery::pkg::util::intstr::IntOrString,
+use k8s_openapi::api::{
+    apps::v1::{DaemonSet, Deployment, StatefulSet},
+    batch::v1::CronJob,
+    core::v1::{ConfigMap, Namespace},
+    discovery::v1::EndpointSlice,
+    networking::v1::NetworkPolicy,
 };
-use kube::{Api, ResourceExt as _, api::ListParams};
+use kube::{Api, api::ListParams};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::cluster::Cluster;
+use mesh::Meshes;
+use workloads::Workload;
 
-/// The label that names a slice's Service.
-const SERVICE: &str = "kubernetes.io/service-name";
+/// Something in the cluster that a change of a port touches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Touched {
+    /// Its kind.
+    pub kind: String,
+    /// Its name; it is in the namespace of the resource, unless its kind has none.
+    pub name: String,
+    /// What it has to do with the port.
+    pub how: String,
+}
+
+impl Touched {
+    fn of(kind: &str, name: impl Into<String>, how: impl Into<String>) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            name: name.into(),
+            how: how.into(),
+        }
+    }
+
+    /// For people.
+    pub fn shown(&self) -> String {
+        format!("{} {}, {}", self.kind, self.name, self.how)
+    }
+}
+
+/// A port that moves.
+#[derive(Debug, Clone, Default)]
+pub struct Move {
+    /// The namespace of the resource.
+    pub namespace: String,
+    /// The address of the proxy, where it is known.
+    pub address: Option<String>,
+    /// The port that goes.
+    pub from: u16,
+    /// The port that comes.
+    pub to: u16,
+    /// The Service that follows the port by itself.
+    pub service: Option<String>,
+    /// The `ConfigMap` that follows the port by itself.
+    pub config_map: Option<String>,
+}
 
 /// What was read, by namespace.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Surrounding {
     namespaces: BTreeMap<String, Read>,
     unseen: BTreeSet<String>,
 }
 
+/// What was read of a namespace.
 #[derive(Debug, Default)]
 struct Read {
+    namespace: Namespace,
     slices: Vec<EndpointSlice>,
     policies: Vec<NetworkPolicy>,
+    config_maps: Vec<ConfigMap>,
+    workloads: Vec<Workload>,
+    meshes: Meshes,
 }
 
 impl Surrounding {
@@ -41,31 +94,44 @@ impl Surrounding {
         if self.namespaces.contains_key(namespace) {
             return;
         }
-        let slices: Api<EndpointSlice> = Api::namespaced(cluster.client(), namespace);
-        let policies: Api<NetworkPolicy> = Api::namespaced(cluster.client(), namespace);
-        let everything = ListParams::default();
-        let (slices, policies) =
-            futures::join!(slices.list(&everything), policies.list(&everything));
-        let mut unseen = |what: &str, error: &kube::Error| {
-            self.unseen
-                .insert(format!("{what} of {namespace}: {error}"));
+        let client = || cluster.client();
+        let namespaces: Api<Namespace> = Api::all(client());
+        let slices = all::<EndpointSlice>(Api::namespaced(client(), namespace));
+        let policies = all::<NetworkPolicy>(Api::namespaced(client(), namespace));
+        let config_maps = all::<ConfigMap>(Api::namespaced(client(), namespace));
+        let deployments = all::<Deployment>(Api::namespaced(client(), namespace));
+        let stateful_sets = all::<StatefulSet>(Api::namespaced(client(), namespace));
+        let daemon_sets = all::<DaemonSet>(Api::namespaced(client(), namespace));
+        let cron_jobs = all::<CronJob>(Api::namespaced(client(), namespace));
+        let (own, slices, policies, config_maps) =
+            futures::join!(namespaces.get(namespace), slices, policies, config_maps);
+        let (deployments, stateful_sets, daemon_sets, cron_jobs) =
+            futures::join!(deployments, stateful_sets, daemon_sets, cron_jobs);
+        let (meshes, unseen_of_meshes) = Meshes::look(cluster, namespace).await;
+        let mut unseen = Unseen {
+            namespace,
+            told: &mut self.unseen,
         };
-        let slices = slices.map_or_else(
-            |error| {
-                unseen("EndpointSlices", &error);
-                Vec::new()
-            },
-            |list| list.items,
-        );
-        let policies = policies.map_or_else(
-            |error| {
-                unseen("NetworkPolicies", &error);
-                Vec::new()
-            },
-            |list| list.items,
-        );
-        self.namespaces
-            .insert(namespace.to_owned(), Read { slices, policies });
+        let mut workloads = Vec::new();
+        let deployments = unseen.or_none("Deployments", deployments);
+        workloads.extend(deployments.into_iter().filter_map(Workload::of_deployment));
+        let sets = unseen.or_none("StatefulSets", stateful_sets);
+        workloads.extend(sets.into_iter().filter_map(Workload::of_stateful_set));
+        let sets = unseen.or_none("DaemonSets", daemon_sets);
+        workloads.extend(sets.into_iter().filter_map(Workload::of_daemon_set));
+        let jobs = unseen.or_none("CronJobs", cron_jobs);
+        workloads.extend(jobs.into_iter().filter_map(Workload::of_cron_job));
+        let own = unseen.or_none("annotations", own.map(|own| vec![own]));
+        let read = Read {
+            namespace: own.into_iter().next().unwrap_or_default(),
+            slices: unseen.or_none("EndpointSlices", slices),
+            policies: unseen.or_none("NetworkPolicies", policies),
+            config_maps: unseen.or_none("ConfigMaps", config_maps),
+            workloads,
+            meshes,
+        };
+        self.unseen.extend(unseen_of_meshes);
+        self.namespaces.insert(namespace.to_owned(), read);
     }
 
     /// What could not be read.
@@ -73,175 +139,65 @@ impl Surrounding {
         self.unseen.iter().cloned().collect()
     }
 
-    /// What a change of the port at this address touches.
-    pub fn touched(
-        &self,
-        namespace: &str,
-        address: Option<&str>,
-        from: u16,
-        to: u16,
-    ) -> Vec<String> {
-        let (Some(read), Some(address)) = (self.namespaces.get(namespace), address) else {
-            return Vec::new();
-        };
-        let slices = read
-            .slices
-            .iter()
-            .filter(|slice| leads_to(slice, address, from))
-            .map(|slice| {
-                let service = slice.labels().get(SERVICE);
-                let service = service.map_or(String::new(), |name| format!(" of Service {name}"));
-                format!(
-                    "EndpointSlice {}{service}, which leads to {address}:{from}",
-                    slice.name_any()
-                )
-            });
-        let policies = read
-            .policies
-            .iter()
-            .filter(|policy| shuts_out(policy, address, from, to));
-        let policies = policies.map(|policy| {
-            format!(
-                "NetworkPolicy {}, which lets {address}:{from} through and not {to}",
-                policy.name_any()
-            )
-        });
-        slices.chain(policies).collect()
+    /// What a move touches.
+    pub fn touched(&self, moved: &Move) -> Vec<Touched> {
+        let read = self.namespaces.get(&moved.namespace);
+        read.map_or_else(Vec::new, |read| touched(read, moved))
     }
 }
 
-fn leads_to(slice: &EndpointSlice, address: &str, port: u16) -> bool {
-    let mut endpoints = slice.endpoints.iter();
-    let there = endpoints.any(|endpoint| endpoint.addresses.iter().any(|known| known == address));
-    let mut ports = slice.ports.iter().flatten();
-    there && ports.any(|known| known.port == Some(i32::from(port)))
+fn touched(read: &Read, moved: &Move) -> Vec<Touched> {
+    let slices = network::slices(&read.slices, moved);
+    let stale_maps = values::config_maps(&read.config_maps, moved);
+    let policies = network::policies(&read.policies, moved);
+    let mut services: BTreeSet<String> = slices
+        .iter()
+        .filter_map(|slice| slice.service.clone())
+        .collect();
+    services.extend(moved.service.clone());
+    let mut maps: BTreeSet<String> = stale_maps.iter().map(|map| map.name.clone()).collect();
+    maps.extend(values::naming(&read.config_maps, moved, &services));
+    maps.extend(moved.config_map.clone());
+    let sought = workloads::Sought {
+        services: &services,
+        config_maps: &maps,
+        moved,
+    };
+    let users = workloads::users(&read.workloads, &sought);
+    let in_meshes = mesh::workloads(&read.namespace, &read.workloads, &sought, &read.meshes);
+    let meshes = read.meshes.touched(moved, &services);
+    let slices = slices.into_iter().map(|slice| slice.touched);
+    slices
+        .chain(stale_maps)
+        .chain(policies)
+        .chain(meshes)
+        .chain(users)
+        .chain(in_meshes)
+        .collect()
 }
 
-/// Whether some rule for egress lets the address through by the old port, and none by the new one.
-fn shuts_out(policy: &NetworkPolicy, address: &str, from: u16, to: u16) -> bool {
-    let Ok(address) = address.parse::<IpAddr>() else {
-        return false;
-    };
-    let rules = policy.spec.as_ref().and_then(|spec| spec.egress.as_ref());
-    let lets = |port: u16| {
-        rules.into_iter().flatten().any(|rule| {
-            // Without peers or without ports, all are meant.
-            let peers = rule.to.as_deref().unwrap_or_default();
-            let covers = peers.is_empty()
-                || peers.iter().any(|peer| {
-                    let block = peer.ip_block.as_ref();
-                    block.is_some_and(|block| {
-                        let within = |cidr: &str| {
-                            cidr.parse::<IpNet>()
-                                .is_ok_and(|net| net.contains(&address))
-                        };
-                        let except = block.except.as_deref().unwrap_or_default();
-                        within(&block.cidr) && !except.iter().any(|cidr| within(cidr))
-                    })
-                });
-            let ports = rule.ports.as_deref().unwrap_or_default();
-            covers && (ports.is_empty() || ports.iter().any(|known| is_meant(known, port)))
+/// Notes what could not be read.
+struct Unseen<'a> {
+    namespace: &'a str,
+    told: &'a mut BTreeSet<String>,
+}
+
+impl Unseen<'_> {
+    fn or_none<T>(&mut self, what: &str, read: Result<Vec<T>, kube::Error>) -> Vec<T> {
+        read.unwrap_or_else(|error| {
+            self.told
+                .insert(format!("{what} of {}: {error}", self.namespace));
+            Vec::new()
         })
-    };
-    lets(from) && !lets(to)
+    }
 }
 
-fn is_meant(known: &NetworkPolicyPort, port: u16) -> bool {
-    let port = i32::from(port);
-    let is_tcp = known
-        .protocol
-        .as_deref()
-        .is_none_or(|protocol| protocol == "TCP");
-    is_tcp
-        && match (&known.port, known.end_port) {
-            (Some(IntOrString::Int(first)), Some(last)) => (*first..=last).contains(&port),
-            (Some(IntOrString::Int(first)), None) => *first == port,
-            // A name is one of a pod's, and a proxy is none.
-            (Some(IntOrString::String(_)), _) => false,
-            (None, _) => true,
-        }
+async fn all<K>(api: Api<K>) -> Result<Vec<K>, kube::Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    Ok(api.list(&ListParams::default()).await?.items)
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn touched(slices: &[Value], policies: &[Value]) -> Vec<String> {
-        let read = Read {
-            slices: slices
-                .iter()
-                .map(|slice| serde_json::from_value(slice.clone()).unwrap())
-                .collect(),
-            policies: policies
-                .iter()
-                .map(|policy| serde_json::from_value(policy.clone()).unwrap())
-                .collect(),
-        };
-        let surrounding = Surrounding {
-            namespaces: BTreeMap::from([("shop".to_owned(), read)]),
-            unseen: BTreeSet::new(),
-        };
-        surrounding.touched("shop", Some("10.0.0.7"), 3306, 3307)
-    }
-
-    fn policy(egress: &Value) -> Value {
-        json!({"metadata": {"name": "egress"}, "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress}})
-    }
-
-    #[test]
-    fn slices_that_lead_to_the_old_port_are_named_with_their_service() {
-        let slice = |address: &str, port: u16| {
-            json!({
-                "metadata": {"name": "db-1", "labels": {"kubernetes.io/service-name": "db"}},
-                "addressType": "IPv4", "endpoints": [{"addresses": [address]}], "ports": [{"port": port}],
-            })
-        };
-        let found = touched(&[slice("10.0.0.7", 3306)], &[]);
-        assert_eq!(
-            found,
-            ["EndpointSlice db-1 of Service db, which leads to 10.0.0.7:3306"]
-        );
-        assert!(touched(&[slice("10.0.0.8", 3306), slice("10.0.0.7", 3307)], &[]).is_empty());
-    }
-
-    #[test]
-    fn policies_that_let_only_the_old_port_through_are_named() {
-        let to = json!([{"ipBlock": {"cidr": "10.0.0.0/24"}}]);
-        for (egress, shuts) in [
-            (json!([{"to": to, "ports": [{"port": 3306}]}]), true),
-            (
-                json!([{"ports": [{"protocol": "TCP", "port": 3306}]}]),
-                true,
-            ),
-            (
-                json!([{"to": to, "ports": [{"port": 3306, "endPort": 3310}]}]),
-                false,
-            ),
-            (
-                json!([{"to": to, "ports": [{"port": 3306}]}, {"to": to, "ports": [{"port": 3307}]}]),
-                false,
-            ),
-            (json!([{"to": to}]), false),
-            (
-                json!([{"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 3306}]}]),
-                false,
-            ),
-            (
-                json!([{"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/24"]}}], "ports": [{"port": 3306}]}]),
-                false,
-            ),
-            (
-                json!([{"ports": [{"protocol": "UDP", "port": 3306}]}]),
-                false,
-            ),
-        ] {
-            assert_eq!(
-                !touched(&[], &[policy(&egress)]).is_empty(),
-                shuts,
-                "{egress}"
-            );
-        }
-    }
-}
+mod tests;

@@ -45,6 +45,8 @@ pub struct Counts {
     pub suspended: usize,
     /// Of all, those with a change in progress.
     pub changing: usize,
+    /// Of all, those with a plan that waits for its moment.
+    pub planned: usize,
 }
 
 /// How it is shown.
@@ -79,6 +81,7 @@ impl Fleet {
             }
             counts.suspended += usize::from(resource.suspended);
             counts.changing += usize::from(resource.changing_to.is_some());
+            counts.planned += usize::from(resource.plan.is_some());
         }
         Self {
             counts,
@@ -117,7 +120,14 @@ impl Fleet {
         for part in self.reasons() {
             line(part, Tone::Plain);
         }
+        if let Some(part) = self.plans() {
+            line(part, Tone::Plain);
+        }
         line(self.operator.line(view.now), Tone::Faint);
+        for part in self.operator.calendar() {
+            let is_in_force = part.starts_with("freeze in force");
+            line(part, if is_in_force { Tone::Busy } else { Tone::Faint });
+        }
         if self.resources.is_empty() {
             return text;
         }
@@ -151,6 +161,7 @@ impl Fleet {
             (counts.reconciling, "reconciling"),
             (counts.ready, "ready"),
             (counts.changing, "changing"),
+            (counts.planned, "planned"),
             (counts.suspended, "suspended"),
         ];
         let parts: Vec<String> = parts
@@ -164,6 +175,35 @@ impl Fleet {
             "resources"
         };
         format!("{} {noun}: {}", grouped(counts.total), parts.join(", "))
+    }
+
+    /// What the plans wait for that have not begun, and when the first of them may start.
+    fn plans(&self) -> Option<String> {
+        let plans = || self.resources.iter().filter_map(|one| one.plan.as_ref());
+        let mut counted: BTreeMap<String, usize> = BTreeMap::new();
+        for plan in plans() {
+            let word = match plan.waits_for.as_slice() {
+                [] => "-".to_owned(),
+                words => words.join("+"),
+            };
+            *counted.entry(word).or_default() += 1;
+        }
+        let mut counted: Vec<(String, usize)> = counted.into_iter().collect();
+        counted.sort_by_key(|(word, count)| (std::cmp::Reverse(*count), word.clone()));
+        let parts: Vec<String> = counted
+            .iter()
+            .take(REASONS)
+            .map(|(word, count)| format!("{word} {}", grouped(*count)))
+            .collect();
+        let first = plans().filter_map(|plan| plan.not_before).min();
+        let first = first.map(|first| format!("; the first not before {first}"));
+        (!parts.is_empty()).then(|| {
+            format!(
+                "  Plans wait for: {}{}",
+                parts.join(", "),
+                first.unwrap_or_default()
+            )
+        })
     }
 
     /// What those that are not settled wait for, the most frequent first; a line for each state.
@@ -212,7 +252,7 @@ pub fn head(view: &View) -> Vec<&'static str> {
     }
     head.extend(["NAME", "WANTED", "ACTUAL", "STATE", "REASON", "SINCE"]);
     if view.wide {
-        head.extend(["POLICY", "ADDRESS", "INSTANCE"]);
+        head.extend(["NEXT", "POLICY", "ADDRESS", "INSTANCE"]);
     }
     head.push("MESSAGE");
     head
@@ -246,7 +286,10 @@ pub fn row(one: &Summary, view: &View) -> Vec<Cell> {
             .into(),
     ]);
     if view.wide {
+        let next = one.plan.as_ref().and_then(|plan| plan.not_before);
         row.extend([
+            next.map_or_else(|| "-".to_owned(), |at| at.to_string())
+                .into(),
             one.policy.clone().into(),
             text(&one.address).into(),
             text(&one.instance).into(),

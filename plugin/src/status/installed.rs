@@ -7,6 +7,7 @@ use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease};
 use kube::Api;
 use serde::Serialize;
 
+use super::calendar::Seen;
 use crate::{
     cluster::Cluster,
     format::{age, tame},
@@ -21,6 +22,7 @@ pub struct Installed {
     namespace: String,
     image: Found,
     leader: Found,
+    calendar: Seen,
     #[serde(skip_serializing_if = "Option::is_none")]
     renewed: Option<Timestamp>,
 }
@@ -39,11 +41,15 @@ pub enum Found {
 }
 
 impl Installed {
-    /// Looks, by two requests for single objects.
-    pub async fn look(cluster: &Cluster, namespace: &str) -> Self {
+    /// Looks, by requests for single objects.
+    pub async fn look(cluster: &Cluster, namespace: &str, now: Timestamp) -> Self {
         let deployments: Api<Deployment> = Api::namespaced(cluster.client(), namespace);
         let leases: Api<Lease> = Api::namespaced(cluster.client(), namespace);
         let (deployment, lease) = futures::join!(deployments.get_opt(NAME), leases.get_opt(NAME));
+        let calendar = match &deployment {
+            Ok(Some(deployment)) => Seen::look(cluster, namespace, deployment, now).await,
+            Ok(None) | Err(_) => Seen::None,
+        };
         let image = match deployment {
             Ok(deployment) => deployment
                 .and_then(image_of)
@@ -63,8 +69,14 @@ impl Installed {
             namespace: namespace.to_owned(),
             image,
             leader,
+            calendar,
             renewed,
         }
+    }
+
+    /// The windows and freezes of its calendar, for people.
+    pub fn calendar(&self) -> Vec<String> {
+        self.calendar.lines()
     }
 
     /// For people, in a line.

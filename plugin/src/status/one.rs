@@ -17,6 +17,9 @@ use crate::{
     table::{Tone, cut, wrapped},
 };
 
+/// So many changes before the last one are told; `history` has all.
+const EARLIER: usize = 2;
+
 /// So many neighbours are named.
 const NEIGHBOURS: usize = 4;
 
@@ -190,6 +193,12 @@ impl One {
         if let Some(last) = self.status.get("lastChange") {
             page.field("last", &ended(last, now));
         }
+        let id = self.status.pointer("/lastChange/id");
+        let earlier = crate::history::entries(&self.status).into_iter();
+        let earlier = earlier.filter(|entry| entry.get("id") != id);
+        for entry in earlier.take(EARLIER) {
+            page.field("before", &ended(&entry, now));
+        }
         let list = |name: &str| self.status.get(name).and_then(Value::as_array).cloned();
         for failure in list("failures").into_iter().flatten() {
             let of = |name: &str| {
@@ -291,11 +300,13 @@ fn ended(last: &Value, now: Timestamp) -> String {
     let ago = finished.map(|ended| format!(", {} ago", age(ended, now)));
     let job = text_at(last, "/jobID").map(|job| format!(", job {job}"));
     let said = text_at(last, "/message").map(|said| format!(": {said}"));
+    let trigger = text_at(last, "/trigger").map(|word| format!(" ({word})"));
     format!(
-        "{} to {}, {}{}{}{}{}",
+        "{} to {}, {}{}{}{}{}{}",
         of("fromPort"),
         of("toPort"),
         of("outcome"),
+        trigger.unwrap_or_default(),
         took.unwrap_or_default(),
         ago.unwrap_or_default(),
         job.unwrap_or_default(),
@@ -325,21 +336,20 @@ pub async fn neighbours(cluster: &Cluster, object: &DynamicObject) -> Neighbours
     let Some(wanted) = instance(object) else {
         return Neighbours::Unseen;
     };
+    let own = (object.namespace().unwrap_or_default(), object.name_any());
     for cluster in [cluster.clone().on_all_namespaces(), cluster.clone()] {
-        let mut names = Vec::new();
-        let read = cluster.each(None, |other| {
-            if instance(&other).as_ref() == Some(&wanted) && other.uid() != object.uid() {
-                names.push(format!(
-                    "{}/{}",
-                    other.namespace().unwrap_or_default(),
-                    other.name_any()
-                ));
-            }
+        let Ok(others) = cluster.summaries(None).await else {
+            continue;
+        };
+        let others = others.into_iter().filter(|other| {
+            let instance = other.instance.as_ref().map(|id| id.to_ascii_lowercase());
+            let is_own = (&other.namespace, &other.name) == (&own.0, &own.1);
+            instance.as_ref() == Some(&wanted) && !is_own
         });
-        if read.await.is_ok() {
-            names.sort_unstable();
-            return Neighbours::Seen(names);
-        }
+        let names = others.map(|other| format!("{}/{}", other.namespace, other.name));
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        return Neighbours::Seen(names);
     }
     Neighbours::Unseen
 }

@@ -147,7 +147,7 @@ impl Shown {
             };
             return One::of(object).shown(around.terminal, now);
         }
-        let installed = Installed::look(cluster, &arguments.operator_namespace).await;
+        let installed = Installed::look(cluster, &arguments.operator_namespace, now).await;
         let fleet = Fleet::new(self.fleet.values().cloned().collect(), installed);
         fleet.shown(&fleet::View {
             everywhere: cluster.everywhere(),

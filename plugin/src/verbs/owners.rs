@@ -14,14 +14,29 @@ pub fn is_applied(object: &DynamicObject, field: &str) -> bool {
 
 /// Those that set a field of the spec out of a manifest, and would set it again.
 pub fn appliers_of(object: &DynamicObject, field: &str) -> Vec<String> {
-    let place = format!("/f:spec/f:{field}");
+    appliers_at(object, &["f:spec", &format!("f:{field}")])
+}
+
+/// The same of an annotation.
+pub fn appliers_of_annotation(object: &DynamicObject, name: &str) -> Vec<String> {
+    appliers_at(
+        object,
+        &["f:metadata", "f:annotations", &format!("f:{name}")],
+    )
+}
+
+fn appliers_at(object: &DynamicObject, place: &[&str]) -> Vec<String> {
     let applies = |manager: &str, operation: &str| {
         manager != MANAGER && (operation == "Apply" || APPLY_BY_UPDATE.contains(&manager))
     };
     let entries = object.managed_fields().iter();
     let owns = entries.filter(|entry| {
         let fields = entry.fields_v1.as_ref();
-        fields.is_some_and(|fields| fields.0.pointer(&place).is_some())
+        let found = fields.and_then(|fields| {
+            let mut place = place.iter();
+            place.try_fold(&fields.0, |fields, name| fields.get(name))
+        });
+        found.is_some()
     });
     let owners = owns.filter_map(|entry| {
         let manager = entry.manager.as_deref()?;
@@ -52,6 +67,7 @@ mod tests {
         }))
         .unwrap();
         let appliers = appliers_of(&object, "suspend");
+        assert!(appliers_of_annotation(&object, "a/b").is_empty());
         assert!(is_applied(&object, "port") && !is_applied(&object, "region"));
         assert_eq!(
             appliers,

@@ -147,6 +147,24 @@ async fn a_secret_of_the_cluster_and_a_password_serve_as_well() {
         (&spec["managementPolicy"], &spec["port"]),
         (&json!("Observe"), &json!(3306))
     );
+    let labels = |manifest: usize| imported["manifests"][manifest]["metadata"]["labels"].clone();
+    assert_eq!(
+        [labels(0), labels(1)],
+        [
+            json!({"tags.taurusdb.huaweicloud.com/team": "orders"}),
+            json!(null)
+        ]
+    );
+    let tagged = ["--iam-endpoint", &url, "--secret", "user", "-o", "name"];
+    let with = |tags: &[&str]| {
+        let printed = place.plugin(&arguments(&url, &[&tagged, tags].concat()));
+        printed.good().lines().count()
+    };
+    assert_eq!(
+        with(&["--tag", "team=orders", "--tag", "cost center=0042"]),
+        1
+    );
+    assert_eq!(with(&["--tag", "team=orders", "--tag", "cost center=1"]), 0);
     let one = place.plugin(&arguments(
         &url,
         &[

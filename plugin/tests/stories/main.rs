@@ -11,11 +11,15 @@
 )]
 
 mod adopt;
+mod archives;
 mod fleet;
 mod import;
+mod pipeline;
 mod plan;
 mod plane;
 mod scale;
+mod screen;
+mod skew;
 mod status;
 mod terminal;
 mod verbs;

@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::{
+    api::core::v1::Namespace,
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
 use kube::{
     Api, Client,
     api::{ObjectMeta, Patch, PatchParams, PostParams},
@@ -60,7 +63,16 @@ impl Printed {
 
 impl Place {
     pub async fn new() -> Self {
-        let plane = SHARED.get_or_init(started).await.clone();
+        Self::on(SHARED.get_or_init(started).await.clone()).await
+    }
+
+    /// A namespace of a control plane of its own, with this definition.
+    pub async fn with_definition(definition: &Value) -> Self {
+        let definition = serde_json::from_value(definition.clone()).unwrap();
+        Self::on(started_with(&definition).await).await
+    }
+
+    async fn on(plane: Arc<ControlPlane>) -> Self {
         let client = plane.client().await.unwrap();
         let namespace = format!("story-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let made = Namespace {
@@ -225,11 +237,15 @@ pub fn status(kind: &str, reason: &str, port: u16) -> Value {
 }
 
 async fn started() -> Arc<ControlPlane> {
+    started_with(&crd::definition()).await
+}
+
+async fn started_with(definition: &CustomResourceDefinition) -> Arc<ControlPlane> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let plane = needs::control_plane().await.unwrap();
     let definitions = Api::all(plane.client().await.unwrap());
     definitions
-        .create(&PostParams::default(), &crd::definition())
+        .create(&PostParams::default(), definition)
         .await
         .unwrap();
     let name = "taurusproxyports.taurusdb.huaweicloud.com";

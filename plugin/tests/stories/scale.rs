@@ -33,6 +33,7 @@ async fn ten_thousand_resources_are_shown_within_two_seconds_and_100_mib() {
             place.make(&format!("orders-{number}"), spec, said).await;
         })
         .await;
+    let mut faults = Vec::new();
     let plugin = Path::new(env!("CARGO_BIN_EXE_kubectl-taurus_port"));
     for arguments in [
         &["status"][..],
@@ -58,7 +59,9 @@ async fn ten_thousand_resources_are_shown_within_two_seconds_and_100_mib() {
             .parse()
             .unwrap();
         println!("{arguments:?}: {took:?}, {} MiB", peak / 1024);
-        assert!(took <= WITHIN, "{arguments:?}: {took:?}");
-        assert!(peak <= MOST_KIB, "{arguments:?}: {peak} KiB");
+        if took > WITHIN || peak > MOST_KIB {
+            faults.push(format!("{arguments:?}: {took:?}, {peak} KiB"));
+        }
     }
+    assert!(faults.is_empty(), "{faults:?}");
 }

@@ -5,7 +5,7 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde_json::json;
-use taurus_port_operator::crd::{ABANDON_JOB, REQUESTED_AT};
+use taurus_port_operator::crd::{ABANDON_JOB, APPLY_NOW, APPROVE, REQUESTED_AT};
 
 use crate::plane::{Place, status};
 
@@ -138,4 +138,207 @@ async fn a_job_is_given_up_by_its_id_and_taken_back() {
         .plugin(&["abandon-job", "busy", "--job", "job-8", "--yes"])
         .good();
     assert_eq!(place.get("busy").await.annotations()[ABANDON_JOB], "job-8");
+}
+
+/// A status in which a plan waits.
+fn waiting(id: &str) -> serde_json::Value {
+    let mut said = status("Reconciling", "WaitingForApproval", 3306);
+    said["plan"] = json!({"id": id, "fromPort": 3306, "toPort": 3307, "madeAt": "2026-01-01T00:00:00Z",
+        "notBefore": "2026-01-02T02:00:00Z", "waitsFor": ["Approval", "Window"]});
+    said
+}
+
+#[taurus_needs::test]
+async fn exactly_the_plan_in_force_is_approved_by_a_person_who_has_seen_it() {
+    let place = Place::new().await;
+    let manual = json!({"approval": "Manual"});
+    place
+        .make("orders", manual, waiting("00112233aabbccdd"))
+        .await;
+    let annotation = async |name: &str| place.get("orders").await.annotations().get(name).cloned();
+
+    let unasked = place.plugin(&["approve", "orders"]);
+    assert_eq!(unasked.code, 1);
+    for part in [
+        "plan 00112233aabbccdd, port 3306 to 3307, which cuts the connections",
+        "waits for   Approval and Window",
+        "not before  2026-01-02T02:00:00Z",
+        "--yes",
+    ] {
+        assert!(unasked.err.contains(part), "{part}: {unasked:?}");
+    }
+    let other = place.plugin(&["approve", "orders", "ffff", "--yes"]);
+    assert!(
+        other.code == 1 && other.err.contains("plan ffff is not in force any more"),
+        "{other:?}"
+    );
+    let dry = place.plugin(&["approve", "orders", "--dry-run=server"]);
+    assert!(dry.good().contains("server dry run"));
+    assert_eq!(annotation(APPROVE).await, None);
+
+    let done = place.plugin(&["approve", "orders", "00112233aabbccdd", "--yes"]);
+    assert_eq!(
+        done.good(),
+        format!(
+            "{}/orders: plan 00112233aabbccdd is approved\n",
+            place.namespace
+        )
+    );
+    assert_eq!(
+        annotation(APPROVE).await.as_deref(),
+        Some("00112233aabbccdd")
+    );
+    let again = place.plugin(&["approve", "orders"]).good();
+    assert!(again.contains("approved already"), "{again}");
+    let version = place.get("orders").await.resource_version();
+
+    place.plugin(&["apply-now", "orders", "--yes"]).good();
+    assert_eq!(
+        annotation(APPLY_NOW).await.as_deref(),
+        Some("00112233aabbccdd")
+    );
+    assert_ne!(place.get("orders").await.resource_version(), version);
+    let managers = place.get("orders").await;
+    let ours = managers.managed_fields().iter();
+    let mut ours = ours.filter(|entry| entry.manager.as_deref() == Some("taurus-port-plugin"));
+    assert!(ours.all(|entry| entry.operation.as_deref() == Some("Update")));
+
+    place
+        .make("ready", json!({}), status("Ready", "Settled", 3307))
+        .await;
+    let none = place.plugin(&["approve", "ready", "--yes"]);
+    assert!(
+        none.code == 1 && none.err.contains("no plan waits"),
+        "{none:?}"
+    );
+}
+
+#[taurus_needs::test]
+async fn an_annotation_that_git_sets_is_left_to_git() {
+    let place = Place::new().await;
+    place
+        .make(
+            "orders",
+            json!({"approval": "Manual"}),
+            waiting("00112233aabbccdd"),
+        )
+        .await;
+    let object = json!({"apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": "TaurusProxyPort",
+        "metadata": {"annotations": {APPROVE: "0000000000000000"}}});
+    let parameters = PatchParams::apply("kustomize-controller").force();
+    place
+        .api()
+        .patch("orders", &parameters, &Patch::Apply(object))
+        .await
+        .unwrap();
+    let refused = place.plugin(&["approve", "orders", "--yes"]);
+    assert!(
+        refused.code == 1 && refused.err.contains("kustomize-controller"),
+        "{refused:?}"
+    );
+    let forced = ["approve", "orders", "--yes", "--force-conflicts"];
+    place.plugin(&forced).good();
+    let approved = place.get("orders").await.annotations()[APPROVE].clone();
+    assert_eq!(approved, "00112233aabbccdd");
+}
+
+/// The sample policy, for the namespace of this story alone.
+#[taurus_needs::test]
+async fn who_may_not_approve_is_told_which_right_is_missing() {
+    let place = Place::new().await;
+    let namespace = place.namespace.as_str();
+    let name = format!("taurus-approval-{namespace}");
+    let text = include_str!("../../../deploy/policies/approval.yaml")
+        .replace("taurus-approval", &name)
+        .replace("taurus-port-approver", &format!("approver-{namespace}"))
+        .replace(
+            "  matchConstraints:\n",
+            &format!("  matchConstraints:\n    namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}\n"),
+        );
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    place.kubectl(&["apply", "-f", file.path().to_str().unwrap()]);
+    place
+        .make(
+            "orders",
+            json!({"approval": "Manual"}),
+            waiting("00112233aabbccdd"),
+        )
+        .await;
+    let role = "--resource=taurusproxyports.taurusdb.huaweicloud.com";
+    let account = async |name: &str, verbs: &str| {
+        place.kubectl(&["create", "serviceaccount", name]);
+        place.kubectl(&["create", "role", name, &format!("--verb={verbs}"), role]);
+        let subject = format!("--serviceaccount={namespace}:{name}");
+        place.kubectl(&[
+            "create",
+            "rolebinding",
+            name,
+            &format!("--role={name}"),
+            &subject,
+        ]);
+        let text = place
+            .plane
+            .service_account_kubeconfig(namespace, name)
+            .await;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text.unwrap()).unwrap();
+        file
+    };
+    let editor = account("editor", "get,list,patch,update").await;
+    let approver = account("approver", "get,list,patch,update,approve").await;
+    let approve = |file: &tempfile::NamedTempFile, how: &str| {
+        place.plugin_with(file.path(), &["approve", "orders", how], "", &[])
+    };
+    // A policy counts some moments after it was made.
+    let deadline = std::time::Instant::now() + crate::plane::PATIENCE;
+    let refused = loop {
+        let printed = approve(&editor, "--dry-run=server");
+        if printed.code == 1 {
+            break printed;
+        }
+        assert!(std::time::Instant::now() < deadline, "{printed:?}");
+    };
+    assert!(
+        refused.err.contains("you may not approve") && refused.err.contains("the verb approve"),
+        "{refused:?}"
+    );
+    // What may not be looked at is told, and keeps nobody from approving.
+    let done = approve(&approver, "--yes");
+    assert!(done.err.contains("unseen"), "{done:?}");
+    assert!(done.good().contains("is approved"));
+}
+
+#[taurus_needs::test]
+async fn the_last_changes_are_listed_newest_first() {
+    let place = Place::new().await;
+    let entry = |id: &str, from: u16, to: u16, outcome: &str| {
+        json!({"id": id, "fromPort": from, "toPort": to, "trigger": "Edit", "outcome": outcome, "jobID": format!("job-{id}"),
+            "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:01:00Z"})
+    };
+    let mut said = status("Ready", "Settled", 3307);
+    said["lastChange"] = entry("2", 3306, 3307, "Succeeded");
+    said["history"] = json!([
+        entry("2", 3306, 3307, "Succeeded"),
+        entry("1", 3306, 3307, "Failed")
+    ]);
+    place.make("orders", json!({}), said).await;
+    let table = place.plugin(&["history", "orders"]).good();
+    let places = ["job-2", "job-1"].map(|job| table.find(job).unwrap());
+    assert!(places.is_sorted(), "{table}");
+    let history = place.plugin(&["history", "orders", "-o", "json"]).json();
+    assert_eq!(history["history"].as_array().unwrap().len(), 2);
+    assert_eq!(history["history"][1]["outcome"], "Failed");
+    let one = place.plugin(&["status", "orders"]).good();
+    assert!(one.contains("Failed (Edit)"), "{one}");
+    // The API server takes no eleventh.
+    let many: Vec<_> = (0..11)
+        .map(|id| entry(&id.to_string(), 3306, 3307, "Void"))
+        .collect();
+    let patch = Patch::Merge(json!({"status": {"history": many}}));
+    let written = place
+        .api()
+        .patch_status("orders", &PatchParams::default(), &patch)
+        .await;
+    assert!(written.unwrap_err().to_string().contains("status.history"));
 }

@@ -47,8 +47,14 @@ impl Cleaned for InstancePage {
             id: _,
             name,
             status,
+            tags,
         } in &mut self.instances
         {
+            let word = |text: &str| cleaner.word(text, LONGEST_WORD);
+            *tags = tags
+                .iter()
+                .map(|(key, value)| (word(key), word(value)))
+                .collect();
             *name = cleaner.word(name, LONGEST_WORD);
             *status = cleaner.word(status, LONGEST_WORD);
         }

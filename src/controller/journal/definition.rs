@@ -101,6 +101,7 @@ fn record(status: &TaurusProxyPortStatus) -> TaurusProxyPortStatus {
         service: None,
         config_map: None,
         plan: None,
+        history: Vec::new(),
         conditions: Vec::new(),
         ..status.clone()
     }
@@ -141,6 +142,8 @@ fn specimen(now: Moment) -> TaurusProxyPortStatus {
             finished_at: at.clone(),
             message: text.clone(),
         }),
+        // For people alone, as `plan` is.
+        history: Vec::new(),
         failures: vec![FailureRecord {
             port: 3307,
             failed: 1,

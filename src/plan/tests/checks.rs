@@ -22,6 +22,7 @@ pub(super) fn written(object: &TaurusProxyPort, new: &TaurusProxyPortStatus, sky
         times_move_with_the_status(old, new, &mut broken);
         if is_ours(object, old) {
             changes_move_on(old, new, &mut broken);
+            history_moves_with_an_end(old, new, &mut broken);
             if new.observed_generation < old.observed_generation {
                 broken.push("observedGeneration decreases".to_owned());
             }
@@ -164,5 +165,26 @@ fn changes_move_on(
     };
     if fresh.is_some_and(|change| change.phase != Phase::Intended || change.job_id.is_some()) {
         broken.push("a change begins without an intent".to_owned());
+    }
+}
+
+/// A change is entered in the write that says how it ended: nothing is written for the history alone.
+fn history_moves_with_an_end(
+    old: &TaurusProxyPortStatus,
+    new: &TaurusProxyPortStatus,
+    broken: &mut Vec<String>,
+) {
+    let last = |status: &TaurusProxyPortStatus| {
+        let last = status.last_change.as_ref();
+        last.map(|last| (last.id.clone(), last.job_id.clone()))
+    };
+    let moved = old.history != new.history;
+    if moved && last(old) == last(new) {
+        broken.push("the history moves, and no change has ended".to_owned());
+    }
+    if !moved
+        && old.last_change.as_ref().map(|it| &it.id) != new.last_change.as_ref().map(|it| &it.id)
+    {
+        broken.push("a change ends, and the history does not say so".to_owned());
     }
 }

@@ -6,7 +6,7 @@ use super::{
     cloud::{Course, End, Fate, Mode},
     world::{World, about_to_change},
 };
-use crate::cloud::Meaning;
+use crate::{cloud::Meaning, crd::Trigger};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -34,6 +34,16 @@ fn drift_is_put_right_once() {
         assert!(world.is_ready());
         assert_eq!((world.puts(), world.port()), (2, 3307));
         assert_eq!(world.said().corrections.as_ref().unwrap().times.len(), 1);
+        let history: Vec<(i32, i32, Trigger)> = world
+            .said()
+            .history
+            .iter()
+            .map(|entry| (entry.from_port, entry.to_port, entry.trigger))
+            .collect();
+        assert_eq!(
+            history,
+            [(3310, 3307, Trigger::Drift), (3306, 3307, Trigger::Edit)]
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     cloud::Meaning,
-    crd::{FailureCause, Outcome, Phase},
+    crd::{FailureCause, Outcome, Phase, Trigger},
 };
 
 const MINUTE: u64 = 60;
@@ -64,6 +64,17 @@ fn a_completed_job_without_its_port_fails_after_two_minutes_and_four_reads() {
         world.run(300);
         assert!(world.is_ready());
         assert_eq!(world.puts(), 2);
+        let history = world.said().history.iter();
+        let history: Vec<_> = history
+            .map(|entry| (entry.trigger, entry.outcome))
+            .collect();
+        assert_eq!(
+            history,
+            [
+                (Trigger::Retry, Outcome::Succeeded),
+                (Trigger::Edit, Outcome::Failed)
+            ]
+        );
     }
 }
 

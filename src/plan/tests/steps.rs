@@ -36,8 +36,11 @@ fn a_settled_resource_is_written_zero_times() {
     for mut world in about_to_change() {
         world.run(60);
         let writes = world.cluster.writes;
+        let history = world.said().history.clone();
+        assert_eq!(history.len(), 1);
         world.run(6 * 3600);
         assert_eq!(world.cluster.writes, writes);
+        assert_eq!(world.said().history, history);
         assert!(world.is_ready());
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Their numbers are those of the contract. Relies on nothing but the types of the resource, so that both can hold them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use serde_json::Value;
 use taurus_port_operator::{
-    crd::{ManagementPolicy, Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{HistoryEntry, ManagementPolicy, Phase, TaurusProxyPort, TaurusProxyPortStatus},
     model::Reason,
 };
 
@@ -17,6 +17,9 @@ const MAIN: [&str; 3] = ["Ready", "Reconciling", "Stalled"];
 
 /// The longest message that a condition may have.
 const LONGEST_MESSAGE: usize = 1024;
+
+/// The most changes that a history has.
+const LONGEST_HISTORY: usize = 10;
 
 /// A version of an object.
 #[derive(Debug, Clone)]
@@ -102,6 +105,19 @@ fn of_one(
     for condition in status.conditions.iter().filter(ours) {
         of_condition(condition, status, secrets, &shown);
     }
+    let history = &status.history;
+    let ids: HashSet<&str> = history.iter().map(|entry| entry.id.as_str()).collect();
+    assert!(
+        history.len() <= LONGEST_HISTORY && ids.len() == history.len(),
+        "at most ten changes, none twice: {}",
+        shown()
+    );
+    let last = status.last_change.as_ref().map(|last| &last.id);
+    assert!(
+        history.first().is_none_or(|first| Some(&first.id) == last),
+        "the newest of the history is the last change: {}",
+        shown()
+    );
     if is_true("Ready") && status.observed_generation == object.metadata.generation {
         of_ready(object, status, version, &shown);
     }
@@ -194,6 +210,33 @@ fn of_two(before: &TaurusProxyPort, after: &TaurusProxyPort) {
         );
     }
     of_changes(old, new, &shown);
+    of_histories(&old.history, new, &shown);
+}
+
+/// One change is entered when it ends, before all others, and in the write that says so.
+fn of_histories(old: &[HistoryEntry], new: &TaurusProxyPortStatus, shown: &impl Fn() -> String) {
+    let same = |old: &HistoryEntry, new: &HistoryEntry| {
+        let late = HistoryEntry {
+            job_id: new.job_id.clone(),
+            ..old.clone()
+        };
+        old == new || (old.job_id.is_none() && late == *new)
+    };
+    let goes_on = |new: &[HistoryEntry], least: usize| {
+        new.len() >= least.min(old.len()) && old.iter().zip(new).all(|(old, new)| same(old, new))
+    };
+    let unmoved = new.history.len() == old.len() && goes_on(&new.history, old.len());
+    let entered = new
+        .history
+        .split_first()
+        .is_some_and(|(_, rest)| goes_on(rest, LONGEST_HISTORY - 1));
+    // A definition of an older release has dropped all of it.
+    let dropped = new.history.is_empty();
+    assert!(
+        unmoved || entered || dropped,
+        "the history goes on: {}",
+        shown()
+    );
 }
 
 /// Two changes of a condition within a second have one time: it has whole seconds.
@@ -355,7 +398,33 @@ mod tests {
                 "jobID": job, "intendedAt": NOON});
             with(unready(NOON), "change", change)
         };
+        let entry = |id: &str| {
+            json!({"id": id, "fromPort": 3306, "toPort": 3307, "trigger": "Edit", "outcome": "Succeeded",
+                "startedAt": NOON, "finishedAt": NOON})
+        };
+        let entered = |ids: &[&str], last: &str, time: &str| {
+            let history: Vec<Value> = ids.iter().map(|id| entry(id)).collect();
+            let said = with(unready(time), "lastChange", entry(last));
+            with(
+                with(said, "history", history.into()),
+                "address",
+                ids.concat().into(),
+            )
+        };
+        assert!(check(&[
+            unready(NOON),
+            with(unready(NOON), "address", json!("10.0.0.1")),
+        ]));
         let breaches = [
+            vec![entered(&["a", "b", "a"], "a", NOON)],
+            vec![entered(&["a", "b"], "b", NOON)],
+            vec![entered(&["b", "a"], "b", NOON), entered(&["b"], "b", NOON)],
+            vec![entered(&["a"], "a", NOON), entered(&["c", "b"], "c", NOON)],
+            vec![entered(
+                &["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"],
+                "a",
+                NOON,
+            )],
             vec![Value::Null, ready(NOON)],
             vec![ready(NOON), ready(LATER)],
             vec![with(ready(NOON), "port", json!(3306))],

@@ -114,6 +114,7 @@ impl World {
             self.book.ended.extend(old.job_id.clone());
         }
         self.book.ended.extend(last_job(&object));
+        self.check_history(before, &object, life);
         self.check_port_in_place(&object, life);
         self.check_blame(before, &object, life);
         let jobs = [
@@ -145,6 +146,27 @@ impl World {
                 gate: Gate::of(before, &object),
             };
             self.book.intents.insert(fresh.id.clone(), intent);
+        }
+    }
+
+    /// What is entered into the history has just ended, and was asked of the cloud where the cloud has a job of it.
+    fn check_history(&mut self, before: &TaurusProxyPort, after: &TaurusProxyPort, life: &Life) {
+        let entries = |object: &TaurusProxyPort| {
+            status(object).map_or_else(Vec::new, |status| status.history.clone())
+        };
+        let old = entries(before);
+        let new = entries(after);
+        let fresh = new
+            .iter()
+            .filter(|entry| old.iter().all(|old| old.id != entry.id));
+        for entry in fresh {
+            let ends = change(before).is_some_and(|change| change.id == entry.id);
+            let intent = self.book.intents.get(&entry.id);
+            let asked = intent.is_none_or(|intent| intent.spent || entry.job_id.is_none());
+            if !ends || !asked {
+                let identity = &life.identity;
+                self.broken(format!("{identity} enters {entry:?}, which was no change"));
+            }
         }
     }
 

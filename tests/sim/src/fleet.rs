@@ -26,6 +26,7 @@ pub(crate) struct InstanceSpec {
     pub(crate) project: String,
     /// ACTIVE without it.
     pub(crate) status: Option<String>,
+    pub(crate) tags: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,8 @@ impl Fleet {
         Self::new()
             .project(sample::PROJECT)
             .instance(sample::INSTANCE)
+            .tag("team", "orders")
+            .tag("cost center", "0042")
             .proxy(sample::PROXY, sample::PORT)
             .instance(sample::OTHER_INSTANCE)
             .proxy(sample::OTHER_PROXY, sample::PORT)
@@ -110,7 +113,17 @@ impl Fleet {
             id: id.to_owned(),
             project: project.to_owned(),
             status: None,
+            tags: Vec::new(),
         });
+        self
+    }
+
+    /// Gives a tag to the instance that was added last.
+    #[must_use]
+    pub fn tag(mut self, key: &str, value: &str) -> Self {
+        if let Some(instance) = self.instances.last_mut() {
+            instance.tags.push((key.to_owned(), value.to_owned()));
+        }
         self
     }
 

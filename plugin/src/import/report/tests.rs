@@ -10,6 +10,9 @@ fn found(name: &str, proxy: &str, port: Option<u16>) -> Found {
         project: "0483b6b16e954cb88930a360d2c4e663".to_owned(),
         instance: "e80a4b6f13c2457d9ab05c7712f4d3e6in07".to_owned(),
         instance_name: "shop".to_owned(),
+        tags: [("team", "shop"), ("cost center", "0042")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
         proxy: proxy.to_owned(),
         name: name.to_owned(),
         status: if port == Some(3308) {

@@ -1,6 +1,7 @@
 use jiff::SignedDuration;
 
 use super::*;
+use crate::resource::Due;
 
 fn now() -> Timestamp {
     "2026-03-02T12:00:00Z".parse().unwrap()
@@ -29,6 +30,11 @@ fn summary(name: &str, state: State, reason: &str) -> Summary {
         policy: "Enforce".to_owned(),
         suspended: reason == "Suspended",
         edited: reason == "ProxyBusy",
+        plan: (reason == "WaitingForApproval").then(|| Due {
+            id: "00112233aabbccdd".to_owned(),
+            waits_for: vec!["Window".to_owned(), "Approval".to_owned()],
+            not_before: Some(now() + SignedDuration::from_hours(14)),
+        }),
         address: Some("10.0.0.7".to_owned()),
         instance: Some("e80a4b6f13c2457d9ab05c7712f4d3e6in07".to_owned()),
     }
@@ -66,6 +72,22 @@ fn what_is_not_settled_comes_first() {
 #[test]
 fn a_wide_terminal_shows_whole_messages() {
     insta::assert_snapshot!("fleet-200", mixed().shown(&view(Some(200))));
+}
+
+#[test]
+fn plans_that_wait_are_counted_by_what_they_wait_for() {
+    let resources = vec![
+        summary("users", State::Reconciling, "WaitingForApproval"),
+        summary("stock", State::Reconciling, "WaitingForApproval"),
+        summary("orders", State::Ready, "Settled"),
+    ];
+    let text = Fleet::new(resources, Installed::default()).shown(&view(None));
+    for part in [
+        "3 resources: 2 reconciling, 1 ready, 2 planned\n",
+        "  Plans wait for: Window+Approval 2; the first not before 2026-03-03T02:00:00Z\n",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub(super) fn list(
         .instances_of(&request.call.project, now)
         .into_iter()
         .filter(|instance| matches("id", &instance.id) && matches("name", &instance.name))
+        .filter(|instance| has_tags(instance, request.parameter("tags")))
         .collect();
     let total = instances.len();
     let rows: Vec<Value> = instances
@@ -49,6 +50,16 @@ pub(super) fn list(
         200,
         &json!({"instances": rows, "total_count": total}),
     ))
+}
+
+/// Whether an instance has all of these: `key=value`, with commas between them.
+fn has_tags(instance: &Instance, wanted: Option<&str>) -> bool {
+    let mut wanted = wanted.into_iter().flat_map(|wanted| wanted.split(','));
+    wanted.all(|wanted| {
+        let (key, value) = wanted.split_once('=').unwrap_or((wanted, ""));
+        let mut tags = instance.tags.iter();
+        tags.any(|(known, has)| known == key && has == value)
+    })
 }
 
 fn row(world: &World, instance: &Instance, now: Timestamp) -> Value {
@@ -85,6 +96,6 @@ fn row(world: &World, instance: &Instance, now: Timestamp) -> Value {
         "time_zone": "UTC+08:00",
         "charge_info": {"charge_mode": "postPaid"},
         "dedicated_resource_id": "",
-        "tags": [],
+        "tags": instance.tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect::<Vec<_>>(),
     })
 }

@@ -18,6 +18,8 @@ pub(crate) struct Instance {
     pub(crate) number: usize,
     /// Hours of the day in UTC.
     pub(crate) maintenance_window: String,
+    /// Keys and values.
+    pub(crate) tags: Vec<(String, String)>,
     /// Ids of its proxies, in the order in which they were made.
     pub(crate) proxies: Vec<String>,
 }
@@ -33,6 +35,7 @@ impl Instance {
             created: now,
             number,
             maintenance_window: "18:00-22:00".to_owned(),
+            tags: spec.tags.clone(),
             proxies: Vec::new(),
         }
     }

@@ -1,0 +1,127 @@
+//! The changes that ended, newest first. Pure; nothing is decided by it.
+//!
+//! Promises that there are at most ten, none twice, and that one is entered only when a change on record ends: at rest nothing moves.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::{
+    crd::{HistoryEntry, LastChange, Outcome, TaurusProxyPortStatus, Trigger},
+    plan::record::{Change, Record},
+};
+
+/// The most changes that are kept; the CRD's limit.
+pub const MOST: usize = 10;
+
+/// The history of a status, as far as it is one: what somebody has written by hand must not make ours be refused.
+pub fn read(status: &TaurusProxyPortStatus) -> Vec<HistoryEntry> {
+    status.history.iter().take(MOST).cloned().collect()
+}
+
+/// What a change on record is made for, as long as it has not ended.
+pub fn trigger(record: &Record, change: &Change) -> Trigger {
+    let to = i32::from(change.to);
+    let before = record.history.first();
+    let again = before.is_some_and(|last| last.to_port == to && last.outcome != Outcome::Succeeded);
+    if change.attempt > 1 || again {
+        Trigger::Retry
+    } else if record.applied == Some(change.to) {
+        Trigger::Drift
+    } else {
+        Trigger::Edit
+    }
+}
+
+/// Enters a change that has just ended.
+pub fn enter(history: &mut Vec<HistoryEntry>, ended: &LastChange, trigger: Trigger) {
+    history.retain(|entry| entry.id != ended.id);
+    let entry = HistoryEntry {
+        id: ended.id.clone(),
+        from_port: ended.from_port,
+        to_port: ended.to_port,
+        job_id: ended.job_id.clone(),
+        trigger,
+        outcome: ended.outcome,
+        started_at: Time(ended.started_at.0),
+        finished_at: Time(ended.finished_at.0),
+    };
+    history.insert(0, entry);
+    history.truncate(MOST);
+}
+
+/// The job of a change that has ended, told late. Whether it lacked the job.
+pub fn add_job(history: &mut [HistoryEntry], id: &str, job: &str) {
+    let entry = history.iter_mut().find(|entry| entry.id == id);
+    if let Some(entry) = entry.filter(|entry| entry.job_id.is_none()) {
+        entry.job_id = Some(job.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+    use crate::model::{ChangeId, JobId};
+
+    fn ended(number: u8, outcome: Outcome) -> LastChange {
+        LastChange {
+            id: ChangeId::from_bits(number.into()).as_str().to_owned(),
+            from_port: 65_535,
+            to_port: 65_534,
+            job_id: None,
+            outcome,
+            started_at: Time(Timestamp::UNIX_EPOCH),
+            finished_at: Time(Timestamp::UNIX_EPOCH),
+            message: Some("the other side may say much".repeat(100)),
+        }
+    }
+
+    #[test]
+    fn there_are_at_most_ten_the_newest_first_and_none_twice() {
+        let mut history = Vec::new();
+        for number in 0..30 {
+            enter(
+                &mut history,
+                &ended(number, Outcome::Succeeded),
+                Trigger::Edit,
+            );
+        }
+        enter(&mut history, &ended(29, Outcome::Failed), Trigger::Edit);
+        let ids: Vec<String> = history.iter().map(|entry| entry.id.clone()).collect();
+        let wanted: Vec<String> = (20..30)
+            .rev()
+            .map(|number| ended(number, Outcome::Void).id)
+            .collect();
+        assert_eq!(ids, wanted);
+        assert_eq!(history[0].outcome, Outcome::Failed);
+    }
+
+    #[test]
+    fn ten_entries_take_a_bounded_room() {
+        let room = |job: &str| {
+            let mut history = Vec::new();
+            for number in 0..20 {
+                let mut ended = ended(number, Outcome::Succeeded);
+                ended.job_id = Some(job.to_owned());
+                enter(&mut history, &ended, Trigger::Retry);
+            }
+            serde_json::to_vec(&history).unwrap().len()
+        };
+        let usual = room("a3c1f0de-5b7a-4f1e-9d26-0e2f77aa1b40");
+        assert!(usual <= 2_700, "{usual}");
+        let longest = room(&"x".repeat(JobId::MAX_LENGTH));
+        assert!(longest <= 3_600, "{longest}");
+    }
+
+    #[test]
+    fn a_job_that_is_told_late_is_entered_once() {
+        let mut history = Vec::new();
+        let void = ended(1, Outcome::Void);
+        enter(&mut history, &void, Trigger::Edit);
+        add_job(&mut history, "another", "job-0");
+        assert_eq!(history[0].job_id, None);
+        add_job(&mut history, &void.id, "job-1");
+        add_job(&mut history, &void.id, "job-2");
+        assert_eq!(history[0].job_id.as_deref(), Some("job-1"));
+    }
+}
