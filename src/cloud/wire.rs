@@ -149,6 +149,9 @@ fn tags(row: &Value<'_>) -> BTreeMap<String, String> {
         Some((text(tag, "key")?.to_owned(), value.to_owned()))
     };
     tags.iter().filter_map(tag).collect()
+}
+
+/// Reads `GET …/instances/details`. Rows without a readable `id` or `maintenance_window` are left out.
 pub fn instance_windows(body: &str) -> Result<Windows, WireError> {
     let body = object(body, OF_DETAILS)?;
     let rows = match body.get("instances") {
