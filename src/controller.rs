@@ -185,19 +185,34 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
             context.memories.exists(&uid, version.unwrap_or_default());
             let trace = object.trace();
             context.permits.note(&trace);
-            if let (Some((instance, _)), Some(last)) = (&trace.target, &trace.last) {
+            let mut has_ended = false;
+            if let (Some((instance, of)), Some(last)) = (&trace.target, &trace.last) {
                 context.lengths.note(instance, last);
+                let age = context.clock.now().since(last.finished_at.0);
+                has_ended = age < context.pace.list_lag
+                    && context.moves.ended(of.proxy.clone(), last, uptime);
             }
             if let Ok(object) = &object.0 {
                 note_credentials(context, &uid, &name, object);
-                context.claims.note(object, &uid, &name, uptime)
+                let mut woken = context.claims.note(object, &uid, &name, uptime);
+                if has_ended {
+                    // Those who only observe the proxy lead applications to it, too.
+                    woken.extend(context.claims.beside(&uid));
+                }
+                woken
             } else {
                 context.accounts.book().forget(&uid);
                 context.claims.forget(&uid, uptime)
             }
         }
         roster::Change::Gone(uid, last) => {
-            let woken = context.claims.forget(&uid, uptime);
+            let beside = match last.as_deref() {
+                // Those who wait for what it has published take it over.
+                Some(last) if publishes(last) => context.claims.beside(&uid),
+                _ => Woken::new(),
+            };
+            let mut woken = context.claims.forget(&uid, uptime);
+            woken.extend(beside);
             context.accounts.book().forget(&uid);
             let inherited = context.permits.forget(&uid);
             // In this order: whoever counts it meanwhile sees that it is gone, or is forgotten here.
@@ -211,6 +226,10 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
             woken
         }
     }
+}
+
+fn publishes(object: &TaurusProxyPort) -> bool {
+    object.spec.service.is_some() || object.spec.config_map.is_some()
 }
 
 fn note_credentials(context: &Context, uid: &Uid, name: &ResourceName, object: &TaurusProxyPort) {

@@ -19,7 +19,10 @@ use crate::{
         read::{self, Desired},
     },
     crd::TaurusProxyPort,
-    fleet::directory::{self, Directory},
+    fleet::{
+        claims::ProxyKey,
+        directory::{self, Directory},
+    },
     model::{JobId, JobState, Moment, Uid},
     plan::{record::Change, tasks},
 };
@@ -102,6 +105,8 @@ pub(super) fn adopt(
             // Lists may show the port before it, and the task list may not go back to a job that took long.
             clock::pause(context.pace.list_lag).await;
         }
+        let proxy = ProxyKey::of(&desired.subject);
+        context.moves.lost(proxy, context.clock.now().uptime);
         drop(memory);
         drop(counted);
     });

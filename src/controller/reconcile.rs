@@ -77,6 +77,7 @@ struct Pass<'a> {
 }
 
 /// What was seen, and what follows.
+#[derive(Debug)]
 struct Finding {
     observed: Observed,
     decision: Decision,
@@ -126,6 +127,10 @@ impl<'a> Pass<'a> {
         self.look_at_definition().await?;
         self.acknowledge(&desired, &record).await?;
         self.acknowledge_suspension(&desired, &record).await?;
+        if let Some(finding) = self.to_publish_again(&desired, &record) {
+            return self.finish(&desired, finding).await;
+        }
+        self.join_published(&desired).await;
         let namespace = self.object.namespace().unwrap_or_default();
         let uid = self.object.uid();
         let opened = self
@@ -165,6 +170,7 @@ impl<'a> Pass<'a> {
             let subject = &desired.subject;
             directory.note_verified(&subject.instance, &subject.proxy, verified);
         }
+        self.note_absence(&desired, &finding, way.as_ref().ok()).await;
         self.finish(&desired, finding).await
     }
 

@@ -65,6 +65,7 @@ impl Pass<'_> {
         let pace = &self.context.pace;
         let plan = finding.decision.record.plan.as_ref();
         let objection = || self.context.objection(&object, desired, order.from, plan);
+        let words = self.published_words(desired);
         let status = |object: &TaurusProxyPort, change: &Change| {
             let record = Record {
                 change: Some(change.clone()),
@@ -79,13 +80,9 @@ impl Pass<'_> {
                 session: finding.decision.session.clone(),
                 step,
             };
-            summary::status(
-                object,
-                desired,
-                &finding.observed,
-                &decision,
-                self.context.clock.now(),
-            )
+            let now = self.context.clock.now();
+            let status = summary::status(object, desired, &finding.observed, &decision, now);
+            summary::published(status, &words, now)
         };
         let bench = Bench {
             cloud,

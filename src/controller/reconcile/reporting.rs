@@ -31,11 +31,15 @@ impl Pass<'_> {
         desired: &Desired,
         finding: Finding,
     ) -> Result<Option<Duration>, JournalError> {
+        let again = self.publish(desired, &finding).await?;
         let Finding {
-            observed, decision, ..
+            observed,
+            decision,
+            looked_at,
         } = finding;
-        let publish_again = self.publish(desired, &observed, &decision).await;
-        self.say(desired, &observed, &decision).await?;
+        let held = self.held_back(&decision);
+        let said = held.as_ref().unwrap_or(&decision);
+        self.say(desired, &observed, said).await?;
         self.tell_of_given_up_jobs(desired);
         if decision.record.change.is_none() {
             self.give_permit_back();
@@ -48,21 +52,26 @@ impl Pass<'_> {
         let name = ResourceName::new(&asker.namespace, &asker.name);
         self.context.waiting.note(name, waits);
         self.memory.failures = 0;
-        let delay = match decision.step {
+        let jittered = |delay| self.context.chance.jittered(delay);
+        let delay = match &decision.step {
             // All resources of an instance come at the same time, and share the list.
             Step::Rest => {
                 let uptime = self.context.clock.now().uptime;
-                let instance = &desired.subject.instance;
-                let next = sweep::after(instance, uptime, self.context.resync);
-                return Ok(Some(publish_again.map_or(next, |again| again.min(next))));
+                sweep::after(&desired.subject.instance, uptime, self.context.resync)
             }
             // A read that failed waits as long as its failure says; all else is looked at again at the next resync at the latest.
-            Step::Keep(delay) | Step::Hold(_, delay) if observed.has_failed() => delay,
-            Step::Keep(delay) | Step::Hold(_, delay) => delay.min(self.context.resync),
-            Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => self.context.pace.poll_first,
+            Step::Keep(delay) | Step::Hold(_, delay) if observed.has_failed() => jittered(*delay),
+            Step::Keep(delay) | Step::Hold(_, delay) => jittered((*delay).min(self.context.resync)),
+            Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => {
+                jittered(self.context.pace.poll_first)
+            }
         };
-        let delay = publish_again.map_or(delay, |again| again.min(delay));
-        Ok(Some(self.context.chance.jittered(delay)))
+        let finding = Finding {
+            observed,
+            decision,
+            looked_at,
+        };
+        Ok(Some(self.until_published(desired, finding, delay, again)))
     }
 
     /// Whether a change takes longer than changes do. How long that is must not depend on what one resource allows: others
@@ -104,6 +113,10 @@ impl Pass<'_> {
             let of = Trace::of(written).target;
             if let (Some(last), Some((_, of))) = (last, of) {
                 let at = last.finished_at.0;
+                let uptime = self.context.clock.now().uptime;
+                if self.context.moves.ended(of.proxy.clone(), &last, uptime) {
+                    self.context.wake(self.context.claims.beside(self.uid));
+                }
                 self.context.permits.ended(last.outcome, of, at);
             }
         }

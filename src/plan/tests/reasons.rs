@@ -60,6 +60,8 @@ fn is_of_publication(reason: Reason) -> bool {
         reason,
         Reason::Published
             | Reason::NothingToPublish
+            | Reason::EndpointWithdrawn
+            | Reason::Publishing
             | Reason::AddressUnusable
             | Reason::NameTaken
             | Reason::Forbidden
@@ -323,6 +325,8 @@ fn way(reason: Reason) -> Way {
         .then(Reason::JobFailed),
         Reason::Published
         | Reason::NothingToPublish
+        | Reason::EndpointWithdrawn
+        | Reason::Publishing
         | Reason::AddressUnusable
         | Reason::NameTaken
         | Reason::Forbidden
