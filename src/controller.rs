@@ -48,6 +48,7 @@ pub mod memory;
 pub mod meter;
 mod notices;
 mod orphan;
+mod published;
 pub(crate) mod queue;
 pub mod read;
 pub mod reconcile;
@@ -86,6 +87,7 @@ pub async fn run(
     let (wake, woken) = mpsc::unbounded();
     let context = Arc::new(Context::new(client.clone(), settings, wake));
     let keeping = Arc::clone(&context);
+    let published = published::watch(&keeping, client.clone(), namespace);
     let keeper = Keeper {
         accounts: &keeping.accounts,
         client,
@@ -97,6 +99,7 @@ pub async fn run(
     tokio::select! {
         idle = attend_all(context, events, synced, woken, scope.concurrency, stop) => idle,
         () = keeper.keep() => false,
+        () = published => false,
     }
 }
 

@@ -406,7 +406,9 @@ mod tests {
         assert_eq!(proxies(r#"{"proxy_list": null}"#).unwrap().rows, 0);
         let has_gaps = |body: &str| proxies(body).unwrap().has_gaps;
         assert!(has_gaps(r#"{"proxy_list": null}"#));
-        assert!(has_gaps(r#"{"proxy_list": [{"proxy": {"pool_id": "short"}}]}"#));
+        assert!(has_gaps(
+            r#"{"proxy_list": [{"proxy": {"pool_id": "short"}}]}"#
+        ));
         assert!(!has_gaps(r#"{"proxy_list": []}"#));
         for body in [
             "",

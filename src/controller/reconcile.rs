@@ -131,6 +131,7 @@ impl<'a> Pass<'a> {
             return self.finish(&desired, finding).await;
         }
         self.join_published(&desired).await;
+        self.restore_published(&desired).await;
         let namespace = self.object.namespace().unwrap_or_default();
         let uid = self.object.uid();
         let opened = self
@@ -170,7 +171,8 @@ impl<'a> Pass<'a> {
             let subject = &desired.subject;
             directory.note_verified(&subject.instance, &subject.proxy, verified);
         }
-        self.note_absence(&desired, &finding, way.as_ref().ok()).await;
+        self.note_absence(&desired, &finding, way.as_ref().ok())
+            .await;
         self.finish(&desired, finding).await
     }
 

@@ -321,6 +321,21 @@ impl Reason {
         }
     }
 
+    /// Whether it may be that of `ServicePublished` and `ConfigMapPublished`.
+    pub fn is_of_publication(self) -> bool {
+        matches!(
+            self,
+            Self::Publishing
+                | Self::Published
+                | Self::NothingToPublish
+                | Self::EndpointWithdrawn
+                | Self::AddressUnusable
+                | Self::NameTaken
+                | Self::Forbidden
+                | Self::PublishFailed
+        )
+    }
+
     /// The name, as it stands in the status.
     pub fn name(self) -> &'static str {
         self.into()

@@ -21,12 +21,7 @@ pub struct Absence {
 
 impl Absence {
     /// Takes in a look with this credential, at this uptime.
-    pub fn note(
-        &mut self,
-        observed: &Observed,
-        credential: Option<Fingerprint>,
-        uptime: Duration,
-    ) {
+    pub fn note(&mut self, observed: &Observed, credential: Option<Fingerprint>, uptime: Duration) {
         let is_missing = match &observed.proxy {
             _ if observed.is_recalled => return,
             Seen::Known(Some(_)) => {

@@ -3,7 +3,13 @@
 //! Relies on its comparison of resource versions. Promises that each call ends within 5 seconds, that no write is made by a process
 //! that does not lead, nor later than its lease allows, and that an error is told by what it asks for: patience, a right, or a person.
 
-use std::{fmt::Debug, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    fmt::Debug,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use k8s_openapi::{
     api::{
@@ -85,7 +91,12 @@ pub struct Calls {
     client: Client,
     clock: Clock,
     leadership: Arc<Leadership>,
+    /// Versions that were written, and UIDs that were deleted, a short while ago.
+    written: Arc<Mutex<VecDeque<String>>>,
 }
+
+/// So many own writes are remembered.
+const REMEMBERED: usize = 4096;
 
 impl Calls {
     /// Calls by way of `client`.
@@ -94,7 +105,22 @@ impl Calls {
             client,
             clock,
             leadership,
+            written: Arc::default(),
         }
+    }
+
+    /// Whether this version was written here, or what has this UID was deleted here.
+    pub fn has_written(&self, mark: &str) -> bool {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.iter().any(|known| known == mark)
+    }
+
+    fn note(&self, mark: Option<String>) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.len() >= REMEMBERED {
+            written.pop_front();
+        }
+        written.extend(mark);
     }
 
     /// An object, if it is there.
@@ -115,16 +141,20 @@ impl Calls {
     pub async fn create<K: Kind>(&self, owner: &Owner, object: &K) -> Result<K, Miss> {
         let api = self.api::<K>(owner);
         let params = params();
-        self.write::<K, _>("create", api.create(&params, object))
-            .await
+        let created = api.create(&params, object);
+        let created = self.write::<K, _>("create", created).await?;
+        self.note(created.resource_version());
+        Ok(created)
     }
 
     /// Replaces an object that was read before.
     pub async fn replace<K: Kind>(&self, owner: &Owner, object: &K) -> Result<K, Miss> {
         let api = self.api::<K>(owner);
         let (name, params) = (object.name_any(), params());
-        self.write::<K, _>("update", api.replace(&name, &params, object))
-            .await
+        let replaced = api.replace(&name, &params, object);
+        let replaced = self.write::<K, _>("update", replaced).await?;
+        self.note(replaced.resource_version());
+        Ok(replaced)
     }
 
     /// Deletes an object as it was read, whoever waits for it.
@@ -135,6 +165,7 @@ impl Calls {
         });
         let api = self.api::<K>(owner);
         let name = live.name_any();
+        self.note(live.uid());
         let deleting = async {
             match api.delete(&name, &params).await {
                 Ok(_) => Ok(()),
@@ -233,9 +264,7 @@ fn missed<K: Kind>(verb: &'static str, error: &kube::Error) -> Miss {
         // It was there when it was read; or its namespace is gone.
         404 if verb == "update" => Miss::Changed,
         // Admission refuses with the same code, in its own words.
-        403 if status.message.contains(" cannot ") => {
-            Miss::Said(Said::Forbidden(verb, K::PLURAL))
-        }
+        403 if status.message.contains(" cannot ") => Miss::Said(Said::Forbidden(verb, K::PLURAL)),
         400..=428 | 430..=499 => Miss::Said(Said::Refused(said())),
         _ => Miss::Said(Said::Failed(said())),
     }

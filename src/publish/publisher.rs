@@ -21,9 +21,7 @@ use super::{
     order::{Known, Order, Published, Rival, Slot},
     said::Said,
     standing::{self, Owner, Standing},
-    wanted::{
-        self, FAMILIES, MANAGED_BY, MANAGER, Made, PROXY, Place, SERVICE_NAME,
-    },
+    wanted::{self, FAMILIES, MANAGED_BY, MANAGER, Made, PROXY, Place, SERVICE_NAME},
 };
 use crate::{clock::Clock, crd::PublishedService, leader::Leadership};
 
@@ -61,6 +59,11 @@ impl Publisher {
         Self {
             calls: Calls::new(client, clock, leadership),
         }
+    }
+
+    /// Whether this process has written this version of an object a short while ago, or has deleted the one with this UID.
+    pub fn has_written(&self, mark: &str) -> bool {
+        self.calls.has_written(mark)
     }
 
     /// Becomes an owner of what is wished for and exists for the same proxy, so that it outlives a resource that is about to be deleted.
@@ -151,7 +154,10 @@ impl Publisher {
             for slice in &slices.own {
                 self.calls.join(owner, slice).await?;
             }
-            let leads = slices.own.iter().any(|slice| wanted::place_of(slice).is_some());
+            let leads = slices
+                .own
+                .iter()
+                .any(|slice| wanted::place_of(slice).is_some());
             found.front = live.as_ref().filter(|_| leads).and_then(port_of);
             return Err(Said::Held(Service::NAME, wish.name.clone(), by));
         }
@@ -229,12 +235,7 @@ impl Publisher {
         Ok(())
     }
 
-    async fn config_map(
-        &self,
-        order: &Order,
-        name: &str,
-        front: Option<u16>,
-    ) -> Result<(), Said> {
+    async fn config_map(&self, order: &Order, name: &str, front: Option<u16>) -> Result<(), Said> {
         let owner = &order.owner;
         let live = self.calls.get::<ConfigMap>(owner, name).await?;
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);

@@ -151,7 +151,12 @@ fn what_others_have_added_stays_and_what_would_lead_elsewhere_does_not() {
 fn a_slice_leads_to_the_verified_port_alone() {
     let own = owner("orders");
     let slice = |live: Option<EndpointSlice>, port| {
-        wanted::slice(live, "orders-db", place("192.0.2.7", port), made(&own, None))
+        wanted::slice(
+            live,
+            "orders-db",
+            place("192.0.2.7", port),
+            made(&own, None),
+        )
     };
     let first = slice(None, 3306);
     assert_eq!(first.metadata.name.as_deref(), Some("orders-db-ipv4"));

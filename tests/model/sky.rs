@@ -316,10 +316,7 @@ impl Cloud for Scene {
         Booked::now()
     }
 
-    fn list_proxies<'a>(
-        &'a self,
-        _: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Proxies, CloudError>> {
+    fn list_proxies<'a>(&'a self, _: &'a InstanceId) -> BoxFuture<'a, Result<Proxies, CloudError>> {
         async { self.proxy().map(Proxies::from) }.boxed()
     }
 

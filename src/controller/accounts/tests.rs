@@ -32,10 +32,7 @@ impl Cloud for Nowhere {
         Booked::now()
     }
 
-    fn list_proxies<'a>(
-        &'a self,
-        _: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Proxies, CloudError>> {
+    fn list_proxies<'a>(&'a self, _: &'a InstanceId) -> BoxFuture<'a, Result<Proxies, CloudError>> {
         nobody()
     }
 

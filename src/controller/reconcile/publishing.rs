@@ -17,7 +17,7 @@ use crate::{
         claims::ProxyKey,
         directory::{self, Directory},
     },
-    model::{Class, Reason},
+    model::{Class, Reason, ResourceName},
     plan::{
         Decision, backoff,
         endpoint::{self, Ground, Others},
@@ -31,6 +31,7 @@ use crate::{
         order::{Known, Names, Order, Published, Rival, Urge},
         said::Said,
         standing::Owner,
+        wanted::Place,
     },
 };
 
@@ -50,6 +51,8 @@ pub struct Kept {
     again: Option<Again>,
     /// Whether it was seen to objects of its names that others have.
     has_joined: bool,
+    /// Where applications were led last by this process.
+    place: Option<Place>,
 }
 
 /// What was published last.
@@ -104,6 +107,40 @@ impl Pass<'_> {
         }
     }
 
+    /// What somebody has edited or deleted is put back as it was published last, before anything is looked at.
+    pub(super) async fn restore_published(&mut self, desired: &Desired) {
+        let Some(namespace) = self.object.namespace() else {
+            return;
+        };
+        let name = ResourceName::new(&namespace, &self.object.name_any());
+        if !self.context.published.take(&name) {
+            return;
+        }
+        let Some(kept) = self.memory.publishing.as_deref_mut() else {
+            return;
+        };
+        let wish = desired.publication.as_deref();
+        let last = kept.last.take();
+        let Some(mut order) = last.map(|last| last.order) else {
+            return;
+        };
+        // The look that follows publishes what is wished for now.
+        if wish != Some(&order.wish) || desired.deleting {
+            return;
+        }
+        let place = kept.place;
+        order.rivals = self.rivals(&order.owner);
+        if let (Some(place), Known::Keep(_)) = (place, &order.known) {
+            // What this process has published last stands, also while a change is at work.
+            order.known = Known::At(place);
+        }
+        let published = seat::aside(self.context.publications.publish(&order)).await;
+        if let Some(said) = &published.service {
+            let name = self.object.name_any();
+            tracing::info!(namespace, name, outcome = ?said.reason(), "what leads applications to the proxy was edited, and put right");
+        }
+    }
+
     /// Takes in whether the proxy is there. That it is gone is sure only where no task of its instance is at work.
     pub(super) async fn note_absence(
         &mut self,
@@ -117,8 +154,7 @@ impl Pass<'_> {
         let now = self.context.clock.now();
         let credential = self.memory.session.credential;
         let kept = self.memory.publishing.get_or_insert_default();
-        kept.absence
-            .note(&finding.observed, credential, now.uptime);
+        kept.absence.note(&finding.observed, credential, now.uptime);
         let long = self.context.pace.missing_during_change;
         if !kept.absence.lasted(long) {
             kept.is_gone = false;
@@ -207,12 +243,22 @@ impl Pass<'_> {
         let published = seat::aside(self.context.publications.publish(&order)).await;
         order.sweeps = false;
         self.tell_of_publication(&published);
+        for said in [&published.service, &published.config_map] {
+            if let Some(said) = said {
+                self.context.meter.published(said.reason());
+            }
+        }
         let now = self.context.clock.now().uptime;
         let kept = self.memory.publishing.get_or_insert_default();
         kept.failures = match published.urge() {
             Urge::Failed | Urge::Refused => kept.failures.saturating_add(1),
             Urge::None | Urge::Held | Urge::Denied => 0,
         };
+        match &order.known {
+            Known::At(place) => kept.place = Some(*place),
+            Known::Gone | Known::Unusable(..) => kept.place = None,
+            Known::Keep(_) => {}
+        }
         let nothing_is_left = order.wish.is_empty() && published.urge() == Urge::None;
         kept.last = Some(Last {
             order,
@@ -241,8 +287,8 @@ impl Pass<'_> {
             Urge::Failed => Some(within(pace.poll_first, pace.secret_sweep)),
             Urge::Refused => Some(within(pace.secret_check, resync)),
             Urge::Denied => Some(pace.denied_check.min(resync)),
-            Urge::Held => Some(pace.secret_sweep.min(resync)),
-            Urge::None => None,
+            // It is woken when that one is deleted.
+            Urge::None | Urge::Held => None,
         }
     }
 

@@ -87,11 +87,7 @@ fn judged(record: &Record, observed: &Observed) -> Known {
     judged_as(record, observed, |_| {})
 }
 
-fn judged_as(
-    record: &Record,
-    observed: &Observed,
-    but: impl Fn(&mut Ground<'_>),
-) -> Known {
+fn judged_as(record: &Record, observed: &Observed, but: impl Fn(&mut Ground<'_>)) -> Known {
     let mut ground = Ground {
         record,
         observed,

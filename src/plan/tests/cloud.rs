@@ -13,7 +13,9 @@ use futures::{FutureExt as _, future::BoxFuture};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
-    cloud::{Booked, Cloud, CloudError, Job, Line, Meaning, Proxies, ProxyStatus, TaskList, Urgency},
+    cloud::{
+        Booked, Cloud, CloudError, Job, Line, Meaning, Proxies, ProxyStatus, TaskList, Urgency,
+    },
     model::{InstanceId, JobId},
 };
 
@@ -182,10 +184,7 @@ impl Cloud for Sky {
         Booked::now()
     }
 
-    fn list_proxies<'a>(
-        &'a self,
-        _: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Proxies, CloudError>> {
+    fn list_proxies<'a>(&'a self, _: &'a InstanceId) -> BoxFuture<'a, Result<Proxies, CloudError>> {
         async { self.state().proxies().map(Proxies::from) }.boxed()
     }
 

@@ -56,9 +56,10 @@ fn status(code: u16, message: &str) -> Answer {
 
 impl State {
     fn answer(&mut self, method: &Method, path: &str, query: &str, body: Value) -> Answer {
-        let place = self.refusals.iter().position(|(of, part, _, _, left)| {
-            of == method && path.contains(part) && *left > 0
-        });
+        let place = self
+            .refusals
+            .iter()
+            .position(|(of, part, _, _, left)| of == method && path.contains(part) && *left > 0);
         if let Some(place) = place {
             let (_, _, code, message, left) = &mut self.refusals[place];
             *left -= 1;
@@ -118,7 +119,10 @@ impl State {
         let there = self.objects.iter();
         let there = there.filter(|(of, object)| of.starts_with(path) && matches(object));
         let items: Vec<Value> = there.map(|(_, object)| object.clone()).collect();
-        (200, json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}))
+        (
+            200,
+            json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}),
+        )
     }
 
     /// Stores an object as an API server does: with a version, a UID, and a cluster IP where it is a Service's.
@@ -146,12 +150,13 @@ impl Server {
                 let body = body.collect().await.unwrap().to_bytes();
                 let said = serde_json::from_slice(&body).unwrap_or(Value::Null);
                 let query = head.uri.query().unwrap_or_default();
-                let answer = |state: &mut State| {
-                    state.answer(&head.method, head.uri.path(), query, said)
-                };
+                let answer =
+                    |state: &mut State| state.answer(&head.method, head.uri.path(), query, said);
                 let (code, answer) = answer(&mut state.lock().unwrap());
                 let answer = serde_json::to_vec(&answer).unwrap();
-                let answer = http::Response::builder().status(code).body(Body::from(answer));
+                let answer = http::Response::builder()
+                    .status(code)
+                    .body(Body::from(answer));
                 Ok::<_, Infallible>(answer.unwrap())
             }
         });
@@ -310,7 +315,10 @@ async fn c1_what_is_published_is_kept_and_only_what_is_missing_is_filled_in() {
     assert_eq!(server.map("proxyPort"), "3306");
     server.state().objects.remove(SERVICE);
     server.publish(&order(keep(None))).await;
-    assert!(server.get(SERVICE).is_some(), "its slice says where it leads");
+    assert!(
+        server.get(SERVICE).is_some(),
+        "its slice says where it leads"
+    );
 }
 
 #[tokio::test]
@@ -420,7 +428,9 @@ async fn h1_a_newcomer_joins_before_anything_is_known_and_the_objects_outlive_th
     // It is deleted, and the garbage collector has removed its references.
     for path in [SERVICE, SLICE, MAP] {
         server.edit(path, |object| {
-            let owners = object["metadata"]["ownerReferences"].as_array_mut().unwrap();
+            let owners = object["metadata"]["ownerReferences"]
+                .as_array_mut()
+                .unwrap();
             owners.retain(|owner| owner["name"] == "orders-eu");
         });
     }
@@ -578,7 +588,11 @@ async fn m4_a_service_without_an_address_of_the_family_says_so() {
     assert_eq!(published.service, said);
     let service = server.get(SERVICE).unwrap();
     assert_eq!(service["spec"]["ipFamilyPolicy"], "PreferDualStack");
-    assert_eq!(server.get(SLICE), None, "it would lead to where the proxy was");
+    assert_eq!(
+        server.get(SLICE),
+        None,
+        "it would lead to where the proxy was"
+    );
     server.edit(SERVICE, |service| {
         service["spec"]["ipFamilies"] = json!(["IPv4", "IPv6"]);
     });
@@ -589,7 +603,9 @@ async fn m4_a_service_without_an_address_of_the_family_says_so() {
 #[tokio::test]
 async fn m5_what_can_only_be_put_right_by_a_new_object_is_made_anew() {
     let server = published(3306).await;
-    server.edit(SERVICE, |service| service["spec"]["clusterIP"] = json!("None"));
+    server.edit(SERVICE, |service| {
+        service["spec"]["clusterIP"] = json!("None")
+    });
     server.edit(MAP, |map| map["immutable"] = json!(true));
     let published = server.publish(&order(at(3306))).await;
     assert_eq!(published.service, Some(Said::Published));
