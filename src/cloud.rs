@@ -71,7 +71,7 @@ pub trait Cloud: Send + Sync {
     fn list_proxies<'a>(
         &'a self,
         instance: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>>;
+    ) -> BoxFuture<'a, Result<Proxies, CloudError>>;
 
     /// One job (`GET …/jobs?id=`). Every shape of "no such job" is an error with [`Meaning::NotFound`].
     fn job<'a>(&'a self, id: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>>;
@@ -113,6 +113,32 @@ pub trait Line: Send {
         permit: &'a Permit,
         check: LastCheck<'a>,
     ) -> BoxFuture<'a, ChangeAnswer>;
+}
+
+/// The proxies of an instance, as far as they could be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// Those that could be read.
+    pub rows: Vec<Proxy>,
+    /// Whether something was left out, or what should be a list was none: then one that is missing may be there.
+    pub has_gaps: bool,
+}
+
+impl From<Vec<Proxy>> for Proxies {
+    fn from(rows: Vec<Proxy>) -> Self {
+        Self {
+            rows,
+            has_gaps: false,
+        }
+    }
+}
+
+impl std::ops::Deref for Proxies {
+    type Target = [Proxy];
+
+    fn deref(&self) -> &[Proxy] {
+        &self.rows
+    }
 }
 
 /// A proxy as the cloud's list shows it; only what is used, all else in the answer is ignored.

@@ -48,6 +48,7 @@ pub mod memory;
 pub mod meter;
 mod notices;
 mod orphan;
+mod published;
 pub(crate) mod queue;
 pub mod read;
 pub mod reconcile;
@@ -86,6 +87,7 @@ pub async fn run(
     let (wake, woken) = mpsc::unbounded();
     let context = Arc::new(Context::new(client.clone(), settings, wake));
     let keeping = Arc::clone(&context);
+    let published = published::watch(&keeping, client.clone(), namespace);
     let keeper = Keeper {
         accounts: &keeping.accounts,
         client,
@@ -97,6 +99,7 @@ pub async fn run(
     tokio::select! {
         idle = attend_all(context, events, synced, woken, scope.concurrency, stop) => idle,
         () = keeper.keep() => false,
+        () = published => false,
     }
 }
 
@@ -185,19 +188,34 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
             context.memories.exists(&uid, version.unwrap_or_default());
             let trace = object.trace();
             context.permits.note(&trace);
-            if let (Some((instance, _)), Some(last)) = (&trace.target, &trace.last) {
+            let mut has_ended = false;
+            if let (Some((instance, of)), Some(last)) = (&trace.target, &trace.last) {
                 context.lengths.note(instance, last);
+                let age = context.clock.now().since(last.finished_at.0);
+                has_ended = age < context.pace.list_lag
+                    && context.moves.ended(of.proxy.clone(), last, uptime);
             }
             if let Ok(object) = &object.0 {
                 note_credentials(context, &uid, &name, object);
-                context.claims.note(object, &uid, &name, uptime)
+                let mut woken = context.claims.note(object, &uid, &name, uptime);
+                if has_ended {
+                    // Those who only observe the proxy lead applications to it, too.
+                    woken.extend(context.claims.beside(&uid));
+                }
+                woken
             } else {
                 context.accounts.book().forget(&uid);
                 context.claims.forget(&uid, uptime)
             }
         }
         roster::Change::Gone(uid, last) => {
-            let woken = context.claims.forget(&uid, uptime);
+            let beside = match last.as_deref() {
+                // Those who wait for what it has published take it over.
+                Some(last) if publishes(last) => context.claims.beside(&uid),
+                _ => Woken::new(),
+            };
+            let mut woken = context.claims.forget(&uid, uptime);
+            woken.extend(beside);
             context.accounts.book().forget(&uid);
             let inherited = context.permits.forget(&uid);
             // In this order: whoever counts it meanwhile sees that it is gone, or is forgotten here.
@@ -212,6 +230,10 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
             woken
         }
     }
+}
+
+fn publishes(object: &TaurusProxyPort) -> bool {
+    object.spec.service.is_some() || object.spec.config_map.is_some()
 }
 
 fn note_credentials(context: &Context, uid: &Uid, name: &ResourceName, object: &TaurusProxyPort) {

@@ -4,4 +4,5 @@ pub mod claims;
 pub mod directory;
 pub mod lengths;
 pub mod limits;
+pub mod moves;
 pub mod permits;

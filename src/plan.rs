@@ -18,6 +18,7 @@ use crate::{
 pub mod attempts;
 pub mod backoff;
 pub mod drift;
+pub mod endpoint;
 pub mod facts;
 pub mod gates;
 pub mod history;

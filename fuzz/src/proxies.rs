@@ -20,6 +20,8 @@ pub fn check(input: &[u8]) -> bool {
     };
     let rows = json["proxy_list"].as_array().map_or(&[][..], Vec::as_slice);
     assert_eq!(page.rows, rows.len());
+    let is_list = json["proxy_list"].is_array();
+    assert_eq!(page.has_gaps, !is_list || page.proxies.len() < page.rows);
     let mut left = rows.iter();
     for proxy in &page.proxies {
         let row = left
@@ -32,6 +34,7 @@ pub fn check(input: &[u8]) -> bool {
         let one = ProxyPage {
             rows: 1,
             proxies: vec![proxy],
+            has_gaps: false,
         };
         for shown in one.cleaned(&Cleaner::new(&[])).proxies {
             look::assert_shown(shown.status.word());

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, header};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    Cloud, CloudError, Instance, Job, Line, Meaning, Proxy, Task, TaskList,
+    Cloud, CloudError, Instance, Job, Line, Meaning, Proxies, Proxy, Task, TaskList,
     auth::{Access, CONTENT_TYPE, Pass},
     budget::{Allowance, Booked, Urgency},
     dial::Dialer,
@@ -235,10 +235,14 @@ impl Cloud for HttpCloud {
     fn list_proxies<'a>(
         &'a self,
         instance: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
+    ) -> BoxFuture<'a, Result<Proxies, CloudError>> {
         Box::pin(async move {
             let mut found = paging::Rows::default();
-            let mut read = 0;
+            let (mut read, mut has_gaps) = (0, false);
+            let whole = |found: paging::Rows<Proxy>, has_gaps| Proxies {
+                rows: found.into_values(),
+                has_gaps,
+            };
             for _ in 0..paging::MOST_PAGES {
                 let request = Request::proxies(&self.account.project, instance, read);
                 let page = match self.read(&request, wire::proxies).await {
@@ -247,17 +251,24 @@ impl Cloud for HttpCloud {
                         let request = request.without_query();
                         self.read(&request, wire::proxies).await
                     }
-                    Err(error) if error.refuses_a_value() => return Ok(found.into_values()),
+                    Err(error) if error.refuses_a_value() => return Ok(whole(found, has_gaps)),
                     page => page,
                 };
-                let (ProxyPage { rows, proxies }, _) = page?;
+                let (page, _) = page?;
+                let ProxyPage {
+                    rows,
+                    proxies,
+                    has_gaps: page_has_gaps,
+                } = page;
                 read += rows;
+                // An answer without a list is no more than the end of the pages, once there was one.
+                has_gaps |= page_has_gaps && (rows > 0 || read == 0);
                 let keyed = proxies
                     .into_iter()
                     .map(|proxy| (proxy.id.as_str().to_owned(), proxy));
                 let news = found.extend(keyed);
                 if rows < paging::SHORTEST_FULL_PAGE || !news {
-                    return Ok(found.into_values());
+                    return Ok(whole(found, has_gaps));
                 }
             }
             Err(paging::endless("the list of proxies"))

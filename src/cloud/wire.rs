@@ -70,6 +70,8 @@ pub struct ProxyPage {
     pub rows: usize,
     /// Those that could be read.
     pub proxies: Vec<Proxy>,
+    /// Whether rows could not be read, or there is no list.
+    pub has_gaps: bool,
 }
 
 /// A page of the list of instances.
@@ -106,14 +108,16 @@ pub enum ChangeReceipt {
 /// Reads a page of `GET …/proxies`. Rows without a readable `pool_id` are left out.
 pub fn proxies(body: &str) -> Result<ProxyPage, WireError> {
     let body = object(body, OF_PROXIES)?;
-    let rows = match body.get("proxy_list") {
-        Some(Value::List(rows)) => rows.as_slice(),
-        Some(Value::Null) => &[],
+    let (rows, is_list) = match body.get("proxy_list") {
+        Some(Value::List(rows)) => (rows.as_slice(), true),
+        Some(Value::Null) => (&[][..], false),
         _ => return Err(WireError::Field("proxy_list")),
     };
+    let proxies: Vec<Proxy> = rows.iter().filter_map(proxy).collect();
     Ok(ProxyPage {
         rows: rows.len(),
-        proxies: rows.iter().filter_map(proxy).collect(),
+        has_gaps: !is_list || proxies.len() < rows.len(),
+        proxies,
     })
 }
 
@@ -444,6 +448,12 @@ mod tests {
         assert_eq!(one(&json!({"status": "ACTIVE"})), None);
         assert_eq!(one(&json!({"pool_id": "short"})), None);
         assert_eq!(proxies(r#"{"proxy_list": null}"#).unwrap().rows, 0);
+        let has_gaps = |body: &str| proxies(body).unwrap().has_gaps;
+        assert!(has_gaps(r#"{"proxy_list": null}"#));
+        assert!(has_gaps(
+            r#"{"proxy_list": [{"proxy": {"pool_id": "short"}}]}"#
+        ));
+        assert!(!has_gaps(r#"{"proxy_list": []}"#));
         for body in [
             "",
             "[]",

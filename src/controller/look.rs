@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
-    cloud::{Cloud, CloudError, Meaning, Proxy, Urgency},
+    cloud::{Cloud, CloudError, Meaning, Proxies, Proxy, Urgency},
     controller::{queue::seat, read::Desired},
     crd::Phase,
     fleet::directory::{self, Booking, Directory, InTurn},
@@ -141,6 +141,7 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
             }
         }
     };
+    observed.list_has_gaps = listed.as_ref().is_ok_and(|list| list.has_gaps);
     observed.proxy = seen(listed).find(|proxies| from.own(&proxies));
     Ok(observed)
 }
@@ -161,7 +162,7 @@ async fn read_beside(
     instance: &InstanceId,
     after: Duration,
     patience: Duration,
-) -> Seen<Arc<Vec<Proxy>>> {
+) -> Seen<Arc<Proxies>> {
     let (directory, instance) = (Arc::clone(directory), instance.clone());
     let reading = tokio::spawn(async move {
         match directory
@@ -323,11 +324,11 @@ mod tests {
         fn list_proxies<'a>(
             &'a self,
             _: &'a InstanceId,
-        ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
+        ) -> BoxFuture<'a, Result<Proxies, CloudError>> {
             Box::pin(async {
                 self.0.fetch_add(1, Ordering::SeqCst);
                 clock::pause(12 * SECOND).await;
-                Ok(Vec::new())
+                Ok(Proxies::default())
             })
         }
 

@@ -6,7 +6,7 @@ use crate::{
     controller::act::Outcome,
     crd::{LastChange, TaurusProxyPort},
     fleet::permits::Permits,
-    model::Uid,
+    model::{Reason, Uid},
 };
 
 /// How a reconcile ended.
@@ -28,6 +28,8 @@ pub trait Meter: Send + Sync {
     fn change_answered(&self, _outcome: &Outcome) {}
     /// A change was begun outside its windows, as a person asked for.
     fn applied_now(&self) {}
+    /// A Service or a ConfigMap was to be published; how it stands.
+    fn published(&self, _reason: Reason) {}
     /// A change has ended.
     fn change_ended(&self, _last: Option<&LastChange>) {}
     /// A resource as it stands now, with its UID that all share.

@@ -19,7 +19,10 @@ use crate::{
         read::{self, Desired},
     },
     crd::TaurusProxyPort,
-    fleet::directory::{self, Directory},
+    fleet::{
+        claims::ProxyKey,
+        directory::{self, Directory},
+    },
     model::{JobId, JobState, Moment, Uid},
     plan::{record::Change, tasks},
 };
@@ -107,6 +110,8 @@ pub(super) fn adopt(
             let since = context.clock.now().elapsed(at);
             clock::pause(context.pace.list_lag.saturating_sub(since)).await;
         }
+        let proxy = ProxyKey::of(&desired.subject);
+        context.moves.lost(proxy, context.clock.now().uptime);
         drop(memory);
         drop(counted);
     });

@@ -55,7 +55,7 @@ pub async fn reconcile(
                 return Ok(None);
             };
             // The write that put an end on record may have been made though its answer was lost.
-            reporting::count_end(context, &object, &fresh);
+            reporting::count_end(context, uid, &object, &fresh);
             memory.replaced(&object, &fresh);
             object = fresh;
         }
@@ -79,6 +79,7 @@ struct Pass<'a> {
 }
 
 /// What was seen, and what follows.
+#[derive(Debug)]
 struct Finding {
     observed: Observed,
     decision: Decision,
@@ -128,6 +129,11 @@ impl<'a> Pass<'a> {
         self.look_at_definition().await?;
         self.acknowledge(&desired, &record).await?;
         self.acknowledge_suspension(&desired, &record).await?;
+        if let Some(finding) = self.to_publish_again(&desired, &record) {
+            return self.finish(&desired, finding).await;
+        }
+        self.join_published(&desired).await;
+        self.restore_published(&desired).await;
         let namespace = self.object.namespace().unwrap_or_default();
         let uid = self.object.uid();
         let opened = self
@@ -168,6 +174,8 @@ impl<'a> Pass<'a> {
             let subject = &desired.subject;
             directory.note_verified(&subject.instance, &subject.proxy, verified);
         }
+        self.note_absence(&desired, &finding, way.as_ref().ok())
+            .await;
         self.finish(&desired, finding).await
     }
 

@@ -166,6 +166,17 @@ impl Claims {
         self.directory().any_is_late(uptime, patience)
     }
 
+    /// The other resources for the proxy of this one, also those that only observe it.
+    pub fn beside(&self, uid: &str) -> Woken {
+        let directory = self.directory();
+        let Some(own) = directory.entries.get(uid) else {
+            return Woken::new();
+        };
+        let others = directory.on_instance(&own.instance);
+        let others = others.filter(|other| other.key == own.key && other.name != own.name);
+        others.map(|other| other.name.clone()).collect()
+    }
+
     /// Whether several resources are on this instance. What follows from it harms nobody: anybody may name any instance.
     pub fn share(&self, instance: &InstanceId) -> bool {
         let directory = self.directory();

@@ -18,7 +18,7 @@ use self::shared_read::{Outcome, SharedRead};
 use crate::{
     clock::Clock,
     cloud::{
-        Booked, Cloud, CloudError, Job, Meaning, Proxy, Task, TaskList, Urgency,
+        Booked, Cloud, CloudError, Job, Meaning, Proxies, Task, TaskList, Urgency,
         paging::WALK_WITHIN, request::TASKS_A_PAGE,
     },
     model::{InstanceId, JobId, Moment, ProxyId},
@@ -104,7 +104,7 @@ impl Deref for Tasks {
 
 #[derive(Default)]
 struct Instance {
-    list: SharedRead<Vec<Proxy>>,
+    list: SharedRead<Proxies>,
     times: Mutex<Times>,
 }
 
@@ -137,7 +137,7 @@ impl Times {
 /// What came of asking for a list that has its time.
 pub enum InTurn {
     /// One that another resource has had read will do.
-    Listed(Arc<Vec<Proxy>>),
+    Listed(Arc<Proxies>),
     /// Its time has come, and here is the call for it.
     Now(Arc<dyn Cloud>),
     /// Its time comes after so long, if the booking is kept until then.
@@ -174,13 +174,13 @@ impl Directory {
     }
 
     /// The proxies of an instance, in a list that is begun from now on. `turn` is a turn of this directory's cloud.
-    pub async fn proxies(&self, turn: &dyn Cloud, instance: &InstanceId) -> Outcome<Vec<Proxy>> {
+    pub async fn proxies(&self, turn: &dyn Cloud, instance: &InstanceId) -> Outcome<Proxies> {
         let shared = self.instance(instance);
         self.read(&shared, turn, instance).await
     }
 
     /// The proxies of an instance, in a list that is begun from now on, for a change that is at work.
-    pub async fn proxies_now(&self, instance: &InstanceId) -> Outcome<Vec<Proxy>> {
+    pub async fn proxies_now(&self, instance: &InstanceId) -> Outcome<Proxies> {
         let turn = self.cloud.turn(Urgency::Job, 1).await?;
         self.proxies(turn.as_ref(), instance).await
     }
@@ -226,7 +226,7 @@ impl Directory {
         turn: &dyn Cloud,
         instance: &InstanceId,
         after: Option<Duration>,
-    ) -> Outcome<Vec<Proxy>> {
+    ) -> Outcome<Proxies> {
         let shared = self.instance(instance);
         // Somebody else may have read it while this one waited.
         if let Some(list) = shared.list.since(after.unwrap_or_default()).await {
@@ -354,7 +354,7 @@ impl Directory {
         shared: &Instance,
         turn: &dyn Cloud,
         instance: &InstanceId,
-    ) -> Outcome<Vec<Proxy>> {
+    ) -> Outcome<Proxies> {
         let outcome = shared
             .list
             .fresh(|| self.uptime(), || turn.list_proxies(instance))

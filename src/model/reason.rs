@@ -58,6 +58,10 @@ pub enum Reason {
     BackingOff,
     /// Another operation is at work on the instance or proxy.
     ProxyBusy,
+    /// The wanted port is in place, but the API server failed when the Service or the ConfigMap was written; this is tried again at once and
+    /// then at ever longer intervals. Of `ServicePublished` and `ConfigMapPublished`: what `spec` says now was not published yet.
+    #[strum(message = "if it lasts, check the API server and its webhooks")]
+    Publishing,
     /// Another resource's change on the same instance goes first.
     WaitingForInstance,
     /// A limit of the operator is reached: changes at once, changes within an hour, calls of the cloud, or calls that are under way at
@@ -233,14 +237,19 @@ pub enum Reason {
     Published,
     /// Of `ServicePublished` and `ConfigMapPublished`: the proxy was not read yet, is gone, or another resource manages it.
     NothingToPublish,
-    /// Of `ServicePublished` and `ConfigMapPublished`: the cloud gives the proxy an address that can't be published, such as a host name.
+    /// Of `ServicePublished`: the cloud has not shown the proxy for ten minutes, with a credential that has shown it before and with no task
+    /// at work, so its EndpointSlice was deleted. It is made anew once the proxy is read again.
+    EndpointWithdrawn,
+    /// Of `ServicePublished` and `ConfigMapPublished`: the cloud gives the proxy an address that can't be published, such as a host name, or
+    /// the Service has no address of its family.
     AddressUnusable,
     /// Of `ServicePublished` and `ConfigMapPublished`: an object of that name exists and belongs to somebody else, or to another resource
-    /// for the same proxy.
+    /// for the same proxy; or an EndpointSlice of somebody else leads from the Service to elsewhere.
     NameTaken,
     /// Of `ServicePublished` and `ConfigMapPublished`: the operator lacks the right to write them.
     Forbidden,
-    /// Of `ServicePublished` and `ConfigMapPublished`: the API server refused the object or did not answer; it is tried again.
+    /// Of `ServicePublished` and `ConfigMapPublished`: the API server refuses the object (the condition is False), or failed or did not
+    /// answer (Unknown); it is tried again.
     PublishFailed,
 }
 
@@ -257,6 +266,7 @@ impl Reason {
             | Self::OutcomeUnknown
             | Self::BackingOff
             | Self::ProxyBusy
+            | Self::Publishing
             | Self::WaitingForInstance
             | Self::WaitingForBudget
             | Self::RolloutHalted
@@ -303,11 +313,27 @@ impl Reason {
             | Self::JobCompleted
             | Self::Published
             | Self::NothingToPublish
+            | Self::EndpointWithdrawn
             | Self::AddressUnusable
             | Self::NameTaken
             | Self::Forbidden
             | Self::PublishFailed => Class::Detail,
         }
+    }
+
+    /// Whether it may be that of `ServicePublished` and `ConfigMapPublished`.
+    pub fn is_of_publication(self) -> bool {
+        matches!(
+            self,
+            Self::Publishing
+                | Self::Published
+                | Self::NothingToPublish
+                | Self::EndpointWithdrawn
+                | Self::AddressUnusable
+                | Self::NameTaken
+                | Self::Forbidden
+                | Self::PublishFailed
+        )
     }
 
     /// The name, as it stands in the status.

@@ -44,6 +44,10 @@ pub enum Trouble {
 pub struct Observed {
     /// The proxy in the instance's list; `Known(None)` where the list lacks it.
     pub proxy: Seen<Option<Proxy>>,
+    /// Whether the list that was read may lack the proxy though it is there.
+    pub list_has_gaps: bool,
+    /// Whether `proxy` is what is on record, and was not read now.
+    pub is_recalled: bool,
     /// The job on record.
     pub job: Seen<Job>,
     /// Whether calls are left over that nobody needs, so that the job may be polled more often.

@@ -227,6 +227,13 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         Cause::ProxyBusy(what) => Message::plain(format!(
             "waiting for another operation on the instance or proxy ({what})"
         )),
+        Cause::Publishing(said) => Message::quoting_option(
+            format!(
+                "port {} is in place; what leads applications to it could not be written yet, and is tried again",
+                desired.port
+            ),
+            said.clone(),
+        ),
         Cause::WaitingForInstance => Message::plain(
             "another resource's change on the same database instance goes first; this one begins after it",
         ),

@@ -156,6 +156,8 @@ pub enum Cause {
     },
     /// Somebody else's operation is at work.
     ProxyBusy(String),
+    /// The port is in place, and what leads applications to it could not be written yet; what the API server said.
+    Publishing(Option<String>),
     /// Another change of ours is at work on the instance.
     WaitingForInstance,
     /// A limit over all resources is reached.
@@ -317,6 +319,7 @@ impl Cause {
             | Self::BackingOff(_)
             | Self::JustFailed { .. }
             | Self::ProxyBusy(_)
+            | Self::Publishing(_)
             | Self::WaitingForInstance
             | Self::WaitingForLimit(_)
             | Self::Damped { .. }
@@ -371,6 +374,7 @@ impl Cause {
                 Reason::BackingOff
             }
             Self::ProxyBusy(_) => Reason::ProxyBusy,
+            Self::Publishing(_) => Reason::Publishing,
             Self::WaitingForInstance => Reason::WaitingForInstance,
             Self::WaitingForLimit(Limit::Halted { .. }) => Reason::RolloutHalted,
             Self::WaitingForLimit(Limit::Concurrent { .. } | Limit::Hourly { .. })

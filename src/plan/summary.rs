@@ -25,7 +25,7 @@ mod others;
 mod publication;
 pub mod undecodable;
 
-pub use publication::{Publication, published, words};
+pub use publication::{Publication, published, with_names, words};
 
 /// The types of the conditions that are made here; all others are somebody else's.
 const OWN: [&str; 5] = [
@@ -77,7 +77,7 @@ pub fn invalid(object: &TaurusProxyPort, fault: String, now: Moment) -> TaurusPr
     let mut status = recorded(object, &record, None);
     status.observed_generation = Some(generation);
     status.conditions = conditions(old, statements, generation, now);
-    status
+    publication::unpublished(status, generation, now)
 }
 
 /// What stands in the record, as status fields.
@@ -93,7 +93,10 @@ fn recorded(
         subject_uid: record.vetted.then(|| object.uid()).flatten(),
         port: record.port.map(i32::from),
         applied_port: record.applied.map(i32::from),
-        address: proxy.map_or_else(|| old?.address.clone(), |proxy| proxy.address.clone()),
+        // A row may lack it for a while.
+        address: proxy
+            .and_then(|proxy| proxy.address.clone())
+            .or_else(|| old?.address.clone()),
         proxy_name: proxy.map_or_else(|| old?.proxy_name.clone(), |proxy| Some(proxy.name.clone())),
         proxy_status: proxy.map_or_else(
             || old?.proxy_status.clone(),
@@ -299,7 +302,7 @@ fn conditions(
         })
         .collect();
     conditions.sort_by(|one, other| one.type_.cmp(&other.type_));
-    publication::of_generation(others::kept(old, conditions), generation)
+    others::kept(old, conditions)
 }
 
 /// Gives a statement its time, and keeps what was said where nothing but the other side's text differs.

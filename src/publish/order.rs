@@ -11,12 +11,13 @@ use crate::crd::PublishedService;
 /// Where the proxy is, as far as that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
-    /// It was not read yet.
-    Nothing,
     /// It is gone.
     Gone,
     /// It has this address and this verified port.
     At(Place),
+    /// What was published stays as it is, since nothing was read now that would be better, or a change is at work. Only where nothing is
+    /// published, this is, if it is known.
+    Keep(Option<Place>),
     /// It has this address, which can't be published.
     Unusable(String, AddressError),
 }
@@ -30,10 +31,29 @@ pub struct Order {
     pub wish: Wish,
     /// What it was said to have by its status: names that may be wished for no longer.
     pub before: Names,
+    /// Whether there may be objects of which the status says nothing: they are looked for.
+    pub sweeps: bool,
     /// Where the proxy is.
     pub known: Known,
     /// Whether another resource manages the proxy.
     pub waits: bool,
+    /// Whether the resource is being deleted: what exists is kept true, and nothing is made.
+    pub ends: bool,
+    /// Other resources of the namespace for the same proxy.
+    pub rivals: Vec<Rival>,
+}
+
+/// Another resource of the namespace for the same proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rival {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The names that it wishes for.
+    pub wishes: Names,
+    /// Those of them that are on record as its own.
+    pub has: Names,
 }
 
 /// The names of objects.
@@ -45,34 +65,67 @@ pub struct Names {
     pub config_map: Option<String>,
 }
 
+/// What the status shows of an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Slot<T> {
+    /// It could not be read: what was shown stands.
+    #[default]
+    AsBefore,
+    /// This.
+    Is(T),
+    /// There is none.
+    Empty,
+}
+
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Published {
     /// How the Service stands; nothing where none is wished for.
     pub service: Option<Said>,
     /// The Service, for the status.
-    pub shown: Option<PublishedService>,
+    pub service_slot: Slot<PublishedService>,
     /// How the ConfigMap stands; nothing where none is wished for.
     pub config_map: Option<Said>,
-    /// What could not be removed yet, and why.
-    pub left: Option<Said>,
+    /// The name of the ConfigMap, for the status.
+    pub map_slot: Slot<String>,
+    /// A Service that is wished for no longer and could not be removed yet: its name, and why.
+    pub service_left: Option<(String, Said)>,
+    /// The same of a ConfigMap.
+    pub map_left: Option<(String, Said)>,
+}
+
+/// How soon a publication is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urge {
+    /// Not before the next look.
+    None,
+    /// Another resource has the name: it may go.
+    Held,
+    /// A right is missing.
+    Denied,
+    /// The API server refuses what it was asked for.
+    Refused,
+    /// The API server failed, or did not answer.
+    Failed,
 }
 
 impl Published {
-    /// Whether it has to be tried again before the next look.
-    pub fn is_unfinished(&self) -> bool {
-        let all = [&self.service, &self.config_map, &self.left];
-        all.into_iter()
-            .flatten()
-            .any(|said| matches!(said, Said::Failed(_)))
+    fn all(&self) -> impl Iterator<Item = &Said> {
+        let left = [&self.service_left, &self.map_left];
+        let left = left.into_iter().flatten().map(|(_, why)| why);
+        let own = [&self.service, &self.config_map];
+        own.into_iter().flatten().chain(left)
     }
-}
 
-impl Published {
-    /// Whether a right is missing.
-    pub fn is_forbidden(&self) -> bool {
-        let all = [&self.service, &self.config_map, &self.left];
-        let mut all = all.into_iter().flatten();
-        all.any(|said| matches!(said, Said::Forbidden(..)))
+    /// How soon it has to be tried again.
+    pub fn urge(&self) -> Urge {
+        self.all().map(Said::urge).max().unwrap_or(Urge::None)
+    }
+
+    /// Why it is not known that applications are led to the port, where that passes by itself.
+    pub fn failure(&self) -> Option<&Said> {
+        let own = [&self.service, &self.config_map];
+        let mut own = own.into_iter().flatten();
+        own.find(|said| said.urge() == Urge::Failed)
     }
 }

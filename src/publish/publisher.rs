@@ -1,265 +1,435 @@
-//! The calls to the API server: reads what exists, writes what differs, and removes what is no longer wished for.
+//! Publishes an order: reads what exists, writes what differs, and removes what is no longer wished for.
 //!
-//! Relies on the API server's comparison of resource versions. Promises no write where nothing differs, no write to an object of
-//! somebody else, no write by a process that does not lead, and an
-//! answer within 5 seconds.
+//! Promises no write where nothing differs, none to an object of somebody else, and none that would take a port that was verified for
+//! one that was not: where the order knows no better, a slice stays as it is. What is no longer wished for goes once what takes its
+//! place is there, and is kept true until then.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use k8s_openapi::{
     api::{
         core::v1::{ConfigMap, Service},
         discovery::v1::EndpointSlice,
     },
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::{
-    Api, Client, ResourceExt as _,
-    api::{DeleteParams, ListParams, PostParams, Preconditions},
-    core::NamespaceResourceScope,
-};
-use serde::{Serialize, de::DeserializeOwned};
+use kube::{Client, ResourceExt as _};
 
 use super::{
     ServiceWish,
-    order::{Known, Names, Order, Published},
+    calls::{Calls, Kind, Miss},
+    order::{Known, Order, Published, Rival, Slot},
     said::Said,
     standing::{self, Owner, Standing},
-    wanted::{self, MANAGER, Made, SERVICE_NAME, SLICE_MANAGED_BY},
+    wanted::{self, FAMILIES, MANAGED_BY, MANAGER, Made, PROXY, Place, SERVICE_NAME},
 };
-use crate::{
-    clock::Clock,
-    crd::{PublishedService, TaurusProxyPort},
-    leader::Leadership,
-};
-
-/// All calls of one publication end within this.
-const WITHIN: Duration = Duration::from_secs(5);
+use crate::{clock::Clock, crd::PublishedService, leader::Leadership};
 
 /// How often a write is tried where others write the object meanwhile.
 const MOST_TRIES: u32 = 3;
 
-/// Writes what is published.
+/// Publishes orders.
 #[derive(Clone)]
 pub struct Publisher {
-    client: Client,
-    clock: Clock,
-    leadership: Arc<Leadership>,
+    calls: Calls,
 }
 
-/// A kind of object that is published.
-trait Kind:
-    kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Clone
-    + Debug
-    + DeserializeOwned
-    + Serialize
-    + PartialEq
-    + Send
-    + Sync
-{
-    /// For people.
-    const NAME: &'static str;
-    /// The plural, for people.
-    const PLURAL: &'static str;
+/// What is there of a Service.
+#[derive(Debug, Default)]
+struct Found {
+    /// The Service, where it is this resource's.
+    service: Option<Service>,
+    /// Where its slice leads, as the API server has it.
+    place: Option<Place>,
+    /// The port at which applications reach the proxy by that name, whoever has the Service.
+    front: Option<u16>,
 }
 
-impl Kind for Service {
-    const NAME: &'static str = "Service";
-    const PLURAL: &'static str = "Services";
+/// The slices of a Service's name.
+struct Slices {
+    /// Those that this operator has made for the same proxy.
+    own: Vec<EndpointSlice>,
+    /// The name of one of somebody else.
+    foreign: Option<String>,
 }
-
-impl Kind for EndpointSlice {
-    const NAME: &'static str = "EndpointSlice";
-    const PLURAL: &'static str = "EndpointSlices";
-}
-
-impl Kind for ConfigMap {
-    const NAME: &'static str = "ConfigMap";
-    const PLURAL: &'static str = "ConfigMaps";
-}
-
-/// An object that is this resource's now, or how it stands otherwise.
-type Put<K> = Result<K, Said>;
 
 impl Publisher {
     /// One that writes through `client` for as long as this process leads.
     pub fn new(client: Client, clock: Clock, leadership: Arc<Leadership>) -> Self {
         Self {
-            client,
-            clock,
-            leadership,
+            calls: Calls::new(client, clock, leadership),
         }
     }
 
-    /// Another process may publish by now, and what this one knows be older.
-    fn leads(&self) -> Result<(), Said> {
-        match self.leadership.time_left(self.clock.now()) {
-            Some(_) => Ok(()),
-            None => Err(Said::Failed("this process no longer leads".to_owned())),
+    /// Whether this process has written this version of an object a short while ago, or has deleted the one with this UID.
+    pub fn has_written(&self, mark: &str) -> bool {
+        self.calls.has_written(mark)
+    }
+
+    /// Becomes an owner of what is wished for and exists for the same proxy, so that it outlives a resource that is about to be deleted.
+    /// It takes neither the cloud nor a port. What fails is made up for by [`Self::publish`].
+    pub async fn join(&self, order: &Order) -> Result<(), Said> {
+        let owner = &order.owner;
+        let may_join = |meta: &ObjectMeta| {
+            let standing = standing::of(Some(meta), owner);
+            matches!(standing, Standing::Own | Standing::Held(..))
+        };
+        if let Some(wish) = &order.wish.service {
+            let live = self.calls.get::<Service>(owner, &wish.name).await?;
+            if let Some(live) = live.filter(|live| may_join(&live.metadata)) {
+                self.calls.join(owner, &live).await?;
+                for slice in self.slices(owner, &wish.name).await?.own {
+                    self.calls.join(owner, &slice).await?;
+                }
+            }
         }
+        if let Some(name) = &order.wish.config_map {
+            let live = self.calls.get::<ConfigMap>(owner, name).await?;
+            if let Some(live) = live.filter(|live| may_join(&live.metadata)) {
+                self.calls.join(owner, &live).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Publishes what is wished for, and removes what no longer is.
     pub async fn publish(&self, order: &Order) -> Published {
-        let publishing = self.publish_all(order);
-        if let Ok(published) = tokio::time::timeout(WITHIN, publishing).await {
-            return published;
-        }
-        let late = || Said::Failed(format!("no answer within {} s", WITHIN.as_secs()));
-        Published {
-            service: order.wish.service.as_ref().map(|_| late()),
-            config_map: order.wish.config_map.as_ref().map(|_| late()),
-            left: (order.before != Names::default()).then(late),
-            ..Published::default()
-        }
-    }
-
-    async fn publish_all(&self, order: &Order) -> Published {
         let mut published = Published::default();
+        let mut found = Found::default();
         if let Some(wish) = &order.wish.service {
-            let (service, said) = self.service(order, wish).await;
-            published.shown = service.map(|service| shown(&service, wish, order));
+            let said = self.service(order, wish, &mut found).await;
+            let said = said.err().unwrap_or(Said::Published);
+            published.service_slot = slot(&said, shown(wish, &found));
             published.service = Some(said);
+        } else {
+            published.service_slot = Slot::Empty;
         }
+        let front = found
+            .front
+            .filter(|_| published.service.as_ref().is_some_and(Said::leads_there));
         if let Some(name) = &order.wish.config_map {
-            let said = self.config_map(order, name).await;
-            published.config_map = Some(said.err().unwrap_or(Said::Published));
+            let said = self.config_map(order, name, front).await;
+            let said = said.err().unwrap_or(Said::Published);
+            published.map_slot = slot(&said, name.clone());
+            published.config_map = Some(said);
+        } else {
+            published.map_slot = Slot::Empty;
         }
-        let removed = self.remove(order, &published).await;
-        published.left = removed.err();
+        self.see_to_services(order, &mut published).await;
+        self.see_to_maps(order, front, &mut published).await;
         published
     }
 
-    async fn service(&self, order: &Order, wish: &ServiceWish) -> (Option<Service>, Said) {
-        let mut service = None;
-        let said = self.try_service(order, wish, &mut service).await;
-        (service, said.err().unwrap_or(Said::Published))
-    }
-
-    async fn try_service(
+    async fn service(
         &self,
         order: &Order,
         wish: &ServiceWish,
-        service: &mut Option<Service>,
+        found: &mut Found,
     ) -> Result<(), Said> {
         let owner = &order.owner;
         let slices = self.slices(owner, &wish.name).await?;
-        let live = self.get::<Service>(owner, &wish.name).await?;
-        let meta = live.as_ref().map(|live| &live.metadata);
-        let is_own = standing::of(meta, owner) == Standing::Own;
-        if let Some(by) = self.holder(order, meta).await? {
-            // Neither ends with the one that has them.
-            self.join(owner, live).await?;
-            for slice in slices {
-                self.join(owner, Some(slice)).await?;
+        let live = self.calls.get::<Service>(owner, &wish.name).await?;
+        let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
+        match &standing {
+            Standing::Foreign | Standing::OfAnother(_) => {
+                // What applications reach by that name is somebody else's now, and not to be led to the proxy.
+                for slice in &slices.own {
+                    self.calls.delete(owner, slice).await?;
+                }
+                return Err(taken::<Service>(&wish.name, standing));
             }
+            Standing::Ending => return Err(ending::<Service>(&wish.name)),
+            Standing::Held(..) | Standing::Free | Standing::Own => {}
+        }
+        let holder = holder(order, &standing, |rival| {
+            let wishes = rival.wishes.service.as_ref() == Some(&wish.name);
+            let has = rival.has.service.as_ref() == Some(&wish.name);
+            (wishes, has)
+        });
+        if let Some(by) = holder {
+            // Neither ends with the one that has them.
+            if let Some(live) = &live {
+                self.calls.join(owner, live).await?;
+            }
+            for slice in &slices.own {
+                self.calls.join(owner, slice).await?;
+            }
+            let leads = slices
+                .own
+                .iter()
+                .any(|slice| wanted::place_of(slice).is_some());
+            found.front = live.as_ref().filter(|_| leads).and_then(port_of);
             return Err(Said::Held(Service::NAME, wish.name.clone(), by));
         }
+        let is_own = standing == Standing::Own;
+        found.service = live.clone().filter(|_| is_own);
+        let kept = slices.own.iter().find_map(wanted::place_of);
+        found.place = kept;
         let place = match &order.known {
             Known::At(place) => *place,
+            Known::Keep(other) => kept.or(*other).ok_or(Said::NothingRead)?,
             Known::Gone => {
-                *service = live.filter(|_| is_own);
-                for slice in slices {
-                    self.delete(owner, &slice).await?;
+                for slice in &slices.own {
+                    self.calls.leave(owner, slice).await?;
                 }
-                return Err(Said::ProxyGone);
+                found.place = None;
+                return Err(Said::Withdrawn);
             }
-            Known::Nothing => return Err(Said::NothingRead),
-            Known::Unusable(address, why) => return Err(Said::Unusable(address.clone(), *why)),
+            Known::Unusable(address, why) => {
+                return Err(Said::Unusable(address.clone(), *why));
+            }
         };
+        self.lead(order, wish, place, is_own, found).await?;
+        let name = wanted::slice_name(&wish.name, place.address.family());
+        for slice in slices.own.iter().filter(|slice| slice.name_any() != name) {
+            self.calls.leave(owner, slice).await?;
+        }
+        if found.place != Some(place) {
+            let text = "another endpoint was stored than was asked for, perhaps by a webhook";
+            return Err(Said::Refused(text.to_owned()));
+        }
         let family = place.address.family();
-        let name = wanted::slice_name(&wish.name, place.address);
-        let make_slice = |live, made: Made<'_>| wanted::slice(live, wish, place, made);
+        if !found
+            .service
+            .as_ref()
+            .is_some_and(|service| wanted::has_family(service, family))
+        {
+            return Err(Said::NoFamily(wish.name.clone(), family));
+        }
+        match slices.foreign {
+            Some(slice) => Err(Said::Mixed(wish.name.clone(), slice)),
+            None => Ok(()),
+        }
+    }
+
+    /// Leads a Service to a place.
+    async fn lead(
+        &self,
+        order: &Order,
+        wish: &ServiceWish,
+        place: Place,
+        is_own: bool,
+        found: &mut Found,
+    ) -> Result<(), Said> {
+        let owner = &order.owner;
+        let family = place.address.family();
+        let name = wanted::slice_name(&wish.name, family);
+        let make_slice = |live, made: Made<'_>| wanted::slice(live, &wish.name, place, made);
         // Where the Service stands already, nothing that refuses a write of it keeps applications from the port that is in place.
         if is_own {
-            service.clone_from(&live);
-            self.put(order, &name, make_slice).await?;
+            let slice = self.put(order, &name, make_slice).await?;
+            found.place = wanted::place_of(&slice);
+        }
+        let headless = found.service.take_if(|live| wanted::is_headless(live));
+        if let Some(live) = headless {
+            self.calls.delete(owner, &live).await?;
         }
         let put = |live, made: Made<'_>| wanted::service(live, wish, family, made);
-        *service = Some(self.put(order, &wish.name, put).await?);
+        let service = self.put(order, &wish.name, put).await?;
+        found.front = port_of(&service);
+        found.service = Some(service);
         if !is_own {
-            self.put(order, &name, make_slice).await?;
-        }
-        for slice in slices.iter().filter(|slice| slice.name_any() != name) {
-            self.delete(owner, slice).await?;
+            let slice = self.put(order, &name, make_slice).await?;
+            found.place = wanted::place_of(&slice);
         }
         Ok(())
     }
 
-    async fn config_map(&self, order: &Order, name: &str) -> Result<(), Said> {
+    async fn config_map(&self, order: &Order, name: &str, front: Option<u16>) -> Result<(), Said> {
         let owner = &order.owner;
-        let live = self.get::<ConfigMap>(owner, name).await?;
-        if let Some(by) = self
-            .holder(order, live.as_ref().map(|live| &live.metadata))
-            .await?
-        {
-            self.join(owner, live).await?;
+        let live = self.calls.get::<ConfigMap>(owner, name).await?;
+        let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
+        match &standing {
+            Standing::Foreign | Standing::OfAnother(_) => {
+                return Err(taken::<ConfigMap>(name, standing));
+            }
+            Standing::Ending => return Err(ending::<ConfigMap>(name)),
+            Standing::Held(..) | Standing::Free | Standing::Own => {}
+        }
+        let holder = holder(order, &standing, |rival| {
+            let wishes = rival.wishes.config_map.as_deref() == Some(name);
+            let has = rival.has.config_map.as_deref() == Some(name);
+            (wishes, has)
+        });
+        if let Some(by) = holder {
+            if let Some(live) = &live {
+                self.calls.join(owner, live).await?;
+            }
             return Err(Said::Held(ConfigMap::NAME, name.to_owned(), by));
         }
+        let kept = live.as_ref().and_then(wanted::place_in);
         let place = match &order.known {
             Known::At(place) => *place,
-            Known::Gone => return Err(Said::ProxyGone),
-            Known::Nothing => return Err(Said::NothingRead),
-            Known::Unusable(address, why) => return Err(Said::Unusable(address.clone(), *why)),
+            Known::Keep(other) => kept.or(*other).ok_or(Said::NothingRead)?,
+            Known::Gone if live.is_some() => return Err(Said::Outdated),
+            Known::Gone => return Err(Said::NothingRead),
+            Known::Unusable(address, why) => {
+                return Err(Said::Unusable(address.clone(), *why));
+            }
         };
-        let namespace = &owner.namespace;
-        let front = order
-            .wish
-            .service
-            .as_ref()
-            .map(|wish| (format!("{}.{namespace}.svc", wish.name), wish.port));
+        let front = front.zip(order.wish.service.as_ref());
+        let front = front.map(|(port, wish)| (wanted::host(&wish.name, &owner.namespace), port));
         let make =
             |live, made: Made<'_>| wanted::config_map(live, name, front.clone(), place, made);
+        if let Some(live) = live.filter(|live| live.immutable == Some(true)) {
+            let owners = standing::owned(Some(&live.metadata), owner);
+            if make(Some(live.clone()), Made { owner, owners }) != live {
+                self.calls.delete(owner, &live).await?;
+            }
+        }
         self.put(order, name, make).await.map(|_| ())
     }
 
-    /// The resource that has an object and for which this one waits.
-    async fn holder(
+    /// Services that are wished for no longer: removed once what takes their place is there, and kept true until then.
+    async fn see_to_services(&self, order: &Order, published: &mut Published) {
+        let wished = order.wish.service.as_ref().map(|wish| wish.name.as_str());
+        let names = self
+            .names_left::<Service>(order, order.before.service.as_deref(), wished)
+            .await;
+        let (names, mut left) = match names {
+            Ok(names) => (names, None),
+            Err((name, why)) => (Vec::new(), Some((name, why))),
+        };
+        let is_replaced = published.service.as_ref().is_none_or(Said::leads_there);
+        for name in names {
+            let (service, outcome) = if is_replaced {
+                (None, self.remove_service(order, &name).await)
+            } else {
+                match self.keep_service(order, &name).await {
+                    Ok(service) => (service, Ok(())),
+                    Err(why) => (None, Err(why)),
+                }
+            };
+            if let Some(service) = service {
+                // What applications use until then.
+                published.service_slot = Slot::Is(service);
+            }
+            if let Err(why) = outcome {
+                published.service_slot = Slot::AsBefore;
+                left = Some((name, why));
+            }
+        }
+        published.service_left = left;
+        if let Some((name, why)) = &published.service_left {
+            tell::<Service>(&mut published.service, name, why);
+        }
+    }
+
+    async fn remove_service(&self, order: &Order, name: &str) -> Result<(), Said> {
+        let owner = &order.owner;
+        if let Some(service) = self.calls.get::<Service>(owner, name).await? {
+            self.calls.leave(owner, &service).await?;
+        }
+        for slice in self.slices(owner, name).await?.own {
+            self.calls.leave(owner, &slice).await?;
+        }
+        Ok(())
+    }
+
+    /// A Service that applications use until another one takes its place follows the port.
+    async fn keep_service(
         &self,
         order: &Order,
-        live: Option<&ObjectMeta>,
-    ) -> Result<Option<String>, Said> {
-        match standing::of(live, &order.owner) {
-            Standing::Held(by, uid) if order.waits || self.holds(order, &by, &uid).await? => {
-                Ok(Some(by))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// Becomes one more owner of an object that another resource has.
-    async fn join<K: Kind>(&self, owner: &Owner, live: Option<K>) -> Result<(), Said> {
-        if let Some(live) = live.filter(|live| !standing::is_among(live.meta(), owner)) {
-            let owners = standing::waiting(live.meta(), owner);
-            self.replace(owner, with_owners(live, owners)).await?;
-        }
-        Ok(())
-    }
-
-    /// Removes what the status says was made, and is wished for under this name no longer: once what takes its place is there.
-    async fn remove(&self, order: &Order, published: &Published) -> Result<(), Said> {
+        name: &str,
+    ) -> Result<Option<PublishedService>, Said> {
         let owner = &order.owner;
-        let is_there = |said: &Option<Said>| match said {
-            None | Some(Said::Published) => Ok(()),
-            Some(said) => Err(said.clone()),
+        let live = self.calls.get::<Service>(owner, name).await?;
+        let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
+        let Some(live) = live.filter(|_| standing == Standing::Own) else {
+            return Ok(None);
         };
-        if let Some(name) = &order.before.service {
-            is_there(&published.service)?;
-            if let Some(service) = self.get::<Service>(owner, name).await? {
-                self.delete(owner, &service).await?;
-            }
-            for slice in self.slices(owner, name).await? {
-                self.delete(owner, &slice).await?;
+        let mut found = Found {
+            place: self
+                .slices(owner, name)
+                .await?
+                .own
+                .iter()
+                .find_map(wanted::place_of),
+            ..Found::default()
+        };
+        if let Known::At(place) = &order.known {
+            let slice = wanted::slice_name(name, place.address.family());
+            let make = |live, made: Made<'_>| wanted::slice(live, name, *place, made);
+            found.place = wanted::place_of(&self.put(order, &slice, make).await?);
+        }
+        let wish = ServiceWish {
+            name: name.to_owned(),
+            port: port_of(&live).unwrap_or_default(),
+        };
+        found.service = Some(live);
+        Ok(Some(shown(&wish, &found)))
+    }
+
+    /// The same of ConfigMaps.
+    async fn see_to_maps(&self, order: &Order, front: Option<u16>, published: &mut Published) {
+        let wished = order.wish.config_map.as_deref();
+        let names = self
+            .names_left::<ConfigMap>(order, order.before.config_map.as_deref(), wished)
+            .await;
+        let (names, mut left) = match names {
+            Ok(names) => (names, None),
+            Err((name, why)) => (Vec::new(), Some((name, why))),
+        };
+        let is_replaced = published.config_map.as_ref().is_none_or(Said::leads_there);
+        let owner = &order.owner;
+        for name in names {
+            let outcome = match self.calls.get::<ConfigMap>(owner, &name).await {
+                Ok(None) => Ok(()),
+                Ok(Some(live)) if is_replaced => self.calls.leave(owner, &live).await,
+                Ok(Some(live)) => {
+                    let standing = standing::of(Some(&live.metadata), owner);
+                    if standing == Standing::Own {
+                        published.map_slot = Slot::Is(name.clone());
+                        let kept = self.config_map(order, &name, front).await;
+                        kept.or_else(|said| match said {
+                            said @ (Said::Failed(_) | Said::Refused(_)) => Err(said),
+                            _ => Ok(()),
+                        })
+                    } else {
+                        Ok(())
+                    }
+                }
+                Err(why) => Err(why),
+            };
+            if let Err(why) = outcome {
+                published.map_slot = Slot::AsBefore;
+                left = Some((name, why));
             }
         }
-        if let Some(name) = &order.before.config_map {
-            is_there(&published.config_map)?;
-            if let Some(map) = self.get::<ConfigMap>(owner, name).await? {
-                self.delete(owner, &map).await?;
-            }
+        published.map_left = left;
+        if let Some((name, why)) = &published.map_left {
+            tell::<ConfigMap>(&mut published.config_map, name, why);
         }
-        Ok(())
+    }
+
+    /// Names of objects that this resource has, or waits for, and no longer wishes for.
+    async fn names_left<K: Kind>(
+        &self,
+        order: &Order,
+        before: Option<&str>,
+        wished: Option<&str>,
+    ) -> Result<Vec<String>, (String, Said)> {
+        let owner = &order.owner;
+        let mut names: Vec<String> = before.map(str::to_owned).into_iter().collect();
+        if order.sweeps || before.is_some() {
+            let labels = format!("{PROXY}={},{MANAGED_BY}={MANAGER}", owner.proxy);
+            let listed = self.calls.list::<K>(owner, &labels).await;
+            let name = || before.unwrap_or("of an earlier name").to_owned();
+            let listed = listed.map_err(|why| (name(), why));
+            let listed = match listed {
+                // Nothing is known to be left.
+                Err(_) if before.is_none() => Vec::new(),
+                listed => listed?,
+            };
+            let own = listed
+                .iter()
+                .filter(|one| standing::is_among(one.meta(), owner));
+            names.extend(own.map(kube::ResourceExt::name_any));
+        }
+        names.retain(|name| Some(name.as_str()) != wished);
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
     }
 
     /// Makes an object what it is wanted to be, if it is this resource's or may become it.
@@ -268,158 +438,133 @@ impl Publisher {
         order: &Order,
         name: &str,
         make: impl Fn(Option<K>, Made<'_>) -> K,
-    ) -> Put<K> {
+    ) -> Result<K, Said> {
         let owner = &order.owner;
-        let mut outcome = Err(Said::Failed("others change it all the time".to_owned()));
         for _ in 0..MOST_TRIES {
-            let live = self.get::<K>(owner, name).await?;
+            let live = self.calls.get::<K>(owner, name).await?;
             let meta = live.as_ref().map(kube::Resource::meta);
-            match standing::of(meta, owner) {
-                Standing::Foreign => return Err(Said::Taken(K::NAME, name.to_owned())),
-                Standing::Ending => {
-                    return Err(Said::Failed(format!("{} {name} is being deleted", K::NAME)));
+            let standing = standing::of(meta, owner);
+            match standing {
+                Standing::Foreign | Standing::OfAnother(_) => {
+                    return Err(taken::<K>(name, standing));
                 }
+                Standing::Ending => return Err(ending::<K>(name)),
                 // What it has made it keeps true, whoever manages the proxy by now.
-                Standing::Free if order.waits => return Err(Said::NotManaging),
+                Standing::Free if order.waits || order.ends => return Err(Said::NotManaging),
                 Standing::Free | Standing::Own | Standing::Held(..) => {}
             }
             let owners = standing::owned(meta, owner);
             let wanted = make(live.clone(), Made { owner, owners });
-            outcome = match live {
+            let outcome = match live {
                 Some(live) if live == wanted => return Ok(live),
-                Some(_) => self.replace(owner, wanted).await,
-                None => self.create(owner, wanted).await,
+                Some(_) => self.calls.replace(owner, &wanted).await,
+                None => self.calls.create(owner, &wanted).await,
             };
-            match &outcome {
-                Err(Said::Failed(text)) if text == CHANGED => {}
-                _ => return outcome,
+            match outcome {
+                Ok(stored) => return Ok(stored),
+                Err(Miss::Changed) => {}
+                Err(Miss::Said(said)) => return Err(said),
             }
         }
-        outcome
+        Err(Miss::Changed.into())
     }
 
-    /// Whether another resource is there that wishes for the same.
-    async fn holds(&self, order: &Order, name: &str, uid: &str) -> Result<bool, Said> {
-        let namespace = &order.owner.namespace;
-        let api: Api<TaurusProxyPort> = Api::namespaced(self.client.clone(), namespace);
-        let other = api.get_opt(name).await.map_err(|error| failed(&error))?;
-        let Some(other) = other.filter(|other| other.uid().as_deref() == Some(uid)) else {
-            return Ok(false);
-        };
-        let service = other.spec.service.as_ref().map(|service| &service.name);
-        let own = order.wish.service.as_ref().map(|service| &service.name);
-        let map = other.spec.config_map.as_ref().map(|map| &map.name);
-        let same = service.is_some() && service == own
-            || map.is_some() && map == order.wish.config_map.as_ref();
-        Ok(same && other.metadata.deletion_timestamp.is_none())
-    }
-
-    /// The slices of a Service that this operator has made for the same proxy.
-    async fn slices(&self, owner: &Owner, service: &str) -> Result<Vec<EndpointSlice>, Said> {
-        let selector = format!("{SERVICE_NAME}={service},{SLICE_MANAGED_BY}={MANAGER}");
-        let params = ListParams::default().labels(&selector);
-        let list = self.api::<EndpointSlice>(owner).list(&params).await;
-        let list = list.map_err(|error| refused::<EndpointSlice>("list", &error))?;
-        let own = |slice: &EndpointSlice| {
-            matches!(
-                standing::of(Some(&slice.metadata), owner),
-                Standing::Own | Standing::Held(..)
-            )
-        };
-        Ok(list.items.into_iter().filter(own).collect())
-    }
-
-    async fn get<K: Kind>(&self, owner: &Owner, name: &str) -> Result<Option<K>, Said> {
-        let live = self.api::<K>(owner).get_opt(name).await;
-        live.map_err(|error| refused::<K>("get", &error))
-    }
-
-    async fn create<K: Kind>(&self, owner: &Owner, object: K) -> Put<K> {
-        self.leads()?;
-        let created = self.api(owner).create(&params(), &object).await;
-        created.map_err(|error| refused::<K>("create", &error))
-    }
-
-    async fn replace<K: Kind>(&self, owner: &Owner, object: K) -> Put<K> {
-        self.leads()?;
-        let api = self.api(owner);
-        let replaced = api.replace(&object.name_any(), &params(), &object).await;
-        replaced.map_err(|error| refused::<K>("update", &error))
-    }
-
-    /// Deletes an object, unless others wait for it: then it is theirs.
-    async fn delete<K: Kind>(&self, owner: &Owner, live: &K) -> Result<(), Said> {
-        let is_own = standing::of(Some(live.meta()), owner) == Standing::Own;
-        let others = standing::without(live.meta(), owner);
-        if !is_own || !others.is_empty() {
-            if standing::is_among(live.meta(), owner) {
-                self.replace(owner, with_owners(live.clone(), others))
-                    .await?;
+    /// The slices of a Service, by its name alone: kube-proxy asks no more.
+    async fn slices(&self, owner: &Owner, service: &str) -> Result<Slices, Said> {
+        let labels = format!("{SERVICE_NAME}={service}");
+        let all = self.calls.list::<EndpointSlice>(owner, &labels).await?;
+        let (own, foreign): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .filter(|slice| slice.metadata.deletion_timestamp.is_none())
+            .partition(|slice| {
+                let standing = standing::of(Some(&slice.metadata), owner);
+                matches!(standing, Standing::Own | Standing::Held(..))
+            });
+        let leads = |slice: &&EndpointSlice| !slice.endpoints.is_empty();
+        let foreign = foreign.iter().find(leads).map(kube::ResourceExt::name_any);
+        // One whose label was taken away is known by its name.
+        let mut own = own;
+        if own.is_empty() {
+            for family in FAMILIES {
+                let name = wanted::slice_name(service, family);
+                let live = self.calls.get::<EndpointSlice>(owner, &name).await?;
+                let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
+                let is_own = matches!(standing, Standing::Own | Standing::Held(..));
+                own.extend(live.filter(|_| is_own));
             }
-            return Ok(());
         }
-        self.leads()?;
-        let params = DeleteParams::default().preconditions(Preconditions {
-            resource_version: live.resource_version(),
-            uid: live.uid(),
-        });
-        match self.api::<K>(owner).delete(&live.name_any(), &params).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(error) => Err(refused::<K>("delete", &error)),
+        Ok(Slices { own, foreign })
+    }
+}
+
+/// The resource that has an object, or had it and makes it anew, and for which this one waits. `asks` says of another one whether
+/// it wishes for the object, and whether it is on record as having it.
+fn holder(
+    order: &Order,
+    standing: &Standing,
+    asks: impl Fn(&Rival) -> (bool, bool),
+) -> Option<String> {
+    match standing {
+        Standing::Held(by, uid) => {
+            let wishes = |rival: &Rival| rival.uid == *uid && asks(rival).0;
+            (order.waits || order.rivals.iter().any(wishes)).then(|| by.clone())
         }
-    }
-
-    fn api<K: Kind>(&self, owner: &Owner) -> Api<K> {
-        Api::namespaced(self.client.clone(), &owner.namespace)
-    }
-}
-
-/// Said where an object was changed or made by others between a read and a write.
-const CHANGED: &str = "others have changed it meanwhile";
-
-fn params() -> PostParams {
-    PostParams {
-        field_manager: Some(MANAGER.to_owned()),
-        ..PostParams::default()
-    }
-}
-
-fn with_owners<K: Kind>(mut object: K, owners: Vec<OwnerReference>) -> K {
-    object.meta_mut().owner_references = Some(owners).filter(|owners| !owners.is_empty());
-    object
-}
-
-/// What a call's error means.
-fn refused<K: Kind>(verb: &'static str, error: &kube::Error) -> Said {
-    match error {
-        // Admission refuses with the same code, in its own words.
-        kube::Error::Api(status) if status.code == 403 && status.message.contains(" cannot ") => {
-            Said::Forbidden(verb, K::PLURAL)
+        Standing::Free => {
+            let mut rivals = order.rivals.iter();
+            let has = rivals.find(|rival| asks(rival) == (true, true));
+            has.map(|rival| rival.name.clone())
         }
-        kube::Error::Api(status) if status.code == 409 => Said::Failed(CHANGED.to_owned()),
-        error => failed(error),
+        _ => None,
     }
 }
 
-fn failed(error: &kube::Error) -> Said {
-    Said::Failed(match error {
-        kube::Error::Api(status) => status.message.clone(),
-        error => error.to_string(),
-    })
+fn taken<K: Kind>(name: &str, standing: Standing) -> Said {
+    match standing {
+        Standing::OfAnother(by) => Said::OfAnother(K::NAME, name.to_owned(), by),
+        _ => Said::Taken(K::NAME, name.to_owned()),
+    }
 }
 
-/// The Service, as the status shows it.
-fn shown(service: &Service, wish: &ServiceWish, order: &Order) -> PublishedService {
-    let spec = service.spec.as_ref();
-    let cluster_ip = spec.and_then(|spec| spec.cluster_ip.clone());
+fn ending<K: Kind>(name: &str) -> Said {
+    Said::Failed(format!("{} {name} is being deleted", K::NAME))
+}
+
+/// What is left is told beside what is published, or in place of it.
+fn tell<K: Kind>(said: &mut Option<Said>, name: &str, why: &Said) {
+    let why = || Box::new(why.clone());
+    match said {
+        None => *said = Some(Said::Left(K::NAME, name.to_owned(), why())),
+        Some(Said::Published) => {
+            *said = Some(Said::PublishedBeside(K::NAME, name.to_owned(), why()));
+        }
+        Some(_) => {}
+    }
+}
+
+/// What the status shows where this is said.
+fn slot<T>(said: &Said, shown: T) -> Slot<T> {
+    match said {
+        Said::Failed(_) | Said::Forbidden(..) | Said::NotLeading => Slot::AsBefore,
+        _ => Slot::Is(shown),
+    }
+}
+
+fn port_of(service: &Service) -> Option<u16> {
+    let ports = service.spec.as_ref()?.ports.as_ref()?;
+    u16::try_from(ports.first()?.port).ok()
+}
+
+/// A Service, as the status shows it: its address and where it leads only where it is this resource's.
+fn shown(wish: &ServiceWish, found: &Found) -> PublishedService {
+    let spec = found
+        .service
+        .as_ref()
+        .and_then(|service| service.spec.as_ref());
+    let place = found.place.filter(|_| found.service.is_some());
     PublishedService {
         name: wish.name.clone(),
-        cluster_ip,
+        cluster_ip: spec.and_then(|spec| spec.cluster_ip.clone()),
         port: wish.port.into(),
-        endpoint: match &order.known {
-            Known::At(place) => Some(place.to_string()),
-            _ => None,
-        },
+        endpoint: place.map(|place| place.to_string()),
     }
 }

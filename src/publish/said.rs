@@ -1,6 +1,6 @@
 //! What is said of what is published: one condition for the Service, one for the ConfigMap.
 
-use super::wanted::AddressError;
+use super::{order::Urge, wanted::AddressError};
 use crate::model::Reason;
 
 /// How one object stands.
@@ -8,30 +8,48 @@ use crate::model::Reason;
 pub enum Said {
     /// It leads to the port that was read last.
     Published,
+    /// It is new, and was not published yet.
+    Pending,
     /// Nothing was read yet that could be published.
     NothingRead,
     /// The proxy is gone, so that its Service leads nowhere.
-    ProxyGone,
+    Withdrawn,
+    /// The proxy is gone, and the ConfigMap still says where it was.
+    Outdated,
     /// Another resource manages the proxy.
     NotManaging,
     /// The address can't be published.
     Unusable(String, AddressError),
+    /// The Service has no address of the family of the proxy's.
+    NoFamily(String, &'static str),
     /// An object of that name is somebody else's: its kind and name.
     Taken(&'static str, String),
+    /// An object of that name is of a resource for another proxy: its kind and name, and the name of the resource.
+    OfAnother(&'static str, String, String),
+    /// An EndpointSlice of somebody else leads from the Service to elsewhere: both names.
+    Mixed(String, String),
     /// Another resource for the same proxy has it: the kind and name of the object, and the name of the resource.
     Held(&'static str, String, String),
     /// The operator may not do it: the verb, and the kind of objects.
     Forbidden(&'static str, &'static str),
-    /// The API server refused it or did not answer.
+    /// The API server refuses it, and goes on to do so until somebody changes something.
+    Refused(String),
+    /// The API server failed or did not answer.
     Failed(String),
+    /// This process no longer leads: another one says how it stands.
+    NotLeading,
+    /// Nothing is wished for any longer, and an object could not be removed: its kind and name, and why.
+    Left(&'static str, String, Box<Said>),
+    /// It is published, and one of an earlier name could not be removed yet: its kind and name, and why.
+    PublishedBeside(&'static str, String, Box<Said>),
 }
 
 impl Said {
     /// The status of the condition.
     pub fn status(&self) -> &'static str {
         match self {
-            Self::Published => "True",
-            Self::Failed(_) => "Unknown",
+            Self::Published | Self::PublishedBeside(..) => "True",
+            Self::Pending | Self::Failed(_) | Self::NotLeading => "Unknown",
             _ => "False",
         }
     }
@@ -39,31 +57,74 @@ impl Said {
     /// The reason of the condition.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Published => Reason::Published,
-            Self::NothingRead | Self::ProxyGone | Self::NotManaging => Reason::NothingToPublish,
-            Self::Unusable(..) => Reason::AddressUnusable,
-            Self::Taken(..) | Self::Held(..) => Reason::NameTaken,
+            Self::Published | Self::PublishedBeside(..) => Reason::Published,
+            Self::Pending => Reason::Publishing,
+            Self::Withdrawn => Reason::EndpointWithdrawn,
+            Self::NothingRead | Self::Outdated | Self::NotManaging => Reason::NothingToPublish,
+            Self::Unusable(..) | Self::NoFamily(..) => Reason::AddressUnusable,
+            Self::Taken(..) | Self::OfAnother(..) | Self::Mixed(..) | Self::Held(..) => {
+                Reason::NameTaken
+            }
             Self::Forbidden(..) => Reason::Forbidden,
-            Self::Failed(_) => Reason::PublishFailed,
+            Self::Refused(_) | Self::Failed(_) | Self::NotLeading => Reason::PublishFailed,
+            Self::Left(_, _, why) => why.reason(),
         }
+    }
+
+    /// How soon it has to be tried again.
+    pub fn urge(&self) -> Urge {
+        match self {
+            Self::Failed(_) | Self::NotLeading => Urge::Failed,
+            Self::Refused(_) => Urge::Refused,
+            Self::Forbidden(..) => Urge::Denied,
+            Self::Held(..) => Urge::Held,
+            Self::Left(_, _, why) | Self::PublishedBeside(_, _, why) => why.urge(),
+            _ => Urge::None,
+        }
+    }
+
+    /// Whether the object is there and leads to the proxy.
+    pub fn leads_there(&self) -> bool {
+        matches!(
+            self,
+            Self::Published | Self::PublishedBeside(..) | Self::Held(..)
+        )
     }
 
     /// The own words, and what the other side said.
     pub fn text(&self) -> (String, Option<String>) {
         let own = match self {
             Self::Published => "leads to the port that was read last".to_owned(),
+            Self::Pending => "what spec says now was not published yet".to_owned(),
             Self::NothingRead => {
-                "the address and the port of the proxy were not read yet".to_owned()
+                "no address and port of the proxy is known that could be published".to_owned()
             }
-            Self::ProxyGone => "the proxy is gone, so nothing is published".to_owned(),
+            Self::Withdrawn => {
+                "the proxy was gone, so the EndpointSlice was deleted; it is made anew once the proxy is read again"
+                    .to_owned()
+            }
+            Self::Outdated => {
+                "the proxy is gone; the ConfigMap still says where it was".to_owned()
+            }
             Self::NotManaging => {
                 "another resource manages the proxy, so this one publishes nothing".to_owned()
             }
             Self::Unusable(address, why) => {
                 format!("the cloud gives the proxy the address {address:?}: {why}")
             }
+            Self::NoFamily(name, family) => format!(
+                "the proxy has an {family} address and Service {name} none, so nobody is led to the proxy: the cluster, or the Service, is of \
+                 the other family alone"
+            ),
             Self::Taken(kind, name) => format!(
                 "{kind} {name} exists and was not made by this operator for this proxy: delete it, or choose another name in spec"
+            ),
+            Self::OfAnother(kind, name, by) => format!(
+                "{kind} {name} belongs to resource {by}, which is about another proxy: choose another name in spec"
+            ),
+            Self::Mixed(service, slice) => format!(
+                "EndpointSlice {slice} was not made by this operator, and leads connections to Service {service} elsewhere: delete it, and \
+                 what has made it"
             ),
             Self::Held(kind, name, by) => format!(
                 "{kind} {name} belongs to resource {by}, which is about the same proxy; this one takes it over once that one is deleted or \
@@ -73,12 +134,32 @@ impl Said {
                 "the operator may not {verb} {kind}: install its component deploy/components/services, or set services.enabled in its \
                  chart"
             ),
-            Self::Failed(said) => {
+            Self::Refused(said) => {
                 return (
-                    "the API server refused, or did not answer; it is tried again within a minute"
+                    "the API server refuses it; it is tried again, at ever longer intervals"
                         .to_owned(),
                     Some(said.clone()),
                 );
+            }
+            Self::Failed(said) => {
+                return (
+                    "the API server failed, or did not answer; it is tried again within a minute"
+                        .to_owned(),
+                    Some(said.clone()),
+                );
+            }
+            Self::NotLeading => "another process of the operator leads".to_owned(),
+            Self::Left(kind, name, why) => {
+                let (why, said) = why.text();
+                let own = format!("{kind} {name} is no longer wished for and is still there: {why}");
+                return (own, said);
+            }
+            Self::PublishedBeside(kind, name, why) => {
+                let (why, said) = why.text();
+                let own = format!(
+                    "leads to the port that was read last; {kind} {name}, which is no longer wished for, is still there: {why}"
+                );
+                return (own, said);
             }
         };
         (own, None)

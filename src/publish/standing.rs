@@ -35,8 +35,10 @@ pub enum Standing {
     /// Another resource has it that is about the same proxy, by its name and UID. If that one is gone, or wishes for it no longer, this
     /// one may have it.
     Held(String, String),
-    /// It is none of this operator's, or leads to another proxy.
+    /// It is none of this operator's.
     Foreign,
+    /// It belongs to a resource of this name, which is about another proxy.
+    OfAnother(String),
     /// It is being deleted.
     Ending,
 }
@@ -58,13 +60,15 @@ pub fn of(live: Option<&ObjectMeta>, owner: &Owner) -> Standing {
     let made_here = [MANAGED_BY, SLICE_MANAGED_BY]
         .map(label)
         .contains(&Some(MANAGER));
-    if !made_here || label(PROXY) != Some(&owner.proxy) {
-        return Standing::Foreign;
-    }
+    let is_same = label(PROXY) == Some(&owner.proxy);
     match controller {
-        None => Standing::Own,
-        Some(one) if one.kind == KIND => Standing::Held(one.name.clone(), one.uid.clone()),
-        Some(_) => Standing::Foreign,
+        _ if !made_here => Standing::Foreign,
+        None if is_same => Standing::Own,
+        Some(one) if one.kind == KIND && is_same => {
+            Standing::Held(one.name.clone(), one.uid.clone())
+        }
+        Some(one) if one.kind == KIND => Standing::OfAnother(one.name.clone()),
+        None | Some(_) => Standing::Foreign,
     }
 }
 

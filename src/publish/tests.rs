@@ -1,9 +1,14 @@
 //! Whose an object is, and what it becomes.
 
 use k8s_openapi::{
-    api::{core::v1::Service, discovery::v1::EndpointSlice},
+    api::{
+        core::v1::{ConfigMap, Service},
+        discovery::v1::EndpointSlice,
+    },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
+
+mod publishing;
 
 use super::{
     ServiceWish,
@@ -88,7 +93,8 @@ fn an_object_is_ours_by_label_and_owner_and_never_by_name_alone() {
         proxy: "po02".to_owned(),
         ..other.clone()
     };
-    assert_eq!(standing::of(Some(&live), &elsewhere), Standing::Foreign);
+    let of_another = Standing::OfAnother("orders".to_owned());
+    assert_eq!(standing::of(Some(&live), &elsewhere), of_another);
     let stripped = ObjectMeta {
         labels: None,
         ..live.clone()
@@ -145,11 +151,17 @@ fn what_others_have_added_stays_and_what_would_lead_elsewhere_does_not() {
 fn a_slice_leads_to_the_verified_port_alone() {
     let own = owner("orders");
     let slice = |live: Option<EndpointSlice>, port| {
-        wanted::slice(live, &wish(), place("192.0.2.7", port), made(&own, None))
+        wanted::slice(
+            live,
+            "orders-db",
+            place("192.0.2.7", port),
+            made(&own, None),
+        )
     };
     let first = slice(None, 3306);
     assert_eq!(first.metadata.name.as_deref(), Some("orders-db-ipv4"));
     let second = slice(Some(first.clone()), 3307);
+    assert_eq!(wanted::place_of(&second), Some(place("192.0.2.7", 3307)));
     let ports = |slice: &EndpointSlice| slice.ports.as_ref().unwrap()[0].port;
     assert_eq!((ports(&first), ports(&second)), (Some(3306), Some(3307)));
     assert_eq!(second.endpoints, first.endpoints);
@@ -163,14 +175,21 @@ fn a_slice_leads_to_the_verified_port_alone() {
 fn a_config_map_names_the_service_and_the_proxy() {
     let own = owner("orders");
     let data = |front| {
+        let others = [("team".to_owned(), "shop".to_owned())];
+        let live = ConfigMap {
+            data: Some(others.into()),
+            ..ConfigMap::default()
+        };
         let map = wanted::config_map(
-            None,
+            Some(live),
             "db",
             front,
             place("192.0.2.7", 3307),
             made(&own, None),
         );
+        assert_eq!(wanted::place_in(&map), Some(place("192.0.2.7", 3307)));
         let data = map.data.unwrap();
+        assert_eq!(data["team"], "shop", "what others keep in it stays");
         ["host", "port", "proxyHost", "proxyPort"].map(|key| data[key].clone())
     };
     let front = Some(("orders-db.shop.svc".to_owned(), 3306));

@@ -1,6 +1,6 @@
 //! The objects that are wanted, made from what exists: what others have added is kept, what would lead elsewhere is not.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::net::IpAddr;
 
 use k8s_openapi::{
     api::{
@@ -58,6 +58,17 @@ pub enum AddressError {
     /// It leads to the node itself, to its link, or to nobody.
     #[error("it is an unspecified, loopback, link-local or multicast address")]
     Local,
+}
+
+impl Place {
+    /// Reads what [`Display`](std::fmt::Display) writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let place: std::net::SocketAddr = text.parse().ok()?;
+        Some(Self {
+            address: Address::parse(&place.ip().to_string()).ok()?,
+            port: Some(place.port()).filter(|port| *port > 0)?,
+        })
+    }
 }
 
 impl Address {
@@ -126,23 +137,46 @@ pub fn service(live: Option<Service>, wish: &ServiceWish, family: &str, made: Ma
     spec.selector = None;
     spec.external_name = None;
     spec.type_ = Some("ClusterIP".to_owned());
-    if spec.ip_families.is_none() {
-        spec.ip_families = Some(vec![family.to_owned()]);
-        spec.ip_family_policy = Some("SingleStack".to_owned());
+    // The endpoint is on no node: local ones alone would be none.
+    spec.internal_traffic_policy = Some("Cluster".to_owned());
+    match &spec.ip_families {
+        // Of both families where the cluster has both: the proxy may get an address of the other one.
+        None => {
+            spec.ip_families = Some(vec![family.to_owned()]);
+            spec.ip_family_policy = Some("PreferDualStack".to_owned());
+        }
+        Some(families) if !families.iter().any(|known| known == family) => {
+            spec.ip_family_policy = Some("PreferDualStack".to_owned());
+        }
+        Some(_) => {}
     }
     service
+}
+
+/// Whether a Service has an address of this family.
+pub fn has_family(service: &Service, family: &str) -> bool {
+    let spec = service.spec.as_ref();
+    let families = spec.and_then(|spec| spec.ip_families.as_ref());
+    families.is_none_or(|families| families.iter().any(|known| known == family))
+}
+
+/// Whether a Service has no address: its name leads to the proxy itself, past the port that applications connect to. That can't be
+/// put right but by a new one.
+pub fn is_headless(service: &Service) -> bool {
+    let spec = service.spec.as_ref();
+    spec.is_some_and(|spec| spec.cluster_ip.as_deref() == Some("None"))
 }
 
 /// The slice of a Service: one endpoint, which is ready.
 pub fn slice(
     live: Option<EndpointSlice>,
-    wish: &ServiceWish,
+    service: &str,
     place: Place,
     made: Made<'_>,
 ) -> EndpointSlice {
     let mut slice = live.unwrap_or_default();
-    let name = slice_name(&wish.name, place.address);
-    let labels = [(SLICE_MANAGED_BY, MANAGER), (SERVICE_NAME, &wish.name)];
+    let name = slice_name(service, place.address.family());
+    let labels = [(SLICE_MANAGED_BY, MANAGER), (SERVICE_NAME, service)];
     mark(&mut slice.metadata, &name, made, &labels);
     place.address.family().clone_into(&mut slice.address_type);
     slice.endpoints = vec![Endpoint {
@@ -164,7 +198,25 @@ pub fn slice(
     slice
 }
 
-/// The ConfigMap: where applications connect to, and where the proxy is. `front` is the address and port of the Service.
+/// Where a slice leads, if that is one place.
+pub fn place_of(slice: &EndpointSlice) -> Option<Place> {
+    let [endpoint] = slice.endpoints.as_slice() else {
+        return None;
+    };
+    let [address] = endpoint.addresses.as_slice() else {
+        return None;
+    };
+    let [port] = slice.ports.as_deref()? else {
+        return None;
+    };
+    Some(Place {
+        address: Address::parse(address).ok()?,
+        port: u16::try_from(port.port?).ok()?,
+    })
+}
+
+/// The ConfigMap: where applications connect to, and where the proxy is. `front` is the address and port of the Service. What others
+/// keep in it stays.
 pub fn config_map(
     live: Option<ConfigMap>,
     name: &str,
@@ -182,20 +234,39 @@ pub fn config_map(
     let values = [
         ("host", host),
         ("port", port),
-        ("proxyHost", proxy_host),
-        ("proxyPort", proxy_port),
+        (PROXY_HOST, proxy_host),
+        (PROXY_PORT, proxy_port),
     ];
-    map.data = Some(BTreeMap::from(
-        values.map(|(key, value)| (key.to_owned(), value)),
-    ));
-    map.binary_data = None;
+    let data = map.data.get_or_insert_default();
+    data.extend(values.map(|(key, value)| (key.to_owned(), value)));
     map
 }
 
-/// The address family can't be changed: each has a slice of its own.
-pub fn slice_name(service: &str, address: Address) -> String {
-    format!("{service}-{}", address.family().to_lowercase())
+const PROXY_HOST: &str = "proxyHost";
+const PROXY_PORT: &str = "proxyPort";
+
+/// Where a ConfigMap says that the proxy is, if it says so.
+pub fn place_in(map: &ConfigMap) -> Option<Place> {
+    let data = map.data.as_ref()?;
+    let port: u16 = data.get(PROXY_PORT)?.parse().ok()?;
+    Some(Place {
+        address: Address::parse(data.get(PROXY_HOST)?).ok()?,
+        port: Some(port).filter(|port| *port > 0)?,
+    })
 }
+
+/// The name under which applications reach a Service, in all namespaces.
+pub fn host(service: &str, namespace: &str) -> String {
+    format!("{service}.{namespace}.svc")
+}
+
+/// The address family can't be changed: each has a slice of its own.
+pub fn slice_name(service: &str, family: &str) -> String {
+    format!("{service}-{}", family.to_lowercase())
+}
+
+/// The families, as slices and Services name them.
+pub const FAMILIES: [&str; 2] = ["IPv4", "IPv6"];
 
 fn mark(metadata: &mut ObjectMeta, name: &str, made: Made<'_>, labels: &[(&str, &str)]) {
     metadata.name = Some(name.to_owned());

@@ -22,10 +22,11 @@ use crate::{
     },
     crd::{LastChange, Outcome, TaurusProxyPort},
     fleet::permits::Permits,
-    model::Uid,
+    model::{Reason, Uid},
     telemetry::metrics::{
         labels::{
-            AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel, UrgencyLabel,
+            AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel, PublicationLabel,
+            UrgencyLabel,
         },
         limits::Limits,
         process::Process,
@@ -75,6 +76,7 @@ pub struct Metrics {
     change_seconds: Histogram,
     change_requests: Family<AnswerLabel, Counter>,
     applied_now: Counter,
+    publications: Family<PublicationLabel, Counter>,
     resources: Resources,
     limits: Limits,
     requests: Requests,
@@ -97,6 +99,7 @@ impl Default for Metrics {
             change_seconds: Histogram::new(CHANGE_SECONDS),
             change_requests: Family::default(),
             applied_now: Counter::default(),
+            publications: Family::default(),
             resources: Resources::default(),
             limits: Limits::default(),
             requests: Requests::default(),
@@ -164,6 +167,7 @@ impl Metrics {
         catalogue::CHANGE_SECONDS.register(ours, self.change_seconds.clone());
         catalogue::CHANGE_REQUESTS.register(ours, self.change_requests.clone());
         catalogue::APPLIED_NOW.register(ours, self.applied_now.clone());
+        catalogue::PUBLICATIONS.register(ours, self.publications.clone());
         self.limits.register(ours);
         catalogue::CLOUD_CALLS.register(ours, self.cloud_calls.clone());
         catalogue::CLOUD_CALL_SECONDS.register(ours, self.cloud_call_seconds.clone());
@@ -190,6 +194,13 @@ impl Meter for Metrics {
 
     fn applied_now(&self) {
         self.applied_now.inc();
+    }
+
+    fn published(&self, reason: Reason) {
+        let reason = reason.name();
+        self.publications
+            .get_or_create(&PublicationLabel { reason })
+            .inc();
     }
 
     fn change_ended(&self, last: Option<&LastChange>) {

@@ -12,7 +12,8 @@ use futures::{FutureExt as _, future::BoxFuture};
 use k8s_openapi::jiff::Timestamp;
 use taurus_port_operator::{
     cloud::{
-        Booked, Cloud, CloudError, Job, Line, Meaning, Proxy, ProxyStatus, Task, TaskList, Urgency,
+        Booked, Cloud, CloudError, Job, Line, Meaning, Proxies, Proxy, ProxyStatus, Task, TaskList,
+        Urgency,
     },
     model::{InstanceId, JobId, JobState, ProxyId},
 };
@@ -315,11 +316,8 @@ impl Cloud for Scene {
         Booked::now()
     }
 
-    fn list_proxies<'a>(
-        &'a self,
-        _: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
-        async { self.proxy() }.boxed()
+    fn list_proxies<'a>(&'a self, _: &'a InstanceId) -> BoxFuture<'a, Result<Proxies, CloudError>> {
+        async { self.proxy().map(Proxies::from) }.boxed()
     }
 
     fn job<'a>(&'a self, id: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>> {

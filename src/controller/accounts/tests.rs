@@ -10,7 +10,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     clock::Shift,
-    cloud::{Booked, Job, Line, Meaning, Proxy, TaskList, Urgency},
+    cloud::{Booked, Job, Line, Meaning, Proxies, TaskList, Urgency},
     controller::read,
     crd::TaurusProxyPort,
     model::{InstanceId, JobId, Uid},
@@ -32,10 +32,7 @@ impl Cloud for Nowhere {
         Booked::now()
     }
 
-    fn list_proxies<'a>(
-        &'a self,
-        _: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
+    fn list_proxies<'a>(&'a self, _: &'a InstanceId) -> BoxFuture<'a, Result<Proxies, CloudError>> {
         nobody()
     }
 

@@ -71,6 +71,7 @@ impl Pass<'_> {
             let context = self.context;
             context.objection(&object, desired, order.from, plan, instance)
         };
+        let words = self.published_words(desired);
         let status = |object: &TaurusProxyPort, change: &Change| {
             let record = Record {
                 change: Some(change.clone()),
@@ -85,13 +86,9 @@ impl Pass<'_> {
                 session: finding.decision.session.clone(),
                 step,
             };
-            summary::status(
-                object,
-                desired,
-                &finding.observed,
-                &decision,
-                self.context.clock.now(),
-            )
+            let now = self.context.clock.now();
+            let status = summary::status(object, desired, &finding.observed, &decision, now);
+            summary::published(status, &words, now)
         };
         let bench = Bench {
             cloud,

@@ -86,6 +86,7 @@ impl Pass<'_> {
         };
         let mut observed = Observed {
             proxy: Seen::Known(Some(proxy)),
+            is_recalled: true,
             ..Observed::default()
         };
         self.add_fleet(desired, &mut observed);

@@ -1,90 +1,344 @@
 //! What applications reach the proxy by, written before the status says that the port is in place.
 //!
-//! Relies on the record for the port: it stands still while a change is at work, and follows no list that has fallen back. Promises no
-//! call for a resource that wishes for nothing, and none where the same was published a short while ago.
+//! Relies on `plan::endpoint` for where they may be led. Promises no call for a resource that wishes for nothing, and none where the same
+//! was published a short while ago; a name on record before anything of that name is made; that what failed is tried again without
+//! another look at the cloud; and that Ready waits for what failed in passing, and for nothing that a person has to mend.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use kube::{Resource as _, ResourceExt as _};
 
-use super::Pass;
+use super::{Finding, Pass};
 use crate::{
-    controller::{events, read::Desired},
-    crd::TaurusProxyPort,
-    model::Class,
+    cloud::Urgency,
+    controller::{events, guarded::Guarded, journal::JournalError, queue::seat, read::Desired},
+    crd::{TaurusProxyPort, TaurusProxyPortStatus},
+    fleet::{
+        claims::ProxyKey,
+        directory::{self, Directory},
+    },
+    model::{Class, Reason, ResourceName},
     plan::{
-        Decision,
-        facts::{Observed, Seen},
+        Decision, backoff,
+        endpoint::{self, Ground, Others},
+        record::Record,
         step::{Cause, Step},
-        summary,
+        summary, tasks,
     },
     publish::{
         Wish,
-        order::{Known, Names, Order, Published},
+        absence::Absence,
+        order::{Known, Names, Order, Published, Rival, Urge},
         said::Said,
         standing::Owner,
-        wanted::{Address, Place},
+        wanted::Place,
     },
 };
 
-/// What was published, and when.
-#[derive(Debug)]
+/// The conditions.
+const SERVICE: &str = "ServicePublished";
+const CONFIG_MAP: &str = "ConfigMapPublished";
+
+/// What is kept of what is published for a resource.
+#[derive(Debug, Default)]
 pub struct Kept {
+    last: Option<Last>,
+    absence: Absence,
+    /// The proxy was found to be gone.
+    is_gone: bool,
+    /// How often in a row it could not be published.
+    failures: u32,
+    again: Option<Again>,
+    /// Whether it was seen to objects of its names that others have.
+    has_joined: bool,
+    /// Where applications were led last by this process.
+    place: Option<Place>,
+}
+
+/// What was published last.
+#[derive(Debug)]
+struct Last {
     order: Order,
     /// The request of a person that was seen then: a new one asks for another look at all.
     request: Option<String>,
     at: Duration,
     /// What came of it.
-    pub published: Published,
+    published: Published,
+}
+
+/// A publication that is tried again before the next look.
+#[derive(Debug)]
+struct Again {
+    finding: Finding,
+    generation: i64,
+    request: Option<String>,
+    /// Uptime of the next try.
+    at: Duration,
+    /// Uptime of the next look.
+    look_at: Duration,
 }
 
 impl Pass<'_> {
-    /// Publishes what is wished for. Says when to try again, where that is before the next look.
+    /// The first act of a new resource: what it wishes for may belong to one that is about to be deleted, and would be deleted with it.
+    pub(super) async fn join_published(&mut self, desired: &Desired) {
+        let Some(wish) = desired.publication.as_deref() else {
+            return;
+        };
+        if desired.deleting || !is_unpublished(self.object, wish) {
+            return;
+        }
+        let Some(order) = self.order(desired, wish.clone(), Known::Keep(None), false) else {
+            return;
+        };
+        let kept = self.memory.publishing.get_or_insert_default();
+        // Later the publication itself sees to that.
+        if std::mem::replace(&mut kept.has_joined, true) || kept.last.is_some() {
+            return;
+        }
+        let joined = seat::aside(self.context.publications.join(&order)).await;
+        if let Err(said) = joined {
+            let (name, why) = (self.object.name_any(), said.text());
+            tracing::debug!(
+                namespace = order.owner.namespace,
+                name,
+                ?why,
+                "what is published under the wished names was not joined yet"
+            );
+        }
+    }
+
+    /// What somebody has edited or deleted is put back as it was published last, before anything is looked at.
+    pub(super) async fn restore_published(&mut self, desired: &Desired) {
+        let Some(namespace) = self.object.namespace() else {
+            return;
+        };
+        let name = ResourceName::new(&namespace, &self.object.name_any());
+        if !self.context.published.take(&name) {
+            return;
+        }
+        let Some(kept) = self.memory.publishing.as_deref_mut() else {
+            return;
+        };
+        let wish = desired.publication.as_deref();
+        let last = kept.last.take();
+        let Some(mut order) = last.map(|last| last.order) else {
+            return;
+        };
+        // The look that follows publishes what is wished for now.
+        if wish != Some(&order.wish) || desired.deleting {
+            return;
+        }
+        let place = kept.place;
+        order.rivals = self.rivals(&order.owner);
+        if let (Some(place), Known::Keep(_)) = (place, &order.known) {
+            // What this process has published last stands, also while a change is at work.
+            order.known = Known::At(place);
+        }
+        let published = seat::aside(self.context.publications.publish(&order)).await;
+        if let Some(said) = &published.service {
+            let name = self.object.name_any();
+            tracing::info!(namespace, name, outcome = ?said.reason(), "what leads applications to the proxy was edited, and put right");
+        }
+    }
+
+    /// Takes in whether the proxy is there. That it is gone is sure only where no task of its instance is at work.
+    pub(super) async fn note_absence(
+        &mut self,
+        desired: &Desired,
+        finding: &Finding,
+        directory: Option<&Arc<Directory>>,
+    ) {
+        if desired.publication.is_none() {
+            return;
+        }
+        let now = self.context.clock.now();
+        let credential = self.memory.session.credential;
+        let kept = self.memory.publishing.get_or_insert_default();
+        kept.absence.note(&finding.observed, credential, now.uptime);
+        let long = self.context.pace.missing_during_change;
+        if !kept.absence.lasted(long) {
+            kept.is_gone = false;
+            return;
+        }
+        let Some(directory) = directory.filter(|_| !kept.is_gone) else {
+            return;
+        };
+        let pace = &self.context.pace;
+        let reading = async {
+            let turn = directory.turn(Urgency::Sweep, directory::WALK).await?;
+            let since = now.uptime;
+            directory.tasks_for_new(turn.as_ref(), pace, since).await
+        };
+        let Ok(list) = seat::aside(reading).await else {
+            // The next look asks again.
+            return;
+        };
+        let instance = &desired.subject.instance;
+        let abandoned = self.abandoned(desired);
+        let is_busy = tasks::unfinished(&list, instance, &abandoned, now, pace).is_some();
+        let kept = self.memory.publishing.get_or_insert_default();
+        if is_busy {
+            kept.absence.is_explained();
+        } else {
+            kept.is_gone = true;
+        }
+    }
+
+    /// What was found by the last look, where that has still to be published and nothing else is due.
+    pub(super) fn to_publish_again(
+        &mut self,
+        desired: &Desired,
+        record: &Record,
+    ) -> Option<Finding> {
+        let kept = self.memory.publishing.as_deref_mut()?;
+        let again = kept.again.take()?;
+        let uptime = self.context.clock.now().uptime;
+        let is_time = uptime >= again.at && uptime < again.look_at;
+        // Others move a proxy that is only observed; of its own moves the resource knows.
+        let age = uptime.saturating_sub(again.finding.looked_at.uptime);
+        let is_vetted = again.finding.decision.record.vetted;
+        let is_good = is_vetted || age <= self.context.pace.look_good_for;
+        let same = again.generation == desired.generation && again.request == desired.request;
+        let at_rest = record.change.is_none() && again.finding.decision.record.change.is_none();
+        (is_time && is_good && same && at_rest && !desired.deleting).then_some(again.finding)
+    }
+
+    /// Publishes what is wished for. Says when to try again.
     pub(super) async fn publish(
         &mut self,
         desired: &Desired,
-        observed: &Observed,
-        decision: &Decision,
-    ) -> Option<Duration> {
-        let order = self.order(desired, observed, decision)?;
-        let uptime = self.context.clock.now().uptime;
-        let pace = &self.context.pace;
-        let again = |published: &Published| {
-            if published.is_unfinished() {
-                Some(pace.secret_check)
-            } else {
-                published.is_forbidden().then_some(pace.denied_check)
-            }
-        };
-        if let Some(kept) = self.memory.published.as_deref()
-            && kept.order == order
-            && kept.request == desired.request
-            // Looks come about as often as that: half of it skips none.
-            && let good_for = again(&kept.published).unwrap_or(self.context.resync / 2)
-            && let Some(left) = good_for.checked_sub(uptime.saturating_sub(kept.at))
-            && !left.is_zero()
-        {
-            return again(&kept.published).map(|_| left);
+        finding: &Finding,
+    ) -> Result<Option<Duration>, JournalError> {
+        let wish = desired.publication.as_deref().cloned().unwrap_or_default();
+        let on_record = names_on_record(self.object);
+        if wish.is_empty() && on_record == Names::default() && self.memory.publishing.is_none() {
+            return Ok(None);
         }
-        let published = self.context.publications.publish(&order).await;
+        let known = self.known(desired, finding);
+        let waits = endpoint::waits(&finding.decision.step);
+        let Some(mut order) = self.order(desired, wish, known, waits) else {
+            return Ok(None);
+        };
+        let uptime = self.context.clock.now().uptime;
+        if let Some(kept) = self.memory.publishing.as_deref()
+            && let Some(last) = &kept.last
+            && last.order == order
+            && last.request == desired.request
+        {
+            let again = self.again(kept, &last.published);
+            // Looks come about as often as that: half of it skips none.
+            let good_for = again.unwrap_or(self.context.resync / 2);
+            let left = good_for.saturating_sub(uptime.saturating_sub(last.at));
+            if !left.is_zero() {
+                return Ok(again.map(|_| left));
+            }
+        }
+        self.put_names_on_record(&order).await?;
+        let last = self.memory.publishing.as_deref();
+        let last = last.and_then(|kept| kept.last.as_ref());
+        order.sweeps = last.is_none_or(|last| {
+            let left = [&last.published.service_left, &last.published.map_left];
+            last.order.wish != order.wish || left.into_iter().any(Option::is_some)
+        });
+        let published = seat::aside(self.context.publications.publish(&order)).await;
+        order.sweeps = false;
         self.tell_of_publication(&published);
-        let again = again(&published);
-        self.memory.published = Some(Box::new(Kept {
+        for said in [&published.service, &published.config_map] {
+            if let Some(said) = said {
+                self.context.meter.published(said.reason());
+            }
+        }
+        let now = self.context.clock.now().uptime;
+        let kept = self.memory.publishing.get_or_insert_default();
+        kept.failures = match published.urge() {
+            Urge::Failed | Urge::Refused => kept.failures.saturating_add(1),
+            Urge::None | Urge::Held | Urge::Denied => 0,
+        };
+        match &order.known {
+            Known::At(place) => kept.place = Some(*place),
+            Known::Gone | Known::Unusable(..) => kept.place = None,
+            Known::Keep(_) => {}
+        }
+        let nothing_is_left = order.wish.is_empty() && published.urge() == Urge::None;
+        kept.last = Some(Last {
             order,
             request: desired.request.clone(),
-            at: uptime,
+            at: now,
             published,
-        }));
+        });
+        let Some(kept) = self.memory.publishing.as_deref() else {
+            return Ok(None);
+        };
+        let again = kept
+            .last
+            .as_ref()
+            .and_then(|last| self.again(kept, &last.published));
+        Ok(again.filter(|_| !nothing_is_left))
+    }
+
+    /// When it is tried again: soon where the API server failed, later where somebody has to do something first.
+    fn again(&self, kept: &Kept, published: &Published) -> Option<Duration> {
+        let pace = &self.context.pace;
+        let resync = self.context.resync;
+        let within = |first: Duration, longest: Duration| {
+            backoff::doubling((first, longest.min(resync)), kept.failures)
+        };
+        match published.urge() {
+            Urge::Failed => Some(within(pace.poll_first, pace.secret_sweep)),
+            Urge::Refused => Some(within(pace.secret_check, resync)),
+            Urge::Denied => Some(pace.denied_check.min(resync)),
+            // It is woken when that one is deleted.
+            Urge::None | Urge::Held => None,
+        }
+    }
+
+    /// Ready waits for what failed in passing, unless it was said before.
+    pub(super) fn held_back(&self, decision: &Decision) -> Option<Decision> {
+        let kept = self.memory.publishing.as_deref()?;
+        let failure = kept.last.as_ref()?.published.failure()?;
+        let was_ready = Record::of(self.object).ready;
+        if decision.step != Step::Rest || was_ready {
+            return None;
+        }
+        let (_, said) = failure.text();
+        Some(Decision {
+            step: Step::Hold(Cause::Publishing(said), Duration::ZERO),
+            ..decision.clone()
+        })
+    }
+
+    /// When the resource has its next turn: for the next look after `delay`, or to publish what was found `again`.
+    pub(super) fn until_published(
+        &mut self,
+        desired: &Desired,
+        finding: Finding,
+        delay: Duration,
+        again: Option<Duration>,
+    ) -> Duration {
+        let uptime = self.context.clock.now().uptime;
+        let Some(kept) = self.memory.publishing.as_deref_mut() else {
+            return delay;
+        };
+        if desired.publication.is_none() && again.is_none() {
+            self.memory.publishing = None;
+            return delay;
+        }
+        kept.again = None;
+        let Some(again) = again.filter(|again| *again < delay) else {
+            return delay;
+        };
+        kept.again = Some(Again {
+            finding,
+            generation: desired.generation,
+            request: desired.request.clone(),
+            at: uptime.saturating_add(again),
+            look_at: uptime.saturating_add(delay),
+        });
         again
     }
 
-    /// What is to be published; nothing where nothing is wished for and nothing was published.
-    fn order(&self, desired: &Desired, observed: &Observed, decision: &Decision) -> Option<Order> {
-        let wish = desired.publication.as_deref().cloned().unwrap_or_default();
-        let before = names_left(self.object, &wish);
-        if desired.deleting || wish.is_empty() && before == Names::default() {
-            return None;
-        }
+    /// What is to be published; nothing for an object that can't own anything.
+    fn order(&self, desired: &Desired, wish: Wish, known: Known, waits: bool) -> Option<Order> {
         let owner = Owner {
             namespace: self.object.namespace()?,
             name: self.object.name_any(),
@@ -92,62 +346,103 @@ impl Pass<'_> {
             api_version: TaurusProxyPort::api_version(&()).into_owned(),
             proxy: desired.subject.proxy.as_str().to_owned(),
         };
-        let waits = matches!(
-            &decision.step,
-            Step::Hold(
-                Cause::ProxyClaimed(_) | Cause::ProxyContested(_) | Cause::TakingOver,
-                _
-            )
-        );
-        let known = self.known(observed, decision);
-        let status = self.object.status.as_ref();
-        let is_published =
-            status.is_some_and(|status| status.service.is_some() || status.config_map.is_some());
-        // What was published stays as it is while nothing is known.
-        if known == Known::Nothing && is_published && before == Names::default() {
-            return None;
-        }
         Some(Order {
+            rivals: self.rivals(&owner),
             owner,
+            before: names_left(self.object, &wish),
+            sweeps: false,
             wish,
-            before,
             known,
             waits,
+            ends: desired.deleting,
         })
     }
 
-    /// Where the proxy is: as it was seen, or else as the status of this very object says.
-    fn known(&self, observed: &Observed, decision: &Decision) -> Known {
-        if matches!(&decision.step, Step::Hold(Cause::ProxyNotFound, _)) {
-            return Known::Gone;
-        }
-        let record = &decision.record;
+    /// Other resources of the namespace for the same proxy that publish something.
+    fn rivals(&self, owner: &Owner) -> Vec<Rival> {
+        let beside = self.context.claims.beside(self.uid);
+        let near = beside
+            .iter()
+            .filter(|name| name.namespace() == owner.namespace);
+        let resource = |name| match self.context.roster.get(name)? {
+            Guarded(Ok(object)) if object.metadata.deletion_timestamp.is_none() => {
+                let wishes = Names {
+                    service: object.spec.service.as_ref().map(|one| one.name.clone()),
+                    config_map: object.spec.config_map.as_ref().map(|one| one.name.clone()),
+                };
+                let rival = Rival {
+                    name: object.name_any(),
+                    uid: object.uid()?,
+                    has: names_had(&object),
+                    wishes,
+                };
+                (rival.wishes != Names::default()).then_some(rival)
+            }
+            Guarded(_) => None,
+        };
+        near.filter_map(resource).collect()
+    }
+
+    /// Where the proxy is, for applications.
+    fn known(&self, desired: &Desired, finding: &Finding) -> Known {
+        let now = self.context.clock.now().uptime;
         let status = self.object.status.as_ref();
-        let address = match &observed.proxy {
-            // A record from a backup may name another port than the proxy has.
-            Seen::Known(Some(proxy)) if record.restored && proxy.port != record.port => None,
-            Seen::Known(Some(proxy)) => proxy.address.clone(),
-            _ if record.vetted => status.and_then(|status| status.address.clone()),
-            _ => None,
+        let kept = self.memory.publishing.as_deref();
+        let uid = self.object.uid().unwrap_or_default();
+        let is_free = self
+            .context
+            .permits
+            .is_free(&desired.subject.instance, &uid);
+        let others = if finding.observed.instance_taken || !is_free {
+            Others::AtWork
+        } else {
+            let proxy = ProxyKey::of(&desired.subject);
+            self.context.moves.of(&proxy, now)
         };
-        let (Some(address), Some(port)) = (address, record.port) else {
-            return Known::Nothing;
-        };
-        match Address::parse(&address) {
-            Ok(address) => Known::At(Place { address, port }),
-            Err(why) => Known::Unusable(address, why),
+        endpoint::known(&Ground {
+            record: &finding.decision.record,
+            observed: &finding.observed,
+            step: &finding.decision.step,
+            observes: desired.policy == crate::crd::ManagementPolicy::Observe,
+            address: status.and_then(|status| status.address.as_deref()),
+            endpoint: status
+                .and_then(|status| status.service.as_ref())
+                .and_then(|service| service.endpoint.as_deref()),
+            is_withdrawn: reason_of(self.object, SERVICE) == Some(Reason::EndpointWithdrawn),
+            is_gone: kept.is_some_and(|kept| kept.is_gone),
+            others,
+        })
+    }
+
+    /// What is about to be made is found again by whoever comes next: also after a crash, and where the wish is withdrawn meanwhile.
+    async fn put_names_on_record(&mut self, order: &Order) -> Result<(), JournalError> {
+        let wish = &order.wish;
+        let on_record = names_on_record(self.object);
+        let is_new = wish.service.is_some() && on_record.service.is_none()
+            || wish.config_map.is_some() && on_record.config_map.is_none();
+        let may_make = matches!(&order.known, Known::At(_) | Known::Keep(Some(_)));
+        if !is_new || !may_make || order.ends {
+            return Ok(());
         }
+        let wish = wish.clone();
+        self.write(|object| {
+            let status: TaurusProxyPortStatus = object.status.clone().unwrap_or_default();
+            summary::with_names(status, &wish)
+        })
+        .await
     }
 
     /// What there is to say of what is published.
     pub(super) fn published_words(&self, desired: &Desired) -> summary::Publication {
         let wish = desired.publication.as_deref().cloned().unwrap_or_default();
-        // What came of another wish says nothing of this one.
-        let kept = self.memory.published.as_deref();
-        let kept = kept.filter(|kept| kept.order.wish == wish);
+        let kept = self.memory.publishing.as_deref();
+        let last = kept.and_then(|kept| kept.last.as_ref());
         summary::Publication {
+            // What came of another wish says nothing of this one.
+            published: last
+                .filter(|last| last.order.wish == wish)
+                .map(|last| last.published.clone()),
             wish,
-            published: kept.map(|kept| kept.published.clone()),
             generation: desired.generation,
         }
     }
@@ -156,8 +451,8 @@ impl Pass<'_> {
     fn tell_of_publication(&self, published: &Published) {
         let status = self.object.status.as_ref();
         let news = [
-            (&published.service, "ServicePublished"),
-            (&published.config_map, "ConfigMapPublished"),
+            (&published.service, SERVICE),
+            (&published.config_map, CONFIG_MAP),
         ];
         for (said, kind) in news {
             let Some(said) = said else {
@@ -168,8 +463,10 @@ impl Pass<'_> {
             let is_old = conditions.any(|one| one.type_ == kind && one.reason == reason);
             let class = match said {
                 _ if is_old => continue,
-                Said::NothingRead | Said::NotManaging => continue,
-                Said::Published => Class::Ready,
+                Said::NothingRead | Said::NotManaging | Said::Pending | Said::NotLeading => {
+                    continue;
+                }
+                Said::Published | Said::PublishedBeside(..) => Class::Ready,
                 _ => Class::Stalled,
             };
             let text = summary::words(said).to_string();
@@ -179,18 +476,55 @@ impl Pass<'_> {
     }
 }
 
-/// What the status says was made, and is wished for under this name no longer.
-fn names_left(object: &TaurusProxyPort, wish: &Wish) -> Names {
+/// The names that the status shows.
+fn names_on_record(object: &TaurusProxyPort) -> Names {
     let status = object.status.as_ref();
     let service = status.and_then(|status| status.service.as_ref());
-    let service = service.map(|service| &service.name);
-    let wished = wish.service.as_ref().map(|service| &service.name);
     let map = status.and_then(|status| status.config_map.as_ref());
-    let map = map.map(|map| &map.name);
     Names {
-        service: service.filter(|name| Some(*name) != wished).cloned(),
-        config_map: map
-            .filter(|name| Some(*name) != wish.config_map.as_ref())
-            .cloned(),
+        service: service.map(|service| service.name.clone()),
+        config_map: map.map(|map| map.name.clone()),
+    }
+}
+
+/// The reason of a condition.
+fn reason_of(object: &TaurusProxyPort, kind: &str) -> Option<Reason> {
+    let status = object.status.as_ref()?;
+    let mut conditions = status.conditions.iter();
+    let condition = conditions.find(|condition| condition.type_ == kind)?;
+    condition.reason.parse().ok()
+}
+
+/// Whether nothing was said yet of something that is wished for.
+fn is_unpublished(object: &TaurusProxyPort, wish: &Wish) -> bool {
+    let is_silent = |kind| matches!(reason_of(object, kind), None | Some(Reason::Publishing));
+    wish.service.is_some() && is_silent(SERVICE)
+        || wish.config_map.is_some() && is_silent(CONFIG_MAP)
+}
+
+/// Those of them that the resource has itself, rather than waits for.
+fn names_had(object: &TaurusProxyPort) -> Names {
+    let has = |kind| {
+        matches!(
+            reason_of(object, kind),
+            Some(Reason::Published | Reason::EndpointWithdrawn | Reason::AddressUnusable)
+        )
+    };
+    let names = names_on_record(object);
+    Names {
+        service: names.service.filter(|_| has(SERVICE)),
+        config_map: names.config_map.filter(|_| has(CONFIG_MAP)),
+    }
+}
+
+/// What the status says was made, and is wished for under this name no longer.
+fn names_left(object: &TaurusProxyPort, wish: &Wish) -> Names {
+    let names = names_on_record(object);
+    let wished = wish.service.as_ref().map(|service| &service.name);
+    Names {
+        service: names.service.filter(|name| Some(name) != wished),
+        config_map: names
+            .config_map
+            .filter(|name| Some(name) != wish.config_map.as_ref()),
     }
 }

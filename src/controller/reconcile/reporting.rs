@@ -14,7 +14,7 @@ use crate::{
     },
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{directory::sweep, permits::Trace},
-    model::ResourceName,
+    model::{ResourceName, Uid},
     plan::{
         Decision,
         facts::Observed,
@@ -32,11 +32,15 @@ impl Pass<'_> {
         desired: &Desired,
         finding: Finding,
     ) -> Result<Option<Duration>, JournalError> {
+        let again = self.publish(desired, &finding).await?;
         let Finding {
-            observed, decision, ..
+            observed,
+            decision,
+            looked_at,
         } = finding;
-        let publish_again = self.publish(desired, &observed, &decision).await;
-        self.say(desired, &observed, &decision).await?;
+        let held = self.held_back(&decision);
+        let said = held.as_ref().unwrap_or(&decision);
+        self.say(desired, &observed, said).await?;
         self.tell_of_given_up_jobs(desired);
         if decision.record.change.is_none() {
             self.give_permit_back();
@@ -59,21 +63,26 @@ impl Pass<'_> {
         {
             return Ok(Some(self.context.pace.poll_first));
         }
+        let wait = |delay| self.context.wait(&decision.step, delay);
         let delay = match &decision.step {
             // All resources of an instance come at the same time, and share the list.
             Step::Rest => {
                 let uptime = self.context.clock.now().uptime;
-                let instance = &desired.subject.instance;
-                let next = sweep::after(instance, uptime, self.context.resync);
-                return Ok(Some(publish_again.map_or(next, |again| again.min(next))));
+                sweep::after(&desired.subject.instance, uptime, self.context.resync)
             }
             // A read that failed waits as long as its failure says; all else is looked at again at the next resync at the latest.
-            Step::Keep(delay) | Step::Hold(_, delay) if observed.has_failed() => *delay,
-            Step::Keep(delay) | Step::Hold(_, delay) => (*delay).min(self.context.resync),
-            Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => self.context.pace.poll_first,
+            Step::Keep(delay) | Step::Hold(_, delay) if observed.has_failed() => wait(*delay),
+            Step::Keep(delay) | Step::Hold(_, delay) => wait((*delay).min(self.context.resync)),
+            Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => {
+                wait(self.context.pace.poll_first)
+            }
         };
-        let delay = publish_again.map_or(delay, |again| again.min(delay));
-        Ok(Some(self.context.wait(&decision.step, delay)))
+        let finding = Finding {
+            observed,
+            decision,
+            looked_at,
+        };
+        Ok(Some(self.until_published(desired, finding, delay, again)))
     }
 
     /// Whether a change takes longer than changes do. How long that is must not depend on what one resource allows: others
@@ -116,7 +125,7 @@ impl Pass<'_> {
 
     /// As [`Self::replaced`], for a write that says nothing people should hear of.
     pub(super) fn replaced_in_silence(&mut self, written: TaurusProxyPort) {
-        count_end(self.context, self.object, &written);
+        count_end(self.context, self.uid, self.object, &written);
         self.memory.replaced(self.object, &written);
         *self.object = written;
         self.count_resource();
@@ -185,7 +194,12 @@ impl Pass<'_> {
 
 /// A change has ended where `after` no longer holds the one that `before` held. One that was refused leaves no end on record, but
 /// perhaps that of an earlier one.
-pub(super) fn count_end(context: &Context, before: &TaurusProxyPort, after: &TaurusProxyPort) {
+pub(super) fn count_end(
+    context: &Context,
+    uid: &Uid,
+    before: &TaurusProxyPort,
+    after: &TaurusProxyPort,
+) {
     let Some(change) = Record::of(before).change else {
         return;
     };
@@ -196,6 +210,10 @@ pub(super) fn count_end(context: &Context, before: &TaurusProxyPort, after: &Tau
         let of = Trace::of(after).target;
         if let (Some(last), Some((_, of))) = (last, of) {
             let at = last.finished_at.0;
+            let uptime = context.clock.now().uptime;
+            if context.moves.ended(of.proxy.clone(), &last, uptime) {
+                context.wake(context.claims.beside(uid));
+            }
             context.permits.ended(last.outcome, of, at);
         }
     }

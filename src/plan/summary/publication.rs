@@ -7,10 +7,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::Statement;
 use crate::{
-    crd::{PublishedConfigMap, TaurusProxyPortStatus},
+    crd::{PublishedConfigMap, PublishedService, TaurusProxyPortStatus},
     model::Moment,
     plan::message::Message,
-    publish::{Wish, order::Published, said::Said},
+    publish::{
+        Wish,
+        order::{Published, Slot},
+        said::Said,
+    },
 };
 
 const SERVICE: &str = "ServicePublished";
@@ -35,39 +39,71 @@ pub fn published(
 ) -> TaurusProxyPortStatus {
     let wish = &publication.wish;
     let published = publication.published.as_ref();
-    // A name that is wished for no longer stays until what it names is gone.
-    let is_removed = published.is_some_and(|published| published.left.is_none());
-    let shown = published.and_then(|published| published.shown.clone());
-    if let Some(shown) = shown.filter(|_| is_removed) {
-        status.service = Some(shown);
-    }
-    let wished = wish.service.as_ref().map(|wish| &wish.name);
-    let named = |name: &String| Some(name) == wished;
-    status
-        .service
-        .take_if(|shown| is_removed && !named(&shown.name));
-    let map_said = published.and_then(|published| published.config_map.as_ref());
-    if let (Some(Said::Published), Some(name), true) = (map_said, &wish.config_map, is_removed) {
-        status.config_map = Some(PublishedConfigMap { name: name.clone() });
+    if let Some(published) = published {
+        match &published.service_slot {
+            Slot::AsBefore => {}
+            Slot::Is(service) => status.service = Some(service.clone()),
+            Slot::Empty => status.service = None,
+        }
+        match &published.map_slot {
+            Slot::AsBefore => {}
+            Slot::Is(name) => status.config_map = Some(PublishedConfigMap { name: name.clone() }),
+            Slot::Empty => status.config_map = None,
+        }
     }
     let map = wish.config_map.as_ref();
-    status
-        .config_map
-        .take_if(|shown| is_removed && Some(&shown.name) != map);
-    let service_said = published.and_then(|published| published.service.as_ref());
     let all = [
-        (SERVICE, wish.service.is_some(), service_said),
-        (CONFIG_MAP, map.is_some(), map_said),
+        (
+            SERVICE,
+            wish.service.is_some(),
+            published.and_then(|published| published.service.as_ref()),
+        ),
+        (
+            CONFIG_MAP,
+            map.is_some(),
+            published.and_then(|published| published.config_map.as_ref()),
+        ),
     ];
     for (kind, is_wished, said) in all {
         say(
             &mut status.conditions,
             kind,
             is_wished,
-            said,
+            said.filter(|said| **said != Said::NotLeading),
             publication.generation,
             now,
         );
+    }
+    with_names(status, wish)
+}
+
+/// A status of a spec that can't be acted on: what was said of what is published is not about it.
+pub(super) fn unpublished(
+    mut status: TaurusProxyPortStatus,
+    generation: i64,
+    now: Moment,
+) -> TaurusProxyPortStatus {
+    for kind in [SERVICE, CONFIG_MAP] {
+        let mut conditions = status.conditions.iter();
+        if conditions.any(|condition| condition.type_ == kind) {
+            say(&mut status.conditions, kind, true, None, generation, now);
+        }
+    }
+    status
+}
+
+/// A status with the names of what is wished for, where it has none yet: so that what is made under them is found again.
+pub fn with_names(mut status: TaurusProxyPortStatus, wish: &Wish) -> TaurusProxyPortStatus {
+    if let (Some(wish), None) = (&wish.service, &status.service) {
+        status.service = Some(PublishedService {
+            name: wish.name.clone(),
+            cluster_ip: None,
+            port: wish.port.into(),
+            endpoint: None,
+        });
+    }
+    if let (Some(name), None) = (&wish.config_map, &status.config_map) {
+        status.config_map = Some(PublishedConfigMap { name: name.clone() });
     }
     status
 }
@@ -89,14 +125,19 @@ fn say(
     let place = conditions
         .iter()
         .position(|condition| condition.type_ == kind);
-    if !is_wished {
-        if let Some(place) = place {
-            conditions.remove(place);
+    let old = place.and_then(|place| conditions.get(place));
+    let is_new = old.is_none_or(|old| old.observed_generation != Some(generation));
+    let said = match said {
+        Some(said) => said,
+        // What was said of what was wished for before says nothing of this.
+        None if is_wished && is_new => &Said::Pending,
+        None if is_wished => return,
+        None => {
+            if let Some(place) = place {
+                conditions.remove(place);
+            }
+            return;
         }
-        return;
-    }
-    let Some(said) = said else {
-        return;
     };
     let new = Statement {
         kind,
@@ -104,7 +145,6 @@ fn say(
         reason: said.reason(),
         message: words(said),
     };
-    let old = place.and_then(|place| conditions.get(place));
     let new = super::condition(old, &new, generation, now);
     if let Some(condition) = place.and_then(|place| conditions.get_mut(place)) {
         *condition = new;
@@ -125,15 +165,4 @@ fn make_room(conditions: &mut Vec<Condition>) {
     {
         conditions.remove(place);
     }
-}
-
-/// These conditions judge the generation that all others judge.
-pub(super) fn of_generation(mut conditions: Vec<Condition>, generation: i64) -> Vec<Condition> {
-    let own = conditions
-        .iter_mut()
-        .filter(|condition| [SERVICE, CONFIG_MAP].contains(&condition.type_.as_str()));
-    for condition in own {
-        condition.observed_generation = Some(generation);
-    }
-    conditions
 }

@@ -180,6 +180,8 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
     let lists = (seen(proxy()), seen(proxy()));
     (lists, seen(job), seen(tasks), flags).prop_map(
         |((proxy, beside), job, tasks, (given_up, obstacle, outlived))| Observed {
+            list_has_gaps: false,
+            is_recalled: false,
             cloud_time: None,
             calls_are_idle: outlived,
             outlived,

@@ -13,7 +13,9 @@ use futures::{FutureExt as _, future::BoxFuture};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
-    cloud::{Booked, Cloud, CloudError, Job, Line, Meaning, Proxy, ProxyStatus, TaskList, Urgency},
+    cloud::{
+        Booked, Cloud, CloudError, Job, Line, Meaning, Proxies, ProxyStatus, TaskList, Urgency,
+    },
     model::{InstanceId, JobId},
 };
 
@@ -182,11 +184,8 @@ impl Cloud for Sky {
         Booked::now()
     }
 
-    fn list_proxies<'a>(
-        &'a self,
-        _: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
-        async { self.state().proxies() }.boxed()
+    fn list_proxies<'a>(&'a self, _: &'a InstanceId) -> BoxFuture<'a, Result<Proxies, CloudError>> {
+        async { self.state().proxies().map(Proxies::from) }.boxed()
     }
 
     fn job<'a>(&'a self, id: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>> {

@@ -38,7 +38,8 @@ struct Way {
 
 #[test]
 fn each_reason_can_be_reached_and_left() {
-    for reason in Reason::iter().filter(|reason| !is_of_publication(*reason)) {
+    // Of what is published nothing is decided here.
+    for reason in Reason::iter().filter(|reason| !reason.is_of_publication()) {
         let way = way(reason);
         let mut world = World::settled(Mode::Hidden, 3306);
         (way.there)(&mut world);
@@ -52,19 +53,6 @@ fn each_reason_can_be_reached_and_left() {
             shown(&world, reason)
         );
     }
-}
-
-/// Those of what is published for applications: nothing of it is decided here.
-fn is_of_publication(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::Published
-            | Reason::NothingToPublish
-            | Reason::AddressUnusable
-            | Reason::NameTaken
-            | Reason::Forbidden
-            | Reason::PublishFailed
-    )
 }
 
 /// What stands in the condition that can have this reason.
@@ -323,6 +311,8 @@ fn way(reason: Reason) -> Way {
         .then(Reason::JobFailed),
         Reason::Published
         | Reason::NothingToPublish
+        | Reason::EndpointWithdrawn
+        | Reason::Publishing
         | Reason::AddressUnusable
         | Reason::NameTaken
         | Reason::Forbidden

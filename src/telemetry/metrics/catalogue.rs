@@ -181,6 +181,11 @@ fn waits() -> Vec<&'static str> {
     WaitsFor::iter().map(Into::into).collect()
 }
 
+fn publications() -> Vec<&'static str> {
+    let reasons = Reason::iter().filter(|reason| reason.is_of_publication());
+    reasons.map(Reason::name).collect()
+}
+
 fn reasons() -> Vec<&'static str> {
     let reasons = Reason::iter().map(Reason::name);
     reasons.chain(["unknown"]).collect()

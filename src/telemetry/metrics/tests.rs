@@ -118,6 +118,9 @@ fn everything() -> Metrics {
             metrics.asked_api_server(request, answer, Duration::from_millis(3));
         }
     }
+    for reason in Reason::iter().filter(|reason| reason.is_of_publication()) {
+        metrics.published(reason);
+    }
     for answer in [
         Answer::Accepted(JobId::parse("9f2c1e").unwrap()),
         Answer::NothingToDo,
@@ -276,6 +279,7 @@ fn what_happens_is_counted_where_it_belongs() {
         ("taurus_change_requests_total{answer=\"withdrawn\"}", "1"),
         ("taurus_resources{state=\"ready\",reason=\"Settled\"}", "1"),
         ("taurus_undecodable_resources", "1"),
+        ("taurus_publications_total{reason=\"NameTaken\"}", "1"),
     ] {
         let sample = samples.get(series).map(String::as_str);
         assert_eq!(sample, Some(value), "{series}: {samples:#?}");

@@ -170,7 +170,7 @@ async fn lists_of_each_form_are_read() {
     for (fixture, expected) in lists() {
         answer(&simulator, Operation::List, 200, fixture);
         let read = cloud.list_proxies(&instance()).await;
-        assert_eq!(read, Ok(expected), "{fixture}");
+        assert_eq!(read.map(|list| list.rows), Ok(expected), "{fixture}");
     }
 }
 

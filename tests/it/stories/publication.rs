@@ -1,6 +1,9 @@
 //! What applications reach a proxy by: Services, their slices, and ConfigMaps.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures::StreamExt as _;
 use k8s_openapi::api::{
@@ -15,9 +18,14 @@ use kube::{
 };
 use serde_json::{Value, json};
 use taurus_port_operator::crd::{ConfigMapSpec, ServiceSpec, TaurusProxyPort};
-use taurus_sim::Mode;
+use taurus_sim::{Effect, Mode, Operation, sample};
 
-use crate::world::{World, condition, is_ready, options};
+use crate::world::{
+    World, condition, is_ready,
+    operator::Setup,
+    options, reason,
+    relay::{self, Call, Relay},
+};
 
 /// The Service of [`published`].
 pub const SERVICE: &str = "orders-db";
@@ -32,7 +40,14 @@ fn slices(world: &World) -> Api<EndpointSlice> {
 
 /// A world whose operator has the rights of the component in the story's namespace, and those alone.
 async fn allowed() -> World {
-    let world = World::start(options(Mode::M2)).await;
+    let mut world = granted().await;
+    world.start_operator().await;
+    world
+}
+
+/// The same before the operator runs.
+async fn granted() -> World {
+    let world = World::without_operator(options(Mode::M2)).await;
     allow(&world).await;
     world
 }
@@ -359,5 +374,126 @@ async fn without_the_right_the_port_is_managed_all_the_same_and_the_message_name
         "{}",
         said.message
     );
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ready_waits_for_a_slice_that_the_api_server_fails_to_take_and_no_longer() {
+    let mut world = granted().await;
+    let relay = Relay::start(&world.plane).await;
+    world.start_operator_with(relay.setup()).await;
+    let seen = recorded(&world);
+    world.create(&published(&world, 3307)).await;
+    world.until_change(1).await;
+    world
+        .until("published", |object| says(object, "Published"))
+        .await;
+    let failing = relay.inject(relay::Fault::on(
+        &[Call::WriteSlice],
+        relay::Effect::refuse(500),
+    ));
+    world.pass(60);
+    let waiting = world
+        .until("waiting", |object| reason(object) == "Publishing")
+        .await;
+    assert!(says(&waiting, "PublishFailed"), "{waiting:#?}");
+    assert_eq!(waiting.status.unwrap().port, Some(3307));
+    relay.remove(failing);
+    world.until_ready(3307).await;
+    assert_eq!(ports(&seen), [3306, 3307]);
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_edited_is_put_right_before_the_next_look() {
+    let mut world = granted().await;
+    let setup = Setup {
+        resync: Duration::from_hours(24),
+        ..Setup::default()
+    };
+    world.start_operator_with(setup).await;
+    world.create(&published(&world, 3306)).await;
+    world
+        .until("published", |object| says(object, "Published"))
+        .await;
+    let name = format!("{SERVICE}-ipv4");
+    let is_right = async || {
+        let slice = slices(&world).get_opt(&name).await.unwrap();
+        slice.as_ref().and_then(port_of) == Some(3306)
+    };
+    let edit = json!({"ports": [{"port": 9999, "protocol": "TCP"}]});
+    slices(&world)
+        .patch(&name, &PatchParams::default(), &Patch::Merge(edit))
+        .await
+        .unwrap();
+    world.until_true_async("put right", is_right).await;
+    slices(&world)
+        .delete(&name, &DeleteParams::default())
+        .await
+        .unwrap();
+    world.until_true_async("put right", is_right).await;
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newcomer_keeps_what_it_wishes_for_alive_before_the_cloud_has_answered() {
+    let world = allowed().await;
+    world.create(&published(&world, 3306)).await;
+    world
+        .until("published", |object| says(object, "Published"))
+        .await;
+    let silent = taurus_sim::Fault::on(Operation::List, Effect::hold_before());
+    world.sim.inject(silent);
+    let mut renamed = published(&world, 3306);
+    renamed.metadata.name = Some("orders-eu".to_owned());
+    world.create(&renamed).await;
+    let has_joined = async || {
+        let service = services(&world).get(SERVICE).await.unwrap();
+        let slice = slices(&world)
+            .get(&format!("{SERVICE}-ipv4"))
+            .await
+            .unwrap();
+        let maps: Api<ConfigMap> = Api::namespaced(world.client.clone(), &world.namespace);
+        let map = maps.get(SERVICE).await.unwrap();
+        let all = [service.metadata, slice.metadata, map.metadata];
+        let owners = all
+            .iter()
+            .map(|one| one.owner_references.iter().flatten().count());
+        owners.sum::<usize>() == 6
+    };
+    world.until_true_async("joined", has_joined).await;
+    world.sim.clear_faults();
+    world.sim.release_all();
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_that_is_missing_keeps_its_endpoint_until_it_is_gone_for_sure() {
+    let world = allowed().await;
+    let seen = recorded(&world);
+    world.create(&published(&world, 3306)).await;
+    world
+        .until("published", |object| says(object, "Published"))
+        .await;
+    world.sim.set_present(sample::PROXY, false).unwrap();
+    world.ask("missing").await;
+    let missing = world
+        .until("missing", |object| reason(object) == "ProxyNotFound")
+        .await;
+    assert!(says(&missing, "Published"), "{missing:#?}");
+    let name = format!("{SERVICE}-ipv4");
+    assert!(slices(&world).get_opt(&name).await.unwrap().is_some());
+    world
+        .until_passing("withdrawn", |object| says(object, "EndpointWithdrawn"))
+        .await;
+    assert!(slices(&world).get_opt(&name).await.unwrap().is_none());
+    world.sim.set_present(sample::PROXY, true).unwrap();
+    world.ask("it is back").await;
+    world
+        .until("published", |object| says(object, "Published"))
+        .await;
+    let slice = slices(&world).get(&name).await.unwrap();
+    assert_eq!(port_of(&slice), Some(3306));
+    assert!(!ports(&seen).contains(&0), "never an empty slice");
     world.finish().await;
 }

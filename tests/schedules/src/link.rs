@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use taurus_port_operator::{
     clock::Clock,
     cloud::{
-        Booked, ChangeAnswer, Cloud, CloudError, Job, LastCheck, Line, Meaning, Proxy, Task,
+        Booked, ChangeAnswer, Cloud, CloudError, Job, LastCheck, Line, Meaning, Proxies, Task,
         TaskList, Urgency,
         auth::{Access, Pass, entrance::Turn, secret::Credential},
         budget::{Allowance, CallLimit},
@@ -201,7 +201,7 @@ impl Cloud for Link {
     fn list_proxies<'a>(
         &'a self,
         instance: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
+    ) -> BoxFuture<'a, Result<Proxies, CloudError>> {
         async {
             let chance = self.chance();
             let proxies = self.read(|sky| sky.proxies(instance, chance)).await?;
@@ -215,7 +215,7 @@ impl Cloud for Link {
                     listed.push((proxy.id.as_str().to_owned(), port));
                 }
             }
-            Ok(proxies)
+            Ok(Proxies::from(proxies))
         }
         .boxed()
     }

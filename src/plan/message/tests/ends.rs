@@ -30,6 +30,7 @@ enum Says {
 const PERSON: &str = "it ends when a person has acted";
 const AT_ONCE: &str = "it is no wait: the next step is being taken";
 const THE_CLOUD: &str = "it ends when the cloud has finished, which tells nobody when that is";
+const THE_API_SERVER: &str = "it ends when the API server takes what it refused in passing";
 const ANSWER: &str = "it ends with the answer to a call that is under way or due";
 
 /// A cause of each kind as it waits, and what is said of its end.
@@ -125,6 +126,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
             };
             (Cause::WaitingForLimit(limit), Says::InItsText)
         }
+        Kind::Publishing => (Cause::Publishing(None), Says::Nothing(THE_API_SERVER)),
         Kind::WaitingForInstance => (Cause::WaitingForInstance, Says::Nothing(THE_CLOUD)),
         Kind::ProxyBusy => (
             Cause::ProxyBusy("RESTARTING".to_owned()),

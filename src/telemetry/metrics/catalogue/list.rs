@@ -1,8 +1,8 @@
 //! The list itself.
 
 use super::{
-    Figure, Kind, Label, Unit, Values, answers, meanings, operations, reasons, requests, urgencies,
-    waits, words,
+    Figure, Kind, Label, Unit, Values, answers, meanings, operations, publications, reasons,
+    requests, urgencies, waits, words,
 };
 
 const ENDING: Label = words("ending", || vec!["done", "failed", "panicked"]);
@@ -24,6 +24,7 @@ const STATE: Label = words("state", || {
     vec!["ready", "reconciling", "stalled", "unknown"]
 });
 const REASON: Label = words("reason", reasons);
+const PUBLISHED: Label = words("reason", publications);
 const PHASE: Label = words("phase", || vec!["intended", "submitted", "verifying"]);
 const WAITS_FOR: Label = words("waits_for", waits);
 const REQUEST: Label = words("request", requests);
@@ -108,6 +109,9 @@ figures! {
     APPLIED_NOW: taurus "plans_applied_now", Counter, none, [],
         "Changes that were begun outside their windows because a person set the annotation `applyNow`",
         "Each is an emergency that somebody should be able to explain; an event on the resource has the plan.";
+    PUBLICATIONS: taurus "publications", Counter, none, [PUBLISHED],
+        "Services and ConfigMaps that were to be published or checked, by how they stood then: the reason of `ServicePublished` or `ConfigMapPublished`",
+        "A rate of `PublishFailed` has its cause in the API server or a webhook; `NameTaken` and `Forbidden` need a person: [applications.md](applications.md).";
     CALENDAR_BROKEN: taurus "calendar_broken", Gauge, none, [],
         "Whether the file of --calendar could not be read at the last try",
         "The last good calendar stays in force; /readyz and the log have the fault. After a start without a good one no change starts of any resource.";

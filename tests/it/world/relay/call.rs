@@ -17,6 +17,8 @@ pub enum Call {
     ReadLease,
     /// The lease is made or written.
     WriteLease,
+    /// An EndpointSlice is made or written.
+    WriteSlice,
     /// Anything else: Secrets, events.
     Other,
 }
@@ -33,6 +35,7 @@ impl Call {
             [.., "taurusproxyports", name, "status"] => Self::Status((*name).to_owned()),
             [.., "leases"] | [.., "leases", _] if !reads => Self::WriteLease,
             [.., "leases", _] => Self::ReadLease,
+            [.., "endpointslices"] | [.., "endpointslices", _] if !reads => Self::WriteSlice,
             _ => Self::Other,
         }
     }

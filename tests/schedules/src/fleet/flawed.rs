@@ -6,7 +6,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
 use taurus_port_operator::{
     cloud::{
-        Booked, Cloud, CloudError, Job, Line, Meaning, Proxy, TaskList, Urgency,
+        Booked, Cloud, CloudError, Job, Line, Meaning, Proxies, TaskList, Urgency,
         auth::secret::Credential,
     },
     controller::{accounts::Connect, read::Subject},
@@ -96,7 +96,7 @@ impl Cloud for Client {
     fn list_proxies<'a>(
         &'a self,
         instance: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Vec<Proxy>, CloudError>> {
+    ) -> BoxFuture<'a, Result<Proxies, CloudError>> {
         async {
             if self.has(Flaw::LooksOneByOne) {
                 let _place = self.one_by_one.lock().await;

@@ -1,0 +1,142 @@
+//! Where applications may be led: the verified place of a proxy, as far as one look and the record tell.
+//!
+//! Pure. Promises that a port counts only if a list showed it in this look while no change of ours was at work on the proxy, by a
+//! resource that is vetted, or that follows what is there; that all else leaves what was published as it is; and that what was withdrawn
+//! comes back by a read alone.
+
+use crate::{
+    cloud::Proxy,
+    plan::{
+        facts::{Observed, Seen},
+        record::Record,
+        step::{Cause, Step},
+    },
+    publish::{
+        order::Known,
+        wanted::{Address, Place},
+    },
+};
+
+/// What it is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    /// The record as it was decided.
+    pub record: &'a Record,
+    /// What was seen.
+    pub observed: &'a Observed,
+    /// What follows.
+    pub step: &'a Step,
+    /// Whether the resource only observes its proxy.
+    pub observes: bool,
+    /// The address of the proxy that is on record.
+    pub address: Option<&'a str>,
+    /// Where the Service leads, as far as that is on record.
+    pub endpoint: Option<&'a str>,
+    /// Whether it is on record that the endpoint was withdrawn.
+    pub is_withdrawn: bool,
+    /// Whether it is sure by now that the proxy is gone.
+    pub is_gone: bool,
+    /// What other changes there are, of resources for the same proxy.
+    pub others: Others,
+}
+
+/// Changes of others that may be about the same proxy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Others {
+    /// None for a while.
+    #[default]
+    None,
+    /// One is at work.
+    AtWork,
+    /// One has ended so lately that lists may lag behind it; the port that it left, where that is known.
+    Lately(Option<u16>),
+}
+
+/// Whether the resource waits for another one that manages its proxy, by what was decided.
+pub fn waits(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Hold(
+            Cause::ProxyClaimed(_) | Cause::ProxyContested(_) | Cause::TakingOver,
+            _
+        )
+    )
+}
+
+/// Where the proxy is, for those who are led there.
+pub fn known(ground: &Ground<'_>) -> Known {
+    if ground.is_gone {
+        return Known::Gone;
+    }
+    match judge(ground) {
+        Known::Keep(_) if ground.is_withdrawn => Known::Gone,
+        known => known,
+    }
+}
+
+fn judge(ground: &Ground<'_>) -> Known {
+    let record = ground.record;
+    let read = read(ground.observed);
+    let kept = Known::Keep(on_record(ground, read.is_some()));
+    // One that was just sent is on record, and so is one whose end was not.
+    if record.change.is_some() {
+        return kept;
+    }
+    let Some((proxy, port)) = read else {
+        return kept;
+    };
+    let follows = record.vetted || ground.observes || waits(ground.step);
+    // A list that has fallen back is not believed, nor a port that was never seen by a resource whose record came from elsewhere.
+    if !follows || record.port != Some(port) {
+        return kept;
+    }
+    if !record.vetted {
+        match ground.others {
+            Others::AtWork => return kept,
+            Others::Lately(left) if left != Some(port) => return kept,
+            Others::None | Others::Lately(_) => {}
+        }
+    }
+    // A row may lack the address after a change: it was not moved.
+    let Some(address) = proxy.address.as_deref().or(ground.address) else {
+        return kept;
+    };
+    match Address::parse(address) {
+        // Whatever works on the instance may show what does not last; nothing is replaced by it.
+        Ok(address) if matches!(ground.observed.tasks, Seen::Known(Some(_))) => {
+            Known::Keep(Some(Place { address, port }).filter(|_| record.vetted))
+        }
+        Ok(address) => Known::At(Place { address, port }),
+        Err(why) => Known::Unusable(address.to_owned(), why),
+    }
+}
+
+/// The proxy with its port, where it was read in this look.
+fn read(observed: &Observed) -> Option<(&Proxy, u16)> {
+    match &observed.proxy {
+        Seen::Known(Some(proxy)) if !observed.is_recalled => Some((proxy, proxy.port?)),
+        Seen::Known(_) | Seen::NotRead | Seen::Unknown(_) => None,
+    }
+}
+
+/// The place that is on record, for where nothing is published: the verified one of a vetted resource; else where its Service led.
+fn on_record(ground: &Ground<'_>, is_read: bool) -> Option<Place> {
+    let record = ground.record;
+    let published = || ground.endpoint.and_then(Place::parse);
+    if record.restored {
+        return None;
+    }
+    if !record.vetted {
+        return published();
+    }
+    // Nothing is published for the first time by what was read long ago.
+    let counts = is_read || record.change.is_some() || ground.endpoint.is_some();
+    let address = ground.address.filter(|_| counts)?;
+    Some(Place {
+        address: Address::parse(address).ok()?,
+        port: record.port?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! What may be published, in each situation in which it once was the wrong thing.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::*;
+use crate::{
+    cloud::{CloudError, Meaning, ProxyStatus, Task},
+    crd::Phase,
+    model::{ChangeId, JobState, ProxyId},
+    plan::{facts::Trouble, record::Change},
+    publish::wanted::AddressError,
+};
+
+const ADDRESS: &str = "192.0.2.7";
+
+static WAITING: Step = Step::Hold(Cause::TakingOver, Duration::ZERO);
+
+fn list(port: u16) -> Observed {
+    list_of(Some(port), Some(ADDRESS))
+}
+
+fn list_of(port: Option<u16>, address: Option<&str>) -> Observed {
+    let proxy = Proxy {
+        id: ProxyId::parse(&format!("{}po01", "a".repeat(32))).unwrap(),
+        name: "orders".to_owned(),
+        status: ProxyStatus::Active,
+        address: address.map(str::to_owned),
+        port,
+    };
+    Observed {
+        proxy: Seen::Known(Some(proxy)),
+        ..Observed::default()
+    }
+}
+
+fn unread() -> Observed {
+    let error = CloudError::local(Meaning::Transient, "no");
+    Observed {
+        proxy: Seen::Unknown(Trouble::Cloud(error)),
+        ..Observed::default()
+    }
+}
+
+fn vetted(port: u16) -> Record {
+    Record {
+        vetted: true,
+        port: Some(port),
+        ..Record::default()
+    }
+}
+
+fn observing(port: u16) -> Record {
+    Record {
+        vetted: false,
+        ..vetted(port)
+    }
+}
+
+fn changing(from: u16, to: u16) -> Record {
+    let change = Change {
+        id: ChangeId::recorded("c1"),
+        from,
+        to,
+        generation: 1,
+        phase: Phase::Verifying,
+        attempt: 1,
+        job: None,
+        intended_at: Timestamp::UNIX_EPOCH,
+        submitted_at: None,
+    };
+    Record {
+        change: Some(change),
+        ..vetted(from)
+    }
+}
+
+fn place(port: u16) -> Place {
+    Place {
+        address: Address::parse(ADDRESS).unwrap(),
+        port,
+    }
+}
+
+fn judged(record: &Record, observed: &Observed) -> Known {
+    judged_as(record, observed, |_| {})
+}
+
+fn judged_as(record: &Record, observed: &Observed, but: impl Fn(&mut Ground<'_>)) -> Known {
+    let mut ground = Ground {
+        record,
+        observed,
+        step: &Step::Rest,
+        observes: false,
+        address: Some(ADDRESS),
+        endpoint: Some("192.0.2.7:3306"),
+        is_withdrawn: false,
+        is_gone: false,
+        others: Others::None,
+    };
+    but(&mut ground);
+    known(&ground)
+}
+
+#[test]
+fn a_port_that_was_read_while_nothing_is_at_work_is_published() {
+    assert_eq!(judged(&vetted(3306), &list(3306)), Known::At(place(3306)));
+    let observes = |ground: &mut Ground<'_>| ground.observes = true;
+    let known = judged_as(&observing(3308), &list(3308), observes);
+    assert_eq!(known, Known::At(place(3308)));
+}
+
+#[test]
+fn c1_what_was_published_stays_while_a_change_is_on_record_or_nothing_was_read() {
+    let kept = Known::Keep(Some(place(3306)));
+    for observed in [list(3306), list(3307), unread(), Observed::default()] {
+        let known = judged(&changing(3306, 3307), &observed);
+        assert_eq!(known, kept, "{observed:?}");
+    }
+    for observed in [unread(), Observed::default()] {
+        assert_eq!(judged(&vetted(3306), &observed), kept);
+    }
+    let recalled = Observed {
+        is_recalled: true,
+        ..list(3306)
+    };
+    assert_eq!(judged(&vetted(3306), &recalled), kept);
+    let fallen_back = list(3305);
+    assert_eq!(judged(&vetted(3306), &fallen_back), kept);
+}
+
+#[test]
+fn nothing_is_published_for_the_first_time_by_what_was_read_long_ago() {
+    let new = |ground: &mut Ground<'_>| ground.endpoint = None;
+    let first = |record: &Record, observed: &Observed| judged_as(record, observed, new);
+    assert_eq!(first(&vetted(3306), &unread()), Known::Keep(None));
+    let during = first(&changing(3306, 3307), &Observed::default());
+    assert_eq!(during, Known::Keep(Some(place(3306))));
+    assert_eq!(first(&vetted(3306), &list(3306)), Known::At(place(3306)));
+}
+
+#[test]
+fn c5_who_is_not_vetted_publishes_no_port_that_a_change_may_have_brought() {
+    let new = |ground: &mut Ground<'_>| ground.endpoint = None;
+    let known = judged_as(&observing(3307), &list(3307), new);
+    assert_eq!(known, Known::Keep(None), "a newcomer");
+    for waits in [false, true] {
+        let seen = |port, others| {
+            judged_as(&observing(port), &list(port), |ground| {
+                ground.observes = !waits;
+                if waits {
+                    ground.step = &WAITING;
+                }
+                ground.others = others;
+            })
+        };
+        let kept = Known::Keep(Some(place(3306)));
+        assert_eq!(seen(3307, Others::AtWork), kept);
+        assert_eq!(seen(3307, Others::Lately(None)), kept);
+        assert_eq!(seen(3307, Others::Lately(Some(3306))), kept, "it failed");
+        let at = Known::At(place(3307));
+        assert_eq!(seen(3307, Others::Lately(Some(3307))), at);
+        assert_eq!(seen(3307, Others::None), at);
+    }
+    let restored = Record {
+        restored: true,
+        ..observing(3307)
+    };
+    assert_eq!(judged(&restored, &list(3307)), Known::Keep(None));
+}
+
+#[test]
+fn what_another_task_may_show_replaces_nothing() {
+    let task = Task {
+        job: None,
+        instance: None,
+        state: JobState::Running("Running".to_owned()),
+        created: None,
+        ended: None,
+    };
+    let busy = Observed {
+        tasks: Seen::Known(Some(task)),
+        ..list(3308)
+    };
+    let known = judged(&vetted(3308), &busy);
+    assert_eq!(known, Known::Keep(Some(place(3308))));
+}
+
+#[test]
+fn h2_what_was_withdrawn_comes_back_by_a_read_alone() {
+    let withdrawn = |ground: &mut Ground<'_>| ground.is_withdrawn = true;
+    for (record, observed) in [
+        (vetted(3306), unread()),
+        (vetted(3306), Observed::default()),
+        (changing(3306, 3307), Observed::default()),
+        (observing(3306), list(3306)),
+    ] {
+        let known = judged_as(&record, &observed, withdrawn);
+        assert_eq!(known, Known::Gone, "{observed:?}");
+    }
+    let known = judged_as(&vetted(3306), &list(3306), withdrawn);
+    assert_eq!(known, Known::At(place(3306)));
+    let gone = |ground: &mut Ground<'_>| ground.is_gone = true;
+    let missing = Observed {
+        proxy: Seen::Known(None),
+        ..Observed::default()
+    };
+    assert_eq!(
+        judged(&vetted(3306), &missing),
+        Known::Keep(Some(place(3306)))
+    );
+    assert_eq!(judged_as(&vetted(3306), &missing, gone), Known::Gone);
+}
+
+#[test]
+fn h3_a_row_without_an_address_leaves_the_address_as_it_was() {
+    let row = list_of(Some(3307), None);
+    assert_eq!(judged(&vetted(3307), &row), Known::At(place(3307)));
+    let none = |ground: &mut Ground<'_>| ground.address = None;
+    let known = judged_as(&vetted(3307), &row, none);
+    assert_eq!(known, Known::Keep(None));
+    let row = list_of(Some(3307), Some("proxy.example.com"));
+    let known = judged(&vetted(3307), &row);
+    let expected = Known::Unusable("proxy.example.com".to_owned(), AddressError::NoIp);
+    assert_eq!(known, expected);
+}

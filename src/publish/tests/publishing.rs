@@ -1,0 +1,669 @@
+//! Orders, carried out at an API server that is made up: it keeps objects, compares versions, and refuses what it is told to.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
+use http::Method;
+use http_body_util::BodyExt as _;
+use kube::{Client, client::Body};
+use serde_json::{Value, json};
+
+use super::{owner, place, wish};
+use crate::{
+    clock::Clock,
+    crd::PublishedService,
+    leader::Leadership,
+    publish::{
+        ServiceWish, Wish,
+        order::{Known, Names, Order, Published, Rival, Slot, Urge},
+        publisher::Publisher,
+        said::Said,
+        standing::Owner,
+        wanted::Place,
+    },
+};
+
+/// What the API server has, by path, and what it refuses.
+#[derive(Debug, Default)]
+struct State {
+    objects: BTreeMap<String, Value>,
+    version: u64,
+    /// Method, part of the path, code, message, and how often.
+    refusals: Vec<(Method, &'static str, u16, &'static str, u32)>,
+    /// Each write: method and path.
+    writes: Vec<(Method, String)>,
+}
+
+#[derive(Clone, Default)]
+struct Server(Arc<Mutex<State>>);
+
+type Answer = (u16, Value);
+
+fn status(code: u16, message: &str) -> Answer {
+    let reason = match code {
+        404 => "NotFound",
+        409 => "Conflict",
+        _ => "Refused",
+    };
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code
+    });
+    (code, body)
+}
+
+impl State {
+    fn answer(&mut self, method: &Method, path: &str, query: &str, body: Value) -> Answer {
+        let place = self
+            .refusals
+            .iter()
+            .position(|(of, part, _, _, left)| of == method && path.contains(part) && *left > 0);
+        if let Some(place) = place {
+            let (_, _, code, message, left) = &mut self.refusals[place];
+            *left -= 1;
+            return status(*code, message);
+        }
+        if *method != Method::GET {
+            self.writes.push((method.clone(), path.to_owned()));
+        }
+        match *method {
+            Method::GET if query.contains("labelSelector") => self.list(path, query),
+            Method::GET => match self.objects.get(path) {
+                Some(object) => (200, object.clone()),
+                None => status(404, "not found"),
+            },
+            Method::POST => {
+                let name = body["metadata"]["name"].as_str().unwrap().to_owned();
+                let path = format!("{path}/{name}");
+                if self.objects.contains_key(&path) {
+                    return status(409, "there is one");
+                }
+                (201, self.store(&path, body))
+            }
+            Method::PUT => {
+                let Some(live) = self.objects.get(path) else {
+                    return status(404, "not found");
+                };
+                let version = |of: &Value| of["metadata"]["resourceVersion"].clone();
+                if version(live) != version(&body) {
+                    return status(409, "another version");
+                }
+                (200, self.store(path, body))
+            }
+            Method::DELETE => match self.objects.remove(path) {
+                Some(object) => (200, object),
+                None => status(404, "not found"),
+            },
+            _ => status(405, "no such method"),
+        }
+    }
+
+    fn list(&self, path: &str, query: &str) -> Answer {
+        let selector: String = query
+            .split('&')
+            .find_map(|part| part.strip_prefix("labelSelector="))
+            .unwrap()
+            .replace("%2C", ",")
+            .replace("%3D", "=")
+            .replace("%2F", "/");
+        let wanted: Vec<(&str, &str)> = selector
+            .split(',')
+            .map(|one| one.split_once('=').unwrap())
+            .collect();
+        let matches = |object: &Value| {
+            let labels = &object["metadata"]["labels"];
+            wanted.iter().all(|(key, value)| labels[*key] == *value)
+        };
+        let there = self.objects.iter();
+        let there = there.filter(|(of, object)| of.starts_with(path) && matches(object));
+        let items: Vec<Value> = there.map(|(_, object)| object.clone()).collect();
+        (
+            200,
+            json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}),
+        )
+    }
+
+    /// Stores an object as an API server does: with a version, a UID, and a cluster IP where it is a Service's.
+    fn store(&mut self, path: &str, mut body: Value) -> Value {
+        self.version += 1;
+        body["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        if body["metadata"]["uid"].is_null() {
+            body["metadata"]["uid"] = json!(format!("uid-{}", self.version));
+        }
+        if path.contains("/services/") && body["spec"]["clusterIP"].is_null() {
+            body["spec"]["clusterIP"] = json!("10.96.0.9");
+        }
+        self.objects.insert(path.to_owned(), body.clone());
+        body
+    }
+}
+
+impl Server {
+    fn publisher_by(&self, leadership: Leadership) -> Publisher {
+        let state = Arc::clone(&self.0);
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let state = Arc::clone(&state);
+            async move {
+                let (head, body) = request.into_parts();
+                let body = body.collect().await.unwrap().to_bytes();
+                let said = serde_json::from_slice(&body).unwrap_or(Value::Null);
+                let query = head.uri.query().unwrap_or_default();
+                let answer =
+                    |state: &mut State| state.answer(&head.method, head.uri.path(), query, said);
+                let (code, answer) = answer(&mut state.lock().unwrap());
+                let answer = serde_json::to_vec(&answer).unwrap();
+                let answer = http::Response::builder()
+                    .status(code)
+                    .body(Body::from(answer));
+                Ok::<_, Infallible>(answer.unwrap())
+            }
+        });
+        let client = Client::new(service, "shop");
+        Publisher::new(client, Clock::start(), Arc::new(leadership))
+    }
+
+    async fn publish(&self, order: &Order) -> Published {
+        self.publisher_by(Leadership::alone()).publish(order).await
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    fn get(&self, path: &str) -> Option<Value> {
+        self.state().objects.get(path).cloned()
+    }
+
+    fn has(&self, path: &str, object: Value) {
+        self.state().store(path, object);
+    }
+
+    fn edit(&self, path: &str, edit: impl FnOnce(&mut Value)) {
+        let mut object = self.get(path).unwrap();
+        edit(&mut object);
+        self.has(path, object);
+    }
+
+    fn refuse(&self, method: Method, part: &'static str, code: u16, message: &'static str) {
+        let refusal = (method, part, code, message, u32::MAX);
+        self.state().refusals.push(refusal);
+    }
+
+    fn allow_all(&self) {
+        self.state().refusals.clear();
+    }
+
+    /// The port to which a slice leads.
+    fn port(&self, slice: &str) -> Option<i64> {
+        self.get(slice)?["ports"][0]["port"].as_i64()
+    }
+
+    fn map(&self, key: &str) -> String {
+        let map = self.get(MAP).unwrap();
+        map["data"][key].as_str().unwrap().to_owned()
+    }
+
+    fn writes(&self) -> usize {
+        self.state().writes.len()
+    }
+}
+
+const SERVICE: &str = "/api/v1/namespaces/shop/services/orders-db";
+const OTHER: &str = "/api/v1/namespaces/shop/services/orders-sql";
+const SLICE: &str = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/orders-db-ipv4";
+const OTHER_SLICE: &str =
+    "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/orders-sql-ipv4";
+const MAP: &str = "/api/v1/namespaces/shop/configmaps/orders-db";
+
+fn at(port: u16) -> Known {
+    Known::At(place("192.0.2.7", port))
+}
+
+fn keep(port: Option<u16>) -> Known {
+    Known::Keep(port.map(|port| place("192.0.2.7", port)))
+}
+
+fn of(owner: Owner, known: Known) -> Order {
+    Order {
+        owner,
+        wish: Wish {
+            service: Some(wish()),
+            config_map: Some("orders-db".to_owned()),
+        },
+        before: Names::default(),
+        sweeps: false,
+        known,
+        waits: false,
+        ends: false,
+        rivals: Vec::new(),
+    }
+}
+
+fn order(known: Known) -> Order {
+    of(owner("orders"), known)
+}
+
+fn foreign_service() -> Value {
+    json!({"metadata": {"name": "orders-db", "namespace": "shop"}, "spec": {"selector": {"app": "other"}, "ports": [{"port": 5432}]}})
+}
+
+fn shown(published: &Published) -> &PublishedService {
+    match &published.service_slot {
+        Slot::Is(shown) => shown,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// An API server at which the port is published.
+async fn published(port: u16) -> Server {
+    let server = Server::default();
+    let published = server.publish(&order(at(port))).await;
+    assert_eq!(published.service, Some(Said::Published));
+    assert_eq!(published.config_map, Some(Said::Published));
+    server
+}
+
+fn rival(name: &str, has: bool) -> Rival {
+    let names = Names {
+        service: Some("orders-db".to_owned()),
+        config_map: Some("orders-db".to_owned()),
+    };
+    Rival {
+        name: name.to_owned(),
+        uid: format!("uid-{name}"),
+        has: if has { names.clone() } else { Names::default() },
+        wishes: names,
+    }
+}
+
+#[tokio::test]
+async fn the_same_is_written_once_and_another_port_in_one_write_each() {
+    let server = published(3306).await;
+    assert_eq!(server.writes(), 3);
+    server.publish(&order(at(3306))).await;
+    assert_eq!(server.writes(), 3);
+    let moved = server.publish(&order(at(3307))).await;
+    assert_eq!(server.writes(), 5);
+    assert_eq!(server.port(SLICE), Some(3307));
+    let shown = shown(&moved);
+    assert_eq!(shown.endpoint.as_deref(), Some("192.0.2.7:3307"));
+    assert_eq!(shown.cluster_ip.as_deref(), Some("10.96.0.9"));
+    assert_eq!(server.map("host"), "orders-db.shop.svc");
+    assert_eq!(server.map("proxyPort"), "3307");
+}
+
+#[tokio::test]
+async fn c1_what_is_published_is_kept_and_only_what_is_missing_is_filled_in() {
+    let server = published(3307).await;
+    let kept = server.publish(&order(keep(Some(3306)))).await;
+    assert_eq!(server.port(SLICE), Some(3307), "it was verified");
+    assert_eq!(server.map("proxyPort"), "3307");
+    let endpoint = shown(&kept).endpoint.clone();
+    assert_eq!(endpoint.as_deref(), Some("192.0.2.7:3307"), "what is true");
+    assert_eq!(server.writes(), 3);
+    for path in [SLICE, SERVICE, MAP] {
+        server.state().objects.remove(path);
+    }
+    let none = server.publish(&order(keep(None))).await;
+    assert_eq!(none.service, Some(Said::NothingRead));
+    assert_eq!(server.get(SLICE), None);
+    let filled = server.publish(&order(keep(Some(3306)))).await;
+    assert_eq!(filled.service, Some(Said::Published));
+    assert_eq!(server.port(SLICE), Some(3306));
+    assert_eq!(server.map("proxyPort"), "3306");
+    server.state().objects.remove(SERVICE);
+    server.publish(&order(keep(None))).await;
+    assert!(
+        server.get(SERVICE).is_some(),
+        "its slice says where it leads"
+    );
+}
+
+#[tokio::test]
+async fn c3_a_config_map_never_leads_to_a_service_of_somebody_else() {
+    let server = published(3306).await;
+    server.has(SERVICE, foreign_service());
+    for known in [keep(None), at(3306)] {
+        server.edit(MAP, |map| map["data"]["host"] = json!("orders-db.shop.svc"));
+        let published = server.publish(&order(known)).await;
+        assert!(matches!(published.service, Some(Said::Taken(..))));
+        assert_eq!(published.config_map, Some(Said::Published));
+        let led = (server.map("host"), server.map("port"));
+        assert_eq!(led, ("192.0.2.7".to_owned(), "3306".to_owned()));
+    }
+    for (code, message) in [(403, "x cannot create"), (500, "no"), (422, "no")] {
+        let server = Server::default();
+        server.refuse(Method::POST, "services", code, message);
+        server.publish(&order(at(3306))).await;
+        assert_eq!(server.map("host"), "192.0.2.7", "{code}");
+    }
+}
+
+#[tokio::test]
+async fn c4_h7_a_service_of_somebody_else_gets_no_endpoint_of_ours() {
+    let server = published(3306).await;
+    server.has(SERVICE, foreign_service());
+    let before = server.get(SERVICE);
+    let published = server.publish(&order(at(3307))).await;
+    assert!(matches!(published.service, Some(Said::Taken("Service", _))));
+    assert_eq!(server.get(SLICE), None);
+    assert_eq!(server.get(SERVICE), before);
+    let shown = shown(&published);
+    assert_eq!((&shown.cluster_ip, &shown.endpoint), (&None, &None));
+}
+
+#[tokio::test]
+async fn c6_the_service_in_use_follows_until_the_one_of_another_name_is_there() {
+    let server = published(3306).await;
+    server.has(OTHER, foreign_service());
+    let mut order = order(at(3307));
+    order.wish.service = Some(ServiceWish {
+        name: "orders-sql".to_owned(),
+        port: 3310,
+    });
+    order.before.service = Some("orders-db".to_owned());
+    let published = server.publish(&order).await;
+    assert!(matches!(published.service, Some(Said::Taken(..))));
+    assert_eq!(server.port(SLICE), Some(3307));
+    let shown = shown(&published).clone();
+    assert_eq!((shown.name.as_str(), shown.port), ("orders-db", 3306));
+    assert_eq!(shown.endpoint.as_deref(), Some("192.0.2.7:3307"));
+    server.state().objects.remove(OTHER);
+    let published = server.publish(&order).await;
+    assert_eq!(published.service, Some(Said::Published));
+    assert_eq!((server.get(SERVICE), server.get(SLICE)), (None, None));
+    assert_eq!(server.port(OTHER_SLICE), Some(3307));
+}
+
+#[tokio::test]
+async fn c6_the_config_map_in_use_follows_too() {
+    let server = published(3306).await;
+    let other = "/api/v1/namespaces/shop/configmaps/other";
+    server.has(other, json!({"metadata": {"name": "other"}, "data": {}}));
+    let mut order = order(at(3307));
+    order.wish.config_map = Some("other".to_owned());
+    order.before.config_map = Some("orders-db".to_owned());
+    let published = server.publish(&order).await;
+    assert!(matches!(published.config_map, Some(Said::Taken(..))));
+    assert_eq!(server.map("proxyPort"), "3307");
+    assert_eq!(published.map_slot, Slot::Is("orders-db".to_owned()));
+    server.state().objects.remove(other);
+    server.publish(&order).await;
+    assert_eq!(server.get(MAP), None);
+    assert!(server.get(other).is_some());
+}
+
+#[tokio::test]
+async fn c2_h2_only_a_proxy_that_is_gone_loses_its_endpoint() {
+    let server = published(3306).await;
+    let gone = server.publish(&order(Known::Gone)).await;
+    assert_eq!(server.get(SLICE), None);
+    assert_eq!(gone.service, Some(Said::Withdrawn));
+    assert_eq!(gone.config_map, Some(Said::Outdated));
+    assert_eq!(shown(&gone).endpoint, None);
+    assert!(server.get(SERVICE).is_some() && server.get(MAP).is_some());
+    server.publish(&order(at(3307))).await;
+    assert_eq!(server.port(SLICE), Some(3307));
+}
+
+#[tokio::test]
+async fn h1_a_newcomer_joins_before_anything_is_known_and_the_objects_outlive_the_first() {
+    let server = published(3306).await;
+    let mut newcomer = of(owner("orders-eu"), keep(None));
+    let publisher = server.publisher_by(Leadership::alone());
+    publisher.join(&newcomer).await.unwrap();
+    publisher.join(&newcomer).await.unwrap();
+    for path in [SERVICE, SLICE, MAP] {
+        let owners = server.get(path).unwrap()["metadata"]["ownerReferences"].clone();
+        assert_eq!(owners.as_array().unwrap().len(), 2, "{path}");
+        assert_eq!(owners[0]["controller"], true);
+    }
+    // The first one is there still.
+    newcomer.rivals = vec![rival("orders", true)];
+    let waiting = server.publish(&newcomer).await;
+    assert!(matches!(waiting.service, Some(Said::Held(..))));
+    assert_eq!(waiting.urge(), Urge::Held);
+    // It is deleted, and the garbage collector has removed its references.
+    for path in [SERVICE, SLICE, MAP] {
+        server.edit(path, |object| {
+            let owners = object["metadata"]["ownerReferences"]
+                .as_array_mut()
+                .unwrap();
+            owners.retain(|owner| owner["name"] == "orders-eu");
+        });
+    }
+    newcomer.rivals.clear();
+    let kept = server.publish(&newcomer).await;
+    assert_eq!(kept.service, Some(Said::Published), "by the slice itself");
+    assert_eq!(server.port(SLICE), Some(3306));
+}
+
+#[tokio::test]
+async fn h6_who_waits_no_longer_wishes_and_lets_go() {
+    let server = published(3306).await;
+    let mut waiting = of(owner("orders-eu"), at(3306));
+    waiting.rivals = vec![rival("orders", true)];
+    server.publish(&waiting).await;
+    let mut done = Order {
+        wish: Wish::default(),
+        sweeps: true,
+        ..waiting
+    };
+    done.before = Names::default();
+    let published = server.publish(&done).await;
+    assert_eq!(published.service, None);
+    assert_eq!(published.service_slot, Slot::Empty);
+    for path in [SERVICE, MAP] {
+        let owners = server.get(path).unwrap()["metadata"]["ownerReferences"].clone();
+        assert_eq!(owners.as_array().unwrap().len(), 1, "{path}");
+    }
+    let slice = server.get(SLICE).unwrap();
+    let owners = slice["metadata"]["ownerReferences"].as_array().unwrap();
+    assert_eq!(owners.len(), 1);
+}
+
+#[tokio::test]
+async fn m2_what_was_made_under_a_name_that_is_not_on_record_is_found() {
+    let server = published(3306).await;
+    let mut other = order(at(3306));
+    other.wish.service = Some(ServiceWish {
+        name: "orders-sql".to_owned(),
+        port: 3306,
+    });
+    other.wish.config_map = None;
+    other.sweeps = true;
+    server.publish(&other).await;
+    assert_eq!((server.get(SERVICE), server.get(SLICE)), (None, None));
+    assert_eq!(server.get(MAP), None);
+    assert_eq!(server.port(OTHER_SLICE), Some(3306));
+}
+
+#[tokio::test]
+async fn m6_a_living_holder_makes_its_service_anew_itself() {
+    let server = Server::default();
+    let mut sibling = of(owner("watcher"), at(3306));
+    sibling.rivals = vec![rival("orders", true)];
+    let published = server.publish(&sibling).await;
+    assert!(matches!(published.service, Some(Said::Held(..))));
+    assert_eq!(server.writes(), 0);
+    let mut holder = order(at(3306));
+    holder.rivals = vec![rival("watcher", false)];
+    let published = server.publish(&holder).await;
+    assert_eq!(published.service, Some(Said::Published));
+}
+
+#[tokio::test]
+async fn h4_h5_failures_pass_and_refusals_ask_for_a_person() {
+    for (method, code, message, urge, state) in [
+        (Method::PUT, 500, "etcd is slow", Urge::Failed, "Unknown"),
+        (Method::PUT, 429, "too many", Urge::Failed, "Unknown"),
+        (Method::PUT, 409, "others", Urge::Failed, "Unknown"),
+        (Method::PUT, 422, "is immutable", Urge::Refused, "False"),
+        (Method::PUT, 403, "exceeded quota", Urge::Refused, "False"),
+        (Method::PUT, 403, "x cannot update", Urge::Denied, "False"),
+        (Method::GET, 403, "x cannot list", Urge::Denied, "False"),
+    ] {
+        let server = published(3306).await;
+        server.refuse(method, "endpointslices", code, message);
+        let published = server.publish(&order(at(3307))).await;
+        let said = published.service.clone().unwrap();
+        assert_eq!(published.urge(), urge, "{code} {message}");
+        assert_eq!(said.status(), state, "{code} {message}");
+        assert_eq!(published.failure().is_some(), urge == Urge::Failed);
+        assert_eq!(server.port(SLICE), Some(3306));
+        server.allow_all();
+        server.publish(&order(at(3307))).await;
+        assert_eq!(server.port(SLICE), Some(3307));
+    }
+}
+
+#[tokio::test]
+async fn h4_a_slice_that_is_deleted_between_read_and_write_is_made_anew() {
+    let server = published(3306).await;
+    let once = (Method::PUT, "endpointslices", 404, "not found", 1);
+    server.state().refusals.push(once);
+    let published = server.publish(&order(at(3307))).await;
+    assert_eq!(published.service, Some(Said::Published));
+    assert_eq!(server.port(SLICE), Some(3307));
+}
+
+#[tokio::test]
+async fn h8_slices_of_others_behind_the_service_are_told() {
+    let server = published(3306).await;
+    let mirrored = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/orders-db-x7k2p";
+    server.has(
+        mirrored,
+        json!({
+            "metadata": {
+                "name": "orders-db-x7k2p",
+                "labels": {
+                    "kubernetes.io/service-name": "orders-db",
+                    "endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io"
+                }
+            },
+            "addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"]}], "ports": [{"port": 1}]
+        }),
+    );
+    let published = server.publish(&order(at(3307))).await;
+    let said = published.service.unwrap();
+    assert!(said.text().0.contains("orders-db-x7k2p"), "{said:?}");
+    assert_eq!(server.port(SLICE), Some(3307), "its own follows");
+    assert!(server.get(mirrored).is_some());
+}
+
+#[tokio::test]
+async fn m1_what_can_not_be_removed_is_told_and_holds_nothing_else_up() {
+    let server = published(3306).await;
+    server.refuse(Method::DELETE, "services", 500, "no");
+    let mut order = order(at(3306));
+    order.before = Names {
+        service: Some("orders-db".to_owned()),
+        config_map: Some("orders-db".to_owned()),
+    };
+    order.wish = Wish::default();
+    let published = server.publish(&order).await;
+    assert_eq!(server.get(MAP), None);
+    let said = published.service.clone().unwrap();
+    assert!(matches!(said, Said::Left("Service", ..)), "{said:?}");
+    assert_eq!(published.service_slot, Slot::AsBefore);
+    assert_eq!(published.config_map, None);
+    assert_eq!(published.map_slot, Slot::Empty);
+    server.allow_all();
+    let published = server.publish(&order).await;
+    assert_eq!(published.service, None);
+    assert_eq!(server.get(SERVICE), None);
+}
+
+#[tokio::test]
+async fn m4_a_service_without_an_address_of_the_family_says_so() {
+    let server = published(3306).await;
+    server.edit(SERVICE, |service| {
+        service["spec"]["ipFamilies"] = json!(["IPv4"]);
+    });
+    let v6 = Known::At(place("2001:db8::7", 3306));
+    let published = server.publish(&order(v6.clone())).await;
+    let said = Some(Said::NoFamily("orders-db".to_owned(), "IPv6"));
+    assert_eq!(published.service, said);
+    let service = server.get(SERVICE).unwrap();
+    assert_eq!(service["spec"]["ipFamilyPolicy"], "PreferDualStack");
+    assert_eq!(
+        server.get(SLICE),
+        None,
+        "it would lead to where the proxy was"
+    );
+    server.edit(SERVICE, |service| {
+        service["spec"]["ipFamilies"] = json!(["IPv4", "IPv6"]);
+    });
+    let published = server.publish(&order(v6)).await;
+    assert_eq!(published.service, Some(Said::Published));
+}
+
+#[tokio::test]
+async fn m5_what_can_only_be_put_right_by_a_new_object_is_made_anew() {
+    let server = published(3306).await;
+    server.edit(SERVICE, |service| {
+        service["spec"]["clusterIP"] = json!("None")
+    });
+    server.edit(MAP, |map| map["immutable"] = json!(true));
+    let published = server.publish(&order(at(3306))).await;
+    assert_eq!(published.service, Some(Said::Published));
+    let service = server.get(SERVICE).unwrap();
+    assert_eq!(service["spec"]["clusterIP"], "10.96.0.9");
+    assert_eq!(service["spec"]["internalTrafficPolicy"], "Cluster");
+    let map = server.get(MAP).unwrap();
+    assert_eq!(map["immutable"], true, "nothing in it differs");
+    server.publish(&order(at(3307))).await;
+    let map = server.get(MAP).unwrap();
+    assert_eq!(map["immutable"], Value::Null);
+    assert_eq!(map["data"]["proxyPort"], "3307");
+}
+
+#[tokio::test]
+async fn m7_who_does_not_lead_writes_nothing() {
+    let server = published(3306).await;
+    let writes = server.writes();
+    let publisher = server.publisher_by(Leadership::standby());
+    let published = publisher.publish(&order(at(3307))).await;
+    assert_eq!(published.service, Some(Said::NotLeading));
+    assert_eq!(server.writes(), writes);
+    assert_eq!(published.service_slot, Slot::AsBefore);
+}
+
+#[tokio::test]
+async fn l6_the_service_of_a_resource_for_another_proxy_is_not_to_be_deleted() {
+    let server = published(3306).await;
+    let mut another = owner("billing");
+    another.proxy = "po02".to_owned();
+    let published = server.publish(&of(another, at(3306))).await;
+    let said = published.service.unwrap();
+    assert!(matches!(said, Said::OfAnother(..)), "{said:?}");
+    assert!(!said.text().0.contains("delete"));
+    assert_eq!(server.port(SLICE), Some(3306), "nor its slice");
+}
+
+#[tokio::test]
+async fn a_resource_that_is_being_deleted_keeps_what_is_there_true_and_makes_nothing() {
+    let server = published(3306).await;
+    let ending = |known| Order {
+        ends: true,
+        ..order(known)
+    };
+    server.publish(&ending(at(3307))).await;
+    assert_eq!(server.port(SLICE), Some(3307));
+    let server = Server::default();
+    server.publish(&ending(at(3307))).await;
+    assert_eq!(server.writes(), 0);
+}
+
+#[test]
+fn a_place_is_read_as_it_is_written() {
+    for text in ["192.0.2.7:3306", "[2001:db8::7]:3307"] {
+        let place = Place::parse(text).unwrap();
+        assert_eq!(place.to_string(), text);
+    }
+    for text in ["127.0.0.1:3306", "192.0.2.7:0", "192.0.2.7", "x:1"] {
+        assert_eq!(Place::parse(text), None, "{text}");
+    }
+}
