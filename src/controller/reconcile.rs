@@ -129,7 +129,7 @@ impl<'a> Pass<'a> {
         self.look_at_definition().await?;
         self.acknowledge(&desired, &record).await?;
         self.acknowledge_suspension(&desired, &record).await?;
-        if let Some(finding) = self.to_publish_again(&desired, &record) {
+        if let Some(finding) = self.unpublished(&desired, &record) {
             return self.finish(&desired, finding).await;
         }
         self.join_published(&desired).await;

@@ -64,8 +64,8 @@ mod tests {
 
     const LONG: Duration = Duration::from_mins(10);
 
-    fn key(text: &str) -> Option<Fingerprint> {
-        Some(Fingerprint::of([text.as_bytes()]))
+    fn key(text: &str) -> Fingerprint {
+        Fingerprint::of([text.as_bytes()])
     }
 
     fn there() -> Observed {
@@ -93,7 +93,11 @@ mod tests {
     fn proven(looks: &[(Observed, &str)]) -> bool {
         let mut absence = Absence::default();
         for (number, (observed, credential)) in (0..).zip(looks) {
-            absence.note(observed, key(credential), Duration::from_mins(5) * number);
+            absence.note(
+                observed,
+                Some(key(credential)),
+                Duration::from_mins(5) * number,
+            );
         }
         absence.lasted(LONG)
     }
@@ -103,13 +107,13 @@ mod tests {
         let (there, gone) = (there(), missing());
         let mut absence = Absence::default();
         let at = Duration::from_secs;
-        absence.note(&there, key("a"), at(0));
-        absence.note(&gone, key("a"), at(30));
-        absence.note(&gone, key("a"), at(60));
+        absence.note(&there, Some(key("a")), at(0));
+        absence.note(&gone, Some(key("a")), at(30));
+        absence.note(&gone, Some(key("a")), at(60));
         assert!(!absence.lasted(LONG));
-        absence.note(&gone, key("a"), at(629));
+        absence.note(&gone, Some(key("a")), at(629));
         assert!(!absence.lasted(LONG));
-        absence.note(&gone, key("a"), at(630));
+        absence.note(&gone, Some(key("a")), at(630));
         assert!(absence.lasted(LONG));
         absence.is_explained();
         assert!(!absence.lasted(LONG));

@@ -126,7 +126,7 @@ impl Calls {
     /// An object, if it is there.
     pub async fn get<K: Kind>(&self, owner: &Owner, name: &str) -> Result<Option<K>, Said> {
         let api = self.api::<K>(owner);
-        Ok(self.read::<K, _>("get", api.get_opt(name)).await?)
+        self.read::<K, _>("get", api.get_opt(name)).await
     }
 
     /// All objects with these labels.
@@ -231,13 +231,11 @@ async fn bounded<K: Kind, T>(
     within: Duration,
     call: impl Future<Output = kube::Result<T>> + Send,
 ) -> Result<T, Miss> {
-    match tokio::time::timeout(within, Box::pin(call)).await {
-        Ok(result) => result.map_err(|error| missed::<K>(verb, &error)),
-        Err(_) => {
-            let text = format!("no answer within {} s", WITHIN.as_secs());
-            Err(Miss::Said(Said::Failed(text)))
-        }
+    if let Ok(result) = tokio::time::timeout(within, Box::pin(call)).await {
+        return result.map_err(|error| missed::<K>(verb, &error));
     }
+    let text = format!("no answer within {} s", WITHIN.as_secs());
+    Err(Miss::Said(Said::Failed(text)))
 }
 
 fn params() -> PostParams {

@@ -95,7 +95,8 @@ impl Pass<'_> {
         if std::mem::replace(&mut kept.has_joined, true) || kept.last.is_some() {
             return;
         }
-        let joined = seat::aside(self.context.publications.join(&order)).await;
+        let joining = Box::pin(self.context.publications.join(&order));
+        let joined = seat::aside(joining).await;
         if let Err(said) = joined {
             let (name, why) = (self.object.name_any(), said.text());
             tracing::debug!(
@@ -134,7 +135,8 @@ impl Pass<'_> {
             // What this process has published last stands, also while a change is at work.
             order.known = Known::At(place);
         }
-        let published = seat::aside(self.context.publications.publish(&order)).await;
+        let publishing = Box::pin(self.context.publications.publish(&order));
+        let published = seat::aside(publishing).await;
         if let Some(said) = &published.service {
             let name = self.object.name_any();
             tracing::info!(namespace, name, outcome = ?said.reason(), "what leads applications to the proxy was edited, and put right");
@@ -169,7 +171,7 @@ impl Pass<'_> {
             let since = now.uptime;
             directory.tasks_for_new(turn.as_ref(), pace, since).await
         };
-        let Ok(list) = seat::aside(reading).await else {
+        let Ok(list) = seat::aside(Box::pin(reading)).await else {
             // The next look asks again.
             return;
         };
@@ -185,11 +187,7 @@ impl Pass<'_> {
     }
 
     /// What was found by the last look, where that has still to be published and nothing else is due.
-    pub(super) fn to_publish_again(
-        &mut self,
-        desired: &Desired,
-        record: &Record,
-    ) -> Option<Finding> {
+    pub(super) fn unpublished(&mut self, desired: &Desired, record: &Record) -> Option<Finding> {
         let kept = self.memory.publishing.as_deref_mut()?;
         let again = kept.again.take()?;
         let uptime = self.context.clock.now().uptime;
@@ -240,13 +238,13 @@ impl Pass<'_> {
             let left = [&last.published.service_left, &last.published.map_left];
             last.order.wish != order.wish || left.into_iter().any(Option::is_some)
         });
-        let published = seat::aside(self.context.publications.publish(&order)).await;
+        let publishing = Box::pin(self.context.publications.publish(&order));
+        let published = seat::aside(publishing).await;
         order.sweeps = false;
         self.tell_of_publication(&published);
-        for said in [&published.service, &published.config_map] {
-            if let Some(said) = said {
-                self.context.meter.published(said.reason());
-            }
+        let outcomes = [&published.service, &published.config_map];
+        for said in outcomes.into_iter().flatten() {
+            self.context.meter.published(said.reason());
         }
         let now = self.context.clock.now().uptime;
         let kept = self.memory.publishing.get_or_insert_default();

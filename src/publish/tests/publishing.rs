@@ -604,7 +604,7 @@ async fn m4_a_service_without_an_address_of_the_family_says_so() {
 async fn m5_what_can_only_be_put_right_by_a_new_object_is_made_anew() {
     let server = published(3306).await;
     server.edit(SERVICE, |service| {
-        service["spec"]["clusterIP"] = json!("None")
+        service["spec"]["clusterIP"] = json!("None");
     });
     server.edit(MAP, |map| map["immutable"] = json!(true));
     let published = server.publish(&order(at(3306))).await;
@@ -624,8 +624,8 @@ async fn m5_what_can_only_be_put_right_by_a_new_object_is_made_anew() {
 async fn m7_who_does_not_lead_writes_nothing() {
     let server = published(3306).await;
     let writes = server.writes();
-    let publisher = server.publisher_by(Leadership::standby());
-    let published = publisher.publish(&order(at(3307))).await;
+    let standby = server.publisher_by(Leadership::standby());
+    let published = standby.publish(&order(at(3307))).await;
     assert_eq!(published.service, Some(Said::NotLeading));
     assert_eq!(server.writes(), writes);
     assert_eq!(published.service_slot, Slot::AsBefore);
