@@ -301,7 +301,7 @@ mod tests {
         let store = Store::new(path.to_str());
         assert!(store.current().missing.is_some(), "it was not read yet");
         let mut news = store.news();
-        let (_, looked) = tokio::join!(store.first_read(), store.look_again());
+        let ((), looked) = tokio::join!(store.first_read(), store.look_again());
         assert_eq!(looked, News::Calendar);
         // Nobody waited when it came.
         assert!(news.has_changed().unwrap());

@@ -245,10 +245,7 @@ mod tests {
         waiting.note(&old, &name, true);
         waiting.note(&new, &name, true);
         waiting.forget(&old);
-        assert_eq!(
-            waiting.take().into_iter().collect::<Vec<_>>(),
-            [name.clone()]
-        );
+        assert_eq!(waiting.take(), Woken::from([name.clone()]));
         assert!(waiting.take().is_empty(), "told once");
         waiting.note(&new, &name, true);
         waiting.note(&new, &name, false);

@@ -77,18 +77,17 @@ impl Directory {
         let count = self.windows.want(instance, self.uptime());
         let last = self.windows.read.since(after).await;
         let last = last.filter(|told| told.asked.contains(instance));
-        let told = match last {
-            Some(told) => told,
-            None => {
-                let calls = u32::try_from(count.div_ceil(DETAILS_AT_ONCE)).unwrap_or(u32::MAX);
-                let turn = self.cloud.turn(Urgency::Request, calls).await?;
-                let read = || self.read_windows(turn.as_ref());
-                let reading = self
-                    .windows
-                    .read
-                    .fresh(|| self.uptime(), || Box::pin(read()));
-                reading.await?
-            }
+        let told = if let Some(told) = last {
+            told
+        } else {
+            let calls = u32::try_from(count.div_ceil(DETAILS_AT_ONCE)).unwrap_or(u32::MAX);
+            let turn = self.cloud.turn(Urgency::Request, calls).await?;
+            let read = || self.read_windows(turn.as_ref());
+            let reading = self
+                .windows
+                .read
+                .fresh(|| self.uptime(), || Box::pin(read()));
+            reading.await?
         };
         Ok(told.windows.get(instance).cloned())
     }

@@ -114,7 +114,7 @@ async fn approved(mode: Mode) {
     world.sim.next_job_of(sample::PROXY, failing);
     annotate(&world, APPROVE, &first.id).await;
     let next = world
-        .until("another plan", |object| {
+        .until_passing("another plan", |object| {
             let plan = object
                 .status
                 .as_ref()

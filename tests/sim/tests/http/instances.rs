@@ -99,7 +99,7 @@ async fn details_are_told_of_twenty_at_once_and_have_a_maintenance_window_that_c
     assert!(ids(&unknown).is_empty());
     let many = vec!["x"; 21].join(",");
     for bad in [
-        "".to_owned(),
+        String::new(),
         "?instance_ids=".to_owned(),
         format!("?instance_ids={many}"),
     ] {
