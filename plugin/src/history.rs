@@ -140,7 +140,9 @@ mod tests {
 
     fn history(status: Value) -> History {
         let object = DynamicObject::new("orders", &kind()).within("shop");
-        History::of(&object.data(json!({"spec": {}, "status": status})))
+        let mut data = json!({"spec": {}});
+        data["status"] = status;
+        History::of(&object.data(data))
     }
 
     fn shown(status: Value, wide: bool) -> String {

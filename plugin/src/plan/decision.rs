@@ -278,6 +278,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a row for each wish")]
     fn each_wish_has_the_verdict_that_the_operator_would_come_to() {
         type Edit = fn(&mut Value);
         let cases: [(&str, Edit, Action, Option<&str>); 16] = [

@@ -245,11 +245,13 @@ mod tests {
     use super::*;
 
     fn pods(args: Value, volume: Value) -> PodSpec {
-        serde_json::from_value(json!({
-            "containers": [{"name": "operator", "args": args, "volumeMounts": [{"name": "calendar", "mountPath": "/etc/taurus"}]}],
-            "volumes": [{"name": "calendar", "configMap": volume}],
-        }))
-        .unwrap()
+        let mut pods = json!({
+            "containers": [{"name": "operator", "volumeMounts": [{"name": "calendar", "mountPath": "/etc/taurus"}]}],
+            "volumes": [{"name": "calendar"}],
+        });
+        pods["containers"][0]["args"] = args;
+        pods["volumes"][0]["configMap"] = volume;
+        serde_json::from_value(pods).unwrap()
     }
 
     #[test]

@@ -326,9 +326,12 @@ mod tests {
     use crate::cluster::kind;
 
     fn target(spec: Value, status: Value, annotations: Value) -> Target {
+        let mut data = json!({});
+        data["spec"] = spec;
+        data["status"] = status;
         let mut object = DynamicObject::new("orders", &kind())
             .within("shop")
-            .data(json!({"spec": spec, "status": status}));
+            .data(data);
         object.metadata.annotations = serde_json::from_value(annotations).unwrap();
         object.metadata.generation = Some(2);
         Target::of(object)

@@ -92,20 +92,17 @@ fn policies_that_let_only_the_old_port_through_are_named() {
     }
 }
 
-fn deployment(name: &str, container: Value, volumes: Value, annotations: Value) -> Workload {
-    let mut container = container;
+fn deployment(name: &str, mut container: Value, volumes: Value, annotations: Value) -> Workload {
     container["name"] = json!("app");
-    let object = json!({
-        "metadata": {"name": name},
-        "spec": {"selector": {}, "template": {
-            "metadata": {"annotations": annotations},
-            "spec": {"containers": [container], "volumes": volumes},
-        }},
-    });
+    let mut object = json!({"metadata": {"name": name}, "spec": {"selector": {}}});
+    let template = &mut object["spec"]["template"];
+    template["metadata"]["annotations"] = annotations;
+    template["spec"]["containers"] = Value::Array(vec![container]);
+    template["spec"]["volumes"] = volumes;
     Workload::of_deployment(serde_json::from_value(object).unwrap()).unwrap()
 }
 
-/// What is said of a workload in a namespace where Service `db` leads to the proxy, and ConfigMap `stale` has its address.
+/// What is said of a workload in a namespace where the Service `db` leads to the proxy, and the `ConfigMap` `stale` has its address.
 fn said(container: Value, volumes: Value) -> Vec<String> {
     let read = Read {
         slices: parsed(&[slice("10.0.0.7", 3306)]),
