@@ -18,6 +18,9 @@ mod plain;
 /// The longest text that is kept, in characters.
 pub const LONGEST: usize = 300;
 
+/// What a text ends with that was cut.
+const CUT: char = '…';
+
 /// What stands in place of something that may be a secret.
 const REDACTED: &str = "[redacted]";
 
@@ -85,8 +88,25 @@ impl<'a> Cleaner<'a> {
     }
 
     fn clean(&self, text: &str, most_read: usize, longest: usize) -> String {
+        let clean = self.without_secrets(head(text, most_read));
+        let short = cut(&clean, longest);
+        // Where it is cut, it may end with a beginning that was none while more of it stood there.
+        match short.strip_suffix(CUT) {
+            Some(kept) if short != clean => {
+                let again = self.without_secrets(kept);
+                let changed = again != kept;
+                if changed {
+                    cut(&format!("{again}{CUT}"), longest)
+                } else {
+                    short
+                }
+            }
+            _ => short,
+        }
+    }
+
+    fn without_secrets(&self, text: &str) -> String {
         let secrets = self.secrets.get_or_init(|| Secrets::new(self.plain));
-        let text = head(text, most_read);
         let mut found = secrets.in_view(&View::as_it_stands(text));
         let decoded = View::decoded(text);
         found.extend(secrets.in_view(&decoded));
@@ -100,7 +120,7 @@ impl<'a> Cleaner<'a> {
             .split(' ')
             .map(|word| if is_token(word) { REDACTED } else { word })
             .collect();
-        cut(&words.join(" "), longest)
+        words.join(" ")
     }
 }
 
@@ -263,7 +283,7 @@ pub fn cut(text: &str, longest: usize) -> String {
     }
     let mut short: String = text.chars().take(longest.saturating_sub(1)).collect();
     short.truncate(short.trim_end().len());
-    short.push('…');
+    short.push(CUT);
     short
 }
 

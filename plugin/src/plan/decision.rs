@@ -167,7 +167,8 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
             port: Some(port),
         })),
         tasks: Seen::Known(None),
-        terms: timing::terms(&object, &desired, calendar, || {
+        // Only the operator reads the window that the cloud has for an instance.
+        terms: timing::terms(&object, &desired, calendar, None, || {
             let lengths = Lengths::default();
             if let Some(last) = &record.last {
                 lengths.note(&desired.subject.instance, last);

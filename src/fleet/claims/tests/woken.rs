@@ -121,7 +121,6 @@ fn who_cannot_see_a_proxy_wakes_nobody_else_who_cannot() {
     let one = object("one-that-sees-it", 300, |_| ());
     note(&claims, &one, 4);
     claims.looked("one-that-sees-it", true, at(4));
-    assert_eq!(names(claims.forget("tpp-0", at(5))), Vec::<String>::new());
     let late = object("late", 400, |_| ());
     note(&claims, &late, 6);
     assert_eq!(
