@@ -102,6 +102,8 @@ def simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
         f"--project={PROJECT}",
         f"--instance={INSTANCE}",
         f"--proxy={INSTANCE}/{PROXY}={PORT}",
+        f"--tag={INSTANCE}/team=orders",
+        f"--tag={INSTANCE}/cost center=0042",
         f"--instance={OTHER_INSTANCE}",
         f"--proxy={OTHER_INSTANCE}/{OTHER_PROXY}={PORT}",
         f"--access-key={ACCESS_KEY}:{SECRET_KEY}",

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use secrecy::SecretString;
 
-use values::{InstanceFlag, ProxyFlag};
+use values::{InstanceFlag, ProxyFlag, TagFlag};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,7 +70,7 @@ pub(crate) struct Cli {
         value_name = "FILE",
         env = "TAURUS_SIM_SCENARIO",
         conflicts_with_all = [
-            "time", "mode", "project", "instance", "proxy", "fleet", "job_duration", "job_visible_after",
+            "time", "mode", "project", "instance", "tag", "proxy", "fleet", "job_duration", "job_visible_after",
             "token_lifetime", "same_port", "task_offset", "refuse_task_offset_0", "accept_33060", "calls_per_minute", "chaos", "seed",
         ]
     )]
@@ -92,6 +92,10 @@ pub(crate) struct Cli {
     /// An instance, in the first project unless it names another one; may be repeated
     #[arg(long, value_name = "[PROJECT/]ID")]
     instance: Vec<InstanceFlag>,
+
+    /// A tag of an instance that --instance names; may be repeated
+    #[arg(long, value_name = "INSTANCE/KEY=VALUE")]
+    tag: Vec<TagFlag>,
 
     /// A proxy with its port; may be repeated. An instance that no --instance names is made in the first project
     #[arg(long, value_name = "INSTANCE/PROXY=PORT")]

@@ -102,7 +102,13 @@ impl Cli {
                 ));
             }
             fleet = fleet.instance_in(project.as_deref().unwrap_or(first), id);
+            for tag in self.tag.iter().filter(|tag| tag.instance == *id) {
+                fleet = fleet.tag(&tag.key, &tag.value);
+            }
             known.push(id);
+        }
+        if let Some(tag) = self.tag.iter().find(|tag| !known.contains(&&*tag.instance)) {
+            return Err(format!("--tag {}: no --instance is it", tag.instance));
         }
         for ProxyFlag { instance, id, port } in &self.proxy {
             if !known.contains(&&**instance) {

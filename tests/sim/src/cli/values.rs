@@ -12,6 +12,14 @@ pub(super) struct InstanceFlag {
     pub(super) id: String,
 }
 
+/// `INSTANCE/KEY=VALUE`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TagFlag {
+    pub(super) instance: String,
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
 /// `INSTANCE/PROXY=PORT`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ProxyFlag {
@@ -48,6 +56,22 @@ impl FromStr for InstanceFlag {
             project,
             id: id.to_owned(),
         })
+    }
+}
+
+impl FromStr for TagFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let tag = text.split_once('/').and_then(|(instance, tag)| {
+            let (key, value) = tag.split_once('=')?;
+            Some(Self {
+                instance: instance.to_owned(),
+                key: key.to_owned(),
+                value: value.to_owned(),
+            })
+        });
+        tag.ok_or_else(|| "it is INSTANCE/KEY=VALUE".to_owned())
     }
 }
 
