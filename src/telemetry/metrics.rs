@@ -145,6 +145,12 @@ impl Metrics {
         for outcome in [Outcome::Succeeded, Outcome::Failed, Outcome::Void] {
             drop(self.changes.get_or_create(&OutcomeLabel::of(outcome)));
         }
+        for reason in catalogue::publications() {
+            drop(
+                self.publications
+                    .get_or_create(&PublicationLabel { reason }),
+            );
+        }
         for urgency in Urgency::iter() {
             let urgency = urgency.into();
             drop(

@@ -181,7 +181,7 @@ fn waits() -> Vec<&'static str> {
     WaitsFor::iter().map(Into::into).collect()
 }
 
-fn publications() -> Vec<&'static str> {
+pub(super) fn publications() -> Vec<&'static str> {
     let reasons = Reason::iter().filter(|reason| reason.is_of_publication());
     reasons.map(Reason::name).collect()
 }
