@@ -369,7 +369,7 @@ fn troubled(facts: &Facts<'_>, trouble: &Trouble, meanwhile: Cause) -> Step {
 /// nothing can be concluded from them. It grows with the time for which the change was watched.
 fn rest(facts: &Facts<'_>, watched: Duration, end: JobEnd) -> Duration {
     let pace = facts.pace;
-    let grown = (watched / 8).clamp(pace.poll_longest, pace.list_lag);
+    let grown = (watched / 8).min(pace.list_lag).max(pace.poll_longest);
     if end.is_ahead() {
         let left = end.at().saturating_sub(facts.now.uptime);
         grown.min(left.max(pace.poll_longest))
