@@ -268,7 +268,7 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, of: Unresolved<
             let proven = seen.saturating_add(pace.proof_gap).max(end.at());
             let left = Some(proven.saturating_sub(facts.now.uptime)).filter(|left| !left.is_zero());
             // The port before has to be seen twice, the first time early.
-            let again = if end.is_ahead() {
+            let again = if end.is_ahead() && rest > pace.poll_longest {
                 rest.max(pace.proof_gap)
             } else {
                 pace.proof_gap
