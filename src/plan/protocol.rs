@@ -263,19 +263,7 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, of: Unresolved<
                 "the cloud shows no job and the port before".to_owned(),
             ))
         }
-        Some(_) => {
-            let seen = watch.untouched.map_or(facts.now.uptime, |seen| seen.first);
-            let proven = seen.saturating_add(pace.proof_gap).max(end.at());
-            let left = Some(proven.saturating_sub(facts.now.uptime)).filter(|left| !left.is_zero());
-            // The port before has to be seen twice, the first time early.
-            let again = if end.is_ahead() && rest > pace.poll_longest {
-                rest.max(pace.proof_gap)
-            } else {
-                pace.proof_gap
-            };
-            let wait = left.map_or(pace.proof_gap, |left| left.min(again));
-            Step::Hold(of.meanwhile(facts.shown_at(proven)), wait)
-        }
+        Some(_) => untouched(facts, watch, of, rest),
         None => troubled(facts, &trouble::unreadable_port(), meanwhile),
     }
 }
@@ -363,6 +351,21 @@ fn found<'a>(facts: &Facts<'a>, meanwhile: Cause) -> Result<&'a Proxy, Step> {
 fn troubled(facts: &Facts<'_>, trouble: &Trouble, meanwhile: Cause) -> Step {
     let failing = facts.session.failing.as_deref();
     trouble::during_change(facts, trouble, failing, meanwhile)
+}
+
+/// The list shows the port before, which has to be seen twice, and late enough.
+fn untouched(facts: &Facts<'_>, watch: &Watch, of: Unresolved<'_>, rest: Duration) -> Step {
+    let (pace, end) = (facts.pace, of.end);
+    let seen = watch.untouched.map_or(facts.now.uptime, |seen| seen.first);
+    let proven = seen.saturating_add(pace.proof_gap).max(end.at());
+    let left = Some(proven.saturating_sub(facts.now.uptime)).filter(|left| !left.is_zero());
+    let again = if end.is_ahead() && rest > pace.poll_longest {
+        rest.max(pace.proof_gap)
+    } else {
+        pace.proof_gap
+    };
+    let wait = left.map_or(pace.proof_gap, |left| left.min(again));
+    Step::Hold(of.meanwhile(facts.shown_at(proven)), wait)
 }
 
 /// How long a change is left alone of which the cloud tells nothing: each look takes several calls, and before its job must be over

@@ -109,14 +109,7 @@ impl Pass<'_> {
         )
         .await;
         self.memory.permit = Some(permit);
-        let may_be_at_work = matches!(
-            &result,
-            Ok(Acted {
-                outcome: Outcome::Accepted(_) | Outcome::NothingToDo | Outcome::Unknown(_),
-                ..
-            })
-        );
-        if may_be_at_work {
+        if may_be_at_work(&result) {
             self.replaced(written);
         } else {
             // Its intent may be on record, or be put there late. People hear of no change that is not made.
@@ -376,4 +369,15 @@ fn may_be_used_again(outcome: &Outcome) -> bool {
 /// What follows when a job was accepted; said with the job id, so that it takes no write of its own.
 fn following(job: JobId, pace: &Pace) -> Step {
     Step::Hold(Cause::JobRunning(job, None), pace.poll_first)
+}
+
+/// Whether something of a change may be at work in the cloud: where its request left, and was not refused.
+fn may_be_at_work(result: &Result<Acted, JournalError>) -> bool {
+    matches!(
+        result,
+        Ok(Acted {
+            outcome: Outcome::Accepted(_) | Outcome::NothingToDo | Outcome::Unknown(_),
+            ..
+        })
+    )
 }
