@@ -104,11 +104,11 @@ impl Story {
     }
 
     async fn moves_to(&mut self, name: &str, port: u16) {
-        let part = async |world: &mut World| {
+        let moves = async |world: &mut World| {
             world.want_now(port).await;
             until_ready(world, port).await;
         };
-        self.part(name, Asked::ComesBack, part).await;
+        self.part(name, Asked::ComesBack, moves).await;
     }
 }
 

@@ -127,7 +127,7 @@ impl KubeProxy {
             .unwrap();
         let log = File::create(world.plane.folder().join("kube-proxy.log")).unwrap();
         let tools = pool::built().join("bin");
-        let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+        let searched = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(kube_proxy())
@@ -139,7 +139,7 @@ impl KubeProxy {
             .args(["--conntrack-max-per-core=0"])
             .args(["--conntrack-tcp-timeout-established=0"])
             .args(["--conntrack-tcp-timeout-close-wait=0"])
-            .env("PATH", path)
+            .env("PATH", searched)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
