@@ -10,7 +10,6 @@ mod pool;
 
 use std::{
     env,
-    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -23,7 +22,7 @@ use taurus_sim::{JobPlan, Mode, Options, sample};
 
 use crate::{
     stories::publication,
-    world::{World, controllers::Controllers, is_ready_with, program::Program},
+    world::{World, controllers::Controllers, is_ready_with, netns, program::Program},
 };
 use network::{Database, KubeProxy};
 use pool::Pool;
@@ -39,28 +38,12 @@ const PORT: u16 = 3306;
 
 #[taurus_needs::test]
 fn applications_go_on_while_the_port_moves() {
-    network::needed();
+    netns::needed();
     needs::programs_of_control_plane();
     // What is missing is said in this process: the part below may leave nothing out.
     pool::built();
     network::kube_proxy();
-    let output = Command::new("unshare")
-        .args(["--map-root-user", "--net"])
-        .arg(env::current_exe().unwrap())
-        .args([
-            "--ignored",
-            "--nocapture",
-            "--exact",
-            "applications::part_story",
-        ])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let text = netns::play("applications::part_story", &[]);
     println!("{text}");
 }
 

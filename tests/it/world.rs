@@ -16,6 +16,7 @@ pub mod controllers;
 pub mod flux;
 pub mod front;
 pub mod gate;
+pub mod netns;
 pub mod operator;
 pub mod plane;
 pub mod program;

@@ -1,7 +1,6 @@
 //! A network of its own with what stands in it: the addresses of the proxies, kube-proxy, and the database.
 
 use std::{
-    fs::File,
     io::{BufRead as _, BufReader},
     net::{SocketAddr, TcpListener},
     path::PathBuf,
@@ -14,25 +13,11 @@ use serde_json::json;
 use taurus_controlplane::needs;
 
 use super::pool;
-use crate::world::{World, tools::found};
+use crate::world::{World, controllers::beside, netns, tools::found};
 
 /// The address of this machine in its network, and those of the simulator's two proxies.
 const HERE: &str = "10.20.0.1";
 const PROXIES: [&str; 2] = ["10.20.0.2", "10.20.0.3"];
-
-/// Ends the test where nobody may have a network of its own.
-pub fn needed() {
-    let tried = Command::new("unshare")
-        .args(["--map-root-user", "--net", "ip", "link", "add", "here"])
-        .args(["type", "veth", "peer", "name", "there"])
-        .output();
-    if !tried.is_ok_and(|output| output.status.success()) {
-        needs::lacking(
-            "networks of their own",
-            "install iproute2 and util-linux, and allow user namespaces (unshare --map-root-user --net ip link)",
-        );
-    }
-}
 
 /// The program; it ends the test where it was not built.
 pub fn kube_proxy() -> PathBuf {
@@ -54,12 +39,7 @@ pub fn make() {
         // The API server wants an address that others could reach it at.
         &format!("route add default via {HERE} dev here"),
     ] {
-        let output = Command::new("ip")
-            .args(command.split(' '))
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "ip {command}: {said}");
+        netns::ip(command);
     }
 }
 
@@ -125,27 +105,18 @@ impl KubeProxy {
             .patch_status("here", &kube::api::PatchParams::default(), &patch)
             .await
             .unwrap();
-        let log = File::create(world.plane.folder().join("kube-proxy.log")).unwrap();
         let tools = pool::built().join("bin");
         let searched = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .arg(kube_proxy())
-            .arg(format!(
-                "--kubeconfig={}",
-                world.plane.kubeconfig().display()
-            ))
-            .args(["--proxy-mode=nftables", "--hostname-override=here"])
-            .args(["--conntrack-max-per-core=0"])
-            .args(["--conntrack-tcp-timeout-established=0"])
-            .args(["--conntrack-tcp-timeout-close-wait=0"])
-            .env("PATH", searched)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Self(child)
+        let arguments = [
+            "--proxy-mode=nftables",
+            "--hostname-override=here",
+            "--conntrack-max-per-core=0",
+            "--conntrack-tcp-timeout-established=0",
+            "--conntrack-tcp-timeout-close-wait=0",
+        ];
+        let mut command = beside(&world.plane, "kube-proxy", &kube_proxy());
+        let command = command.args(arguments).env("PATH", searched);
+        Self(command.spawn().unwrap())
     }
 }
 

@@ -13,12 +13,12 @@ use std::{
 };
 
 use hyper_util::rt::TokioIo;
-use taurus_controlplane::needs;
 use taurus_port_operator::cloud::{dial::Dialer, trust::Trust};
 use tokio::io::AsyncWriteExt as _;
 use tower_service::Service as _;
 
 use super::*;
+use crate::world::netns;
 
 /// Says to a part for how long what was sent may stay unacknowledged, in milliseconds; 0 leaves it to the kernel.
 const SENT_WITHIN: &str = "TAURUS_TEST_SENT_WITHIN";
@@ -30,52 +30,28 @@ const PORT: u16 = 4443;
 
 #[taurus_needs::test]
 fn r02_what_a_silent_host_did_not_acknowledge_in_time_never_reaches_it() {
-    needs_networks();
     play("2000");
 }
 
 /// Without the bound the request does arrive: what the other test sees is the bound's doing.
 #[taurus_needs::test]
 fn r02_without_the_bound_the_kernel_delivers_what_a_dead_process_has_sent() {
-    needs_networks();
     play("0");
-}
-
-fn needs_networks() {
-    let tried = Command::new("unshare")
-        .args(["--map-root-user", "--net", "ip", "link", "add", "here"])
-        .args(["type", "veth", "peer", "name", "there"])
-        .output();
-    if !tried.is_ok_and(|output| output.status.success()) {
-        needs::lacking(
-            "networks of their own",
-            "install iproute2 and util-linux, and allow user namespaces (unshare --map-root-user --net ip link)",
-        );
-    }
 }
 
 /// Plays the story in a namespace of its own.
 fn play(sent_within: &str) {
-    let mut story = Command::new("unshare");
-    story.args(["--map-root-user", "--net"]);
-    let output = part(story, "story")
-        .env(SENT_WITHIN, sent_within)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    netns::needed();
+    netns::play(&name_of("story"), &[(SENT_WITHIN, sent_within)]);
+}
+
+fn name_of(part: &str) -> String {
+    format!("client::black_hole::part_{part}")
 }
 
 /// A part of this program as a process, by way of another program.
-fn part(mut by: Command, name: &str) -> Command {
-    by.arg(std::env::current_exe().unwrap())
-        .args(["--ignored", "--nocapture", "--exact"])
-        .arg(format!("client::black_hole::part_{name}"));
-    by
+fn part(by: Command, name: &str) -> Command {
+    netns::this_program(by, &name_of(name))
 }
 
 /// A part that runs, and is killed in the end.
@@ -130,16 +106,6 @@ impl Drop for Running {
     }
 }
 
-fn ip(arguments: &str) {
-    run(Command::new("ip").args(arguments.split(' ')));
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
-}
-
 #[test]
 #[ignore = "a part of the tests above"]
 fn part_story() {
@@ -155,20 +121,22 @@ fn part_story() {
     host.until("listening");
     let namespace = host.child.id();
     let in_host = |arguments: &str| {
-        run(Command::new("nsenter")
-            .args(["--net", "--target", &namespace.to_string(), "ip"])
-            .args(arguments.split(' ')));
+        netns::succeeds(
+            Command::new("nsenter")
+                .args(["--net", "--target", &namespace.to_string(), "ip"])
+                .args(arguments.split(' ')),
+        );
     };
-    ip(&format!(
+    netns::ip(&format!(
         "link add name here address 02:00:00:00:00:01 type veth peer name there address 02:00:00:00:00:02 netns {namespace}"
     ));
-    ip(&format!("address add {HERE}/30 dev here"));
-    ip("link set here up");
+    netns::ip(&format!("address add {HERE}/30 dev here"));
+    netns::ip("link set here up");
     let address = format!("address add {THERE}/30 dev there");
     in_host(&address);
     in_host("link set there up");
     // Both know each other: what is lost below are the packets of the connection and no questions for addresses.
-    ip(&format!(
+    netns::ip(&format!(
         "neighbour replace {THERE} lladdr 02:00:00:00:00:02 dev here nud permanent"
     ));
     in_host(&format!(

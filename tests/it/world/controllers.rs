@@ -5,6 +5,7 @@
 
 use std::{
     fs::File,
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -28,20 +29,27 @@ impl Controllers {
             let way = "kube-controller-manager is not built: run `make controllers`";
             needs::lacking("its controllers", way)
         });
-        let log = File::create(plane.folder().join("kube-controller-manager.log")).unwrap();
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .arg(program)
-            .arg(format!("--kubeconfig={}", plane.kubeconfig().display()))
+        let mut command = beside(plane, "kube-controller-manager", &program);
+        let command = command
             .arg(format!("--controllers={WANTED}"))
-            .args(["--leader-elect=false", "--secure-port=0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Self(child)
+            .args(["--leader-elect=false", "--secure-port=0"]);
+        Self(command.spawn().unwrap())
     }
+}
+
+/// A program of Kubernetes beside its API server, as an administrator, which is killed with this process. What it logs lies in the
+/// folder of the control plane.
+pub fn beside(plane: &ControlPlane, name: &str, program: &Path) -> Command {
+    let log = File::create(plane.folder().join(format!("{name}.log"))).unwrap();
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL"])
+        .arg(program)
+        .arg(format!("--kubeconfig={}", plane.kubeconfig().display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
+    command
 }
 
 impl Drop for Controllers {
