@@ -59,6 +59,7 @@ mod taken_up;
 mod timing;
 mod undecodable;
 mod watched;
+mod watching;
 pub mod work;
 
 pub use guarded::{Guarded, Undecodable};

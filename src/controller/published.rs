@@ -13,13 +13,11 @@ use std::{
 
 use futures::StreamExt as _;
 use k8s_openapi::api::{
-    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
     core::v1::{ConfigMap, Service},
     discovery::v1::EndpointSlice,
 };
 use kube::{
     Api, Client, ResourceExt as _,
-    api::PostParams,
     core::{NamespaceResourceScope, PartialObjectMeta},
     runtime::{
         WatchStreamExt as _,
@@ -29,7 +27,10 @@ use kube::{
 
 use crate::{
     clock,
-    controller::{context::Context, journal::bounded},
+    controller::{
+        context::Context,
+        watching::{is_forbidden, may},
+    },
     model::ResourceName,
     publish::wanted::{MANAGED_BY, MANAGER, SLICE_MANAGED_BY},
 };
@@ -65,9 +66,9 @@ pub(super) async fn watch(context: &Context, client: Client, namespace: Option<&
         namespace: namespace.map(str::to_owned),
     };
     tokio::join!(
-        scope.keep::<Service>(context, "services", MANAGED_BY),
-        scope.keep::<EndpointSlice>(context, "endpointslices", SLICE_MANAGED_BY),
-        scope.keep::<ConfigMap>(context, "configmaps", MANAGED_BY),
+        scope.keep::<Service>(context, MANAGED_BY),
+        scope.keep::<EndpointSlice>(context, SLICE_MANAGED_BY),
+        scope.keep::<ConfigMap>(context, MANAGED_BY),
     );
 }
 
@@ -78,13 +79,13 @@ struct Scope {
 
 impl Scope {
     /// Watches one kind whenever that is allowed.
-    async fn keep<K>(&self, context: &Context, plural: &str, label: &str)
+    async fn keep<K>(&self, context: &Context, label: &str)
     where
         K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send,
         K: 'static,
     {
         loop {
-            if self.may_watch::<K>(plural).await {
+            if may::<K>(&self.client, self.namespace.as_deref(), &["watch"]).await {
                 self.follow::<K>(context, label).await;
             }
             clock::pause(context.pace.watch_retry).await;
@@ -120,27 +121,6 @@ impl Scope {
             }
         }
     }
-
-    /// Whether this kind may be watched. Everybody may ask that of themselves.
-    async fn may_watch<K: kube::Resource<DynamicType = ()>>(&self, plural: &str) -> bool {
-        let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
-        let attributes = ResourceAttributes {
-            group: Some(K::group(&()).into_owned()),
-            namespace: self.namespace.clone(),
-            resource: Some(plural.to_owned()),
-            verb: Some("watch".to_owned()),
-            ..ResourceAttributes::default()
-        };
-        let review = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(attributes),
-                ..SelfSubjectAccessReviewSpec::default()
-            },
-            ..SelfSubjectAccessReview::default()
-        };
-        let answer = bounded(reviews.create(&PostParams::default(), &review)).await;
-        answer.is_ok_and(|review| review.status.is_some_and(|said| said.allowed))
-    }
 }
 
 /// Wakes those who have an object that was edited or deleted, unless they did it themselves.
@@ -161,15 +141,4 @@ where
             context.wake([name].into());
         }
     }
-}
-
-fn is_forbidden(error: &watcher::Error) -> bool {
-    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
-    | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-    | watcher::Error::WatchFailed(kube::Error::Api(status))
-    | watcher::Error::WatchError(status)) = error
-    else {
-        return false;
-    };
-    status.code == 403
 }

@@ -128,14 +128,6 @@ impl Pass<'_> {
         Listing::InTurn(Urgency::Sweep, self.memory.listed_at)
     }
 
-    /// Whether the status says that the cloud is read.
-    fn says_it_is_read(&self) -> bool {
-        let status = self.object.status.as_ref();
-        let mut conditions = status.iter().flat_map(|status| &status.conditions);
-        let reading = Reason::ReadingCloud.name();
-        conditions.any(|one| one.type_ == "Ready" && one.reason == reading)
-    }
-
     /// Whether the time is over up to which the status says that is waited, and has been for a while.
     fn has_broken_its_word(&self, now: Moment) -> bool {
         let grace = self.context.pace.interim_after.saturating_mul(GRACE);
@@ -160,7 +152,8 @@ impl Pass<'_> {
         let takes = now
             .elapsed(asked.unwrap_or(now.uptime))
             .saturating_add(wait);
-        let is_untold = record.generation != Some(desired.generation) || self.says_it_is_read();
+        let is_read = record.reason == Some(Reason::ReadingCloud);
+        let is_untold = is_read || record.generation != Some(desired.generation);
         let is_long = takes >= self.context.pace.interim_after;
         if record.change.is_none() && (is_untold && is_long || self.has_broken_its_word(now)) {
             self.report_interim(desired, &record, Cause::WaitingForCalls(booked))

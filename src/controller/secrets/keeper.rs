@@ -7,13 +7,9 @@
 use std::{pin::pin, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use k8s_openapi::api::{
-    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
-    core::v1::Secret,
-};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, ResourceExt as _,
-    api::PostParams,
     core::PartialObjectMeta,
     runtime::{
         WatchStreamExt as _,
@@ -23,7 +19,11 @@ use kube::{
 
 use crate::{
     clock::Clock,
-    controller::{accounts::Accounts, journal::bounded, secrets::Source},
+    controller::{
+        accounts::Accounts,
+        secrets::Source,
+        watching::{is_forbidden, may},
+    },
     pace::Pace,
 };
 
@@ -73,7 +73,8 @@ impl Keeper<'_> {
     async fn watch(&self) {
         let mut said = None;
         loop {
-            let allowed = self.may_watch().await;
+            let namespace = self.namespace.as_deref();
+            let allowed = may::<Secret>(&self.client, namespace, &["list", "watch"]).await;
             if said.replace(allowed) != Some(allowed) {
                 say(allowed, self.pace.secret_sweep);
             }
@@ -110,32 +111,6 @@ impl Keeper<'_> {
             }
         }
     }
-
-    /// Whether Secrets may be listed and watched. Everybody may ask that of themselves.
-    async fn may_watch(&self) -> bool {
-        let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
-        for verb in ["list", "watch"] {
-            let attributes = ResourceAttributes {
-                namespace: self.namespace.clone(),
-                resource: Some("secrets".to_owned()),
-                verb: Some(verb.to_owned()),
-                ..ResourceAttributes::default()
-            };
-            let review = SelfSubjectAccessReview {
-                spec: SelfSubjectAccessReviewSpec {
-                    resource_attributes: Some(attributes),
-                    ..SelfSubjectAccessReviewSpec::default()
-                },
-                ..SelfSubjectAccessReview::default()
-            };
-            let answer = bounded(reviews.create(&PostParams::default(), &review)).await;
-            let allowed = answer.is_ok_and(|review| review.status.is_some_and(|said| said.allowed));
-            if !allowed {
-                return false;
-            }
-        }
-        true
-    }
 }
 
 fn say(allowed: bool, sweep: Duration) {
@@ -166,17 +141,6 @@ fn named(event: Event<PartialObjectMeta<Secret>>) -> Event<(Source, Option<Strin
         Event::Apply(secret) => Event::Apply(of(secret)),
         Event::Delete(secret) => Event::Delete(of(secret)),
     }
-}
-
-fn is_forbidden(error: &watcher::Error) -> bool {
-    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
-    | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-    | watcher::Error::WatchFailed(kube::Error::Api(status))
-    | watcher::Error::WatchError(status)) = error
-    else {
-        return false;
-    };
-    status.code == 403
 }
 
 #[expect(

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Control, ControlError};
 use crate::behaviour::Mode;
-use crate::state::{InstanceView, Maintenance, Proxy, ProxyView, Scheduled};
+use crate::state::{Instance, InstanceView, Maintenance, Proxy, ProxyView, Scheduled};
 
 /// A change of a proxy from outside; what is absent stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -125,38 +125,19 @@ impl Control {
 
     /// Sets the status of an instance; other than ACTIVE, changes of its proxies are refused.
     pub fn set_instance_status(&self, id: &str, status: &str) -> Result<(), ControlError> {
-        let mut world = self.shared.world();
-        let instance = world
-            .state
-            .instances
-            .get_mut(id)
-            .ok_or_else(|| ControlError::NoInstance(id.to_owned()))?;
-        status.clone_into(&mut instance.status);
-        Ok(())
+        self.with_instance(id, |instance| status.clone_into(&mut instance.status))
     }
 
     /// Moves the maintenance window of an instance: hours of the day in UTC, as `18:00-22:00`.
     pub fn set_instance_window(&self, id: &str, window: &str) -> Result<(), ControlError> {
-        let mut world = self.shared.world();
-        let instance = world
-            .state
-            .instances
-            .get_mut(id)
-            .ok_or_else(|| ControlError::NoInstance(id.to_owned()))?;
-        window.clone_into(&mut instance.maintenance_window);
-        Ok(())
+        self.with_instance(id, |instance| {
+            window.clone_into(&mut instance.maintenance_window)
+        })
     }
 
     /// Lets an instance with all its proxies vanish (false) or return (true).
     pub fn set_instance_present(&self, id: &str, present: bool) -> Result<(), ControlError> {
-        let mut world = self.shared.world();
-        let instance = world
-            .state
-            .instances
-            .get_mut(id)
-            .ok_or_else(|| ControlError::NoInstance(id.to_owned()))?;
-        instance.present = present;
-        Ok(())
+        self.with_instance(id, |instance| instance.present = present)
     }
 
     /// Lets an instance or a proxy show another status for a while, or not be there. Of several for one, the status of
@@ -175,6 +156,21 @@ impl Control {
     /// Ends all maintenance and calls off what was to come.
     pub fn end_maintenance(&self) {
         self.shared.world().state.maintenance.clear();
+    }
+
+    fn with_instance(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Instance),
+    ) -> Result<(), ControlError> {
+        let mut world = self.shared.world();
+        let instance = world
+            .state
+            .instances
+            .get_mut(id)
+            .ok_or_else(|| ControlError::NoInstance(id.to_owned()))?;
+        change(instance);
+        Ok(())
     }
 
     fn with_proxy(&self, id: &str, change: impl FnOnce(&mut Proxy)) -> Result<(), ControlError> {
