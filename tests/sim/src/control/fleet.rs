@@ -131,7 +131,7 @@ impl Control {
     /// Moves the maintenance window of an instance: hours of the day in UTC, as `18:00-22:00`.
     pub fn set_instance_window(&self, id: &str, window: &str) -> Result<(), ControlError> {
         self.with_instance(id, |instance| {
-            window.clone_into(&mut instance.maintenance_window)
+            window.clone_into(&mut instance.maintenance_window);
         })
     }
 
