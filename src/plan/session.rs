@@ -20,10 +20,12 @@ use crate::{
 
 mod awaited;
 mod first_seen;
+mod spent;
 mod watch;
 
 pub use awaited::Awaited;
 use first_seen::FirstSeen;
+use spent::Spent;
 pub use watch::{Shown, Watch};
 
 /// Repeated sightings of the same thing.
@@ -108,8 +110,8 @@ pub struct Session {
     pub unsaved: Option<Box<UnsavedJob>>,
     /// The jobs that are given up.
     pub given_up: Option<Box<FirstSeen<JobId>>>,
-    /// The last change that was refused, withdrawn or not sent: it may still be on record, and nothing of it is at work.
-    pub spent: Option<Box<ChangeId>>,
+    /// The last changes that were refused, withdrawn or not sent: they may still be on record, and nothing of them is at work.
+    pub spent: Option<Box<Spent>>,
     /// When the last plan was made that was used: none that is as old may be used, wherever it comes from.
     pub plan_used: Option<Box<Timestamp>>,
 }
@@ -157,17 +159,19 @@ impl Session {
         }
     }
 
-    /// A change of this process was refused, withdrawn or not sent.
-    pub fn spend(&mut self, change: &ChangeId) {
-        self.spent = Some(Box::new(change.clone()));
+    /// A change of this process was refused, withdrawn or not sent. `plan` is the one that it was made for, where that may be used again.
+    pub fn spend(&mut self, change: &ChangeId, plan: Option<PlanRecord>) {
+        self.spent.get_or_insert_default().add(change, plan);
     }
 
     /// What is on record, with the job that only this process knows, and without a change of which it knows that nothing is at work: the
     /// write that takes that from the record may have failed.
     pub fn complete(&self, mut record: Record) -> Record {
-        let is_spent =
-            |change: &mut Change| self.spent.as_deref() == Some(&change.id) && change.job.is_none();
-        if record.change.take_if(is_spent).is_some() {
+        if self
+            .spent
+            .as_ref()
+            .is_some_and(|spent| spent.take_from(&mut record))
+        {
             record.spent = true;
             return record;
         }
@@ -413,6 +417,8 @@ fn trouble<T>(seen: &Seen<T>) -> Option<&Trouble> {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
     use super::*;
 
     fn refused(meaning: Meaning) -> Session {
@@ -449,9 +455,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_change_that_never_left_is_not_waited_for_though_it_is_still_on_record() {
-        let change = |bits| Change {
+    fn intended(bits: u128) -> Change {
+        Change {
             id: ChangeId::from_bits(bits),
             from: 3306,
             to: 3307,
@@ -461,21 +466,62 @@ mod tests {
             job: None,
             intended_at: Timestamp::UNIX_EPOCH,
             submitted_at: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_change_that_never_left_is_not_waited_for_though_it_is_still_on_record() {
+        let change = intended;
         let record = |change| Record {
             change: Some(change),
             ..Record::default()
         };
         let mut session = Session::default();
-        session.spend(&change(1).id);
+        session.spend(&change(1).id, None);
         let completed = session.complete(record(change(1)));
         assert_eq!((completed.change, completed.spent), (None, true));
         assert!(session.complete(record(change(2))).change.is_some());
+        // The intent of an earlier one may come to the record late.
+        (2..5).for_each(|bits| session.spend(&change(bits).id, None));
+        for bits in 1..5 {
+            assert_eq!(session.complete(record(change(bits))).change, None);
+        }
+        session.spend(&change(5).id, None);
+        assert!(
+            session.complete(record(change(1))).change.is_some(),
+            "little is kept"
+        );
+        session.spend(&change(1).id, None);
         let with_job = Change {
             job: Some(JobId::parse("4d1f0a77-c2b9-4e5f-8a60-31d7be92c405").unwrap()),
             ..change(1)
         };
         assert!(session.complete(record(with_job)).change.is_some());
+    }
+
+    #[test]
+    fn a_plan_stands_whose_change_never_left() {
+        let plan = |id: &str| PlanRecord {
+            id: id.to_owned(),
+            from_port: 3306,
+            to_port: 3307,
+            made_at: Time(Timestamp::UNIX_EPOCH),
+            not_before: None,
+            waits_for: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let record = |plan| Record {
+            change: Some(intended(1)),
+            plan,
+            ..Record::default()
+        };
+        let mut session = Session::default();
+        session.spend(&intended(1).id, Some(plan("approved")));
+        // The record of a change takes the place of its plan.
+        let completed = session.complete(record(None));
+        assert_eq!(completed.plan, Some(plan("approved")));
+        let completed = session.complete(record(Some(plan("newer"))));
+        assert_eq!(completed.plan, Some(plan("newer")));
     }
 
     #[test]

@@ -192,8 +192,7 @@ impl Pass<'_> {
     }
 }
 
-/// A change has ended where `after` no longer holds the one that `before` held. One that was refused leaves no end on record, but
-/// perhaps that of an earlier one.
+/// A change has ended where `after` no longer holds the one that `before` held.
 pub(super) fn count_end(
     context: &Context,
     uid: &Uid,
@@ -203,18 +202,15 @@ pub(super) fn count_end(
     let Some(change) = Record::of(before).change else {
         return;
     };
-    let now = Record::of(after);
-    if now.change.is_none_or(|other| other.id != change.id) {
-        let last = now.last.filter(|last| last.id == change.id.as_str());
-        context.meter.change_ended(last.as_ref());
-        let of = Trace::of(after).target;
-        if let (Some(last), Some((_, of))) = (last, of) {
-            let at = last.finished_at.0;
-            let uptime = context.clock.now().uptime;
-            if context.moves.ended(of.proxy.clone(), &last, uptime) {
-                context.wake(context.claims.beside(uid));
-            }
-            context.permits.ended(last.outcome, of, at);
+    let is_same = |other: &Change| other.id == change.id;
+    if Record::of(after).change.as_ref().is_some_and(is_same) {
+        return;
+    }
+    let trace = Trace::of(after);
+    if let Some((last, of)) = context.change_ended(change.id.as_str(), &trace) {
+        let uptime = context.clock.now().uptime;
+        if context.moves.ended(of.proxy.clone(), last, uptime) {
+            context.wake(context.claims.beside(uid));
         }
     }
 }

@@ -133,7 +133,7 @@ fn everything() -> Metrics {
     }
     for outcome in ["Succeeded", "Failed", "Void"] {
         let last = last(outcome, "2026-01-01T00:00:00Z", "2026-01-01T00:00:40Z");
-        metrics.change_ended(Some(&last));
+        metrics.change_ended(&last);
     }
     say(&metrics, "uid-a", status("Ready", "Settled"));
     say(&metrics, "uid-b", status("Stalled", "9f2c1e"));
@@ -406,16 +406,9 @@ fn a_resource_that_is_gone_counts_no_longer() {
 }
 
 #[test]
-fn a_change_that_was_refused_is_not_one_that_ended() {
-    let metrics = Metrics::default();
-    metrics.change_ended(None);
-    assert_eq!(samples(&metrics)["taurus_change_seconds_count"], "0");
-}
-
-#[test]
 fn a_clock_that_was_set_back_makes_no_negative_durations() {
     let metrics = Metrics::default();
     let last = last("Succeeded", "2026-01-01T00:00:40Z", "2026-01-01T00:00:00Z");
-    metrics.change_ended(Some(&last));
+    metrics.change_ended(&last);
     assert_eq!(samples(&metrics)["taurus_change_seconds_sum"], "0.0");
 }
