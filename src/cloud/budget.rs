@@ -179,11 +179,16 @@ impl Budget {
         Booked::of(self, urgency, at)
     }
 
-    /// Whether calls are left over: nobody waits for one, and nearly all that can be saved up are there.
-    pub fn is_idle(&self) -> bool {
+    /// How long it is until a poll of a job may have a call that nobody else needs; nothing where a change, a job or a request waits for
+    /// one.
+    pub fn spare_in(&self) -> Option<Duration> {
         let uptime = self.clock.now().uptime;
         let mut state = self.lock();
-        state.waiting.is_empty() && state.bucket.is_idle(uptime)
+        let first = state.waiting.keys().next();
+        if first.is_some_and(|(urgency, _)| *urgency <= Urgency::Request) {
+            return None;
+        }
+        state.bucket.spare_in(uptime)
     }
 
     /// The other side has said that there were too many calls.

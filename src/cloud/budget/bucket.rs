@@ -172,13 +172,18 @@ impl Bucket {
         (requests_wait || looks_wait) && self.held_for_jobs < f64::from(calls)
     }
 
-    /// Whether nearly all calls that can be saved up are there, or all but one of those that are for jobs, and the other side has not
-    /// asked for fewer.
-    pub fn is_idle(&mut self, uptime: Duration) -> bool {
+    /// How long it is until a poll of a job may have a call that nobody else needs: none where nearly all that can be saved up are there,
+    /// else until one of those that are for jobs is. Nothing while the other side wants fewer.
+    pub fn spare_in(&mut self, uptime: Duration) -> Option<Duration> {
         self.fill(uptime);
-        let is_idle = self.held >= self.size * (1.0 - MISSING_WHILE_IDLE);
-        let has_for_jobs = self.held_for_jobs >= self.size_for_jobs() - 1.0;
-        !self.is_shrunk() && (is_idle || has_for_jobs)
+        if self.is_shrunk() {
+            return None;
+        }
+        if self.held >= self.size * (1.0 - MISSING_WHILE_IDLE) {
+            return Some(Duration::ZERO);
+        }
+        let missing = 1.0 - self.held_for_jobs;
+        Some(self.time_for(missing.max(0.0) / SHARE_OF_JOBS))
     }
 
     /// Calls that were taken were not made.
