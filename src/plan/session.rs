@@ -102,6 +102,8 @@ pub struct Session {
     pub refusal: Option<Box<Refusal>>,
     /// The last change that this process sent and saw in place.
     pub verified: Option<Box<Verified>>,
+    /// How long the last change took that succeeded, where its job's end is known.
+    pub took: Option<Box<(ChangeId, Duration)>>,
     /// The credential that was used at last.
     pub credential: Option<Fingerprint>,
     /// How old the times on record were when they were first seen, of those that something may wait for.
@@ -263,6 +265,9 @@ impl Session {
     pub fn note_progress(&mut self, progress: &Progress, change: Option<&Change>, now: Moment) {
         if let (Progress::Succeeded(seen), Some(change)) = (progress, change) {
             self.verified = self.verified_by(change, *seen, now).map(Box::new);
+            let watch = self.watch.as_ref().filter(|watch| watch.id == change.id);
+            let took = watch.and_then(|watch| watch.took);
+            self.took = took.map(|took| Box::new((change.id.clone(), took)));
         }
         match progress {
             Progress::Vetted => self.doubted = None,
@@ -328,9 +333,11 @@ impl Session {
         let counts = pace.list_lag.saturating_mul(2);
         self.verified
             .take_if(|verified| now.elapsed(verified.at) >= counts);
+        let begun = record.change.as_ref();
+        let begun = begun.map_or(Duration::ZERO, |change| self.age(change.intended_at, now));
         if let (Some(watch), Some(change)) = (&mut self.watch, &record.change) {
             watch.note_shown(observed, now);
-            watch.note_job(observed, now, pace);
+            watch.note_job(observed, begun, now, pace);
             watch.note_port(change, observed, now, pace);
         }
     }

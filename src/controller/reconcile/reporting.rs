@@ -126,9 +126,25 @@ impl Pass<'_> {
     /// As [`Self::replaced`], for a write that says nothing people should hear of.
     pub(super) fn replaced_in_silence(&mut self, written: TaurusProxyPort) {
         count_end(self.context, self.uid, self.object, &written);
+        self.learn_length(&written);
         self.memory.replaced(self.object, &written);
         *self.object = written;
         self.count_resource();
+    }
+
+    /// How long a change took is known to who has seen the end of its job.
+    fn learn_length(&mut self, written: &TaurusProxyPort) {
+        if self.memory.session.took.is_none() {
+            return;
+        }
+        let Trace { target, last, .. } = Trace::of(written);
+        let (Some((instance, _)), Some(last)) = (target, last) else {
+            return;
+        };
+        let took = &mut self.memory.session.took;
+        if let Some(took) = took.take_if(|took| took.0.as_str() == last.id) {
+            self.context.lengths.seen(&instance, &last, took.1);
+        }
     }
 
     fn count_resource(&self) {
