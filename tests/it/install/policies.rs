@@ -311,17 +311,14 @@ async fn who_sets_a_port_does_not_approve_it_whatever_the_roles() {
     printed(plane::kubectl(plane, &["create", "namespace", "shop"]));
     let old = resource("shop", "planned", &json!({"approval": "Manual"}));
     assert!(apply(plane, &[old]).status.success());
+    let edits = "--verb=get,list,watch,create,update,patch";
+    let of = "--resource=taurusproxyports.taurusdb.huaweicloud.com";
+    let role = ["create", "clusterrole", "tpp-editor", edits, of];
+    printed(plane::kubectl(plane, &role));
     for who in ["alice", "bob"] {
         let user = format!("--user={who}");
-        let bind = [
-            "create",
-            "rolebinding",
-            who,
-            "-n",
-            "shop",
-            "--clusterrole=admin",
-            &user,
-        ];
+        let role = "--clusterrole=tpp-editor";
+        let bind = ["create", "rolebinding", who, "-n", "shop", role, &user];
         printed(plane::kubectl(plane, &bind));
     }
     let four_eyes = [

@@ -185,7 +185,16 @@ fn rendered(world: &World, port: u16, settings: &[Value]) -> Vec<Value> {
         world,
         &["apply", "-k", overlaid, "--dry-run=client", "-o", "json"],
     );
-    list["items"].as_array().unwrap().clone()
+    let mut items = list["items"].as_array().unwrap().clone();
+    // kubectl shows those that exist with what the API server has written there.
+    for item in &mut items {
+        let metadata = item["metadata"].as_object_mut().unwrap();
+        metadata.retain(|key, _| {
+            ["name", "namespace", "annotations", "labels"].contains(&key.as_str())
+        });
+        item.as_object_mut().unwrap().remove("status");
+    }
+    items
 }
 
 async fn judged(world: &World, objects: Vec<Value>) -> Vec<(Value, Verdict)> {
