@@ -110,7 +110,10 @@ impl Pass<'_> {
         })
         .await?;
         self.memory.promised = match &decision.step {
-            Step::Hold(cause, delay) => cause.end(now, *delay).and_then(End::promised),
+            Step::Hold(cause, delay) => {
+                let end = cause.end(now, *delay).and_then(End::promised);
+                end.or_else(|| cause.follows())
+            }
             _ => None,
         };
         Ok(())
