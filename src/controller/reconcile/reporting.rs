@@ -42,6 +42,7 @@ impl Pass<'_> {
         let said = held.as_ref().unwrap_or(&decision);
         self.say(desired, &observed, said).await?;
         self.tell_of_given_up_jobs(desired);
+        self.tell_of_empty_annotations();
         if decision.record.change.is_none() {
             self.give_permit_back();
         } else if let Some(permit) = &self.memory.permit {
@@ -210,6 +211,7 @@ pub(super) fn count_end(
     if now.change.is_none_or(|other| other.id != change.id) {
         let last = now.last.filter(|last| last.id == change.id.as_str());
         context.meter.change_ended(last.as_ref());
+        notices::of_correction(context, before, after);
         let of = Trace::of(after).target;
         if let (Some(last), Some((_, of))) = (last, of) {
             let at = last.finished_at.0;
