@@ -4,7 +4,7 @@
 //! in time and size, reads are repeatable, and the one write, [`Line::change_port`], is made at most once and
 //! only with proof that its intent is on record.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
@@ -60,9 +60,10 @@ pub trait Cloud: Send + Sync {
     /// for changes and jobs.
     fn book(&self, urgency: Urgency) -> Booked;
 
-    /// Whether calls are left over that nobody needs now; none are where nobody counts them.
-    fn has_spare_calls(&self) -> bool {
-        false
+    /// How long it is until a poll of a job may have a call that nobody else needs; nothing where nobody counts calls, or none will be left
+    /// over.
+    fn spare_call_in(&self) -> Option<Duration> {
+        None
     }
 
     /// All proxies of an instance, over all pages (`GET …/instances/{id}/proxies`).

@@ -1,12 +1,13 @@
 //! How many calls are made with one credential at one endpoint, and which go first.
 //!
 //! What the vendor publishes is a number of calls a minute and user, so every request draws on the budget of its credential,
-//! pages and tokens included. Promises that it is never exceeded, that a call never waits behind a less urgent one, that the
+//! pages and tokens included. Promises that it is never exceeded, that a call never waits behind a less urgent one but for polls of jobs
+//! that would leave none to others for long, that the
 //! time of a look that nobody wants any more is given to another one, that who waits holds up no other turn, and that who gives
 //! up waiting leaves no trace.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -81,8 +82,8 @@ pub struct Budget {
 
 struct State {
     bucket: Bucket,
-    /// Who waits, the next one first.
-    waiting: BTreeSet<(Urgency, u64)>,
+    /// Who waits, the next one first, and for how many calls.
+    waiting: BTreeMap<(Urgency, u64), u32>,
     came: u64,
 }
 
@@ -105,6 +106,7 @@ pub struct Paid<'a> {
 struct Place<'a> {
     budget: &'a Budget,
     key: (Urgency, u64),
+    calls: u32,
 }
 
 /// Calls that were taken; they go back where this is dropped before somebody has them.
@@ -132,7 +134,7 @@ impl Budget {
             observer,
             state: Mutex::new(State {
                 bucket: Bucket::new(limit, clock.now().uptime),
-                waiting: BTreeSet::new(),
+                waiting: BTreeMap::new(),
                 came: 0,
             }),
             moved: Notify::new(),
@@ -148,16 +150,17 @@ impl Budget {
         })
     }
 
-    /// Leave for so many calls, once it is there; more are paid for one by one. First looks and sweeps don't wait: whoever
+    /// Leave for so many calls, once it is there; more, and those that can't be saved up, are paid for one by one. First looks and sweeps don't wait: whoever
     /// wants one comes again ([`Self::book`]).
     pub async fn allow(
         self: &Arc<Self>,
         urgency: Urgency,
         calls: u32,
     ) -> Result<Arc<Allowance>, CloudError> {
+        let calls = calls.min(self.lock().bucket.most_at_once(urgency));
         if matches!(urgency, Urgency::FirstLook | Urgency::Sweep) {
-            let place = self.place(urgency);
-            self.take(&place, calls)
+            let place = self.place(urgency, calls);
+            self.take(&place)
                 .map_err(|wait| self.used_up(urgency, wait))?;
         } else {
             self.draw(urgency, calls).await?.hand_over();
@@ -176,11 +179,16 @@ impl Budget {
         Booked::of(self, urgency, at)
     }
 
-    /// Whether calls are left over: nobody waits for one, and nearly all that can be saved up are there.
-    pub fn is_idle(&self) -> bool {
+    /// How long it is until a poll of a job may have a call that nobody else needs; nothing where a change, a job or a request waits for
+    /// one.
+    pub fn spare_in(&self) -> Option<Duration> {
         let uptime = self.clock.now().uptime;
         let mut state = self.lock();
-        state.waiting.is_empty() && state.bucket.is_idle(uptime)
+        let first = state.waiting.keys().next();
+        if first.is_some_and(|(urgency, _)| *urgency <= Urgency::Request) {
+            return None;
+        }
+        state.bucket.spare_in(uptime)
     }
 
     /// The other side has said that there were too many calls.
@@ -190,13 +198,13 @@ impl Budget {
     }
 
     async fn draw(&self, urgency: Urgency, calls: u32) -> Result<Drawn<'_>, CloudError> {
-        let place = self.place(urgency);
-        if self.take(&place, calls).is_ok() {
+        let place = self.place(urgency, calls);
+        if self.take(&place).is_ok() {
             self.observer.call_waited(urgency, Duration::ZERO);
             return Ok(self.drawn(urgency, calls));
         }
         // Who has them and waits for a seat can still give up.
-        aside(self.wait(place, calls)).await
+        aside(self.wait(place)).await
     }
 
     fn drawn(&self, urgency: Urgency, calls: u32) -> Drawn<'_> {
@@ -207,15 +215,15 @@ impl Budget {
         }
     }
 
-    async fn wait(&self, place: Place<'_>, calls: u32) -> Result<Drawn<'_>, CloudError> {
-        let urgency = place.key.0;
+    async fn wait(&self, place: Place<'_>) -> Result<Drawn<'_>, CloudError> {
+        let (urgency, calls) = (place.key.0, place.calls);
         let began = self.clock.now();
         let mut patience = std::pin::pin!(clock::pause(self.patience()));
         loop {
             let mut moved = std::pin::pin!(self.moved.notified());
             // From here on nothing that moves is missed.
             moved.as_mut().enable();
-            let wait = match self.take(&place, calls) {
+            let wait = match self.take(&place) {
                 Ok(()) => break,
                 Err(wait) => wait,
             };
@@ -230,26 +238,40 @@ impl Budget {
         Ok(self.drawn(urgency, calls))
     }
 
-    fn place(&self, urgency: Urgency) -> Place<'_> {
+    fn place(&self, urgency: Urgency, calls: u32) -> Place<'_> {
         let mut state = self.lock();
         state.came += 1;
         let key = (urgency, state.came);
-        state.waiting.insert(key);
-        Place { budget: self, key }
+        state.waiting.insert(key, calls);
+        Place {
+            budget: self,
+            key,
+            calls,
+        }
     }
 
-    /// Takes calls for who stands first; else says how long it takes at least.
-    fn take(&self, place: &Place<'_>, calls: u32) -> Result<(), Duration> {
+    /// Takes calls for who stands first; else says how long it takes at least. Jobs that leave calls to others are passed over.
+    fn take(&self, place: &Place<'_>) -> Result<(), Duration> {
         let uptime = self.clock.now().uptime;
         let mut state = self.lock();
-        if state.waiting.first() != Some(&place.key) {
+        let State {
+            bucket, waiting, ..
+        } = &mut *state;
+        let mut keys = waiting.keys();
+        let requests_wait = keys.any(|(urgency, _)| *urgency == Urgency::Request);
+        let mut passed_over = |urgency: Urgency, calls: u32| {
+            urgency == Urgency::Job && bucket.holds_jobs_back(calls, requests_wait, uptime)
+        };
+        let first = waiting
+            .iter()
+            .find(|((urgency, _), calls)| !passed_over(*urgency, **calls));
+        if first.is_none_or(|(key, _)| *key != place.key) {
             return Err(self.limit.per / 60);
         }
         // A timer may come a little early.
         let least = Duration::from_millis(1);
-        state
-            .bucket
-            .take(calls, place.key.0, uptime)
+        bucket
+            .take(place.calls, place.key.0, uptime)
             .map_err(|wait| wait.max(least))
     }
 
@@ -499,10 +521,110 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_ever() {
         let budget = budget(60);
-        let greedy = budget.allow(Urgency::Change, 1000).await.unwrap_err();
+        let _before = budget.place(Urgency::Change, 1);
+        let greedy = budget.allow(Urgency::Change, 1).await.unwrap_err();
         assert_eq!(greedy.meaning, Meaning::OutOfCalls);
         let says = "this credential has used up the 60 calls a minute that the operator's --calls-per-minute allows";
         assert!(greedy.text.starts_with(says), "{greedy}");
+    }
+
+    /// Five changes after each other without end, of 40 s each and with 20 s between: how long one had to wait for its calls, at most.
+    async fn roll_out(budget: &Arc<Budget>) -> Duration {
+        let longest = Mutex::new(Duration::ZERO);
+        let spend = async |urgency, calls| {
+            let began = budget.clock.now().uptime;
+            let turn = budget.allow(urgency, calls).await.unwrap();
+            for _ in 0..calls {
+                turn.spend().await.unwrap().made();
+            }
+            budget.clock.now().elapsed(began)
+        };
+        let follow = async || {
+            for _ in 0..10 {
+                let waited = spend(Urgency::Change, 5).await;
+                let mut longest = longest.lock().unwrap();
+                *longest = waited.max(*longest);
+                drop(longest);
+                let began = budget.clock.now().uptime;
+                loop {
+                    let age = budget.clock.now().elapsed(began);
+                    if age >= Duration::from_secs(40) {
+                        break;
+                    }
+                    pass((age / 8).max(Duration::from_secs(1))).await;
+                    spend(Urgency::Job, 1).await;
+                }
+                pass(Duration::from_secs(20)).await;
+            }
+        };
+        join_all((0..5).map(|_| follow())).await;
+        longest.into_inner().unwrap()
+    }
+
+    /// A new resource is looked at when it is its turn, and tries again where there is no call.
+    async fn look_first(budget: &Arc<Budget>) -> Duration {
+        let began = budget.clock.now().uptime;
+        let booked = budget.book(Urgency::FirstLook);
+        loop {
+            pass(booked.wait()).await;
+            match budget.allow(Urgency::FirstLook, 1).await {
+                Ok(turn) => {
+                    turn.spend().await.unwrap().made();
+                    return budget.clock.now().elapsed(began);
+                }
+                Err(error) => drop(booked.put_off(error.retry_after.unwrap())),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rollout_leaves_calls_to_first_looks_and_requests() {
+        let alone = roll_out(&budget(60)).await;
+        let budget = budget(60);
+        let looks = join_all((0..60).map(|_| look_first(&budget)));
+        let request = async {
+            pass(Duration::from_mins(2)).await;
+            let began = budget.clock.now().uptime;
+            drop(budget.allow(Urgency::Request, 4).await.unwrap());
+            budget.clock.now().elapsed(began)
+        };
+        let (longest, looks, request) = futures::join!(roll_out(&budget), looks, request);
+        let last = looks.into_iter().max().unwrap();
+        assert!(last <= Duration::from_mins(15), "{last:?}");
+        assert!(request <= Duration::from_secs(30), "{request:?}");
+        assert!(
+            longest <= alone + Duration::from_secs(5),
+            "{longest:?}, alone {alone:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_calls_than_can_be_saved_up_are_paid_for_one_by_one() {
+        for limit in [10, 30, 60, 600] {
+            for urgency in [
+                Urgency::Change,
+                Urgency::Job,
+                Urgency::Request,
+                Urgency::FirstLook,
+                Urgency::Sweep,
+            ] {
+                for calls in [1, 3, 4, 5, 9, 40] {
+                    let budget = budget(limit);
+                    // What can be saved up is there.
+                    pass(Duration::from_mins(2)).await;
+                    let began = budget.clock.now().uptime;
+                    let turn = budget.allow(urgency, calls).await.unwrap();
+                    assert!(budget.clock.now().elapsed(began) < Duration::from_millis(2));
+                    for _ in 0..calls {
+                        turn.spend().await.unwrap().made();
+                    }
+                    let took = budget.clock.now().elapsed(began);
+                    // Less than a third of the limit comes to looks where that is small.
+                    let longest = Duration::from_mins(3) * calls / limit;
+                    assert!(took <= longest, "{calls} of {limit}, {urgency:?}: {took:?}");
+                }
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

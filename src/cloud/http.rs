@@ -3,7 +3,7 @@
 //! Relies on [`Request`] for what is sent and on `wire` for what is understood. Reads are repeated only where a fetched
 //! token was refused, once, with a new one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, header};
@@ -228,8 +228,8 @@ impl Cloud for HttpCloud {
         self.account.access.budget().book(urgency)
     }
 
-    fn has_spare_calls(&self) -> bool {
-        self.account.access.budget().is_idle()
+    fn spare_call_in(&self) -> Option<Duration> {
+        self.account.access.budget().spare_in()
     }
 
     fn list_proxies<'a>(

@@ -25,14 +25,14 @@ use crate::{
         timing::{InstanceWindow, Waiting},
         work::Work,
     },
-    crd::{PlanRecord, TaurusProxyPort},
+    crd::{LastChange, PlanRecord, TaurusProxyPort},
     fleet::{
         claims::{Claims, Opening, Other, Standing, Woken},
         directory,
         lengths::Lengths,
         limits::Limits,
         moves::Moves,
-        permits::{Asker, Permits},
+        permits::{Asker, Failed, Permits, Trace},
     },
     leader::Leadership,
     model::{InstanceId, ResourceName},
@@ -227,6 +227,22 @@ impl Context {
             clock::pause(directory::KEPT).await;
             self.accounts.tidy();
         }
+    }
+
+    /// A change is no longer on record of a resource: its end counts once, whoever tells of it first. Gives that end. One that was refused
+    /// leaves none, but perhaps that of an earlier one.
+    pub(super) fn change_ended<'a>(
+        &self,
+        change: &str,
+        trace: &'a Trace,
+    ) -> Option<(&'a LastChange, &'a Failed)> {
+        let last = trace.last.as_ref().filter(|last| last.id == change)?;
+        let (_, of) = trace.target.as_ref()?;
+        let (outcome, at) = (last.outcome, last.finished_at.0);
+        self.permits
+            .ended(change, outcome, of.clone(), at)
+            .then(|| self.meter.change_ended(last))?;
+        Some((last, of))
     }
 
     /// For how long this process has led, or counts as having led.

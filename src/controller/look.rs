@@ -83,7 +83,7 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
     };
     if let (Depth::Usual(_), Some(job)) = (depth, from.job()) {
         observed.job = seen(directory.job(job).await);
-        observed.calls_are_idle = directory.is_idle();
+        observed.spare_call_in = directory.spare_call_in();
         if !matches!(&observed.job, Seen::Known(job) if job.state.is_finished()) {
             observed.beside = beside(from, directory).await;
             return Ok(observed);

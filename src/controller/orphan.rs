@@ -2,10 +2,12 @@
 //!
 //! Deletion is not held up. The process keeps the instance until the change has ended, so that a successor of the resource
 //! does not start another one beside it. A change of which nothing was heard for a while, or which takes longer than changes
-//! do, no longer counts among those under way, however long it takes to hear of it: nobody is left who could put it right.
+//! do, no longer counts among those under way, however long it takes to hear of it: nobody is left who could put it right. A job that
+//! failed counts for the halt like any other.
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
@@ -18,10 +20,11 @@ use crate::{
         memory::Memory,
         read::{self, Desired},
     },
-    crd::TaurusProxyPort,
+    crd::{LastChange, Outcome, TaurusProxyPort},
     fleet::{
         claims::ProxyKey,
         directory::{self, Directory},
+        permits::Trace,
     },
     model::{JobId, JobState, Moment, Uid},
     plan::{record::Change, tasks},
@@ -80,6 +83,10 @@ pub(super) fn adopt(
                 completed_at.get_or_insert(now.uptime);
             }
             if settled && let Some(how) = heard.end() {
+                if matches!(heard, Heard::Failed(_)) {
+                    let (trace, now) = (Trace::of(&object), context.clock.now());
+                    context.change_ended(change.id.as_str(), &failed(trace, &change, now));
+                }
                 end = Some(how.to_owned());
                 break;
             }
@@ -115,6 +122,26 @@ pub(super) fn adopt(
         drop(memory);
         drop(counted);
     });
+}
+
+/// What the record of the resource would say now, had it not been deleted: its failure counts like any other. Of a job that was completed
+/// nobody has seen the port, so that counts for nothing.
+fn failed(trace: Trace, change: &Change, now: Moment) -> Trace {
+    let last = LastChange {
+        id: change.id.as_str().to_owned(),
+        from_port: change.from.into(),
+        to_port: change.to.into(),
+        job_id: change.job.as_ref().map(|job| job.as_str().to_owned()),
+        outcome: Outcome::Failed,
+        started_at: Time(change.intended_at),
+        finished_at: Time(now.wall),
+        message: None,
+    };
+    Trace {
+        change: None,
+        last: Some(last),
+        ..trace
+    }
 }
 
 /// What a hearing gives; `late` is called where that takes longer than this.
@@ -161,6 +188,8 @@ enum Heard {
     Running,
     /// Its job was completed.
     Completed,
+    /// Its job failed, in words that complete a sentence.
+    Failed(String),
     /// It has ended, or nothing more can be learned of it, in words that complete a sentence.
     Ended(String),
     /// Nothing.
@@ -172,7 +201,7 @@ impl Heard {
     fn end(&self) -> Option<&str> {
         match self {
             Self::Completed => Some("was completed"),
-            Self::Ended(how) => Some(how),
+            Self::Failed(how) | Self::Ended(how) => Some(how),
             Self::Running | Self::Nothing => None,
         }
     }
@@ -214,7 +243,7 @@ async fn hear(
                 ..
             }) => {
                 let why = fail_reason.map(|why| format!(": {why}"));
-                Heard::Ended(format!("ended as {word}{}", why.unwrap_or_default()))
+                Heard::Failed(format!("ended as {word}{}", why.unwrap_or_default()))
             }
             Ok(_) => Heard::Running,
             Err(_) => Heard::Nothing,

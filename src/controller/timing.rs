@@ -32,6 +32,9 @@ const SPREAD: Duration = Duration::from_secs(2);
 /// The window of an instance is believed for so long where it can't be read any more.
 const BELIEVED_FOR: Duration = Duration::from_hours(1);
 
+/// Said of a window that nobody could read again.
+const TOO_OLD: &str = "it was read more than an hour ago";
+
 /// What was read of the window that the cloud has for an instance.
 #[derive(Debug, Clone)]
 pub struct InstanceWindow {
@@ -60,7 +63,7 @@ impl InstanceWindow {
         match found {
             Ok(window) => Self {
                 read: Some((window, uptime)),
-                fault: Arc::default(),
+                fault: TOO_OLD.into(),
                 tried: uptime,
             },
             Err(fault) => Self {
@@ -69,6 +72,11 @@ impl InstanceWindow {
                 tried: uptime,
             },
         }
+    }
+
+    /// How old what was read may be for who looks each `resync`: what is known when a window opens must still be believed.
+    pub(super) fn good_for(resync: Duration) -> Duration {
+        resync.min(BELIEVED_FOR / 2)
     }
 
     /// The window, as far as it is still believed.
@@ -257,6 +265,14 @@ mod tests {
     }
 
     #[test]
+    fn a_window_that_was_read_before_it_opens_is_still_believed_when_it_does_or_read_again() {
+        for resync in [10, 30, 90, 600].map(Duration::from_mins) {
+            let good_for = InstanceWindow::good_for(resync);
+            assert!(good_for <= resync && good_for < BELIEVED_FOR, "{resync:?}");
+        }
+    }
+
+    #[test]
     fn the_window_of_an_instance_is_believed_for_an_hour_after_it_was_read_last() {
         let hour = |hours: u64| Duration::from_hours(hours);
         let told = |text: &str| Ok(Some(text.to_owned()));
@@ -276,6 +292,7 @@ mod tests {
             assert_eq!(known(&failed, soon), Ok(window.clone()));
             assert!(known(&failed, hour(2)).is_err());
         }
+        assert_eq!(known(&first, hour(2)), Err(TOO_OLD.to_owned()));
         let never = InstanceWindow::after(None, told("whenever"), hour(1));
         assert_eq!(
             known(&never, hour(1)),

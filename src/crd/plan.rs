@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A change that is due and has not started.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct PlanRecord {
     /// Stands for the resource, what its spec says, both ports and `madeAt`: another plan has another id, and an approval of this one is
     /// none of that one.

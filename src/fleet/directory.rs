@@ -270,9 +270,10 @@ impl Directory {
         self.jobs.job(self.cloud.as_ref(), &self.clock, id).await
     }
 
-    /// Whether a single job is followed and nobody needs the calls that are left over: it may be polled more often.
-    pub fn is_idle(&self) -> bool {
-        self.jobs.count(self.uptime()) <= 1 && self.cloud.has_spare_calls()
+    /// How long it is until a poll of the only job that is followed may have a call that nobody else needs: it may be polled more often.
+    pub fn spare_call_in(&self) -> Option<Duration> {
+        let is_single = self.jobs.count(self.uptime()) <= 1;
+        self.cloud.spare_call_in().filter(|_| is_single)
     }
 
     /// This process sent `change` for `proxy` on `instance`, and saw its port in place.

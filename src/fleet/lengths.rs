@@ -1,7 +1,8 @@
-//! How long the last changes of each instance took, as their records tell.
+//! How long the last changes of each instance took: as this process has seen it, or as the records of earlier ones tell.
 //!
 //! Promises little memory, five changes for an instance, and to learn nothing from a change whose end nobody has seen: that may have been
-//! found long after it.
+//! found long after it. A record does not tell for how long the operator was away meanwhile; so what it says is taken for true only as long
+//! as changes usually take.
 
 use std::{
     collections::HashMap,
@@ -12,6 +13,7 @@ use std::{
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
+    controller::read::DEFAULT_CHANGE_TIMEOUT,
     crd::{LastChange, Outcome},
     model::InstanceId,
 };
@@ -34,16 +36,30 @@ impl Lengths {
         };
         let Some(took) = Duration::try_from(ended.duration_since(started))
             .ok()
-            .filter(|_| was_seen)
+            .filter(|took| was_seen && *took <= DEFAULT_CHANGE_TIMEOUT)
         else {
             return;
         };
+        self.enter(instance, ended, |known| known.unwrap_or(took));
+    }
+
+    /// A change has succeeded, and its job took so long.
+    pub fn seen(&self, instance: &InstanceId, last: &LastChange, took: Duration) {
+        self.enter(instance, last.finished_at.0, |_| took);
+    }
+
+    /// Enters a change by when it ended; `took` is given what was known of it.
+    fn enter(
+        &self,
+        instance: &InstanceId,
+        ended: Timestamp,
+        took: impl FnOnce(Option<Duration>) -> Duration,
+    ) {
         let mut of = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = of.entry(instance.clone()).or_default();
-        if known.contains(&(ended, took)) {
-            return;
-        }
-        known.push((ended, took));
+        let before = known.iter().position(|(at, _)| *at == ended);
+        let before = before.map(|at| known.swap_remove(at).1);
+        known.push((ended, took(before)));
         known.sort_unstable_by(|one, other| other.cmp(one));
         known.truncate(MOST);
     }
@@ -94,6 +110,32 @@ mod tests {
         lengths.note(&one, &change(6000, 20, Outcome::Succeeded));
         assert_eq!(lengths.longest(&one), Some(Duration::from_secs(50)));
         assert_eq!(lengths.longest(&other), None);
+    }
+
+    #[test]
+    fn an_operator_that_was_away_makes_no_change_long() {
+        let instance = InstanceId::parse(&format!("{}in07", "1".repeat(32))).unwrap();
+        let second = Duration::from_secs;
+        let lengths = Lengths::default();
+        let found_late = change(20_000, 18_000, Outcome::Succeeded);
+        lengths.note(&instance, &found_late);
+        assert_eq!(lengths.longest(&instance), None);
+        // The cloud tells when the job ended; the watch tells of the record again and again.
+        lengths.seen(&instance, &found_late, second(40));
+        lengths.note(&instance, &found_late);
+        assert_eq!(lengths.longest(&instance), Some(second(40)));
+        let found_soon = change(30_000, 900, Outcome::Succeeded);
+        lengths.note(&instance, &found_soon);
+        assert_eq!(lengths.longest(&instance), Some(second(900)));
+        lengths.seen(&instance, &found_soon, second(50));
+        assert_eq!(lengths.longest(&instance), Some(second(50)));
+        // One that is known to take long does.
+        lengths.seen(
+            &instance,
+            &change(50_000, 9_000, Outcome::Succeeded),
+            second(8_000),
+        );
+        assert_eq!(lengths.longest(&instance), Some(second(8_000)));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::{
     pace::Pace,
 };
 
+mod counted;
 mod failures;
 mod holders;
 mod ledger;
@@ -126,8 +127,9 @@ impl Permits {
         self.with(|ledger| ledger.leave(uid));
     }
 
-    /// Takes in what the watch tells of a resource. What comes before [`Self::recalled`] is from before this process.
-    pub fn note(&self, trace: &Trace) {
+    /// Takes in what the watch tells of a resource. What comes before [`Self::recalled`] is from before this process. Gives the id of
+    /// a change that is no longer on record of it.
+    pub fn note(&self, trace: &Trace) -> Option<String> {
         if let Some(recalled) = &mut *self.recalling()
             && (trace.change.is_some() || trace.last.is_some())
         {
@@ -137,7 +139,7 @@ impl Permits {
             let instance = trace.target.as_ref().map(|(instance, _)| instance);
             (id.as_str(), instance)
         });
-        self.with(|ledger| ledger.note(&trace.uid, change, self.desk.clock.now()));
+        self.with(|ledger| ledger.note(&trace.uid, change, self.desk.clock.now()))
     }
 
     /// Forgets a deleted resource. A change of it that is still followed keeps its permit; one that is on record and that nobody
@@ -162,9 +164,9 @@ impl Permits {
         self.with(|ledger| recall::recall(ledger, traces, now));
     }
 
-    /// A change has ended, at this time of the wall clock.
-    pub fn ended(&self, outcome: Outcome, of: Failed, at: Timestamp) {
-        self.with(|ledger| ledger.ended(outcome, of, at, self.desk.clock.now()));
+    /// A change has ended, at this time of the wall clock; false if that was known.
+    pub fn ended(&self, change: &str, outcome: Outcome, of: Failed, at: Timestamp) -> bool {
+        self.with(|ledger| ledger.ended(change, outcome, of, at, self.desk.clock.now()))
     }
 
     /// Whether no change is under way that began, nor on record of any resource.

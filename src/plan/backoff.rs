@@ -16,10 +16,13 @@ pub fn doubling((first, longest): (Duration, Duration), count: u32) -> Duration 
 }
 
 /// The wait before the next poll of a job that has been known for `age`: its end is seen at most an eighth of its length late, and
-/// a quarter where a list stands in for polls, which may be as old as the last of them. Where calls are idle, a 32nd.
-pub fn poll(age: Duration, calls_are_idle: bool, pace: &Pace) -> Duration {
-    let share = if calls_are_idle { 32 } else { 8 };
-    (age / share).clamp(pace.poll_first, pace.poll_longest)
+/// a quarter where a list stands in for polls, which may be as old as the last of them. Where a call is spare before, a 32nd, as
+/// soon as it is there.
+pub fn poll(age: Duration, spare_call_in: Option<Duration>, pace: &Pace) -> Duration {
+    let sooner = spare_call_in.map_or(Duration::MAX, |spare| spare.max(age / 32));
+    (age / 8)
+        .min(sooner)
+        .clamp(pace.poll_first, pace.poll_longest)
 }
 
 /// The wait after the `count`-th error in a row. What the other side asks for is granted, where it is longer.
@@ -58,6 +61,18 @@ mod tests {
             .map(|count| doubling(series, count).as_secs())
             .into();
         assert_eq!(waits, [5, 5, 10, 20, 300, 300, 300, 300]);
+    }
+
+    #[test]
+    fn a_poll_comes_sooner_where_a_call_is_spare_and_never_later() {
+        let second = Duration::from_secs;
+        let next = |age, spare: Option<u64>| poll(second(age), spare.map(second), &Pace::real());
+        assert_eq!(next(40, None), second(5));
+        assert_eq!(next(40, Some(0)), Duration::from_millis(1_250));
+        assert_eq!(next(40, Some(3)), second(3));
+        assert_eq!(next(40, Some(100)), second(5));
+        assert_eq!(next(2, Some(0)), second(1));
+        assert_eq!(next(10_000, Some(30)), second(15));
     }
 
     #[test]

@@ -53,8 +53,8 @@ pub struct Observed {
     pub is_recalled: bool,
     /// The job on record.
     pub job: Seen<Job>,
-    /// Whether calls are left over that nobody needs, so that the job may be polled more often.
-    pub calls_are_idle: bool,
+    /// How long it is until a poll of the job may have a call that nobody else needs, where there is one.
+    pub spare_call_in: Option<Duration>,
     /// The proxy in a list that was read while the job is at work, for people alone: nothing follows from it.
     pub beside: Seen<Option<Proxy>>,
     /// The task that counts as unfinished on the instance and holds it back the longest, from a task list that was read

@@ -21,10 +21,11 @@ pub fn read(status: &TaurusProxyPortStatus) -> Vec<HistoryEntry> {
 pub fn trigger(record: &Record, change: &Change) -> Trigger {
     let to = i32::from(change.to);
     let before = record.history.first();
+    let was_in_place = record.applied == Some(change.to);
     let again = before.is_some_and(|last| last.to_port == to && last.outcome != Outcome::Succeeded);
-    if change.attempt > 1 || again {
+    if change.attempt > 1 || again && !was_in_place {
         Trigger::Retry
-    } else if record.applied == Some(change.to) {
+    } else if was_in_place {
         Trigger::Drift
     } else {
         Trigger::Edit
@@ -61,7 +62,10 @@ mod tests {
     use k8s_openapi::jiff::Timestamp;
 
     use super::*;
-    use crate::model::{ChangeId, JobId};
+    use crate::{
+        crd::Phase,
+        model::{ChangeId, JobId},
+    };
 
     fn ended(number: u8, outcome: Outcome) -> LastChange {
         LastChange {
@@ -94,6 +98,40 @@ mod tests {
             .collect();
         assert_eq!(ids, wanted);
         assert_eq!(history[0].outcome, Outcome::Failed);
+    }
+
+    #[test]
+    fn a_correction_is_one_though_an_old_attempt_at_the_port_failed() {
+        let change = Change {
+            id: ChangeId::from_bits(2),
+            from: 3310,
+            to: 3307,
+            generation: 1,
+            phase: Phase::Intended,
+            attempt: 1,
+            job: None,
+            intended_at: Timestamp::UNIX_EPOCH,
+            submitted_at: None,
+        };
+        let mut history = Vec::new();
+        let failed = LastChange {
+            to_port: 3307,
+            ..ended(1, Outcome::Failed)
+        };
+        enter(&mut history, &failed, Trigger::Edit);
+        let record = |applied| Record {
+            applied,
+            history: history.clone(),
+            ..Record::default()
+        };
+        // Somebody has set it by hand after that, and it was seen in place.
+        assert_eq!(trigger(&record(Some(3307)), &change), Trigger::Drift);
+        assert_eq!(trigger(&record(Some(3306)), &change), Trigger::Retry);
+        let second = Change {
+            attempt: 2,
+            ..change
+        };
+        assert_eq!(trigger(&record(Some(3307)), &second), Trigger::Retry);
     }
 
     #[test]

@@ -20,10 +20,12 @@ use crate::{
 
 mod awaited;
 mod first_seen;
+mod spent;
 mod watch;
 
 pub use awaited::Awaited;
 use first_seen::FirstSeen;
+use spent::Spent;
 pub use watch::{Shown, Watch};
 
 /// Repeated sightings of the same thing.
@@ -100,6 +102,8 @@ pub struct Session {
     pub refusal: Option<Box<Refusal>>,
     /// The last change that this process sent and saw in place.
     pub verified: Option<Box<Verified>>,
+    /// How long the last change took that succeeded, where its job's end is known.
+    pub took: Option<Box<(ChangeId, Duration)>>,
     /// The credential that was used at last.
     pub credential: Option<Fingerprint>,
     /// How old the times on record were when they were first seen, of those that something may wait for.
@@ -108,8 +112,8 @@ pub struct Session {
     pub unsaved: Option<Box<UnsavedJob>>,
     /// The jobs that are given up.
     pub given_up: Option<Box<FirstSeen<JobId>>>,
-    /// The last change that was refused, withdrawn or not sent: it may still be on record, and nothing of it is at work.
-    pub spent: Option<Box<ChangeId>>,
+    /// The last changes that were refused, withdrawn or not sent: they may still be on record, and nothing of them is at work.
+    pub spent: Option<Box<Spent>>,
     /// When the last plan was made that was used: none that is as old may be used, wherever it comes from.
     pub plan_used: Option<Box<Timestamp>>,
 }
@@ -157,17 +161,19 @@ impl Session {
         }
     }
 
-    /// A change of this process was refused, withdrawn or not sent.
-    pub fn spend(&mut self, change: &ChangeId) {
-        self.spent = Some(Box::new(change.clone()));
+    /// A change of this process was refused, withdrawn or not sent. `plan` is the one that it was made for, where that may be used again.
+    pub fn spend(&mut self, change: &ChangeId, plan: Option<PlanRecord>) {
+        self.spent.get_or_insert_default().add(change, plan);
     }
 
     /// What is on record, with the job that only this process knows, and without a change of which it knows that nothing is at work: the
     /// write that takes that from the record may have failed.
     pub fn complete(&self, mut record: Record) -> Record {
-        let is_spent =
-            |change: &mut Change| self.spent.as_deref() == Some(&change.id) && change.job.is_none();
-        if record.change.take_if(is_spent).is_some() {
+        if self
+            .spent
+            .as_ref()
+            .is_some_and(|spent| spent.take_from(&mut record))
+        {
             record.spent = true;
             return record;
         }
@@ -259,6 +265,9 @@ impl Session {
     pub fn note_progress(&mut self, progress: &Progress, change: Option<&Change>, now: Moment) {
         if let (Progress::Succeeded(seen), Some(change)) = (progress, change) {
             self.verified = self.verified_by(change, *seen, now).map(Box::new);
+            let watch = self.watch.as_ref().filter(|watch| watch.id == change.id);
+            let took = watch.and_then(|watch| watch.took);
+            self.took = took.map(|took| Box::new((change.id.clone(), took)));
         }
         match progress {
             Progress::Vetted => self.doubted = None,
@@ -324,9 +333,11 @@ impl Session {
         let counts = pace.list_lag.saturating_mul(2);
         self.verified
             .take_if(|verified| now.elapsed(verified.at) >= counts);
+        let begun = record.change.as_ref();
+        let begun = begun.map_or(Duration::ZERO, |change| self.age(change.intended_at, now));
         if let (Some(watch), Some(change)) = (&mut self.watch, &record.change) {
             watch.note_shown(observed, now);
-            watch.note_job(observed, now, pace);
+            watch.note_job(observed, begun, now, pace);
             watch.note_port(change, observed, now, pace);
         }
     }
@@ -413,6 +424,8 @@ fn trouble<T>(seen: &Seen<T>) -> Option<&Trouble> {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
     use super::*;
 
     fn refused(meaning: Meaning) -> Session {
@@ -449,9 +462,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_change_that_never_left_is_not_waited_for_though_it_is_still_on_record() {
-        let change = |bits| Change {
+    fn intended(bits: u128) -> Change {
+        Change {
             id: ChangeId::from_bits(bits),
             from: 3306,
             to: 3307,
@@ -461,21 +473,62 @@ mod tests {
             job: None,
             intended_at: Timestamp::UNIX_EPOCH,
             submitted_at: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_change_that_never_left_is_not_waited_for_though_it_is_still_on_record() {
+        let change = intended;
         let record = |change| Record {
             change: Some(change),
             ..Record::default()
         };
         let mut session = Session::default();
-        session.spend(&change(1).id);
+        session.spend(&change(1).id, None);
         let completed = session.complete(record(change(1)));
         assert_eq!((completed.change, completed.spent), (None, true));
         assert!(session.complete(record(change(2))).change.is_some());
+        // The intent of an earlier one may come to the record late.
+        (2..5).for_each(|bits| session.spend(&change(bits).id, None));
+        for bits in 1..5 {
+            assert_eq!(session.complete(record(change(bits))).change, None);
+        }
+        session.spend(&change(5).id, None);
+        assert!(
+            session.complete(record(change(1))).change.is_some(),
+            "little is kept"
+        );
+        session.spend(&change(1).id, None);
         let with_job = Change {
             job: Some(JobId::parse("4d1f0a77-c2b9-4e5f-8a60-31d7be92c405").unwrap()),
             ..change(1)
         };
         assert!(session.complete(record(with_job)).change.is_some());
+    }
+
+    #[test]
+    fn a_plan_stands_whose_change_never_left() {
+        let plan = |id: &str| PlanRecord {
+            id: id.to_owned(),
+            from_port: 3306,
+            to_port: 3307,
+            made_at: Time(Timestamp::UNIX_EPOCH),
+            not_before: None,
+            waits_for: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let record = |plan| Record {
+            change: Some(intended(1)),
+            plan,
+            ..Record::default()
+        };
+        let mut session = Session::default();
+        session.spend(&intended(1).id, Some(plan("approved")));
+        // The record of a change takes the place of its plan.
+        let completed = session.complete(record(None));
+        assert_eq!(completed.plan, Some(plan("approved")));
+        let completed = session.complete(record(Some(plan("newer"))));
+        assert_eq!(completed.plan, Some(plan("newer")));
     }
 
     #[test]

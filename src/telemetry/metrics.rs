@@ -216,9 +216,7 @@ impl Meter for Metrics {
             .inc();
     }
 
-    fn change_ended(&self, last: Option<&LastChange>) {
-        // None was refused or never sent; that was counted with its answer.
-        let Some(last) = last else { return };
+    fn change_ended(&self, last: &LastChange) {
         self.changes
             .get_or_create(&OutcomeLabel::of(last.outcome))
             .inc();

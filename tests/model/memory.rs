@@ -180,6 +180,7 @@ impl Watched {
             untouched: self.untouched.map(Sight::sighting),
             unchanged: self.unchanged.map(Sight::sighting),
             ended_long_ago: self.long_ago,
+            took: None,
             polls: 0,
         }
     }

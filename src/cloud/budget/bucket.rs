@@ -26,6 +26,9 @@ const KEPT_FROM_JOBS: f64 = 0.2;
 const KEPT_FROM_FIRST_LOOKS: f64 = 0.5;
 const KEPT_FROM_SWEEPS: f64 = 0.6;
 
+/// Polls of jobs get no more than this part while others wait whom they would leave none: a rollout must not hide drift, nor what is new.
+const SHARE_OF_JOBS: f64 = 0.4;
+
 /// Calls are idle where of those that can be saved up no more than this part is missing.
 const MISSING_WHILE_IDLE: f64 = 0.15;
 
@@ -49,6 +52,7 @@ pub struct Bucket {
     size: f64,
     held: f64,
     held_for_looks: f64,
+    held_for_jobs: f64,
     /// Which part of the budget is used, after refusals.
     whole: f64,
     shrunk_at: Option<Duration>,
@@ -96,6 +100,7 @@ impl Bucket {
             size,
             held: 0.0,
             held_for_looks: 0.0,
+            held_for_jobs: 0.0,
             whole: 1.0,
             shrunk_at: None,
             filled_at: uptime,
@@ -126,6 +131,10 @@ impl Bucket {
             return Err(self.time_for(missing.min(missing_to_spare)));
         }
         self.held -= calls;
+        if urgency == Urgency::Job {
+            // What jobs had while nobody else wanted it is no debt.
+            self.held_for_jobs = (self.held_for_jobs - calls).max(0.0);
+        }
         if is_of_looks(urgency) && !is_spare {
             self.held_for_looks -= calls;
             self.first_looks_in_a_row = match urgency {
@@ -136,10 +145,45 @@ impl Bucket {
         Ok(())
     }
 
-    /// Whether nearly all calls that can be saved up are there, and the other side has not asked for fewer.
-    pub fn is_idle(&mut self, uptime: Duration) -> bool {
+    /// The most calls that can be taken at once: more could be waited for without end.
+    pub fn most_at_once(&self, urgency: Urgency) -> u32 {
+        let most = self.size - self.kept_from(urgency);
+        let most = match urgency {
+            Urgency::Change | Urgency::Request => most,
+            Urgency::Job => most.min(self.size_for_jobs()),
+            // One is left for looks of the other kind.
+            Urgency::FirstLook | Urgency::Sweep => most.min(self.size * SHARE_OF_LOOKS - 1.0),
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from one to the limit, which is of the same type"
+        )]
+        let most = most.max(1.0) as u32;
+        most
+    }
+
+    /// Whether polls of jobs leave so many calls to others: to requests that wait, or to looks that came in their time and found none.
+    pub fn holds_jobs_back(&mut self, calls: u32, requests_wait: bool, uptime: Duration) -> bool {
         self.fill(uptime);
-        !self.is_shrunk() && self.held >= self.size * (1.0 - MISSING_WHILE_IDLE)
+        let looks_wait = [&self.first_looks, &self.sweeps]
+            .into_iter()
+            .any(|looks| looks.next_try > uptime);
+        (requests_wait || looks_wait) && self.held_for_jobs < f64::from(calls)
+    }
+
+    /// How long it is until a poll of a job may have a call that nobody else needs: none where nearly all that can be saved up are there,
+    /// else until one of those that are for jobs is. Nothing while the other side wants fewer.
+    pub fn spare_in(&mut self, uptime: Duration) -> Option<Duration> {
+        self.fill(uptime);
+        if self.is_shrunk() {
+            return None;
+        }
+        if self.held >= self.size * (1.0 - MISSING_WHILE_IDLE) {
+            return Some(Duration::ZERO);
+        }
+        let missing = 1.0 - self.held_for_jobs;
+        Some(self.time_for(missing.max(0.0) / SHARE_OF_JOBS))
     }
 
     /// Calls that were taken were not made.
@@ -148,6 +192,9 @@ impl Bucket {
         self.held = (self.held + calls).min(self.size);
         if is_of_looks(urgency) {
             self.held_for_looks = (self.held_for_looks + calls).min(self.size * SHARE_OF_LOOKS);
+        }
+        if urgency == Urgency::Job {
+            self.held_for_jobs = (self.held_for_jobs + calls).min(self.size_for_jobs());
         }
     }
 
@@ -235,6 +282,11 @@ impl Bucket {
         self.shrunk_at = Some(uptime);
         self.held = 0.0;
         self.held_for_looks = 0.0;
+        self.held_for_jobs = 0.0;
+    }
+
+    fn size_for_jobs(&self) -> f64 {
+        self.size * SHARE_OF_JOBS
     }
 
     fn kept_from(&self, urgency: Urgency) -> f64 {
@@ -279,6 +331,7 @@ impl Bucket {
         self.held = (self.held + come).min(self.size);
         self.held_for_looks =
             (self.held_for_looks + come * SHARE_OF_LOOKS).min(self.size * SHARE_OF_LOOKS);
+        self.held_for_jobs = (self.held_for_jobs + come * SHARE_OF_JOBS).min(self.size_for_jobs());
         if self.shrunk_at.is_some() {
             let grown = passed.as_secs_f64() / self.limit.per.as_secs_f64() * GROWTH;
             self.whole = (self.whole + grown).min(1.0);

@@ -112,8 +112,14 @@ impl Pass<'_> {
         if may_be_at_work(&result) {
             self.replaced(written);
         } else {
-            // Its intent may be on record, or be put there late. People hear of no change that is not made.
-            self.memory.session.spend(&change.id);
+            if may_be_on_record(&result) {
+                let stands = result
+                    .as_ref()
+                    .map_or(true, |acted| may_be_used_again(&acted.outcome));
+                let plan = plan.filter(|_| stands).cloned();
+                self.memory.session.spend(&change.id, plan);
+            }
+            // People hear of no change that is not made.
             self.replaced_in_silence(written);
         }
         match result {
@@ -369,6 +375,13 @@ fn may_be_used_again(outcome: &Outcome) -> bool {
 /// What follows when a job was accepted; said with the job id, so that it takes no write of its own.
 fn following(job: JobId, pace: &Pace) -> Step {
     Step::Hold(Cause::JobRunning(job, None), pace.poll_first)
+}
+
+/// Whether the intent of a change may be on record, or be put there late.
+fn may_be_on_record(result: &Result<Acted, JournalError>) -> bool {
+    result
+        .as_ref()
+        .map_or(true, |acted| acted.on_record.is_some())
 }
 
 /// Whether something of a change may be at work in the cloud: where its request left, and was not refused.

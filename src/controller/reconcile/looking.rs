@@ -276,7 +276,8 @@ impl Pass<'_> {
             self.memory.instance_window = None;
             return Ok(());
         }
-        let (uptime, every) = (self.context.clock.now().uptime, self.context.resync);
+        let uptime = self.context.clock.now().uptime;
+        let every = InstanceWindow::good_for(self.context.resync);
         let known = self.memory.instance_window.as_deref();
         let lately = known.is_some_and(|known| uptime.saturating_sub(known.tried) < every);
         let Ok(directory) = way else {

@@ -130,9 +130,25 @@ impl Pass<'_> {
     /// As [`Self::replaced`], for a write that says nothing people should hear of.
     pub(super) fn replaced_in_silence(&mut self, written: TaurusProxyPort) {
         count_end(self.context, self.uid, self.object, &written);
+        self.learn_length(&written);
         self.memory.replaced(self.object, &written);
         *self.object = written;
         self.count_resource();
+    }
+
+    /// How long a change took is known to who has seen the end of its job.
+    fn learn_length(&mut self, written: &TaurusProxyPort) {
+        if self.memory.session.took.is_none() {
+            return;
+        }
+        let Trace { target, last, .. } = Trace::of(written);
+        let (Some((instance, _)), Some(last)) = (target, last) else {
+            return;
+        };
+        let took = &mut self.memory.session.took;
+        if let Some(took) = took.take_if(|took| took.0.as_str() == last.id) {
+            self.context.lengths.seen(&instance, &last, took.1);
+        }
     }
 
     fn count_resource(&self) {
@@ -196,8 +212,7 @@ impl Pass<'_> {
     }
 }
 
-/// A change has ended where `after` no longer holds the one that `before` held. One that was refused leaves no end on record, but
-/// perhaps that of an earlier one.
+/// A change has ended where `after` no longer holds the one that `before` held.
 pub(super) fn count_end(
     context: &Context,
     uid: &Uid,
@@ -207,19 +222,16 @@ pub(super) fn count_end(
     let Some(change) = Record::of(before).change else {
         return;
     };
-    let now = Record::of(after);
-    if now.change.is_none_or(|other| other.id != change.id) {
-        let last = now.last.filter(|last| last.id == change.id.as_str());
-        context.meter.change_ended(last.as_ref());
-        notices::of_correction(context, before, after);
-        let of = Trace::of(after).target;
-        if let (Some(last), Some((_, of))) = (last, of) {
-            let at = last.finished_at.0;
-            let uptime = context.clock.now().uptime;
-            if context.moves.ended(of.proxy.clone(), &last, uptime) {
-                context.wake(context.claims.beside(uid));
-            }
-            context.permits.ended(last.outcome, of, at);
+    let is_same = |other: &Change| other.id == change.id;
+    if Record::of(after).change.as_ref().is_some_and(is_same) {
+        return;
+    }
+    notices::of_correction(context, before, after);
+    let trace = Trace::of(after);
+    if let Some((last, of)) = context.change_ended(change.id.as_str(), &trace) {
+        let uptime = context.clock.now().uptime;
+        if context.moves.ended(of.proxy.clone(), last, uptime) {
+            context.wake(context.claims.beside(uid));
         }
     }
 }

@@ -10,12 +10,12 @@ use std::{
 
 use super::{Directory, shared_read::SharedRead};
 use crate::{
-    cloud::{Cloud, CloudError, Urgency, request::DETAILS_AT_ONCE},
+    cloud::{CloudError, Urgency},
     model::InstanceId,
 };
 
 /// Who has not asked for so long no longer wants to know.
-const WANTED_FOR: Duration = Duration::from_mins(30);
+const WANTED_FOR: Duration = Duration::from_hours(2);
 
 /// The next read waits for so long after another one: more may come meanwhile, as after a start.
 const REST: Duration = Duration::from_secs(2);
@@ -45,12 +45,11 @@ impl Default for Windows {
 }
 
 impl Windows {
-    /// Somebody wants to know of an instance; gives how many there are.
-    fn want(&self, instance: &InstanceId, uptime: Duration) -> usize {
+    /// Somebody wants to know of an instance.
+    fn want(&self, instance: &InstanceId, uptime: Duration) {
         let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         wanted.retain(|_, asked| uptime.saturating_sub(*asked) < WANTED_FOR);
         wanted.insert(instance.clone(), uptime);
-        wanted.len()
     }
 
     fn wanted(&self) -> Vec<InstanceId> {
@@ -74,25 +73,24 @@ impl Directory {
         instance: &InstanceId,
         after: Duration,
     ) -> Result<Option<String>, CloudError> {
-        let count = self.windows.want(instance, self.uptime());
+        self.windows.want(instance, self.uptime());
         let last = self.windows.read.since(after).await;
         let last = last.filter(|told| told.asked.contains(instance));
         let told = if let Some(told) = last {
             told
         } else {
-            let calls = u32::try_from(count.div_ceil(DETAILS_AT_ONCE)).unwrap_or(u32::MAX);
-            let turn = self.cloud.turn(Urgency::Request, calls).await?;
-            let read = || self.read_windows(turn.as_ref());
             let reading = self
                 .windows
                 .read
-                .fresh(|| self.uptime(), || Box::pin(read()));
+                .fresh(|| self.uptime(), || Box::pin(self.read_windows()));
             reading.await?
         };
         Ok(told.windows.get(instance).cloned())
     }
 
-    async fn read_windows(&self, turn: &dyn Cloud) -> Result<Told, CloudError> {
+    /// Further pages are paid for one by one: as many at once as a large fleet needs could never be saved up.
+    async fn read_windows(&self) -> Result<Told, CloudError> {
+        let turn = self.cloud.turn(Urgency::Request, 1).await?;
         let asked = self.windows.wanted();
         let windows = turn.instance_windows(&asked).await?;
         Ok(Told {

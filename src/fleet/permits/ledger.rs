@@ -8,10 +8,11 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
+    counted::Counted,
     failures::{Failed, Failures},
     holders::Holders,
     queue::{Asker, Queue, Waiter},
-    records::Records,
+    records::{Left, Records},
     window::Window,
 };
 use crate::{
@@ -34,6 +35,7 @@ pub(super) struct Ledger {
     records: Records,
     window: Window,
     failures: Failures,
+    counted: Counted,
     queue: Queue,
 }
 
@@ -76,6 +78,7 @@ impl Ledger {
             records: Records::default(),
             window: Window::default(),
             failures: Failures::default(),
+            counted: Counted::default(),
             queue: Queue::default(),
         }
     }
@@ -141,8 +144,18 @@ impl Ledger {
         self.holders.count(instance, under_way);
     }
 
-    /// A change has ended.
-    pub(super) fn ended(&mut self, outcome: Outcome, of: Failed, at: Timestamp, now: Moment) {
+    /// A change has ended; false if that was known.
+    pub(super) fn ended(
+        &mut self,
+        change: &str,
+        outcome: Outcome,
+        of: Failed,
+        at: Timestamp,
+        now: Moment,
+    ) -> bool {
+        if !self.counted.add(change) {
+            return false;
+        }
         match outcome {
             Outcome::Succeeded => self.failures.succeeded(),
             Outcome::Failed => {
@@ -152,6 +165,7 @@ impl Ledger {
             // It never arrived: it says nothing of the next one.
             Outcome::Void => {}
         }
+        true
     }
 
     /// A change was begun at this time, before this process.
@@ -159,17 +173,20 @@ impl Ledger {
         self.window.add(begun, self.hour, now);
     }
 
-    /// The change that is on record of a resource: its id, and its instance where that can be read.
+    /// The change that is on record of a resource: its id, and its instance where that can be read. Gives the id of one that no longer
+    /// is.
     pub(super) fn note(
         &mut self,
         uid: &str,
         change: Option<(&str, Option<&InstanceId>)>,
         now: Moment,
-    ) {
+    ) -> Option<String> {
         let is_followed = self.holders.has(uid);
-        if let Some(left) = self.records.note(uid, change, is_followed, now) {
-            self.queue.freed(&left);
+        let Left { change, instance } = self.records.note(uid, change, is_followed, now);
+        if let Some(instance) = &instance {
+            self.queue.freed(instance);
         }
+        change
     }
 
     /// Whether nobody but `uid` is at work on an instance.

@@ -23,8 +23,8 @@ pub(super) fn recall(ledger: &mut Ledger, traces: Vec<Trace>, now: Moment) {
     for start in begun.into_values() {
         ledger.recall_start(start, now);
     }
-    for ((at, _), (outcome, of)) in ended {
-        ledger.ended(outcome, of, at, now);
+    for ((at, change), (outcome, of)) in ended {
+        ledger.ended(&change, outcome, of, at, now);
     }
 }
 

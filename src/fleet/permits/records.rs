@@ -23,6 +23,15 @@ struct Recorded {
     since: Duration,
 }
 
+/// What is no longer on record of a resource.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// The change.
+    pub(super) change: Option<String>,
+    /// The instance.
+    pub(super) instance: Option<InstanceId>,
+}
+
 /// The changes on record, by the UID of their resource.
 #[derive(Debug, Default)]
 pub(super) struct Records {
@@ -35,14 +44,14 @@ pub(super) struct Records {
 
 impl Records {
     /// The change that is on record of a resource: its id, and its instance where that can be read. `is_followed` says whether
-    /// the resource holds a permit. Gives the instance that is no longer on record of it.
+    /// the resource holds a permit. Gives what no longer is.
     pub(super) fn note(
         &mut self,
         uid: &str,
         change: Option<(&str, Option<&InstanceId>)>,
         is_followed: bool,
         now: Moment,
-    ) -> Option<InstanceId> {
+    ) -> Left {
         let before = self.remove(uid);
         if let Some((id, instance)) = change {
             let same = before.as_ref().filter(|record| record.id == id);
@@ -58,8 +67,15 @@ impl Records {
             self.of.insert(uid.to_owned(), record);
             self.follow(uid, is_followed);
         }
-        let left = before.and_then(|before| before.instance);
-        left.filter(|left| change.is_none_or(|(_, instance)| instance != Some(left)))
+        let Some(before) = before else {
+            return Left::default();
+        };
+        let (id, instance) = change.unzip();
+        let other = |left: &InstanceId| instance.flatten() != Some(left);
+        Left {
+            change: Some(before.id).filter(|left| id != Some(left.as_str())),
+            instance: before.instance.filter(other),
+        }
     }
 
     /// Whether the change of a resource is followed from now on.

@@ -100,7 +100,9 @@ impl Ledger {
 
     fn fails(&mut self, number: usize, second: u64) {
         let now = at(second);
-        self.ended(Outcome::Failed, proxy("shop", number), now.wall, now);
+        let change = format!("{number}-{second}");
+        let of = proxy("shop", number);
+        self.ended(&change, Outcome::Failed, of, now.wall, now);
     }
 
     fn count_at(&self, second: u64) -> usize {

@@ -43,6 +43,8 @@ pub struct Watch {
     pub verifying: Option<Duration>,
     /// The job had ended long before it was looked at.
     pub ended_long_ago: bool,
+    /// How long it took from the intent to the job's end, as far as the cloud told that end.
+    pub took: Option<Duration>,
     /// How often the job was polled.
     pub polls: u32,
     /// The port that a list showed at last, for people.
@@ -73,6 +75,7 @@ impl Watch {
             unchanged: None,
             verifying: None,
             ended_long_ago: false,
+            took: None,
             polls: 0,
             shown: None,
         }
@@ -84,7 +87,14 @@ impl Watch {
             .is_some_and(|missing| missing.confirmed(pace.proof_gap))
     }
 
-    pub(super) fn note_job(&mut self, observed: &Observed, now: Moment, pace: &Pace) {
+    /// `begun` says how long ago the intent was.
+    pub(super) fn note_job(
+        &mut self,
+        observed: &Observed,
+        begun: Duration,
+        now: Moment,
+        pace: &Pace,
+    ) {
         match &observed.job {
             Seen::Known(job) => {
                 self.polls = self.polls.saturating_add(1);
@@ -94,10 +104,9 @@ impl Watch {
                 if job.state == JobState::Completed {
                     let cloud_now = job.cloud_time.unwrap_or(now.wall);
                     let age = job.ended.map(|ended| cloud_now.duration_since(ended));
-                    let age = age
-                        .and_then(|age| Duration::try_from(age).ok())
-                        .unwrap_or_default();
-                    self.ended_long_ago = age >= pace.long_ago;
+                    let age = age.and_then(|age| Duration::try_from(age).ok());
+                    self.took = age.map(|age| begun.saturating_sub(age));
+                    self.ended_long_ago = age.unwrap_or_default() >= pace.long_ago;
                 }
             }
             Seen::Unknown(trouble) if trouble.is_not_found() => {

@@ -183,7 +183,7 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
             list_has_gaps: false,
             is_recalled: false,
             cloud_time: None,
-            calls_are_idle: outlived,
+            spare_call_in: outlived.then_some(Duration::from_secs(3)),
             outlived,
             tasks_clear_in: None,
             failed_lately: given_up.then_some(Duration::from_secs(50)),

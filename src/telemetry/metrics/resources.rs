@@ -31,6 +31,8 @@ struct Ledger {
     changes: HashMap<Uid, Change>,
     /// Those that wait for their moment.
     plans: HashMap<Uid, Plan>,
+    /// Those whose proxies have another port than the one that is wanted: since when, in Unix time.
+    out_of_sync: HashMap<Uid, i64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +56,8 @@ struct Count {
     oldest_change: i64,
     by_wait: BTreeMap<&'static str, i64>,
     oldest_plan: i64,
+    out_of_sync: usize,
+    oldest_out_of_sync: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -109,6 +113,14 @@ impl Resources {
                 ledger.plans.remove(uid);
             }
         }
+        match out_of_sync_since(status, reason) {
+            Some(since) => {
+                ledger.out_of_sync.insert(uid.clone(), since);
+            }
+            None => {
+                ledger.out_of_sync.remove(uid);
+            }
+        }
     }
 
     pub(super) fn undecodable(&self, uid: &Uid) {
@@ -116,6 +128,7 @@ impl Resources {
         ledger.said.insert(uid.clone(), Said::Undecodable);
         ledger.changes.remove(uid);
         ledger.plans.remove(uid);
+        ledger.out_of_sync.remove(uid);
     }
 
     pub(super) fn forget(&self, uid: &str) {
@@ -123,6 +136,7 @@ impl Resources {
         ledger.said.remove(uid);
         ledger.changes.remove(uid);
         ledger.plans.remove(uid);
+        ledger.out_of_sync.remove(uid);
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledger> {
@@ -157,6 +171,9 @@ impl Resources {
         }
         let oldest = ledger.plans.values().map(|plan| plan.made_at);
         count.oldest_plan = oldest.min().unwrap_or_default();
+        count.out_of_sync = ledger.out_of_sync.len();
+        let oldest = ledger.out_of_sync.values().copied();
+        count.oldest_out_of_sync = oldest.min().unwrap_or_default();
         count
     }
 }
@@ -217,6 +234,16 @@ fn said_by(status: &TaurusProxyPortStatus) -> (State, Option<Reason>) {
     (state, main.reason.parse().ok())
 }
 
+/// Since when the proxy has another port than the one that is wanted, where the operator is to set it: in Unix time.
+fn out_of_sync_since(status: &TaurusProxyPortStatus, reason: Option<Reason>) -> Option<i64> {
+    if matches!(reason, Some(Reason::Observed | Reason::Suspended)) {
+        return None;
+    }
+    let mut conditions = status.conditions.iter();
+    let other = conditions.find(|one| one.type_ == "PortInSync" && one.status == "False")?;
+    Some(other.last_transition_time.0.as_second())
+}
+
 impl Collector for Resources {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let count = self.counted();
@@ -239,6 +266,10 @@ impl Collector for Resources {
             ConstGauge::new(count).encode(waits.encode_family(&label)?)?;
         }
         let oldest = catalogue::OLDEST_PLAN.begin(&mut encoder)?;
-        ConstGauge::new(count.oldest_plan).encode(oldest)
+        ConstGauge::new(count.oldest_plan).encode(oldest)?;
+        let others = catalogue::OUT_OF_SYNC.begin(&mut encoder)?;
+        ConstGauge::new(i64::try_from(count.out_of_sync).unwrap_or(i64::MAX)).encode(others)?;
+        let oldest = catalogue::OLDEST_OUT_OF_SYNC.begin(&mut encoder)?;
+        ConstGauge::new(count.oldest_out_of_sync).encode(oldest)
     }
 }

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 
@@ -133,7 +134,7 @@ fn everything() -> Metrics {
     }
     for outcome in ["Succeeded", "Failed", "Void"] {
         let last = last(outcome, "2026-01-01T00:00:00Z", "2026-01-01T00:00:40Z");
-        metrics.change_ended(Some(&last));
+        metrics.change_ended(&last);
     }
     say(&metrics, "uid-a", status("Ready", "Settled"));
     say(&metrics, "uid-b", status("Stalled", "9f2c1e"));
@@ -406,16 +407,57 @@ fn a_resource_that_is_gone_counts_no_longer() {
 }
 
 #[test]
-fn a_change_that_was_refused_is_not_one_that_ended() {
+fn a_port_that_differs_counts_since_when_unless_nobody_wants_it_set() {
     let metrics = Metrics::default();
-    metrics.change_ended(None);
-    assert_eq!(samples(&metrics)["taurus_change_seconds_count"], "0");
+    let out_of_sync = |reason: &str, since: &str| {
+        let mut status = status("Reconciling", reason);
+        let mut other = status.conditions[0].clone();
+        other.type_ = "PortInSync".to_owned();
+        other.status = "False".to_owned();
+        other.last_transition_time = Time(since.parse().unwrap());
+        status.conditions.push(other);
+        status
+    };
+    let figures = || {
+        let samples = samples(&metrics);
+        let of = |name: &str| samples[name].clone();
+        [
+            of("taurus_resources_out_of_sync"),
+            of("taurus_oldest_out_of_sync_timestamp_seconds"),
+        ]
+    };
+    assert_eq!(figures(), ["0", "0"]);
+    say(
+        &metrics,
+        "uid-a",
+        out_of_sync("WaitingForWindow", "2026-01-01T00:01:00Z"),
+    );
+    say(
+        &metrics,
+        "uid-b",
+        out_of_sync("JobRunning", "2026-01-01T00:00:00Z"),
+    );
+    say(
+        &metrics,
+        "uid-c",
+        out_of_sync("Suspended", "2025-01-01T00:00:00Z"),
+    );
+    say(
+        &metrics,
+        "uid-d",
+        out_of_sync("Observed", "2025-01-01T00:00:00Z"),
+    );
+    assert_eq!(figures(), ["2", "1767225600"]);
+    say(&metrics, "uid-b", status("Ready", "Settled"));
+    assert_eq!(figures(), ["1", "1767225660"]);
+    metrics.forget("uid-a");
+    assert_eq!(figures(), ["0", "0"]);
 }
 
 #[test]
 fn a_clock_that_was_set_back_makes_no_negative_durations() {
     let metrics = Metrics::default();
     let last = last("Succeeded", "2026-01-01T00:00:40Z", "2026-01-01T00:00:00Z");
-    metrics.change_ended(Some(&last));
+    metrics.change_ended(&last);
     assert_eq!(samples(&metrics)["taurus_change_seconds_sum"], "0.0");
 }

@@ -303,3 +303,96 @@ async fn only_who_has_the_verb_approves_and_nobody_what_he_asks_for_at_once() {
     let said = refusal(&patched(plane, "dev", &annotation("approve", other)));
     assert!(said.contains("user dev may not approve changes"), "{said}");
 }
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sets_a_port_does_not_approve_it_whatever_the_roles() {
+    let owned = plane::with("deploy/base").await;
+    let plane = &owned;
+    printed(plane::kubectl(plane, &["create", "namespace", "shop"]));
+    let old = resource("shop", "planned", &json!({"approval": "Manual"}));
+    assert!(apply(plane, &[old]).status.success());
+    for who in ["alice", "bob"] {
+        let user = format!("--user={who}");
+        let bind = [
+            "create",
+            "rolebinding",
+            who,
+            "-n",
+            "shop",
+            "--clusterrole=admin",
+            &user,
+        ];
+        printed(plane::kubectl(plane, &bind));
+    }
+    let four_eyes = [
+        "apply",
+        "--server-side",
+        "-f",
+        "deploy/policies/four-eyes.yaml",
+    ];
+    printed(plane::kubectl(plane, &four_eyes));
+    let annotated = |name: &str, value: &str| json!({"metadata": {"annotations": {format!("taurusdb.huaweicloud.com/{name}"): value}}});
+    let sets = |port: u16, by: &str| {
+        let mut patch = annotated("portSetBy", by);
+        patch["spec"] = json!({"port": port});
+        patch
+    };
+    let (one, other) = ("0123456789abcdef", "fedcba9876543210");
+    // The API server takes a policy up after a moment. Until then the port moves with no name beside it.
+    let at_work = async {
+        while patched(plane, "alice", &json!({"spec": {"port": 3308}}))
+            .status
+            .success()
+        {
+            printed(patched(plane, "alice", &json!({"spec": {"port": 3307}})));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, at_work).await.unwrap();
+
+    // What was set before has nobody who stands for it.
+    let said = refusal(&patched(plane, "bob", &annotated("approve", one)));
+    assert!(
+        said.contains("nobody knows who has set spec.port"),
+        "{said}"
+    );
+    let said = refusal(&patched(plane, "alice", &annotated("portSetBy", "bob")));
+    assert!(said.contains("by nobody else"), "{said}");
+    printed(patched(plane, "alice", &annotated("portSetBy", "alice")));
+    let said = refusal(&patched(plane, "alice", &annotated("approve", one)));
+    assert!(
+        said.contains("user alice has set spec.port and may not approve it"),
+        "{said}"
+    );
+    printed(patched(plane, "bob", &annotated("approve", one)));
+
+    // A name goes with the port, and is one's own.
+    let said = refusal(&patched(plane, "bob", &json!({"spec": {"port": 3309}})));
+    let way =
+        r#"set the annotation taurusdb.huaweicloud.com/portSetBy to "bob" in the same request"#;
+    assert!(said.contains(way), "{said}");
+    refusal(&patched(plane, "bob", &sets(3309, "alice")));
+    refusal(&patched(plane, "bob", &annotated("portSetBy", "bob")));
+    printed(patched(plane, "bob", &sets(3309, "bob")));
+    for approval in [
+        annotated("approve", other),
+        annotated("applyNow", other),
+        json!({"spec": {"approvedPlan": other}}),
+        json!({"spec": {"approval": null}}),
+    ] {
+        let said = refusal(&patched(plane, "bob", &approval));
+        assert!(
+            said.contains("user bob has set spec.port"),
+            "{approval}: {said}"
+        );
+        printed(patched(plane, "alice", &approval));
+    }
+    // Without the approval nobody has to say who.
+    printed(patched(plane, "bob", &json!({"spec": {"port": 3310}})));
+    let new = resource("shop", "new", &json!({"approval": "Manual"}));
+    let said = refusal(&apply(plane, &[new]));
+    assert!(
+        said.contains("set the annotation taurusdb.huaweicloud.com/portSetBy"),
+        "{said}"
+    );
+}

@@ -16,73 +16,75 @@ use crate::{
 /// What a scrape puts on each series of the replica that works.
 const SCRAPE: &str = r#"namespace="taurus-system",job="taurus-port-operator",instance="a""#;
 
-/// The series of an operator that is well: one replica works, another waits. Values come each minute, for four hours.
+/// The series of an operator that is well: one replica works, another waits. Values come each minute, for more than half a
+/// day.
 const WELL: &[(&str, &str)] = &[
-    (r#"taurus_build_info{version="0.1.0"}"#, "1x240"),
-    ("taurus_leading{}", "1x240"),
-    (r#"taurus_leading{instance="b"}"#, "0x240"),
-    ("taurus_ready{}", "1x240"),
-    (r#"taurus_ready{instance="b"}"#, "1x240"),
-    ("taurus_watch_silence_seconds{}", "20x240"),
-    ("process_start_time_seconds{}", "1000x240"),
-    ("taurus_longest_reconcile_seconds{}", "3x240"),
-    ("taurus_unsaved_jobs{}", "0x240"),
-    (r#"taurus_reconciles_total{ending="done"}"#, "0+60x240"),
-    (r#"taurus_reconciles_total{ending="failed"}"#, "0+1x240"),
-    (r#"taurus_reconciles_total{ending="panicked"}"#, "0x240"),
+    (r#"taurus_build_info{version="0.1.0"}"#, "1x800"),
+    ("taurus_leading{}", "1x800"),
+    (r#"taurus_leading{instance="b"}"#, "0x800"),
+    ("taurus_ready{}", "1x800"),
+    (r#"taurus_ready{instance="b"}"#, "1x800"),
+    ("taurus_watch_silence_seconds{}", "20x800"),
+    ("process_start_time_seconds{}", "1000x800"),
+    ("taurus_longest_reconcile_seconds{}", "3x800"),
+    ("taurus_unsaved_jobs{}", "0x800"),
+    (r#"taurus_reconciles_total{ending="done"}"#, "0+60x800"),
+    (r#"taurus_reconciles_total{ending="failed"}"#, "0+1x800"),
+    (r#"taurus_reconciles_total{ending="panicked"}"#, "0x800"),
     (
         r#"taurus_api_requests_total{request="write_status",result="ok"}"#,
-        "0+9x240",
+        "0+9x800",
     ),
     (
         r#"taurus_api_requests_total{request="write_status",result="conflict"}"#,
-        "0+1x240",
+        "0+1x800",
     ),
     (
         r#"taurus_api_requests_total{request="write_status",result="failed"}"#,
-        "0x240",
+        "0x800",
     ),
     (
         r#"taurus_api_requests_total{request="watch_secrets",result="denied"}"#,
-        "0+1x240",
+        "0+1x800",
     ),
-    ("taurus_oldest_change_intended_timestamp_seconds{}", "0x240"),
-    ("taurus_rollout_halted_until_timestamp_seconds{}", "0x240"),
-    (r#"taurus_plans_waiting{waits_for="Approval"}"#, "0x240"),
-    (r#"taurus_plans_waiting{waits_for="Window"}"#, "9x240"),
-    ("taurus_calendar_broken{}", "0x240"),
+    ("taurus_oldest_change_intended_timestamp_seconds{}", "0x800"),
+    ("taurus_rollout_halted_until_timestamp_seconds{}", "0x800"),
+    ("taurus_oldest_out_of_sync_timestamp_seconds{}", "0x800"),
+    (r#"taurus_plans_waiting{waits_for="Approval"}"#, "0x800"),
+    (r#"taurus_plans_waiting{waits_for="Window"}"#, "9x800"),
+    ("taurus_calendar_broken{}", "0x800"),
     (
         r#"taurus_resources{state="ready",reason="Settled"}"#,
-        "100x240",
+        "100x800",
     ),
-    ("taurus_undecodable_resources{}", "0x240"),
+    ("taurus_undecodable_resources{}", "0x800"),
     (
         r#"taurus_cloud_calls_total{operation="list_proxies",meaning="success"}"#,
-        "0+40x240",
+        "0+40x800",
     ),
     (
         r#"taurus_cloud_calls_total{operation="change_port",meaning="busy"}"#,
-        "0+1x240",
+        "0+1x800",
     ),
     (
         r#"taurus_cloud_calls_put_off_total{urgency="sweep"}"#,
-        "0+5x240",
+        "0+5x800",
     ),
     (
         r#"taurus_cloud_calls_put_off_total{urgency="change"}"#,
-        "0x240",
+        "0x800",
     ),
     (
         r#"taurus_cloud_call_wait_seconds_bucket{urgency="change",le="0.1"}"#,
-        "0+2x240",
+        "0+2x800",
     ),
     (
         r#"taurus_cloud_call_wait_seconds_bucket{urgency="change",le="30.0"}"#,
-        "0+2x240",
+        "0+2x800",
     ),
     (
         r#"taurus_cloud_call_wait_seconds_bucket{urgency="change",le="+Inf"}"#,
-        "0+2x240",
+        "0+2x800",
     ),
 ];
 
@@ -134,6 +136,20 @@ const CASES: &[Case] = &[
         240,
         &[(r#"taurus_plans_waiting{waits_for="Approval"}"#, "2x240")],
         &["TaurusApprovalWaiting"],
+    ),
+    // A port that has not been in place for half a day; one that was put right before. The clock of promtool begins at 0.
+    case(
+        780,
+        &[("taurus_oldest_out_of_sync_timestamp_seconds{}", "60x800")],
+        &["TaurusOutOfSync"],
+    ),
+    case(
+        780,
+        &[(
+            "taurus_oldest_out_of_sync_timestamp_seconds{}",
+            "60x700 36000x100",
+        )],
+        &[],
     ),
     // A calendar that stays broken; one that is put right at once.
     case(

@@ -10,8 +10,9 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use serde_json::{Value, json};
 use taurus_sim::{JobPlan, Mode, sample};
 
+use super::windows::closed_window;
 use crate::world::{
-    PATIENCE, World, job_of, options, recorder,
+    PATIENCE, World, job_of, options, reason, recorder,
     verdicts::{self, Health, Verdict},
 };
 
@@ -55,10 +56,52 @@ async fn g08_the_wave_after_the_port_is_applied_once_the_cloud_has_the_port_and_
     world.finish().await;
 }
 
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_wave_after_a_port_that_waits_for_its_window_or_an_approval_waits_with_it() {
+    let world = World::start(options(Mode::M2)).await;
+    assert_eq!(sync(&world, 3307).await, Sync::Succeeded);
+    let windows =
+        json!({"op": "add", "path": "/spec/maintenanceWindows", "value": closed_window()});
+    let approval = json!({"op": "add", "path": "/spec/approval", "value": "Manual"});
+    for (port, setting, waits, lifts) in [
+        (
+            3308,
+            windows,
+            "WaitingForWindow",
+            json!({"spec": {"maintenanceWindows": null}}),
+        ),
+        (
+            3309,
+            approval,
+            "WaitingForApproval",
+            json!({"spec": {"approval": null}}),
+        ),
+    ] {
+        let before = port_of_application(&world);
+        let lifting = async {
+            let waiting = world.until(waits, |object| reason(object) == waits).await;
+            let verdicts =
+                verdicts::on(&world.plane, vec![serde_json::to_value(&waiting).unwrap()]).await;
+            assert_eq!(verdicts[0].health(), Health::Suspended);
+            assert_eq!(port_of_application(&world), before, "the last wave waits");
+            world.patch(lifts).await;
+        };
+        let (synced, ()) = tokio::join!(sync_with(&world, port, &[setting]), lifting);
+        assert_eq!(synced, Sync::Succeeded);
+        assert_eq!(port_of_application(&world), Some(port.to_string()));
+    }
+    world.finish().await;
+}
+
 /// Applies the example with this port, wave by wave.
 async fn sync(world: &World, port: u16) -> Sync {
+    sync_with(world, port, &[]).await
+}
+
+/// The same with more settings of the resource, as operations of a JSON patch.
+async fn sync_with(world: &World, port: u16, settings: &[Value]) -> Sync {
     let mut waves: BTreeMap<i64, Vec<Value>> = BTreeMap::new();
-    for (object, verdict) in judged(world, rendered(world, port)).await {
+    for (object, verdict) in judged(world, rendered(world, port, settings)).await {
         waves.entry(verdict.wave).or_default().push(object);
     }
     assert_eq!(waves.keys().copied().collect::<Vec<_>>(), [0, 1, 2]);
@@ -103,7 +146,7 @@ async fn until_healthy(world: &World, wave: &[Value]) -> Result<(), String> {
 }
 
 /// The objects of the example, for this story's cloud and with another port, as Argo CD renders them with kustomize.
-fn rendered(world: &World, port: u16) -> Vec<Value> {
+fn rendered(world: &World, port: u16, settings: &[Value]) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/argocd/orders");
     let base = folder.path().join("base");
@@ -111,14 +154,16 @@ fn rendered(world: &World, port: u16) -> Vec<Value> {
     for entry in std::fs::read_dir(example).unwrap().map(Result::unwrap) {
         std::fs::copy(entry.path(), base.join(entry.file_name())).unwrap();
     }
-    let here = json!([
-        {"op": "remove", "path": "/spec/region"},
-        {"op": "add", "path": "/spec/endpoint", "value": world.sim.url()},
-        {"op": "replace", "path": "/spec/projectID", "value": sample::PROJECT},
-        {"op": "replace", "path": "/spec/port", "value": port},
+    let mut here = vec![
+        json!({"op": "remove", "path": "/spec/region"}),
+        json!({"op": "add", "path": "/spec/endpoint", "value": world.sim.url()}),
+        json!({"op": "replace", "path": "/spec/projectID", "value": sample::PROJECT}),
+        json!({"op": "replace", "path": "/spec/port", "value": port}),
         // A sixtieth of the usual half hour is over soon on a busy machine.
-        {"op": "add", "path": "/spec/changeTimeout", "value": "24h"},
-    ]);
+        json!({"op": "add", "path": "/spec/changeTimeout", "value": "24h"}),
+    ];
+    here.extend_from_slice(settings);
+    let here = Value::Array(here);
     let keys = json!([{"op": "replace", "path": "/stringData",
         "value": {"accessKey": sample::ACCESS_KEY, "secretKey": sample::SECRET_KEY}}]);
     let variable = "/spec/template/spec/containers/0/env/0/value";

@@ -26,7 +26,7 @@ in_all_modes! {
 }
 
 /// A window that is closed for hours to come.
-fn closed_window() -> Value {
+pub(super) fn closed_window() -> Value {
     let start = Timestamp::now() + 12.hours();
     json!([{"start": start.strftime("%H:%M").to_string(), "duration": "1h"}])
 }

@@ -38,7 +38,7 @@ mod flawed;
 mod measure;
 mod people;
 
-pub use cloud::Call;
+pub use cloud::{Call, SILENT};
 pub use people::Tenant;
 
 /// The fleet.
@@ -183,6 +183,16 @@ impl Fleet {
         twin.spec.port = port.into();
         twin.spec.endpoint = Some(self.cloud.url().replace("127.0.0.1", "127.1") + "/");
         world.cluster.create(twin, now);
+    }
+
+    /// From now on changes take so long, and fail.
+    pub fn let_jobs_fail(&self, duration: Duration) {
+        self.cloud.let_jobs_fail(duration);
+    }
+
+    /// From now on the API server writes the ends of changes, and its answers get lost.
+    pub fn lose_answers_to_ends(&self) {
+        self.shared.lock().trouble[0].loses_ends = true;
     }
 
     /// From now on changes take so long.

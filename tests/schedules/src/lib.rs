@@ -45,7 +45,7 @@ mod world;
 
 pub use fake::Fake;
 pub use flaw::Flaw;
-pub use fleet::{Call, Fleet, Tenant, Terms};
+pub use fleet::{Call, Fleet, SILENT, Tenant, Terms};
 pub use machine::CONCURRENCY;
 pub use play::{Verdict, play, play_gated, play_with, told};
 pub use schedule::Schedule;

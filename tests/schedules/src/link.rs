@@ -194,8 +194,8 @@ impl Cloud for Link {
         self.access.budget().book(urgency)
     }
 
-    fn has_spare_calls(&self) -> bool {
-        self.access.budget().is_idle()
+    fn spare_call_in(&self) -> Option<Duration> {
+        self.access.budget().spare_in()
     }
 
     fn list_proxies<'a>(

@@ -16,6 +16,7 @@ use kube::{
     Client,
     client::{Body, retry::RetryPolicy},
 };
+use taurus_port_operator::crd::TaurusProxyPort;
 use tokio::time::Sleep;
 use tower::{
     BoxError,
@@ -57,6 +58,8 @@ pub struct Trouble {
     pub writes_take: u64,
     /// How long one of this resource takes, as behind a slow webhook of its namespace.
     pub writes_of_one_take: Option<(&'static str, u64)>,
+    /// Each answer to a write that takes a change from its record gets lost.
+    pub loses_ends: bool,
     /// Writes of a status are refused until then, in milliseconds.
     pub writes_refused_until: u64,
     /// Writes of the status of this resource are refused, as by an admission policy.
@@ -191,6 +194,8 @@ async fn serve(shared: &Shared, life: &Arc<Life>, call: &Call) -> io::Result<Ans
     }
     let mut world = shared.lock();
     let leads = world.leads(life);
+    let loses_end = world.trouble[life.machine].loses_ends && world.ends_a_change(call);
+    let fault = fault.or(loses_end.then_some(WriteFault::AnswerLost));
     match fault {
         Some(WriteFault::Lost) => return reset(),
         Some(WriteFault::Late(after)) => {
@@ -226,6 +231,20 @@ impl World {
     /// Whether a process may write: it holds the lease, where there is one.
     pub fn leads(&self, life: &Life) -> bool {
         !self.election || self.cluster.holder() == Some(&life.identity)
+    }
+
+    /// Whether a call takes a change from its record.
+    fn ends_a_change(&self, call: &Call) -> bool {
+        let of = |object: &TaurusProxyPort| {
+            object
+                .status
+                .as_ref()
+                .is_some_and(|status| status.change.is_some())
+        };
+        let name = call.path().rsplit('/').nth(1).unwrap_or_default();
+        call.writes_status()
+            && self.cluster.get(name).is_some_and(of)
+            && serde_json::from_slice(&call.body).is_ok_and(|written| !of(&written))
     }
 
     /// Somebody else touches the resource that a call is about.

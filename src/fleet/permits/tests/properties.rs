@@ -50,6 +50,8 @@ struct World {
     /// Different proxies that failed in a row, in this process.
     row: BTreeSet<usize>,
     halted_until: u64,
+    /// How many changes ended, ever.
+    ends: usize,
 }
 
 fn event() -> impl Strategy<Value = (u64, Event)> {
@@ -78,6 +80,7 @@ impl World {
             now: 100_000,
             since: 100_000,
             running: BTreeMap::new(),
+            ends: 0,
             permitted: BTreeSet::new(),
             waiting: BTreeSet::new(),
             woken: BTreeMap::new(),
@@ -178,12 +181,14 @@ impl World {
             return;
         };
         let now = self.moment();
-        self.ledger.ended(
-            outcome,
-            proxy(NAMESPACES[number % 3], number),
-            now.wall,
-            now,
-        );
+        self.ends += 1;
+        let (change, of) = (self.ends.to_string(), proxy(NAMESPACES[number % 3], number));
+        let is_new = self
+            .ledger
+            .ended(&change, outcome, of.clone(), now.wall, now);
+        assert!(is_new);
+        // The answer to the write and the watch tell of it both.
+        assert!(!self.ledger.ended(&change, outcome, of, now.wall, now));
         self.ledger.release(&instance(number));
         self.last.insert(number, (begun, self.now, outcome));
         match outcome {
@@ -212,7 +217,9 @@ impl World {
         for (number, (begun, ended, outcome)) in ends {
             self.ledger.recall_start(at(*begun).wall, now);
             let of = proxy(NAMESPACES[*number % 3], *number);
-            self.ledger.ended(*outcome, of, at(*ended).wall, now);
+            let change = format!("last of {number}");
+            self.ledger
+                .ended(&change, *outcome, of, at(*ended).wall, now);
         }
         for (number, (begun, _)) in &self.running {
             let uid = number.to_string();

@@ -106,6 +106,12 @@ figures! {
     OLDEST_PLAN: taurus "oldest_plan_made_timestamp", Gauge, Seconds, [],
         "When the oldest of these plans was made, in Unix time; 0 where there is none",
         "`time() -` this is for how long the oldest has waited.";
+    OUT_OF_SYNC: taurus "resources_out_of_sync", Gauge, none, [],
+        "Resources whose proxies have another port than the one that is wanted; not those that are suspended, or only observe their proxy",
+        "Each one has a change under way or waits for one: `kubectl get tpp -A -o wide` shows for what, and until when.";
+    OLDEST_OUT_OF_SYNC: taurus "oldest_out_of_sync_timestamp", Gauge, Seconds, [],
+        "Since when the port of the longest of these differs, in Unix time; 0 where there is none",
+        "`time() -` this is for how long a port has not been what was asked for.";
     APPLIED_NOW: taurus "plans_applied_now", Counter, none, [],
         "Changes that were begun outside their windows because a person set the annotation `applyNow`",
         "Each is an emergency that somebody should be able to explain; an event on the resource has the plan.";

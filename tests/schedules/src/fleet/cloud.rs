@@ -3,7 +3,10 @@
 //! Jobs, pauses and the journal's times go by the clock of the runtime, as everything else does: it is a paused one where time is
 //! virtual.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    net::TcpListener,
+    sync::{Arc, Mutex},
+};
 
 use jiff::Timestamp;
 use taurus_port_operator::{
@@ -51,7 +54,12 @@ pub struct Cloud {
     simulator: Simulator,
     began: Timestamp,
     calls: Mutex<Vec<Call>>,
+    /// Hosts that take connections and never answer.
+    silent: [TcpListener; SILENT],
 }
+
+/// How many hosts never answer.
+pub const SILENT: usize = 3;
 
 impl Cloud {
     /// So many instances with so many proxies on each, all with this port.
@@ -76,12 +84,18 @@ impl Cloud {
             began: simulator.now(),
             simulator,
             calls: Mutex::default(),
+            silent: std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap()),
         }
     }
 
     /// Its address.
     pub fn url(&self) -> String {
         self.simulator.url()
+    }
+
+    /// The address of a host that never answers.
+    pub fn silent_url(&self, host: usize) -> String {
+        format!("http://{}", self.silent[host].local_addr().unwrap())
     }
 
     /// Its time.
@@ -99,7 +113,7 @@ impl Cloud {
         // An error means that the process has a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let policy = Policy {
-            allow: AllowList::new([self.simulator.address().to_string()], true).without_regions(),
+            allow: AllowList::new(self.addresses(), true).without_regions(),
             call_timeout: pace.call_timeout,
             lock_out: pace.lock_out(),
             throttle_pause: pace.throttled,
@@ -114,6 +128,12 @@ impl Cloud {
         Connector::new(policy).unwrap()
     }
 
+    fn addresses(&self) -> Vec<String> {
+        let silent = self.silent.iter().map(|host| host.local_addr().unwrap());
+        let addresses = [self.simulator.address()].into_iter().chain(silent);
+        addresses.map(|address| address.to_string()).collect()
+    }
+
     /// From now on each answer is so late.
     pub fn answer_after(&self, latency: Duration) {
         self.simulator
@@ -123,6 +143,12 @@ impl Cloud {
     /// From now on changes take so long.
     pub fn let_jobs_take(&self, duration: Duration) {
         self.simulator.default_job(JobPlan::lasting(duration));
+    }
+
+    /// From now on changes take so long, and fail.
+    pub fn let_jobs_fail(&self, duration: Duration) {
+        let plan = JobPlan::failing("no disk");
+        self.simulator.default_job(JobPlan { duration, ..plan });
     }
 
     /// Somebody else has so many things done on an instance, each within seconds.

@@ -1,6 +1,6 @@
 //! The shipped client of a fleet, with a fault put back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
@@ -89,8 +89,8 @@ impl Cloud for Client {
         }
     }
 
-    fn has_spare_calls(&self) -> bool {
-        self.cloud.has_spare_calls()
+    fn spare_call_in(&self) -> Option<Duration> {
+        self.cloud.spare_call_in()
     }
 
     fn list_proxies<'a>(

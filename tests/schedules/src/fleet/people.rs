@@ -1,6 +1,8 @@
 //! What people do with the resources of a fleet, of two tenants that have a credential each.
 
-use taurus_port_operator::crd::{CredentialsReference, ManagementPolicy, TaurusProxyPort};
+use taurus_port_operator::crd::{
+    CredentialsReference, InstanceWindow, ManagementPolicy, TaurusProxyPort,
+};
 
 use super::{Fleet, is_ready, name};
 use crate::{keys, resource::resource};
@@ -50,6 +52,14 @@ impl Fleet {
         world.cluster.create(object, now);
     }
 
+    /// A person makes a resource whose endpoint is a host that takes connections and never answers.
+    pub fn make_at_silent_host(&self, number: usize, host: usize) {
+        self.make(number, 3306, Tenant::Other);
+        self.edit(number, |object| {
+            object.spec.endpoint = Some(self.cloud.silent_url(host));
+        });
+    }
+
     /// A person deletes a resource.
     pub fn delete(&self, number: usize) {
         let mut world = self.shared.lock();
@@ -71,6 +81,13 @@ impl Fleet {
     pub fn observe(&self, number: usize) {
         self.edit(number, |object| {
             object.spec.management_policy = Some(ManagementPolicy::Observe);
+        });
+    }
+
+    /// A person wants changes of a resource to start in the window of its instance.
+    pub fn follow_window(&self, number: usize) {
+        self.edit(number, |object| {
+            object.spec.instance_window = Some(InstanceWindow::Follow);
         });
     }
 

@@ -82,11 +82,16 @@ async fn t04_a_split_of_transactions_is_true_or_false_in_text() {
 }
 
 #[tokio::test]
-async fn t05_the_details_of_all_instances_are_no_api_here() {
+async fn t05_details_are_of_the_instances_that_are_named_and_no_instance_of_their_own() {
     let (_simulator, client) = start().await;
     let path = format!("/v3/{}/instances/details", sample::PROJECT);
     let refusal = client.get(&path).await.refusal();
-    assert_eq!(refusal, (404, "APIGW.0101".to_owned()));
+    assert_eq!(refusal, (400, "DBS.200001".to_owned()));
+    let named = format!("{path}?instance_ids=details,{}", sample::INSTANCE);
+    let found = client.get(&named).await.json();
+    let ids: Vec<_> = found["instances"].as_array().unwrap().iter().collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(ids[0]["id"], sample::INSTANCE);
 }
 
 #[tokio::test]
