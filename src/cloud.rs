@@ -60,9 +60,9 @@ pub trait Cloud: Send + Sync {
     /// for changes and jobs.
     fn book(&self, urgency: Urgency) -> Booked;
 
-    /// How long it is until a poll of a job may have a call that nobody else needs; nothing where nobody counts calls, or none will be left
-    /// over.
-    fn spare_call_in(&self) -> Option<Duration> {
+    /// How long it is until the next poll of this job, which was polled just now, may have a call that nobody else needs; nothing where
+    /// nobody counts calls, or none will be left over.
+    fn spare_call_in(&self, _job: &JobId) -> Option<Duration> {
         None
     }
 

@@ -7,7 +7,7 @@
 //! up waiting leaves no trace.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -23,6 +23,7 @@ use super::{CloudError, Meaning, observer::CallObserver};
 use crate::{
     clock::{self, Clock},
     controller::queue::seat::aside,
+    model::JobId,
 };
 
 mod booked;
@@ -68,6 +69,9 @@ pub enum Urgency {
     Sweep,
 }
 
+/// A job that was not polled in this time is followed no longer.
+const FOLLOWED: Duration = Duration::from_mins(1);
+
 /// Nobody gives up earlier.
 const LEAST_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -85,6 +89,10 @@ struct State {
     /// Who waits, the next one first, and for how many calls.
     waiting: BTreeMap<(Urgency, u64), u32>,
     came: u64,
+    /// How many looks came in their time, found no call and are still wanted.
+    put_off: usize,
+    /// The jobs that are followed, with the uptime of their last polls.
+    followed: HashMap<JobId, Duration>,
 }
 
 /// Leave to make calls of one urgency, some of which are paid for. Those that were not made go back.
@@ -116,6 +124,21 @@ struct Drawn<'a> {
     calls: u32,
 }
 
+impl State {
+    /// Who may take calls now. Jobs are passed over, all of them, where the next one would take what is for others who wait.
+    fn next(&mut self, uptime: Duration) -> Option<(Urgency, u64)> {
+        let (first, calls) = self.waiting.first_key_value()?;
+        if first.0 != Urgency::Job || !self.bucket.lacks_for_jobs(*calls, uptime) {
+            return Some(*first);
+        }
+        let other = self.waiting.range((Urgency::Request, 0)..).next();
+        match other {
+            Some((other, _)) => Some(*other),
+            None => (self.put_off == 0).then_some(*first),
+        }
+    }
+}
+
 impl std::fmt::Debug for Budget {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -136,6 +159,8 @@ impl Budget {
                 bucket: Bucket::new(limit, clock.now().uptime),
                 waiting: BTreeMap::new(),
                 came: 0,
+                put_off: 0,
+                followed: HashMap::new(),
             }),
             moved: Notify::new(),
         })
@@ -179,13 +204,15 @@ impl Budget {
         Booked::of(self, urgency, at)
     }
 
-    /// How long it is until a poll of a job may have a call that nobody else needs; nothing where a change, a job or a request waits for
-    /// one.
-    pub fn spare_in(&self) -> Option<Duration> {
+    /// How long it is until the next poll of this job, which was polled just now, may have a call that nobody else needs; nothing where
+    /// somebody waits for one, or another job is followed.
+    pub fn spare_in(&self, job: &JobId) -> Option<Duration> {
         let uptime = self.clock.now().uptime;
         let mut state = self.lock();
-        let first = state.waiting.keys().next();
-        if first.is_some_and(|(urgency, _)| *urgency <= Urgency::Request) {
+        let lately = |polled: Duration| uptime.saturating_sub(polled) < FOLLOWED;
+        state.followed.retain(|_, polled| lately(*polled));
+        state.followed.insert(job.clone(), uptime);
+        if state.followed.len() > 1 || !state.waiting.is_empty() {
             return None;
         }
         state.bucket.spare_in(uptime)
@@ -254,23 +281,13 @@ impl Budget {
     fn take(&self, place: &Place<'_>) -> Result<(), Duration> {
         let uptime = self.clock.now().uptime;
         let mut state = self.lock();
-        let State {
-            bucket, waiting, ..
-        } = &mut *state;
-        let mut keys = waiting.keys();
-        let requests_wait = keys.any(|(urgency, _)| *urgency == Urgency::Request);
-        let mut passed_over = |urgency: Urgency, calls: u32| {
-            urgency == Urgency::Job && bucket.holds_jobs_back(calls, requests_wait, uptime)
-        };
-        let first = waiting
-            .iter()
-            .find(|((urgency, _), calls)| !passed_over(*urgency, **calls));
-        if first.is_none_or(|(key, _)| *key != place.key) {
+        if state.next(uptime) != Some(place.key) {
             return Err(self.limit.per / 60);
         }
         // A timer may come a little early.
         let least = Duration::from_millis(1);
-        bucket
+        state
+            .bucket
             .take(place.calls, place.key.0, uptime)
             .map_err(|wait| wait.max(least))
     }
@@ -588,14 +605,87 @@ mod tests {
             drop(budget.allow(Urgency::Request, 4).await.unwrap());
             budget.clock.now().elapsed(began)
         };
-        let (longest, looks, request) = futures::join!(roll_out(&budget), looks, request);
+        let closer_look = async {
+            pass(Duration::from_mins(3)).await;
+            let began = budget.clock.now().uptime;
+            drop(budget.allow(Urgency::Job, 4).await.unwrap());
+            budget.clock.now().elapsed(began)
+        };
+        let (longest, looks, request, closer_look) =
+            futures::join!(roll_out(&budget), looks, request, closer_look);
         let last = looks.into_iter().max().unwrap();
         assert!(last <= Duration::from_mins(15), "{last:?}");
         assert!(request <= Duration::from_secs(30), "{request:?}");
+        // It needs all that can be saved up for jobs; polls of others don't overtake it.
+        assert!(closer_look <= Duration::from_mins(1), "{closer_look:?}");
         assert!(
             longest <= alone + Duration::from_secs(5),
             "{longest:?}, alone {alone:?}"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rollout_leaves_calls_to_the_further_pages_of_a_look_that_has_begun() {
+        let budget = budget(60);
+        let pages = async {
+            pass(Duration::from_mins(2)).await;
+            let turn = budget.open(Urgency::FirstLook);
+            let mut longest = Duration::ZERO;
+            for _ in 0..3 {
+                let began = budget.clock.now().uptime;
+                turn.spend().await.unwrap().made();
+                longest = longest.max(budget.clock.now().elapsed(began));
+            }
+            longest
+        };
+        let (_, longest) = futures::join!(roll_out(&budget), pages);
+        assert!(longest <= Duration::from_mins(1), "{longest:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_that_nobody_wants_any_more_hold_no_jobs_back() {
+        let budget = budget(60);
+        pass(Duration::from_mins(2)).await;
+        let looks: Vec<Booked> = (0..600).map(|_| budget.book(Urgency::FirstLook)).collect();
+        for look in &looks {
+            look.put_off(Duration::from_secs(1));
+            look.put_off(Duration::from_secs(1));
+        }
+        let polls = async || {
+            let mut polls = 0;
+            let began = budget.clock.now().uptime;
+            while budget.clock.now().elapsed(began) < Duration::from_mins(2) {
+                budget
+                    .allow(Urgency::Job, 1)
+                    .await
+                    .unwrap()
+                    .spend()
+                    .await
+                    .unwrap()
+                    .made();
+                polls += 1;
+            }
+            polls
+        };
+        let beside = polls().await;
+        assert!((35..=55).contains(&beside), "{beside} polls beside looks");
+        drop(looks);
+        let alone = polls().await;
+        assert!((90..=115).contains(&alone), "{alone} polls");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_spare_call_is_for_the_only_job_that_is_followed_with_a_credential() {
+        let budget = budget(60);
+        pass(Duration::from_mins(2)).await;
+        let [one, other] = ["job-1", "job-2"].map(|id| JobId::parse(id).unwrap());
+        assert_eq!(budget.spare_in(&one), Some(Duration::ZERO));
+        assert_eq!(budget.spare_in(&other), None);
+        assert_eq!(budget.spare_in(&one), None);
+        pass(FOLLOWED).await;
+        assert_eq!(budget.spare_in(&one), Some(Duration::ZERO));
+        let _waits = budget.place(Urgency::Sweep, 1);
+        assert_eq!(budget.spare_in(&one), None);
     }
 
     #[tokio::test(start_paused = true)]

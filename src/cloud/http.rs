@@ -228,8 +228,8 @@ impl Cloud for HttpCloud {
         self.account.access.budget().book(urgency)
     }
 
-    fn spare_call_in(&self) -> Option<Duration> {
-        self.account.access.budget().spare_in()
+    fn spare_call_in(&self, job: &JobId) -> Option<Duration> {
+        self.account.access.budget().spare_in(job)
     }
 
     fn list_proxies<'a>(

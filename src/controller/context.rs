@@ -25,14 +25,14 @@ use crate::{
         timing::{InstanceWindow, Waiting},
         work::Work,
     },
-    crd::{LastChange, PlanRecord, TaurusProxyPort},
+    crd::{PlanRecord, TaurusProxyPort},
     fleet::{
         claims::{Claims, Opening, Other, Standing, Woken},
         directory,
         lengths::Lengths,
         limits::Limits,
         moves::Moves,
-        permits::{Asker, Failed, Permits, Trace},
+        permits::{Asker, Permits, Trace},
     },
     leader::Leadership,
     model::{InstanceId, ResourceName},
@@ -229,20 +229,17 @@ impl Context {
         }
     }
 
-    /// A change is no longer on record of a resource: its end counts once, whoever tells of it first. Gives that end. One that was refused
-    /// leaves none, but perhaps that of an earlier one.
-    pub(super) fn change_ended<'a>(
-        &self,
-        change: &str,
-        trace: &'a Trace,
-    ) -> Option<(&'a LastChange, &'a Failed)> {
-        let last = trace.last.as_ref().filter(|last| last.id == change)?;
-        let (_, of) = trace.target.as_ref()?;
-        let (outcome, at) = (last.outcome, last.finished_at.0);
-        self.permits
-            .ended(change, outcome, of.clone(), at)
-            .then(|| self.meter.change_ended(last))?;
-        Some((last, of))
+    /// A change is no longer on record of a resource: its end counts once, whoever tells of it first. One that was refused leaves none, but
+    /// perhaps that of an earlier one.
+    pub(super) fn change_ended(&self, change: &str, trace: &Trace) {
+        let last = trace.last.as_ref().filter(|last| last.id == change);
+        let (Some(last), Some((_, of))) = (last, &trace.target) else {
+            return;
+        };
+        let at = last.finished_at.0;
+        if self.permits.ended(change, last.outcome, of.clone(), at) {
+            self.meter.change_ended(last);
+        }
     }
 
     /// For how long this process has led, or counts as having led.

@@ -83,7 +83,7 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
     };
     if let (Depth::Usual(_), Some(job)) = (depth, from.job()) {
         observed.job = seen(directory.job(job).await);
-        observed.spare_call_in = directory.spare_call_in();
+        observed.spare_call_in = directory.spare_call_in(job);
         if !matches!(&observed.job, Seen::Known(job) if job.state.is_finished()) {
             observed.beside = beside(from, directory).await;
             return Ok(observed);
@@ -95,7 +95,14 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
             if let Some(begun) = from.begun_lately() {
                 directory.reach_back(begun);
             }
-            let tasks = seat::aside(directory.tasks(turn, from.pace)).await;
+            let tasks = seat::aside(async {
+                if from.record.change.is_some() {
+                    directory.tasks_for_followed(turn, from.pace).await
+                } else {
+                    directory.tasks(turn, from.pace).await
+                }
+            });
+            let tasks = tasks.await;
             if !from.take_tasks(directory, tasks.as_deref(), &mut observed) {
                 return Ok(observed);
             }

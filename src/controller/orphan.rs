@@ -283,7 +283,9 @@ async fn is_idle(
     let Ok(turn) = directory.turn(Urgency::Job, directory::WALK).await else {
         return false;
     };
-    let list = directory.tasks(turn.as_ref(), &context.pace).await;
+    let list = directory
+        .tasks_for_followed(turn.as_ref(), &context.pace)
+        .await;
     list.is_ok_and(|list| {
         tasks::unfinished(&list, instance, &abandoned, now, &context.pace).is_none()
     })

@@ -56,6 +56,7 @@ pub async fn reconcile(
             };
             // The write that put an end on record may have been made though its answer was lost.
             reporting::count_end(context, uid, &object, &fresh);
+            reporting::learn_length(context, memory, &fresh);
             memory.replaced(&object, &fresh);
             object = fresh;
         }

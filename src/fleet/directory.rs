@@ -74,8 +74,10 @@ pub struct Directory {
     cloud: Arc<dyn Cloud>,
     clock: Clock,
     instances: Mutex<HashMap<InstanceId, Arc<Instance>>>,
-    /// For changes.
+    /// For changes that may begin.
     tasks: SharedRead<Tasks>,
+    /// For changes on record: their calls come more slowly, and a change that may begin does not wait for their walks.
+    tasks_for_followed: SharedRead<Tasks>,
     /// For what is new: a change does not wait for a walk that goes on slowly, because it is not urgent.
     tasks_for_new: SharedRead<Tasks>,
     reach: Mutex<reach::Reach>,
@@ -160,6 +162,7 @@ impl Directory {
             clock,
             instances: Mutex::default(),
             tasks: SharedRead::with_rest(rest),
+            tasks_for_followed: SharedRead::with_rest(rest),
             tasks_for_new: SharedRead::with_rest(rest),
             reach: Mutex::default(),
             jobs: jobs::Jobs::default(),
@@ -242,6 +245,13 @@ impl Directory {
             .await
     }
 
+    /// The project's task list for a change on record, in a walk that is begun from now on.
+    pub async fn tasks_for_followed(&self, turn: &dyn Cloud, pace: &Pace) -> Outcome<Tasks> {
+        self.tasks_for_followed
+            .fresh(|| self.uptime(), || Box::pin(self.walk(turn, pace)))
+            .await
+    }
+
     /// The project's task list for what is new, in a walk that was begun after this uptime, or else is begun from now on.
     pub async fn tasks_for_new(
         &self,
@@ -270,10 +280,9 @@ impl Directory {
         self.jobs.job(self.cloud.as_ref(), &self.clock, id).await
     }
 
-    /// How long it is until a poll of the only job that is followed may have a call that nobody else needs: it may be polled more often.
-    pub fn spare_call_in(&self) -> Option<Duration> {
-        let is_single = self.jobs.count(self.uptime()) <= 1;
-        self.cloud.spare_call_in().filter(|_| is_single)
+    /// How long it is until the next poll of this job, which was polled just now, may have a call that nobody else needs.
+    pub fn spare_call_in(&self, job: &JobId) -> Option<Duration> {
+        self.cloud.spare_call_in(job)
     }
 
     /// This process sent `change` for `proxy` on `instance`, and saw its port in place.
@@ -385,6 +394,7 @@ impl Directory {
         drop(instances);
         let before = uptime.saturating_sub(TASKS_KEPT);
         self.tasks.forget(before);
+        self.tasks_for_followed.forget(before);
         self.tasks_for_new.forget(before);
         self.jobs.tidy(uptime);
         self.verified.tidy(uptime);

@@ -1,8 +1,8 @@
 //! How long the last changes of each instance took: as this process has seen it, or as the records of earlier ones tell.
 //!
 //! Promises little memory, five changes for an instance, and to learn nothing from a change whose end nobody has seen: that may have been
-//! found long after it. A record does not tell for how long the operator was away meanwhile; so what it says is taken for true only as long
-//! as changes usually take.
+//! found long after it. A record does not tell for how long the operator was away meanwhile: it says at most what is assumed where nothing is
+//! known.
 
 use std::{
     collections::HashMap,
@@ -13,9 +13,9 @@ use std::{
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
-    controller::read::DEFAULT_CHANGE_TIMEOUT,
     crd::{LastChange, Outcome},
     model::InstanceId,
+    plan::timing::WITHOUT_EXPERIENCE,
 };
 
 /// How many changes of an instance count.
@@ -36,10 +36,11 @@ impl Lengths {
         };
         let Some(took) = Duration::try_from(ended.duration_since(started))
             .ok()
-            .filter(|took| was_seen && *took <= DEFAULT_CHANGE_TIMEOUT)
+            .filter(|_| was_seen)
         else {
             return;
         };
+        let took = took.min(WITHOUT_EXPERIENCE);
         self.enter(instance, ended, |known| known.unwrap_or(took));
     }
 
@@ -97,14 +98,14 @@ mod tests {
         let (one, other) = (instance("1").unwrap(), instance("2").unwrap());
         let lengths = Lengths::default();
         assert_eq!(lengths.longest(&one), None);
-        for (ended, took) in [(1000, 900), (2000, 50), (3000, 40), (4000, 30)] {
+        for (ended, took) in [(1000, 90), (2000, 50), (3000, 40), (4000, 30)] {
             lengths.note(&one, &change(ended, took, Outcome::Succeeded));
         }
         lengths.note(&one, &change(500, 499, Outcome::Failed));
         for again in [4000, 4000, 4000] {
             lengths.note(&one, &change(again, 30, Outcome::Succeeded));
         }
-        assert_eq!(lengths.longest(&one), Some(Duration::from_mins(15)));
+        assert_eq!(lengths.longest(&one), Some(Duration::from_secs(90)));
         lengths.note(&one, &change(5000, 20, Outcome::Succeeded));
         lengths.note(&one, &change(7000, 2, Outcome::Failed));
         lengths.note(&one, &change(6000, 20, Outcome::Succeeded));
@@ -119,14 +120,14 @@ mod tests {
         let lengths = Lengths::default();
         let found_late = change(20_000, 18_000, Outcome::Succeeded);
         lengths.note(&instance, &found_late);
-        assert_eq!(lengths.longest(&instance), None);
+        assert_eq!(lengths.longest(&instance), Some(WITHOUT_EXPERIENCE));
         // The cloud tells when the job ended; the watch tells of the record again and again.
         lengths.seen(&instance, &found_late, second(40));
         lengths.note(&instance, &found_late);
         assert_eq!(lengths.longest(&instance), Some(second(40)));
-        let found_soon = change(30_000, 900, Outcome::Succeeded);
+        let found_soon = change(30_000, 1_500, Outcome::Succeeded);
         lengths.note(&instance, &found_soon);
-        assert_eq!(lengths.longest(&instance), Some(second(900)));
+        assert_eq!(lengths.longest(&instance), Some(WITHOUT_EXPERIENCE));
         lengths.seen(&instance, &found_soon, second(50));
         assert_eq!(lengths.longest(&instance), Some(second(50)));
         // One that is known to take long does.

@@ -205,7 +205,10 @@ async fn until_ready(world: &World, port: u16) {
 }
 
 async fn operator(world: &World, pace: &str) -> Program {
-    Program::start_with(world, &[("TAURUS_PACE", pace)], &[]).await
+    // The least that the shipped pace allows: what somebody else has moved is seen soon.
+    let resync = if pace == "1" { "10s" } else { "2s" };
+    let environment = [("TAURUS_PACE", pace), ("TAURUS_RESYNC", resync)];
+    Program::start_with(world, &environment, &[]).await
 }
 
 /// For as long as a change takes.

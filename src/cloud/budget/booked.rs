@@ -5,7 +5,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,6 +18,8 @@ use super::{Budget, Urgency};
 pub struct Booked {
     /// The uptime.
     at: Mutex<Duration>,
+    /// Whether there was no call when the time had come.
+    is_put_off: AtomicBool,
     /// Where it was booked; nothing where no time is ever waited for.
     with: Option<(Arc<Budget>, Urgency)>,
 }
@@ -24,6 +29,7 @@ impl Booked {
     pub const fn now() -> Self {
         Self {
             at: Mutex::new(Duration::ZERO),
+            is_put_off: AtomicBool::new(false),
             with: None,
         }
     }
@@ -31,6 +37,7 @@ impl Booked {
     pub(super) fn of(budget: &Arc<Budget>, urgency: Urgency, at: Duration) -> Self {
         Self {
             at: Mutex::new(at),
+            is_put_off: AtomicBool::new(false),
             with: Some((Arc::clone(budget), urgency)),
         }
     }
@@ -53,7 +60,12 @@ impl Booked {
             return wait;
         };
         let uptime = budget.clock.now().uptime;
-        let next = budget.lock().bucket.put_off(*urgency, wait, uptime);
+        let mut state = budget.lock();
+        if !self.is_put_off.swap(true, Ordering::SeqCst) {
+            state.put_off += 1;
+        }
+        let next = state.bucket.put_off(*urgency, wait, uptime);
+        drop(state);
         *self.at() = next;
         next.saturating_sub(uptime)
     }
@@ -77,7 +89,11 @@ impl Drop for Booked {
         if let Some((budget, urgency)) = &self.with {
             let uptime = budget.clock.now().uptime;
             let at = *self.at();
-            budget.lock().bucket.give_back(*urgency, at, uptime);
+            let mut state = budget.lock();
+            if self.is_put_off.load(Ordering::SeqCst) {
+                state.put_off = state.put_off.saturating_sub(1);
+            }
+            state.bucket.give_back(*urgency, at, uptime);
         }
     }
 }

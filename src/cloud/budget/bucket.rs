@@ -163,13 +163,10 @@ impl Bucket {
         most
     }
 
-    /// Whether polls of jobs leave so many calls to others: to requests that wait, or to looks that came in their time and found none.
-    pub fn holds_jobs_back(&mut self, calls: u32, requests_wait: bool, uptime: Duration) -> bool {
+    /// Whether fewer calls are there for jobs than this.
+    pub fn lacks_for_jobs(&mut self, calls: u32, uptime: Duration) -> bool {
         self.fill(uptime);
-        let looks_wait = [&self.first_looks, &self.sweeps]
-            .into_iter()
-            .any(|looks| looks.next_try > uptime);
-        (requests_wait || looks_wait) && self.held_for_jobs < f64::from(calls)
+        self.held_for_jobs < f64::from(calls)
     }
 
     /// How long it is until a poll of a job may have a call that nobody else needs: none where nearly all that can be saved up are there,

@@ -9,6 +9,7 @@ use crate::{
         context::Context,
         events,
         journal::JournalError,
+        memory::Memory,
         notices,
         read::{DEFAULT_CHANGE_TIMEOUT, Desired},
     },
@@ -130,25 +131,10 @@ impl Pass<'_> {
     /// As [`Self::replaced`], for a write that says nothing people should hear of.
     pub(super) fn replaced_in_silence(&mut self, written: TaurusProxyPort) {
         count_end(self.context, self.uid, self.object, &written);
-        self.learn_length(&written);
+        learn_length(self.context, self.memory, &written);
         self.memory.replaced(self.object, &written);
         *self.object = written;
         self.count_resource();
-    }
-
-    /// How long a change took is known to who has seen the end of its job.
-    fn learn_length(&mut self, written: &TaurusProxyPort) {
-        if self.memory.session.took.is_none() {
-            return;
-        }
-        let Trace { target, last, .. } = Trace::of(written);
-        let (Some((instance, _)), Some(last)) = (target, last) else {
-            return;
-        };
-        let took = &mut self.memory.session.took;
-        if let Some(took) = took.take_if(|took| took.0.as_str() == last.id) {
-            self.context.lengths.seen(&instance, &last, took.1);
-        }
     }
 
     fn count_resource(&self) {
@@ -228,10 +214,28 @@ pub(super) fn count_end(
     }
     notices::of_correction(context, before, after);
     let trace = Trace::of(after);
-    if let Some((last, of)) = context.change_ended(change.id.as_str(), &trace) {
+    context.change_ended(change.id.as_str(), &trace);
+    let last = trace.last.filter(|last| last.id == change.id.as_str());
+    if let (Some(last), Some((_, of))) = (last, trace.target) {
         let uptime = context.clock.now().uptime;
-        if context.moves.ended(of.proxy.clone(), last, uptime) {
+        // Whoever counted the end first: the permit is given back after this.
+        if context.moves.ended(of.proxy, &last, uptime) {
             context.wake(context.claims.beside(uid));
         }
+    }
+}
+
+/// How long a change took is known to the process that has seen the end of its job, once its end is on record.
+pub(super) fn learn_length(context: &Context, memory: &mut Memory, written: &TaurusProxyPort) {
+    if memory.session.took.is_none() {
+        return;
+    }
+    let Trace { target, last, .. } = Trace::of(written);
+    let (Some((instance, _)), Some(last)) = (target, last) else {
+        return;
+    };
+    let took = &mut memory.session.took;
+    if let Some(took) = took.take_if(|took| took.0.as_str() == last.id) {
+        context.lengths.seen(&instance, &last, took.1);
     }
 }

@@ -49,11 +49,6 @@ impl Jobs {
         aside(turn.job(id)).await
     }
 
-    /// How many jobs are followed.
-    pub fn count(&self, uptime: Duration) -> usize {
-        self.followed(uptime).len()
-    }
-
     /// Forgets the jobs that are followed no longer, and their list.
     pub fn tidy(&self, uptime: Duration) {
         self.running.forget(uptime.saturating_sub(FOLLOWED));

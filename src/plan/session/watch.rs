@@ -105,7 +105,9 @@ impl Watch {
                     let cloud_now = job.cloud_time.unwrap_or(now.wall);
                     let age = job.ended.map(|ended| cloud_now.duration_since(ended));
                     let age = age.and_then(|age| Duration::try_from(age).ok());
-                    self.took = age.map(|age| begun.saturating_sub(age));
+                    // One that ended before it began tells of a clock, and the operator's clock tells nothing of the cloud's.
+                    let took = age.filter(|_| job.cloud_time.is_some());
+                    self.took = took.and_then(|age| begun.checked_sub(age));
                     self.ended_long_ago = age.unwrap_or_default() >= pace.long_ago;
                 }
             }

@@ -92,7 +92,11 @@ fn samples(metrics: &Metrics) -> BTreeMap<String, String> {
 fn resources(metrics: &Metrics) -> Vec<String> {
     samples(metrics)
         .into_iter()
-        .filter(|(series, _)| series.contains("resources") && !series.contains("watch_resources"))
+        .filter(|(series, _)| {
+            series.contains("resources")
+                && !series.contains("watch_resources")
+                && !series.contains("out_of_sync")
+        })
         .map(|(series, value)| format!("{series} {value}"))
         .collect()
 }

@@ -77,7 +77,7 @@ async fn the_wave_after_a_port_that_waits_for_its_window_or_an_approval_waits_wi
             json!({"spec": {"approval": null}}),
         ),
     ] {
-        let before = port_of_application(&world);
+        let (settings, before) = ([setting], port_of_application(&world));
         let lifting = async {
             let waiting = world.until(waits, |object| reason(object) == waits).await;
             let verdicts =
@@ -86,7 +86,7 @@ async fn the_wave_after_a_port_that_waits_for_its_window_or_an_approval_waits_wi
             assert_eq!(port_of_application(&world), before, "the last wave waits");
             world.patch(lifts).await;
         };
-        let (synced, ()) = tokio::join!(sync_with(&world, port, &[setting]), lifting);
+        let (synced, ()) = tokio::join!(sync_with(&world, port, &settings), lifting);
         assert_eq!(synced, Sync::Succeeded);
         assert_eq!(port_of_application(&world), Some(port.to_string()));
     }

@@ -194,8 +194,8 @@ impl Cloud for Link {
         self.access.budget().book(urgency)
     }
 
-    fn spare_call_in(&self) -> Option<Duration> {
-        self.access.budget().spare_in()
+    fn spare_call_in(&self, job: &JobId) -> Option<Duration> {
+        self.access.budget().spare_in(job)
     }
 
     fn list_proxies<'a>(

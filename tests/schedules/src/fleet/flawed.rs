@@ -89,8 +89,8 @@ impl Cloud for Client {
         }
     }
 
-    fn spare_call_in(&self) -> Option<Duration> {
-        self.cloud.spare_call_in()
+    fn spare_call_in(&self, job: &JobId) -> Option<Duration> {
+        self.cloud.spare_call_in(job)
     }
 
     fn list_proxies<'a>(
