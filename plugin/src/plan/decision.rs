@@ -428,10 +428,10 @@ mod tests {
                 None,
             ),
             (
-                "in a window that is too short for the last change",
+                "in a window of which less is left than a change takes",
                 |object| {
                     object["spec"]["maintenanceWindows"] =
-                        json!([{"start": "11:45", "duration": "30m"}]);
+                        json!([{"start": "11:35", "duration": "30m"}]);
                     object["status"]["lastChange"] = json!({"id": "b", "fromPort": 3306, "toPort": 3307, "outcome": "Succeeded",
                         "jobID": "j", "startedAt": "2026-03-01T10:00:00Z", "finishedAt": "2026-03-01T10:20:00Z"});
                 },
