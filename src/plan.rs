@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use crate::{
     cloud::{Proxy, ProxyStatus},
+    model::Reason,
     plan::{
         facts::{Facts, Seen},
         record::Record,
         session::Session,
-        step::{Cause, Order, Progress, Step},
+        step::{Cause, Doubt, Order, Progress, Step},
     },
 };
 
@@ -244,7 +245,8 @@ fn vet(facts: &Facts<'_>, proxy: &Proxy) -> Step {
         let cause = if facts.desired.suspended && differs {
             Cause::Suspended
         } else {
-            Cause::Newcomer
+            let edited = doubted.is_some_and(|since| facts.now.elapsed(*since) < facts.leading_for);
+            Cause::Newcomer(if edited { Doubt::Status } else { Doubt::Start })
         };
         return Step::Hold(cause, young);
     }
@@ -263,7 +265,8 @@ fn unread(facts: &Facts<'_>) -> Step {
         // It was not looked at, since others come first.
         Seen::NotRead | Seen::Known(_) => {
             let limit = facts.observed.limit.clone();
-            let cause = limit.map_or(Cause::WaitingForInstance, Cause::WaitingForLimit);
+            let first = facts.observed.goes_first.clone();
+            let cause = limit.map_or(Cause::WaitingForInstance(first), Cause::WaitingForLimit);
             Step::Hold(cause, facts.resync)
         }
     }
@@ -277,7 +280,16 @@ fn absent(facts: &Facts<'_>) -> Step {
         _ if facts.is_settled() => Step::Keep(facts.pace.missing_gap),
         _ => {
             let (cause, wait) = trouble::confirming_absence(facts);
-            Step::Hold(cause, wait)
+            // A process before this one was sure of it, and nobody has seen the proxy since.
+            let was_said = facts.says(Reason::ProxyNotFound);
+            Step::Hold(
+                if was_said {
+                    Cause::ProxyNotFound
+                } else {
+                    cause
+                },
+                wait,
+            )
         }
     }
 }

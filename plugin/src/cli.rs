@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Command, CommandFactory as _, Error, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use taurus_port_operator::version;
 
 /// Import, check, plan and watch the ports of TaurusDB database proxies.
@@ -252,6 +255,36 @@ pub struct ImportArguments {
     pub no_cluster: bool,
 }
 
+/// A fault of the command line, with the place of a flag that is some command's own and was given elsewhere, such as before it.
+pub fn with_hint(mut error: Error) -> Error {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let name = flag.trim_start_matches('-').to_owned();
+    let shown = format!(
+        "{}{name}",
+        if name.chars().count() == 1 { "-" } else { "--" }
+    );
+    let command = Cli::command();
+    let takes = |verb: &&Command| {
+        verb.get_arguments().any(|argument| {
+            let short = argument.get_short().map(String::from);
+            argument.get_long() == Some(&name) || short.as_deref() == Some(&name)
+        })
+    };
+    let verbs = command.get_subcommands().filter(takes);
+    let verbs: Vec<&str> = verbs.map(Command::get_name).collect();
+    if error.kind() == ErrorKind::UnknownArgument && !verbs.is_empty() {
+        let tip = format!(
+            "{shown} is a flag of {}: give it after that word",
+            verbs.join(", ")
+        );
+        let tip = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tip);
+    }
+    error
+}
+
 fn tag(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("a tag is KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
@@ -267,9 +300,24 @@ pub struct LintArguments {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
+
+    #[test]
+    fn a_flag_before_its_command_is_refused_with_its_place() {
+        let refused = |words: &[&str]| {
+            let words = ["kubectl taurus-port"].iter().chain(words);
+            let error = Cli::try_parse_from(words).map_err(with_hint).unwrap_err();
+            error.to_string()
+        };
+        let text = refused(&["--watch", "status"]);
+        assert!(
+            text.contains("--watch is a flag of status: give it after that word"),
+            "{text}"
+        );
+        let text = refused(&["-f", "ports", "plan"]);
+        assert!(text.contains("-f is a flag of plan: "), "{text}");
+        assert!(!refused(&["--moon", "status"]).contains("is a flag of"));
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -54,6 +54,34 @@ pub fn grouped(number: usize) -> String {
     text
 }
 
+/// A text of the docs without its Markdown: a terminal shows that as it stands. A page that a link leads to is named.
+pub fn plain(markdown: &str) -> String {
+    let mut text = String::new();
+    let mut rest = markdown;
+    while let Some((before, link)) = rest.split_once('[') {
+        text.push_str(before);
+        let parts = link
+            .split_once("](")
+            .and_then(|(shown, after)| Some((shown, after.split_once(')')?)));
+        let Some((shown, (target, after))) = parts.filter(|(shown, _)| !shown.contains('[')) else {
+            text.push('[');
+            rest = link;
+            continue;
+        };
+        let is_page = !target.contains("://");
+        text.push_str(&if is_page && !shown.contains(target) {
+            format!("{shown} (docs/{target})")
+        } else if is_page {
+            format!("docs/{shown}")
+        } else {
+            format!("{shown} ({target})")
+        });
+        rest = after;
+    }
+    text.push_str(rest);
+    text.replace("**", "").replace('`', "")
+}
+
 /// A text that shows nothing but itself: what could move the cursor or colour a terminal is replaced.
 pub fn tame(text: &str) -> String {
     let tamed = |letter: char| match letter {
@@ -67,6 +95,36 @@ pub fn tame(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_people_are_told_on_a_terminal_has_no_markdown() {
+        use taurus_port_operator::model::Reason;
+
+        assert_eq!(
+            plain(
+                "**wait**; set `applyNow` [1]: [windows.md](windows.md), [here](limits.md), [krew](https://k.io)"
+            ),
+            "wait; set applyNow [1]: docs/windows.md, here (docs/limits.md), krew (https://k.io)"
+        );
+        let with_links = [
+            Reason::WaitingForBudget,
+            Reason::RolloutHalted,
+            Reason::WaitingForWindow,
+            Reason::WaitingForApproval,
+            Reason::PermissionDenied,
+        ];
+        for reason in with_links {
+            for text in [
+                reason.meaning(),
+                reason.advice().unwrap_or_default().to_owned(),
+            ] {
+                let text = plain(&text);
+                for mark in ["`", "**", "]("] {
+                    assert!(!text.contains(mark), "{reason}: {text}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn spans_are_written_as_kubectl_writes_ages() {

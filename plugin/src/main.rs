@@ -10,7 +10,7 @@ use clap::Parser as _;
 use jiff::Timestamp;
 use taurus_port_plugin::{
     Ending,
-    cli::Cli,
+    cli::{self, Cli},
     completion, run,
     surroundings::{Surroundings, Terminal},
 };
@@ -30,7 +30,8 @@ impl Task {
         if name.is_some_and(|name| name == completion::NAME) {
             return Ok(Self::Complete(words.collect()));
         }
-        Cli::try_parse().map(|cli| Self::Run(Box::new(cli)))
+        let cli = Cli::try_parse().map_err(cli::with_hint)?;
+        Ok(Self::Run(Box::new(cli)))
     }
 }
 

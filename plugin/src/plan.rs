@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use kube::api::DynamicObject;
 use serde::Serialize;
-use taurus_port_operator::calendar::{Calendar, store};
+use taurus_port_operator::calendar::{Calendar, check};
 
 use crate::{
     Ending,
@@ -59,7 +59,7 @@ pub async fn run(
     let proposals = proposals(&cluster, arguments, around).await?;
     let mut surrounding = Surrounding::default();
     let calendar = match &arguments.calendar {
-        Some(file) => store::read(file)
+        Some(file) => check::read(file)
             .map_err(|error| Failure::Usage(format!("--calendar {}: {error}", file.display())))?,
         None => Calendar::default(),
     };

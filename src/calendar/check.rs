@@ -1,17 +1,62 @@
 //! What a calendar says, for who has written it: checked before it is mounted.
 
-use std::{fmt::Write as _, path::Path, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Duration};
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::{
-    Calendar, Hours, RELEASE,
+    Calendar, Hours, RELEASE, file,
     store::{self, FileFault},
 };
 
+/// The key of a ConfigMap under which a calendar is looked for, where it has several.
+const KEY: &str = "calendar.yaml";
+
+/// The manifest of a `ConfigMap`, as far as it counts here.
+#[derive(Deserialize)]
+struct Manifest {
+    kind: String,
+    #[serde(default)]
+    data: BTreeMap<String, String>,
+}
+
 /// Reads a file and says what it means at an instant.
 pub fn report(file: &Path, now: Timestamp) -> Result<String, FileFault> {
-    Ok(said(&store::read(file)?, now))
+    Ok(said(&read(file)?, now))
+}
+
+/// Reads a calendar as people keep it: as it is mounted, or in the manifest of the `ConfigMap` that it is mounted from.
+pub fn read(file: &Path) -> Result<Calendar, FileFault> {
+    let text = store::text(file)?;
+    let path = file.display().to_string();
+    match in_manifest(&text) {
+        Ok(None) => file::parse(&text).map_err(|fault| FileFault::NoCalendar { path, fault }),
+        Ok(Some((key, calendar))) => {
+            file::parse(&calendar).map_err(|fault| FileFault::NoCalendar {
+                path: format!("{path}, key {key} of its ConfigMap"),
+                fault,
+            })
+        }
+        Err(why) => Err(FileFault::Unreadable { path, why }),
+    }
+}
+
+/// The calendar in the manifest of a `ConfigMap`, with its key; nothing where the text is no such manifest.
+fn in_manifest(text: &str) -> Result<Option<(String, String)>, String> {
+    let manifest = serde_saphyr::from_str::<Manifest>(text).ok();
+    let Some(mut manifest) = manifest.filter(|manifest| manifest.kind == "ConfigMap") else {
+        return Ok(None);
+    };
+    let named = manifest.data.remove_entry(KEY);
+    let alone = || {
+        let only = manifest.data.len() == 1;
+        manifest.data.pop_first().filter(|_| only)
+    };
+    let found = named.or_else(alone);
+    found
+        .map(Some)
+        .ok_or_else(|| format!("its ConfigMap has neither the key {KEY} nor one key alone"))
 }
 
 fn said(calendar: &Calendar, now: Timestamp) -> String {
@@ -78,8 +123,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_config_map_of_the_docs_can_be_checked_as_it_is() {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/calendar.yaml");
+        let text = report(&example, "2026-03-02T12:00:00Z".parse().unwrap()).unwrap();
+        assert!(
+            text.contains("The calendar is good") && text.contains("2 freezes"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_manifest_without_a_calendar_is_refused_with_the_key_named() {
+        let map = |data: &str| format!("{{apiVersion: v1, kind: ConfigMap, data: {data}}}");
+        let key = |data: &str| in_manifest(&map(data)).map(|found| found.unwrap().0);
+        assert_eq!(key("{mine: 'freezes: []'}").unwrap(), "mine");
+        assert_eq!(key("{a: '', calendar.yaml: ''}").unwrap(), KEY);
+        for data in ["{}", "{a: '', b: ''}"] {
+            assert!(key(data).unwrap_err().contains(KEY), "{data}");
+        }
+        assert_eq!(in_manifest("freezes: []"), Ok(None));
+    }
+
+    #[test]
     fn a_good_calendar_is_told_in_plain_words() {
-        let calendar = super::super::file::parse(
+        let calendar = file::parse(
             "windows: [{start: '02:00', duration: 1h}]\n\
              freezes:\n\
              - {from: 2025-12-20T00:00:00Z, until: 2026-01-04T00:00:00Z, reason: year-end}\n\

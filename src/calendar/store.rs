@@ -215,6 +215,13 @@ fn missing(why: Arc<str>) -> Calendar {
 
 /// Reads a file.
 pub fn read(path: &Path) -> Result<Calendar, FileFault> {
+    let text = text(path)?;
+    let shown = path.display().to_string();
+    file::parse(&text).map_err(|fault| FileFault::NoCalendar { path: shown, fault })
+}
+
+/// What stands in a file.
+pub(super) fn text(path: &Path) -> Result<String, FileFault> {
     let shown = path.display().to_string();
     let unreadable = |error: &io::Error| FileFault::Unreadable {
         path: shown.clone(),
@@ -229,7 +236,7 @@ pub fn read(path: &Path) -> Result<Calendar, FileFault> {
     if u64::try_from(length).is_ok_and(|length| length > file::LONGEST) {
         return Err(unreadable(&io::Error::other("longer than 1 MiB")));
     }
-    file::parse(&text).map_err(|fault| FileFault::NoCalendar { path: shown, fault })
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -27,15 +27,15 @@ use crate::{
     },
     crd::{PlanRecord, TaurusProxyPort},
     fleet::{
-        claims::{Claims, Standing, Woken},
+        claims::{Claims, Opening, Other, Standing, Woken},
         directory,
         lengths::Lengths,
         limits::Limits,
         moves::Moves,
-        permits::{Permits, Trace},
+        permits::{Asker, Permits, Trace},
     },
     leader::Leadership,
-    model::ResourceName,
+    model::{InstanceId, ResourceName},
     pace::Pace,
     plan::record::Record,
     publish,
@@ -307,5 +307,22 @@ impl Context {
         let uptime = self.clock.now().uptime;
         self.claims
             .standing(uid, in_place, uptime, self.pace.take_over)
+    }
+
+    /// For whom a resource waits that may not act yet, since another one for its proxy may come before it.
+    pub(super) fn opening(&self, object: &TaurusProxyPort) -> Opening {
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        let uptime = self.clock.now().uptime;
+        self.claims.opening(uid, uptime, self.pace.take_over)
+    }
+
+    /// Whose change on an instance goes first, as far as a resource of `namespace` may be told.
+    pub(super) fn goes_first(&self, instance: &InstanceId, asker: &Asker) -> Option<Other> {
+        let first = self.permits.first_on(instance, &asker.uid)?;
+        if first.is_deleted {
+            return Some(Other::Deleted);
+        }
+        let name = self.claims.name_of(&first.uid)?;
+        Some(Other::of(&name, &asker.namespace))
     }
 }

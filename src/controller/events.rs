@@ -28,11 +28,13 @@ pub(super) fn transition(context: &Context, before: &TaurusProxyPort, after: &Ta
     {
         return;
     }
-    let class = reason
-        .parse::<Reason>()
-        .map_or(Class::Detail, Reason::class);
-    log(before, after, reason, message, class);
-    publish(context, after.object_ref(&()), class, reason, message);
+    let known = reason.parse::<Reason>().ok();
+    let class = known.map_or(Class::Detail, Reason::class);
+    let warns = known.is_some_and(Reason::warns);
+    log(before, after, reason, message, (class, warns));
+    let kind = if warns { Kind::Warning } else { Kind::Normal };
+    let news = News::new(after.object_ref(&()), kind, reason, message);
+    context.publisher.publish(news, context.clock.now());
 }
 
 /// Publishes an event about this resource.
@@ -58,7 +60,7 @@ fn log(
     after: &TaurusProxyPort,
     reason: &str,
     detail: &str,
-    class: Class,
+    (class, warns): (Class, bool),
 ) {
     let before = before.status.as_ref().and_then(main_reason);
     let was = before.map(|(reason, _)| reason);
@@ -69,6 +71,17 @@ fn log(
     let change = change.map(|change| change.id.as_str());
     if class == Class::Stalled {
         tracing::warn!(namespace, name, reason, was, change, job, detail, "stalled");
+    } else if warns {
+        tracing::warn!(
+            namespace,
+            name,
+            reason,
+            was,
+            change,
+            job,
+            detail,
+            "reconciling"
+        );
     } else {
         let state = if class == Class::Ready {
             "ready"

@@ -52,6 +52,8 @@ pub struct Memory {
     pub told_given_up: Seldom<BTreeSet<JobId>>,
     /// The job that it gives up, where people were told that its word does not count.
     pub told_unheard: Seldom<JobId>,
+    /// What people were told of annotations that ask for nothing.
+    pub told_empty: Seldom<String>,
     /// What is kept of what is published for applications.
     pub publishing: Seldom<Kept>,
     /// What was read of the window that the cloud has for its instance.

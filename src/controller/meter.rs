@@ -28,6 +28,8 @@ pub trait Meter: Send + Sync {
     fn change_answered(&self, _outcome: &Outcome) {}
     /// A change was begun outside its windows, as a person asked for.
     fn applied_now(&self) {}
+    /// A change has set the port again that was in place before.
+    fn drift_corrected(&self) {}
     /// A Service or a ConfigMap was to be published; how it stands.
     fn published(&self, _reason: Reason) {}
     /// A change has ended; one that was refused or never sent has not begun.

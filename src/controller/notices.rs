@@ -1,17 +1,65 @@
-//! What people are told once of a new resource, beside the transitions of its state.
+//! What people are told of a resource that is no transition of its state.
 //!
-//! Promises to tell it with the first status that is written for the resource, and never again.
+//! Promises to tell once what is about a new resource, with the first status that is written for it; and of drift that was put right
+//! with the status that has the end of the change.
 
-use kube::Resource as _;
+use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
     controller::{context::Context, events},
-    crd::TaurusProxyPort,
+    crd::{ASKED_WITH, Outcome, TaurusProxyPort},
     model::Class,
+    plan::{drift, record::Record},
 };
 
 /// The reason of the event that says what a missing `managementPolicy` means.
 const POLICY_NOT_SET: &str = "PolicyNotSet";
+
+/// The reason of the event that says that a port was put right which moved without the operator.
+const DRIFT_CORRECTED: &str = "DriftCorrected";
+
+/// Says that a change which has just ended has put drift right: people should know that something else sets the port.
+pub(super) fn of_correction(context: &Context, before: &TaurusProxyPort, after: &TaurusProxyPort) {
+    let Some(text) = corrected(before, after) else {
+        return;
+    };
+    context.meter.drift_corrected();
+    let (namespace, name) = (after.namespace(), after.name_any());
+    tracing::warn!(
+        namespace,
+        name,
+        reason = DRIFT_CORRECTED,
+        detail = text,
+        "drift was corrected"
+    );
+    let about = after.object_ref(&());
+    events::publish(context, about, Class::Stalled, DRIFT_CORRECTED, &text);
+}
+
+/// What is said where the change of `before` has succeeded by `after`, and its port had been in place before it.
+fn corrected(before: &TaurusProxyPort, after: &TaurusProxyPort) -> Option<String> {
+    let before = Record::of(before);
+    let change = before.change?;
+    let after = Record::of(after);
+    let last = after.last?;
+    let succeeded = last.id == change.id.as_str() && last.outcome == Outcome::Succeeded;
+    if !succeeded || before.applied != Some(change.to) {
+        return None;
+    }
+    let job = change
+        .job
+        .map_or_else(String::new, |job| format!(" with job {job}"));
+    Some(format!(
+        "the proxy listened on port {}, though port {} was in place before; the operator has set port {} again{job}, which it does {} \
+         times within a day at most (so far {}): find out what sets port {}",
+        change.from,
+        change.to,
+        change.to,
+        drift::MOST_A_DAY,
+        after.corrections.len(),
+        change.from
+    ))
+}
 
 /// Says aloud what is meant where nobody has said it, when the first status of a resource was written.
 pub(super) fn first_word(context: &Context, before: &TaurusProxyPort, after: &TaurusProxyPort) {
@@ -29,10 +77,25 @@ fn of_missing_policy(before: &TaurusProxyPort, after: &TaurusProxyPort) -> Optio
         return None;
     }
     Some(format!(
-        "spec.managementPolicy is not set, which means Enforce: where the proxy listens on another port than {}, it is moved there, and \
-         that cuts its connections. Set Observe to look only, or Enforce to say that this is meant",
+        "spec.managementPolicy is not set, so Enforce applies: the operator sets port {} whenever the proxy listens on another port, and \
+         each such change cuts the connections to the proxy. To only observe the proxy, set managementPolicy: Observe; to confirm that \
+         changes are wanted, set managementPolicy: Enforce",
         after.spec.port
     ))
+}
+
+/// What is said of annotations for the operator that are empty: they ask for nothing.
+pub(super) fn of_empty_annotations(object: &TaurusProxyPort) -> Option<String> {
+    let annotations = object.annotations();
+    let is_empty = |name: &&&str| {
+        let value = annotations.get(**name);
+        value.is_some_and(|value| value.trim().is_empty())
+    };
+    let empty: Vec<&str> = ASKED_WITH.iter().filter(is_empty).copied().collect();
+    let names = empty.join(" and ");
+    (!empty.is_empty()).then(|| {
+        format!("the annotation {names} is empty, so the operator ignores it: set a value, or remove the annotation")
+    })
 }
 
 #[cfg(test)]
@@ -40,6 +103,52 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::crd::{APPROVE, REQUESTED_AT};
+
+    #[test]
+    fn a_correction_of_drift_is_told_with_both_ports_and_an_edit_is_none() {
+        let change = json!({
+            "id": "0123456789abcdef0123456789abcdef", "fromPort": 3399, "toPort": 3307, "generation": 1, "phase": "Verifying",
+            "attempt": 1, "jobID": "job-1", "intendedAt": "2026-03-02T08:40:00Z",
+        });
+        let before = |applied: i32| {
+            let status = json!({"subjectUID": "u", "appliedPort": applied, "change": change});
+            let mut object = object(Some("Enforce"), Some(status));
+            object.metadata.uid = Some("u".to_owned());
+            object
+        };
+        let after = |outcome: &str| {
+            let status = json!({
+                "subjectUID": "u", "appliedPort": 3307, "corrections": {"times": ["2026-03-02T08:41:00Z"]},
+                "lastChange": {"id": change["id"], "fromPort": 3399, "toPort": 3307, "jobID": "job-1", "outcome": outcome,
+                    "startedAt": "2026-03-02T08:40:00Z", "finishedAt": "2026-03-02T08:41:00Z"},
+            });
+            let mut object = object(Some("Enforce"), Some(status));
+            object.metadata.uid = Some("u".to_owned());
+            object
+        };
+        let text = corrected(&before(3307), &after("Succeeded")).unwrap();
+        for word in ["3399", "3307", "job-1", "so far 1", "3 times"] {
+            assert!(text.contains(word), "{text}");
+        }
+        assert_eq!(corrected(&before(3306), &after("Succeeded")), None);
+        assert_eq!(corrected(&before(3307), &after("Failed")), None);
+        assert_eq!(corrected(&after("Succeeded"), &after("Succeeded")), None);
+    }
+
+    #[test]
+    fn an_empty_annotation_is_named() {
+        let mut resource = object(None, None);
+        assert_eq!(of_empty_annotations(&resource), None);
+        let annotations = [(REQUESTED_AT, " "), (APPROVE, "5f0c1d9a44e27b83")];
+        let annotations = annotations.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        resource.metadata.annotations = Some(annotations.into());
+        let text = of_empty_annotations(&resource).unwrap();
+        assert!(
+            text.contains(REQUESTED_AT) && !text.contains(APPROVE),
+            "{text}"
+        );
+    }
 
     fn object(policy: Option<&str>, status: Option<Value>) -> TaurusProxyPort {
         let mut object = json!({

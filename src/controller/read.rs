@@ -134,7 +134,10 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
             None => DEFAULT_CHANGE_TIMEOUT,
         },
         timing: timing::read(object),
-        request: annotation(REQUESTED_AT).map(str::to_owned),
+        // An empty one asks for nothing.
+        request: annotation(REQUESTED_AT)
+            .filter(|value| !value.trim().is_empty())
+            .map(str::to_owned),
         abandoned_job: annotation(ABANDON_JOB).and_then(JobId::parse),
         deleting: object.metadata.deletion_timestamp.is_some(),
         publication: publication(spec)?,
@@ -245,6 +248,15 @@ mod tests {
         .unwrap();
         assert_eq!(desired.request.as_deref(), Some("now"));
         assert_eq!(desired.abandoned_job.unwrap().as_str(), "job-1");
+    }
+
+    #[test]
+    fn an_empty_annotation_asks_for_nothing() {
+        let desired = read(&object(|value| {
+            value["metadata"]["annotations"] = json!({REQUESTED_AT: " ", ABANDON_JOB: ""});
+        }))
+        .unwrap();
+        assert_eq!((desired.request, desired.abandoned_job), (None, None));
     }
 
     #[test]

@@ -199,7 +199,8 @@ impl Entry {
             Kept::Whole(packed) => match packed.unpack(name, &self.uid) {
                 Ok(object) => Some(Guarded(Ok(object))),
                 Err(error) => {
-                    tracing::error!(uid = %self.uid, %error, "what was kept of a resource can't be read");
+                    let (namespace, name) = (name.namespace(), name.name());
+                    tracing::error!(namespace, name, uid = %self.uid, %error, "what was kept of a resource can't be read");
                     None
                 }
             },

@@ -167,20 +167,24 @@ impl Context {
     }
 
     /// For how long a step waits that is due after `delay`. A window that opens meanwhile is not waited beyond: each second of it may
-    /// count.
+    /// count. Nor is the time at which something follows, as people were told.
     pub(super) fn wait(&self, step: &Step, delay: Duration) -> Duration {
-        let opens = match step {
-            Step::Hold(cause, _) => cause.opens(),
-            _ => None,
+        let wait = self.chance.jittered(delay);
+        let Step::Hold(cause, _) = step else {
+            return wait;
         };
         let now = self.clock.now().wall;
-        let until = |opens: Timestamp| Duration::try_from(opens.duration_since(now));
-        let until = opens.map(|opens| until(opens).unwrap_or_default());
-        let wait = self.chance.jittered(delay);
-        match until.filter(|until| *until <= wait) {
-            Some(until) => until.saturating_add(self.chance.part_of(SPREAD)),
-            None => wait,
+        let until = |time: Timestamp| Duration::try_from(time.duration_since(now));
+        let until = |time| until(time).unwrap_or_default();
+        if let Some(opens) = cause.opens().map(until).filter(|opens| *opens <= wait) {
+            return opens.saturating_add(self.chance.part_of(SPREAD));
         }
+        let follows = cause.follows().map(until);
+        let follows = follows.filter(|follows| !follows.is_zero() && *follows < wait);
+        follows.map_or(wait, |follows| {
+            let spread = follows.saturating_add(self.chance.part_of(SPREAD));
+            spread.min(wait)
+        })
     }
 
     /// Wakes those who wait when another calendar is in force, and tells people of it and of faults of the file. Never ends by itself.

@@ -81,6 +81,7 @@ use super::{
         name = "Policy",
         type_ = "string",
         json_path = ".spec.managementPolicy",
+        description = "What the operator may do; Enforce where it is empty",
         priority = "1"
     ),
     printcolumn(

@@ -25,7 +25,7 @@ mod standing;
 mod woken;
 
 pub use key::ProxyKey;
-pub use standing::{Rival, Standing};
+pub use standing::{Opening, Other, Rival, Standing};
 pub use woken::Woken;
 
 use directory::Directory;
@@ -158,6 +158,17 @@ impl Claims {
         patience: Duration,
     ) -> Standing {
         self.directory().standing(uid, in_place, uptime, patience)
+    }
+
+    /// For whom a resource waits whose standing is open, at this uptime of a process that waits for `patience`.
+    pub fn opening(&self, uid: &str, uptime: Duration, patience: Duration) -> Opening {
+        self.directory().opening(uid, uptime, patience)
+    }
+
+    /// The name of a resource.
+    pub fn name_of(&self, uid: &str) -> Option<ResourceName> {
+        let directory = self.directory();
+        directory.entries.get(uid).map(|entry| entry.name.clone())
     }
 
     /// Whether somebody who managed a proxy has let go of it within `patience`: a process that comes after this one

@@ -33,7 +33,7 @@ mod trace;
 mod window;
 
 pub use failures::Failed;
-pub use ledger::Figures;
+pub use ledger::{Figures, First};
 pub use queue::Asker;
 pub use trace::Trace;
 
@@ -110,6 +110,11 @@ impl Permits {
     /// Whether nobody but the resource `uid` is at work on an instance, neither here nor on record.
     pub fn is_free(&self, instance: &InstanceId, uid: &str) -> bool {
         self.with(|ledger| ledger.is_free(instance, uid))
+    }
+
+    /// Who is at work on an instance before the resource `uid`; nothing where nobody is.
+    pub fn first_on(&self, instance: &InstanceId, uid: &str) -> Option<First> {
+        self.with(|ledger| ledger.first_on(instance, uid))
     }
 
     /// Waits until the instance is free, without asking for it.

@@ -321,6 +321,23 @@ impl Reason {
         }
     }
 
+    /// Whether people are warned when it begins to hold: something went wrong, though it may pass by itself.
+    pub fn warns(self) -> bool {
+        let troubled = matches!(
+            self,
+            Self::BackingOff
+                | Self::OutcomeUnknown
+                | Self::RolloutHalted
+                | Self::CloudUnreachable
+                | Self::CloudSlow
+                | Self::ChangeNotSent
+                | Self::Throttled
+                | Self::MalformedAnswer
+                | Self::RequestRefused
+        );
+        troubled || self.class() == Class::Stalled
+    }
+
     /// Whether it may be that of `ServicePublished` and `ConfigMapPublished`.
     pub fn is_of_publication(self) -> bool {
         matches!(
@@ -375,6 +392,28 @@ mod tests {
         }
         assert_eq!(Reason::TlsFailed.name(), "TLSFailed");
         assert_eq!(Reason::CrdOutdated.to_string(), "CRDOutdated");
+    }
+
+    #[test]
+    fn people_are_warned_of_what_went_wrong_and_not_of_what_is_merely_waited_for() {
+        for reason in [
+            Reason::BackingOff,
+            Reason::OutcomeUnknown,
+            Reason::RolloutHalted,
+            Reason::JobFailed,
+        ] {
+            assert!(reason.warns(), "{reason}");
+        }
+        for reason in [
+            Reason::Settled,
+            Reason::JobRunning,
+            Reason::WaitingForWindow,
+            Reason::WaitingForInstance,
+            Reason::Suspended,
+        ] {
+            assert!(!reason.warns(), "{reason}");
+        }
+        assert!(Reason::iter().all(|reason| reason.warns() || reason.class() != Class::Stalled));
     }
 
     #[test]

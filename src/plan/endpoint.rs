@@ -57,7 +57,7 @@ pub fn waits(step: &Step) -> bool {
     matches!(
         step,
         Step::Hold(
-            Cause::ProxyClaimed(_) | Cause::ProxyContested(_) | Cause::TakingOver,
+            Cause::ProxyClaimed(_) | Cause::ProxyContested(_) | Cause::TakingOver(_),
             _
         )
     )

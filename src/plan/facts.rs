@@ -8,7 +8,10 @@ use crate::{
     cloud::{CloudError, Job, Proxy, Task},
     controller::read::Desired,
     crd::ManagementPolicy,
-    fleet::{claims::Standing, limits::Limit},
+    fleet::{
+        claims::{Opening, Other, Standing},
+        limits::Limit,
+    },
     model::{JobId, Moment},
     pace::Pace,
     plan::{record::Record, session::Session, timing::Terms},
@@ -75,8 +78,12 @@ pub struct Observed {
     pub abandoned: BTreeSet<JobId>,
     /// How the resource stands to others that name the same proxy.
     pub standing: Standing,
+    /// For whom a resource waits whose standing is open.
+    pub opening: Opening,
     /// Whether another change of ours is at work on the instance.
     pub instance_taken: bool,
+    /// Whose that is, where it is known.
+    pub goes_first: Option<Other>,
     /// The limit over all resources for which a permit was refused.
     pub limit: Option<Limit>,
     /// Whether the installed definition dropped the record of a change.

@@ -9,7 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     cloud::{Proxy, ProxyStatus, Task},
     crd::{FailureCause, ManagementPolicy, Outcome},
-    fleet::claims::Standing,
+    fleet::{claims::Standing, limits::Limit},
     model::JobId,
     plan::{
         attempts::{Allowance, Attempts},
@@ -126,7 +126,8 @@ fn owner(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     let Standing::Open(left) = facts.observed.standing else {
         return claimed(facts);
     };
-    Some(Step::Hold(Cause::TakingOver, left))
+    let whom = facts.observed.opening.clone();
+    Some(Step::Hold(Cause::TakingOver(whom), left))
 }
 
 fn policy(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
@@ -231,14 +232,23 @@ fn proxy_status(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
 /// Also asked before a resource is vetted: the change may be one of its predecessor.
 pub fn instance(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     // It is woken when its turn has come.
-    let wait = Step::Hold(Cause::WaitingForInstance, facts.resync);
+    let first = facts.observed.goes_first.clone();
+    let wait = Step::Hold(Cause::WaitingForInstance(first), facts.resync);
     facts.observed.instance_taken.then_some(wait)
 }
 
 fn limit(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
     let limit = facts.observed.limit.clone()?;
-    // It is woken when its turn has come.
-    Some(Step::Hold(Cause::WaitingForLimit(limit), facts.resync))
+    // It is woken when its turn has come. Once a halt is over, what is said of it no longer holds.
+    let wait = match &limit {
+        Limit::Halted { until, .. } => {
+            let left = until.duration_since(facts.now.wall);
+            let left = Duration::try_from(left).unwrap_or_default();
+            left.max(facts.pace.poll_first).min(facts.resync)
+        }
+        Limit::Concurrent { .. } | Limit::Hourly { .. } => facts.resync,
+    };
+    Some(Step::Hold(Cause::WaitingForLimit(limit), wait))
 }
 
 /// Also asked before a resource is vetted: an unfinished task may be a change from before it.

@@ -13,7 +13,7 @@ use crate::{
     controller::read::Desired,
     crd::{ABANDON_JOB, FailureCause, ManagementPolicy, REQUESTED_AT},
     model::{JobId, Port},
-    plan::step::{By, Cause, End, Order, Retry},
+    plan::step::{By, Cause, Doubt, End, Order, Retry},
 };
 
 mod others;
@@ -43,6 +43,32 @@ impl Message {
     #[must_use]
     pub fn ending(self, end: Option<End>) -> Self {
         Self { end, ..self }
+    }
+
+    /// The same, said while a change from one port to another is on record; `anew` where an operator before has watched it as well.
+    #[must_use]
+    pub fn during(self, (from, to): (u16, u16), anew: bool) -> Self {
+        let anew = if anew {
+            "; the operator has restarted since, and watches it from the beginning again"
+        } else {
+            ""
+        };
+        Self {
+            own: bounded(format!("port {from} to {to}: {}{anew}", self.own)),
+            ..self
+        }
+    }
+
+    /// The same, of a change that puts right what moved without the operator.
+    #[must_use]
+    pub fn correcting(self, order: Order) -> Self {
+        Self {
+            own: bounded(format!(
+                "the proxy listens on port {}, though port {} was in place before: {}",
+                order.from, order.to, self.own
+            )),
+            ..self
+        }
     }
 
     /// A text of our own, and what it rests on: that alone causes no write.
@@ -154,12 +180,18 @@ impl fmt::Display for Message {
 }
 
 /// What is said of a resource in order.
-pub fn in_order(policy: ManagementPolicy, wanted: Port, actual: Option<u16>) -> Message {
+pub fn in_order(desired: &Desired, actual: Option<u16>) -> Message {
+    let wanted = desired.port;
     let actual = actual.map_or("an unknown port".to_owned(), |port| format!("port {port}"));
-    Message::plain(match policy {
+    Message::plain(match desired.policy {
         ManagementPolicy::Observe if actual != format!("port {wanted}") => {
             format!(
                 "the proxy listens on {actual}; managementPolicy is Observe, so port {wanted} is not set"
+            )
+        }
+        ManagementPolicy::Enforce | ManagementPolicy::ApplyOnChange if desired.suspended => {
+            format!(
+                "the proxy listens on {actual}; spec.suspend is true, so no change starts until it is false"
             )
         }
         _ => format!("the proxy listens on {actual}"),
@@ -213,9 +245,14 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             "waiting for a free call of the cloud: the resources of this credential need more calls than the operator's \
              --calls-per-minute, or the cloud at the moment, allows; the operator looks at this one when its turn comes",
         ),
-        Cause::Newcomer => {
-            Message::plain("checking that no earlier change is still running on this proxy")
-        }
+        Cause::Newcomer(doubt) => Message::plain(format!(
+            "checking that no earlier change is still running on this proxy, since {}",
+            match doubt {
+                Doubt::Start => "the operator has just started",
+                Doubt::Status =>
+                    "the status of this resource was restored, or edited by somebody else",
+            }
+        )),
         Cause::BackingOff(retry) => backing_off(retry),
         Cause::JustFailed { said, believed_at } => Message::quoting_option(
             format!(
@@ -234,9 +271,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             ),
             said.clone(),
         ),
-        Cause::WaitingForInstance => Message::plain(
-            "another resource's change on the same database instance goes first; this one begins after it",
-        ),
+        Cause::WaitingForInstance(first) => others::goes_first(first.as_ref()),
         Cause::WaitingForLimit(limit) => waits::reached(limit),
         Cause::Damped { port, at } => Message::plain(format!(
             "the proxy listens on port {port}, though the operator put port {} back within the last day; the operator does so again at \
@@ -244,7 +279,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             desired.port
         )),
         Cause::WaitingForWindow { takes, next } => waits::for_window(desired, *takes, *next),
-        Cause::Frozen { reason, .. } => waits::frozen(desired, reason),
+        Cause::Frozen { reason, until, .. } => waits::frozen(desired, reason, *until),
         Cause::WithoutCalendar(why) => waits::without_calendar(desired, why),
         Cause::WindowUnknown(why) => waits::window_unknown(desired, why),
         Cause::WaitingForApproval { plan, order, .. } => waits::for_approval(plan, *order),
@@ -290,10 +325,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         ),
         Cause::ProxyClaimed(rival) => others::claimed(rival),
         Cause::ProxyContested(rival) => others::contested(rival),
-        Cause::TakingOver => Message::plain(
-            "another resource managed this proxy until a short while ago, or is not checked yet and may be its manager; this one waits \
-             before it takes over",
-        ),
+        Cause::TakingOver(whom) => others::taking_over(whom),
         Cause::CrdOutdated => Message::plain(
             "the installed CustomResourceDefinition taurusproxyports.taurusdb.huaweicloud.com is outdated: it drops a part of the \
              record of a change, so the operator does not change the port; in the sources of the operator's release run kubectl apply \

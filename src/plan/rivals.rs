@@ -36,7 +36,7 @@ pub fn lets_go(facts: &Facts<'_>, step: &Step) -> bool {
     let waits = matches!(
         step,
         Step::Hold(
-            Cause::ProxyClaimed(_) | Cause::ProxyContested(_) | Cause::TakingOver,
+            Cause::ProxyClaimed(_) | Cause::ProxyContested(_) | Cause::TakingOver(_),
             _
         )
     );

@@ -7,7 +7,10 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     cloud::{CloudError, Meaning},
     crd::FailureCause,
-    fleet::{claims::Rival, limits::Limit},
+    fleet::{
+        claims::{Opening, Other, Rival},
+        limits::Limit,
+    },
     model::{Class, JobId, Moment, Port, Reason},
     plan::facts::Trouble,
 };
@@ -127,8 +130,8 @@ pub enum Cause {
         /// When the list is believed.
         until: Timestamp,
     },
-    /// No change from before this object may still be running; that is sure when the wait is over.
-    Newcomer,
+    /// No change from before this object may still be running; that is sure when the wait is over. Why it has to be waited for.
+    Newcomer(Doubt),
     /// Whether the change was begun is not known, and is watched until then before anything is concluded.
     WatchingOutcome(Timestamp),
     /// A change on the instance completed a short while ago: lists may lag behind it until the wait is over. Its job, and
@@ -158,8 +161,8 @@ pub enum Cause {
     ProxyBusy(String),
     /// The port is in place, and what leads applications to it could not be written yet; what the API server said.
     Publishing(Option<String>),
-    /// Another change of ours is at work on the instance.
-    WaitingForInstance,
+    /// Another change of ours is at work on the instance; whose, where that is known.
+    WaitingForInstance(Option<Other>),
     /// A limit over all resources is reached.
     WaitingForLimit(Limit),
     /// A correction of drift is put off.
@@ -182,6 +185,8 @@ pub enum Cause {
     Frozen {
         /// Why.
         reason: String,
+        /// When the freeze ends.
+        until: Timestamp,
         /// When it may start, if that is known.
         next: Option<Timestamp>,
     },
@@ -245,11 +250,20 @@ pub enum Cause {
     /// Nobody may move the proxy: several resources want ports for it that are not in place, and none is known to have managed it.
     ProxyContested(Rival),
     /// Another resource may own the proxy, or did until a short while ago.
-    TakingOver,
+    TakingOver(Opening),
     /// The definition of the resource is too old.
     CrdOutdated,
     /// The cloud can't be called, or refused for a reason that a person has to mend. When a refused change is tried again.
     Blocked(Trouble, Option<Timestamp>),
+}
+
+/// Why a change may be at work that is not on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// This process has not worked for long enough to know.
+    Start,
+    /// The status was restored, or somebody else has edited it.
+    Status,
 }
 
 /// Who made a change.
@@ -292,11 +306,11 @@ impl Cause {
         match self {
             Self::WatchingOutcome(at) | Self::ListBehind { until: at, .. } => Some(End::Until(*at)),
             Self::Verifying(at) | Self::JobLost(_, at) => at.map(End::Until),
-            Self::Newcomer
+            Self::Newcomer(_)
             | Self::ListsLag(..)
             | Self::GivenUpLately(_)
             | Self::FailedLately
-            | Self::TakingOver => after(delay),
+            | Self::TakingOver(_) => after(delay),
             // The earliest time of the next try: more refusals put that off.
             Self::Blocked(Trouble::Cloud(error), _) if error.meaning == Meaning::Locked => {
                 let at = error.retry_after?;
@@ -320,7 +334,7 @@ impl Cause {
             | Self::JustFailed { .. }
             | Self::ProxyBusy(_)
             | Self::Publishing(_)
-            | Self::WaitingForInstance
+            | Self::WaitingForInstance(_)
             | Self::WaitingForLimit(_)
             | Self::Damped { .. }
             | Self::WithoutCalendar(_)
@@ -345,7 +359,21 @@ impl Cause {
     /// When the window opens that is waited for, or the freeze ends.
     pub fn opens(&self) -> Option<Timestamp> {
         match self {
-            Self::WaitingForWindow { next, .. } | Self::Frozen { next, .. } => *next,
+            Self::WaitingForWindow { next, .. } => *next,
+            Self::Frozen { next, until, .. } => Some(next.map_or(*until, |next| next.min(*until))),
+            _ => None,
+        }
+    }
+
+    /// When something else follows, where its own text has that time. People look then, so the operator does too.
+    pub fn follows(&self) -> Option<Timestamp> {
+        match self {
+            Self::BackingOff(retry) => Some(retry.at),
+            Self::Damped { at, .. } | Self::WaitingForCredentials(_, at) => Some(*at),
+            Self::JustFailed { believed_at, .. } => Some(*believed_at),
+            Self::DriftContested { until, .. }
+            | Self::WaitingForLimit(Limit::Halted { until, .. }) => Some(*until),
+            Self::GivenUp { at, .. } => *at,
             _ => None,
         }
     }
@@ -365,7 +393,7 @@ impl Cause {
             | Self::WatchingOutcome(_)
             | Self::JobLost(..)
             | Self::JobAbandoned(..) => Reason::OutcomeUnknown,
-            Self::Newcomer => Reason::CheckingEarlierChanges,
+            Self::Newcomer(_) => Reason::CheckingEarlierChanges,
             Self::ListsLag(..)
             | Self::ListBehind { .. }
             | Self::GivenUpLately(_)
@@ -375,7 +403,7 @@ impl Cause {
             }
             Self::ProxyBusy(_) => Reason::ProxyBusy,
             Self::Publishing(_) => Reason::Publishing,
-            Self::WaitingForInstance => Reason::WaitingForInstance,
+            Self::WaitingForInstance(_) => Reason::WaitingForInstance,
             Self::WaitingForLimit(Limit::Halted { .. }) => Reason::RolloutHalted,
             Self::WaitingForLimit(Limit::Concurrent { .. } | Limit::Hourly { .. })
             | Self::WaitingForCalls(_) => Reason::WaitingForBudget,
@@ -397,7 +425,7 @@ impl Cause {
             Self::ProxyClaimed(rival) if rival.is_predecessor() => Reason::TakingOver,
             Self::ProxyClaimed(_) => Reason::ProxyClaimed,
             Self::ProxyContested(_) => Reason::ProxyContested,
-            Self::TakingOver => Reason::TakingOver,
+            Self::TakingOver(_) => Reason::TakingOver,
             Self::CrdOutdated => Reason::CrdOutdated,
             Self::Blocked(Trouble::CredentialsUnset(_) | Trouble::CredentialsMissing(_), _) => {
                 Reason::CredentialsMissing

@@ -3,21 +3,23 @@
 //! Pure. Promises the status rules: exactly one of Ready, Reconciling and Stalled is True; times move only where a status
 //! does; the other side's texts alone change nothing.
 
+use std::time::Duration;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
 
 use crate::{
     cloud::Proxy,
     controller::read::Desired,
-    crd::{Corrections, ManagementPolicy, Outcome, TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{Corrections, ManagementPolicy, Outcome, Phase, TaurusProxyPort, TaurusProxyPortStatus},
     model::{Class, Moment, Reason},
     plan::{
         Decision,
         facts::{Observed, Seen},
         message::{self, Message},
         record::{Change, Record},
-        session::Shown,
-        step::{Cause, End, Step},
+        session::{Session, Shown},
+        step::{Cause, Step},
     },
 };
 
@@ -54,7 +56,7 @@ pub fn status(
 ) -> TaurusProxyPortStatus {
     let old = object.status.as_ref();
     let record = &decision.record;
-    let mut statements = main_statements(desired, record, &decision.step, now);
+    let mut statements = main_statements(desired, decision, now);
     statements.push(port_in_sync(desired, decision));
     statements.extend(job_succeeded(record, &decision.step));
     let proxy = match &observed.proxy {
@@ -116,7 +118,12 @@ fn recorded(
     }
 }
 
-fn main_statements(desired: &Desired, record: &Record, step: &Step, now: Moment) -> Vec<Statement> {
+fn main_statements(desired: &Desired, decision: &Decision, now: Moment) -> Vec<Statement> {
+    let Decision {
+        record,
+        session,
+        step,
+    } = decision;
     match step {
         Step::Rest => {
             let observe = desired.policy == ManagementPolicy::Observe;
@@ -125,7 +132,7 @@ fn main_statements(desired: &Desired, record: &Record, step: &Step, now: Moment)
             } else {
                 Reason::Settled
             };
-            let message = message::in_order(desired.policy, desired.port, record.port);
+            let message = message::in_order(desired, record.port);
             vec![Statement {
                 kind: "Ready",
                 status: "True",
@@ -134,11 +141,46 @@ fn main_statements(desired: &Desired, record: &Record, step: &Step, now: Moment)
             }]
         }
         Step::Keep(_) => vec![kept(desired, record)],
-        Step::Hold(cause, delay) => hold(cause, desired, cause.end(now, *delay)),
-        Step::Change(order) => hold(&Cause::Starting(*order), desired, None),
+        Step::Hold(cause, delay) => {
+            let end = cause.end(now, *delay);
+            let mut message = message::of(cause, desired).ending(end);
+            if let Some(change) = &record.change {
+                let is_anew = end.is_some() && is_watched_anew(change, session, now);
+                message = message.during((change.from, change.to), is_anew);
+            }
+            holding(cause.reason(), message)
+        }
+        Step::Change(order) => {
+            let cause = Cause::Starting(*order);
+            let message = message::of(&cause, desired);
+            let corrects = record.applied == Some(order.to.get());
+            holding(
+                cause.reason(),
+                if corrects {
+                    message.correcting(*order)
+                } else {
+                    message
+                },
+            )
+        }
         // Neither is ever the last word of a decision; said so that it would be seen.
-        Step::LookAtTasks | Step::Advance(_) => hold(&Cause::OutcomeUnknown(None), desired, None),
+        Step::LookAtTasks | Step::Advance(_) => {
+            let cause = Cause::OutcomeUnknown(None);
+            holding(cause.reason(), message::of(&cause, desired))
+        }
     }
+}
+
+/// Whether a change was begun before this process has watched it: all that is watched for a time is watched from the beginning again.
+fn is_watched_anew(change: &Change, session: &Session, now: Moment) -> bool {
+    /// An intent is acknowledged within half of it.
+    const LONGEST_UNWATCHED: Duration = Duration::from_secs(10);
+    session.watch.as_ref().is_some_and(|watch| {
+        let unwatched = session
+            .age(change.intended_at, now)
+            .saturating_sub(now.elapsed(watch.since));
+        unwatched > LONGEST_UNWATCHED
+    })
 }
 
 /// A settled resource whose last look failed: what was seen of it stands.
@@ -150,12 +192,8 @@ fn kept(desired: &Desired, record: &Record) -> Statement {
         kind: "Ready",
         status: "True",
         reason: reason.unwrap_or(Reason::Settled),
-        message: message::in_order(desired.policy, desired.port, record.port),
+        message: message::in_order(desired, record.port),
     }
-}
-
-fn hold(cause: &Cause, desired: &Desired, end: Option<End>) -> Vec<Statement> {
-    holding(cause.reason(), message::of(cause, desired).ending(end))
 }
 
 fn holding(reason: Reason, message: Message) -> Vec<Statement> {
@@ -251,11 +289,8 @@ fn job_succeeded(record: &Record, step: &Step) -> Option<Statement> {
             let text = format!("job {job}: its end was not seen");
             ("Unknown", Reason::OutcomeUnknown, text)
         } else if let Some(change) = &record.change {
-            let text = change
-                .job
-                .as_ref()
-                .map_or("no job is known yet".to_owned(), |job| format!("job {job}"));
-            ("Unknown", Reason::JobRunning, text)
+            let (reason, text) = job_of_change(change, record, step);
+            ("Unknown", reason, text)
         } else {
             let last = record.last.as_ref()?;
             let job = last.job_id.as_ref().map(|job| format!("job {job}"));
@@ -284,6 +319,47 @@ fn job_succeeded(record: &Record, step: &Step) -> Option<Statement> {
         reason,
         message: Message::plain(text),
     })
+}
+
+/// What is known of the job of a change on record.
+fn job_of_change(change: &Change, record: &Record, step: &Step) -> (Reason, String) {
+    let verifies = change.phase == Phase::Verifying;
+    let Some(job) = &change.job else {
+        let to = change.to;
+        if verifies {
+            let text = format!("the cloud began no job for port {to}: it had nothing to do");
+            return (Reason::Verifying, text);
+        }
+        // What became of the one before is known, though a new change has begun.
+        let before = record.last.as_ref().and_then(|last| {
+            let how = match last.outcome {
+                Outcome::Succeeded => "succeeded",
+                Outcome::Failed => "failed",
+                Outcome::Void => "came to nothing",
+            };
+            let job = last.job_id.as_ref()?;
+            Some(format!(
+                "; the change before, to port {} by job {job}, {how}",
+                last.to_port
+            ))
+        });
+        let before = before.unwrap_or_default();
+        let is_unknown =
+            matches!(step, Step::Hold(cause, _) if cause.reason() == Reason::OutcomeUnknown);
+        return if is_unknown {
+            let text = format!("it is not known whether a job sets port {to}{before}");
+            (Reason::OutcomeUnknown, text)
+        } else {
+            let text = format!("no job is known yet that sets port {to}{before}");
+            (Reason::JobRunning, text)
+        };
+    };
+    if verifies {
+        let text = format!("job {job} was completed; the port is not verified yet");
+        (Reason::Verifying, text)
+    } else {
+        (Reason::JobRunning, format!("job {job}"))
+    }
 }
 
 /// Gives each statement its time.

@@ -23,4 +23,5 @@ mod steps;
 mod timing;
 mod trouble;
 mod until;
+mod words;
 mod world;

@@ -119,9 +119,13 @@ pub fn gate(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
     let now = facts.now.wall;
     let next = hours.next(now, terms.takes);
     let ahead = next.filter(|next| *next > now);
-    let until = |next: Timestamp| Duration::try_from(next.duration_since(now)).unwrap_or_default();
+    let frozen = hours.freeze_in_the_way(now, terms.takes);
+    // What is said of a freeze is true until it ends, though the change may start later.
+    let thaws = frozen.map(|freeze| freeze.until);
+    let turns = ahead.into_iter().chain(thaws).min();
+    let until = |turn: Timestamp| Duration::try_from(turn.duration_since(now)).unwrap_or_default();
     // It may be that the calendar is edited, or that a clock is set: it is asked again and again.
-    let wait = ahead.map_or(facts.resync, until);
+    let wait = turns.map_or(facts.resync, until);
     let cause = if !is_approved {
         let order = Order {
             from: proxy.port?,
@@ -134,14 +138,15 @@ pub fn gate(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
             order,
             next: ahead,
         };
-        return Some(Step::Hold(cause, facts.resync));
+        return Some(Step::Hold(cause, wait.min(facts.resync)));
     } else if next == Some(now) {
         return None;
     } else if let Some(why) = &hours.missing {
         Cause::WithoutCalendar(why.to_string())
-    } else if let Some(freeze) = hours.freeze_in_the_way(now, terms.takes) {
+    } else if let Some(freeze) = frozen {
         Cause::Frozen {
             reason: freeze.reason.clone(),
+            until: freeze.until,
             next: ahead,
         }
     } else if let Some(why) = &hours.unknown {
@@ -223,8 +228,11 @@ pub fn after(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
         Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => None,
     };
     let Some(from) = from else {
-        // It is not known whether it still stands.
-        return record.plan.clone();
+        // It is not known whether it still stands. If it does, what it waits for is known all the same.
+        let plan = record.plan.as_ref()?;
+        let before = u16::try_from(plan.from_port).ok();
+        let stands = before.and_then(|before| standing(facts, terms, before));
+        return Some(stands.map_or_else(|| plan.clone(), |plan| timed(facts, terms, plan, step)));
     };
     if matches!(step, Step::Rest) {
         return None;
@@ -235,14 +243,22 @@ pub fn after(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
     } else {
         standing(facts, terms, from)?.clone()
     };
+    Some(timed(facts, terms, &plan, step))
+}
+
+/// A plan with what it waits for now, in the words of the gate.
+fn timed(facts: &Facts<'_>, terms: &Terms, plan: &PlanRecord, step: &Step) -> PlanRecord {
     let (is_approved, hours) = permission(facts, terms, &plan.id);
     let now = facts.now.wall;
     let next = hours.next(now, terms.takes);
     let mut waits_for = Vec::new();
-    if hours.missing.is_some() || hours.freeze_at(now).is_some() {
-        waits_for.push(WaitsFor::Freeze);
-    } else if next != Some(now) {
-        waits_for.push(WaitsFor::Window);
+    if next != Some(now) {
+        let is_frozen = hours.freeze_in_the_way(now, terms.takes).is_some();
+        waits_for.push(if hours.missing.is_some() || is_frozen {
+            WaitsFor::Freeze
+        } else {
+            WaitsFor::Window
+        });
     }
     if !is_approved {
         waits_for.push(WaitsFor::Approval);
@@ -251,15 +267,16 @@ pub fn after(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
         waits_for.extend(other_wait(cause));
     }
     let warnings = warnings::of(facts, terms, &plan.id, next);
-    Some(PlanRecord {
+    PlanRecord {
         warnings,
         not_before: next.filter(|next| *next > now).map(Time),
         waits_for,
-        ..plan
-    })
+        ..plan.clone()
+    }
 }
 
-fn waits_for_its_moment(cause: &Cause) -> bool {
+/// Whether a change is held back by its time alone: by a window, a freeze or an approval.
+pub fn waits_for_its_moment(cause: &Cause) -> bool {
     matches!(
         cause,
         Cause::WaitingForApproval { .. }

@@ -117,7 +117,7 @@ pub fn of_error(
     count: u32,
     confirmed: bool,
 ) -> (Cause, Duration) {
-    if error.meaning == Meaning::NotFound && !confirmed {
+    if error.meaning == Meaning::NotFound && !confirmed && !facts.says(Reason::InstanceNotFound) {
         return confirming_absence(facts);
     }
     let delay = backoff::after_error(error, count, facts.pace);
@@ -178,6 +178,12 @@ impl Facts<'_> {
         let record = self.record;
         let in_place = record.vetted && record.port == Some(self.desired.port.get());
         record.change.is_none() && (in_place || self.observes())
+    }
+
+    /// Whether the status gives this reason for the wish as it is now.
+    pub fn says(&self, reason: Reason) -> bool {
+        let same = self.record.generation == Some(self.desired.generation);
+        same && self.record.reason == Some(reason)
     }
 
     /// Whether the status says that this very wish is fulfilled.

@@ -132,7 +132,7 @@ impl Said {
             ),
             Self::Forbidden(verb, kind) => format!(
                 "the operator may not {verb} {kind}: install its component deploy/components/services, or set services.enabled in its \
-                 chart"
+                 chart; the operator tries again within 15 minutes of that"
             ),
             Self::Refused(said) => {
                 return (

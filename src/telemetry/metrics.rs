@@ -76,6 +76,7 @@ pub struct Metrics {
     change_seconds: Histogram,
     change_requests: Family<AnswerLabel, Counter>,
     applied_now: Counter,
+    drift_corrections: Counter,
     publications: Family<PublicationLabel, Counter>,
     resources: Resources,
     limits: Limits,
@@ -99,6 +100,7 @@ impl Default for Metrics {
             change_seconds: Histogram::new(CHANGE_SECONDS),
             change_requests: Family::default(),
             applied_now: Counter::default(),
+            drift_corrections: Counter::default(),
             publications: Family::default(),
             resources: Resources::default(),
             limits: Limits::default(),
@@ -173,6 +175,7 @@ impl Metrics {
         catalogue::CHANGE_SECONDS.register(ours, self.change_seconds.clone());
         catalogue::CHANGE_REQUESTS.register(ours, self.change_requests.clone());
         catalogue::APPLIED_NOW.register(ours, self.applied_now.clone());
+        catalogue::DRIFT_CORRECTIONS.register(ours, self.drift_corrections.clone());
         catalogue::PUBLICATIONS.register(ours, self.publications.clone());
         self.limits.register(ours);
         catalogue::CLOUD_CALLS.register(ours, self.cloud_calls.clone());
@@ -200,6 +203,10 @@ impl Meter for Metrics {
 
     fn applied_now(&self) {
         self.applied_now.inc();
+    }
+
+    fn drift_corrected(&self) {
+        self.drift_corrections.inc();
     }
 
     fn published(&self, reason: Reason) {

@@ -11,10 +11,10 @@ use serde_json::Value;
 use taurus_port_operator::{
     calendar::Calendar,
     cloud::{Proxy, ProxyStatus},
-    controller::read,
+    controller::read::{self, Desired},
     crd::{ManagementPolicy, TaurusProxyPort},
     fleet::lengths::Lengths,
-    model::{Class, Moment},
+    model::{Class, Moment, Reason},
     pace::Pace,
     plan::{
         self,
@@ -28,7 +28,7 @@ use taurus_port_operator::{
 };
 
 use super::proposal::Proposal;
-use crate::resource::text_at;
+use crate::resource::{conditions, text_at};
 
 /// For how long the operator is taken to have run: longer than anything that it waits for after a start.
 const RUNNING_FOR: Duration = Duration::from_hours(48);
@@ -189,13 +189,15 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
     };
     let step = plan::decide(&facts).step;
     with_ports(match step {
-        Step::Change(order) => Verdict::of(
-            Action::Change,
-            match order.attempt {
-                1 => String::new(),
-                attempt => format!("attempt {attempt}"),
-            },
-        ),
+        Step::Change(order) => said_otherwise(proposal, &record, &desired).unwrap_or_else(|| {
+            Verdict::of(
+                Action::Change,
+                match order.attempt {
+                    1 => String::new(),
+                    attempt => format!("attempt {attempt}"),
+                },
+            )
+        }),
         Step::Hold(cause, _) => {
             let reason = cause.reason();
             let differs = Some(port) != to;
@@ -214,6 +216,59 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
         Step::Rest | Step::Keep(_) | Step::LookAtTasks | Step::Advance(_) => {
             Verdict::of(Action::Nothing, "")
         }
+    })
+}
+
+/// What the operator has said that holds the change back, of what can't be seen here: its credentials, its limits, other resources and
+/// what the cloud answers. What it decides by windows, the calendar and the record of attempts is decided here anew.
+fn said_otherwise(proposal: &Proposal, record: &Record, desired: &Desired) -> Option<Verdict> {
+    let reason = record.reason?;
+    let said = conditions(&proposal.object).find(|condition| {
+        text_at(condition, "/type").as_deref() == Some("Ready")
+            && text_at(condition, "/status").as_deref() != Some("True")
+    })?;
+    let said = text_at(said, "/message").unwrap_or_default();
+    let is_seen_here = matches!(
+        reason,
+        Reason::WaitingForWindow
+            | Reason::ChangeFreeze
+            | Reason::WaitingForApproval
+            | Reason::Suspended
+            | Reason::BackingOff
+            | Reason::JobFailed
+            | Reason::VerificationFailed
+            | Reason::AttemptsVoid
+            | Reason::PortRejected
+            | Reason::DriftDetected
+            | Reason::DriftContested
+            | Reason::ProxyUnhealthy
+            | Reason::ProxyBusy
+            | Reason::SpecInvalid
+            | Reason::JobRunning
+            | Reason::Verifying
+            | Reason::OutcomeUnknown
+            | Reason::JobOverdue
+            | Reason::JobUnauthorized
+            | Reason::ReadingCloud
+            | Reason::CheckingEarlierChanges
+    );
+    if is_seen_here {
+        return None;
+    }
+    let is_same_spec = record.generation == Some(desired.generation);
+    let (action, message) = match (reason.class(), is_same_spec) {
+        (Class::Reconciling, _) => (Action::Wait, said),
+        (Class::Stalled, true) => (Action::Nothing, said),
+        // The edit may be what puts it right.
+        (Class::Stalled, false) => {
+            let text = format!("before this edit the operator said: {said}");
+            (Action::Unknown, text)
+        }
+        (Class::Ready | Class::Detail, _) => return None,
+    };
+    Some(Verdict {
+        reason: Some(reason.name()),
+        ..Verdict::of(action, message)
     })
 }
 
@@ -373,10 +428,10 @@ mod tests {
                 None,
             ),
             (
-                "in a window that is too short for the last change",
+                "in a window of which less is left than a change takes",
                 |object| {
                     object["spec"]["maintenanceWindows"] =
-                        json!([{"start": "11:45", "duration": "30m"}]);
+                        json!([{"start": "11:35", "duration": "30m"}]);
                     object["status"]["lastChange"] = json!({"id": "b", "fromPort": 3306, "toPort": 3307, "outcome": "Succeeded",
                         "jobID": "j", "startedAt": "2026-03-01T10:00:00Z", "finishedAt": "2026-03-01T10:20:00Z"});
                 },
@@ -404,6 +459,41 @@ mod tests {
                 "{case}: {found:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_the_operator_has_said_holds_a_change_back_here_too() {
+        let say = |reason: &str, generation: i64| {
+            verdict(|object| {
+                object["status"]["observedGeneration"] = json!(generation);
+                object["status"]["conditions"] = json!([{"type": "Ready", "status": "False", "reason": reason,
+                    "message": "why", "lastTransitionTime": "2026-03-02T11:00:00Z"}]);
+            })
+        };
+        for (reason, action) in [
+            ("ProxyContested", Action::Nothing),
+            ("ProxyClaimed", Action::Nothing),
+            ("CredentialsInvalid", Action::Nothing),
+            ("PermissionDenied", Action::Nothing),
+            ("RolloutHalted", Action::Wait),
+            ("WaitingForBudget", Action::Wait),
+            ("WaitingForInstance", Action::Wait),
+            ("CloudUnreachable", Action::Wait),
+        ] {
+            let found = say(reason, 2);
+            assert_eq!(
+                (found.action, found.reason),
+                (action, Some(reason)),
+                "{found:?}"
+            );
+            assert_eq!(found.message, "why");
+        }
+        // Another spec may put right what a person has to; it ends no halt.
+        assert_eq!(say("ProxyContested", 1).action, Action::Unknown);
+        assert_eq!(say("RolloutHalted", 1).action, Action::Wait);
+        // What is decided here is not taken from what was said.
+        assert_eq!(say("WaitingForWindow", 2).action, Action::Change);
+        assert_eq!(say("JobFailed", 1).action, Action::Change);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use taurus_port_operator::crd;
 use super::fleet::tone_of;
 use crate::{
     cluster::Cluster,
-    format::{age, span},
+    format::{age, plain, span},
     resource::{Summary, conditions, meaning, text_at, time_at},
     surroundings::Terminal,
     table::{Tone, cut, wrapped},
@@ -123,10 +123,10 @@ impl One {
             page.paragraph("The spec was edited since the operator looked; the rest is about the version before.");
         }
         if let Some((_, meaning)) = one.reason.as_deref().and_then(meaning) {
-            page.field("meaning", &meaning);
+            page.field("meaning", &plain(&meaning));
         }
         if let Some(advice) = self.advice {
-            page.field("to do", advice);
+            page.field("to do", &plain(advice));
         }
     }
 
@@ -250,7 +250,7 @@ impl One {
             if names.len() > NEIGHBOURS {
                 let _ = write!(text, " and {} more", names.len() - NEIGHBOURS);
             }
-            page.field("beside", &text);
+            page.field("others", &text);
         }
         let secret = text_at(&self.spec, "/credentialsRef/name");
         let secret = secret.map_or("the operator's default".to_owned(), |name| {

@@ -53,12 +53,17 @@ impl Answer {
     pub fn error(&self, asked: Asked, now: Timestamp, secrets: &[&str]) -> CloudError {
         let said = body::read(&self.body);
         let known = said.code.as_deref().and_then(|code| by_code(code, asked));
-        let meaning = known.unwrap_or_else(|| self.meaning_without_code());
+        let own_words = said.text.as_deref().map(without_request);
+        let meaning = match known.unwrap_or_else(|| self.meaning_without_code()) {
+            // The gateway has one code for a key that is wrong and for one that is only locked.
+            Meaning::Unauthenticated if own_words.is_some_and(tells_of_a_lock) => Meaning::Locked,
+            meaning => meaning,
+        };
         let code = said.code.map(|code| excerpt(&code, secrets));
         let asked_for = wait_asked_for(&self.headers, self.date().unwrap_or(now));
-        let text = match said.text {
+        let text = match own_words {
             Some(_) if self.is_page() => A_PAGE.to_owned(),
-            Some(text) => excerpt(&text, secrets),
+            Some(text) => excerpt(text, secrets),
             None => EMPTY.to_owned(),
         };
         let capped = asked_for.filter(|wait| *wait > LONGEST_WAIT);
@@ -104,6 +109,25 @@ impl Answer {
             meaning => meaning,
         }
     }
+}
+
+/// What a text says before the gateway repeats the request in it as it was signed: that helps nobody, and hides what comes before it.
+fn without_request(text: &str) -> &str {
+    const MARKS: [&str; 2] = ["canonicalrequest", "canonical request"];
+    let lower = text.to_ascii_lowercase();
+    let begins = MARKS.iter().filter_map(|mark| lower.find(mark)).min();
+    let words = begins.and_then(|begins| text.get(..begins));
+    let words = words.map(|words| words.trim_end_matches([' ', ',', ';', ':', '|']));
+    // Where nothing comes before it, that is all that there is.
+    words.filter(|words| !words.is_empty()).unwrap_or(text)
+}
+
+/// Whether a refusal of a credential says that its key or user is locked for a while, and not that it is wrong. The gateway writes "AK access
+/// failed to reach the limit,forbidden".
+pub fn tells_of_a_lock(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let says = |word| text.contains(word);
+    says("reach the limit") || says("locked") || says("fail") && says("forbidden")
 }
 
 /// A refusal of a signed request, seen with both clocks: where they differ too much, that is the reason.
@@ -168,6 +192,51 @@ mod tests {
         answer(status, &[], body)
             .error(Asked::Read, now(), &[])
             .meaning
+    }
+
+    #[test]
+    fn a_key_that_is_only_locked_is_not_called_wrong() {
+        for (text, locked) in [
+            (
+                "Incorrect IAM authentication information: AK access failed to reach the limit,forbidden",
+                true,
+            ),
+            (
+                "The account is locked, and will be unlocked in 15 minutes.",
+                true,
+            ),
+            (
+                "Incorrect IAM authentication information: verify aksk signature fail",
+                false,
+            ),
+            (
+                "Incorrect IAM authentication information: a|canonicalRequest:GET|/v3/locked",
+                false,
+            ),
+        ] {
+            let expected = if locked {
+                Meaning::Locked
+            } else {
+                Meaning::Unauthenticated
+            };
+            let body = serde_json::json!({"error_code": "APIGW.0301", "error_msg": text});
+            assert_eq!(meaning(401, &body.to_string()), expected, "{text}");
+        }
+        // A right that is missing is not a lock.
+        let denied = r#"{"error_code":"APIGW.0302","error_msg":"access is forbidden"}"#;
+        assert_eq!(meaning(403, denied), Meaning::Denied);
+    }
+
+    #[test]
+    fn the_request_that_the_gateway_repeats_is_not_shown() {
+        let said = "Incorrect IAM authentication information: verify aksk signature fail, canonicalRequest:GET|/v3/0483/instances/||\
+                    host:taurusdb.example.com|x-sdk-date:20260302T084000Z";
+        let body = serde_json::json!({"error_code": "APIGW.0301", "error_msg": said}).to_string();
+        let error = answer(401, &[], &body).error(Asked::Read, now(), &[]);
+        assert_eq!(
+            error.text,
+            "Incorrect IAM authentication information: verify aksk signature fail"
+        );
     }
 
     #[test]

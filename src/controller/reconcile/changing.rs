@@ -6,7 +6,10 @@
 
 use std::{pin::pin, sync::Arc};
 
-use futures::FutureExt as _;
+use futures::{
+    FutureExt as _,
+    future::{self, Either},
+};
 
 use super::{Finding, Pass, looking::Way};
 use crate::{
@@ -47,7 +50,7 @@ impl Pass<'_> {
             }
         }
         let (
-            Step::Hold(cause @ (Cause::WaitingForInstance | Cause::WaitingForLimit(_)), delay),
+            Step::Hold(cause @ (Cause::WaitingForInstance(_) | Cause::WaitingForLimit(_)), delay),
             Ok(_),
         ) = (waiting.decision.step.clone(), way)
         else {
@@ -70,7 +73,7 @@ impl Pass<'_> {
     }
 
     /// What follows if the proxy is still as it was when it was read last, and has not the port that is wanted.
-    fn on_record(&self, desired: &Desired) -> Option<Finding> {
+    pub(super) fn on_record(&self, desired: &Desired) -> Option<Finding> {
         let record = self.record();
         let port = record.port.filter(|port| *port != desired.port.get())?;
         if record.change.is_some() || !record.vetted {
@@ -162,7 +165,21 @@ impl Pass<'_> {
             let unused = self.memory.take_unused_permit();
             let may_begin = unused.is_some();
             drop(unused);
-            let turn = waiting.await?;
+            let turn = match self.keeps_its_word_for(context.clock.now()) {
+                Some(left) if record.change.is_none() => {
+                    let longer = pin!(clock::pause(left));
+                    match future::select(waiting.as_mut(), longer).await {
+                        Either::Left((turn, _)) => turn?,
+                        // The time is over at which people were told that this begins.
+                        Either::Right(_) => {
+                            self.report_interim(desired, &record, Cause::Looking)
+                                .await?;
+                            waiting.await?
+                        }
+                    }
+                }
+                _ => waiting.await?,
+            };
             if may_begin
                 && turn.is_ok()
                 && let Some(refusal) = self.take_permit(desired)
@@ -323,7 +340,11 @@ impl Pass<'_> {
     /// What follows where there is no permit. What was seen stands; it is not taken in twice.
     fn refused(&self, desired: &Desired, mut finding: Finding, refusal: Refusal) -> Finding {
         match refusal {
-            Refusal::Instance => finding.observed.instance_taken = true,
+            Refusal::Instance => {
+                let instance = &desired.subject.instance;
+                finding.observed.instance_taken = true;
+                finding.observed.goes_first = self.context.goes_first(instance, &self.asker());
+            }
             Refusal::Limit(limit) => finding.observed.limit = Some(limit),
         }
         let record = self.record();
@@ -335,7 +356,7 @@ impl Pass<'_> {
     pub(super) fn queue_up(&self, desired: &Desired, step: &Step) {
         let asker = self.asker();
         match step {
-            Step::Hold(Cause::WaitingForInstance, _) => {
+            Step::Hold(Cause::WaitingForInstance(_), _) => {
                 self.context.permits.wait(&asker, &desired.subject.instance);
             }
             Step::Hold(Cause::WaitingForLimit(_), _) => {}

@@ -1,11 +1,11 @@
-//! What people are told of jobs that were given up: at each resource that no longer waits for one, and at one whose word on a
-//! job does not count.
+//! What people are told of annotations: of jobs that were given up, at each resource that no longer waits for one, and at one whose word
+//! on a job does not count; and of annotations that ask for nothing.
 
 use kube::{Resource as _, ResourceExt as _};
 
 use super::Pass;
 use crate::{
-    controller::{events, read::Desired},
+    controller::{events, notices, read::Desired},
     model::Class,
     plan::message::{self, GivenUpBy},
 };
@@ -15,6 +15,9 @@ const GIVEN_UP: &str = "JobAbandoned";
 
 /// Reason of the event at a resource whose word on a job does not count for other namespaces.
 const NOT_BELIEVED: &str = "AbandonJobIgnored";
+
+/// Reason of the event at a resource with an annotation that asks for nothing.
+const EMPTY: &str = "AnnotationIgnored";
 
 impl Pass<'_> {
     /// Tells of each job once in the life of a process.
@@ -55,6 +58,17 @@ impl Pass<'_> {
         self.memory.told_unheard = unheard.map(Box::new);
     }
 
+    /// Tells of annotations that ask for nothing, once for as long as they do.
+    pub(super) fn tell_of_empty_annotations(&mut self) {
+        let note = notices::of_empty_annotations(self.object);
+        if let Some(note) = &note
+            && self.memory.told_empty.as_deref() != Some(note)
+        {
+            self.tell(Class::Stalled, EMPTY, note);
+        }
+        self.memory.told_empty = note.map(Box::new);
+    }
+
     fn tell(&self, class: Class, reason: &'static str, text: &str) {
         let (namespace, name) = (self.object.namespace(), self.object.name_any());
         tracing::info!(
@@ -62,7 +76,7 @@ impl Pass<'_> {
             name,
             reason,
             detail = text,
-            "an event about a job that was given up"
+            "an event about an annotation"
         );
         let about = self.object.object_ref(&());
         events::publish(self.context, about, class, reason, text);

@@ -16,13 +16,17 @@ use crate::{
         timing::InstanceWindow,
     },
     crd::ManagementPolicy,
-    fleet::{claims::Woken, directory::Directory},
+    fleet::{
+        claims::{Standing, Woken},
+        directory::Directory,
+    },
     model::{JobId, Moment, Reason},
     plan::{
         self, Decision,
         facts::{Facts, Observed, Seen, Trouble},
         record::Record,
         step::{Cause, Step},
+        timing,
     },
 };
 
@@ -130,9 +134,16 @@ impl Pass<'_> {
 
     /// Whether the time is over up to which the status says that is waited, and has been for a while.
     fn has_broken_its_word(&self, now: Moment) -> bool {
+        self.keeps_its_word_for(now)
+            .is_some_and(|left| left.is_zero())
+    }
+
+    /// For how long what the status says of the time up to which is waited can still stand; nothing where it says none.
+    pub(super) fn keeps_its_word_for(&self, now: Moment) -> Option<Duration> {
         let grace = self.context.pace.interim_after.saturating_mul(GRACE);
-        let promised = self.memory.promised;
-        promised.is_some_and(|promised| now.since(promised) >= grace)
+        let until = self.memory.promised?.checked_add(grace).ok()?;
+        let left = Duration::try_from(until.duration_since(now.wall));
+        Some(left.unwrap_or_default())
     }
 
     /// The list of proxies has its time later: until then nothing is known that is not on record. A new generation is
@@ -158,9 +169,25 @@ impl Pass<'_> {
         if record.change.is_none() && (is_untold && is_long || self.has_broken_its_word(now)) {
             self.report_interim(desired, &record, Cause::WaitingForCalls(booked))
                 .await?;
+            return Ok(Some(wait));
         }
-        // All resources of an instance come at the same time, and share the list.
-        Ok(Some(wait))
+        let Some(waiting) = self.on_record(desired) else {
+            // All resources of an instance come at the same time, and share the list.
+            return Ok(Some(wait));
+        };
+        let Step::Hold(cause, delay) = &waiting.decision.step else {
+            return Ok(Some(wait));
+        };
+        if record.plan.is_some() && timing::waits_for_its_moment(cause) {
+            // A freeze has ended, or the calendar was edited: no list is needed to see what is waited for now.
+            self.say(desired, &waiting.observed, &waiting.decision)
+                .await?;
+        }
+        let turn = cause.opens().or_else(|| cause.follows());
+        // What follows at a time does not wait for a look that only keeps it company.
+        Ok(Some(turn.map_or(wait, |_| {
+            wait.min((*delay).max(self.context.pace.poll_first))
+        })))
     }
 
     /// Looks and decides; a new generation is acknowledged if that takes long.
@@ -269,7 +296,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    async fn report_interim(
+    pub(super) async fn report_interim(
         &mut self,
         desired: &Desired,
         record: &Record,
@@ -316,8 +343,14 @@ impl Pass<'_> {
             Seen::NotRead | Seen::Unknown(_) => None,
         };
         observed.standing = self.context.standing(self.object, in_place);
+        if matches!(observed.standing, Standing::Open(_)) {
+            observed.opening = self.context.opening(self.object);
+        }
         let instance = &desired.subject.instance;
         observed.instance_taken = !self.context.permits.is_free(instance, &uid);
+        if observed.instance_taken {
+            observed.goes_first = self.context.goes_first(instance, &self.asker());
+        }
         observed.record_pruned = self.memory.record_pruned.as_deref() == Some(&desired.generation);
         let window = self.memory.instance_window.as_deref();
         observed.terms = self.context.terms(self.object, desired, window);

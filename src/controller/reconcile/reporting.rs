@@ -43,6 +43,7 @@ impl Pass<'_> {
         let said = held.as_ref().unwrap_or(&decision);
         self.say(desired, &observed, said).await?;
         self.tell_of_given_up_jobs(desired);
+        self.tell_of_empty_annotations();
         if decision.record.change.is_none() {
             self.give_permit_back();
         } else if let Some(permit) = &self.memory.permit {
@@ -111,7 +112,10 @@ impl Pass<'_> {
         })
         .await?;
         self.memory.promised = match &decision.step {
-            Step::Hold(cause, delay) => cause.end(now, *delay).and_then(End::promised),
+            Step::Hold(cause, delay) => {
+                let end = cause.end(now, *delay).and_then(End::promised);
+                end.or_else(|| cause.follows())
+            }
             _ => None,
         };
         Ok(())
@@ -208,6 +212,7 @@ pub(super) fn count_end(
     if Record::of(after).change.as_ref().is_some_and(is_same) {
         return;
     }
+    notices::of_correction(context, before, after);
     let trace = Trace::of(after);
     context.change_ended(change.id.as_str(), &trace);
     let last = trace.last.filter(|last| last.id == change.id.as_str());

@@ -12,7 +12,7 @@ use std::{
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    Standing,
+    Opening, Other, Standing,
     entry::{Entry, Proof},
     key::{Place, ProxyKey},
     standing::{Late, View, judge},
@@ -88,6 +88,25 @@ impl Directory {
             self.late.remove(&key);
         }
         standing
+    }
+
+    /// For whom a resource waits whose standing is open.
+    pub(super) fn opening(&self, uid: &str, uptime: Duration, patience: Duration) -> Opening {
+        let Some(own) = self.entries.get(uid) else {
+            return Opening::default();
+        };
+        let namespace = own.name.namespace();
+        let late = self.late.get(&own.key);
+        if let Some(late) = late.filter(|late| uptime.saturating_sub(late.at) < patience) {
+            return Opening::Gone(Other::of(&late.name, namespace));
+        }
+        let mut rivals = self.contenders_for(&own.key);
+        let unchecked = rivals.find(|(other, rival)| {
+            ***other != *uid && matches!(rival.proof, Proof::Open | Proof::Unclear(_))
+        });
+        unchecked.map_or(Opening::Before, |(_, rival)| {
+            Opening::Unchecked(Other::of(&rival.name, namespace))
+        })
     }
 
     /// Who contends for a proxy, the oldest first.

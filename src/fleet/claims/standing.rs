@@ -27,6 +27,40 @@ pub enum Standing {
     Open(Duration),
 }
 
+/// Another resource, as far as who is told of it may know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Other {
+    /// This one of the same namespace.
+    Named(String),
+    /// One of another namespace, which is none of the reader's business.
+    Foreign,
+    /// One that was deleted meanwhile.
+    Deleted,
+}
+
+impl Other {
+    /// One with a name, as a resource of `namespace` is told of it.
+    pub fn of(name: &ResourceName, namespace: &str) -> Self {
+        if name.namespace() == namespace {
+            Self::Named(name.name().to_owned())
+        } else {
+            Self::Foreign
+        }
+    }
+}
+
+/// For whom a resource waits whose standing is open.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Opening {
+    /// One that managed the proxy is gone, and may be made anew.
+    Gone(Other),
+    /// One that names the proxy was not checked yet.
+    Unchecked(Other),
+    /// One that managed the proxy when a process before this one looked; it is gone.
+    #[default]
+    Before,
+}
+
 /// Another resource for the same proxy, as far as its owner may be told of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rival {

@@ -290,3 +290,25 @@ fn an_instance_is_shared_by_two() {
     claims.forget("a", at(2));
     assert!(!claims.share(&instance));
 }
+
+#[test]
+fn who_waits_before_it_takes_over_is_told_for_whom() {
+    let opening =
+        |claims: &Claims, uid: &str, second: u64| claims.opening(uid, at(second), PATIENCE);
+    let claims = Claims::default();
+    let [one, other] = ["one", "other"].map(|uid| wanting(uid, 1, 3307));
+    note(&claims, &one, 0);
+    // Nobody else names the proxy.
+    assert_eq!(opening(&claims, "one", 0), Opening::Before);
+    note(&claims, &other, 0);
+    let named = |name: &str| Other::Named(name.to_owned());
+    assert_eq!(
+        opening(&claims, "one", 0),
+        Opening::Unchecked(named("other"))
+    );
+    looks(&claims, &other, true, 1);
+    standing(&claims, &other, 400);
+    claims.forget("other", at(401));
+    assert_eq!(opening(&claims, "one", 402), Opening::Gone(named("other")));
+    assert_eq!(opening(&claims, "one", 402 + 121), Opening::Before);
+}

@@ -66,6 +66,12 @@ impl Holders {
         self.of.get(instance).map(|holder| holder.uid.as_str())
     }
 
+    /// Whether the resource whose permit an instance has was deleted.
+    pub(super) fn is_of_deleted(&self, instance: &InstanceId) -> bool {
+        let holder = self.of.get(instance);
+        holder.is_some_and(|holder| holder.is_deleted)
+    }
+
     /// Whether a resource holds any.
     pub(super) fn has(&self, uid: &str) -> bool {
         self.by_uid.contains_key(uid)

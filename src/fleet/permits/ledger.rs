@@ -54,6 +54,15 @@ pub struct Figures {
     pub halted_until: Option<Timestamp>,
 }
 
+/// A resource that is at work on an instance before others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct First {
+    /// Its UID.
+    pub uid: String,
+    /// Whether it was deleted.
+    pub is_deleted: bool,
+}
+
 impl Ledger {
     /// Bounds in the time of users; `pace` says how fast it runs.
     pub(super) fn new(limits: Limits, pace: &Pace) -> Self {
@@ -183,6 +192,16 @@ impl Ledger {
     /// Whether nobody but `uid` is at work on an instance.
     pub(super) fn is_free(&self, instance: &InstanceId, uid: &str) -> bool {
         is_free(&self.holders, &self.records, instance, uid)
+    }
+
+    /// Who is at work on an instance before `uid`.
+    pub(super) fn first_on(&self, instance: &InstanceId, uid: &str) -> Option<First> {
+        let holder = self.holders.of(instance).filter(|holder| *holder != uid);
+        let first = holder.or_else(|| self.records.other(instance, uid))?;
+        Some(First {
+            uid: first.to_owned(),
+            is_deleted: holder.is_some() && self.holders.is_of_deleted(instance),
+        })
     }
 
     /// Waits until the instance is free.

@@ -102,8 +102,13 @@ impl Records {
 
     /// Whether another resource than `uid` has one on this instance.
     pub(super) fn has_other(&self, instance: &InstanceId, uid: &str) -> bool {
-        let on = self.on.get(instance);
-        on.is_some_and(|on| on.iter().any(|other| other != uid))
+        self.other(instance, uid).is_some()
+    }
+
+    /// Another resource than `uid` that has one on this instance.
+    pub(super) fn other(&self, instance: &InstanceId, uid: &str) -> Option<&str> {
+        let mut on = self.on.get(instance)?.iter();
+        on.find(|other| *other != uid).map(String::as_str)
     }
 
     /// How many that nobody follows are known for less than `patience`.

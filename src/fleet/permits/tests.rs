@@ -159,6 +159,24 @@ fn a_change_on_record_of_another_resource_holds_its_instance() {
 }
 
 #[test]
+fn who_waits_for_an_instance_can_be_told_whose_change_goes_first() {
+    let first = |ledger: &Ledger, uid: &str| {
+        let first = ledger.first_on(&instance(1), uid)?;
+        Some((first.uid, first.is_deleted))
+    };
+    let mut ledger = ledger(5, 60);
+    assert_eq!(first(&ledger, "2"), None);
+    ledger.note("9", Some(("c1", Some(&instance(1)))), at(0));
+    assert_eq!(first(&ledger, "2"), Some(("9".to_owned(), false)));
+    assert_eq!(first(&ledger, "9"), None);
+    ledger.note("9", None, at(1));
+    ledger.start(1, 1);
+    assert_eq!(first(&ledger, "2"), Some(("1".to_owned(), false)));
+    ledger.deleted("1");
+    assert_eq!(first(&ledger, "2"), Some(("1".to_owned(), true)));
+}
+
+#[test]
 fn never_more_are_under_way_than_allowed() {
     let mut ledger = ledger(2, 60);
     ledger.start(1, 0);

@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     cloud::{CloudError, Meaning, ProxyStatus, Task},
     crd::Phase,
+    fleet::claims::Opening,
     model::{ChangeId, JobState, ProxyId},
     plan::{facts::Trouble, record::Change},
     publish::wanted::AddressError,
@@ -15,7 +16,7 @@ use crate::{
 
 const ADDRESS: &str = "192.0.2.7";
 
-static WAITING: Step = Step::Hold(Cause::TakingOver, Duration::ZERO);
+static WAITING: Step = Step::Hold(Cause::TakingOver(Opening::Before), Duration::ZERO);
 
 fn list(port: u16) -> Observed {
     list_of(Some(port), Some(ADDRESS))

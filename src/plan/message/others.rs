@@ -3,7 +3,7 @@
 use super::Message;
 use crate::{
     crd::ABANDON_JOB,
-    fleet::claims::Rival,
+    fleet::claims::{Opening, Other, Rival},
     model::{JobId, ProxyId},
 };
 
@@ -61,6 +61,40 @@ pub(super) fn contested(rival: &Rival) -> Message {
          nothing is changed until one of the two is deleted, has managementPolicy Observe, or wants the port of the other",
         named(rival)
     ))
+}
+
+/// Another resource's change on the instance goes first.
+pub(super) fn goes_first(first: Option<&Other>) -> Message {
+    let first = first.map_or_else(|| "another resource".to_owned(), other);
+    Message::plain(format!(
+        "{first} goes first with its change on the same database instance; this one begins after it"
+    ))
+}
+
+/// It waits before it takes over.
+pub(super) fn taking_over(whom: &Opening) -> Message {
+    Message::plain(match whom {
+        Opening::Gone(whom) => format!(
+            "{} managed this proxy until a short while ago and is deleted, or no longer manages it; this one waits before it takes over, in \
+             case that one is created again",
+            other(whom)
+        ),
+        Opening::Unchecked(whom) => format!(
+            "{} names the same proxy, and the operator has not found out yet which of the two manages it; this one waits before it begins",
+            other(whom)
+        ),
+        Opening::Before => "before the operator's last start another resource managed this proxy, and that one is gone; this one waits \
+                            before it takes over, in case that one is created again"
+            .to_owned(),
+    })
+}
+
+fn other(other: &Other) -> String {
+    match other {
+        Other::Named(name) => format!("resource {name} of this namespace"),
+        Other::Foreign => "a resource of another namespace".to_owned(),
+        Other::Deleted => "a resource that was deleted meanwhile".to_owned(),
+    }
 }
 
 /// A resource of another namespace is not named: it may be none of the reader's business.

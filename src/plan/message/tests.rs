@@ -8,7 +8,10 @@ use super::{super::facts::Trouble, *};
 use crate::{
     cloud::{CloudError, Meaning, error::failure},
     crd::TaurusProxyPort,
-    fleet::limits::Limit,
+    fleet::{
+        claims::{Opening, Other},
+        limits::Limit,
+    },
     model::{Moment, Reason},
 };
 
@@ -268,4 +271,36 @@ fn r05_a_wait_for_changes_of_deleted_resources_says_so() {
             )
         );
     }
+}
+
+#[test]
+fn who_waits_for_another_resource_is_told_which_one_where_that_is_its_business() {
+    let others = [
+        (
+            Some(Other::Named("orders-b".to_owned())),
+            "resource orders-b of this namespace",
+        ),
+        (Some(Other::Foreign), "a resource of another namespace"),
+        (
+            Some(Other::Deleted),
+            "a resource that was deleted meanwhile",
+        ),
+        (None, "another resource"),
+    ];
+    for (other, named) in others {
+        let text = said(&Cause::WaitingForInstance(other));
+        assert!(text.starts_with(&format!("{named} goes first")), "{text}");
+    }
+    for opening in [
+        Opening::Gone(Other::Named("orders-b".to_owned())),
+        Opening::Unchecked(Other::Named("orders-b".to_owned())),
+    ] {
+        let text = said(&Cause::TakingOver(opening));
+        assert!(
+            text.contains("resource orders-b of this namespace"),
+            "{text}"
+        );
+    }
+    let text = said(&Cause::TakingOver(Opening::Before));
+    assert!(text.contains("before the operator's last start"), "{text}");
 }

@@ -41,10 +41,12 @@ pub fn window_unknown(desired: &Desired, why: &str) -> Message {
 }
 
 /// A freeze is in force, or near.
-pub fn frozen(desired: &Desired, reason: &str) -> Message {
+pub fn frozen(desired: &Desired, reason: &str, until: Timestamp) -> Message {
     Message::plain(format!(
-        "port {} is not set during a freeze of the operator's calendar ({reason}), nor so late that the change could reach into it",
-        desired.port
+        "port {} is not set during a freeze of the operator's calendar ({reason}), which lasts until {}, nor so late that the change could \
+         reach into it",
+        desired.port,
+        shown(until)
     ))
 }
 

@@ -15,7 +15,7 @@ use crate::{
         TaurusProxyPortStatus,
     },
     fleet::{
-        claims::{Rival, Standing},
+        claims::{Opening, Rival, Standing},
         limits::Limit,
     },
     model::{JobId, JobState, ProxyId},
@@ -208,7 +208,9 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
                 6 => Standing::Contested(Rival::default()),
                 _ => Standing::Owner,
             },
+            opening: Opening::Before,
             instance_taken: obstacle == 2,
+            goes_first: None,
             limit: (obstacle == 5).then_some(Limit::Concurrent {
                 most: 5,
                 deleted: 0,

@@ -73,7 +73,8 @@ fn n04_a_new_resource_says_until_when_earlier_changes_are_checked_and_is_not_wri
     let mut world = World::new(Mode::Hidden, 3306, 3307);
     world.crew = vec![Process::new(0, 0)];
     world.run(0);
-    let told = "checking that no earlier change is still running on this proxy; until 2027-01-15T08:02:40Z";
+    let told = "checking that no earlier change is still running on this proxy, since the operator has just started; until \
+                2027-01-15T08:02:40Z";
     assert_eq!(world.message("Reconciling"), told);
     let writes = world.cluster.writes;
     for _ in 0..15 {

@@ -96,7 +96,7 @@ async fn d15_a_resource_with_the_longest_name_is_served_like_any_other() {
 }
 
 /// What was said of the world's resource in events of this reason.
-async fn told(world: &World, reason: &str) -> Vec<String> {
+pub(super) async fn told(world: &World, reason: &str) -> Vec<String> {
     let events: Api<Event> = Api::namespaced(world.client.clone(), &world.namespace);
     let events = events.list(&ListParams::default()).await.unwrap().items;
     let ours = events.into_iter().filter(|event| {
@@ -131,7 +131,7 @@ async fn n11_a_mistyped_policy_that_the_api_server_drops_is_said_aloud_by_the_op
         })
         .await;
     let said = told(&world, "PolicyNotSet").await;
-    assert!(said[0].contains("which means Enforce"), "{said:?}");
+    assert!(said[0].contains("so Enforce applies"), "{said:?}");
     world.until_ready(3307).await;
     world.want_now(3308).await;
     world.until_ready(3308).await;

@@ -7,6 +7,7 @@ use serde_json::json;
 use taurus_port_operator::crd::{ManagementPolicy, TaurusProxyPort};
 use taurus_sim::{Answer, Effect, Fault, Filter, Fleet, Mode, Operation, Options, sample};
 
+use super::manifests::told;
 use crate::world::{
     World, condition, in_all_modes, is_ready, job_of, operator::Setup, options, reason,
 };
@@ -26,6 +27,13 @@ async fn drift(mode: Mode) {
         .await;
     world.until_ready(3307).await;
     assert_eq!(world.asked_for(), [3307, 3307]);
+    world
+        .until_true_async("people hear of it", async || {
+            let said = told(&world, "DriftCorrected").await;
+            said.iter()
+                .any(|note| note.contains("3399") && note.contains("3307"))
+        })
+        .await;
 
     world.sim.set_port(sample::PROXY, 3399).unwrap();
     let damped = world

@@ -65,7 +65,7 @@ async fn shown_while_a_change_runs() {
         let conditions = object.status.iter().flat_map(|status| &status.conditions);
         let mut in_sync = conditions.filter(|one| one.type_ == "PortInSync");
         let listed = in_sync.any(|one| one.message.contains("first seen at"));
-        message(object).starts_with("job ") && listed
+        message(object).contains("job ") && listed
     };
     world.until("at work, and listed meanwhile", at_work).await;
     keep(&world, "shown-running");

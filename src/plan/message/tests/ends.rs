@@ -6,7 +6,7 @@ use strum::IntoEnumIterator as _;
 
 use super::*;
 use crate::{
-    fleet::claims::Rival,
+    fleet::claims::{Opening, Rival},
     model::Moment,
     plan::step::{CauseDiscriminants as Kind, End},
 };
@@ -65,11 +65,11 @@ fn sample(kind: Kind) -> (Cause, Says) {
             };
             (cause, Says::Until)
         }
-        Kind::Newcomer => (Cause::Newcomer, Says::Until),
+        Kind::Newcomer => (Cause::Newcomer(Doubt::Start), Says::Until),
         Kind::ListsLag => (Cause::ListsLag(Some(job()), By::Others), Says::Until),
         Kind::GivenUpLately => (Cause::GivenUpLately(job()), Says::Until),
         Kind::FailedLately => (Cause::FailedLately, Says::Until),
-        Kind::TakingOver => (Cause::TakingOver, Says::Until),
+        Kind::TakingOver => (Cause::TakingOver(Opening::Before), Says::Until),
         // Unless a task of the instance is at work: that ends when it ends.
         Kind::OutcomeUnknown => (Cause::OutcomeUnknown(Some(time)), Says::NotBefore),
         Kind::JobLost => (Cause::JobLost(job(), Some(time)), Says::Until),
@@ -127,7 +127,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
             (Cause::WaitingForLimit(limit), Says::InItsText)
         }
         Kind::Publishing => (Cause::Publishing(None), Says::Nothing(THE_API_SERVER)),
-        Kind::WaitingForInstance => (Cause::WaitingForInstance, Says::Nothing(THE_CLOUD)),
+        Kind::WaitingForInstance => (Cause::WaitingForInstance(None), Says::Nothing(THE_CLOUD)),
         Kind::ProxyBusy => (
             Cause::ProxyBusy("RESTARTING".to_owned()),
             Says::Nothing(THE_CLOUD),
@@ -144,9 +144,11 @@ fn sample(kind: Kind) -> (Cause, Says) {
             };
             (cause, Says::NotBefore)
         }
+        // When the freeze ends is another thing than when the change may start.
         Kind::Frozen => {
             let cause = Cause::Frozen {
                 reason: "year-end".to_owned(),
+                until: at("2026-03-02T08:40:30Z"),
                 next: Some(time),
             };
             (cause, Says::NotBefore)
@@ -211,6 +213,10 @@ fn n04_each_wait_says_until_when_or_it_is_known_why_nobody_can() {
             Says::TurnAt => format!("; its turn comes at about {TIME}"),
             Says::InItsText => {
                 assert_eq!(message.end, None, "said twice: {text}");
+                // What comes in turn comes when others have had theirs.
+                let in_turn = matches!(cause, Cause::WaitingForLimit(Limit::Hourly { .. }));
+                let follows = (!in_turn).then(|| at(TIME));
+                assert_eq!(cause.follows(), follows, "the operator looks then: {text}");
                 TIME.to_owned()
             }
             Says::Nothing(why) => {

@@ -355,7 +355,7 @@ impl Turn<'_> {
     /// Who waits for a permit is woken when it may have one.
     fn called_in(&self, step: &Step) -> Duration {
         let until = match step {
-            Step::Hold(Cause::WaitingForInstance, _) => self.cluster.orphan_until,
+            Step::Hold(Cause::WaitingForInstance(_), _) => self.cluster.orphan_until,
             Step::Hold(Cause::WaitingForLimit(_), _) => {
                 self.cluster.limit.as_ref().map_or(0, |(until, _)| *until)
             }

@@ -115,6 +115,9 @@ figures! {
     APPLIED_NOW: taurus "plans_applied_now", Counter, none, [],
         "Changes that were begun outside their windows because a person set the annotation `applyNow`",
         "Each is an emergency that somebody should be able to explain; an event on the resource has the plan.";
+    DRIFT_CORRECTIONS: taurus "drift_corrections", Counter, none, [],
+        "Changes that have set a port again which was in place before, since the proxy listened on another one",
+        "Each has cut connections. Find out what sets the other port: event `DriftCorrected` on the resource has both ports, and the job.";
     PUBLICATIONS: taurus "publications", Counter, none, [PUBLISHED],
         "Services and ConfigMaps that were to be published or checked, by how they stood then: the reason of `ServicePublished` or `ConfigMapPublished`",
         "A rate of `PublishFailed` has its cause in the API server or a webhook; `NameTaken` and `Forbidden` need a person: [applications.md](applications.md).";
