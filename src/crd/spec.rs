@@ -189,8 +189,9 @@ pub struct TaurusProxyPortSpec {
     #[x_kube(validation = rules::change_timeout())]
     pub change_timeout: Option<String>,
 
-    /// A change starts only inside one of these, and only where it can be expected to end there; at any time when absent. They take the
-    /// place of those of the operator's calendar, whose freezes hold all the same.
+    /// A change starts only inside one of these, and only where it can be expected to end there. When absent, those of the operator's
+    /// calendar or of the instance count, if there are any, else any time. They take the place of those of the calendar, whose freezes hold
+    /// all the same.
     #[serde(
         rename = "maintenanceWindows",
         default,

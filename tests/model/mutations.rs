@@ -21,7 +21,7 @@ use crate::{
     planner::{Planner, Real},
     properties::{
         APPROVED, ENDS_TRULY, HOURS, INTENT_FIRST, LED, LOOK_FIRST, NO_JOB_LOST, NOT_FOR_NOTHING,
-        NOT_GIVEN_UP, ONE_AT_WORK, READY_IS_PROVEN, STATUS, USED_ONCE,
+        NOT_GIVEN_UP, ONE_AT_WORK, READY_IS_PROVEN, REST, STATUS, USED_ONCE,
     },
     protocol::{Bounds, Protocol},
     sky::{Mode, proxy},
@@ -468,6 +468,28 @@ fn gated(faults: u8) -> Bounds {
         gate: true,
         ..bounds(0, faults)
     }
+}
+
+/// Never finds an hour in which a change may start.
+#[derive(Debug)]
+struct NeverStarts;
+
+impl Planner for NeverStarts {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        let mut observed = facts.observed.clone();
+        if let Some(terms) = &mut observed.terms {
+            terms.hours.missing = Some("no calendar".into());
+        }
+        plan::decide(&Facts {
+            observed: &observed,
+            ..*facts
+        })
+    }
+}
+
+#[test]
+fn who_lets_nothing_begin_that_may_is_caught() {
+    is_caught(NeverStarts, gated(0), REST);
 }
 
 /// Asks for the time and the approval of a first attempt alone.

@@ -190,8 +190,10 @@ fn in_ten_years_and_twenty_zones_nothing_starts_outside_and_each_window_opens_to
     let mut chance = SmallRng::seed_from_u64(18);
     let second = |second| Timestamp::from_second(second).unwrap();
     let mut asked = 0_u32;
-    for zone in ZONES {
-        let clocks = Clocks::of(zone);
+    for (number, zone) in ZONES.into_iter().enumerate() {
+        // Of two windows one is in another zone.
+        let zones = [zone, ZONES[(number + 7) % ZONES.len()]];
+        let clocks = zones.map(Clocks::of);
         for _ in 0..2 {
             let chosen = [(); 2].map(|()| Chosen::any(&mut chance));
             let mut frozen = [(); 6].map(|()| {
@@ -200,10 +202,14 @@ fn in_ten_years_and_twenty_zones_nothing_starts_outside_and_each_window_opens_to
             });
             frozen.sort_unstable();
             let takes = *[600, 900, 1800].choose(&mut chance).unwrap();
-            let open = chosen.iter().flat_map(|chosen| chosen.spans(&clocks));
+            let open = chosen.iter().zip(&clocks);
+            let open = open.flat_map(|(chosen, clocks)| chosen.spans(clocks));
             let pieces = pieces(open.collect(), &frozen);
             let hours = Hours {
-                windows: chosen.iter().map(|chosen| chosen.window(zone)).collect(),
+                windows: {
+                    let chosen = chosen.iter().zip(zones);
+                    chosen.map(|(chosen, zone)| chosen.window(zone)).collect()
+                },
                 freezes: frozen
                     .map(|(from, until)| Freeze {
                         from: second(from),
@@ -224,7 +230,7 @@ fn in_ten_years_and_twenty_zones_nothing_starts_outside_and_each_window_opens_to
                     assert_eq!(
                         next,
                         Some(wanted),
-                        "{zone} {chosen:?} {takes} at {}",
+                        "{zones:?} {chosen:?} {takes} at {}",
                         second(at)
                     );
                     asked += 1;

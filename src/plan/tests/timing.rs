@@ -67,27 +67,65 @@ fn approve(world: &mut World) {
 /// What happens to a world.
 type Act = fn(&mut World);
 
-/// The ways in which a change comes to be due, each from a world that is settled at 3306.
-fn ways() -> [(&'static str, Act); 6] {
+/// A way in which a change comes to be due, from a world that is settled at 3306.
+struct Way {
+    name: &'static str,
+    /// What happens while changes may start at any time.
+    before: Act,
+    /// What happens when they may not.
+    then: Act,
+}
+
+fn ways() -> [Way; 9] {
+    let nothing: Act = |_| {};
+    let fails: Act = |world| {
+        world.takes(MINUTE, End::Fails);
+        world.want(3307);
+        world.run(MINUTE + 20);
+        assert_eq!((world.reason().as_str(), world.puts()), ("BackingOff", 1));
+    };
+    let gives_up: Act = |world| {
+        for _ in 0..4 {
+            world.takes(MINUTE, End::Fails);
+        }
+        world.want(3307);
+        world.run(40 * MINUTE);
+        assert_eq!((world.reason().as_str(), world.puts()), ("JobFailed", 4));
+    };
+    let is_at_work: Act = |world| {
+        world.takes(5 * MINUTE, End::Moves);
+        world.want(3308);
+        world.run(MINUTE);
+        assert_eq!((world.reason().as_str(), world.puts()), ("JobRunning", 1));
+    };
+    let way = |name, before, then| Way { name, before, then };
     [
-        ("first attempt", |world| world.want(3307)),
-        ("drift", |world| {
+        way("first attempt", nothing, |world| world.want(3307)),
+        way("retry", fails, nothing),
+        way("drift", nothing, |world| {
             world.sky.state().drift(3310);
             world.run(20 * MINUTE);
         }),
-        ("take-over", |world| {
+        way("take-over", nothing, |world| {
             world.cluster.owned_until = world.now() + 120;
             world.want(3307);
         }),
-        ("request", |world| {
+        way("edit with a request", nothing, |world| {
             world.want(3307);
             world.request("now");
         }),
-        ("successor", |world| {
+        way("request after all attempts", gives_up, |world| {
+            world.request("now")
+        }),
+        way("successor", nothing, |world| {
             world.recreate("uid-2", true);
             world.want(3307);
         }),
-        ("restart", |world| {
+        way("successor of one that was at work", is_at_work, |world| {
+            world.recreate("uid-2", false);
+            world.want(3307);
+        }),
+        way("restart", nothing, |world| {
             world.crash();
             world.want(3307);
         }),
@@ -97,20 +135,27 @@ fn ways() -> [(&'static str, Act); 6] {
 #[test]
 fn nothing_starts_outside_a_window_by_whichever_way_and_everything_does_inside() {
     for mode in MODES {
-        for (way, there) in ways() {
+        for Way {
+            name: way,
+            before,
+            then,
+        } in ways()
+        {
             let mut world = World::settled(mode, 3306);
+            before(&mut world);
+            let puts = world.puts();
             with_window(&mut world);
-            there(&mut world);
+            then(&mut world);
             world.run(OPENS - 1 - world.now());
             assert_eq!(world.reason(), "WaitingForWindow", "{way}");
-            assert_eq!(world.puts(), 0, "{way}");
+            assert_eq!(world.puts(), puts, "{way}");
             let told = world.message("Ready");
             assert!(
                 told.ends_with("; not before 2027-01-15T10:00:00Z"),
                 "{told}"
             );
             world.run(1 + SLACK);
-            assert_eq!(world.puts(), 1, "{way}: {}", world.message("Ready"));
+            assert_eq!(world.puts(), puts + 1, "{way}: {}", world.message("Ready"));
             world.run(10 * MINUTE);
             assert!(world.is_ready() && world.said().plan.is_none(), "{way}");
         }
@@ -119,10 +164,17 @@ fn nothing_starts_outside_a_window_by_whichever_way_and_everything_does_inside()
 
 #[test]
 fn nothing_starts_in_a_freeze_by_whichever_way_and_a_person_cannot_hurry_it() {
-    for (way, there) in ways() {
+    for Way {
+        name: way,
+        before,
+        then,
+    } in ways()
+    {
         let mut world = World::settled(Mode::Hidden, 3306);
+        before(&mut world);
+        let puts = world.puts();
         world.cluster.calendar = freeze("2027-01-15T08:00:00Z", "2027-01-15T10:00:00Z");
-        there(&mut world);
+        then(&mut world);
         world.run(OPENS - MINUTE - world.now());
         assert_eq!(world.reason(), "ChangeFreeze", "{way}");
         assert!(world.message("Ready").contains("(year-end)"), "{way}");
@@ -131,11 +183,11 @@ fn nothing_starts_in_a_freeze_by_whichever_way_and_a_person_cannot_hurry_it() {
         world.run(MINUTE - 1);
         assert_eq!(
             (world.reason().as_str(), world.puts()),
-            ("ChangeFreeze", 0),
+            ("ChangeFreeze", puts),
             "{way}"
         );
         world.run(1 + SLACK);
-        assert_eq!(world.puts(), 1, "{way}");
+        assert_eq!(world.puts(), puts + 1, "{way}");
     }
 }
 
@@ -173,21 +225,47 @@ fn a_change_starts_only_where_ten_minutes_are_left() {
 
 #[test]
 fn whoever_waits_for_a_day_is_written_once() {
+    let weekly: Act = |world| {
+        world.edit(|spec| {
+            let window = json!([{"days": ["Sun"], "start": "10:00", "duration": "2h"}]);
+            spec["maintenanceWindows"] = window;
+        });
+    };
+    let frozen: Act =
+        |world| world.cluster.calendar = freeze("2027-01-15T00:00:00Z", "2027-01-25T00:00:00Z");
+    let manual: Act = |world| world.edit(|spec| spec["approval"] = "Manual".into());
+    for (setting, waits) in [
+        (weekly, WaitsFor::Window),
+        (frozen, WaitsFor::Freeze),
+        (manual, WaitsFor::Approval),
+    ] {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        setting(&mut world);
+        world.want(3307);
+        world.run(1);
+        assert_eq!(waits_for(&world), [waits]);
+        let (writes, plan) = (world.cluster.writes, plan(&world));
+        world.run(DAY);
+        assert_eq!(world.cluster.writes, writes, "{waits:?}");
+        world.crash();
+        world.run(DAY / 4);
+        assert_eq!(world.said().plan.as_ref(), Some(&plan));
+        assert_eq!(world.cluster.writes, writes, "a restart says nothing new");
+    }
+}
+
+#[test]
+fn an_approval_that_is_waited_for_is_written_again_only_where_its_window_opens_and_closes() {
     let mut world = World::settled(Mode::Hidden, 3306);
-    world.edit(|spec| {
-        let window = json!([{"days": ["Sun"], "start": "10:00", "duration": "2h"}]);
-        spec["maintenanceWindows"] = window;
-    });
-    world.want(3307);
-    world.run(1);
-    assert_eq!(waits_for(&world), [WaitsFor::Window]);
-    let (writes, plan) = (world.cluster.writes, plan(&world));
-    world.run(DAY);
-    assert_eq!(world.cluster.writes, writes);
-    world.crash();
-    world.run(DAY / 4);
-    assert_eq!(world.said().plan.as_ref(), Some(&plan));
-    assert_eq!(world.cluster.writes, writes, "a restart says nothing new");
+    with_window(&mut world);
+    needs_approval(&mut world);
+    let (writes, id) = (world.cluster.writes, plan(&world).id);
+    for day in 1..=3 {
+        world.run(DAY);
+        // `notBefore` goes when the window opens, and is the next opening when it has become too short.
+        assert_eq!(world.cluster.writes, writes + 2 * day, "day {day}");
+        assert_eq!(plan(&world).id, id);
+    }
 }
 
 #[test]

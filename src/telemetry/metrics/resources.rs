@@ -55,7 +55,7 @@ struct Count {
     by_phase: BTreeMap<Phase, i64>,
     oldest_change: i64,
     by_wait: BTreeMap<&'static str, i64>,
-    oldest_plan: i64,
+    oldest_plan: BTreeMap<&'static str, i64>,
     out_of_sync: usize,
     oldest_out_of_sync: i64,
 }
@@ -164,13 +164,17 @@ impl Resources {
         let oldest = ledger.changes.values().map(|change| change.intended_at);
         count.oldest_change = oldest.min().unwrap_or_default();
         for wait in WaitsFor::iter() {
-            count.by_wait.insert(wait.into(), 0);
+            let waiting = || {
+                let plans = ledger.plans.values();
+                plans.filter(move |plan| plan.waits_for.contains(&wait))
+            };
+            let many = i64::try_from(waiting().count()).unwrap_or(i64::MAX);
+            count.by_wait.insert(wait.into(), many);
+            let oldest = waiting().map(|plan| plan.made_at).min();
+            count
+                .oldest_plan
+                .insert(wait.into(), oldest.unwrap_or_default());
         }
-        for wait in ledger.plans.values().flat_map(|plan| &plan.waits_for) {
-            *count.by_wait.entry((*wait).into()).or_default() += 1;
-        }
-        let oldest = ledger.plans.values().map(|plan| plan.made_at);
-        count.oldest_plan = oldest.min().unwrap_or_default();
         count.out_of_sync = ledger.out_of_sync.len();
         let oldest = ledger.out_of_sync.values().copied();
         count.oldest_out_of_sync = oldest.min().unwrap_or_default();
@@ -265,8 +269,11 @@ impl Collector for Resources {
             let label = WaitLabel { waits_for };
             ConstGauge::new(count).encode(waits.encode_family(&label)?)?;
         }
-        let oldest = catalogue::OLDEST_PLAN.begin(&mut encoder)?;
-        ConstGauge::new(count.oldest_plan).encode(oldest)?;
+        let mut oldest = catalogue::OLDEST_PLAN.begin(&mut encoder)?;
+        for (waits_for, made_at) in count.oldest_plan {
+            let label = WaitLabel { waits_for };
+            ConstGauge::new(made_at).encode(oldest.encode_family(&label)?)?;
+        }
         let others = catalogue::OUT_OF_SYNC.begin(&mut encoder)?;
         ConstGauge::new(i64::try_from(count.out_of_sync).unwrap_or(i64::MAX)).encode(others)?;
         let oldest = catalogue::OLDEST_OUT_OF_SYNC.begin(&mut encoder)?;

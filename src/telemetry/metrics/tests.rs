@@ -14,6 +14,10 @@ use super::{
     *,
 };
 use crate::{
+    calendar::{
+        file,
+        store::{FileFault, Store},
+    },
     cloud::CloudError,
     crd::TaurusProxyPortStatus,
     model::{JobId, Uid},
@@ -408,6 +412,79 @@ fn a_resource_that_is_gone_counts_no_longer() {
         metrics.forget(uid);
     }
     assert_eq!(resources(&metrics), ["taurus_undecodable_resources 0"]);
+}
+
+#[test]
+fn the_calendar_tells_of_freezes_windows_and_faults() {
+    let (metrics, calendar) = (Metrics::default(), Arc::<Store>::default());
+    let clock = crate::clock::Clock::start();
+    metrics.watch(Watched {
+        leadership: Arc::new(crate::leader::Leadership::alone()),
+        readiness: Arc::default(),
+        heartbeat: Arc::default(),
+        work: Arc::default(),
+        calendar: Arc::clone(&calendar),
+        clock,
+        calls_per_minute: 60,
+    });
+    let figures = || {
+        let samples = samples(&metrics);
+        let of = |name: &str| samples[name].clone();
+        [
+            "taurus_freeze_active",
+            "taurus_window_open",
+            "taurus_calendar_broken",
+        ]
+        .map(of)
+    };
+    assert_eq!(figures(), ["0", "1", "0"]);
+    let read = |text: &str| file::parse(text).unwrap();
+    let frozen =
+        "freezes: [{from: 2020-01-01T00:00:00Z, until: 2100-01-01T00:00:00Z, reason: stop}]";
+    calendar.take_in(Ok(read(frozen)));
+    assert_eq!(figures(), ["1", "1", "0"]);
+    // It begins in twelve hours.
+    let start = (clock.now().wall + Duration::from_hours(12)).strftime("%H:%M");
+    let closed = format!("windows: [{{start: \"{start}\", duration: 30m}}]");
+    calendar.take_in(Ok(read(&closed)));
+    assert_eq!(figures(), ["0", "0", "0"]);
+    let why = "permission denied".to_owned();
+    let path = "/calendar".to_owned();
+    calendar.take_in(Err(FileFault::Unreadable { path, why }));
+    assert_eq!(figures()[2], "1");
+}
+
+#[test]
+fn plans_count_by_what_they_wait_for_with_the_age_of_the_oldest() {
+    let metrics = Metrics::default();
+    let plan = |waits_for: &[&str], made_at: &str| {
+        let mut status = status("Reconciling", "WaitingForWindow");
+        let plan = json!({
+            "id": "0123456789abcdef", "fromPort": 3306, "toPort": 3307, "madeAt": made_at, "waitsFor": waits_for
+        });
+        status.plan = Some(serde_json::from_value(plan).unwrap());
+        status
+    };
+    let figure = |series: &str| samples(&metrics)[series].clone();
+    let of = |wait: &str| {
+        [
+            figure(&format!(r#"taurus_plans_waiting{{waits_for="{wait}"}}"#)),
+            figure(&format!(
+                r#"taurus_oldest_plan_made_timestamp_seconds{{waits_for="{wait}"}}"#
+            )),
+        ]
+    };
+    say(&metrics, "uid-a", plan(&["Window"], "2026-01-01T00:00:00Z"));
+    say(
+        &metrics,
+        "uid-b",
+        plan(&["Window", "Approval"], "2026-01-01T00:01:00Z"),
+    );
+    assert_eq!(of("Window"), ["2", "1767225600"]);
+    assert_eq!(of("Approval"), ["1", "1767225660"]);
+    assert_eq!(of("Freeze"), ["0", "0"]);
+    say(&metrics, "uid-b", status("Ready", "Settled"));
+    assert_eq!(of("Approval"), ["0", "0"]);
 }
 
 #[test]

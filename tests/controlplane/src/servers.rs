@@ -21,6 +21,16 @@ use crate::{Error, assets::Assets};
 const SUPERVISOR: &str = r#"
 folder=$1 etcd=$2 apiserver=$3 clients=$4 peers=$5 port=$6
 cd "$folder" || exit 1
+cat > audit-policy.yaml << 'END'
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    verbs: [patch]
+    resources: [{group: taurusdb.huaweicloud.com, resources: [taurusproxyports]}]
+  - level: None
+END
 export GOGC=400
 setpriv --pdeathsig KILL "$etcd" --data-dir "$folder/etcd" --unsafe-no-fsync --log-level warn \
     --listen-client-urls "http://127.0.0.1:$clients" --advertise-client-urls "http://127.0.0.1:$clients" \
@@ -35,6 +45,7 @@ setpriv --pdeathsig KILL "$apiserver" --etcd-servers "http://127.0.0.1:$clients"
     --service-account-key-file "$folder/service-account.pub" \
     --service-account-signing-key-file "$folder/service-account.key" \
     --service-cluster-ip-range 10.0.0.0/24 --endpoint-reconciler-type none \
+    --audit-policy-file "$folder/audit-policy.yaml" --audit-log-path "$folder/audit.log" \
     --disable-admission-plugins ServiceAccount --profiling=false > kube-apiserver.log 2>&1 < /dev/null &
 two=$!
 cat > /dev/null

@@ -198,3 +198,25 @@ fn the_chart_has_the_definition_of_this_release_and_lints() {
         .output();
     printed(lint.unwrap());
 }
+
+#[taurus_needs::test]
+fn the_calendar_is_mounted_as_a_folder_so_that_edits_arrive() {
+    let values = json!({"calendar": {"configMap": "days", "key": "all.yaml"}});
+    let objects = rendered("taurus-port-operator", "taurus-system", &values);
+    let pod = pod(one(&objects, "Deployment"));
+    let container = &pod["containers"][0];
+    let of = |list: &Value, name: &str| {
+        let mut all = list.as_array().unwrap().iter();
+        all.find(|one| one["name"] == name).cloned().unwrap()
+    };
+    let path = of(&container["env"], "TAURUS_CALENDAR")["value"].clone();
+    assert_eq!(path, "/var/run/taurus/calendar/all.yaml");
+    let mount = of(&container["volumeMounts"], "calendar");
+    assert_eq!(
+        mount,
+        json!({"name": "calendar", "mountPath": "/var/run/taurus/calendar", "readOnly": true}),
+        "a mount with subPath is never updated"
+    );
+    let volume = of(&pod["volumes"], "calendar");
+    assert_eq!(volume["configMap"]["name"], "days");
+}

@@ -203,6 +203,20 @@ async fn n11_a_mistyped_policy_is_refused_or_said_aloud_at_creation() {
     );
 }
 
+/// What the audit log has of a plan: with which status the requests ended, and what the policy says of them.
+fn audited(plane: &ControlPlane, plan: &str) -> Vec<(u64, String)> {
+    let log = std::fs::read_to_string(plane.folder().join("audit.log")).unwrap();
+    let entries = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let entries = entries.filter_map(|entry| {
+        let said = entry["annotations"]["taurus-approval/approval"].as_str()?;
+        let status = entry["responseStatus"]["code"].as_u64()?;
+        said.contains(plan).then(|| (status, said.to_owned()))
+    });
+    entries.collect()
+}
+
 /// What kubectl says to somebody who patches a resource.
 fn patched(plane: &ControlPlane, who: &str, patch: &Value) -> std::process::Output {
     let patch = patch.to_string();
@@ -276,6 +290,14 @@ async fn only_who_has_the_verb_approves_and_nobody_what_he_asks_for_at_once() {
     ] {
         printed(patched(plane, "boss", &patch));
     }
+    // The audit log has who approved which plan, and who has tried to.
+    let audited = audited(plane, one);
+    let refused = (403, format!("dev may not approve plan {one}"));
+    let approved = (200, format!("boss approves plan {one}"));
+    assert!(audited.contains(&refused), "{audited:?}");
+    assert!(audited.contains(&approved), "{audited:?}");
+    let by_dev = |entry: &&(u64, String)| entry.1.starts_with("dev approves");
+    assert_eq!(audited.iter().find(by_dev), None);
     // Windows take the brake off as well, whether there are more or fewer.
     printed(patched(plane, "boss", &windows("02:00")));
     for patch in [

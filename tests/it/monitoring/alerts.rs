@@ -51,6 +51,14 @@ const WELL: &[(&str, &str)] = &[
     ("taurus_rollout_halted_until_timestamp_seconds{}", "0x800"),
     ("taurus_oldest_out_of_sync_timestamp_seconds{}", "0x800"),
     (r#"taurus_plans_waiting{waits_for="Approval"}"#, "0x800"),
+    (
+        r#"taurus_oldest_plan_made_timestamp_seconds{waits_for="Approval"}"#,
+        "0x800",
+    ),
+    (
+        r#"taurus_oldest_plan_made_timestamp_seconds{waits_for="Window"}"#,
+        "0x800",
+    ),
     (r#"taurus_plans_waiting{waits_for="Window"}"#, "9x800"),
     ("taurus_calendar_broken{}", "0x800"),
     (
@@ -126,16 +134,38 @@ const CASES: &[Case] = &[
         &[(r#"taurus_build_info{version="0.1.0"}"#, "1x60 _ _ 1x178")],
         &[],
     ),
-    // A plan that nobody approves; one that is approved in time.
+    // A plan that nobody approves; one after the other that are approved in time; one that waits for its window.
     case(
-        239,
-        &[(r#"taurus_plans_waiting{waits_for="Approval"}"#, "2x240")],
+        240,
+        &[(
+            r#"taurus_oldest_plan_made_timestamp_seconds{waits_for="Approval"}"#,
+            "60x800",
+        )],
         &[],
     ),
     case(
-        240,
-        &[(r#"taurus_plans_waiting{waits_for="Approval"}"#, "2x240")],
+        243,
+        &[(
+            r#"taurus_oldest_plan_made_timestamp_seconds{waits_for="Approval"}"#,
+            "60x800",
+        )],
         &["TaurusApprovalWaiting"],
+    ),
+    case(
+        300,
+        &[(
+            r#"taurus_oldest_plan_made_timestamp_seconds{waits_for="Approval"}"#,
+            "60x200 12000x600",
+        )],
+        &[],
+    ),
+    case(
+        300,
+        &[(
+            r#"taurus_oldest_plan_made_timestamp_seconds{waits_for="Window"}"#,
+            "60x800",
+        )],
+        &[],
     ),
     // A port that has not been in place for half a day; one that was put right before. The clock of promtool begins at 0.
     case(

@@ -208,8 +208,9 @@ async fn f07_no_secret_reaches_status_events_logs_or_metrics_whatever_happens_at
             .patch(json!({"spec": {"credentialsRef": {"name": secret}}}))
             .await;
         let what = format!("told of {secret}");
+        // The cloud locks a user or key after some failures.
         let told = |object: &TaurusProxyPort| {
-            reason(object) == "CredentialsInvalid"
+            ["CredentialsInvalid", "CredentialsLocked"].contains(&reason(object).as_str())
                 && object
                     .status
                     .as_ref()

@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use serde_json::json;
 use taurus_port_operator::crd::{ManagementPolicy, TaurusProxyPort};
 use taurus_sim::{Answer, Effect, Fault, JobPlan, Mode, Operation, PortShows, sample};
 
@@ -108,6 +109,24 @@ async fn shown_when_given_up_after_failed_jobs() {
     world.want(3307).await;
     until_reason(&world, "JobFailed").await;
     keep(&world, "shown-job-failed");
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shown_while_a_plan_waits_for_its_window_and_an_approval() {
+    let world = unhurried().await;
+    world.until_ready(3306).await;
+    // It opens once a year at the latest, on a day that the story does not fall on.
+    let today = jiff::Timestamp::now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .weekday();
+    let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let far = days[usize::try_from(today.to_monday_zero_offset() + 3).unwrap() % 7];
+    let windows = json!([{"days": [far], "start": "02:00", "duration": "3h"}]);
+    let spec = json!({"port": 3307, "approval": "Manual", "maintenanceWindows": windows});
+    world.patch(json!({"spec": spec})).await;
+    until_reason(&world, "WaitingForApproval").await;
+    keep(&world, "shown-waiting-for-approval");
     world.finish().await;
 }
 

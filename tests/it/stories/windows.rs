@@ -265,7 +265,12 @@ async fn flux_goes_on_while_a_resource_waits_where_its_checks_say_so() {
     let window = closed_window().to_string();
     let manifest = world.manifest("orders", &[("port", "3307")]);
     let manifest = format!("{manifest}  maintenanceWindows: {window}\n");
-    let flux = Flux::start(&world, &[("proxies/proxy.yaml", manifest)], &[]).await;
+    let settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n".to_owned();
+    let files = [
+        ("proxies/proxy.yaml", manifest),
+        ("application/settings.yaml", settings),
+    ];
+    let flux = Flux::start(&world, &files, &[]).await;
     let text = include_str!("../../../deploy/examples/flux/windows.yaml");
     let mut kustomization: Value = serde_saphyr::from_str(text).unwrap();
     kustomization["metadata"]["namespace"] = json!(world.namespace);
@@ -281,5 +286,20 @@ async fn flux_goes_on_while_a_resource_waits_where_its_checks_say_so() {
     kustomization["spec"]["healthCheckExprs"] = json!([]);
     printed(world.apply(&kustomization.to_string()));
     flux.until_failed("by-kstatus", "HealthCheckFailed").await;
+    // What depends on the one goes on, and what depends on the other waits.
+    let mut application = kustomization.clone();
+    application["spec"]["path"] = json!("./application");
+    for (name, on) in [("goes-on", "proxies"), ("waits", "by-kstatus")] {
+        application["metadata"]["name"] = json!(name);
+        application["spec"]["dependsOn"] = json!([{"name": on}]);
+        printed(world.apply(&application.to_string()));
+    }
+    flux.until_ready("goes-on").await;
+    flux.until_failed("waits", "DependencyNotReady").await;
+    // An approval is waited for as a window is.
+    world.patch(json!({"spec": {"approval": "Manual"}})).await;
+    until_waiting(&world, "WaitingForApproval").await;
+    flux.reconcile("proxies").await;
+    flux.until_ready("proxies").await;
     flux.stop().await;
 }

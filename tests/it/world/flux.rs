@@ -122,6 +122,20 @@ impl Flux {
         );
     }
 
+    /// Has a Kustomization gone through once more, to its end.
+    pub async fn reconcile(&self, name: &str) {
+        const ASKED: &str = "reconcile.fluxcd.io/requestedAt";
+        let patch = json!({"metadata": {"annotations": {ASKED: "now"}}});
+        let params = kube::api::PatchParams::default();
+        let patch = kube::api::Patch::Merge(patch);
+        self.kustomizations
+            .patch(name, &params, &patch)
+            .await
+            .unwrap();
+        let handled = |object: &Value| object["status"]["lastHandledReconcileAt"] == "now";
+        self.until(name, "gone through once more", handled).await;
+    }
+
     /// Waits until a Kustomization is ready.
     pub async fn until_ready(&self, name: &str) -> Value {
         self.until(name, "Ready", |object| ready(object)["status"] == "True")

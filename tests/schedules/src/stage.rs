@@ -7,7 +7,12 @@ use std::{sync::Arc, time::Duration};
 
 use kube::ResourceExt as _;
 use rand::{SeedableRng as _, rngs::SmallRng};
-use taurus_port_operator::{calendar::file, clock::Shift, cloud::Meaning, crd::TaurusProxyPort};
+use taurus_port_operator::{
+    calendar::{file, store::FileFault},
+    clock::Shift,
+    cloud::Meaning,
+    crd::TaurusProxyPort,
+};
 
 use crate::{
     cluster::UNDECODABLE,
@@ -149,6 +154,20 @@ impl Stage {
     pub fn set_calendar(&self, text: &str) {
         let calendar = file::parse(text).unwrap();
         self.shared.lock().calendar.take_in(Ok(calendar));
+    }
+
+    /// The file of the operator's calendar is gone, or holds this, which is no calendar.
+    pub fn break_calendar(&self, text: Option<&str>) {
+        let path = "/calendar".to_owned();
+        let fault = match text.map(file::parse) {
+            None => FileFault::Unreadable {
+                path,
+                why: "no such file".to_owned(),
+            },
+            Some(Err(fault)) => FileFault::NoCalendar { path, fault },
+            Some(Ok(_)) => panic!("it is a calendar"),
+        };
+        self.shared.lock().calendar.take_in(Err(fault));
     }
 
     /// A person wants another port.

@@ -80,3 +80,53 @@ async fn whoever_comes_to_wait_while_the_calendar_is_edited_is_woken_all_the_sam
         assert_eq!(stage.requests(), 1, "{late}\n{}", stage.told());
     }
 }
+
+/// What becomes of the calendar while a job is at work changes nothing of that job; it counts for the next change.
+#[tokio::test(start_paused = true)]
+async fn a_calendar_that_changes_during_a_job_counts_for_the_next_change_alone() {
+    let freeze =
+        "freezes: [{from: 2027-01-15T00:00:00Z, until: 2027-01-16T00:00:00Z, reason: stop}]";
+    type Act = fn(&Stage, &str);
+    let acts: [(&str, Act, bool); 5] = [
+        (
+            "a freeze begins",
+            |stage, freeze| stage.set_calendar(freeze),
+            false,
+        ),
+        (
+            "no calendar",
+            |stage, _| stage.break_calendar(Some("windows: nobody knows")),
+            true,
+        ),
+        (
+            "an empty file",
+            |stage, _| stage.break_calendar(Some("")),
+            true,
+        ),
+        ("no file", |stage, _| stage.break_calendar(None), true),
+        (
+            "a freeze begins, and its file is gone",
+            |stage, freeze| {
+                stage.set_calendar(freeze);
+                stage.break_calendar(None);
+            },
+            false,
+        ),
+    ];
+    for (what, act, next_starts) in acts {
+        let stage = Stage::set(1).await;
+        stage.set_calendar("freezes: []");
+        stage.next_job(0, 120, true);
+        stage.want(3307);
+        stage.pass(60).await;
+        assert_eq!((stage.requests(), stage.port()), (1, 3306), "{what}");
+        act(&stage, freeze);
+        stage.pass(300).await;
+        assert!(stage.is_ready(), "{what}\n{}", stage.told());
+        assert_eq!((stage.requests(), stage.port()), (1, 3307), "{what}");
+        stage.want(3308);
+        stage.pass(300).await;
+        let requests = if next_starts { 2 } else { 1 };
+        assert_eq!(stage.requests(), requests, "{what}\n{}", stage.told());
+    }
+}

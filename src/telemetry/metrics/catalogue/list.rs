@@ -103,9 +103,9 @@ figures! {
     PLANS_WAITING: taurus "plans_waiting", Gauge, none, [WAITS_FOR],
         "Changes that are due and not started, of resources that have windows, freezes or approvals, by what they wait for; one that waits for two things counts twice",
         "`Approval` needs a person; [windows.md](windows.md). `kubectl get tpp -A -o wide` shows when the others may start.";
-    OLDEST_PLAN: taurus "oldest_plan_made_timestamp", Gauge, Seconds, [],
-        "When the oldest of these plans was made, in Unix time; 0 where there is none",
-        "`time() -` this is for how long the oldest has waited.";
+    OLDEST_PLAN: taurus "oldest_plan_made_timestamp", Gauge, Seconds, [WAITS_FOR],
+        "When the oldest of these plans was made, in Unix time, by what it waits for; 0 where there is none",
+        "`time() -` this is for how long a change has been due and not started.";
     OUT_OF_SYNC: taurus "resources_out_of_sync", Gauge, none, [],
         "Resources whose proxies have another port than the one that is wanted; not those that are suspended, or only observe their proxy",
         "Each one has a change under way or waits for one: `kubectl get tpp -A -o wide` shows for what, and until when.";
