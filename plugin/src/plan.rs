@@ -87,7 +87,9 @@ pub async fn run(
         Some(Format::Json) => format::json(&plan)?,
         Some(Format::Yaml) => format::yaml(&plan)?,
         Some(Format::Name) => plan.names(),
-        None | Some(Format::Wide) => plan.shown(global.output.is_some()),
+        None | Some(Format::Wide) => {
+            plan.shown(global.output.is_some(), arguments.calendar.is_some())
+        }
     };
     around.out.write_all(text.as_bytes())?;
     Ok(plan.ending())
@@ -139,7 +141,7 @@ impl Plan {
     }
 
     /// For people: what would change, and on request the rest.
-    fn shown(&self, all: bool) -> String {
+    fn shown(&self, all: bool, with_calendar: bool) -> String {
         let mut text = String::new();
         let quiet = [Action::Nothing, Action::UnderWay];
         for change in self
@@ -178,6 +180,12 @@ impl Plan {
             count(Action::UnderWay),
             count(Action::Nothing),
         );
+        if !with_calendar && self.ending() == Ending::Changes {
+            let _ = writeln!(
+                text,
+                "the operator's calendar was not given (--calendar): a window or a freeze in it may put these changes off"
+            );
+        }
         text
     }
 }
@@ -249,11 +257,26 @@ mod tests {
 
     #[test]
     fn people_see_what_would_change_and_what_it_touches() {
-        let text = plan().shown(false);
+        let text = plan().shown(false, true);
         assert!(
             text.contains("shop/orders: port 3306 to 3307, later, not before 2026-03-03T02:00:00Z: it waits\n  touches EndpointSlice db-1, which leads to it\n"),
             "{text}"
         );
         assert!(text.contains("not looked at: ConfigMaps of shop"), "{text}");
+        assert!(!text.contains("--calendar"), "{text}");
+        let mut without = plan();
+        without
+            .changes
+            .retain(|change| change.verdict.action != Action::Refused);
+        let last = without.shown(false, false);
+        assert!(
+            last.lines()
+                .last()
+                .unwrap()
+                .contains("was not given (--calendar)"),
+            "{last}"
+        );
+        without.changes.clear();
+        assert!(!without.shown(false, false).contains("--calendar"));
     }
 }

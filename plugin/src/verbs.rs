@@ -82,14 +82,37 @@ pub async fn suspend(
     let mut outcomes = Vec::new();
     for target in &targets {
         let done = if target.summary.suspended {
-            Ok("is suspended already".to_owned())
+            Ok(format!("is suspended already{}", at_work(&target.object)))
         } else {
             let done = apply_suspend(&cluster, target, arguments.force_conflicts).await;
-            done.map(|()| "suspended".to_owned())
+            done.map(|()| {
+                format!(
+                    "suspended: no further change starts{}",
+                    at_work(&target.object)
+                )
+            })
         };
         outcomes.push(target.outcome(done));
     }
     told(global, &outcomes, around)
+}
+
+/// What is said of a change that is at work, which goes on.
+fn at_work(object: &DynamicObject) -> String {
+    let Some(change) = object.data.pointer("/status/change") else {
+        return String::new();
+    };
+    let port = |name: &str| {
+        let port = change.get(name).and_then(Value::as_u64);
+        port.map_or_else(|| "?".to_owned(), |port| port.to_string())
+    };
+    let job = text_at(change, "/jobID").map(|job| format!(" (job {job})"));
+    format!(
+        "; the change from port {} to {}{} that is at work is not stopped",
+        port("fromPort"),
+        port("toPort"),
+        job.unwrap_or_default()
+    )
 }
 
 /// Lets changes start again.

@@ -66,20 +66,25 @@ fn said(calendar: &Calendar, now: Timestamp) -> String {
         ..Hours::default()
     };
     let windows = match calendar.windows.len() {
-        0 => "no windows: without a freeze changes may start at any time".to_owned(),
+        0 => "without windows: resources that state none may change at any time outside freezes"
+            .to_owned(),
         count => match hours.next(now, Duration::ZERO) {
-            Some(next) if next == now => format!("{count} windows, one of which is open now"),
+            Some(next) if next == now => {
+                format!("windows: {count}; one is open now, freezes left aside")
+            }
             Some(next) => format!(
-                "{count} windows, the next of which opens at {}",
+                "windows: {count}; next opening, freezes left aside: {}",
                 shown(next)
             ),
-            None => format!("{count} windows, none of which opens within a year"),
+            None => format!(
+                "WARNING: windows: {count}, none opens within a year: no resource that relies on them is changed"
+            ),
         },
     };
     // Writing to a text can't fail.
     let _ = writeln!(
         text,
-        "The calendar is good; time zones of the IANA data {RELEASE}."
+        "The file can be read as a calendar (time zones: {RELEASE})."
     );
     let _ = writeln!(text, "{windows}");
     let ahead: Vec<_> = calendar
@@ -88,14 +93,10 @@ fn said(calendar: &Calendar, now: Timestamp) -> String {
         .filter(|freeze| freeze.until > now)
         .collect();
     let past = calendar.freezes.len() - ahead.len();
-    let _ = writeln!(
-        text,
-        "{} freezes, {past} of which are over",
-        calendar.freezes.len()
-    );
+    let _ = writeln!(text, "freezes: {}, over: {past}", calendar.freezes.len());
     for freeze in ahead {
         let state = if freeze.covers(now) {
-            "in force, from"
+            "covers now: from"
         } else {
             "from"
         };
@@ -127,7 +128,7 @@ mod tests {
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/calendar.yaml");
         let text = report(&example, "2026-03-02T12:00:00Z".parse().unwrap()).unwrap();
         assert!(
-            text.contains("The calendar is good") && text.contains("2 freezes"),
+            text.contains("can be read as a calendar") && text.contains("freezes: 2, over: 0"),
             "{text}"
         );
     }
@@ -155,10 +156,10 @@ mod tests {
         );
         let text = said(&calendar.unwrap(), "2026-03-02T12:00:00Z".parse().unwrap());
         let wanted = [
-            "The calendar is good; time zones of the IANA data",
-            "1 windows, the next of which opens at 2026-03-03T02:00:00Z",
-            "3 freezes, 1 of which are over",
-            "in force, from 2026-03-01T00:00:00Z until 2026-03-05T00:00:00Z, for shop, web: sale",
+            "The file can be read as a calendar (time zones: ",
+            "windows: 1; next opening, freezes left aside: 2026-03-03T02:00:00Z",
+            "freezes: 3, over: 1",
+            "covers now: from 2026-03-01T00:00:00Z until 2026-03-05T00:00:00Z, for shop, web: sale",
             "from 2026-12-20T00:00:00Z until 2027-01-04T00:00:00Z, for all namespaces: year-end",
         ];
         for (line, wanted) in text.lines().zip(wanted) {

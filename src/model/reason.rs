@@ -229,7 +229,7 @@ pub enum Reason {
     PortMatches,
     /// Of `PortInSync`: another port is shown.
     PortDiffers,
-    /// Of `PortInSync`: the port was not read yet.
+    /// Of `PortInSync`: the port was not read yet, or it is the wanted one as read last and the proxy can't be found now.
     PortUnknown,
     /// Of `JobSucceeded`.
     JobCompleted,

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
-
 use crate::{
     cloud::{Proxy, ProxyStatus, Task},
     crd::{FailureCause, ManagementPolicy, Outcome},
@@ -152,6 +150,12 @@ fn attempts(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
             .clone()
     };
     let cause = Attempts::at(wanted, failures)?;
+    let given_up = |why, at| Cause::GivenUp {
+        cause: why,
+        said: message(),
+        at,
+        made: cause.failed.saturating_add(cause.void),
+    };
     match cause.next(facts.age(cause.last_at), facts.pace) {
         Allowance::Now | Allowance::LaterStalled(_, Duration::ZERO) => None,
         Allowance::Later(wait) => {
@@ -166,14 +170,10 @@ fn attempts(facts: &Facts<'_>, _: &Proxy) -> Option<Step> {
         }
         Allowance::LaterStalled(why, wait) => {
             let at = Some(facts.now.after(wait));
-            Some(Step::Hold(given_up(why, message(), at), wait))
+            Some(Step::Hold(given_up(why, at), wait))
         }
-        Allowance::Never(why) => Some(Step::Hold(given_up(why, message(), None), facts.resync)),
+        Allowance::Never(why) => Some(Step::Hold(given_up(why, None), facts.resync)),
     }
-}
-
-fn given_up(cause: FailureCause, said: Option<String>, at: Option<Timestamp>) -> Cause {
-    Cause::GivenUp { cause, said, at }
 }
 
 fn drift_damping(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {

@@ -94,9 +94,9 @@ impl Message {
         };
         let rest = match self.end {
             Some(end) => {
-                let (before, time) = end.parts();
+                let (before, time, after) = end.parts();
                 let rest = rest.strip_prefix(before);
-                rest.and_then(|rest| after_the_same_time(rest, time))
+                rest.and_then(|rest| after_the_same_time(rest, time)?.strip_prefix(after))
             }
             None => Some(rest),
         };
@@ -105,12 +105,20 @@ impl Message {
 }
 
 impl End {
-    /// What precedes its time, and the time.
-    fn parts(self) -> (&'static str, Timestamp) {
+    /// What precedes its time, the time, and what follows.
+    fn parts(self) -> (&'static str, Timestamp, &'static str) {
+        const EARLIEST: &str = " at the earliest";
         match self {
-            Self::Until(time) => ("; until ", time),
-            Self::NotBefore(time) => ("; not before ", time),
-            Self::TurnAt(time) => ("; its turn comes at about ", time),
+            Self::Until(time) => ("; until ", time, ""),
+            Self::NotBefore(time) => ("; not before ", time, ""),
+            Self::TurnAt(time) => ("; its turn comes at about ", time, ""),
+            Self::StartsFrom(time) => ("; the change starts at ", time, EARLIEST),
+            Self::StartsApprovedFrom(time) => (
+                "; even when approved, the change does not start before ",
+                time,
+                "",
+            ),
+            Self::DecidesFrom(time) => ("; the operator decides at ", time, EARLIEST),
         }
     }
 }
@@ -169,8 +177,8 @@ impl fmt::Display for Message {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.own)?;
         if let Some(end) = self.end {
-            let (before, time) = end.parts();
-            write!(formatter, "{before}{}", shown(time))?;
+            let (before, time, after) = end.parts();
+            write!(formatter, "{before}{}{after}", shown(time))?;
         }
         match &self.upstream {
             Some(upstream) => write!(formatter, ": {upstream}"),
@@ -266,7 +274,8 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         )),
         Cause::Publishing(said) => Message::quoting_option(
             format!(
-                "port {} is in place; what leads applications to it could not be written yet, and is tried again",
+                "port {} is in place, but the API server did not take the Service, EndpointSlice or ConfigMap for applications, which \
+                 may still lead to the old port; the operator writes them again within a minute",
                 desired.port
             ),
             said.clone(),
@@ -274,17 +283,20 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         Cause::WaitingForInstance(first) => others::goes_first(first.as_ref()),
         Cause::WaitingForLimit(limit) => waits::reached(limit),
         Cause::Damped { port, at } => Message::plain(format!(
-            "the proxy listens on port {port}, though the operator put port {} back within the last day; the operator does so again at \
-             {at}",
-            desired.port
+            "the proxy listens on port {port}, though the operator set port {wanted} again within the last day; it sets port {wanted} \
+             again at {at} at the earliest",
+            wanted = desired.port
         )),
         Cause::WaitingForWindow { takes, next } => waits::for_window(desired, *takes, *next),
         Cause::Frozen { reason, until, .. } => waits::frozen(desired, reason, *until),
         Cause::WithoutCalendar(why) => waits::without_calendar(desired, why),
         Cause::WindowUnknown(why) => waits::window_unknown(desired, why),
-        Cause::WaitingForApproval { plan, order, .. } => waits::for_approval(plan, *order),
+        Cause::WaitingForApproval { plan, order, next } => {
+            waits::for_approval(plan, *order, next.is_some())
+        }
         Cause::Suspended => Message::plain(format!(
-            "spec.suspend is true, so port {} is not set: set spec.suspend to false to go on",
+            "spec.suspend is true, so no change to port {} starts; once it is false, the operator judges anew, and may change the port, \
+             which cuts connections",
             desired.port
         )),
         Cause::Deleting => Message::plain(
@@ -299,7 +311,12 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         Cause::ConfirmingAbsence(_) => Message::plain(
             "the cloud does not show the proxy; the operator looks for it once more before it reports it missing",
         ),
-        Cause::GivenUp { cause, said, at } => given_up(*cause, said.clone(), *at, desired.port),
+        Cause::GivenUp {
+            cause,
+            said,
+            at,
+            made,
+        } => given_up(*cause, said.clone(), at.map(|at| (at, *made)), desired.port),
         Cause::JobOverdue { job, since } => overdue(job.as_ref(), *since, desired),
         Cause::JobUnauthorized(job) => Message::plain(format!(
             "job {job} waits for authorization: authorize it in the cloud's task center"
@@ -311,19 +328,25 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             desired.port
         )),
         Cause::DriftContested { port, until } => Message::plain(format!(
-            "the operator put port {} back three times within a day, and the proxy listens on port {port} now: find out what sets \
-             it, then set the annotation {REQUESTED_AT} to a new value; the operator does not set port {} before {until}",
-            desired.port, desired.port
+            "the proxy listens on port {port}, though the operator set port {} again three times within a day: find out what sets port \
+             {port} and stop it. The operator tries nothing before {until}, and goes on by itself then; a new value of the annotation \
+             {REQUESTED_AT} lets it go on at once. To keep port {port}, set spec.port to {port}; to leave all as it is, set spec.suspend \
+             to true",
+            desired.port
         )),
         Cause::ProxyUnhealthy(word) => Message::plain(format!(
             "the proxy's status in the cloud is {word}, and its port can't be changed in that state: repair it in the cloud's console"
+        )),
+        Cause::NotActive(word) => Message::plain(format!(
+            "the proxy's status in the cloud has not been ACTIVE ({word}) and the change has been watched for longer than \
+             spec.changeTimeout: look in the task center whether something is at work on it, and repair the proxy only if nothing is"
         )),
         Cause::SpecFault(fault) => Message::plain(fault.clone()),
         Cause::ProxyNotFound => Message::plain(
             "the cloud's list of proxies of spec.instanceID lacks spec.proxyID: if the proxy was deleted, delete this resource; if an \
              id is wrong, delete it and create it anew, since ids can't be changed",
         ),
-        Cause::ProxyClaimed(rival) => others::claimed(rival),
+        Cause::ProxyClaimed(rival) => others::claimed(rival, desired.port),
         Cause::ProxyContested(rival) => others::contested(rival),
         Cause::TakingOver(whom) => others::taking_over(whom),
         Cause::CrdOutdated => Message::plain(
@@ -375,7 +398,7 @@ fn backing_off(retry: &Retry) -> Message {
         .most
         .map_or_else(String::new, |most| format!(" of {most}"));
     let own = format!(
-        "attempt {}{most} follows at {}; {}",
+        "attempt {}{most} is due at {}, and then still keeps to windows, approval and limits; {}",
         retry.attempt,
         retry.at,
         ended(retry.cause)
@@ -389,11 +412,11 @@ fn overdue(job: Option<&JobId>, since: Option<Timestamp>, desired: &Desired) -> 
     });
     let since = since.map_or_else(String::new, |since| format!(" since {since}"));
     let give_up = job.map_or_else(String::new, |job| {
-        format!("; only if it is dead there, set the annotation {ABANDON_JOB} to {job}")
+        format!(". If it is dead there, set the annotation {ABANDON_JOB} to {job}")
     });
     Message::plain(format!(
-        "{name} has been at work{since}, longer than spec.changeTimeout ({} min) allows: look it up in the cloud's task center; if \
-         it still works, raise spec.changeTimeout{give_up}",
+        "{name} has not ended{since}, which is longer than spec.changeTimeout ({} min): look it up in the cloud's task center. If it is \
+         alive, nothing has to be done: the operator follows it to its end{give_up}",
         desired.change_timeout.as_secs().div_ceil(60)
     ))
 }
@@ -404,7 +427,9 @@ fn ended(cause: FailureCause) -> &'static str {
         FailureCause::VerificationFailed => {
             "the change job was completed but the port did not change"
         }
-        FailureCause::OutcomeUnknown => "the change never arrived, as far as can be known",
+        FailureCause::OutcomeUnknown => {
+            "the last attempt left the port as it was; its end is not known"
+        }
         FailureCause::PortRejected => "the cloud refuses this port",
     }
 }
@@ -412,16 +437,16 @@ fn ended(cause: FailureCause) -> &'static str {
 fn given_up(
     cause: FailureCause,
     said: Option<String>,
-    at: Option<Timestamp>,
+    next: Option<(Timestamp, u32)>,
     port: Port,
 ) -> Message {
-    let own = match (cause, at) {
+    let own = match (cause, next) {
         (FailureCause::PortRejected, _) => {
             format!("set another spec.port; the cloud refuses port {port}")
         }
-        (cause, Some(at)) => format!(
-            "check the web proxies and firewalls between the operator and the cloud: the next attempt is made at {at}; {}",
-            ended(cause)
+        (_, Some((at, made))) => format!(
+            "{made} attempts left the port as it was: look at status.lastChange; where no job is named, check web proxies and firewalls \
+             between the operator and the cloud. The next attempt is due at {at}; the annotation {REQUESTED_AT} asks for it sooner"
         ),
         (cause, None) => format!(
             "nothing more is tried until spec.port changes or the annotation {REQUESTED_AT} has a new value; {}",

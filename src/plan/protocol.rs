@@ -70,6 +70,16 @@ impl Unresolved<'_> {
             Some(job) => Cause::JobLost(job.clone(), at),
         }
     }
+
+    /// What is said of it once the list has shown the port before for long enough.
+    fn came_to_nothing(self, from: u16) -> String {
+        let how = match self.job {
+            None => "no job of the change became known".to_owned(),
+            Some(job) if self.given_up => format!("job {job} was given up by annotation"),
+            Some(job) => format!("the cloud no longer knows job {job}"),
+        };
+        format!("{how}, and the list of proxies shows port {from} as before")
+    }
 }
 
 /// Decides on the change on record.
@@ -259,9 +269,7 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, of: Unresolved<
                     .untouched
                     .is_some_and(|seen| seen.confirmed(pace.proof_gap)) =>
         {
-            Step::Advance(Progress::Void(
-                "the cloud shows no job and the port before".to_owned(),
-            ))
+            Step::Advance(Progress::Void(of.came_to_nothing(change.from)))
         }
         Some(_) => untouched(facts, watch, of, rest),
         None => troubled(facts, &trouble::unreadable_port(), meanwhile),
@@ -395,7 +403,7 @@ fn missing(facts: &Facts<'_>, meanwhile: Cause) -> Step {
 fn not_active(facts: &Facts<'_>, proxy: &Proxy, stuck: bool, own: Option<Cause>) -> Step {
     let word = proxy.status.word().to_owned();
     if stuck {
-        Step::Hold(Cause::ProxyUnhealthy(word), facts.pace.stuck_poll)
+        Step::Hold(Cause::NotActive(word), facts.pace.stuck_poll)
     } else {
         let cause = own.unwrap_or(Cause::ProxyBusy(word));
         Step::Hold(cause, facts.pace.poll_longest)

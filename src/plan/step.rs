@@ -86,6 +86,12 @@ pub enum End {
     NotBefore(Timestamp),
     /// Its turn comes about then: others may give theirs back, or come between.
     TurnAt(Timestamp),
+    /// The change starts then or later.
+    StartsFrom(Timestamp),
+    /// The same of a change that needs an approval, which may be given before.
+    StartsApprovedFrom(Timestamp),
+    /// What became of the last change is decided then or later.
+    DecidesFrom(Timestamp),
 }
 
 impl End {
@@ -93,7 +99,10 @@ impl End {
     pub fn promised(self) -> Option<Timestamp> {
         match self {
             Self::Until(at) | Self::TurnAt(at) => Some(at),
-            Self::NotBefore(_) => None,
+            Self::NotBefore(_)
+            | Self::StartsFrom(_)
+            | Self::StartsApprovedFrom(_)
+            | Self::DecidesFrom(_) => None,
         }
     }
 }
@@ -220,6 +229,8 @@ pub enum Cause {
         said: Option<String>,
         /// When there is another attempt all the same.
         at: Option<Timestamp>,
+        /// How many attempts were made.
+        made: u32,
     },
     /// The job takes too long.
     JobOverdue {
@@ -241,6 +252,8 @@ pub enum Cause {
     },
     /// The proxy can't be changed in its state; the cloud's word.
     ProxyUnhealthy(String),
+    /// The same while a change of unknown outcome is on record, which may be what the word is about.
+    NotActive(String),
     /// A field that only the operator can check has a value that can't be; which, and why.
     SpecFault(String),
     /// The proxy is not there.
@@ -318,13 +331,14 @@ impl Cause {
             }
             Self::WaitingForCalls(at) => Some(End::TurnAt(*at)),
             Self::ConfirmingAbsence(at) => Some(End::NotBefore(*at)),
-            Self::WaitingForWindow { next: at, .. }
-            | Self::Frozen { next: at, .. }
-            | Self::WaitingForApproval { next: at, .. }
-            | Self::OutcomeUnknown(at)
-            | Self::JobAbandoned(_, at)
-            | Self::Passing(_, at)
-            | Self::Blocked(_, at) => at.map(End::NotBefore),
+            Self::WaitingForWindow { next: at, .. } | Self::Frozen { next: at, .. } => {
+                at.map(End::StartsFrom)
+            }
+            Self::WaitingForApproval { next: at, .. } => at.map(End::StartsApprovedFrom),
+            Self::OutcomeUnknown(at) => at.map(End::DecidesFrom),
+            Self::JobAbandoned(_, at) | Self::Passing(_, at) | Self::Blocked(_, at) => {
+                at.map(End::NotBefore)
+            }
             Self::Starting(_)
             | Self::Next(_)
             | Self::JobRunning(..)
@@ -348,6 +362,7 @@ impl Cause {
             | Self::DriftDetected(_)
             | Self::DriftContested { .. }
             | Self::ProxyUnhealthy(_)
+            | Self::NotActive(_)
             | Self::SpecFault(_)
             | Self::ProxyNotFound
             | Self::ProxyClaimed(_)
@@ -418,7 +433,7 @@ impl Cause {
             Self::JobUnauthorized(_) => Reason::JobUnauthorized,
             Self::DriftDetected(_) => Reason::DriftDetected,
             Self::DriftContested { .. } => Reason::DriftContested,
-            Self::ProxyUnhealthy(_) => Reason::ProxyUnhealthy,
+            Self::ProxyUnhealthy(_) | Self::NotActive(_) => Reason::ProxyUnhealthy,
             Self::SpecFault(_) => Reason::SpecInvalid,
             Self::ProxyNotFound => Reason::ProxyNotFound,
             // As after a rename: nothing is wrong, and it goes on by itself once the other one is deleted.

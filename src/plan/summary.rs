@@ -237,8 +237,8 @@ fn port_in_sync(desired: &Desired, decision: &Decision) -> Statement {
         // The record has what was read, and is not led astray by a list that falls behind.
         let seen = record.port;
         let text = match seen {
-            Some(port) if port == wanted => format!("the cloud shows port {port}"),
-            Some(port) => format!("the cloud shows port {port}, wanted is {wanted}"),
+            Some(port) if port == wanted => format!("port {port} was read last, as is wanted"),
+            Some(port) => format!("port {port} was read last, wanted is {wanted}"),
             None => "the port was not read yet".to_owned(),
         };
         (seen, Message::plain(text))
@@ -246,9 +246,10 @@ fn port_in_sync(desired: &Desired, decision: &Decision) -> Statement {
     let change = record.change.as_ref();
     let on_the_way = change.is_some_and(|change| change.to != wanted);
     let (status, reason) = match port {
-        Some(port) if port == wanted && !on_the_way => ("True", Reason::PortMatches),
-        Some(_) => ("False", Reason::PortDiffers),
-        None => ("Unknown", Reason::PortUnknown),
+        Some(port) if port != wanted || on_the_way => ("False", Reason::PortDiffers),
+        // What was read last says nothing of a proxy that is no longer there.
+        Some(_) if !is_missing(&decision.step) => ("True", Reason::PortMatches),
+        Some(_) | None => ("Unknown", Reason::PortUnknown),
     };
     Statement {
         kind: "PortInSync",
@@ -256,6 +257,17 @@ fn port_in_sync(desired: &Desired, decision: &Decision) -> Statement {
         reason,
         message,
     }
+}
+
+/// Whether the cloud shows no such proxy.
+fn is_missing(step: &Step) -> bool {
+    let Step::Hold(cause, _) = step else {
+        return false;
+    };
+    matches!(
+        cause.reason(),
+        Reason::ProxyNotFound | Reason::InstanceNotFound
+    )
 }
 
 /// The port that is known during a change, and since when.

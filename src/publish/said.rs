@@ -116,9 +116,16 @@ impl Said {
                 "the proxy has an {family} address and Service {name} none, so nobody is led to the proxy: the cluster, or the Service, is of \
                  the other family alone"
             ),
-            Self::Taken(kind, name) => format!(
-                "{kind} {name} exists and was not made by this operator for this proxy: delete it, or choose another name in spec"
-            ),
+            Self::Taken(kind, name) => {
+                let field = match *kind {
+                    "ConfigMap" => "spec.configMap.name",
+                    _ => "spec.service.name",
+                };
+                format!(
+                    "{kind} {name} exists and does not belong to this operator, which leaves it as it is: set another {field}; delete \
+                     {kind} {name} only if nothing uses it"
+                )
+            }
             Self::OfAnother(kind, name, by) => format!(
                 "{kind} {name} belongs to resource {by}, which is about another proxy: choose another name in spec"
             ),

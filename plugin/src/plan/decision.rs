@@ -210,7 +210,7 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
             Verdict {
                 reason: Some(reason.name()),
                 not_before: next(&cause),
-                ..Verdict::of(action, message::of(&cause, &desired).to_string())
+                ..Verdict::of(action, told(proposal, &cause, &desired))
             }
         }
         Step::Rest | Step::Keep(_) | Step::LookAtTasks | Step::Advance(_) => {
@@ -270,6 +270,24 @@ fn said_otherwise(proposal: &Proposal, record: &Record, desired: &Desired) -> Op
         reason: Some(reason.name()),
         ..Verdict::of(action, message)
     })
+}
+
+/// What is said of a cause: the operator's words, but where they would be about what only the operator has.
+fn told(proposal: &Proposal, cause: &Cause, desired: &Desired) -> String {
+    match cause {
+        // The id of a plan that the operator has not made yet approves nothing.
+        Cause::WaitingForApproval { plan, .. }
+            if text_at(&proposal.object, "/status/plan/id").as_ref() != Some(plan) =>
+        {
+            "needs an approval, since spec.approval is Manual; the plan has no id yet: approve the id that the operator writes to \
+             status.plan"
+                .to_owned()
+        }
+        Cause::WindowUnknown(_) => {
+            "may start inside the instance's own window, which only the operator reads".to_owned()
+        }
+        cause => message::of(cause, desired).to_string(),
+    }
 }
 
 /// When a change may start that waits for its time.
@@ -494,6 +512,29 @@ mod tests {
         // What is decided here is not taken from what was said.
         assert_eq!(say("WaitingForWindow", 2).action, Action::Change);
         assert_eq!(say("JobFailed", 1).action, Action::Change);
+    }
+
+    #[test]
+    fn what_only_the_operator_has_is_not_made_up() {
+        let manual = |object: &mut Value| object["spec"]["approval"] = json!("Manual");
+        let before = verdict(manual);
+        assert!(
+            before.message.contains("the plan has no id yet"),
+            "{before:?}"
+        );
+        let waiting = verdict(|object| {
+            manual(object);
+            object["status"]["plan"] = json!({"id": "0011223344556677", "fromPort": 3307, "toPort": 3308,
+                "madeAt": "2026-03-02T11:00:00Z", "waitsFor": ["Approval"]});
+        });
+        let other = !waiting.message.contains("0011223344556677");
+        assert!(other, "that is no plan of this spec: {waiting:?}");
+        let follows = verdict(|object| object["spec"]["instanceWindow"] = json!("Follow"));
+        assert_eq!(follows.reason, Some("WaitingForWindow"));
+        assert!(
+            follows.message.contains("which only the operator reads"),
+            "{follows:?}"
+        );
     }
 
     #[test]

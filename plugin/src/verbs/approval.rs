@@ -204,7 +204,8 @@ async fn described(word: Word, cluster: &Cluster, target: &Target, plan: &Waitin
     if word == Word::ApplyNow && plan.waits_for("Freeze") {
         line(
             "freeze",
-            "a freeze is in force: the change starts when it ends, also outside windows; for an earlier start edit the calendar",
+            "a freeze is in force or about to begin, or the operator has read no calendar: this does not start the change before that \
+             is over",
         );
     }
     if word == Word::ApplyNow && plan.waits_for("Approval") {

@@ -16,7 +16,13 @@ async fn a_resource_is_suspended_and_resumed_and_nothing_is_left_behind() {
         .make("orders", json!({}), status("Ready", "Settled", 3307))
         .await;
     let said = place.plugin(&["suspend", "orders"]).good();
-    assert_eq!(said, format!("{}/orders: suspended\n", place.namespace));
+    assert_eq!(
+        said,
+        format!(
+            "{}/orders: suspended: no further change starts\n",
+            place.namespace
+        )
+    );
     assert_eq!(place.get("orders").await.spec.suspend, Some(true));
     assert!(
         place

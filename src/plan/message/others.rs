@@ -4,7 +4,7 @@ use super::Message;
 use crate::{
     crd::ABANDON_JOB,
     fleet::claims::{Opening, Other, Rival},
-    model::{JobId, ProxyId},
+    model::{JobId, Port, ProxyId},
 };
 
 /// Who says that a job was given up.
@@ -41,7 +41,7 @@ pub fn job_not_given_up(job: &JobId, proxy: &ProxyId) -> Message {
 }
 
 /// Another resource manages the proxy.
-pub(super) fn claimed(rival: &Rival) -> Message {
+pub(super) fn claimed(rival: &Rival, port: Port) -> Message {
     let other = named(rival);
     Message::plain(if rival.is_predecessor() {
         format!(
@@ -49,7 +49,9 @@ pub(super) fn claimed(rival: &Rival) -> Message {
         )
     } else {
         format!(
-            "{other} manages the same proxy: delete one of the two, or set managementPolicy of one to Observe"
+            "{other} manages the same proxy, so this one changes nothing. To leave the port to that one, delete this resource or set its \
+             managementPolicy to Observe. If you delete that one, or set it to Observe, this one takes over, and then manages the port by \
+             its own spec ({port}), which may cut connections"
         )
     })
 }

@@ -126,6 +126,7 @@ fn n06_a_text_that_was_a_secret_leaves_no_colon() {
         cause: FailureCause::JobFailed,
         said: Some("[redacted]".to_owned()),
         at: None,
+        made: 4,
     };
     let failing = answered(Meaning::Transient, "DBS.200005", "[redacted]");
     let failing = Cause::Passing(failing, None);
@@ -146,7 +147,8 @@ fn n07_a_wait_names_attempt_and_time() {
     };
     assert_eq!(
         said(&Cause::BackingOff(retry)),
-        "attempt 2 of 4 follows at 2026-03-02T08:41:05Z; the change job failed: the disk is full"
+        "attempt 2 of 4 is due at 2026-03-02T08:41:05Z, and then still keeps to windows, approval and limits; the change job failed: the \
+         disk is full"
     );
     let damped = Cause::Damped {
         port: 3399,

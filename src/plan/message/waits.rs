@@ -31,8 +31,8 @@ pub fn for_window(desired: &Desired, takes: Duration, next: Option<Timestamp>) -
 pub fn window_unknown(desired: &Desired, why: &str) -> Message {
     Message::quoting(
         format!(
-            "port {} is set inside the maintenance window of the instance, since spec.instanceWindow is {:?}, and that window is not known; it \
-             is read again; the credential needs the permission to read instances (gaussdbformysql:instance:get, or gaussdb:instance:list)",
+            "port {} waits: spec.instanceWindow is {:?}, and the operator does not know the instance's maintenance window; it reads it again \
+             at each --resync; if the reason that follows is a denied call, grant gaussdbformysql:instance:get or gaussdb:instance:list",
             desired.port,
             InstanceWindow::Follow
         ),
@@ -61,12 +61,18 @@ pub fn without_calendar(desired: &Desired, why: &str) -> Message {
     )
 }
 
-/// Nobody has approved the plan.
-pub fn for_approval(plan: &str, order: Order) -> Message {
+/// Nobody has approved the plan, which waits for a time as well, or may.
+pub fn for_approval(plan: &str, order: Order, has_time: bool) -> Message {
     let manual = Approval::Manual;
+    let beside = if has_time {
+        // The time follows.
+        ", at any time"
+    } else {
+        "; status.plan.waitsFor lists all that the change waits for"
+    };
     Message::plain(format!(
-        "plan {plan} (port {} to {}) waits for approval, since spec.approval is {manual:?}: set spec.approvedPlan or the annotation \
-         {APPROVE} to {plan}",
+        "plan {plan} (port {} to {}) needs an approval, since spec.approval is {manual:?}: set spec.approvedPlan or the annotation \
+         {APPROVE} to {plan}{beside}",
         order.from, order.to
     ))
 }

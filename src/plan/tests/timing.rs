@@ -151,7 +151,7 @@ fn nothing_starts_outside_a_window_by_whichever_way_and_everything_does_inside()
             assert_eq!(world.puts(), puts, "{way}");
             let told = world.message("Ready");
             assert!(
-                told.ends_with("; not before 2027-01-15T10:00:00Z"),
+                told.ends_with("; the change starts at 2027-01-15T10:00:00Z at the earliest"),
                 "{told}"
             );
             world.run(1 + SLACK);
@@ -514,7 +514,7 @@ fn what_keeps_a_plan_from_starting_is_told_with_it() {
     let told = warnings(&world);
     assert!(
         told.iter()
-            .any(|told| told.contains("does not lead through a freeze")),
+            .any(|told| told.contains("a freeze is in force or begins too soon")),
         "{told:?}"
     );
 
@@ -541,7 +541,11 @@ fn the_window_of_an_instance_is_one_more_and_nothing_starts_while_it_is_the_only
         (world.reason().as_str(), world.puts()),
         ("WaitingForWindow", 0)
     );
-    assert!(world.message("Ready").contains("that window is not known"));
+    assert!(
+        world
+            .message("Ready")
+            .contains("does not know the instance's maintenance window")
+    );
     assert_eq!(
         (waits_for(&world), plan(&world).not_before),
         (vec![WaitsFor::Window], None)
@@ -556,7 +560,7 @@ fn the_window_of_an_instance_is_one_more_and_nothing_starts_while_it_is_the_only
     assert!(
         world
             .message("Ready")
-            .ends_with("; not before 2027-01-15T10:00:00Z")
+            .ends_with("; the change starts at 2027-01-15T10:00:00Z at the earliest")
     );
     world.run(1 + SLACK);
     assert_eq!(world.puts(), 1);

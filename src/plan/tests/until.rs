@@ -28,6 +28,7 @@ const HOUR: u64 = 60 * MINUTE;
 
 const UNTIL: &str = "; until ";
 const NOT_BEFORE: &str = "; not before ";
+const DECIDES: &str = "; the operator decides at ";
 
 /// The second that stands in the message after `before`.
 fn end(world: &World, before: &str) -> u64 {
@@ -134,7 +135,7 @@ fn n04_an_unknown_outcome_is_watched_until_the_times_that_are_said() {
     let at = stands(&mut world, UNTIL);
     is_about(at, 161);
     world.run(4);
-    let at = stands(&mut world, NOT_BEFORE);
+    let at = stands(&mut world, DECIDES);
     assert_eq!(world.puts(), 1);
     world.run(at + 5 - world.now());
     assert_eq!(world.puts(), 2);

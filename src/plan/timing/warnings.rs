@@ -56,7 +56,7 @@ fn approvals(timing: &Timing, id: &str, warnings: &mut Vec<String>) {
     ] {
         if let Some(approved) = approved.as_deref().filter(|approved| !approved.is_empty()) {
             warnings.push(format!(
-                "{what} approves plan {}, not this one: that plan was used, or its ports or the spec have changed since",
+                "{what} approves plan {}, not this one: no plan with that id is due",
                 bounded(approved)
             ));
         }
@@ -70,7 +70,7 @@ fn haste(facts: &Facts<'_>, terms: &Terms, timing: &Timing, id: &str, warnings: 
     };
     if wanted != id {
         warnings.push(format!(
-            "the annotation {APPLY_NOW} names plan {}, not this one: that plan was used, or its ports or the spec have changed since",
+            "the annotation {APPLY_NOW} names plan {}, not this one: no plan with that id is due",
             bounded(wanted)
         ));
         return;
@@ -83,7 +83,7 @@ fn haste(facts: &Facts<'_>, terms: &Terms, timing: &Timing, id: &str, warnings: 
     }
     if at_once.next(facts.now.wall, terms.takes) != Some(facts.now.wall) {
         warnings.push(format!(
-            "the annotation {APPLY_NOW} does not lead through a freeze, nor up to one that is near: for that, edit the operator's calendar"
+            "the annotation {APPLY_NOW} can't start this plan now: a freeze is in force or begins too soon, or the operator has read no calendar"
         ));
     }
 }

@@ -48,7 +48,7 @@ fn busy() -> Value {
             "message": "node unreachable"}],
         "corrections": {"times": ["2026-03-02T01:00:00Z"]},
         "conditions": [
-            condition("PortInSync", "False", "PortDiffers", "the cloud shows port 3307, wanted is 3308"),
+            condition("PortInSync", "False", "PortDiffers", "port 3307 was read last, wanted is 3308"),
             condition("Ready", "False", "JobRunning", "the cloud works on the change from port 3307 to 3308"),
             condition("Reconciling", "True", "JobRunning", "the cloud works on the change from port 3307 to 3308"),
         ],

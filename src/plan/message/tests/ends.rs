@@ -21,6 +21,12 @@ enum Says {
     NotBefore,
     /// It ends about then.
     TurnAt,
+    /// The change starts then or later.
+    Starts,
+    /// So it does once it is approved.
+    StartsApproved,
+    /// It is decided then or later.
+    Decides,
     /// The time stands in the text of its own.
     InItsText,
     /// Nothing, for this reason.
@@ -71,7 +77,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
         Kind::FailedLately => (Cause::FailedLately, Says::Until),
         Kind::TakingOver => (Cause::TakingOver(Opening::Before), Says::Until),
         // Unless a task of the instance is at work: that ends when it ends.
-        Kind::OutcomeUnknown => (Cause::OutcomeUnknown(Some(time)), Says::NotBefore),
+        Kind::OutcomeUnknown => (Cause::OutcomeUnknown(Some(time)), Says::Decides),
         Kind::JobLost => (Cause::JobLost(job(), Some(time)), Says::Until),
         Kind::JobAbandoned => (Cause::JobAbandoned(job(), Some(time)), Says::NotBefore),
         Kind::WaitingForCalls => (Cause::WaitingForCalls(time), Says::TurnAt),
@@ -115,6 +121,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
                 cause: FailureCause::OutcomeUnknown,
                 said: None,
                 at: Some(time),
+                made: 3,
             };
             (cause, Says::InItsText)
         }
@@ -142,7 +149,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
                 takes: Duration::from_mins(10),
                 next: Some(time),
             };
-            (cause, Says::NotBefore)
+            (cause, Says::Starts)
         }
         // When the freeze ends is another thing than when the change may start.
         Kind::Frozen => {
@@ -151,7 +158,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
                 until: at("2026-03-02T08:40:30Z"),
                 next: Some(time),
             };
-            (cause, Says::NotBefore)
+            (cause, Says::Starts)
         }
         Kind::WithoutCalendar => (
             Cause::WithoutCalendar("gone".to_owned()),
@@ -168,7 +175,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
                 order,
                 next: Some(time),
             };
-            (cause, Says::NotBefore)
+            (cause, Says::StartsApproved)
         }
         Kind::Suspended => (Cause::Suspended, Says::Nothing(PERSON)),
         Kind::Deleting => (Cause::Deleting, Says::Nothing(PERSON)),
@@ -183,6 +190,10 @@ fn sample(kind: Kind) -> (Cause, Says) {
         Kind::DriftDetected => (Cause::DriftDetected(3399), Says::Nothing(PERSON)),
         Kind::ProxyUnhealthy => (
             Cause::ProxyUnhealthy("ABNORMAL".to_owned()),
+            Says::Nothing(PERSON),
+        ),
+        Kind::NotActive => (
+            Cause::NotActive("ABNORMAL".to_owned()),
             Says::Nothing(PERSON),
         ),
         Kind::SpecFault => (
@@ -211,6 +222,11 @@ fn n04_each_wait_says_until_when_or_it_is_known_why_nobody_can() {
             Says::Until => format!("; until {TIME}"),
             Says::NotBefore => format!("; not before {TIME}"),
             Says::TurnAt => format!("; its turn comes at about {TIME}"),
+            Says::Starts => format!("; the change starts at {TIME} at the earliest"),
+            Says::StartsApproved => {
+                format!("at any time; even when approved, the change does not start before {TIME}")
+            }
+            Says::Decides => format!("; the operator decides at {TIME} at the earliest"),
             Says::InItsText => {
                 assert_eq!(message.end, None, "said twice: {text}");
                 // What comes in turn comes when others have had theirs.
@@ -234,10 +250,11 @@ fn n04_each_wait_says_until_when_or_it_is_known_why_nobody_can() {
 
 #[test]
 fn n04_a_time_that_is_read_anew_is_the_same_time_and_another_one_is_not() {
-    let messages: [fn(&str) -> Message; 3] = [
+    let messages: [fn(&str) -> Message; 4] = [
         |time| Message::plain(format!("the operator does so again at {time}, once")),
         |time| Message::plain("it waits").ending(Some(End::Until(at(time)))),
         |time| Message::plain("it waits").ending(Some(End::NotBefore(at(time)))),
+        |time| Message::plain("it waits").ending(Some(End::StartsFrom(at(time)))),
     ];
     for message in messages {
         let stored = message(TIME).to_string();
