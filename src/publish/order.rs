@@ -65,6 +65,16 @@ pub struct Names {
     pub config_map: Option<String>,
 }
 
+impl Order {
+    /// The names that are wished for.
+    pub fn names(&self) -> Names {
+        Names {
+            service: self.wish.service.as_ref().map(|wish| wish.name.clone()),
+            config_map: self.wish.config_map.clone(),
+        }
+    }
+}
+
 /// What the status shows of an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Slot<T> {

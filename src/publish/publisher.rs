@@ -132,8 +132,12 @@ impl Publisher {
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
         match &standing {
             Standing::Foreign | Standing::OfAnother(_) => {
-                // What applications reach by that name is somebody else's now, and not to be led to the proxy.
-                for slice in &slices.own {
+                // What applications reach by that name is somebody else's now, and not to be led to the proxy. Of a slice that another
+                // resource has, that one knows better.
+                let is_own = |slice: &&EndpointSlice| {
+                    standing::of(Some(&slice.metadata), owner) == Standing::Own
+                };
+                for slice in slices.own.iter().filter(is_own) {
                     self.calls.delete(owner, slice).await?;
                 }
                 return Err(taken::<Service>(&wish.name, standing));
@@ -141,12 +145,8 @@ impl Publisher {
             Standing::Ending => return Err(ending::<Service>(&wish.name)),
             Standing::Held(..) | Standing::Free | Standing::Own => {}
         }
-        let holder = holder(order, &standing, |rival| {
-            let wishes = rival.wishes.service.as_ref() == Some(&wish.name);
-            let has = rival.has.service.as_ref() == Some(&wish.name);
-            (wishes, has)
-        });
-        if let Some(by) = holder {
+        let meta = live.as_ref().map(|live| &live.metadata);
+        if let Some(by) = holder::<Service>(order, &wish.name, meta, &standing) {
             // Neither ends with the one that has them.
             if let Some(live) = &live {
                 self.calls.join(owner, live).await?;
@@ -161,7 +161,8 @@ impl Publisher {
             found.front = live.as_ref().filter(|_| leads).and_then(port_of);
             return Err(Said::Held(Service::NAME, wish.name.clone(), by));
         }
-        let is_own = standing == Standing::Own;
+        // One that nobody has has to become this resource's before its slice does.
+        let is_own = standing == Standing::Own && standing::has_controller(meta);
         found.service = live.clone().filter(|_| is_own);
         let kept = slices.own.iter().find_map(wanted::place_of);
         found.place = kept;
@@ -246,12 +247,8 @@ impl Publisher {
             Standing::Ending => return Err(ending::<ConfigMap>(name)),
             Standing::Held(..) | Standing::Free | Standing::Own => {}
         }
-        let holder = holder(order, &standing, |rival| {
-            let wishes = rival.wishes.config_map.as_deref() == Some(name);
-            let has = rival.has.config_map.as_deref() == Some(name);
-            (wishes, has)
-        });
-        if let Some(by) = holder {
+        let meta = live.as_ref().map(|live| &live.metadata);
+        if let Some(by) = holder::<ConfigMap>(order, name, meta, &standing) {
             if let Some(live) = &live {
                 self.calls.join(owner, live).await?;
             }
@@ -444,6 +441,10 @@ impl Publisher {
             let live = self.calls.get::<K>(owner, name).await?;
             let meta = live.as_ref().map(kube::Resource::meta);
             let standing = standing::of(meta, owner);
+            // It may have come to be another's since it was looked at first.
+            if let Some(by) = holder::<K>(order, name, meta, &standing) {
+                return Err(Said::Held(K::NAME, name.to_owned(), by));
+            }
             match standing {
                 Standing::Foreign | Standing::OfAnother(_) => {
                     return Err(taken::<K>(name, standing));
@@ -497,21 +498,25 @@ impl Publisher {
     }
 }
 
-/// The resource that has an object, or had it and makes it anew, and for which this one waits. `asks` says of another one whether
-/// it wishes for the object, and whether it is on record as having it.
-fn holder(
+/// The resource that has an object, or had it and puts that right itself, and for which this one waits. A slice is of whoever has its
+/// Service.
+fn holder<K: Kind>(
     order: &Order,
+    name: &str,
+    live: Option<&ObjectMeta>,
     standing: &Standing,
-    asks: impl Fn(&Rival) -> (bool, bool),
 ) -> Option<String> {
+    let wishes = |rival: &&Rival| K::name_in(&rival.wishes) == Some(name);
+    let mut rivals = order.rivals.iter().filter(wishes);
     match standing {
         Standing::Held(by, uid) => {
-            let wishes = |rival: &Rival| rival.uid == *uid && asks(rival).0;
-            (order.waits || order.rivals.iter().any(wishes)).then(|| by.clone())
+            let is_one = K::name_in(&order.names()) == Some(name);
+            let waits = order.waits && is_one;
+            (waits || rivals.any(|rival| rival.uid == *uid)).then(|| by.clone())
         }
-        Standing::Free => {
-            let mut rivals = order.rivals.iter();
-            let has = rivals.find(|rival| asks(rival) == (true, true));
+        // It is not there, or somebody has taken its owners from it.
+        Standing::Free | Standing::Own if !standing::has_controller(live) => {
+            let has = rivals.find(|rival| K::name_in(&rival.has) == Some(name));
             has.map(|rival| rival.name.clone())
         }
         _ => None,
