@@ -69,7 +69,7 @@ pub fn known(ground: &Ground<'_>) -> Known {
         return Known::Gone;
     }
     match judge(ground) {
-        Known::Keep(_) if ground.is_withdrawn => Known::Gone,
+        Known::Keep(_) if ground.is_withdrawn => Known::Withdrawn,
         known => known,
     }
 }

@@ -13,6 +13,8 @@ use crate::crd::PublishedService;
 pub enum Known {
     /// It is gone.
     Gone,
+    /// It was gone, and was not read since: what was published since stays, and nothing is made.
+    Withdrawn,
     /// It has this address and this verified port.
     At(Place),
     /// What was published stays as it is, since nothing was read now that would be better, or a change is at work. Only where nothing is

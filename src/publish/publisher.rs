@@ -169,12 +169,17 @@ impl Publisher {
         let place = match &order.known {
             Known::At(place) => *place,
             Known::Keep(other) => kept.or(*other).ok_or(Said::NothingRead)?,
-            Known::Gone => {
-                for slice in &slices.own {
-                    self.calls.leave(owner, slice).await?;
+            Known::Gone => return Err(self.withdraw(owner, &slices, found).await),
+            Known::Withdrawn => {
+                // What this resource has leads to where the proxy was read since, though that was not said.
+                let mut had = slices
+                    .own
+                    .iter()
+                    .filter(|slice| standing::is_had_by(&slice.metadata, owner));
+                match had.find_map(wanted::place_of) {
+                    Some(place) => place,
+                    None => return Err(self.withdraw(owner, &slices, found).await),
                 }
-                found.place = None;
-                return Err(Said::Withdrawn);
             }
             Known::Unusable(address, why) => {
                 return Err(Said::Unusable(address.clone(), *why));
@@ -201,6 +206,17 @@ impl Publisher {
             Some(slice) => Err(Said::Mixed(wish.name.clone(), slice)),
             None => Ok(()),
         }
+    }
+
+    /// Lets go of all slices of a Service whose proxy is gone.
+    async fn withdraw(&self, owner: &Owner, slices: &Slices, found: &mut Found) -> Said {
+        for slice in &slices.own {
+            if let Err(why) = self.calls.leave(owner, slice).await {
+                return why;
+            }
+        }
+        found.place = None;
+        Said::Withdrawn
     }
 
     /// Leads a Service to a place.
@@ -258,8 +274,8 @@ impl Publisher {
         let place = match &order.known {
             Known::At(place) => *place,
             Known::Keep(other) => kept.or(*other).ok_or(Said::NothingRead)?,
-            Known::Gone if live.is_some() => return Err(Said::Outdated),
-            Known::Gone => return Err(Said::NothingRead),
+            Known::Gone | Known::Withdrawn if live.is_some() => return Err(Said::Outdated),
+            Known::Gone | Known::Withdrawn => return Err(Said::NothingRead),
             Known::Unusable(address, why) => {
                 return Err(Said::Unusable(address.clone(), *why));
             }

@@ -131,7 +131,7 @@ impl Pass<'_> {
         }
         let place = kept.place;
         order.rivals = self.rivals(&order.owner);
-        if let (Some(place), Known::Keep(_)) = (place, &order.known) {
+        if let (Some(place), Known::Keep(_) | Known::Withdrawn) = (place, &order.known) {
             // What this process has published last stands, also while a change is at work.
             order.known = Known::At(place);
         }
@@ -255,7 +255,7 @@ impl Pass<'_> {
         match &order.known {
             Known::At(place) => kept.place = Some(*place),
             Known::Gone | Known::Unusable(..) => kept.place = None,
-            Known::Keep(_) => {}
+            Known::Keep(_) | Known::Withdrawn => {}
         }
         let nothing_is_left = order.wish.is_empty() && published.urge() == Urge::None;
         kept.last = Some(Last {

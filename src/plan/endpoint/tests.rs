@@ -197,7 +197,7 @@ fn h2_what_was_withdrawn_comes_back_by_a_read_alone() {
         (observing(3306), list(3306)),
     ] {
         let known = judged_as(&record, &observed, withdrawn);
-        assert_eq!(known, Known::Gone, "{observed:?}");
+        assert_eq!(known, Known::Withdrawn, "{observed:?}");
     }
     let known = judged_as(&vetted(3306), &list(3306), withdrawn);
     assert_eq!(known, Known::At(place(3306)));

@@ -554,6 +554,18 @@ async fn p3_what_lost_its_owners_goes_back_to_the_resource_that_had_it() {
 }
 
 #[tokio::test]
+async fn p6_what_was_published_since_it_was_withdrawn_stays_though_that_was_not_said() {
+    let server = published(3306).await;
+    let unsaid = server.publish(&order(Known::Withdrawn)).await;
+    assert_eq!(unsaid.service, Some(Said::Published));
+    assert_eq!(server.port(SLICE), Some(3306));
+    server.publish(&order(Known::Gone)).await;
+    let withdrawn = server.publish(&order(Known::Withdrawn)).await;
+    assert_eq!(withdrawn.service, Some(Said::Withdrawn));
+    assert_eq!(server.get(SLICE), None);
+}
+
+#[tokio::test]
 async fn p7_a_slice_goes_to_whoever_has_its_service() {
     let server = published(3306).await;
     server.edit(SERVICE, |service| {
