@@ -301,7 +301,11 @@ impl Publisher {
             .await;
         let (names, mut left) = match names {
             Ok(names) => (names, None),
-            Err((name, why)) => (Vec::new(), Some((name, why))),
+            Err((name, why)) => {
+                // Its name stays on record, or nobody would look for it again.
+                published.service_slot = Slot::AsBefore;
+                (Vec::new(), Some((name, why)))
+            }
         };
         let is_replaced = published.service.as_ref().is_none_or(Said::leads_there);
         for name in names {
@@ -336,6 +340,15 @@ impl Publisher {
         for slice in self.slices(owner, name).await?.own {
             self.calls.leave(owner, &slice).await?;
         }
+        // One whose labels were taken away may be another's, and still names this resource among those that wait for it.
+        for family in FAMILIES {
+            let name = wanted::slice_name(name, family);
+            let slice = self.calls.get::<EndpointSlice>(owner, &name).await?;
+            let is_among = |slice: &EndpointSlice| standing::is_among(&slice.metadata, owner);
+            if let Some(slice) = slice.filter(is_among) {
+                self.calls.leave(owner, &slice).await?;
+            }
+        }
         Ok(())
     }
 
@@ -349,6 +362,10 @@ impl Publisher {
         let live = self.calls.get::<Service>(owner, name).await?;
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
         let Some(live) = live.filter(|_| standing == Standing::Own) else {
+            // Without it, its slice leads nobody, or those whom somebody else leads by that name.
+            if !matches!(standing, Standing::Held(..) | Standing::Ending) {
+                self.remove_service(order, name).await?;
+            }
             return Ok(None);
         };
         let mut found = Found {
@@ -381,7 +398,10 @@ impl Publisher {
             .await;
         let (names, mut left) = match names {
             Ok(names) => (names, None),
-            Err((name, why)) => (Vec::new(), Some((name, why))),
+            Err((name, why)) => {
+                published.map_slot = Slot::AsBefore;
+                (Vec::new(), Some((name, why)))
+            }
         };
         let is_replaced = published.config_map.as_ref().is_none_or(Said::leads_there);
         let owner = &order.owner;

@@ -554,6 +554,43 @@ async fn p3_what_lost_its_owners_goes_back_to_the_resource_that_had_it() {
 }
 
 #[tokio::test]
+async fn p4_what_could_not_be_looked_for_stays_on_record_and_goes_later() {
+    let server = published(3306).await;
+    let mut order = order(at(3306));
+    order.wish = Wish::default();
+    order.before = Names {
+        service: Some("orders-db".to_owned()),
+        config_map: Some("orders-db".to_owned()),
+    };
+    server.refuse(Method::GET, "/api/v1", 500, "etcd is slow");
+    let failed = server.publish(&order).await;
+    assert_eq!(failed.service_slot, Slot::AsBefore);
+    assert_eq!(failed.map_slot, Slot::AsBefore);
+    assert_eq!(failed.urge(), Urge::Failed);
+    server.allow_all();
+    server.publish(&order).await;
+    for path in [SERVICE, SLICE, MAP] {
+        assert_eq!(server.get(path), None, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn p5_the_slice_of_a_service_that_is_gone_goes_with_its_name() {
+    let server = published(3306).await;
+    server.state().objects.remove(SERVICE);
+    server.has(OTHER, foreign_service());
+    let mut order = order(at(3306));
+    order.wish.service = Some(ServiceWish {
+        name: "orders-sql".to_owned(),
+        port: 3306,
+    });
+    order.before.service = Some("orders-db".to_owned());
+    let published = server.publish(&order).await;
+    assert!(matches!(published.service, Some(Said::Taken(..))));
+    assert_eq!(server.get(SLICE), None);
+}
+
+#[tokio::test]
 async fn p6_what_was_published_since_it_was_withdrawn_stays_though_that_was_not_said() {
     let server = published(3306).await;
     let unsaid = server.publish(&order(Known::Withdrawn)).await;
@@ -575,6 +612,21 @@ async fn p7_a_slice_goes_to_whoever_has_its_service() {
     let mut other = of(owner("orders-eu"), at(3306));
     other.rivals = Vec::new();
     server.publish(&other).await;
+    assert_eq!(controller(&server, SLICE).as_deref(), Some("orders"));
+}
+
+#[tokio::test]
+async fn p8_who_waits_no_longer_lets_go_of_a_slice_without_labels_too() {
+    let server = published(3306).await;
+    let mut waiting = of(owner("orders-eu"), at(3306));
+    waiting.rivals = vec![rival("orders", true)];
+    server.publish(&waiting).await;
+    server.edit(SLICE, |slice| slice["metadata"]["labels"] = json!({}));
+    waiting.wish = Wish::default();
+    waiting.before.service = Some("orders-db".to_owned());
+    server.publish(&waiting).await;
+    let owners = server.get(SLICE).unwrap()["metadata"]["ownerReferences"].clone();
+    assert_eq!(owners.as_array().unwrap().len(), 1);
     assert_eq!(controller(&server, SLICE).as_deref(), Some("orders"));
 }
 
