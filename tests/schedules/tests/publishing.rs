@@ -49,6 +49,10 @@ fn a_port_that_is_published_before_it_is_verified_is_seen() {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn a_port_from_before_a_verified_change_is_seen() {
     is_seen(Flaw::BelievesOldLists, "is the old one");
 }
@@ -64,6 +68,10 @@ fn a_slice_without_an_endpoint_is_seen() {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn an_endpoint_that_is_withdrawn_after_one_list_is_seen() {
     is_seen(Flaw::WithdrawsAtOnce, "it withdraws what");
 }
