@@ -88,7 +88,7 @@ pub async fn run(
     let (wake, woken) = mpsc::unbounded();
     let context = Arc::new(Context::new(client.clone(), settings, wake));
     let keeping = Arc::clone(&context);
-    let published = published::watch(&keeping, client.clone(), namespace);
+    let published = watch_published(&keeping, client.clone(), namespace);
     let keeper = Keeper {
         accounts: &keeping.accounts,
         client,
@@ -102,6 +102,11 @@ pub async fn run(
         () = keeper.keep() => false,
         () = published => false,
     }
+}
+
+/// Hears of edits of what is published, in a namespace or in all, and wakes whose it is. Never ends by itself.
+pub async fn watch_published(context: &Context, client: Client, namespace: Option<&str>) {
+    published::watch(context, client, namespace).await;
 }
 
 /// Attends to the resources of which `events` tells, whenever they call for it, are due or are `woken`, until `stop` is done and

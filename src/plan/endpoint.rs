@@ -69,7 +69,7 @@ pub fn known(ground: &Ground<'_>) -> Known {
         return Known::Gone;
     }
     match judge(ground) {
-        Known::Keep(_) if ground.is_withdrawn => Known::Gone,
+        Known::Keep(_) if ground.is_withdrawn => Known::Withdrawn,
         known => known,
     }
 }
@@ -101,9 +101,11 @@ fn judge(ground: &Ground<'_>) -> Known {
     let Some(address) = proxy.address.as_deref().or(ground.address) else {
         return kept;
     };
+    let is_busy = matches!(ground.observed.tasks, Seen::Known(Some(_)));
     match Address::parse(address) {
-        // Whatever works on the instance may show what does not last; nothing is replaced by it.
-        Ok(address) if matches!(ground.observed.tasks, Seen::Known(Some(_))) => {
+        // Whatever works on the instance may show what does not last; nothing is replaced by it, unless the resource is about to
+        // say that this very port is in place.
+        Ok(address) if is_busy && !(record.vetted && *ground.step == Step::Rest) => {
             Known::Keep(Some(Place { address, port }).filter(|_| record.vetted))
         }
         Ok(address) => Known::At(Place { address, port }),

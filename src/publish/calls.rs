@@ -26,6 +26,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
+    order::Names,
     said::Said,
     standing::{self, Owner},
     wanted::MANAGER,
@@ -50,21 +51,35 @@ pub trait Kind:
     const NAME: &'static str;
     /// The plural, for people.
     const PLURAL: &'static str;
+    /// The name that is wished for, among these; nothing for what goes with another object.
+    fn name_in(names: &Names) -> Option<&str>;
 }
 
 impl Kind for Service {
     const NAME: &'static str = "Service";
     const PLURAL: &'static str = "Services";
+
+    fn name_in(names: &Names) -> Option<&str> {
+        names.service.as_deref()
+    }
 }
 
 impl Kind for EndpointSlice {
     const NAME: &'static str = "EndpointSlice";
     const PLURAL: &'static str = "EndpointSlices";
+
+    fn name_in(_: &Names) -> Option<&str> {
+        None
+    }
 }
 
 impl Kind for ConfigMap {
     const NAME: &'static str = "ConfigMap";
     const PLURAL: &'static str = "ConfigMaps";
+
+    fn name_in(names: &Names) -> Option<&str> {
+        names.config_map.as_deref()
+    }
 }
 
 /// Why a call did not do what it was for.

@@ -13,6 +13,8 @@ use crate::crd::PublishedService;
 pub enum Known {
     /// It is gone.
     Gone,
+    /// It was gone, and was not read since: what was published since stays, and nothing is made.
+    Withdrawn,
     /// It has this address and this verified port.
     At(Place),
     /// What was published stays as it is, since nothing was read now that would be better, or a change is at work. Only where nothing is
@@ -63,6 +65,16 @@ pub struct Names {
     pub service: Option<String>,
     /// Of the ConfigMap.
     pub config_map: Option<String>,
+}
+
+impl Order {
+    /// The names that are wished for.
+    pub fn names(&self) -> Names {
+        Names {
+            service: self.wish.service.as_ref().map(|wish| wish.name.clone()),
+            config_map: self.wish.config_map.clone(),
+        }
+    }
 }
 
 /// What the status shows of an object.

@@ -132,8 +132,12 @@ impl Publisher {
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
         match &standing {
             Standing::Foreign | Standing::OfAnother(_) => {
-                // What applications reach by that name is somebody else's now, and not to be led to the proxy.
-                for slice in &slices.own {
+                // What applications reach by that name is somebody else's now, and not to be led to the proxy. Of a slice that another
+                // resource has, that one knows better.
+                let is_own = |slice: &&EndpointSlice| {
+                    standing::of(Some(&slice.metadata), owner) == Standing::Own
+                };
+                for slice in slices.own.iter().filter(is_own) {
                     self.calls.delete(owner, slice).await?;
                 }
                 return Err(taken::<Service>(&wish.name, standing));
@@ -141,12 +145,8 @@ impl Publisher {
             Standing::Ending => return Err(ending::<Service>(&wish.name)),
             Standing::Held(..) | Standing::Free | Standing::Own => {}
         }
-        let holder = holder(order, &standing, |rival| {
-            let wishes = rival.wishes.service.as_ref() == Some(&wish.name);
-            let has = rival.has.service.as_ref() == Some(&wish.name);
-            (wishes, has)
-        });
-        if let Some(by) = holder {
+        let meta = live.as_ref().map(|live| &live.metadata);
+        if let Some(by) = holder::<Service>(order, &wish.name, meta, &standing) {
             // Neither ends with the one that has them.
             if let Some(live) = &live {
                 self.calls.join(owner, live).await?;
@@ -161,19 +161,25 @@ impl Publisher {
             found.front = live.as_ref().filter(|_| leads).and_then(port_of);
             return Err(Said::Held(Service::NAME, wish.name.clone(), by));
         }
-        let is_own = standing == Standing::Own;
+        // One that nobody has has to become this resource's before its slice does.
+        let is_own = standing == Standing::Own && standing::has_controller(meta);
         found.service = live.clone().filter(|_| is_own);
         let kept = slices.own.iter().find_map(wanted::place_of);
         found.place = kept;
         let place = match &order.known {
             Known::At(place) => *place,
             Known::Keep(other) => kept.or(*other).ok_or(Said::NothingRead)?,
-            Known::Gone => {
-                for slice in &slices.own {
-                    self.calls.leave(owner, slice).await?;
+            Known::Gone => return Err(self.withdraw(owner, &slices, found).await),
+            Known::Withdrawn => {
+                // What this resource has leads to where the proxy was read since, though that was not said.
+                let mut had = slices
+                    .own
+                    .iter()
+                    .filter(|slice| standing::is_had_by(&slice.metadata, owner));
+                match had.find_map(wanted::place_of) {
+                    Some(place) => place,
+                    None => return Err(self.withdraw(owner, &slices, found).await),
                 }
-                found.place = None;
-                return Err(Said::Withdrawn);
             }
             Known::Unusable(address, why) => {
                 return Err(Said::Unusable(address.clone(), *why));
@@ -200,6 +206,17 @@ impl Publisher {
             Some(slice) => Err(Said::Mixed(wish.name.clone(), slice)),
             None => Ok(()),
         }
+    }
+
+    /// Lets go of all slices of a Service whose proxy is gone.
+    async fn withdraw(&self, owner: &Owner, slices: &Slices, found: &mut Found) -> Said {
+        for slice in &slices.own {
+            if let Err(why) = self.calls.leave(owner, slice).await {
+                return why;
+            }
+        }
+        found.place = None;
+        Said::Withdrawn
     }
 
     /// Leads a Service to a place.
@@ -246,12 +263,8 @@ impl Publisher {
             Standing::Ending => return Err(ending::<ConfigMap>(name)),
             Standing::Held(..) | Standing::Free | Standing::Own => {}
         }
-        let holder = holder(order, &standing, |rival| {
-            let wishes = rival.wishes.config_map.as_deref() == Some(name);
-            let has = rival.has.config_map.as_deref() == Some(name);
-            (wishes, has)
-        });
-        if let Some(by) = holder {
+        let meta = live.as_ref().map(|live| &live.metadata);
+        if let Some(by) = holder::<ConfigMap>(order, name, meta, &standing) {
             if let Some(live) = &live {
                 self.calls.join(owner, live).await?;
             }
@@ -261,8 +274,8 @@ impl Publisher {
         let place = match &order.known {
             Known::At(place) => *place,
             Known::Keep(other) => kept.or(*other).ok_or(Said::NothingRead)?,
-            Known::Gone if live.is_some() => return Err(Said::Outdated),
-            Known::Gone => return Err(Said::NothingRead),
+            Known::Gone | Known::Withdrawn if live.is_some() => return Err(Said::Outdated),
+            Known::Gone | Known::Withdrawn => return Err(Said::NothingRead),
             Known::Unusable(address, why) => {
                 return Err(Said::Unusable(address.clone(), *why));
             }
@@ -288,7 +301,11 @@ impl Publisher {
             .await;
         let (names, mut left) = match names {
             Ok(names) => (names, None),
-            Err((name, why)) => (Vec::new(), Some((name, why))),
+            Err((name, why)) => {
+                // Its name stays on record, or nobody would look for it again.
+                published.service_slot = Slot::AsBefore;
+                (Vec::new(), Some((name, why)))
+            }
         };
         let is_replaced = published.service.as_ref().is_none_or(Said::leads_there);
         for name in names {
@@ -323,6 +340,15 @@ impl Publisher {
         for slice in self.slices(owner, name).await?.own {
             self.calls.leave(owner, &slice).await?;
         }
+        // One whose labels were taken away may be another's, and still names this resource among those that wait for it.
+        for family in FAMILIES {
+            let name = wanted::slice_name(name, family);
+            let slice = self.calls.get::<EndpointSlice>(owner, &name).await?;
+            let is_among = |slice: &EndpointSlice| standing::is_among(&slice.metadata, owner);
+            if let Some(slice) = slice.filter(is_among) {
+                self.calls.leave(owner, &slice).await?;
+            }
+        }
         Ok(())
     }
 
@@ -336,6 +362,10 @@ impl Publisher {
         let live = self.calls.get::<Service>(owner, name).await?;
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
         let Some(live) = live.filter(|_| standing == Standing::Own) else {
+            // Without it, its slice leads nobody, or those whom somebody else leads by that name.
+            if !matches!(standing, Standing::Held(..) | Standing::Ending) {
+                self.remove_service(order, name).await?;
+            }
             return Ok(None);
         };
         let mut found = Found {
@@ -368,7 +398,10 @@ impl Publisher {
             .await;
         let (names, mut left) = match names {
             Ok(names) => (names, None),
-            Err((name, why)) => (Vec::new(), Some((name, why))),
+            Err((name, why)) => {
+                published.map_slot = Slot::AsBefore;
+                (Vec::new(), Some((name, why)))
+            }
         };
         let is_replaced = published.config_map.as_ref().is_none_or(Said::leads_there);
         let owner = &order.owner;
@@ -444,6 +477,10 @@ impl Publisher {
             let live = self.calls.get::<K>(owner, name).await?;
             let meta = live.as_ref().map(kube::Resource::meta);
             let standing = standing::of(meta, owner);
+            // It may have come to be another's since it was looked at first.
+            if let Some(by) = holder::<K>(order, name, meta, &standing) {
+                return Err(Said::Held(K::NAME, name.to_owned(), by));
+            }
             match standing {
                 Standing::Foreign | Standing::OfAnother(_) => {
                     return Err(taken::<K>(name, standing));
@@ -497,21 +534,25 @@ impl Publisher {
     }
 }
 
-/// The resource that has an object, or had it and makes it anew, and for which this one waits. `asks` says of another one whether
-/// it wishes for the object, and whether it is on record as having it.
-fn holder(
+/// The resource that has an object, or had it and puts that right itself, and for which this one waits. A slice is of whoever has its
+/// Service.
+fn holder<K: Kind>(
     order: &Order,
+    name: &str,
+    live: Option<&ObjectMeta>,
     standing: &Standing,
-    asks: impl Fn(&Rival) -> (bool, bool),
 ) -> Option<String> {
+    let wishes = |rival: &&Rival| K::name_in(&rival.wishes) == Some(name);
+    let mut rivals = order.rivals.iter().filter(wishes);
     match standing {
         Standing::Held(by, uid) => {
-            let wishes = |rival: &Rival| rival.uid == *uid && asks(rival).0;
-            (order.waits || order.rivals.iter().any(wishes)).then(|| by.clone())
+            let is_one = K::name_in(&order.names()) == Some(name);
+            let waits = order.waits && is_one;
+            (waits || rivals.any(|rival| rival.uid == *uid)).then(|| by.clone())
         }
-        Standing::Free => {
-            let mut rivals = order.rivals.iter();
-            let has = rivals.find(|rival| asks(rival) == (true, true));
+        // It is not there, or somebody has taken its owners from it.
+        Standing::Free | Standing::Own if !standing::has_controller(live) => {
+            let has = rivals.find(|rival| K::name_in(&rival.has) == Some(name));
             has.map(|rival| rival.name.clone())
         }
         _ => None,

@@ -51,8 +51,7 @@ pub fn of(live: Option<&ObjectMeta>, owner: &Owner) -> Standing {
     if live.deletion_timestamp.is_some() {
         return Standing::Ending;
     }
-    let owners = live.owner_references.iter().flatten();
-    let controller = owners.clone().find(|one| one.controller == Some(true));
+    let controller = controller(live);
     if controller.is_some_and(|one| one.uid == owner.uid) {
         return Standing::Own;
     }
@@ -92,6 +91,21 @@ pub fn waiting(live: &ObjectMeta, owner: &Owner) -> Vec<OwnerReference> {
 /// The references of an object that `owner` no longer wants.
 pub fn without(live: &ObjectMeta, owner: &Owner) -> Vec<OwnerReference> {
     others(Some(live), owner)
+}
+
+/// Whether an object is there and a resource has it.
+pub fn has_controller(live: Option<&ObjectMeta>) -> bool {
+    live.is_some_and(|live| controller(live).is_some())
+}
+
+/// Whether it is this one that has it.
+pub fn is_had_by(live: &ObjectMeta, owner: &Owner) -> bool {
+    controller(live).is_some_and(|one| one.uid == owner.uid)
+}
+
+fn controller(live: &ObjectMeta) -> Option<&OwnerReference> {
+    let mut owners = live.owner_references.iter().flatten();
+    owners.find(|one| one.controller == Some(true))
 }
 
 /// Whether `owner` is among the owners of an object.

@@ -131,7 +131,7 @@ impl Pass<'_> {
         }
         let place = kept.place;
         order.rivals = self.rivals(&order.owner);
-        if let (Some(place), Known::Keep(_)) = (place, &order.known) {
+        if let (Some(place), Known::Keep(_) | Known::Withdrawn) = (place, &order.known) {
             // What this process has published last stands, also while a change is at work.
             order.known = Known::At(place);
         }
@@ -255,7 +255,7 @@ impl Pass<'_> {
         match &order.known {
             Known::At(place) => kept.place = Some(*place),
             Known::Gone | Known::Unusable(..) => kept.place = None,
-            Known::Keep(_) => {}
+            Known::Keep(_) | Known::Withdrawn => {}
         }
         let nothing_is_left = order.wish.is_empty() && published.urge() == Urge::None;
         kept.last = Some(Last {
@@ -335,12 +335,20 @@ impl Pass<'_> {
         again
     }
 
-    /// What is to be published; nothing for an object that can't own anything.
+    /// What is to be published; nothing for an object that can't own anything, or that was deleted meanwhile: what it had may be
+    /// another's by now.
     fn order(&self, desired: &Desired, wish: Wish, known: Known, waits: bool) -> Option<Order> {
+        let (namespace, name) = (self.object.namespace()?, self.object.name_any());
+        let uid = self.object.uid()?;
+        let there = self
+            .context
+            .roster
+            .uid(&ResourceName::new(&namespace, &name));
+        there.filter(|there| **there == *uid)?;
         let owner = Owner {
-            namespace: self.object.namespace()?,
-            name: self.object.name_any(),
-            uid: self.object.uid()?,
+            namespace,
+            name,
+            uid,
             api_version: TaurusProxyPort::api_version(&()).into_owned(),
             proxy: desired.subject.proxy.as_str().to_owned(),
         };

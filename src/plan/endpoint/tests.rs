@@ -18,6 +18,8 @@ const ADDRESS: &str = "192.0.2.7";
 
 static WAITING: Step = Step::Hold(Cause::TakingOver(Opening::Before), Duration::ZERO);
 
+static BUSY: Step = Step::Hold(Cause::FirstLook, Duration::ZERO);
+
 fn list(port: u16) -> Observed {
     list_of(Some(port), Some(ADDRESS))
 }
@@ -184,8 +186,13 @@ fn what_another_task_may_show_replaces_nothing() {
         tasks: Seen::Known(Some(task)),
         ..list(3308)
     };
-    let known = judged(&vetted(3308), &busy);
+    let held = |ground: &mut Ground<'_>| ground.step = &BUSY;
+    let known = judged_as(&vetted(3308), &busy, held);
     assert_eq!(known, Known::Keep(Some(place(3308))));
+    let known = judged(&observing(3308), &busy);
+    assert_eq!(known, Known::Keep(Some(place(3306))), "by its endpoint");
+    // Ready is not said before applications are led there.
+    assert_eq!(judged(&vetted(3308), &busy), Known::At(place(3308)));
 }
 
 #[test]
@@ -198,7 +205,7 @@ fn h2_what_was_withdrawn_comes_back_by_a_read_alone() {
         (observing(3306), list(3306)),
     ] {
         let known = judged_as(&record, &observed, withdrawn);
-        assert_eq!(known, Known::Gone, "{observed:?}");
+        assert_eq!(known, Known::Withdrawn, "{observed:?}");
     }
     let known = judged_as(&vetted(3306), &list(3306), withdrawn);
     assert_eq!(known, Known::At(place(3306)));

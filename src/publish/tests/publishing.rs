@@ -494,6 +494,142 @@ async fn m6_a_living_holder_makes_its_service_anew_itself() {
     assert_eq!(published.service, Some(Said::Published));
 }
 
+fn controller(server: &Server, path: &str) -> Option<String> {
+    let owners = server.get(path)?["metadata"]["ownerReferences"].clone();
+    let mut owners = owners.as_array()?.iter();
+    let owner = owners.find(|owner| owner["controller"] == true)?;
+    owner["name"].as_str().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn p1_what_another_one_has_made_since_it_was_looked_for_is_left_to_it() {
+    let server = published(3306).await;
+    let mut newcomer = of(owner("orders-eu"), at(3306));
+    newcomer.rivals = vec![rival("orders", false)];
+    for path in [SERVICE, MAP] {
+        let once = (Method::GET, path, 404, "not found", 1);
+        server.state().refusals.push(once);
+    }
+    let published = server.publish(&newcomer).await;
+    assert!(matches!(published.service, Some(Said::Held("Service", ..))));
+    assert!(matches!(published.config_map, Some(Said::Held(..))));
+    for path in [SERVICE, SLICE, MAP] {
+        let has = controller(&server, path);
+        assert_eq!(has.as_deref(), Some("orders"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn p2_a_service_that_lost_its_labels_costs_its_resource_no_slice() {
+    let server = published(3306).await;
+    server.edit(SERVICE, |service| service["metadata"]["labels"] = json!({}));
+    let mut other = of(owner("orders-eu"), at(3306));
+    other.rivals = vec![rival("orders", true)];
+    let published = server.publish(&other).await;
+    assert!(matches!(published.service, Some(Said::Taken(..))));
+    assert_eq!(server.port(SLICE), Some(3306));
+}
+
+#[tokio::test]
+async fn p3_what_lost_its_owners_goes_back_to_the_resource_that_had_it() {
+    let server = published(3306).await;
+    for path in [SERVICE, SLICE, MAP] {
+        server.edit(path, |object| {
+            object["metadata"]["ownerReferences"] = json!([]);
+        });
+    }
+    let mut other = of(owner("orders-eu"), at(3306));
+    other.rivals = vec![rival("orders", true)];
+    let waiting = server.publish(&other).await;
+    assert!(matches!(waiting.service, Some(Said::Held(..))));
+    assert!(matches!(waiting.config_map, Some(Said::Held(..))));
+    let mut holder = order(at(3306));
+    holder.rivals = vec![rival("orders-eu", false)];
+    let published = server.publish(&holder).await;
+    assert_eq!(published.service, Some(Said::Published));
+    for path in [SERVICE, SLICE, MAP] {
+        let has = controller(&server, path);
+        assert_eq!(has.as_deref(), Some("orders"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn p4_what_could_not_be_looked_for_stays_on_record_and_goes_later() {
+    let server = published(3306).await;
+    let mut order = order(at(3306));
+    order.wish = Wish::default();
+    order.before = Names {
+        service: Some("orders-db".to_owned()),
+        config_map: Some("orders-db".to_owned()),
+    };
+    server.refuse(Method::GET, "/api/v1", 500, "etcd is slow");
+    let failed = server.publish(&order).await;
+    assert_eq!(failed.service_slot, Slot::AsBefore);
+    assert_eq!(failed.map_slot, Slot::AsBefore);
+    assert_eq!(failed.urge(), Urge::Failed);
+    server.allow_all();
+    server.publish(&order).await;
+    for path in [SERVICE, SLICE, MAP] {
+        assert_eq!(server.get(path), None, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn p5_the_slice_of_a_service_that_is_gone_goes_with_its_name() {
+    let server = published(3306).await;
+    server.state().objects.remove(SERVICE);
+    server.has(OTHER, foreign_service());
+    let mut order = order(at(3306));
+    order.wish.service = Some(ServiceWish {
+        name: "orders-sql".to_owned(),
+        port: 3306,
+    });
+    order.before.service = Some("orders-db".to_owned());
+    let published = server.publish(&order).await;
+    assert!(matches!(published.service, Some(Said::Taken(..))));
+    assert_eq!(server.get(SLICE), None);
+}
+
+#[tokio::test]
+async fn p6_what_was_published_since_it_was_withdrawn_stays_though_that_was_not_said() {
+    let server = published(3306).await;
+    let unsaid = server.publish(&order(Known::Withdrawn)).await;
+    assert_eq!(unsaid.service, Some(Said::Published));
+    assert_eq!(server.port(SLICE), Some(3306));
+    server.publish(&order(Known::Gone)).await;
+    let withdrawn = server.publish(&order(Known::Withdrawn)).await;
+    assert_eq!(withdrawn.service, Some(Said::Withdrawn));
+    assert_eq!(server.get(SLICE), None);
+}
+
+#[tokio::test]
+async fn p7_a_slice_goes_to_whoever_has_its_service() {
+    let server = published(3306).await;
+    server.edit(SERVICE, |service| {
+        service["metadata"]["ownerReferences"] = json!([]);
+    });
+    server.refuse(Method::PUT, "services", 409, "others");
+    let mut other = of(owner("orders-eu"), at(3306));
+    other.rivals = Vec::new();
+    server.publish(&other).await;
+    assert_eq!(controller(&server, SLICE).as_deref(), Some("orders"));
+}
+
+#[tokio::test]
+async fn p8_who_waits_no_longer_lets_go_of_a_slice_without_labels_too() {
+    let server = published(3306).await;
+    let mut waiting = of(owner("orders-eu"), at(3306));
+    waiting.rivals = vec![rival("orders", true)];
+    server.publish(&waiting).await;
+    server.edit(SLICE, |slice| slice["metadata"]["labels"] = json!({}));
+    waiting.wish = Wish::default();
+    waiting.before.service = Some("orders-db".to_owned());
+    server.publish(&waiting).await;
+    let owners = server.get(SLICE).unwrap()["metadata"]["ownerReferences"].clone();
+    assert_eq!(owners.as_array().unwrap().len(), 1);
+    assert_eq!(controller(&server, SLICE).as_deref(), Some("orders"));
+}
+
 #[tokio::test]
 async fn h4_h5_failures_pass_and_refusals_ask_for_a_person() {
     for (method, code, message, urge, state) in [

@@ -16,6 +16,7 @@ use crate::{
     keys,
     life::Life,
     server::Call,
+    stock::Kind,
     world::{World, wall},
 };
 
@@ -54,7 +55,11 @@ impl World {
             (method, ["apis", "coordination.k8s.io", ..]) => {
                 self.cluster.campaign(method, body, self.now())
             }
-            _ => refused(Refusal::NotFound),
+            (&Method::POST, ["apis", "authorization.k8s.io", ..]) => self.review_access(call),
+            _ => match Kind::of(call.path()) {
+                Some(about) => self.answer_published(life, leads, about, call),
+                None => refused(Refusal::NotFound),
+            },
         }
     }
 
@@ -180,7 +185,7 @@ fn mark_as_idle(lease: &mut Lease, now: u64) {
     }
 }
 
-fn ok(bytes: Bytes) -> Answer {
+pub fn ok(bytes: Bytes) -> Answer {
     Response::new(Full::new(bytes))
 }
 

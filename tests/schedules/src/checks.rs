@@ -85,6 +85,7 @@ impl World {
         if let Some(object) = self.cluster.get(name) {
             let (object, listed) = (object.clone(), self.book.listed.clone());
             self.reign_of_version(&object);
+            self.note_wishes(&object, true);
             // What lacks a part breaks rules, and is no fault of the operator's.
             if self.pruning.is_some() {
                 return;
@@ -117,6 +118,7 @@ impl World {
         self.check_history(before, &object, life);
         self.check_port_in_place(&object, life);
         self.check_blame(before, &object, life);
+        self.check_said(before, &object, life);
         let jobs = [
             new.and_then(|change| change.job_id.clone()),
             last_job(&object),

@@ -45,6 +45,20 @@ pub enum Flaw {
     OverlooksTheCalendar,
     /// Operators take any approval for one of the plan that waits.
     TakesAnyApproval,
+    /// A port is published as soon as a change to it is sent.
+    PublishesEarly,
+    /// What somebody else has made under a wished name counts as one's own.
+    TakesWhatIsOthers,
+    /// A slice that is withdrawn stays, without an endpoint.
+    EmptiesSlices,
+    /// A proxy that one list lacks is gone.
+    WithdrawsAtOnce,
+    /// What others have changed while it was written counts as written, and for ever.
+    ForgetsAfterAConflict,
+    /// What is no longer wished for is left.
+    LeavesWhatIsWithdrawn,
+    /// Nobody hears of edits of what is published.
+    HearsOfNoEdits,
     /// In a fleet: who waits for calls of the cloud keeps its seat.
     WaitsOnItsSeat,
     /// In a fleet: the first look at a resource is as urgent as a change.
@@ -69,6 +83,7 @@ pub fn pace(flaw: Option<Flaw>, mut pace: Pace) -> Pace {
         Some(Flaw::CountsFromTheOpening) => pace.call_timeout = Duration::ZERO,
         Some(Flaw::WaitsForNobody) => pace.take_over = Duration::ZERO,
         Some(Flaw::BelievesOldLists) => pace.list_lag = Duration::ZERO,
+        Some(Flaw::WithdrawsAtOnce) => pace.missing_during_change = Duration::ZERO,
         Some(Flaw::KeepsShares) => pace.job_visible_within = Duration::from_hours(24),
         Some(Flaw::ReadsSecretsAlone) => pace.secret_sweep = Duration::ZERO,
         _ => {}

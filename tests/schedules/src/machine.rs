@@ -201,9 +201,29 @@ pub async fn control(
     if shared.lock().flaw == Some(Flaw::WakesNobody) {
         woken = unheard;
     }
+    let watcher_client = client.clone();
     let context = Arc::new(Context::new(client, settings, wake));
     let events = events(deliveries);
-    controller::attend_all(context, events, || (), woken, concurrency, stop).await
+    let publishing = shared.lock().publishing;
+    let watching = async {
+        if publishing {
+            controller::watch_published(&context, watcher_client, None).await;
+        }
+        pending::<bool>().await
+    };
+    let attending = controller::attend_all(
+        Arc::clone(&context),
+        events,
+        || (),
+        woken,
+        concurrency,
+        stop,
+    );
+    tokio::select! {
+        biased;
+        idle = attending => idle,
+        idle = watching => idle,
+    }
 }
 
 /// What a watch delivers, each event when it is due.

@@ -18,7 +18,7 @@ use std::{
 };
 
 use clap::Parser;
-use taurus_schedules::{Schedule, Verdict, play, told};
+use taurus_schedules::{Schedule, Verdict, play_publishing, play_with};
 
 /// Most of what a schedule does is to make small values and to drop them.
 #[global_allocator]
@@ -33,6 +33,9 @@ struct Arguments {
     /// Play this one schedule and tell what happens
     #[arg(long)]
     seed: Option<u64>,
+    /// Resources also publish where their proxies are
+    #[arg(long)]
+    publishing: bool,
     /// How many schedules to play
     #[arg(long, default_value_t = 1_000_000)]
     count: u64,
@@ -56,8 +59,8 @@ fn main() -> io::Result<ExitCode> {
     // A broken rule of status panics; it is caught and told with its seed.
     std::panic::set_hook(Box::new(|_| ()));
     if let Some(seed) = arguments.seed {
-        let verdict = told(seed);
-        tell(seed, &verdict);
+        let verdict = arguments.play(seed, true);
+        tell(seed, &arguments.schedule(seed), &verdict);
         return Ok(code(verdict.breaches.is_empty()));
     }
     run(&arguments)
@@ -71,8 +74,32 @@ fn code(passed: bool) -> ExitCode {
     }
 }
 
-fn tell(seed: u64, verdict: &Verdict) {
-    println!("schedule {seed}: {:#?}", Schedule::of(seed));
+impl Arguments {
+    fn schedule(&self, seed: u64) -> Schedule {
+        if self.publishing {
+            Schedule::publishing(seed)
+        } else {
+            Schedule::of(seed)
+        }
+    }
+
+    fn play(&self, seed: u64, traced: bool) -> Verdict {
+        if self.publishing {
+            play_publishing(seed, None, traced)
+        } else {
+            play_with(seed, None, traced)
+        }
+    }
+
+    /// How one of them is played again.
+    fn again(&self, seed: u64) -> String {
+        let kind = if self.publishing { " PUBLISHING=1" } else { "" };
+        format!("make schedules SEED={seed}{kind}")
+    }
+}
+
+fn tell(seed: u64, schedule: &Schedule, verdict: &Verdict) {
+    println!("schedule {seed}: {schedule:#?}");
     for line in &verdict.trace {
         println!("{line}");
     }
@@ -125,7 +152,7 @@ fn run(arguments: &Arguments) -> io::Result<ExitCode> {
         failed.len(),
     );
     for seed in &failed {
-        println!("  make schedules SEED={seed}");
+        println!("  {}", arguments.again(*seed));
     }
     Ok(code(failed.is_empty()))
 }
@@ -140,13 +167,14 @@ fn play_shard(arguments: &Arguments, shard: u64, sums: &Sums, progress: &Progres
     let first = arguments.from + shard * each;
     let end = (first + each).min(arguments.from + arguments.count);
     for seed in progress.reached(first)..end {
-        let verdict = play(seed);
+        let verdict = arguments.play(seed, false);
         sums.played.fetch_add(1, Ordering::SeqCst);
         let requests = u64::try_from(verdict.requests).unwrap_or_default();
         sums.requests.fetch_add(requests, Ordering::SeqCst);
         if let Some(breach) = verdict.breaches.first() {
             let shown: String = breach.chars().take(1000).collect();
-            println!("schedule {seed} BROKE: {shown}\n{:?}", Schedule::of(seed));
+            let schedule = arguments.schedule(seed);
+            println!("schedule {seed} BROKE: {shown}\n{schedule:?}");
             sums.failed
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -167,8 +195,15 @@ struct Progress {
 impl Progress {
     fn open(arguments: &Arguments) -> io::Result<Self> {
         let key = format!(
-            "{} {} {}",
-            arguments.from, arguments.count, arguments.threads
+            "{} {} {}{}",
+            arguments.from,
+            arguments.count,
+            arguments.threads,
+            if arguments.publishing {
+                " publishing"
+            } else {
+                ""
+            },
         );
         let reached = match &arguments.progress {
             Some(file) if file.exists() => read(file, &key)?,

@@ -13,7 +13,7 @@ use crate::{
     flaw::Flaw,
     life::Life,
     machine::{Machine, RESYNC},
-    rules,
+    publishing, rules,
     schedule::{PORTS, Schedule},
     script::{Script, Wishes},
     sky::Sky,
@@ -43,6 +43,8 @@ pub struct Verdict {
     pub requests: usize,
     /// How many versions of resources there were.
     pub versions: usize,
+    /// How often something was published or withdrawn.
+    pub publications: usize,
     /// Virtual time that passed.
     pub took: Duration,
 }
@@ -72,6 +74,11 @@ pub fn play_gated(seed: u64, flaw: Option<Flaw>, traced: bool) -> Verdict {
     play_out(&Schedule::gated(seed), seed, flaw, traced)
 }
 
+/// Plays the schedule of a seed in which resources also publish where their proxies are.
+pub fn play_publishing(seed: u64, flaw: Option<Flaw>, traced: bool) -> Verdict {
+    play_out(&Schedule::publishing(seed), seed, flaw, traced)
+}
+
 fn play_out(schedule: &Schedule, seed: u64, flaw: Option<Flaw>, traced: bool) -> Verdict {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -89,7 +96,11 @@ async fn whole(schedule: &Schedule, seed: u64, flaw: Option<Flaw>, traced: bool)
     let mut world = World::new(random, flaw, sky, election, traced);
     world.slow_leases = schedule.slow_leases;
     world.call_limit = schedule.call_limit;
+    world.publishing = schedule.publishes();
     let shared = Shared::new(world);
+    if schedule.publishes() {
+        tokio::spawn(publishing::collect(shared.clone()));
+    }
     let shifts = SHIFTS.with(|shifts| *shifts);
     for shift in shifts {
         shift.set_wall(0);
@@ -135,7 +146,8 @@ async fn come_to_rest(shared: &Shared) {
         let mut world = shared.lock();
         world.approve_all();
         world.check_who_waits_in_vain();
-        let restless = world.restless();
+        let mut restless = world.restless();
+        restless.extend(world.unpublished());
         let rests = restless.is_empty()
             && world.sky.open().next().is_none()
             && !world.is_something_untold();
@@ -157,12 +169,24 @@ async fn come_to_rest(shared: &Shared) {
         if !world.all_ready() {
             return;
         }
-        (world.book.writes, world.requests())
+        (world.book.writes, world.requests(), world.publications())
     };
     tokio::time::sleep(SWEPT + GLANCE).await;
     let mut world = shared.lock();
-    if (world.book.writes, world.requests()) != before {
+    if (world.book.writes, world.requests(), world.publications()) != before {
         world.broken("S1: a settled resource is written or changed".to_owned());
+    }
+    let disturbed = world.disturb();
+    drop(world);
+    if disturbed > 0 {
+        tokio::time::sleep(GLANCE).await;
+        let mut world = shared.lock();
+        let wrong = world.unpublished();
+        if !wrong.is_empty() {
+            world.broken(format!(
+                "what somebody has edited was not put right: {wrong:#?}"
+            ));
+        }
     }
 }
 
@@ -200,6 +224,7 @@ fn judge(shared: &Shared, script: &Script) -> Verdict {
         trace: world.trace.take().unwrap_or_default(),
         requests: world.requests(),
         versions: stretches.iter().map(Vec::len).sum(),
+        publications: world.publications(),
         took: Duration::from_millis(world.now()),
     }
 }

@@ -15,6 +15,7 @@ use taurus_port_operator::{
 use crate::{
     gate::{self, CalendarEdit, GateEdit},
     keys::Fault,
+    publishing::{self, Act},
     server::WriteFault,
     sky::{Course, Fate, Mode},
 };
@@ -136,6 +137,8 @@ pub(crate) enum Event {
     Gate(usize, GateEdit),
     /// Another calendar.
     Calendar(CalendarEdit),
+    /// People or strangers do something about what is published.
+    Publishing(Act),
 }
 
 impl Schedule {
@@ -145,6 +148,21 @@ impl Schedule {
         let random = SmallRng::seed_from_u64(seed.rotate_left(32) ^ 0x18);
         schedule.events = gate::interleave(random, schedule.resources.len(), schedule.events);
         schedule
+    }
+
+    /// The schedule of a seed, in which resources also publish where their proxies are.
+    pub fn publishing(seed: u64) -> Self {
+        let mut schedule = Self::of(seed);
+        let random = SmallRng::seed_from_u64(seed.rotate_left(32) ^ 0x19);
+        let (resources, operators) = (schedule.resources.len(), schedule.operators);
+        schedule.events = publishing::interleave(random, resources, operators, schedule.events);
+        schedule
+    }
+
+    /// Whether resources publish anything.
+    pub(crate) fn publishes(&self) -> bool {
+        let mut events = self.events.iter();
+        events.any(|(_, event)| matches!(event, Event::Publishing(_)))
     }
 
     /// The schedule of a seed.

@@ -4,12 +4,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use taurus_port_operator::{
     clock::Shift,
+    cloud::Meaning,
     crd::{REQUESTED_AT, TaurusProxyPort},
 };
 use tokio::time::Duration;
 
 use crate::{
     keys::{self, Keys},
+    publishing::Act,
     resource::credentials,
     schedule::{Event, Plan},
     server::Trouble,
@@ -117,10 +119,18 @@ impl Script {
             Event::Drift(proxy, port) => world.sky.drift(*proxy, *port),
             Event::NextFate(fate) => world.sky.fates.push_back(*fate),
             Event::NextCourse(course) => world.sky.courses.push_back(*course),
-            Event::ReadsFail(long, meaning) => world.sky.reads_fail = Some((now + long, *meaning)),
+            Event::ReadsFail(long, meaning) => {
+                world.sky.reads_fail = Some((now + long, *meaning));
+                if *meaning == Meaning::NotFound {
+                    world.note_absence(None, *long);
+                }
+            }
             Event::TasksFail(long, meaning) => world.sky.tasks_fail = Some((now + long, *meaning)),
             Event::Status(status) => world.sky.status.clone_from(status),
-            Event::Gone(proxy, long) => world.sky.gone_until[*proxy] = now + long,
+            Event::Gone(proxy, long) => {
+                world.sky.gone_until[*proxy] = now + long;
+                world.note_absence(Some(*proxy), *long);
+            }
             Event::Foreign(instance, long) => world.sky.foreign_until[*instance] = now + long,
             Event::ListLag(lag) => world.sky.lag = *lag,
             Event::ReadsTake(long) => world.sky.read_takes = *long,
@@ -189,7 +199,24 @@ impl Script {
             }
             Event::Gate(resource, edit) => world.gate(*resource, *edit),
             Event::Calendar(edit) => world.edit_calendar(*edit),
+            Event::Publishing(Act::Rename(resource)) => {
+                drop(world);
+                self.rename(*resource);
+            }
+            Event::Publishing(act) => world.act(act),
         }
+    }
+
+    /// As after a rename in Git: one of another name wishes for the same.
+    fn rename(&mut self, resource: usize) {
+        let (number, plan) = (self.resources.len(), self.resources[resource]);
+        self.resources.push(plan);
+        let mut renamed = new(number, plan);
+        let old = self.shared.lock().cluster.get(&name_of(resource)).cloned();
+        if let Some(old) = old {
+            renamed.spec = old.spec;
+        }
+        self.create(number, renamed);
     }
 
     fn recreate(&mut self, resource: usize, with_status: bool) {

@@ -27,6 +27,7 @@ use tower_service::Service;
 use crate::{
     answers::{self, Answer},
     life::Life,
+    stock::{self, Kind},
     world::{Shared, World},
 };
 
@@ -48,9 +49,31 @@ pub enum WriteFault {
     Late(u64),
 }
 
+/// How calls about what is published are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// For want of a right.
+    Right,
+    /// By an admission policy, writes alone.
+    Admission,
+    /// The API server itself fails.
+    Failing,
+}
+
+/// What goes wrong with calls about what is published.
+#[derive(Debug, Default)]
+pub struct Published {
+    pub writes: VecDeque<WriteFault>,
+    /// How they are refused, and until when, in milliseconds.
+    pub refused: Option<(Refused, u64)>,
+    /// How long a write takes, in milliseconds.
+    pub writes_take: u64,
+}
+
 /// What goes wrong between a machine and the API server.
 #[derive(Debug, Default)]
 pub struct Trouble {
+    pub published: Published,
     pub writes: VecDeque<WriteFault>,
     /// So many calls are answered with this status code.
     pub refusals: (u32, u16),
@@ -92,6 +115,8 @@ pub struct Call {
     pub method: Method,
     pub uri: Uri,
     pub body: Bytes,
+    /// When it was sent, in milliseconds.
+    pub sent: u64,
 }
 
 impl Service<Request<Body>> for Server {
@@ -112,8 +137,9 @@ impl Service<Request<Body>> for Server {
                 method: head.method,
                 uri: head.uri,
                 body,
+                sent: shared.lock().now(),
             };
-            let counts = !call.is_for_lease();
+            let counts = !call.is_for_lease() && call.parameter("watch").is_none();
             let serving = async {
                 if call.is_for_lease() && shared.lock().slow_leases {
                     tokio::time::sleep(SLOWNESS).await;
@@ -129,6 +155,28 @@ impl Service<Request<Body>> for Server {
 impl Call {
     pub fn path(&self) -> &str {
         self.uri.path()
+    }
+
+    /// A parameter of its query.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let mut pairs = self.uri.query().unwrap_or_default().split('&');
+        let value = pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+        let plain = value.replace("%2C", ",").replace("%3D", "=");
+        Some(plain.replace("%2F", "/"))
+    }
+
+    /// The labels that a list or a watch asks for.
+    pub fn selector(&self) -> Vec<(String, String)> {
+        let asked = self.parameter("labelSelector").unwrap_or_default();
+        let pairs = asked.split(',').filter_map(|pair| pair.split_once('='));
+        pairs
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// The kind of what it publishes, if it writes that.
+    fn writes_published(&self) -> bool {
+        self.method != Method::GET && Kind::of(self.path()).is_some()
     }
 
     fn is_for_lease(&self) -> bool {
@@ -153,6 +201,13 @@ async fn serve(shared: &Shared, life: &Arc<Life>, call: &Call) -> io::Result<Ans
     let reset = || Err(io::Error::other("connection reset"));
     if call.publishes_event() {
         shared.lock().note_published(&call.body);
+    }
+    if let Some(answer) = stock::watched(shared, life, call).await {
+        return Ok(answer);
+    }
+    if call.writes_published() {
+        let takes = shared.lock().trouble[life.machine].published.writes_take;
+        tokio::time::sleep(Duration::from_millis(takes)).await;
     }
     if call.writes_status() {
         let takes = {
@@ -185,7 +240,15 @@ async fn serve(shared: &Shared, life: &Arc<Life>, call: &Call) -> io::Result<Ans
             *left -= 1;
             return Ok(answers::unavailable(*code));
         }
+        if Kind::of(call.path()).is_some()
+            && let Some((refused, _)) = trouble.published.refused.filter(|(_, until)| *until > now)
+            && let Some(answer) = refused.answer(call)
+        {
+            return Ok(answer);
+        }
         let fault = trouble.writes.pop_front_if(|_| call.writes_status());
+        let of_published = &mut trouble.published.writes;
+        let fault = fault.or_else(|| of_published.pop_front_if(|_| call.writes_published()));
         (trouble.silent_until.saturating_sub(now), fault)
     };
     if silence > 0 {
@@ -216,6 +279,23 @@ async fn serve(shared: &Shared, life: &Arc<Life>, call: &Call) -> io::Result<Ans
         Some(WriteFault::AnswerLost) => reset(),
         Some(WriteFault::Repeated) => Ok(answers::unavailable(503)),
         _ => Ok(answer),
+    }
+}
+
+impl Refused {
+    fn answer(self, call: &Call) -> Option<Answer> {
+        let writes = call.writes_published();
+        match self {
+            Self::Right => {
+                let text = "User \"operator\" cannot do that in the namespace \"shop\"";
+                Some(stock::saying(403, "Forbidden", text))
+            }
+            Self::Admission if writes => {
+                Some(stock::saying(403, "Forbidden", "denied by a policy"))
+            }
+            Self::Admission => None,
+            Self::Failing => Some(stock::saying(500, "InternalError", "etcd is slow")),
+        }
     }
 }
 
@@ -250,6 +330,10 @@ impl World {
     /// Somebody else touches the resource that a call is about.
     fn overtake(&mut self, call: &Call) {
         let now = self.now();
+        if let Some((kind, name)) = Kind::of(call.path()) {
+            self.overtake_published(kind, &name.unwrap_or_default());
+            return;
+        }
         let name = call.path().rsplit('/').nth(1).unwrap_or_default();
         if self.cluster.edit(name, now, |object| {
             let labels = object.metadata.labels.get_or_insert_default();

@@ -42,6 +42,9 @@ pub const PROXIES: [(&str, &str); 5] = [
     ),
 ];
 
+/// What a list has shown is acted on within this, in milliseconds.
+const CLAIMS_FOR: u64 = 30_000;
+
 /// What the service shows while a job is at work, and whether it accepts a second one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -95,6 +98,10 @@ pub struct Sky {
     moved_by_us: [bool; PROXIES.len()],
     /// What each proxy was told to listen on, and since when.
     history: [Vec<(u64, u16)>; PROXIES.len()],
+    /// The ports that each proxy really had, and since when.
+    places: [Vec<(u64, u16)>; PROXIES.len()],
+    /// Ports that a job only claims to have set and that lists have shown, of which nobody can know: of which proxy, and from and until.
+    claims: Vec<(usize, u16, u64, u64)>,
     pub works: Vec<Work>,
     transit: Vec<(u64, usize, u16)>,
     pub tally: [Tally; PROXIES.len()],
@@ -135,6 +142,8 @@ impl Sky {
             ports: [port; PROXIES.len()],
             moved_by_us: [false; PROXIES.len()],
             history: std::array::from_fn(|_| vec![(0, port)]),
+            places: std::array::from_fn(|_| vec![(0, port)]),
+            claims: Vec::new(),
             works: Vec::new(),
             transit: Vec::new(),
             tally: Default::default(),
@@ -203,6 +212,27 @@ impl Sky {
     pub fn port_of_always(&self, proxy: usize) -> Option<u16> {
         let history = &self.history[proxy];
         (history.len() == 1).then(|| history[0].1)
+    }
+
+    /// Whether a proxy had a port at some moment between these.
+    pub fn was_in_place(&self, proxy: usize, port: u16, from: u64, until: u64) -> bool {
+        let places = self.places[proxy].iter();
+        let ends = places.clone().skip(1).map(|(at, _)| *at);
+        let mut stays = places.zip(ends.chain([u64::MAX]));
+        let is_there =
+            stays.any(|((since, had), end)| *had == port && *since <= until && end > from);
+        let is_claimed = |(of, claimed, since, end): &(usize, u16, u64, u64)| {
+            (*of, *claimed) == (proxy, port) && *since <= until && *end > from
+        };
+        is_there || self.claims.iter().any(is_claimed)
+    }
+
+    /// Since when a proxy has this port, or had it last.
+    pub fn in_place_since(&self, proxy: usize, port: u16) -> Option<u64> {
+        let mut places = self.places[proxy].iter().rev();
+        places
+            .find(|(_, had)| *had == port)
+            .map(|(since, _)| *since)
     }
 
     /// The port that a proxy had before the one that it has.
@@ -288,6 +318,10 @@ impl Sky {
             let port = if moves { to } else { self.ports[proxy] };
             // Of a port that a job only claims to have set nobody knows, as long as lists show it.
             let claims = work.course.end == End::Lies;
+            if claims && self.mode == Mode::Hasty {
+                let until = at + self.lag.max(self.wavers) + CLAIMS_FOR;
+                self.claims.push((proxy, to, at, until));
+            }
             self.moved_by_us[proxy] = moves || (self.moved_by_us[proxy] && !claims);
             self.set(proxy, at, port);
         }
@@ -295,6 +329,7 @@ impl Sky {
 
     fn set(&mut self, proxy: usize, at: u64, port: u16) {
         self.ports[proxy] = port;
+        self.places[proxy].push((at, port));
         self.history[proxy].push((at, port));
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     life::{Life, MOST_CALLS},
     server::Trouble,
     sky::Sky,
+    stock::Stock,
 };
 
 /// What all clocks show at the beginning.
@@ -59,6 +60,10 @@ pub struct World {
     pub ahead: [i64; 2],
     /// Whether people say when changes may start, and approve them.
     pub gated: bool,
+    /// Whether resources publish anything.
+    pub publishing: bool,
+    /// What is published.
+    pub stock: Stock,
     /// The figures of the newest process, where somebody wants to know.
     pub metrics: Option<Arc<Metrics>>,
     /// What was broken.
@@ -110,6 +115,8 @@ impl World {
             calendar: Arc::default(),
             ahead: [0; 2],
             gated: false,
+            publishing: false,
+            stock: Stock::default(),
             metrics: None,
             breaches: Vec::new(),
             trace: traced.then(Vec::new),

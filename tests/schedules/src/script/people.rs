@@ -37,6 +37,7 @@ impl World {
         let deleted = self.cluster.delete(&name_of(resource), now)?;
         self.reign_of_deleted(&deleted);
         self.note_deleted(&deleted);
+        self.note_wishes(&deleted, false);
         Some(deleted)
     }
 

@@ -1,0 +1,92 @@
+//! Schedules in which resources also publish where their proxies are: what applications are led by, whatever happens.
+
+use taurus_schedules::{Flaw, play_publishing};
+
+/// How many are played here, fewer where nothing is optimised.
+const MANY: u64 = if cfg!(debug_assertions) { 30 } else { 300 };
+
+/// How many are played at most until a fault is seen.
+const MOST: u64 = 3000;
+
+#[test]
+fn applications_are_led_to_verified_ports_alone_and_at_rest_to_the_one_in_place() {
+    let mut publications = 0;
+    for seed in 0..MANY {
+        let verdict = play_publishing(seed, None, false);
+        publications += verdict.publications;
+        let breaches = verdict.breaches;
+        assert!(
+            breaches.is_empty(),
+            "taurus-schedules --publishing --seed {seed}\n{breaches:#?}"
+        );
+    }
+    assert!(publications as u64 > MANY, "{publications}");
+}
+
+#[test]
+fn a_schedule_that_publishes_is_the_same_whenever_it_is_played() {
+    for seed in 0..MANY / 10 {
+        let told = || play_publishing(seed, None, true).trace;
+        assert_eq!(told(), told(), "seed {seed}");
+    }
+}
+
+/// Plays until a breach says `what`.
+#[expect(clippy::print_stdout, reason = "a helper of tests")]
+fn is_seen(flaw: Flaw, what: &str) {
+    let shows = |seed: &u64| {
+        let breaches = play_publishing(*seed, Some(flaw), false).breaches;
+        breaches.iter().any(|breach| breach.contains(what))
+    };
+    let seed = (0..MOST).find(shows);
+    assert!(seed.is_some(), "no schedule shows {flaw:?}");
+    println!("{flaw:?} is seen in schedule {seed:?}");
+}
+
+#[test]
+fn a_port_that_is_published_before_it_is_verified_is_seen() {
+    is_seen(Flaw::PublishesEarly, "was never in place");
+}
+
+#[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
+fn a_port_from_before_a_verified_change_is_seen() {
+    is_seen(Flaw::BelievesOldLists, "is the old one");
+}
+
+#[test]
+fn an_operator_that_takes_what_is_somebody_else_s_is_seen() {
+    is_seen(Flaw::TakesWhatIsOthers, "it writes what is somebody else's");
+}
+
+#[test]
+fn a_slice_without_an_endpoint_is_seen() {
+    is_seen(Flaw::EmptiesSlices, "a slice without an endpoint");
+}
+
+#[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
+fn an_endpoint_that_is_withdrawn_after_one_list_is_seen() {
+    is_seen(Flaw::WithdrawsAtOnce, "it withdraws what");
+}
+
+#[test]
+fn an_operator_that_never_publishes_again_after_a_conflict_is_seen() {
+    is_seen(Flaw::ForgetsAfterAConflict, "no rest");
+}
+
+#[test]
+fn what_is_left_though_nobody_wishes_for_it_is_seen() {
+    is_seen(Flaw::LeavesWhatIsWithdrawn, "is left");
+}
+
+#[test]
+fn an_operator_that_hears_of_no_edits_is_seen() {
+    is_seen(Flaw::HearsOfNoEdits, "was not put right");
+}
