@@ -203,7 +203,7 @@ fn the_chart_has_the_definition_of_this_release_and_lints() {
 fn the_calendar_is_mounted_as_a_folder_so_that_edits_arrive() {
     let values = json!({"calendar": {"configMap": "days", "key": "all.yaml"}});
     let objects = rendered("taurus-port-operator", "taurus-system", &values);
-    let pod = pod(one(&objects, "Deployment"));
+    let pod = &one(&objects, "Deployment")["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
     let of = |list: &Value, name: &str| {
         let mut all = list.as_array().unwrap().iter();

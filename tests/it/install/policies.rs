@@ -291,11 +291,11 @@ async fn only_who_has_the_verb_approves_and_nobody_what_he_asks_for_at_once() {
     }
     // The audit log has who approved which plan, and who has tried to.
     let audited = audited(plane, one);
-    let refused = (403, format!("dev may not set or change: approval of plan {one}"));
-    let approved = (200, format!("boss sets or changes: approval of plan {one}"));
+    let refused = (403, format!("dev asks for: approval of plan {one}"));
+    let approved = (200, format!("boss asks for: approval of plan {one}"));
     assert!(audited.contains(&refused), "{audited:?}");
     assert!(audited.contains(&approved), "{audited:?}");
-    let by_dev = |entry: &&(u64, String)| entry.1.starts_with("dev sets");
+    let by_dev = |entry: &&(u64, String)| entry.0 == 200 && entry.1.starts_with("dev");
     assert_eq!(audited.iter().find(by_dev), None);
     // Windows take the brake off as well, whether there are more or fewer.
     printed(patched(plane, "boss", &windows("02:00")));
@@ -365,7 +365,8 @@ async fn who_sets_a_port_does_not_approve_it_whatever_the_roles() {
             .status
             .success()
         {
-            printed(patched(plane, "alice", &json!({"spec": {"port": 3307}})));
+            // The policy may be at work by now.
+            let _ = patched(plane, "alice", &json!({"spec": {"port": 3307}}));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };

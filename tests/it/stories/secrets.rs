@@ -210,7 +210,7 @@ async fn f07_no_secret_reaches_status_events_logs_or_metrics_whatever_happens_at
         let what = format!("told of {secret}");
         // The cloud locks a user or key after some failures.
         let told = |object: &TaurusProxyPort| {
-            ["CredentialsInvalid", "CredentialsLocked"].contains(&reason(object).as_str())
+            ["CredentialsInvalid", "CredentialsLocked"].contains(&reason(object))
                 && object
                     .status
                     .as_ref()
