@@ -361,12 +361,11 @@ async fn who_sets_a_port_does_not_approve_it_whatever_the_roles() {
     let (one, other) = ("0123456789abcdef", "fedcba9876543210");
     // The API server takes a policy up after a moment. Until then the port moves with no name beside it.
     let at_work = async {
-        while patched(plane, "alice", &json!({"spec": {"port": 3308}}))
-            .status
-            .success()
-        {
-            // The policy may be at work by now.
-            let _ = patched(plane, "alice", &json!({"spec": {"port": 3307}}));
+        for port in (3400..3500).cycle() {
+            let patch = json!({"spec": {"port": port}});
+            if !patched(plane, "alice", &patch).status.success() {
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
