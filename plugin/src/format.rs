@@ -69,13 +69,14 @@ pub fn plain(markdown: &str) -> String {
             continue;
         };
         let is_page = !target.contains("://");
-        text.push_str(&if is_page && !shown.contains(target) {
+        let shown = if is_page && !shown.contains(target) {
             format!("{shown} (docs/{target})")
         } else if is_page {
             format!("docs/{shown}")
         } else {
             format!("{shown} ({target})")
-        });
+        };
+        text.push_str(&shown);
         rest = after;
     }
     text.push_str(rest);

@@ -559,9 +559,10 @@ mod tests {
         let follow = async || {
             for _ in 0..10 {
                 let waited = spend(Urgency::Change, 5).await;
-                let mut longest = longest.lock().unwrap();
-                *longest = waited.max(*longest);
-                drop(longest);
+                {
+                    let mut longest = longest.lock().unwrap();
+                    *longest = waited.max(*longest);
+                }
                 let began = budget.clock.now().uptime;
                 loop {
                     let age = budget.clock.now().elapsed(began);

@@ -95,13 +95,13 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
             if let Some(begun) = from.begun_lately() {
                 directory.reach_back(begun);
             }
-            let tasks = seat::aside(async {
+            let tasks = seat::aside(Box::pin(async {
                 if from.record.change.is_some() {
                     directory.tasks_for_followed(turn, from.pace).await
                 } else {
                     directory.tasks(turn, from.pace).await
                 }
-            });
+            }));
             let tasks = tasks.await;
             if !from.take_tasks(directory, tasks.as_deref(), &mut observed) {
                 return Ok(observed);

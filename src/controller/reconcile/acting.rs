@@ -1,6 +1,6 @@
 //! The act of a pass: one change, and what its outcome makes of the record.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _};
@@ -21,7 +21,7 @@ use crate::{
     pace::Pace,
     plan::{
         self, Decision, backoff,
-        facts::Observed,
+        facts::{Observed, Trouble},
         protocol,
         record::{Change, Record},
         session::UnsavedJob,
@@ -41,18 +41,7 @@ impl Pass<'_> {
         finding: Finding,
     ) -> Result<Finding, JournalError> {
         if let Some(trouble) = self.withdrawn.take() {
-            let step = Step::Hold(
-                Cause::Blocked(trouble, None),
-                self.context.pace.secret_check,
-            );
-            let decision = Decision {
-                step,
-                ..finding.decision
-            };
-            return Ok(Finding {
-                decision,
-                ..finding
-            });
+            return Ok(blocked(trouble, self.context.pace.secret_check, finding));
         }
         if !self.is_definition_good().await? {
             return Err(JournalError::Conflict);
@@ -113,10 +102,7 @@ impl Pass<'_> {
             self.replaced(written);
         } else {
             if may_be_on_record(&result) {
-                let stands = result
-                    .as_ref()
-                    .map_or(true, |acted| may_be_used_again(&acted.outcome));
-                let plan = plan.filter(|_| stands).cloned();
+                let plan = plan.filter(|_| leaves_plan(&result)).cloned();
                 self.memory.session.spend(&change.id, plan);
             }
             // People hear of no change that is not made.
@@ -375,6 +361,24 @@ fn may_be_used_again(outcome: &Outcome) -> bool {
 /// What follows when a job was accepted; said with the job id, so that it takes no write of its own.
 fn following(job: JobId, pace: &Pace) -> Step {
     Step::Hold(Cause::JobRunning(job, None), pace.poll_first)
+}
+
+/// Nothing begins with a credential that is good for following a job only.
+fn blocked(trouble: Trouble, wait: Duration, finding: Finding) -> Finding {
+    let decision = Decision {
+        step: Step::Hold(Cause::Blocked(trouble, None), wait),
+        ..finding.decision
+    };
+    Finding {
+        decision,
+        ..finding
+    }
+}
+
+/// Whether the plan of a change that was not made still stands.
+fn leaves_plan(result: &Result<Acted, JournalError>) -> bool {
+    let of = |acted: &Acted| may_be_used_again(&acted.outcome);
+    result.as_ref().map_or(true, of)
 }
 
 /// Whether the intent of a change may be on record, or be put there late.

@@ -51,11 +51,13 @@ impl Pass<'_> {
         };
         match (&finding.decision.step, way) {
             (Step::LookAtTasks, Ok(directory)) => {
-                self.look_closer(desired, directory, finding).await.map(Ok)
+                let closely = Box::pin(self.look_closer(desired, directory, finding));
+                closely.await.map(Ok)
             }
             // A first look has seen the task list as well.
             (Step::Change(_), Ok(directory)) => {
-                self.look_again(desired, directory, finding).await.map(Ok)
+                let again = Box::pin(self.look_again(desired, directory, finding));
+                again.await.map(Ok)
             }
             _ => Ok(Ok(finding)),
         }

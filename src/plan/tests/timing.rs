@@ -115,7 +115,7 @@ fn ways() -> [Way; 9] {
             world.request("now");
         }),
         way("request after all attempts", gives_up, |world| {
-            world.request("now")
+            world.request("now");
         }),
         way("successor", nothing, |world| {
             world.recreate("uid-2", true);

@@ -121,7 +121,7 @@ impl Machine {
             if !election {
                 let settings = settings(Arc::new(Leadership::alone()));
                 let stop = life.asked_to_stop();
-                control(&shared, &life, client, settings, CONCURRENCY, stop).await;
+                Box::pin(control(&shared, &life, client, settings, CONCURRENCY, stop)).await;
                 return;
             }
             let identity = life.identity.clone();

@@ -172,12 +172,13 @@ async fn come_to_rest(shared: &Shared) {
         (world.book.writes, world.requests(), world.publications())
     };
     tokio::time::sleep(SWEPT + GLANCE).await;
-    let mut world = shared.lock();
-    if (world.book.writes, world.requests(), world.publications()) != before {
-        world.broken("S1: a settled resource is written or changed".to_owned());
-    }
-    let disturbed = world.disturb();
-    drop(world);
+    let disturbed = {
+        let mut world = shared.lock();
+        if (world.book.writes, world.requests(), world.publications()) != before {
+            world.broken("S1: a settled resource is written or changed".to_owned());
+        }
+        world.disturb()
+    };
     if disturbed > 0 {
         tokio::time::sleep(GLANCE).await;
         let mut world = shared.lock();

@@ -2,7 +2,7 @@
 //!
 //! Events of schedules of their own, put between those of other schedules. What must hold of it is in `ledger` and `rest`.
 
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 use rand::{RngExt as _, rngs::SmallRng, seq::IndexedRandom as _};
 use serde_json::json;
 use taurus_port_operator::crd::{ConfigMapSpec, ServiceSpec};
@@ -260,7 +260,7 @@ pub async fn collect(shared: Shared) {
         tokio::time::sleep(Duration::from_millis(pause)).await;
         let mut world = shared.lock();
         changes.borrow_and_update();
-        let living = world.cluster.all().filter_map(|object| object.uid());
+        let living = world.cluster.all().filter_map(ResourceExt::uid);
         let (living, now) = (living.collect(), world.now());
         for said in world.stock.collect(&living, now) {
             world.say(|| said);

@@ -81,12 +81,14 @@ async fn whoever_comes_to_wait_while_the_calendar_is_edited_is_woken_all_the_sam
     }
 }
 
+/// Something happens to the calendar; the text is that of a freeze.
+type Act = fn(&Stage, &str);
+
 /// What becomes of the calendar while a job is at work changes nothing of that job; it counts for the next change.
 #[tokio::test(start_paused = true)]
 async fn a_calendar_that_changes_during_a_job_counts_for_the_next_change_alone() {
     let freeze =
         "freezes: [{from: 2027-01-15T00:00:00Z, until: 2027-01-16T00:00:00Z, reason: stop}]";
-    type Act = fn(&Stage, &str);
     let acts: [(&str, Act, bool); 5] = [
         (
             "a freeze begins",

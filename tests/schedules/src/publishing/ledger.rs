@@ -242,16 +242,16 @@ impl World {
         &mut self,
         life: &Life,
         (kind, name): (Kind, &str),
-        live: &Object,
+        stands: &Object,
         sent: u64,
     ) {
         self.stock.ledger.writes += 1;
         let what = format!("{} {}/{name}", life.identity, kind.plural());
-        if !live.is_made_here() {
+        if !stands.is_made_here() {
             self.broken(format!("{what}: it deletes what is somebody else's"));
             return;
         }
-        let Some((uid, proxy)) = self.has_it(live) else {
+        let Some((uid, proxy)) = self.has_it(stands) else {
             return;
         };
         let since = sent.saturating_sub(HEARD_OF_WITHIN);
@@ -262,7 +262,7 @@ impl World {
         let may_be = match kind {
             Kind::Service => false,
             // Only a new one can be written.
-            Kind::Map => live.value["immutable"] == true,
+            Kind::Map => stands.value["immutable"] == true,
             Kind::Slice => {
                 let recent = sent.saturating_sub(ACTED_ON_WITHIN);
                 self.was_anothers(service_of(kind, name), &uid, recent)
@@ -342,10 +342,12 @@ impl World {
             let led = self.stock.ledger.led.get(&slice);
             let led = led.map(|(_, port)| i32::from(*port));
             // Somebody else may have led it there, so that nothing had to be written.
-            let live = self.stock.get(Kind::Slice, &slice);
-            let live = live.and_then(|live| live.port(Kind::Slice)).map(i32::from);
+            let stands = self.stock.get(Kind::Slice, &slice);
+            let stands = stands
+                .and_then(|stands| stands.port(Kind::Slice))
+                .map(i32::from);
             let port = status.and_then(|status| status.port);
-            if led != port && live != port {
+            if led != port && stands != port {
                 let text = format!(
                     "{} says Ready with port {port:?} before applications are led there: {led:?}",
                     life.identity

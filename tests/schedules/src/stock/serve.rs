@@ -124,12 +124,12 @@ impl World {
         body: Value,
         sent: u64,
     ) -> Answer {
-        let Some(live) = self.stock.get(kind, name).cloned() else {
+        let Some(stands) = self.stock.get(kind, name).cloned() else {
             return status(StatusCode::NOT_FOUND, "NotFound");
         };
         let meta = &body["metadata"];
-        let same = meta["resourceVersion"] == *live.version()
-            && meta["uid"] == live.value["metadata"]["uid"];
+        let same = meta["resourceVersion"] == *stands.version()
+            && meta["uid"] == stands.value["metadata"]["uid"];
         if !same {
             self.say(|| {
                 format!(
@@ -153,14 +153,14 @@ impl World {
         if !same {
             return saying(409, "Conflict", "another version");
         }
-        if live.value["immutable"] == true
-            && (body["data"] != live.value["data"] || body["immutable"] != true)
+        if stands.value["immutable"] == true
+            && (body["data"] != stands.value["data"] || body["immutable"] != true)
         {
             return saying(422, "Invalid", "field is immutable when `immutable` is set");
         }
         let object = Object {
             value: body,
-            ..live
+            ..stands
         };
         self.write_published(life, kind, name, object, sent)
     }
@@ -202,28 +202,28 @@ impl World {
         body: &Value,
         sent: u64,
     ) -> Answer {
-        let Some(live) = self.stock.get(kind, name).cloned() else {
+        let Some(stands) = self.stock.get(kind, name).cloned() else {
             return status(StatusCode::NOT_FOUND, "NotFound");
         };
-        let meta = &live.value["metadata"];
+        let meta = &stands.value["metadata"];
         let asked = &body["preconditions"];
         let differs = |field: &str| !asked[field].is_null() && asked[field] != meta[field];
         if differs("uid") || differs("resourceVersion") {
             return saying(409, "Conflict", "another version");
         }
         if kind == Kind::Slice && self.flaw == Some(Flaw::EmptiesSlices) {
-            let mut empty = live.clone();
+            let mut empty = stands.clone();
             empty.value["endpoints"] = json!([]);
             return self.write_published(life, kind, name, empty, sent);
         }
         if self.flaw == Some(Flaw::LeavesWhatIsWithdrawn) {
-            return ok(live.value.to_string().into());
+            return ok(stands.value.to_string().into());
         }
         self.say(|| format!("{} deletes {}/{name}", life.identity, kind.plural()));
-        self.check_withdrawn(life, (kind, name), &live, sent);
+        self.check_withdrawn(life, (kind, name), &stands, sent);
         let now = self.now();
         self.stock.remove(kind, name, now);
-        ok(live.value.to_string().into())
+        ok(stands.value.to_string().into())
     }
 }
 
