@@ -1,10 +1,9 @@
 //! How many calls are made with one credential at one endpoint, and which go first.
 //!
 //! What the vendor publishes is a number of calls a minute and user, so every request draws on the budget of its credential,
-//! pages and tokens included. Promises that it is never exceeded, that a call never waits behind a less urgent one but for polls of jobs
-//! that would leave none to others for long, that the
-//! time of a look that nobody wants any more is given to another one, that who waits holds up no other turn, and that who gives
-//! up waiting leaves no trace.
+//! pages and tokens included. Promises that it is never exceeded, that a call never waits behind a less urgent one but for those of jobs,
+//! which leave a part to others who wait, that the time of a look that nobody wants any more is given to another one, that who waits holds
+//! up no other turn, and that who gives up waiting leaves no trace.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -69,8 +68,8 @@ pub enum Urgency {
     Sweep,
 }
 
-/// A job that was not polled in this time is followed no longer.
-const FOLLOWED: Duration = Duration::from_mins(1);
+/// A job that was not asked for in this time is followed no longer.
+pub const FOLLOWED: Duration = Duration::from_mins(1);
 
 /// Nobody gives up earlier.
 const LEAST_PATIENCE: Duration = Duration::from_secs(10);

@@ -12,16 +12,13 @@ use std::{
 use super::shared_read::SharedRead;
 use crate::{
     clock::Clock,
-    cloud::{Cloud, CloudError, Job, TaskList, Urgency},
+    cloud::{Cloud, CloudError, Job, TaskList, Urgency, budget::FOLLOWED},
     controller::queue::seat::aside,
     model::{JobId, JobState},
 };
 
 /// More jobs than these are followed by the list.
 const FEW: usize = 5;
-
-/// A job that was not asked for in this time is followed no longer.
-const FOLLOWED: Duration = Duration::from_mins(1);
 
 /// The jobs that are followed.
 #[derive(Debug, Default)]
