@@ -7,7 +7,6 @@
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
@@ -20,14 +19,14 @@ use crate::{
         memory::Memory,
         read::{self, Desired},
     },
-    crd::{LastChange, Outcome, TaurusProxyPort},
+    crd::{Outcome, TaurusProxyPort},
     fleet::{
         claims::ProxyKey,
         directory::{self, Directory},
         permits::Trace,
     },
     model::{JobId, JobState, Moment, Uid},
-    plan::{record::Change, tasks},
+    plan::{record::Change, settle, tasks},
 };
 
 /// Follows the change of a deleted resource to its end, in the background.
@@ -127,19 +126,9 @@ pub(super) fn adopt(
 /// What the record of the resource would say now, had it not been deleted: its failure counts like any other. Of a job that was completed
 /// nobody has seen the port, so that counts for nothing.
 fn failed(trace: Trace, change: &Change, now: Moment) -> Trace {
-    let last = LastChange {
-        id: change.id.as_str().to_owned(),
-        from_port: change.from.into(),
-        to_port: change.to.into(),
-        job_id: change.job.as_ref().map(|job| job.as_str().to_owned()),
-        outcome: Outcome::Failed,
-        started_at: Time(change.intended_at),
-        finished_at: Time(now.wall),
-        message: None,
-    };
     Trace {
         change: None,
-        last: Some(last),
+        last: Some(settle::ended(change, Outcome::Failed, None, now)),
         ..trace
     }
 }

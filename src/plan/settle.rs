@@ -164,7 +164,13 @@ fn note(
     });
 }
 
-fn ended(change: &Change, outcome: Outcome, message: Option<String>, now: Moment) -> LastChange {
+/// How a change has ended now, as it is put on record.
+pub fn ended(
+    change: &Change,
+    outcome: Outcome,
+    message: Option<String>,
+    now: Moment,
+) -> LastChange {
     LastChange {
         id: change.id.as_str().to_owned(),
         from_port: change.from.into(),
