@@ -27,6 +27,14 @@ impl Chance {
         }
     }
 
+    /// 32 random bits.
+    pub fn number(&self) -> u32 {
+        match &self.0 {
+            Some(seeded) => Self::locked(seeded).random(),
+            None => rand::random(),
+        }
+    }
+
     /// A seed for chance of somebody else's making.
     pub fn seed(&self) -> u64 {
         match &self.0 {

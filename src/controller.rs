@@ -193,9 +193,12 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
             let version = object.meta().resource_version.as_deref();
             context.memories.exists(&uid, version.unwrap_or_default());
             let trace = object.trace();
-            if let Some(change) = context.permits.note(&trace) {
-                // The answer to the write that put its end on record may have been lost.
-                context.change_ended(&change, &trace);
+            // The answer to the write that put an end on record may have been lost.
+            if let Some(change) = context.permits.note(&trace)
+                && context.change_ended(&change, &trace)
+                && let Ok(object) = &object.0
+            {
+                notices::of_correction(context, object);
             }
             let mut has_ended = false;
             if let (Some((instance, of)), Some(last)) = (&trace.target, &trace.last) {

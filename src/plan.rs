@@ -164,6 +164,7 @@ pub fn meanwhile(facts: &Facts<'_>, cause: Cause) -> Decision {
     };
     let mut record = facts.record.clone();
     record.vetted &= !rivals::lets_go(facts, &step);
+    record.plan = timing::kept(facts);
     Decision {
         record,
         session: facts.session.clone(),

@@ -3,7 +3,7 @@
 //! Promises that an unknown field is a fault and not a freeze that nobody keeps, and that a fault names its place.
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{Calendar, Freeze, Window, WindowError, WindowParts};
 
@@ -45,10 +45,14 @@ struct Written {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct WrittenWindow {
+    // What is there and empty may have meant none, or all: only what is left out means all.
+    #[serde(default, deserialize_with = "stated")]
     days: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "stated")]
     weeks_of_month: Option<Vec<i32>>,
     start: String,
     duration: String,
+    #[serde(default, deserialize_with = "stated")]
     time_zone: Option<String>,
 }
 
@@ -58,7 +62,15 @@ struct WrittenFreeze {
     from: Timestamp,
     until: Timestamp,
     reason: String,
+    #[serde(default, deserialize_with = "stated")]
     namespaces: Option<Vec<String>>,
+}
+
+/// A field that is there has a value.
+fn stated<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    let value = Option::<T>::deserialize(field)?;
+    let missing = || D::Error::custom("a field has no value: state it, or leave the field out");
+    value.ok_or_else(missing).map(Some)
 }
 
 /// Reads a calendar.
@@ -200,6 +212,18 @@ freezes:
             (
                 "windows: [{start: '02:00', duration: 3h, weeksOfMonth: []}]".to_owned(),
                 "windows[0].weeksOfMonth is empty",
+            ),
+            (
+                "windows: [{start: '02:00', duration: 3h, days: }]".to_owned(),
+                "a field has no value",
+            ),
+            (
+                "windows:\n- start: '02:00'\n  duration: 3h\n  weeksOfMonth:".to_owned(),
+                "a field has no value",
+            ),
+            (
+                freeze("until: 2026-01-03T00:00:00Z, reason: x, namespaces: ~"),
+                "a field has no value",
             ),
             (
                 "windows: [{start: '02:00', duration: 3h, timeZone: Berlin}]".to_owned(),

@@ -46,17 +46,23 @@ impl Hours {
         begun.find(|freeze| freeze.covers(at))
     }
 
-    /// The freeze that is in force, or that begins so soon that a change would reach into it, which a window would let start.
+    /// The freeze that is in force, or that begins so soon that a change would reach into it, which a window would let start; or that takes
+    /// away the next opening, where none is left within a year.
     pub fn freeze_in_the_way(&self, at: Timestamp, takes: Duration) -> Option<&Freeze> {
         let without = Self {
             freezes: Vec::new(),
             ..self.clone()
         };
         let ends = at.checked_add(takes).ok()?;
-        self.freeze_at(at).or_else(|| {
+        let in_the_way = self.freeze_at(at).or_else(|| {
             let mut ahead = self.freezes.iter().filter(|freeze| freeze.from > at);
             let near = ahead.next().filter(|freeze| freeze.from < ends)?;
             (without.next(at, takes) == Some(at)).then_some(near)
+        });
+        in_the_way.or_else(|| {
+            let opening = without.next(at, takes).filter(|opening| *opening > at)?;
+            let is_last = self.next(at, takes).is_none() && self.missing.is_none();
+            is_last.then(|| self.freeze_in_the_way(opening, takes))?
         })
     }
 
@@ -231,6 +237,24 @@ mod tests {
         }
         let longer = Duration::from_hours(3) + Duration::from_secs(1);
         assert_eq!(next(&hours, "2026-03-02T01:00:00Z", longer), None);
+    }
+
+    #[test]
+    fn a_freeze_is_in_the_way_where_it_leaves_no_window_within_a_year() {
+        let at = "2026-03-02T06:00:00Z".parse().unwrap();
+        let hours = |until: &str| Hours {
+            windows: vec![window("02:00", "3h")],
+            freezes: vec![freeze("2026-03-02T12:00:00Z", until)],
+            ..Hours::default()
+        };
+        for (until, is_in_the_way) in [
+            ("2026-03-08T00:00:00Z", false),
+            ("2099-01-01T00:00:00Z", true),
+        ] {
+            let hours = hours(until);
+            let found = hours.freeze_in_the_way(at, TEN_MINUTES);
+            assert_eq!(found.is_some(), is_in_the_way, "{until}");
+        }
     }
 
     #[test]

@@ -231,15 +231,17 @@ impl Context {
 
     /// A change is no longer on record of a resource: its end counts once, whoever tells of it first. One that was refused leaves none, but
     /// perhaps that of an earlier one.
-    pub(super) fn change_ended(&self, change: &str, trace: &Trace) {
+    pub(super) fn change_ended(&self, change: &str, trace: &Trace) -> bool {
         let last = trace.last.as_ref().filter(|last| last.id == change);
         let (Some(last), Some((_, of))) = (last, &trace.target) else {
-            return;
+            return false;
         };
         let at = last.finished_at.0;
-        if self.permits.ended(change, last.outcome, of.clone(), at) {
+        let is_new = self.permits.ended(change, last.outcome, of.clone(), at);
+        if is_new {
             self.meter.change_ended(last);
         }
+        is_new
     }
 
     /// For how long this process has led, or counts as having led.
@@ -250,7 +252,7 @@ impl Context {
 
     /// Whether nothing that this process, or one before it, has sent can still be unknown to who comes next: no change is on
     /// record or followed, also of what was deleted, none was taken from a record lately, nobody has let go of a proxy so lately that
-    /// others wait for its return, and it has led for long enough to know.
+    /// others wait for its return, none has ended so lately that lists may lag behind it, and it has led for long enough to know.
     pub(super) fn leaves_nothing_in_flight(&self) -> bool {
         let now = self.clock.now();
         self.leads()
@@ -259,6 +261,7 @@ impl Context {
             && Arc::strong_count(&self.deleted) == 1
             && !self.memories.any_in_doubt(now, &self.pace)
             && !self.claims.any_is_late(now.uptime, self.pace.take_over)
+            && !self.moves.any(now.uptime)
     }
 
     /// Whether this process may act now.

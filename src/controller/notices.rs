@@ -19,8 +19,8 @@ const POLICY_NOT_SET: &str = "PolicyNotSet";
 const DRIFT_CORRECTED: &str = "DriftCorrected";
 
 /// Says that a change which has just ended has put drift right: people should know that something else sets the port.
-pub(super) fn of_correction(context: &Context, before: &TaurusProxyPort, after: &TaurusProxyPort) {
-    let Some(text) = corrected(before, after) else {
+pub(super) fn of_correction(context: &Context, after: &TaurusProxyPort) {
+    let Some(text) = corrected(after) else {
         return;
     };
     context.meter.drift_corrected();
@@ -36,28 +36,24 @@ pub(super) fn of_correction(context: &Context, before: &TaurusProxyPort, after: 
     events::publish(context, about, Class::Stalled, DRIFT_CORRECTED, &text);
 }
 
-/// What is said where the change of `before` has succeeded by `after`, and its port had been in place before it.
-fn corrected(before: &TaurusProxyPort, after: &TaurusProxyPort) -> Option<String> {
-    let before = Record::of(before);
-    let change = before.change?;
-    let after = Record::of(after);
-    let last = after.last?;
-    let succeeded = last.id == change.id.as_str() && last.outcome == Outcome::Succeeded;
-    if !succeeded || before.applied != Some(change.to) {
+/// What is said where the last change has put drift right: its end counts as a correction.
+fn corrected(after: &TaurusProxyPort) -> Option<String> {
+    let Record {
+        last, corrections, ..
+    } = Record::of(after);
+    let last = last.filter(|last| last.outcome == Outcome::Succeeded)?;
+    if corrections.last() != Some(&last.finished_at.0) {
         return None;
     }
-    let job = change
-        .job
+    let (from, to) = (last.from_port, last.to_port);
+    let job = last
+        .job_id
         .map_or_else(String::new, |job| format!(" with job {job}"));
     Some(format!(
-        "the proxy listened on port {}, though port {} was in place before; the operator has set port {} again{job}, which it does {} \
-         times within a day at most (so far {}): find out what sets port {}",
-        change.from,
-        change.to,
-        change.to,
+        "the proxy listened on port {from}, though port {to} was in place before; the operator has set port {to} again{job}, which it does \
+         {} times within a day at most (so far {}): find out what sets port {from}",
         drift::MOST_A_DAY,
-        after.corrections.len(),
-        change.from
+        corrections.len()
     ))
 }
 
@@ -107,33 +103,23 @@ mod tests {
 
     #[test]
     fn a_correction_of_drift_is_told_with_both_ports_and_an_edit_is_none() {
-        let change = json!({
-            "id": "0123456789abcdef0123456789abcdef", "fromPort": 3399, "toPort": 3307, "generation": 1, "phase": "Verifying",
-            "attempt": 1, "jobID": "job-1", "intendedAt": "2026-03-02T08:40:00Z",
-        });
-        let before = |applied: i32| {
-            let status = json!({"subjectUID": "u", "appliedPort": applied, "change": change});
-            let mut object = object(Some("Enforce"), Some(status));
-            object.metadata.uid = Some("u".to_owned());
-            object
-        };
-        let after = |outcome: &str| {
+        let after = |outcome: &str, corrected_at: &str| {
             let status = json!({
-                "subjectUID": "u", "appliedPort": 3307, "corrections": {"times": ["2026-03-02T08:41:00Z"]},
-                "lastChange": {"id": change["id"], "fromPort": 3399, "toPort": 3307, "jobID": "job-1", "outcome": outcome,
-                    "startedAt": "2026-03-02T08:40:00Z", "finishedAt": "2026-03-02T08:41:00Z"},
+                "subjectUID": "u", "appliedPort": 3307, "corrections": {"times": ["2026-03-01T22:41:00Z", corrected_at]},
+                "lastChange": {"id": "0123456789abcdef0123456789abcdef", "fromPort": 3399, "toPort": 3307, "jobID": "job-1",
+                    "outcome": outcome, "startedAt": "2026-03-02T08:40:00Z", "finishedAt": "2026-03-02T08:41:00Z"},
             });
             let mut object = object(Some("Enforce"), Some(status));
             object.metadata.uid = Some("u".to_owned());
             object
         };
-        let text = corrected(&before(3307), &after("Succeeded")).unwrap();
-        for word in ["3399", "3307", "job-1", "so far 1", "3 times"] {
+        let text = corrected(&after("Succeeded", "2026-03-02T08:41:00Z")).unwrap();
+        for word in ["3399", "3307", "job-1", "so far 2", "3 times"] {
             assert!(text.contains(word), "{text}");
         }
-        assert_eq!(corrected(&before(3306), &after("Succeeded")), None);
-        assert_eq!(corrected(&before(3307), &after("Failed")), None);
-        assert_eq!(corrected(&after("Succeeded"), &after("Succeeded")), None);
+        let earlier = "2026-03-02T06:41:00Z";
+        assert_eq!(corrected(&after("Succeeded", earlier)), None, "an edit");
+        assert_eq!(corrected(&after("Failed", "2026-03-02T08:41:00Z")), None);
     }
 
     #[test]

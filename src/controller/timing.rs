@@ -132,7 +132,8 @@ impl Context {
         let takes = || self.lengths.longest(&desired.subject.instance);
         let uptime = self.clock.now().uptime;
         let instance = instance.map(|window| window.known(uptime));
-        timing::terms(object, desired, &calendar, instance.as_ref(), takes)
+        let nonce = self.chance.number();
+        timing::terms(object, desired, &calendar, instance.as_ref(), takes, nonce)
     }
 
     /// Why a change must not be sent after all, which was decided on with `plan`: `known` is the resource as the watch has it.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 /// A change that is due and has not started.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct PlanRecord {
-    /// Stands for the resource, what its spec says, both ports and `madeAt`: another plan has another id, and an approval of this one is
-    /// none of that one.
+    /// Stands for the resource, what its spec says, both ports, `madeAt` and `nonce`: another plan has another id, and an approval of this
+    /// one is none of that one.
     pub id: String,
     /// Port that the proxy has.
     #[serde(rename = "fromPort")]
@@ -20,6 +20,9 @@ pub struct PlanRecord {
     /// When it was made: later than each plan of this resource before it.
     #[serde(rename = "madeAt")]
     pub made_at: Time,
+    /// A random number, so that nobody knows the id before the plan is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<i64>,
     /// The next time at which windows and freezes let it start; absent while they do, and where no such time is known.
     #[serde(rename = "notBefore", default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Time>,

@@ -82,6 +82,13 @@ impl Moves {
         lately.map_or(Others::None, |end| Others::Lately(end.left))
     }
 
+    /// Whether a list may be behind any of them at this uptime.
+    pub fn any(&self, uptime: Duration) -> bool {
+        let ends = self.lock();
+        let mut ends = ends.values();
+        ends.any(|end| uptime.saturating_sub(end.at) < self.counts_for)
+    }
+
     fn put(&self, ends: &mut HashMap<ProxyKey, End>, proxy: ProxyKey, end: End) {
         let now = end.at;
         ends.retain(|_, known| now.saturating_sub(known.at) < self.counts_for);

@@ -338,6 +338,14 @@ impl Reason {
         troubled || self.class() == Class::Stalled
     }
 
+    /// Whether a change is held back by its time alone: by a window, a freeze or an approval.
+    pub fn waits_for_its_moment(self) -> bool {
+        matches!(
+            self,
+            Self::WaitingForWindow | Self::ChangeFreeze | Self::WaitingForApproval
+        )
+    }
+
     /// Whether it may be that of `ServicePublished` and `ConfigMapPublished`.
     pub fn is_of_publication(self) -> bool {
         matches!(

@@ -513,6 +513,7 @@ mod tests {
             from_port: 3306,
             to_port: 3307,
             made_at: Time(Timestamp::UNIX_EPOCH),
+            nonce: Some(0),
             not_before: None,
             waits_for: Vec::new(),
             warnings: Vec::new(),

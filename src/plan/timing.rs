@@ -1,8 +1,9 @@
 //! Whether a change that is due may start now, and the plan that stands for it while it may not.
 //!
 //! Relies on the wall clock, since hours of the day have no other, and on the record for the plan. Promises that the gate is one of those
-//! that each start passes; that a plan is another one, with another id, as soon as the resource, its wishes or one of both ports is; and
-//! that none is used twice: the record of a change takes the place of its plan, and no later plan is as old.
+//! that each start passes; that a plan is another one, with another id, as soon as the resource, its wishes or one of both ports is; that
+//! nobody knows an id before its plan is on record; and that none is used twice: the record of a change takes the place of its plan, and no
+//! later plan is as old.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,6 +36,8 @@ pub struct Terms {
     pub takes: Duration,
     /// Stands for the resource and what its spec says, without the approval of a plan.
     pub wishes: Wishes,
+    /// A random number for a plan that is made now: without it the id of a plan could be approved before the plan exists.
+    pub nonce: u32,
 }
 
 /// A hash of a resource's UID and its spec.
@@ -61,13 +64,14 @@ impl Wishes {
 pub type OfInstance = Result<Window, Arc<str>>;
 
 /// What holds for a resource; nothing where its changes may start at any time. `instance` is the window of its instance, if it was asked
-/// for; `takes` says how long a change of its instance takes.
+/// for; `takes` says how long a change of its instance takes; `nonce` is a random number.
 pub fn terms(
     object: &TaurusProxyPort,
     desired: &Desired,
     calendar: &Calendar,
     instance: Option<&OfInstance>,
     takes: impl FnOnce() -> Option<Duration>,
+    nonce: u32,
 ) -> Option<Box<Terms>> {
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
     let timing = desired.timing.as_deref();
@@ -99,6 +103,7 @@ pub fn terms(
         hours,
         takes,
         wishes: Wishes::of(object),
+        nonce,
     }))
 }
 
@@ -184,11 +189,14 @@ fn current(facts: &Facts<'_>, terms: &Terms, from: u16) -> PlanRecord {
     let before = before.max(last).max(used);
     let after = before.and_then(|before| before.checked_add(Duration::from_secs(1)).ok());
     let made_at = after.map_or(facts.now.wall, |after| after.max(facts.now.wall));
+    let ports = (from, facts.desired.port.get());
+    let nonce = Some(terms.nonce.into());
     PlanRecord {
-        id: id(terms, from, facts.desired.port.get(), made_at),
-        from_port: from.into(),
-        to_port: facts.desired.port.get().into(),
+        id: id(terms, ports, made_at, nonce),
+        from_port: ports.0.into(),
+        to_port: ports.1.into(),
         made_at: Time(made_at),
+        nonce,
         not_before: None,
         waits_for: Vec::new(),
         warnings: Vec::new(),
@@ -200,17 +208,19 @@ fn standing<'a>(facts: &Facts<'a>, terms: &Terms, from: u16) -> Option<&'a PlanR
     let plan = facts.record.plan.as_ref()?;
     let used = facts.session.plan_used.as_deref();
     let is_new = used.is_none_or(|used| plan.made_at.0 > *used);
-    let same = id(terms, from, facts.desired.port.get(), plan.made_at.0);
+    let ports = (from, facts.desired.port.get());
+    let same = id(terms, ports, plan.made_at.0, plan.nonce);
     (is_new && plan.id == same).then_some(plan)
 }
 
 /// The id of the plan of a change, by all that it stands for: sixteen hexadecimal digits.
-pub fn id(terms: &Terms, from: u16, to: u16, made_at: Timestamp) -> String {
+pub fn id(terms: &Terms, (from, to): (u16, u16), made_at: Timestamp, nonce: Option<i64>) -> String {
     let mut hash = Sha256::new();
     hash.update(terms.wishes.0);
     hash.update(from.to_be_bytes());
     hash.update(to.to_be_bytes());
     hash.update(made_at.as_second().to_be_bytes());
+    hash.update(nonce.unwrap_or_default().to_be_bytes());
     let bytes = hash.finalize().into_iter().take(8);
     let number = bytes.fold(0_u64, |number, byte| number << 8 | u64::from(byte));
     format!("{number:016x}")
@@ -224,26 +234,45 @@ pub fn after(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
         return None;
     }
     let from = match &facts.observed.proxy {
-        Seen::Known(Some(proxy)) => proxy.port,
+        Seen::Known(Some(proxy)) => proxy.port.filter(|_| !doubts_the_port(step)),
         Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => None,
     };
-    let Some(from) = from else {
-        // It is not known whether it still stands. If it does, what it waits for is known all the same.
-        let plan = record.plan.as_ref()?;
-        let before = u16::try_from(plan.from_port).ok();
-        let stands = before.and_then(|before| standing(facts, terms, before));
-        return Some(stands.map_or_else(|| plan.clone(), |plan| timed(facts, terms, plan, step)));
-    };
-    if matches!(step, Step::Rest) {
+    if matches!(step, Step::Rest | Step::Hold(Cause::ProxyNotFound, _)) {
         return None;
     }
-    let is_made = matches!(step, Step::Hold(cause, _) if waits_for_its_moment(cause));
+    let Some(from) = from else {
+        // The proxy may have the port for which the plan was made: the plan stands, if nothing else has moved.
+        return kept(facts).map(|plan| timed(facts, terms, &plan, step));
+    };
+    let is_made = matches!(step, Step::Hold(cause, _) if cause.reason().waits_for_its_moment());
     let plan = if is_made {
         current(facts, terms, from)
     } else {
         standing(facts, terms, from)?.clone()
     };
     Some(timed(facts, terms, &plan, step))
+}
+
+/// The plan on record, where nothing of it has moved as far as is known without the proxy's port.
+pub fn kept(facts: &Facts<'_>) -> Option<PlanRecord> {
+    let terms = facts.observed.terms.as_deref()?;
+    let plan = facts.record.plan.as_ref()?;
+    let from = u16::try_from(plan.from_port).ok()?;
+    standing(facts, terms, from).cloned()
+}
+
+/// Whether the port that was read may be one from before the last change.
+fn doubts_the_port(step: &Step) -> bool {
+    let is_doubt = |cause: &Cause| {
+        matches!(
+            cause,
+            Cause::ListBehind { .. }
+                | Cause::ListsLag(..)
+                | Cause::JustFailed { .. }
+                | Cause::FailedLately
+        )
+    };
+    matches!(step, Step::Hold(cause, _) if is_doubt(cause))
 }
 
 /// A plan with what it waits for now, in the words of the gate.
@@ -273,18 +302,6 @@ fn timed(facts: &Facts<'_>, terms: &Terms, plan: &PlanRecord, step: &Step) -> Pl
         waits_for,
         ..plan.clone()
     }
-}
-
-/// Whether a change is held back by its time alone: by a window, a freeze or an approval.
-pub fn waits_for_its_moment(cause: &Cause) -> bool {
-    matches!(
-        cause,
-        Cause::WaitingForApproval { .. }
-            | Cause::WaitingForWindow { .. }
-            | Cause::WindowUnknown(_)
-            | Cause::Frozen { .. }
-            | Cause::WithoutCalendar(_)
-    )
 }
 
 fn other_wait(cause: &Cause) -> Option<WaitsFor> {

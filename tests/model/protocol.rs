@@ -119,6 +119,7 @@ impl Protocol {
             },
             takes: Duration::ZERO,
             wishes: Wishes::of(&object),
+            nonce: 0,
         }
     }
 
@@ -126,10 +127,16 @@ impl Protocol {
     pub fn plan_record(&self, plan: &Plan) -> PlanRecord {
         let made_at = clock::wall(plan.made);
         PlanRecord {
-            id: timing::id(&self.terms(true, plan.to), plan.from, plan.to, made_at),
+            id: timing::id(
+                &self.terms(true, plan.to),
+                (plan.from, plan.to),
+                made_at,
+                Some(0),
+            ),
             from_port: plan.from.into(),
             to_port: plan.to.into(),
             made_at: Time(made_at),
+            nonce: Some(0),
             not_before: None,
             waits_for: Vec::new(),
             warnings: Vec::new(),

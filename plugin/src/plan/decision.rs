@@ -158,6 +158,13 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
             .as_ref()
             .and_then(|status| status.proxy_status.as_deref()),
     );
+    let takes = || {
+        let lengths = Lengths::default();
+        if let Some(last) = &record.last {
+            lengths.note(&desired.subject.instance, last);
+        }
+        lengths.longest(&desired.subject.instance)
+    };
     let observed = Observed {
         proxy: Seen::Known(Some(Proxy {
             id: desired.subject.proxy.clone(),
@@ -168,13 +175,7 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
         })),
         tasks: Seen::Known(None),
         // Only the operator reads the window that the cloud has for an instance.
-        terms: timing::terms(&object, &desired, calendar, None, || {
-            let lengths = Lengths::default();
-            if let Some(last) = &record.last {
-                lengths.note(&desired.subject.instance, last);
-            }
-            lengths.longest(&desired.subject.instance)
-        }),
+        terms: timing::terms(&object, &desired, calendar, None, takes, 0),
         ..Observed::default()
     };
     let facts = Facts {

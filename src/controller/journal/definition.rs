@@ -16,7 +16,7 @@ use super::{Journal, JournalError, Making};
 use crate::{
     crd::{
         ChangeRecord, Corrections, FailureCause, FailureRecord, LastChange, Outcome, Phase,
-        TaurusProxyPort, TaurusProxyPortStatus,
+        PlanRecord, TaurusProxyPort, TaurusProxyPortStatus, WaitsFor,
     },
     model::Moment,
 };
@@ -65,7 +65,7 @@ impl Definition {
 
 impl Journal {
     /// Whether the installed definition keeps all of the record, by a write that takes no effect; nothing where the API server
-    /// does not tell, as with a webhook that takes no dry runs.
+    /// does not tell, as with a webhook that takes no dry runs. The record has a plan where the resource may need one, by `plans`.
     ///
     /// # Errors
     ///
@@ -73,8 +73,12 @@ impl Journal {
     pub async fn is_definition_whole(
         &self,
         object: &TaurusProxyPort,
+        plans: bool,
     ) -> Result<Option<bool>, JournalError> {
-        let specimen = specimen(self.clock.now());
+        let specimen = TaurusProxyPortStatus {
+            plan: plans.then(|| plan(self.clock.now())),
+            ..specimen(self.clock.now())
+        };
         match self.replace(object, &specimen, Making::Dry).await {
             Ok(shown) => Ok(Some(keeps(&specimen, shown.status.as_ref()))),
             Err(JournalError::Unreadable(_)) => Ok(Some(false)),
@@ -100,10 +104,23 @@ fn record(status: &TaurusProxyPortStatus) -> TaurusProxyPortStatus {
         proxy_status: None,
         service: None,
         config_map: None,
-        plan: None,
         history: Vec::new(),
         conditions: Vec::new(),
         ..status.clone()
+    }
+}
+
+/// A plan as it waits. Without it approvals have nothing to name, and each look would make another one.
+fn plan(now: Moment) -> PlanRecord {
+    PlanRecord {
+        id: "0".to_owned(),
+        from_port: 3306,
+        to_port: 3307,
+        made_at: Time(now.wall),
+        nonce: Some(1),
+        not_before: Some(Time(now.wall)),
+        waits_for: vec![WaitsFor::Window],
+        warnings: vec!["0".to_owned()],
     }
 }
 
@@ -119,7 +136,7 @@ fn specimen(now: Moment) -> TaurusProxyPortStatus {
         address: None,
         proxy_name: None,
         proxy_status: None,
-        // Only those have one that say something about the time of changes, which takes a definition of this release.
+        // Only those have one for whose changes a time is stated, be it by the calendar: see `plan`.
         plan: None,
         change: Some(ChangeRecord {
             id: id.clone(),
@@ -142,7 +159,7 @@ fn specimen(now: Moment) -> TaurusProxyPortStatus {
             finished_at: at.clone(),
             message: text.clone(),
         }),
-        // For people alone, as `plan` is.
+        // For people alone.
         history: Vec::new(),
         failures: vec![FailureRecord {
             port: 3307,
@@ -218,7 +235,10 @@ mod tests {
 
     #[test]
     fn c12a_whichever_field_of_the_record_is_dropped_it_is_noticed() {
-        let whole = specimen(now());
+        let whole = TaurusProxyPortStatus {
+            plan: Some(plan(now())),
+            ..specimen(now())
+        };
         assert!(keeps(&whole, Some(&whole)));
         assert!(!keeps(&whole, None));
         let value = serde_json::to_value(&whole).unwrap();

@@ -43,7 +43,7 @@ impl Pass<'_> {
         if let Some(trouble) = self.withdrawn.take() {
             return Ok(blocked(trouble, self.context.pace.secret_check, finding));
         }
-        if !self.is_definition_good().await? {
+        if !self.is_definition_good(desired).await? {
             return Err(JournalError::Conflict);
         }
         let Some(permit) = self.memory.permit.take() else {
@@ -135,7 +135,7 @@ impl Pass<'_> {
     }
 
     /// Whether the installed definition keeps all of the record: asked before a change, unless it was seen a short while ago.
-    async fn is_definition_good(&mut self) -> Result<bool, JournalError> {
+    async fn is_definition_good(&mut self, desired: &Desired) -> Result<bool, JournalError> {
         let now = self.context.clock.now();
         let definition = &self.context.definition;
         if definition.is_known(now, self.context.resync) {
@@ -144,7 +144,7 @@ impl Pass<'_> {
         match self
             .context
             .journal
-            .is_definition_whole(self.object)
+            .is_definition_whole(self.object, self.may_need_a_plan(desired))
             .await?
         {
             Some(true) => definition.was_whole(now),
@@ -158,6 +158,12 @@ impl Pass<'_> {
         Ok(true)
     }
 
+    /// Whether something is stated about the time of the resource's changes.
+    fn may_need_a_plan(&self, desired: &Desired) -> bool {
+        let window = self.memory.instance_window.as_deref();
+        self.context.terms(self.object, desired, window).is_some()
+    }
+
     /// The definition dropped something of the record: no change is begun until it keeps all of it.
     pub(super) fn definition_is_outdated(&mut self, generation: i64) {
         self.context
@@ -167,7 +173,10 @@ impl Pass<'_> {
     }
 
     /// A definition that dropped something may have been put right since.
-    pub(super) async fn look_at_definition(&mut self) -> Result<(), JournalError> {
+    pub(super) async fn look_at_definition(
+        &mut self,
+        desired: &Desired,
+    ) -> Result<(), JournalError> {
         if self.memory.record_pruned.is_none() {
             return Ok(());
         }
@@ -175,7 +184,7 @@ impl Pass<'_> {
         match self
             .context
             .journal
-            .is_definition_whole(self.object)
+            .is_definition_whole(self.object, self.may_need_a_plan(desired))
             .await?
         {
             Some(true) => {
@@ -228,8 +237,18 @@ impl Pass<'_> {
             record.plan = plan.cloned();
         } else {
             self.memory.session.use_plan(plan);
-            if !matches!(outcome, Outcome::Refused(_)) {
-                self.tell_of_haste(desired, plan, &finding.observed, change.intended_at);
+            let began = match outcome {
+                Outcome::Accepted(_) => Some("was begun"),
+                Outcome::Unknown(_) => Some("may have been begun"),
+                _ => None,
+            };
+            if let Some(began) = began {
+                self.tell_of_haste(
+                    desired,
+                    plan,
+                    &finding.observed,
+                    (began, change.intended_at),
+                );
             }
         }
         match outcome {
@@ -297,7 +316,7 @@ impl Pass<'_> {
         desired: &Desired,
         plan: Option<&PlanRecord>,
         observed: &Observed,
-        began: Timestamp,
+        (began, at): (&str, Timestamp),
     ) {
         let timing = desired.timing.as_deref();
         let (Some(plan), Some(terms)) = (plan, observed.terms.as_deref()) else {
@@ -307,7 +326,7 @@ impl Pass<'_> {
             return;
         }
         let hours = &terms.hours;
-        let made_a_difference = hours.next(began, terms.takes) != Some(began);
+        let made_a_difference = hours.next(at, terms.takes) != Some(at);
         if made_a_difference {
             self.context.meter.applied_now();
         }
@@ -319,7 +338,7 @@ impl Pass<'_> {
             "with no need of the annotation: its maintenance window is open"
         };
         let text = format!(
-            "plan {} (port {} to {}) was begun {how}; {APPLY_NOW} is used up with that",
+            "plan {} (port {} to {}) {began} {how}; {APPLY_NOW} is used up with that",
             plan.id, plan.from_port, plan.to_port
         );
         let about = self.object.object_ref(&());

@@ -26,7 +26,6 @@ use crate::{
         facts::{Facts, Observed, Seen, Trouble},
         record::Record,
         step::{Cause, Step},
-        timing,
     },
 };
 
@@ -180,8 +179,10 @@ impl Pass<'_> {
         let Step::Hold(cause, delay) = &waiting.decision.step else {
             return Ok(Some(wait));
         };
-        if record.plan.is_some() && timing::waits_for_its_moment(cause) {
-            // A freeze has ended, or the calendar was edited: no list is needed to see what is waited for now.
+        let waits = record.reason.is_some_and(Reason::waits_for_its_moment);
+        let has_moved = record.plan.is_some() && waits && cause.reason().waits_for_its_moment();
+        if has_moved || record.spent {
+            // A freeze has ended, or the calendar was edited, or the change on record is known to be none: no list is needed to say so.
             self.say(desired, &waiting.observed, &waiting.decision)
                 .await?;
         }
@@ -304,8 +305,10 @@ impl Pass<'_> {
         record: &Record,
         cause: Cause,
     ) -> Result<(), JournalError> {
+        let window = self.memory.instance_window.as_deref();
         let observed = Observed {
             standing: self.context.standing(self.object, None),
+            terms: self.context.terms(self.object, desired, window),
             ..Observed::default()
         };
         let decision = plan::meanwhile(&self.facts(desired, record, &observed), cause);

@@ -49,6 +49,8 @@ pub struct Kept {
     /// How often in a row it could not be published.
     failures: u32,
     again: Option<Again>,
+    /// Uptime of the next look, where this pass only publishes again what the last one found.
+    look_at: Option<Duration>,
     /// Whether it was seen to objects of its names that others have.
     has_joined: bool,
     /// Where applications were led last by this process.
@@ -189,6 +191,7 @@ impl Pass<'_> {
     /// What was found by the last look, where that has still to be published and nothing else is due.
     pub(super) fn unpublished(&mut self, desired: &Desired, record: &Record) -> Option<Finding> {
         let kept = self.memory.publishing.as_deref_mut()?;
+        kept.look_at = None;
         let again = kept.again.take()?;
         let uptime = self.context.clock.now().uptime;
         let is_time = uptime >= again.at && uptime < again.look_at;
@@ -198,7 +201,9 @@ impl Pass<'_> {
         let is_good = is_vetted || age <= self.context.pace.look_good_for;
         let same = again.generation == desired.generation && again.request == desired.request;
         let at_rest = record.change.is_none() && again.finding.decision.record.change.is_none();
-        (is_time && is_good && same && at_rest && !desired.deleting).then_some(again.finding)
+        let is_found = is_time && is_good && same && at_rest && !desired.deleting;
+        kept.look_at = is_found.then_some(again.look_at);
+        is_found.then_some(again.finding)
     }
 
     /// Publishes what is wished for. Says when to try again.
@@ -322,6 +327,9 @@ impl Pass<'_> {
             return delay;
         }
         kept.again = None;
+        // However often it is published in vain, the next look comes when it is due.
+        let left = kept.look_at.take().map(|at| at.saturating_sub(uptime));
+        let delay = left.map_or(delay, |left| left.min(delay));
         let Some(again) = again.filter(|again| *again < delay) else {
             return delay;
         };

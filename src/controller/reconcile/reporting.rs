@@ -212,9 +212,10 @@ pub(super) fn count_end(
     if Record::of(after).change.as_ref().is_some_and(is_same) {
         return;
     }
-    notices::of_correction(context, before, after);
     let trace = Trace::of(after);
-    context.change_ended(change.id.as_str(), &trace);
+    if context.change_ended(change.id.as_str(), &trace) {
+        notices::of_correction(context, after);
+    }
     let last = trace.last.filter(|last| last.id == change.id.as_str());
     if let (Some(last), Some((_, of))) = (last, trace.target) {
         let uptime = context.clock.now().uptime;

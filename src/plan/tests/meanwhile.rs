@@ -7,6 +7,7 @@ use super::{
     world::World,
 };
 use crate::{
+    calendar::Calendar,
     controller::read::read,
     crd::ManagementPolicy,
     fleet::claims::{Rival, Standing},
@@ -18,6 +19,7 @@ use crate::{
         record::Record,
         session::Session,
         step::{Cause, Step},
+        timing,
     },
 };
 
@@ -64,4 +66,38 @@ fn h15_who_waits_or_observes_is_not_on_record_as_owner_before_its_look_is_over()
         let (_, may_own) = said(ManagementPolicy::Observe, port, Standing::Owner);
         assert!(!may_own);
     }
+}
+
+#[test]
+fn a_plan_of_the_old_spec_is_not_shown_for_the_new_one() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.edit(|spec| spec["approval"] = "Manual".into());
+    world.want(3307);
+    world.run(1);
+    let plan_for = |port: u16| {
+        let mut object = world.cluster.object.clone();
+        object.spec.port = port.into();
+        let desired = read(&object).unwrap();
+        let uptime = Duration::from_hours(1);
+        let observed = Observed {
+            terms: timing::terms(&object, &desired, &Calendar::default(), None, || None, 1),
+            ..Observed::default()
+        };
+        let decision = plan::meanwhile(
+            &Facts {
+                desired: &desired,
+                record: &Record::of(&object),
+                observed: &observed,
+                session: &Session::default(),
+                now: Moment::new(wall(3600), uptime),
+                leading_for: uptime,
+                pace: &Pace::real(),
+                resync: Duration::from_mins(10),
+            },
+            Cause::Looking,
+        );
+        decision.record.plan.map(|plan| plan.to_port)
+    };
+    assert_eq!(plan_for(3307), Some(3307));
+    assert_eq!(plan_for(3308), None);
 }

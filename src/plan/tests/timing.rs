@@ -52,8 +52,12 @@ fn waits_for(world: &World) -> Vec<WaitsFor> {
 }
 
 fn needs_approval(world: &mut World) {
+    needs_approval_of(world, 3307);
+}
+
+fn needs_approval_of(world: &mut World, port: u16) {
     world.edit(|spec| spec["approval"] = "Manual".into());
-    world.want(3307);
+    world.want(port);
     world.run(1);
     assert_eq!(world.reason(), "WaitingForApproval");
 }
@@ -597,6 +601,61 @@ fn a_window_that_is_hardly_longer_than_a_change_is_caught() {
     world.want(3307);
     world.run(OPENS + SLACK - world.now());
     assert_eq!(world.puts(), 1, "{}", world.message("Ready"));
+}
+
+#[test]
+fn nobody_knows_the_id_of_a_plan_before_it_is_there() {
+    // All that people can know beforehand is the same; chance is not.
+    let made = |versions: u64| {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        world.cluster.version += versions;
+        needs_approval(&mut world);
+        plan(&world)
+    };
+    let [one, other] = [0, 1].map(made);
+    assert_eq!(one.made_at, other.made_at);
+    assert_ne!(one.id, other.id);
+}
+
+#[test]
+fn an_approved_plan_outlives_a_list_that_falls_back() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.want(3307);
+    world.run(2);
+    world.run_until(10 * MINUTE, World::is_ready).unwrap();
+    let lag = world.sky.state().lag;
+    with_window(&mut world);
+    needs_approval_of(&mut world, 3308);
+    approve(&mut world);
+    let id = plan(&world).id;
+    world.sky.state().lag = 100;
+    world.request("look");
+    world
+        .run_until(90, |world| world.reason() == "CloudListsLag")
+        .unwrap();
+    assert_eq!(plan(&world).id, id);
+    world.sky.state().lag = lag;
+    world.run(10 * MINUTE);
+    assert_eq!(
+        (world.reason().as_str(), plan(&world).id),
+        ("WaitingForWindow", id)
+    );
+}
+
+#[test]
+fn what_is_waited_for_is_a_freeze_where_that_takes_every_window_away() {
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.cluster.calendar = freeze("2027-01-15T09:00:00Z", "2099-01-01T00:00:00Z");
+    with_window(&mut world);
+    world.want(3307);
+    world.run(1);
+    assert_eq!(world.reason(), "ChangeFreeze", "{}", world.message("Ready"));
+    assert!(
+        world
+            .message("Ready")
+            .contains("until 2099-01-01T00:00:00Z")
+    );
+    assert_eq!(waits_for(&world), [WaitsFor::Freeze]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Windows lie half a day away from now, or are open all day: no story waits for one.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use k8s_openapi::{
     api::events::v1::Event,
@@ -15,6 +15,7 @@ use taurus_port_operator::{
     crd::{APPLY_NOW, APPROVE, InstanceWindow, PlanRecord, TaurusProxyPort, WaitsFor},
 };
 use taurus_sim::{Answer, Effect, Fault, JobPlan, Mode, Operation, sample};
+use tempfile::TempDir;
 
 use crate::world::{
     PATIENCE, World, flux::Flux, in_all_modes, operator::Setup, options, reason, tools::printed,
@@ -178,32 +179,56 @@ async fn a_change_waits_for_the_window_of_its_instance_and_follows_it_when_that_
     world.finish().await;
 }
 
+/// A calendar in a file of its own, and who has read it.
+struct CalendarFile {
+    _folder: TempDir,
+    path: PathBuf,
+    store: Arc<Store>,
+}
+
+impl CalendarFile {
+    async fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calendar.yaml");
+        fs::write(&path, text).unwrap();
+        let store = Arc::new(Store::open(path.to_str()).await);
+        Self {
+            _folder: folder,
+            path,
+            store,
+        }
+    }
+
+    /// Another good one is there, and is read.
+    async fn replace(&self, text: &str) {
+        fs::write(&self.path, text).unwrap();
+        assert_eq!(self.store.look_again().await, News::Calendar);
+    }
+}
+
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_freeze_holds_until_the_calendar_is_edited_and_a_broken_one_lifts_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("calendar.yaml");
     let now = Timestamp::now();
     let (from, until) = (now - 1.hours(), now + 10.hours());
     let freeze = format!("freezes: [{{from: {from}, until: {until}, reason: year-end}}]");
-    fs::write(&path, freeze).unwrap();
-    let calendar = Arc::new(Store::open(path.to_str()).await);
+    let calendar = CalendarFile::new(&freeze).await;
     let setup = Setup {
-        calendar: Arc::clone(&calendar),
+        calendar: Arc::clone(&calendar.store),
         ..Setup::default()
     };
     let world = World::start_with(options(Mode::M2), setup).await;
     world.want(3307).await;
     let frozen = until_waiting(&world, "ChangeFreeze").await;
     annotate(&world, APPLY_NOW, &plan(&frozen).id).await;
-    fs::write(&path, "freezes: [").unwrap();
-    assert!(matches!(calendar.look_again().await, News::Fault(_)));
-    let file = path.display().to_string();
+    fs::write(&calendar.path, "freezes: [").unwrap();
+    assert!(matches!(calendar.store.look_again().await, News::Fault(_)));
+    let file = calendar.path.display().to_string();
     until_told(&world, "CalendarBroken", &file).await;
     world.until_more(Operation::List, 3).await;
     until_waiting(&world, "ChangeFreeze").await;
     assert!(world.asked_for().is_empty());
-    fs::write(&path, "freezes: []").unwrap();
-    assert_eq!(calendar.look_again().await, News::Calendar);
+    calendar.replace("freezes: []").await;
+    until_told(&world, "CalendarRead", "windows 0, freezes 0").await;
     world.until_ready(3307).await;
     assert_eq!(world.asked_for(), [3307]);
     world.finish().await;
@@ -264,13 +289,22 @@ async fn an_unknown_zone_is_told_by_its_field() {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flux_goes_on_while_a_resource_waits_where_its_checks_say_so() {
-    let world = World::start(options(Mode::M2)).await;
+    let calendar = CalendarFile::new("freezes: []").await;
+    let setup = Setup {
+        calendar: Arc::clone(&calendar.store),
+        ..Setup::default()
+    };
+    let world = World::start_with(options(Mode::M2), setup).await;
     let window = closed_window().to_string();
     let manifest = world.manifest("orders", &[("port", "3307")]);
     let manifest = format!("{manifest}  maintenanceWindows: {window}\n");
+    let wrong = world.manifest("wrong", &[]);
+    let zone = "[{start: '02:00', duration: 1h, timeZone: Europe/Atlantis}]";
+    let wrong = format!("{wrong}  maintenanceWindows: {zone}\n");
     let settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n".to_owned();
     let files = [
         ("proxies/proxy.yaml", manifest),
+        ("wrong/proxy.yaml", wrong),
         ("application/settings.yaml", settings),
     ];
     let flux = Flux::start(&world, &files, &[]).await;
@@ -279,16 +313,39 @@ async fn flux_goes_on_while_a_resource_waits_where_its_checks_say_so() {
     kustomization["metadata"]["namespace"] = json!(world.namespace);
     kustomization["spec"]["targetNamespace"] = json!(world.namespace);
     kustomization["spec"]["sourceRef"] = json!({"kind": "GitRepository", "name": "fleet"});
-    // Short, for who waits for a failure here.
-    kustomization["spec"]["timeout"] = json!("5s");
     printed(world.apply(&kustomization.to_string()));
     flux.until_ready("proxies").await;
     until_waiting(&world, "WaitingForWindow").await;
-    // By kstatus alone it runs into its timeout.
+    // A freeze and an approval are waited for as a window is.
+    let now = Timestamp::now();
+    let (from, until) = (now - 1.hours(), now + 100.hours());
+    let freeze = format!("freezes: [{{from: {from}, until: {until}, reason: year-end}}]");
+    calendar.replace(&freeze).await;
+    until_waiting(&world, "ChangeFreeze").await;
+    flux.reconcile("proxies").await;
+    flux.until_ready("proxies").await;
+    calendar.replace("freezes: []").await;
+    world.patch(json!({"spec": {"approval": "Manual"}})).await;
+    until_waiting(&world, "WaitingForApproval").await;
+    flux.reconcile("proxies").await;
+    flux.until_ready("proxies").await;
+    // What can't go on by itself is a failure, at once.
+    let mut stalled = kustomization.clone();
+    stalled["metadata"]["name"] = json!("stalled");
+    stalled["spec"]["path"] = json!("./wrong");
+    printed(world.apply(&stalled.to_string()));
+    let said = flux.until_failed("stalled", "HealthCheckFailed").await;
+    assert!(
+        said.contains("stalled resources") && said.contains("wrong") && !said.contains("timeout"),
+        "{said}"
+    );
+    // By kstatus alone the one that waits runs into its timeout, which is short for who waits for a failure here.
     kustomization["metadata"]["name"] = json!("by-kstatus");
+    kustomization["spec"]["timeout"] = json!("5s");
     kustomization["spec"]["healthCheckExprs"] = json!([]);
     printed(world.apply(&kustomization.to_string()));
-    flux.until_failed("by-kstatus", "HealthCheckFailed").await;
+    let said = flux.until_failed("by-kstatus", "HealthCheckFailed").await;
+    assert!(said.contains("timeout"), "{said}");
     // What depends on the one goes on, and what depends on the other waits.
     let mut application = kustomization.clone();
     application["spec"]["path"] = json!("./application");
@@ -299,10 +356,22 @@ async fn flux_goes_on_while_a_resource_waits_where_its_checks_say_so() {
     }
     flux.until_ready("goes-on").await;
     flux.until_failed("waits", "DependencyNotReady").await;
-    // An approval is waited for as a window is.
-    world.patch(json!({"spec": {"approval": "Manual"}})).await;
-    until_waiting(&world, "WaitingForApproval").await;
-    flux.reconcile("proxies").await;
-    flux.until_ready("proxies").await;
     flux.stop().await;
+}
+
+#[test]
+fn the_page_has_the_checks_that_flux_was_tried_with() {
+    let page = include_str!("../../../docs/gitops.md");
+    let block = page
+        .split("```yaml\n")
+        .filter_map(|rest| rest.split("```").next())
+        .find(|block| block.starts_with("healthCheckExprs:"));
+    let block: Value = serde_saphyr::from_str(block.unwrap()).unwrap();
+    let example = include_str!("../../../deploy/examples/flux/windows.yaml");
+    let example: Value = serde_saphyr::from_str(example).unwrap();
+    assert!(block["healthCheckExprs"][0]["current"].is_string());
+    assert_eq!(
+        block["healthCheckExprs"],
+        example["spec"]["healthCheckExprs"]
+    );
 }

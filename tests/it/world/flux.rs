@@ -6,6 +6,7 @@
 use std::{fmt::Write as _, fs::File, path::Path, process::Stdio};
 
 use axum::{Router, routing::get};
+use k8s_openapi::jiff::Timestamp;
 use kube::{
     Api,
     api::{ApiResource, DynamicObject, GroupVersionKind},
@@ -125,14 +126,16 @@ impl Flux {
     /// Has a Kustomization gone through once more, to its end.
     pub async fn reconcile(&self, name: &str) {
         const ASKED: &str = "reconcile.fluxcd.io/requestedAt";
-        let patch = json!({"metadata": {"annotations": {ASKED: "now"}}});
+        // Another value each time: the same once more asks for nothing.
+        let asked = Timestamp::now().to_string();
+        let patch = json!({"metadata": {"annotations": {ASKED: asked}}});
         let params = kube::api::PatchParams::default();
         let patch = kube::api::Patch::Merge(patch);
         self.kustomizations
             .patch(name, &params, &patch)
             .await
             .unwrap();
-        let handled = |object: &Value| object["status"]["lastHandledReconcileAt"] == "now";
+        let handled = |object: &Value| object["status"]["lastHandledReconcileAt"] == asked.as_str();
         self.until(name, "gone through once more", handled).await;
     }
 

@@ -53,8 +53,10 @@ pub struct Book {
     pub reigns: Reigns,
     /// The changes of deleted resources.
     pub deleted: Deleted,
-    /// The plans for which a change has left that may have been carried out.
-    pub used_plans: BTreeSet<String>,
+    /// The plans for which a change has left that may have been carried out, each with the process that has sent it.
+    pub used_plans: BTreeMap<String, String>,
+    /// The plans that a backup has brought back with an older status.
+    pub brought_back: BTreeSet<String>,
     /// The jobs whose end is on record.
     ended: BTreeSet<String>,
 }
@@ -229,12 +231,13 @@ impl World {
 
     /// The cloud may have carried out this change.
     pub fn change_arrived(&mut self, id: &str) {
-        let plan = self
-            .book
-            .intents
-            .get(id)
-            .and_then(|intent| intent.gate.plan());
-        self.book.used_plans.extend(plan);
+        let Some(intent) = self.book.intents.get(id) else {
+            return;
+        };
+        if let Some(plan) = intent.gate.plan() {
+            let by = intent.by.identity.clone();
+            self.book.used_plans.insert(plan, by);
+        }
     }
 
     /// A definition that lacks a field may have been looked at shortly before it did; whoever knows sends nothing.
@@ -259,13 +262,16 @@ impl World {
         }
         self.pruning = field.map(|field| (field, self.now()));
         self.book.pruned.clear();
+        self.book.lacked = field.or(self.book.lacked);
+        self.begin_a_stretch();
+    }
+
+    /// What follows can't be held against what stood there before: somebody else takes a part of the record away.
+    pub(crate) fn begin_a_stretch(&mut self) {
         let stretch = std::mem::take(&mut self.book.versions);
         self.book.stretches.push(stretch);
-        self.book.lacked = field.or(self.book.lacked);
-        if field.is_some() {
-            let known = self.book.received.iter().map(|received| &received.job);
-            self.book.dropped.extend(known.cloned());
-        }
+        let known = self.book.received.iter().map(|received| &received.job);
+        self.book.dropped.extend(known.cloned());
     }
 
     /// A write as the definition lets it through.

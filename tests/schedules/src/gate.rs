@@ -32,6 +32,8 @@ pub(crate) enum GateEdit {
     Approve(Which, bool),
     /// Somebody wants it now.
     ApplyNow(Which),
+    /// A backup brings back the status that stood there before the last plan was used, or the first one that is known.
+    Rewind,
 }
 
 /// Which plan somebody names.
@@ -121,7 +123,8 @@ fn any(random: &mut SmallRng, resources: usize) -> Event {
     ]
     .choose(random)
     .unwrap();
-    match random.random_range(0..16) {
+    match random.random_range(0..17) {
+        16 => Event::Gate(resource, GateEdit::Rewind),
         0..=1 => {
             let windows = random.random_range(0..WINDOWS.len());
             Event::Gate(resource, GateEdit::Windows(windows))
@@ -187,7 +190,36 @@ impl World {
                     object.annotations_mut().insert(APPLY_NOW.to_owned(), id);
                 });
             }
+            GateEdit::Rewind => self.rewind(resource),
         }
+    }
+
+    /// Brings an older status of a resource back. A plan that it brings back with it may be used again, but not by the process that has
+    /// used it.
+    fn rewind(&mut self, resource: usize) {
+        let Some(object) = self.cluster.get(&name_of(resource)) else {
+            return;
+        };
+        let mut older = self.book.versions.iter().rev().map(|it| &it.object);
+        let own = |older: &&TaurusProxyPort| older.metadata.uid == object.metadata.uid;
+        let used = |older: &TaurusProxyPort| {
+            let plan = older
+                .status
+                .as_ref()
+                .and_then(|status| status.plan.as_ref());
+            plan.is_some_and(|plan| self.book.used_plans.contains_key(&plan.id))
+        };
+        let brought = older.clone().find(|it| own(it) && used(it));
+        let Some(older) = brought.or_else(|| older.rfind(own)) else {
+            return;
+        };
+        let status = older.status.clone();
+        let plan = status.as_ref().and_then(|status| status.plan.as_ref());
+        self.book
+            .brought_back
+            .extend(plan.map(|plan| plan.id.clone()));
+        self.begin_a_stretch();
+        self.edit(resource, |object| object.status = status);
     }
 
     fn named(&self, resource: usize, which: Which) -> Option<String> {
@@ -200,7 +232,7 @@ impl World {
                 let mut others = self.cluster.all().filter(|object| object.name_any() != own);
                 others.find_map(plan)
             }
-            Which::Used => self.book.used_plans.first().cloned(),
+            Which::Used => self.book.used_plans.keys().next().cloned(),
             Which::Nonsense => Some("0123456789abcdef".to_owned()),
         }
     }
@@ -302,10 +334,13 @@ impl World {
             Some(plan) if plan.to_port != to => {
                 self.broken("a change begins for another port than was approved".to_owned());
             }
-            Some(plan) if self.book.used_plans.contains(&plan.id) => {
-                self.broken("an approval is used for two changes".to_owned());
+            Some(plan) => {
+                let is_back = self.book.brought_back.contains(&plan.id);
+                let user = self.book.used_plans.get(&plan.id);
+                if user.is_some_and(|user| !is_back || *user == life.identity) {
+                    self.broken("an approval is used for two changes".to_owned());
+                }
             }
-            Some(_) => {}
         }
     }
 }

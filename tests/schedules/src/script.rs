@@ -10,6 +10,7 @@ use taurus_port_operator::{
 use tokio::time::Duration;
 
 use crate::{
+    gate::GateEdit,
     keys::{self, Keys},
     publishing::Act,
     resource::credentials,
@@ -197,7 +198,13 @@ impl Script {
                 self.shifts[*machine].set_wall(*seconds);
                 world.ahead[*machine] = *seconds;
             }
-            Event::Gate(resource, edit) => world.gate(*resource, *edit),
+            Event::Gate(resource, edit) => {
+                world.gate(*resource, *edit);
+                // What was tried in vain is forgotten with the status.
+                if matches!(edit, GateEdit::Rewind) {
+                    self.wish(*resource);
+                }
+            }
             Event::Calendar(edit) => world.edit_calendar(*edit),
             Event::Publishing(Act::Rename(resource)) => {
                 drop(world);

@@ -19,6 +19,7 @@ use crate::{
     machine::{Machine, RESYNC},
     resource::resource,
     rest::ready,
+    server::Refused,
     sky::{Course, End, Fate, Mode, PROXIES, Sky},
     world::{Shared, World},
 };
@@ -248,6 +249,19 @@ impl Stage {
         let mut world = self.shared.lock();
         let until = world.now() + seconds * 1000;
         world.trouble[0].writes_refused_until = until;
+    }
+
+    /// The API server refuses all calls about Services, slices and ConfigMaps for so many seconds, for want of a right or since it fails.
+    pub fn refuse_publications(&self, seconds: u64, for_want_of_a_right: bool) {
+        let mut world = self.shared.lock();
+        world.publishing = true;
+        let until = world.now() + seconds * 1000;
+        let refused = if for_want_of_a_right {
+            Refused::Right
+        } else {
+            Refused::Failing
+        };
+        world.trouble[0].published.refused = Some((refused, until));
     }
 
     /// An admission policy refuses all writes of the resource's status, and none of the other one's.

@@ -1,6 +1,6 @@
 //! Schedules in which resources also publish where their proxies are: what applications are led by, whatever happens.
 
-use taurus_schedules::{Flaw, play_publishing};
+use taurus_schedules::{Flaw, Stage, play_publishing};
 
 /// How many are played here, fewer where nothing is optimised.
 const MANY: u64 = if cfg!(debug_assertions) { 30 } else { 300 };
@@ -89,4 +89,24 @@ fn what_is_left_though_nobody_wishes_for_it_is_seen() {
 #[test]
 fn an_operator_that_hears_of_no_edits_is_seen() {
     is_seen(Flaw::HearsOfNoEdits, "was not put right");
+}
+
+/// What can't be published is tried again and again; the cloud is looked at all the same, and drift is put right.
+#[tokio::test(start_paused = true)]
+async fn whoever_publishes_in_vain_looks_at_the_cloud_as_often_as_others() {
+    for for_want_of_a_right in [true, false] {
+        for seed in 0..10 {
+            let stage = Stage::set(seed).await;
+            stage.refuse_publications(24 * 3600, for_want_of_a_right);
+            stage.edit(|object| {
+                let service = serde_json::json!({"name": "orders"});
+                object.spec.service = serde_json::from_value(service).unwrap();
+                object.metadata.generation = object.metadata.generation.map(|it| it + 1);
+            });
+            stage.pass(1200).await;
+            stage.set_elsewhere(3399);
+            stage.pass(1200).await;
+            assert_eq!(stage.requests(), 1, "{seed}: {}", stage.told());
+        }
+    }
 }

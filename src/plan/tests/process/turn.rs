@@ -167,6 +167,7 @@ impl Turn<'_> {
             &self.cluster.calendar,
             self.cluster.instance_window.as_ref(),
             || takes,
+            u32::try_from(self.cluster.version).unwrap(),
         );
         if self.cluster.flaw == Some(Flaw::IgnoresTime)
             && let Some(terms) = &mut observed.terms
