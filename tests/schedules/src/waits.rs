@@ -27,6 +27,8 @@ pub enum Left {
     AFollowedJob,
     /// Nothing that it knows of: it has led for a minute.
     AShortTerm,
+    /// A change that was verified right before: lists may fall back to before it.
+    AVerifiedChange,
 }
 
 /// How long after its owner was deleted a proxy is moved by another resource that has waited for it. In between the cloud is away, so
@@ -58,6 +60,13 @@ pub async fn after_a_hand_over(left: Left, flaw: Option<Flaw>, seed: u64) -> Dur
     if matches!(left, Left::AJob | Left::AFollowedJob) {
         stage.want(0, 3307);
         tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    if left == Left::AVerifiedChange {
+        stage.want(0, 3307);
+        stage.until_asked(0, 1).await;
+        while !stage.is_ready(0) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
     if left == Left::AFollowedJob {
         stage.delete(0);

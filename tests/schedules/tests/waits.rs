@@ -25,7 +25,12 @@ async fn n04_after_a_clean_hand_over_the_first_change_is_sent_within_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn n04_a_hand_over_with_something_in_flight_costs_the_whole_wait() {
-    for left in [Left::AJob, Left::AFollowedJob, Left::AShortTerm] {
+    for left in [
+        Left::AJob,
+        Left::AFollowedJob,
+        Left::AShortTerm,
+        Left::AVerifiedChange,
+    ] {
         for seed in 0..2 {
             let waited = after_a_hand_over(left, None, seed).await;
             assert!(waited >= WHOLE_WAIT, "{left:?}, seed {seed}: {waited:?}");
