@@ -161,7 +161,7 @@ impl Context {
             definition: Definition::default(),
             claims: Claims::default(),
             permits,
-            lengths: Lengths::default(),
+            lengths: Lengths::new(clock),
             moves: Moves::new(pace.list_lag),
             calendar,
             waiting: Waiting::default(),

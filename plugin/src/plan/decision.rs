@@ -13,7 +13,7 @@ use taurus_port_operator::{
     cloud::{Proxy, ProxyStatus},
     controller::read::{self, Desired},
     crd::{ManagementPolicy, TaurusProxyPort},
-    fleet::lengths::Lengths,
+    fleet::lengths,
     model::{Class, Moment, Reason},
     pace::Pace,
     plan::{
@@ -169,11 +169,7 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
         tasks: Seen::Known(None),
         // Only the operator reads the window that the cloud has for an instance.
         terms: timing::terms(&object, &desired, calendar, None, || {
-            let lengths = Lengths::default();
-            if let Some(last) = &record.last {
-                lengths.note(&desired.subject.instance, last);
-            }
-            lengths.longest(&desired.subject.instance)
+            record.last.as_ref().and_then(lengths::told)
         }),
         ..Observed::default()
     };
