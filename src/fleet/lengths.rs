@@ -16,7 +16,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     clock::Clock,
     crd::{LastChange, Outcome},
-    model::InstanceId,
+    fleet::claims::InstanceKey,
     plan::timing::WITHOUT_EXPERIENCE,
 };
 
@@ -26,7 +26,7 @@ const MOST: usize = 5;
 /// Of each instance its last changes.
 #[derive(Debug)]
 pub struct Lengths {
-    of: Mutex<HashMap<InstanceId, Vec<Length>>>,
+    of: Mutex<HashMap<InstanceKey, Vec<Length>>>,
     clock: Clock,
 }
 
@@ -48,21 +48,21 @@ impl Lengths {
     }
 
     /// Takes in how a change ended. The same one may be told of again and again.
-    pub fn note(&self, instance: &InstanceId, last: &LastChange) {
+    pub fn note(&self, instance: &InstanceKey, last: &LastChange) {
         if let Some(took) = told(last) {
             self.enter(instance, last, |known| known.unwrap_or(took));
         }
     }
 
     /// A change has succeeded, and its job took so long.
-    pub fn seen(&self, instance: &InstanceId, last: &LastChange, took: Duration) {
+    pub fn seen(&self, instance: &InstanceKey, last: &LastChange, took: Duration) {
         self.enter(instance, last, |_| took);
     }
 
     /// Enters a change; `took` is given what was known of it.
     fn enter(
         &self,
-        instance: &InstanceId,
+        instance: &InstanceKey,
         last: &LastChange,
         took: impl FnOnce(Option<Duration>) -> Duration,
     ) {
@@ -82,12 +82,12 @@ impl Lengths {
     }
 
     /// The longest of the last changes of an instance.
-    pub fn longest(&self, instance: &InstanceId) -> Option<Duration> {
+    pub fn longest(&self, instance: &InstanceKey) -> Option<Duration> {
         let of = self.lock();
         of.get(instance)?.iter().map(|length| length.took).max()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, Vec<Length>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceKey, Vec<Length>>> {
         self.of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn the_longest_of_the_last_five_changes_counts() {
-        let instance = |digit: &str| InstanceId::parse(&format!("{}in07", digit.repeat(32)));
-        let (one, other) = (instance("1").unwrap(), instance("2").unwrap());
+        let instance = |digit: &str| InstanceKey::somewhere(&format!("{}in07", digit.repeat(32)));
+        let (one, other) = (instance("1"), instance("2"));
         let lengths = Lengths::new(Clock::start());
         assert_eq!(lengths.longest(&one), None);
         for (ended, took) in [(1000, 90), (2000, 50), (3000, 40), (4000, 30)] {
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_change_that_ended_in_the_future_makes_room_for_those_that_did_not() {
-        let instance = InstanceId::parse(&format!("{}in07", "1".repeat(32))).unwrap();
+        let instance = InstanceKey::somewhere(&format!("{}in07", "1".repeat(32)));
         let lengths = Lengths::new(Clock::start());
         let now = Clock::start().now().wall.as_second();
         let long = change(now + 100_000, 500, Outcome::Succeeded);
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn an_operator_that_was_away_makes_no_change_long() {
-        let instance = InstanceId::parse(&format!("{}in07", "1".repeat(32))).unwrap();
+        let instance = InstanceKey::somewhere(&format!("{}in07", "1".repeat(32)));
         let second = Duration::from_secs;
         let lengths = Lengths::new(Clock::start());
         let found_late = change(20_000, 18_000, Outcome::Succeeded);
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_change_whose_end_nobody_saw_teaches_nothing() {
-        let instance = InstanceId::parse(&format!("{}in07", "1".repeat(32))).unwrap();
+        let instance = InstanceKey::somewhere(&format!("{}in07", "1".repeat(32)));
         let lengths = Lengths::new(Clock::start());
         let unseen = LastChange {
             message: Some("its end was not seen".to_owned()),
