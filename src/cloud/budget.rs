@@ -27,6 +27,7 @@ use crate::{
 
 mod booked;
 mod bucket;
+mod flow;
 
 /// How many calls may be made in which time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

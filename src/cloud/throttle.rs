@@ -1,10 +1,11 @@
 //! Slows down all calls of one project at one endpoint once the cloud has said that there are too many, to one who belongs there.
 //!
 //! Limits are the project's, so each resource with a retry loop of its own would keep it at its limit. While it is held back
-//! no call is sent; then a single one is, and the others go by what it hears.
+//! no call is sent; then a single one is, and the others go by what it hears. Promises that who may make it and does not, or hears
+//! nothing, leaves it to the next one.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -26,6 +27,14 @@ struct Pause {
     error: CloudError,
 }
 
+/// Leave to make the single call that tells whether a pause is over. It ends with the call.
+#[derive(Debug)]
+#[must_use]
+pub struct Try {
+    throttle: Arc<Throttle>,
+    until: Duration,
+}
+
 impl Throttle {
     /// The first pause; each further one is twice as long, up to the longest. Where the cloud asks for more, it gets more.
     pub fn new((first, longest): (Duration, Duration)) -> Self {
@@ -43,26 +52,30 @@ impl Throttle {
 
     /// Whether no call may be made at this uptime: the refusal, with the time that is left.
     pub fn left(&self, uptime: Duration) -> Result<(), CloudError> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.as_ref().map_or(Ok(()), |pause| pause.left(uptime))
+        self.lock()
+            .as_ref()
+            .map_or(Ok(()), |pause| pause.left(uptime))
     }
 
     /// The same for who makes a call if it may: once a pause is over, a single one may.
-    pub fn check(&self, uptime: Duration) -> Result<(), CloudError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn check(self: &Arc<Self>, uptime: Duration) -> Result<Option<Try>, CloudError> {
+        let mut state = self.lock();
         let Some(pause) = state.as_mut() else {
-            return Ok(());
+            return Ok(None);
         };
         pause.left(uptime)?;
         // This caller tries; the others wait for what it hears.
         pause.until = uptime.saturating_add(pause.last);
         pause.probing = true;
-        Ok(())
+        Ok(Some(Try {
+            throttle: Arc::clone(self),
+            until: pause.until,
+        }))
     }
 
     /// An answer has come: the cloud asked for a pause, or there is none any more. What is no answer changes nothing.
     pub fn heard(&self, error: Option<&CloudError>, uptime: Duration) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         match error {
             Some(error) if asks_to_wait(error) => {
                 let last = match state.as_ref() {
@@ -82,6 +95,22 @@ impl Throttle {
             }
             Some(error) if error.status.is_none() => {}
             _ => *state = None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Pause>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Try {
+    fn drop(&mut self) {
+        let mut state = self.throttle.lock();
+        // An answer has ended the pause, or begun another one.
+        let unheard = state.as_mut();
+        let unheard = unheard.filter(|pause| pause.probing && pause.until == self.until);
+        if let Some(pause) = unheard {
+            pause.until = Duration::ZERO;
         }
     }
 }
@@ -121,8 +150,8 @@ mod tests {
         Duration::from_secs(second)
     }
 
-    fn throttle() -> Throttle {
-        Throttle::new((at(5), at(60)))
+    fn throttle() -> Arc<Throttle> {
+        Arc::new(Throttle::new((at(5), at(60))))
     }
 
     #[test]
@@ -135,7 +164,7 @@ mod tests {
             (held.meaning, held.retry_after),
             (Meaning::Throttled, Some(at(4)))
         );
-        assert!(throttle.check(at(5)).is_ok());
+        let _trying = throttle.check(at(5)).unwrap();
         assert!(throttle.check(at(5)).is_err(), "one, not many");
         throttle.heard(None, at(6));
         assert!(throttle.check(at(6)).is_ok());
@@ -146,10 +175,11 @@ mod tests {
         let throttle = throttle();
         let (mut now, mut pauses) = (0, Vec::new());
         for _ in 0..6 {
-            assert!(throttle.check(at(now)).is_ok(), "{now}");
+            let trying = throttle.check(at(now)).unwrap();
             for _ in 0..16 {
                 throttle.heard(Some(&throttled(None)), at(now));
             }
+            drop(trying);
             let pause = throttle
                 .check(at(now))
                 .unwrap_err()
@@ -186,11 +216,14 @@ mod tests {
         let throttle = throttle();
         throttle.heard(Some(&throttled(Some(90))), at(0));
         assert!(throttle.check(at(89)).is_err());
-        assert!(throttle.check(at(90)).is_ok());
+        let trying = throttle.check(at(90)).unwrap();
         throttle.heard(
             Some(&CloudError::local(Meaning::Transient, "reset")),
             at(91),
         );
+        assert!(throttle.check(at(92)).is_err());
+        drop(trying);
+        let _trying = throttle.check(at(92)).unwrap();
         assert!(throttle.check(at(92)).is_err());
         let busy = CloudError {
             status: Some(409),
@@ -198,5 +231,17 @@ mod tests {
         };
         throttle.heard(Some(&busy), at(93));
         assert!(throttle.check(at(93)).is_ok());
+    }
+
+    #[test]
+    fn a_try_that_ends_after_the_next_one_has_begun_gives_nothing_back() {
+        let throttle = throttle();
+        throttle.heard(Some(&throttled(None)), at(0));
+        let slow = throttle.check(at(5)).unwrap();
+        let next = throttle.check(at(10)).unwrap();
+        drop(slow);
+        assert!(throttle.check(at(10)).is_err());
+        drop(next);
+        assert!(throttle.check(at(10)).is_ok());
     }
 }

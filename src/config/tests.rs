@@ -15,7 +15,8 @@ use crate::{
         names::Names,
     },
     controller::{accounts::Connect as _, read::Subject},
-    model::{InstanceId, ProjectId, ProxyId},
+    fleet::claims::InstanceKey,
+    model::{ProjectId, ProxyId},
 };
 
 fn config(arguments: &[&str]) -> Result<Config, ConfigError> {
@@ -219,7 +220,7 @@ fn connects_to_a_region(config: Config) -> Result<(), Meaning> {
         endpoint: None,
         iam_endpoint: None,
         project: ProjectId::parse("0483b6b16e954cb88930a360d2c4e663").unwrap(),
-        instance: InstanceId::parse("3d39c18788b54a919bab633874c159dfin07").unwrap(),
+        instance: InstanceKey::somewhere("3d39c18788b54a919bab633874c159dfin07"),
         proxy: ProxyId::parse("4d1f0a77c2b94e5f8a6031d7be92c405po01").unwrap(),
     };
     let credential = Credential::Token("invented".into());

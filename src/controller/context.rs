@@ -27,7 +27,7 @@ use crate::{
     },
     crd::{PlanRecord, TaurusProxyPort},
     fleet::{
-        claims::{Claims, Opening, Other, Standing, Woken},
+        claims::{Claims, InstanceKey, Opening, Other, Standing, Woken},
         directory,
         lengths::Lengths,
         limits::Limits,
@@ -35,7 +35,7 @@ use crate::{
         permits::{Asker, Permits, Trace},
     },
     leader::Leadership,
-    model::{InstanceId, ResourceName},
+    model::ResourceName,
     pace::Pace,
     plan::record::Record,
     publish,
@@ -161,7 +161,7 @@ impl Context {
             definition: Definition::default(),
             claims: Claims::default(),
             permits,
-            lengths: Lengths::default(),
+            lengths: Lengths::new(clock),
             moves: Moves::new(pace.list_lag),
             calendar,
             waiting: Waiting::default(),
@@ -320,7 +320,7 @@ impl Context {
     }
 
     /// Whose change on an instance goes first, as far as a resource of `namespace` may be told.
-    pub(super) fn goes_first(&self, instance: &InstanceId, asker: &Asker) -> Option<Other> {
+    pub(super) fn goes_first(&self, instance: &InstanceKey, asker: &Asker) -> Option<Other> {
         let first = self.permits.first_on(instance, &asker.uid)?;
         if first.is_deleted {
             return Some(Other::Deleted);

@@ -249,10 +249,10 @@ mod tests {
     use crate::{
         clock::{self, Clock},
         fleet::{
+            claims::InstanceKey,
             limits::Limits,
             permits::{Asker, Permits},
         },
-        model::InstanceId,
     };
 
     fn version(version: &str) -> TaurusProxyPort {
@@ -324,7 +324,7 @@ mod tests {
             namespace: "shop".to_owned(),
             name: "orders".to_owned(),
         };
-        let instance = InstanceId::parse(&format!("{}in07", "0".repeat(32))).unwrap();
+        let instance = InstanceKey::somewhere(&format!("{}in07", "0".repeat(32)));
         let acquire = |is_begun: bool| {
             let permit = permits.acquire(&asker, &instance).unwrap();
             if is_begun {

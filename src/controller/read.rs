@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 
 use crate::{
     crd::{ABANDON_JOB, ManagementPolicy, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortSpec},
+    fleet::claims::InstanceKey,
     model::{IdError, InstanceId, JobId, Port, PortError, ProjectId, ProxyId, whole_units},
     publish::{ServiceWish, Wish},
 };
@@ -60,8 +61,8 @@ pub struct Subject {
     pub iam_endpoint: Option<String>,
     /// The project.
     pub project: ProjectId,
-    /// The database instance.
-    pub instance: InstanceId,
+    /// The database instance, in that place.
+    pub instance: InstanceKey,
     /// The proxy.
     pub proxy: ProxyId,
 }
@@ -110,14 +111,17 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
         return Err(SpecError::NoPlace);
     }
     let annotation = |name| object.annotations().get(name).map(String::as_str);
+    let project = ProjectId::parse(&spec.project_id)?;
+    let place = (spec.region.as_deref(), spec.endpoint.as_deref());
+    let instance = InstanceId::parse(&spec.instance_id)?;
     Ok(Desired {
         generation: object.metadata.generation.unwrap_or_default(),
         subject: Subject {
             region: spec.region.clone(),
             endpoint: spec.endpoint.clone(),
             iam_endpoint: spec.iam_endpoint.clone(),
-            project: ProjectId::parse(&spec.project_id)?,
-            instance: InstanceId::parse(&spec.instance_id)?,
+            instance: InstanceKey::new(place, &project, instance),
+            project,
             proxy: ProxyId::parse(&spec.proxy_id)?,
         },
         credentials: match &spec.credentials_ref {

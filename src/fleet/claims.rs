@@ -6,7 +6,6 @@
 //! when that may be over, so that it can be woken.
 
 use std::{
-    cell::LazyCell,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -24,13 +23,12 @@ mod key;
 mod standing;
 mod woken;
 
-pub use key::ProxyKey;
+pub use key::{InstanceKey, ProxyKey};
 pub use standing::{Opening, Other, Rival, Standing};
 pub use woken::Woken;
 
 use directory::Directory;
 use entry::{Entry, Proof};
-use key::Place;
 
 /// The directory; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -203,11 +201,10 @@ impl Claims {
         namespace: &str,
     ) -> BTreeMap<JobId, Option<ResourceName>> {
         let mut jobs = BTreeMap::<JobId, Option<ResourceName>>::new();
-        let place = LazyCell::new(|| Place::of(subject));
         let directory = self.directory();
         for entry in directory.on_instance(&subject.instance) {
             if let Some(job) = entry.abandoned.as_deref()
-                && entry.is_believed(&place, namespace)
+                && entry.is_believed(subject.instance.place(), namespace)
             {
                 let by = jobs.entry(job.clone()).or_default();
                 let near = entry.name.namespace() == namespace;

@@ -2,74 +2,106 @@
 //!
 //! Promises little memory, five changes for an instance, and to learn nothing from a change whose end nobody has seen: that may have been
 //! found long after it. A record does not tell for how long the operator was away meanwhile: it says at most what is assumed where nothing is
-//! known.
+//! known. One that ended in the future, by the clock of another machine, is the first to make room for others: nothing tells when it did.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
+    clock::Clock,
     crd::{LastChange, Outcome},
-    model::InstanceId,
+    fleet::claims::InstanceKey,
     plan::timing::WITHOUT_EXPERIENCE,
 };
 
 /// How many changes of an instance count.
 const MOST: usize = 5;
 
-/// Of each instance its last changes: when they ended, and how long they took.
-#[derive(Debug, Default)]
-pub struct Lengths(Mutex<HashMap<InstanceId, Vec<(Timestamp, Duration)>>>);
+/// Of each instance its last changes.
+#[derive(Debug)]
+pub struct Lengths {
+    of: Mutex<HashMap<InstanceKey, Vec<Length>>>,
+    clock: Clock,
+}
+
+/// How long a change took.
+#[derive(Debug)]
+struct Length {
+    change: String,
+    ended: Timestamp,
+    took: Duration,
+}
 
 impl Lengths {
+    /// Nothing is known yet.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            of: Mutex::default(),
+            clock,
+        }
+    }
+
     /// Takes in how a change ended. The same one may be told of again and again.
-    pub fn note(&self, instance: &InstanceId, last: &LastChange) {
-        let (started, ended) = (last.started_at.0, last.finished_at.0);
-        let was_seen = match last.outcome {
-            Outcome::Succeeded => last.message.is_none(),
-            // It may have failed within seconds, which says nothing of one that works.
-            Outcome::Failed | Outcome::Void => false,
-        };
-        let Some(took) = Duration::try_from(ended.duration_since(started))
-            .ok()
-            .filter(|_| was_seen)
-        else {
-            return;
-        };
-        let took = took.min(WITHOUT_EXPERIENCE);
-        self.enter(instance, ended, |known| known.unwrap_or(took));
+    pub fn note(&self, instance: &InstanceKey, last: &LastChange) {
+        if let Some(took) = told(last) {
+            self.enter(instance, last, |known| known.unwrap_or(took));
+        }
     }
 
     /// A change has succeeded, and its job took so long.
-    pub fn seen(&self, instance: &InstanceId, last: &LastChange, took: Duration) {
-        self.enter(instance, last.finished_at.0, |_| took);
+    pub fn seen(&self, instance: &InstanceKey, last: &LastChange, took: Duration) {
+        self.enter(instance, last, |_| took);
     }
 
-    /// Enters a change by when it ended; `took` is given what was known of it.
+    /// Enters a change; `took` is given what was known of it.
     fn enter(
         &self,
-        instance: &InstanceId,
-        ended: Timestamp,
+        instance: &InstanceKey,
+        last: &LastChange,
         took: impl FnOnce(Option<Duration>) -> Duration,
     ) {
-        let mut of = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now().wall;
+        let mut of = self.lock();
         let known = of.entry(instance.clone()).or_default();
-        let before = known.iter().position(|(at, _)| *at == ended);
-        let before = before.map(|at| known.swap_remove(at).1);
-        known.push((ended, took(before)));
-        known.sort_unstable_by(|one, other| other.cmp(one));
+        let before = known.iter().position(|length| length.change == last.id);
+        let before = before.map(|at| known.swap_remove(at).took);
+        known.push(Length {
+            change: last.id.clone(),
+            ended: last.finished_at.0,
+            took: took(before),
+        });
+        // The latest first.
+        known.sort_by_key(|length| Reverse((length.ended <= now, length.ended)));
         known.truncate(MOST);
     }
 
     /// The longest of the last changes of an instance.
-    pub fn longest(&self, instance: &InstanceId) -> Option<Duration> {
-        let of = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        of.get(instance)?.iter().map(|(_, took)| *took).max()
+    pub fn longest(&self, instance: &InstanceKey) -> Option<Duration> {
+        let of = self.lock();
+        of.get(instance)?.iter().map(|length| length.took).max()
     }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceKey, Vec<Length>>> {
+        self.of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a change took as its record tells it; nothing where that tells nothing of the next one.
+pub fn told(last: &LastChange) -> Option<Duration> {
+    let was_seen = match last.outcome {
+        Outcome::Succeeded => last.message.is_none(),
+        // It may have failed within seconds, which says nothing of one that works.
+        Outcome::Failed | Outcome::Void => false,
+    };
+    let took = last.finished_at.0.duration_since(last.started_at.0);
+    let took = Duration::try_from(took).ok().filter(|_| was_seen)?;
+    Some(took.min(WITHOUT_EXPERIENCE))
 }
 
 #[cfg(test)]
@@ -81,7 +113,7 @@ mod tests {
     fn change(ended: i64, took: i64, outcome: Outcome) -> LastChange {
         let at = |second| Time(Timestamp::from_second(second).unwrap());
         LastChange {
-            id: String::new(),
+            id: ended.to_string(),
             from_port: 3306,
             to_port: 3307,
             job_id: Some("job-1".to_owned()),
@@ -94,9 +126,9 @@ mod tests {
 
     #[test]
     fn the_longest_of_the_last_five_changes_counts() {
-        let instance = |digit: &str| InstanceId::parse(&format!("{}in07", digit.repeat(32)));
-        let (one, other) = (instance("1").unwrap(), instance("2").unwrap());
-        let lengths = Lengths::default();
+        let instance = |digit: &str| InstanceKey::somewhere(&format!("{}in07", digit.repeat(32)));
+        let (one, other) = (instance("1"), instance("2"));
+        let lengths = Lengths::new(Clock::start());
         assert_eq!(lengths.longest(&one), None);
         for (ended, took) in [(1000, 90), (2000, 50), (3000, 40), (4000, 30)] {
             lengths.note(&one, &change(ended, took, Outcome::Succeeded));
@@ -114,10 +146,32 @@ mod tests {
     }
 
     #[test]
+    fn a_change_that_ended_in_the_future_makes_room_for_those_that_did_not() {
+        let instance = InstanceKey::somewhere(&format!("{}in07", "1".repeat(32)));
+        let lengths = Lengths::new(Clock::start());
+        let now = Clock::start().now().wall.as_second();
+        let long = change(now + 100_000, 500, Outcome::Succeeded);
+        lengths.note(&instance, &long);
+        let longest = || lengths.longest(&instance).unwrap().as_secs();
+        assert_eq!(longest(), 500, "nothing else is known");
+        for ended in 1..=5 {
+            assert_eq!(longest(), 500);
+            lengths.note(
+                &instance,
+                &change(now - 1000 + ended, 30, Outcome::Succeeded),
+            );
+        }
+        assert_eq!(longest(), 30);
+        // The watch tells of it again.
+        lengths.note(&instance, &long);
+        assert_eq!(longest(), 30);
+    }
+
+    #[test]
     fn an_operator_that_was_away_makes_no_change_long() {
-        let instance = InstanceId::parse(&format!("{}in07", "1".repeat(32))).unwrap();
+        let instance = InstanceKey::somewhere(&format!("{}in07", "1".repeat(32)));
         let second = Duration::from_secs;
-        let lengths = Lengths::default();
+        let lengths = Lengths::new(Clock::start());
         let found_late = change(20_000, 18_000, Outcome::Succeeded);
         lengths.note(&instance, &found_late);
         assert_eq!(lengths.longest(&instance), Some(WITHOUT_EXPERIENCE));
@@ -141,8 +195,8 @@ mod tests {
 
     #[test]
     fn a_change_whose_end_nobody_saw_teaches_nothing() {
-        let instance = InstanceId::parse(&format!("{}in07", "1".repeat(32))).unwrap();
-        let lengths = Lengths::default();
+        let instance = InstanceKey::somewhere(&format!("{}in07", "1".repeat(32)));
+        let lengths = Lengths::new(Clock::start());
         let unseen = LastChange {
             message: Some("its end was not seen".to_owned()),
             ..change(90_000, 80_000, Outcome::Succeeded)

@@ -107,7 +107,8 @@ mod tests {
     use super::*;
     use crate::{
         controller::read::Subject,
-        model::{InstanceId, ProjectId, ProxyId},
+        fleet::claims::InstanceKey,
+        model::{ProjectId, ProxyId},
     };
 
     fn key(letter: &str) -> ProxyKey {
@@ -116,7 +117,7 @@ mod tests {
             endpoint: None,
             iam_endpoint: None,
             project: ProjectId::parse(&"0".repeat(32)).unwrap(),
-            instance: InstanceId::parse(&format!("{}in07", "b".repeat(32))).unwrap(),
+            instance: InstanceKey::somewhere(&format!("{}in07", "b".repeat(32))),
             proxy: ProxyId::parse(&format!("{}po01", letter.repeat(32))).unwrap(),
         })
     }

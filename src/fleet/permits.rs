@@ -17,8 +17,10 @@ use tokio::sync::Notify;
 use crate::{
     clock::{self, Clock},
     crd::Outcome,
-    fleet::limits::{Limits, Refusal},
-    model::InstanceId,
+    fleet::{
+        claims::InstanceKey,
+        limits::{Limits, Refusal},
+    },
     pace::Pace,
 };
 
@@ -62,14 +64,14 @@ struct Desk {
 ///
 /// ```compile_fail,E0451
 /// # use taurus_port_operator::fleet::permits::{Permit, Permits};
-/// # use taurus_port_operator::model::InstanceId;
-/// fn forge(instance: InstanceId, permits: Permits) -> Permit {
+/// # use taurus_port_operator::fleet::claims::InstanceKey;
+/// fn forge(instance: InstanceKey, permits: Permits) -> Permit {
 ///     Permit { instance, permits }
 /// }
 /// ```
 #[derive(Debug)]
 pub struct Permit {
-    instance: InstanceId,
+    instance: InstanceKey,
     permits: Permits,
 }
 
@@ -95,30 +97,30 @@ impl Permits {
 
     /// Takes a permit for a new change: instance and limits together, or nothing. Who is refused waits from now on, and is
     /// woken when it may ask again.
-    pub fn acquire(&self, asker: &Asker, instance: &InstanceId) -> Result<Permit, Refusal> {
+    pub fn acquire(&self, asker: &Asker, instance: &InstanceKey) -> Result<Permit, Refusal> {
         self.with(|ledger| ledger.acquire(asker, instance, self.desk.clock.now()))
             .map(|()| self.permit(instance))
     }
 
     /// Takes the permit for a change of the resource `uid` that is on record already; it counts as under way, whatever the
     /// limits say. Nothing if another one has that instance.
-    pub fn resume(&self, uid: &str, instance: &InstanceId) -> Option<Permit> {
+    pub fn resume(&self, uid: &str, instance: &InstanceKey) -> Option<Permit> {
         self.with(|ledger| ledger.resume(uid, instance))
             .then(|| self.permit(instance))
     }
 
     /// Whether nobody but the resource `uid` is at work on an instance, neither here nor on record.
-    pub fn is_free(&self, instance: &InstanceId, uid: &str) -> bool {
+    pub fn is_free(&self, instance: &InstanceKey, uid: &str) -> bool {
         self.with(|ledger| ledger.is_free(instance, uid))
     }
 
     /// Who is at work on an instance before the resource `uid`; nothing where nobody is.
-    pub fn first_on(&self, instance: &InstanceId, uid: &str) -> Option<First> {
+    pub fn first_on(&self, instance: &InstanceKey, uid: &str) -> Option<First> {
         self.with(|ledger| ledger.first_on(instance, uid))
     }
 
     /// Waits until the instance is free, without asking for it.
-    pub fn wait(&self, asker: &Asker, instance: &InstanceId) {
+    pub fn wait(&self, asker: &Asker, instance: &InstanceKey) {
         self.with(|ledger| ledger.wait(asker, instance));
     }
 
@@ -226,7 +228,7 @@ impl Permits {
         recalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn permit(&self, instance: &InstanceId) -> Permit {
+    fn permit(&self, instance: &InstanceKey) -> Permit {
         Permit {
             instance: instance.clone(),
             permits: self.clone(),
@@ -245,7 +247,7 @@ impl fmt::Debug for Desk {
 
 impl Permit {
     /// The instance that it is for.
-    pub fn instance(&self) -> &InstanceId {
+    pub fn instance(&self) -> &InstanceKey {
         &self.instance
     }
 

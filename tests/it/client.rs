@@ -17,6 +17,7 @@ use taurus_port_operator::{
     },
     config::authorities::Authorities,
     controller::{accounts::Connect as _, read::Subject},
+    fleet::claims::InstanceKey,
     model::{InstanceId, JobId, ProjectId, ProxyId},
 };
 use taurus_sim::{
@@ -50,12 +51,13 @@ pub async fn simulator() -> Simulator {
 }
 
 fn subject(url: &str) -> Subject {
+    let project = ProjectId::parse(sample::PROJECT).unwrap();
     Subject {
         region: None,
         endpoint: Some(url.to_owned()),
         iam_endpoint: Some(url.to_owned()),
-        project: ProjectId::parse(sample::PROJECT).unwrap(),
-        instance: instance(),
+        instance: InstanceKey::new((None, Some(url)), &project, instance()),
+        project,
         proxy: ProxyId::parse(sample::PROXY).unwrap(),
     }
 }

@@ -17,6 +17,7 @@ use taurus_port_operator::{
     },
     config::authorities::Authorities,
     controller::read::Subject,
+    fleet::claims::InstanceKey,
     model::{InstanceId, ProjectId, ProxyId},
     pace::Pace,
 };
@@ -193,13 +194,16 @@ fn client(
     let usage = |text: String| Failure::Usage(text);
     // A subject names a proxy; nothing of it but project and place is asked for here.
     let nobody = "0".repeat(32);
+    let project_id = ProjectId::parse(project).map_err(|error| usage(error.to_string()))?;
+    let instance = InstanceId::parse(&format!("{nobody}in07"));
+    let instance = instance.map_err(|error| usage(error.to_string()))?;
+    let place = (arguments.region.as_deref(), arguments.endpoint.as_deref());
     let subject = Subject {
         region: arguments.region.clone(),
         endpoint: arguments.endpoint.clone(),
         iam_endpoint: arguments.iam_endpoint.clone(),
-        project: ProjectId::parse(project).map_err(|error| usage(error.to_string()))?,
-        instance: InstanceId::parse(&format!("{nobody}in07"))
-            .map_err(|error| usage(error.to_string()))?,
+        instance: InstanceKey::new(place, &project_id, instance),
+        project: project_id,
         proxy: ProxyId::parse(&format!("{nobody}po01"))
             .map_err(|error| usage(error.to_string()))?,
     };

@@ -13,7 +13,7 @@ use taurus_port_operator::{
     cloud::{Proxy, ProxyStatus},
     controller::read::{self, Desired},
     crd::{ManagementPolicy, TaurusProxyPort},
-    fleet::lengths::Lengths,
+    fleet::lengths,
     model::{Class, Moment, Reason},
     pace::Pace,
     plan::{
@@ -158,13 +158,7 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
             .as_ref()
             .and_then(|status| status.proxy_status.as_deref()),
     );
-    let takes = || {
-        let lengths = Lengths::default();
-        if let Some(last) = &record.last {
-            lengths.note(&desired.subject.instance, last);
-        }
-        lengths.longest(&desired.subject.instance)
-    };
+    let takes = || record.last.as_ref().and_then(lengths::told);
     let observed = Observed {
         proxy: Seen::Known(Some(Proxy {
             id: desired.subject.proxy.clone(),

@@ -18,7 +18,7 @@ use crate::{
         budget::Budget,
         error::failure,
         lanes::{Lane, Lanes},
-        throttle::Throttle,
+        throttle::{Throttle, Try},
     },
 };
 
@@ -44,7 +44,7 @@ pub struct Entrance {
     /// Whether the credential was let in.
     is_known: AtomicBool,
     /// Its own pause until then.
-    own: Throttle,
+    own: Arc<Throttle>,
     clock: Clock,
 }
 
@@ -53,6 +53,7 @@ pub struct Entrance {
 pub struct Turn {
     _call: Call,
     _probe: Option<Lane>,
+    _try: Option<Try>,
     _lanes: [Lane; 2],
 }
 
@@ -70,7 +71,7 @@ impl Entrance {
             budget,
             lanes,
             is_known: AtomicBool::new(false),
-            own: place.throttle.alike(),
+            own: Arc::new(place.throttle.alike()),
             place,
             clock,
         }
@@ -101,11 +102,13 @@ impl Entrance {
             let own = self.lanes.enter_wide(width, what).await?;
             let what = "no call to this endpoint has ended for a while, so this one was not made";
             let shared = lanes.enter_beside(&self.lanes, what).await?;
-            self.check_pause()?;
+            // Whoever is held back, or has to come again, gives it back.
+            let trying = self.check_pause()?;
             if let Some(call) = self.guard.admit(arrival, width, probe.is_some())? {
                 return Ok(Turn {
                     _call: call,
                     _probe: probe,
+                    _try: trying,
                     _lanes: [own, shared],
                 });
             }
@@ -149,7 +152,7 @@ impl Entrance {
     }
 
     /// Whoever is not known stays out of a pause of the project, and does not try for the others whether it is over.
-    fn check_pause(&self) -> Result<(), CloudError> {
+    fn check_pause(&self) -> Result<Option<Try>, CloudError> {
         let uptime = self.clock.now().uptime;
         if !self.is_known.load(Ordering::Relaxed) {
             self.place.throttle.left(uptime)?;
@@ -158,7 +161,7 @@ impl Entrance {
     }
 
     /// Who hears what this one hears.
-    fn throttle(&self) -> &Throttle {
+    fn throttle(&self) -> &Arc<Throttle> {
         if self.is_known.load(Ordering::Relaxed) {
             &self.place.throttle
         } else {

@@ -97,6 +97,46 @@ fn user(name: &str) -> Credential {
     }
 }
 
+fn key(access_key: &str) -> Credential {
+    Credential::AccessKey {
+        access_key: access_key.into(),
+        secret_key: "SK".into(),
+        security_token: None,
+    }
+}
+
+/// What came of asking for a turn that is given back at once.
+async fn turn(access: &Access) -> Result<(), CloudError> {
+    let allowance = access.budget().open(Urgency::Job);
+    access.pass(&allowance).await.map(drop)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_held_back_or_makes_no_call_leaves_the_one_try_after_a_pause_to_others() {
+    let office = Office::new();
+    let [held, other] = ["held", "other"].map(|name| {
+        let access = office.access(key(name), CallLimit::unfelt());
+        access.accepted();
+        access
+    });
+    let refusal = CloudError::local(Meaning::Unauthenticated, "no");
+    for _ in 0..2 {
+        held.failed(&Pass::Signature, &refusal);
+    }
+    let too_many = CloudError {
+        status: Some(429),
+        ..CloudError::local(Meaning::Throttled, "too many")
+    };
+    other.failed(&Pass::Signature, &too_many);
+    let meaning = |refused: Result<(), CloudError>| refused.unwrap_err().meaning;
+    assert_eq!(meaning(turn(&other).await), Meaning::Throttled);
+    clock::pause(2 * SECOND).await;
+    assert_eq!(meaning(turn(&held).await), Meaning::Unauthenticated);
+    turn(&other).await.unwrap();
+    // It was not called after all.
+    turn(&other).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn n01_who_waits_for_the_call_of_a_token_takes_no_lane_from_others() {
     let office = Office::new();
@@ -105,12 +145,7 @@ async fn n01_who_waits_for_the_call_of_a_token_takes_no_lane_from_others() {
         per: Duration::from_mins(1),
     };
     let slow = office.access(user("slow"), scarce);
-    let key = Credential::AccessKey {
-        access_key: "AK".into(),
-        secret_key: "SK".into(),
-        security_token: None,
-    };
-    let quick = office.access(key, CallLimit::unfelt());
+    let quick = office.access(key("AK"), CallLimit::unfelt());
     let allowance = slow.budget().open(Urgency::Job);
     let mut waiting = pin!(slow.pass(&allowance));
     // Its own call comes after a few seconds, the one for its token as long after that.

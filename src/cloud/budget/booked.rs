@@ -16,7 +16,7 @@ use super::{Budget, Urgency};
 
 /// A booked time; dropping it gives back what has not come yet.
 pub struct Booked {
-    /// The uptime.
+    /// As the bucket counts time.
     at: Mutex<Duration>,
     /// Whether there was no call when the time had come.
     is_put_off: AtomicBool,
@@ -49,8 +49,9 @@ impl Booked {
         };
         let uptime = budget.clock.now().uptime;
         let mut at = self.at();
-        *at = budget.lock().bucket.sooner(*urgency, *at, uptime);
-        at.saturating_sub(uptime)
+        let bucket = &mut budget.lock().bucket;
+        *at = bucket.sooner(*urgency, *at, uptime);
+        bucket.left(*at, uptime)
     }
 
     /// There was no call when the time had come, and there is none for so long at least: says how long it is until the next
@@ -65,9 +66,10 @@ impl Booked {
             state.put_off += 1;
         }
         let next = state.bucket.put_off(*urgency, wait, uptime);
+        let left = state.bucket.left(next, uptime);
         drop(state);
         *self.at() = next;
-        next.saturating_sub(uptime)
+        left
     }
 
     fn at(&self) -> MutexGuard<'_, Duration> {

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{CallLimit, Urgency};
+use super::{CallLimit, Urgency, flow::Flow};
 
 /// Which part of a minute's calls may be saved up.
 const SAVED: f64 = 1.0 / 6.0;
@@ -39,10 +39,7 @@ const FIRST_LOOKS_IN_A_ROW: u32 = 4;
 /// So many looks can be made at once after a quiet time, as a part of the calls that can be saved up.
 const AT_ONCE: f64 = 0.5;
 
-/// The budget never shrinks below this part.
-const LEAST_WHOLE: f64 = 1.0 / 16.0;
-
-/// Within a minute without a refusal it grows back by this part.
+/// Within a minute without a refusal the budget grows back by this part.
 const GROWTH: f64 = 0.1;
 
 /// Calls that may be made.
@@ -53,10 +50,9 @@ pub struct Bucket {
     held: f64,
     held_for_looks: f64,
     held_for_jobs: f64,
-    /// Which part of the budget is used, after refusals.
-    whole: f64,
+    /// Fewer come after refusals.
+    flow: Flow,
     shrunk_at: Option<Duration>,
-    filled_at: Duration,
     /// How many calls first looks have taken of the share of looks since the last sweep.
     first_looks_in_a_row: u32,
     /// When looks of a kind have their times.
@@ -65,7 +61,7 @@ pub struct Bucket {
     sweeps: Times,
 }
 
-/// The times of looks of one kind, by uptime.
+/// The times of looks of one kind, by the time of the flow: they come sooner or later as the calls do.
 #[derive(Debug, Default)]
 struct Times {
     /// The first that nobody has booked yet, but for those that were given back.
@@ -77,16 +73,16 @@ struct Times {
 }
 
 impl Times {
-    fn starting(uptime: Duration) -> Self {
+    fn starting(now: Duration) -> Self {
         Self {
-            next: uptime,
+            next: now,
             ..Self::default()
         }
     }
 
     /// The first that was given back and has not passed.
-    fn first_free(&mut self, uptime: Duration) -> Option<Duration> {
-        self.free = self.free.split_off(&uptime);
+    fn first_free(&mut self, now: Duration) -> Option<Duration> {
+        self.free = self.free.split_off(&now);
         self.free.first().copied()
     }
 }
@@ -95,19 +91,20 @@ impl Bucket {
     /// An empty one.
     pub fn new(limit: CallLimit, uptime: Duration) -> Self {
         let size = (f64::from(limit.calls) * SAVED).max(LEAST_SAVED);
+        let flow = Flow::new(GROWTH / limit.per.as_secs_f64(), uptime);
+        let times = || Times::starting(flow.now());
         Self {
             limit,
             size,
             held: 0.0,
             held_for_looks: 0.0,
             held_for_jobs: 0.0,
-            whole: 1.0,
             shrunk_at: None,
-            filled_at: uptime,
             first_looks_in_a_row: 0,
-            requests: Times::starting(uptime),
-            first_looks: Times::starting(uptime),
-            sweeps: Times::starting(uptime),
+            requests: times(),
+            first_looks: times(),
+            sweeps: times(),
+            flow,
         }
     }
 
@@ -117,7 +114,7 @@ impl Bucket {
         let calls = f64::from(calls);
         let missing = calls + self.kept_from(urgency) - self.held;
         let missing_for_looks = if is_of_looks(urgency) {
-            (calls + self.left_for_others(urgency, uptime) - self.held_for_looks) / SHARE_OF_LOOKS
+            (calls + self.left_for_others(urgency) - self.held_for_looks) / SHARE_OF_LOOKS
         } else {
             0.0
         };
@@ -195,33 +192,43 @@ impl Bucket {
         }
     }
 
-    /// Books the time of a look, by uptime: one that was given back, or else the first that is free. A few may be at once
+    /// Books the time of a look ([`Self::left`]): one that was given back, or else the first that is free. A few may be at once
     /// after a quiet time.
     pub fn book(&mut self, urgency: Urgency, uptime: Duration) -> Duration {
         self.fill(uptime);
+        let now = self.flow.now();
         let gap = self.gap(urgency);
         let quiet = gap.mul_f64(self.size * AT_ONCE);
         let times = self.times(urgency);
-        if let Some(at) = times.first_free(uptime) {
+        if let Some(at) = times.first_free(now) {
             times.free.remove(&at);
             return at;
         }
-        let at = times.next.max(uptime.saturating_sub(quiet));
+        let at = times.next.max(now.saturating_sub(quiet));
         times.next = at.saturating_add(gap);
         at
     }
 
+    /// How long it is until a time that was booked, if nobody refuses calls meanwhile.
+    pub fn left(&mut self, at: Duration, uptime: Duration) -> Duration {
+        self.fill(uptime);
+        self.flow.until(at)
+    }
+
     /// A time that was booked is not wanted any more.
     pub fn give_back(&mut self, urgency: Urgency, at: Duration, uptime: Duration) {
-        if at > uptime {
+        self.fill(uptime);
+        if at > self.flow.now() {
             self.times(urgency).free.insert(at);
         }
     }
 
     /// The time of a look that was booked for `at`: an earlier one, if one was given back.
     pub fn sooner(&mut self, urgency: Urgency, at: Duration, uptime: Duration) -> Duration {
+        self.fill(uptime);
+        let now = self.flow.now();
         let times = self.times(urgency);
-        match times.first_free(uptime) {
+        match times.first_free(now) {
             Some(free) if free < at => {
                 times.free.remove(&free);
                 times.free.insert(at);
@@ -231,19 +238,21 @@ impl Bucket {
         }
     }
 
-    /// The next try of a look that came in its time and found no call, and finds none within `wait`. Those who try again do so
+    /// Books the next try of a look that came in its time and found no call, and finds none within `wait`. Those who try again do so
     /// one after the other.
     pub fn put_off(&mut self, urgency: Urgency, wait: Duration, uptime: Duration) -> Duration {
+        self.fill(uptime);
+        let next = self.flow.now().saturating_add(self.flow.within(wait));
         let gap = self.gap(urgency);
         let times = self.times(urgency);
-        let at = times.next_try.max(uptime.saturating_add(wait));
+        let at = times.next_try.max(next);
         times.next_try = at.saturating_add(gap);
         at
     }
 
     /// First looks come as fast as calls do, for what is spare is theirs; those that find none try again.
     fn gap(&self, urgency: Urgency) -> Duration {
-        self.time_for(match urgency {
+        self.span_of(match urgency {
             Urgency::FirstLook => 1.0,
             Urgency::Change | Urgency::Job | Urgency::Request | Urgency::Sweep => {
                 1.0 / SHARE_OF_LOOKS
@@ -261,7 +270,7 @@ impl Bucket {
 
     /// Whether fewer calls than the limit are made for now, since the other side has asked for fewer.
     pub fn is_shrunk(&self) -> bool {
-        self.whole < 1.0
+        self.flow.is_shrunk()
     }
 
     /// The other side has said that there were too many.
@@ -275,7 +284,7 @@ impl Bucket {
         {
             return;
         }
-        self.whole = (self.whole / 2.0).max(LEAST_WHOLE);
+        self.flow.halve();
         self.shrunk_at = Some(uptime);
         self.held = 0.0;
         self.held_for_looks = 0.0;
@@ -298,41 +307,41 @@ impl Bucket {
     /// One call is left for looks of the other kind, where it is their turn and one of them has found none and tries again.
     /// Else chance decides, since calls come as evenly as tries: a first look may come a moment too early each time, and a sweep
     /// have the call.
-    fn left_for_others(&self, urgency: Urgency, uptime: Duration) -> f64 {
+    fn left_for_others(&self, urgency: Urgency) -> f64 {
         let turn_of_sweeps = self.first_looks_in_a_row >= FIRST_LOOKS_IN_A_ROW;
         let (is_own_turn, others) = match urgency {
             Urgency::Change | Urgency::Job | Urgency::Request => return 0.0,
             Urgency::FirstLook => (!turn_of_sweeps, &self.sweeps),
             Urgency::Sweep => (turn_of_sweeps, &self.first_looks),
         };
-        if is_own_turn || others.next_try <= uptime {
+        if is_own_turn || others.next_try <= self.flow.now() {
             0.0
         } else {
             1.0
         }
     }
 
-    /// How many calls come in a second.
+    /// How many calls come in a second of the flow.
     fn rate(&self) -> f64 {
-        (f64::from(self.limit.calls) - self.size) * self.whole / self.limit.per.as_secs_f64()
+        (f64::from(self.limit.calls) - self.size) / self.limit.per.as_secs_f64()
     }
 
-    fn time_for(&self, calls: f64) -> Duration {
+    /// In how much of the flow's time so many calls come.
+    fn span_of(&self, calls: f64) -> Duration {
         Duration::try_from_secs_f64(calls / self.rate()).unwrap_or(Duration::MAX)
     }
 
+    fn time_for(&self, calls: f64) -> Duration {
+        let span = self.span_of(calls);
+        self.flow.until(self.flow.now().saturating_add(span))
+    }
+
     fn fill(&mut self, uptime: Duration) {
-        let passed = uptime.saturating_sub(self.filled_at);
-        self.filled_at = self.filled_at.max(uptime);
-        let come = passed.as_secs_f64() * self.rate();
+        let come = self.flow.pass(uptime).as_secs_f64() * self.rate();
         self.held = (self.held + come).min(self.size);
         self.held_for_looks =
             (self.held_for_looks + come * SHARE_OF_LOOKS).min(self.size * SHARE_OF_LOOKS);
         self.held_for_jobs = (self.held_for_jobs + come * SHARE_OF_JOBS).min(self.size_for_jobs());
-        if self.shrunk_at.is_some() {
-            let grown = passed.as_secs_f64() / self.limit.per.as_secs_f64() * GROWTH;
-            self.whole = (self.whole + grown).min(1.0);
-        }
     }
 }
 
@@ -625,14 +634,42 @@ mod tests {
         for _ in 0..30 {
             bucket.refused(now);
         }
-        assert!((bucket.whole - 0.5).abs() < 1e-9);
         let wait = bucket.take(1, Urgency::Change, now).unwrap_err();
         assert!((2.3..2.5).contains(&wait.as_secs_f64()), "{wait:?}");
         for minute in 6..12 {
-            assert!(bucket.whole < 1.0, "{minute}");
+            assert!(bucket.is_shrunk(), "{minute}");
             bucket.fill(Duration::from_mins(minute));
         }
-        assert!((bucket.whole - 1.0).abs() < 1e-9);
+        assert!(!bucket.is_shrunk());
+    }
+
+    #[test]
+    fn looks_that_were_booked_while_there_were_fewer_calls_come_when_the_calls_do() {
+        for urgency in [Urgency::FirstLook, Urgency::Sweep] {
+            let mut bucket = Bucket::new(limit(60), Duration::ZERO);
+            for second in [300, 310, 320, 330] {
+                bucket.refused(Duration::from_secs(second));
+            }
+            let began = Duration::from_secs(331);
+            let booked: Vec<Duration> = (0..600).map(|_| bucket.book(urgency, began)).collect();
+            let last = bucket.left(booked[599], began);
+            // As many calls take a quarter of an hour or so; there are fewer for the first nine minutes.
+            assert!(last < Duration::from_mins(23), "{urgency:?}: {last:?}");
+            let mut made = 0;
+            for second in 0..=last.as_secs() + 60 {
+                let now = began + Duration::from_secs(second);
+                let due = |at: &&Duration| bucket.left(**at, now).is_zero();
+                let due = booked.iter().skip(made).take_while(due).count();
+                made += (0..due)
+                    .filter(|_| bucket.take(1, urgency, now).is_ok())
+                    .count();
+            }
+            assert_eq!(made, 600, "{urgency:?}");
+            let next = began + last + MINUTE;
+            let at = bucket.book(urgency, next);
+            let wait = bucket.left(at, next);
+            assert!(wait.is_zero(), "{urgency:?}: {wait:?}");
+        }
     }
 
     #[test]

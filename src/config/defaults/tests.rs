@@ -18,13 +18,13 @@ fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn subject(project: &str, change: impl FnOnce(&mut Subject)) -> Subject {
-    use crate::model::{InstanceId, ProxyId};
+    use crate::{fleet::claims::InstanceKey, model::ProxyId};
     let mut subject = Subject {
         region: Some("cn-north-4".to_owned()),
         endpoint: None,
         iam_endpoint: None,
         project: ProjectId::parse(project).unwrap(),
-        instance: InstanceId::parse(&("0".repeat(32) + "in07")).unwrap(),
+        instance: InstanceKey::somewhere(&("0".repeat(32) + "in07")),
         proxy: ProxyId::parse(&("0".repeat(32) + "po01")).unwrap(),
     };
     change(&mut subject);

@@ -27,11 +27,12 @@ use crate::{
         budget::{Budget, CallLimit},
     },
     fleet::{
+        claims::InstanceKey,
         directory::shared_read::SharedRead,
         limits::Limits,
         permits::{Asker, Permits},
     },
-    model::{InstanceId, ResourceName},
+    model::ResourceName,
     pace::Pace,
 };
 
@@ -56,7 +57,7 @@ struct Resource {
     name: ResourceName,
     group: Group,
     account: usize,
-    instance: InstanceId,
+    instance: InstanceKey,
     at_work: AtomicBool,
     turns: AtomicUsize,
 }
@@ -66,7 +67,7 @@ struct World {
     by_name: HashMap<ResourceName, usize>,
     accounts: Vec<Account>,
     permits: Permits,
-    held: Mutex<HashMap<InstanceId, usize>>,
+    held: Mutex<HashMap<InstanceKey, usize>>,
     clock: Clock,
     /// No turn gives up waiting any more.
     is_calm: AtomicBool,
@@ -100,7 +101,7 @@ impl World {
                         credentials: account as u64,
                     },
                     account,
-                    instance: InstanceId::parse(&instance).unwrap(),
+                    instance: InstanceKey::somewhere(&instance),
                     at_work: AtomicBool::new(false),
                     turns: AtomicUsize::new(0),
                 }

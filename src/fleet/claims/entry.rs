@@ -71,7 +71,7 @@ impl Entry {
     ) -> Self {
         // Another subject under the same UID, which only a loosened definition allows, has shown nothing yet.
         let known =
-            known.filter(|known| known.key == key && known.instance == desired.subject.instance);
+            known.filter(|known| known.key == key && known.instance == *desired.subject.instance);
         let contended = known.filter(|known| known.contends);
         let contends = desired.policy != ManagementPolicy::Observe && !desired.deleting;
         let status = own_status(object);
@@ -91,7 +91,7 @@ impl Entry {
             past: status.map(past).unwrap_or_default(),
             port: desired.port.get(),
             shown: status.and_then(|status| status.port),
-            instance: desired.subject.instance,
+            instance: InstanceId::clone(&desired.subject.instance),
             abandoned: desired.abandoned_job.map(Box::new),
         }
     }

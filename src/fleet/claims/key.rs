@@ -1,14 +1,14 @@
-//! What several resources have in common that name one proxy.
+//! What several resources have in common that name one proxy, or one instance.
 //!
 //! Promises one key for all spellings of an address: by region or by its endpoint, in any letter case, with the default port or
 //! without it.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use crate::{
     cloud::endpoints,
     controller::read::Subject,
-    model::{ProjectId, ProxyId},
+    model::{InstanceId, ProjectId, ProxyId},
 };
 
 /// A proxy in one place of the cloud.
@@ -16,6 +16,13 @@ use crate::{
 pub struct ProxyKey {
     pub(super) place: Arc<Place>,
     proxy: ProxyId,
+}
+
+/// An instance in one place of the cloud: another place may have one of the same id. Where only one place is looked at, the id will do.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct InstanceKey {
+    place: Arc<Place>,
+    id: InstanceId,
 }
 
 /// A project in one place of the cloud.
@@ -29,17 +36,43 @@ impl ProxyKey {
     /// The key of a subject; the endpoint counts where it is given, else the region.
     pub fn of(subject: &Subject) -> Self {
         Self {
-            place: Arc::new(Place::of(subject)),
+            place: Arc::clone(&subject.instance.place),
             proxy: subject.proxy.clone(),
         }
     }
 }
 
-impl Place {
-    pub(super) fn of(subject: &Subject) -> Self {
-        Self {
-            address: endpoints::place(subject.region.as_deref(), subject.endpoint.as_deref()),
-            project: subject.project.clone(),
-        }
+impl InstanceKey {
+    /// The key of an instance of a project; the endpoint counts where it is given, else the region.
+    pub fn new(
+        (region, endpoint): (Option<&str>, Option<&str>),
+        project: &ProjectId,
+        id: InstanceId,
+    ) -> Self {
+        let place = Arc::new(Place {
+            address: endpoints::place(region, endpoint),
+            project: project.clone(),
+        });
+        Self { place, id }
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The instance of this id, somewhere.
+    #[cfg(test)]
+    pub(crate) fn somewhere(id: &str) -> Self {
+        let project = ProjectId::parse(&"0".repeat(32)).unwrap();
+        let id = InstanceId::parse(id).unwrap();
+        Self::new((Some("ap-southeast-3"), None), &project, id)
+    }
+}
+
+impl Deref for InstanceKey {
+    type Target = InstanceId;
+
+    fn deref(&self) -> &InstanceId {
+        &self.id
     }
 }

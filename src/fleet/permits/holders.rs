@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::InstanceId;
+use crate::fleet::claims::InstanceKey;
 
 /// What is known of a permit that was given.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ struct Holder {
 /// The permits that were given, one an instance at most.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
-    of: HashMap<InstanceId, Holder>,
+    of: HashMap<InstanceKey, Holder>,
     /// How many each resource holds.
     by_uid: HashMap<String, usize>,
     shares: usize,
@@ -32,7 +32,7 @@ pub(super) struct Holders {
 
 impl Holders {
     /// Gives the permit of an instance; whoever holds it already holds it anew.
-    pub(super) fn hold(&mut self, uid: &str, instance: &InstanceId, is_begun: bool) {
+    pub(super) fn hold(&mut self, uid: &str, instance: &InstanceKey, is_begun: bool) {
         self.release(instance);
         let holder = Holder {
             uid: uid.to_owned(),
@@ -47,7 +47,7 @@ impl Holders {
     }
 
     /// Takes a permit back, and says whose it was.
-    pub(super) fn release(&mut self, instance: &InstanceId) -> Option<String> {
+    pub(super) fn release(&mut self, instance: &InstanceKey) -> Option<String> {
         let holder = self.of.remove(instance)?;
         self.shares -= usize::from(holder.has_share);
         self.of_deleted -= usize::from(holder.has_share && holder.is_deleted);
@@ -62,12 +62,12 @@ impl Holders {
     }
 
     /// Who holds an instance.
-    pub(super) fn of(&self, instance: &InstanceId) -> Option<&str> {
+    pub(super) fn of(&self, instance: &InstanceKey) -> Option<&str> {
         self.of.get(instance).map(|holder| holder.uid.as_str())
     }
 
     /// Whether the resource whose permit an instance has was deleted.
-    pub(super) fn is_of_deleted(&self, instance: &InstanceId) -> bool {
+    pub(super) fn is_of_deleted(&self, instance: &InstanceKey) -> bool {
         let holder = self.of.get(instance);
         holder.is_some_and(|holder| holder.is_deleted)
     }
@@ -78,7 +78,7 @@ impl Holders {
     }
 
     /// The change of an instance was begun; whether it was not before.
-    pub(super) fn begin(&mut self, instance: &InstanceId) -> bool {
+    pub(super) fn begin(&mut self, instance: &InstanceKey) -> bool {
         let holder = self.of.get_mut(instance);
         let begins = holder.is_some_and(|holder| !std::mem::replace(&mut holder.is_begun, true));
         self.coming -= usize::from(begins);
@@ -86,12 +86,12 @@ impl Holders {
     }
 
     /// Whether the change of an instance was begun.
-    pub(super) fn is_begun(&self, instance: &InstanceId) -> bool {
+    pub(super) fn is_begun(&self, instance: &InstanceKey) -> bool {
         self.of.get(instance).is_some_and(|holder| holder.is_begun)
     }
 
     /// Whether the change of an instance counts among those under way.
-    pub(super) fn count(&mut self, instance: &InstanceId, under_way: bool) {
+    pub(super) fn count(&mut self, instance: &InstanceKey, under_way: bool) {
         if let Some(holder) = self.of.get_mut(instance) {
             self.shares -= usize::from(holder.has_share);
             self.shares += usize::from(under_way);

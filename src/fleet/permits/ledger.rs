@@ -17,8 +17,11 @@ use super::{
 };
 use crate::{
     crd::Outcome,
-    fleet::limits::{Limit, Limits, Refusal},
-    model::{InstanceId, Moment},
+    fleet::{
+        claims::InstanceKey,
+        limits::{Limit, Limits, Refusal},
+    },
+    model::Moment,
     pace::Pace,
 };
 
@@ -87,7 +90,7 @@ impl Ledger {
     pub(super) fn acquire(
         &mut self,
         asker: &Asker,
-        instance: &InstanceId,
+        instance: &InstanceKey,
         now: Moment,
     ) -> Result<(), Refusal> {
         let refusal = if may_hold(&self.holders, &self.records, instance, &asker.uid) {
@@ -111,7 +114,7 @@ impl Ledger {
 
     /// Takes the permit of a change that is on record already: it is under way, whatever the limits say. Nothing if another
     /// one has that instance.
-    pub(super) fn resume(&mut self, uid: &str, instance: &InstanceId) -> bool {
+    pub(super) fn resume(&mut self, uid: &str, instance: &InstanceKey) -> bool {
         let free = self.holders.of(instance).is_none();
         if free {
             self.hold(uid, instance, true);
@@ -120,7 +123,7 @@ impl Ledger {
     }
 
     /// The permit of an instance is given back.
-    pub(super) fn release(&mut self, instance: &InstanceId) {
+    pub(super) fn release(&mut self, instance: &InstanceKey) {
         if let Some(uid) = self.holders.release(instance) {
             self.records.follow(&uid, self.holders.has(&uid));
             self.queue.freed(instance);
@@ -128,19 +131,19 @@ impl Ledger {
     }
 
     /// The change of this instance was begun.
-    pub(super) fn begun(&mut self, instance: &InstanceId, now: Moment) {
+    pub(super) fn begun(&mut self, instance: &InstanceKey, now: Moment) {
         if self.holders.begin(instance) {
             self.window.add(now.wall, self.hour, now);
         }
     }
 
     /// Whether the change of this instance was begun.
-    pub(super) fn is_begun(&self, instance: &InstanceId) -> bool {
+    pub(super) fn is_begun(&self, instance: &InstanceKey) -> bool {
         self.holders.is_begun(instance)
     }
 
     /// Whether the change of this instance counts among those under way: who can't go on keeps its instance alone.
-    pub(super) fn count(&mut self, instance: &InstanceId, under_way: bool) {
+    pub(super) fn count(&mut self, instance: &InstanceKey, under_way: bool) {
         self.holders.count(instance, under_way);
     }
 
@@ -178,7 +181,7 @@ impl Ledger {
     pub(super) fn note(
         &mut self,
         uid: &str,
-        change: Option<(&str, Option<&InstanceId>)>,
+        change: Option<(&str, Option<&InstanceKey>)>,
         now: Moment,
     ) -> Option<String> {
         let is_followed = self.holders.has(uid);
@@ -190,12 +193,12 @@ impl Ledger {
     }
 
     /// Whether nobody but `uid` is at work on an instance.
-    pub(super) fn is_free(&self, instance: &InstanceId, uid: &str) -> bool {
+    pub(super) fn is_free(&self, instance: &InstanceKey, uid: &str) -> bool {
         is_free(&self.holders, &self.records, instance, uid)
     }
 
     /// Who is at work on an instance before `uid`.
-    pub(super) fn first_on(&self, instance: &InstanceId, uid: &str) -> Option<First> {
+    pub(super) fn first_on(&self, instance: &InstanceKey, uid: &str) -> Option<First> {
         let holder = self.holders.of(instance).filter(|holder| *holder != uid);
         let first = holder.or_else(|| self.records.other(instance, uid))?;
         Some(First {
@@ -205,7 +208,7 @@ impl Ledger {
     }
 
     /// Waits until the instance is free.
-    pub(super) fn wait(&mut self, asker: &Asker, instance: &InstanceId) {
+    pub(super) fn wait(&mut self, asker: &Asker, instance: &InstanceKey) {
         self.queue.wait(Waiter {
             asker: asker.clone(),
             instance: instance.clone(),
@@ -213,7 +216,7 @@ impl Ledger {
     }
 
     /// Takes the permit for the change that is on record of a resource, if nobody holds one for it; says for which instance.
-    pub(super) fn inherit(&mut self, uid: &str) -> Option<InstanceId> {
+    pub(super) fn inherit(&mut self, uid: &str) -> Option<InstanceKey> {
         if self.holders.has(uid) {
             return None;
         }
@@ -303,7 +306,7 @@ impl Ledger {
         self.holders.shares() + self.records.unheard(self.unheard, now)
     }
 
-    fn hold(&mut self, uid: &str, instance: &InstanceId, is_begun: bool) {
+    fn hold(&mut self, uid: &str, instance: &InstanceKey, is_begun: bool) {
         self.holders.hold(uid, instance, is_begun);
         self.records.follow(uid, true);
     }
@@ -311,12 +314,12 @@ impl Ledger {
 
 /// Whether `uid` may have the permit of an instance. There is one at a time, also for who holds it already: the turn of a resource
 /// that is being deleted may ask while its change is followed with the permit that it had.
-fn may_hold(holders: &Holders, records: &Records, instance: &InstanceId, uid: &str) -> bool {
+fn may_hold(holders: &Holders, records: &Records, instance: &InstanceKey, uid: &str) -> bool {
     holders.of(instance).is_none() && !records.has_other(instance, uid)
 }
 
 /// Whether nobody but `uid` holds an instance or has a change on record there.
-fn is_free(holders: &Holders, records: &Records, instance: &InstanceId, uid: &str) -> bool {
+fn is_free(holders: &Holders, records: &Records, instance: &InstanceKey, uid: &str) -> bool {
     let held = holders.of(instance).is_some_and(|holder| holder != uid);
     !held && !records.has_other(instance, uid)
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::model::InstanceId;
+use crate::fleet::claims::InstanceKey;
 
 /// A resource that asks for a permit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Asker {
 #[derive(Debug, Clone)]
 pub(super) struct Waiter {
     pub(super) asker: Asker,
-    pub(super) instance: InstanceId,
+    pub(super) instance: InstanceKey,
 }
 
 /// Where one stands: its namespace, and its number within it.
@@ -42,7 +42,7 @@ pub(super) struct Queue {
     /// Where each stands, by UID.
     places: HashMap<String, Place>,
     /// Those for whom an instance was not free, by the instance.
-    parked: HashMap<InstanceId, BTreeSet<Place>>,
+    parked: HashMap<InstanceKey, BTreeSet<Place>>,
     called: Called,
 }
 
@@ -58,10 +58,10 @@ struct Waiting {
 #[derive(Debug, Default)]
 struct Called {
     /// By UID: the uptime until which each may come, and its instance.
-    of: HashMap<String, (Duration, InstanceId)>,
+    of: HashMap<String, (Duration, InstanceKey)>,
     /// When their times are over, the first in front.
     ends: BTreeSet<(Duration, String)>,
-    instances: HashSet<InstanceId>,
+    instances: HashSet<InstanceKey>,
 }
 
 impl Queue {
@@ -111,7 +111,7 @@ impl Queue {
     }
 
     /// An instance may be free now, for one or another.
-    pub(super) fn freed(&mut self, instance: &InstanceId) {
+    pub(super) fn freed(&mut self, instance: &InstanceKey) {
         for (namespace, number) in self.parked.remove(instance).unwrap_or_default() {
             if let Some(own) = self.waiting.get_mut(&namespace) {
                 own.eligible.insert(number);
@@ -196,14 +196,14 @@ impl Called {
     }
 
     /// Takes one out, and gives its instance.
-    fn remove(&mut self, uid: &str) -> Option<InstanceId> {
+    fn remove(&mut self, uid: &str) -> Option<InstanceKey> {
         let (until, instance) = self.of.remove(uid)?;
         self.ends.remove(&(until, uid.to_owned()));
         self.instances.remove(&instance);
         Some(instance)
     }
 
-    fn has_one_on(&self, instance: &InstanceId) -> bool {
+    fn has_one_on(&self, instance: &InstanceKey) -> bool {
         self.instances.contains(instance)
     }
 

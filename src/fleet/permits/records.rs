@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::model::{InstanceId, Moment};
+use crate::{fleet::claims::InstanceKey, model::Moment};
 
 /// The least that time can pass.
 const A_TICK: Duration = Duration::from_nanos(1);
@@ -18,7 +18,7 @@ const A_TICK: Duration = Duration::from_nanos(1);
 struct Recorded {
     id: String,
     /// Where it can be read.
-    instance: Option<InstanceId>,
+    instance: Option<InstanceKey>,
     /// Uptime since which it is known.
     since: Duration,
 }
@@ -29,7 +29,7 @@ pub(super) struct Left {
     /// The change.
     pub(super) change: Option<String>,
     /// The instance.
-    pub(super) instance: Option<InstanceId>,
+    pub(super) instance: Option<InstanceKey>,
 }
 
 /// The changes on record, by the UID of their resource.
@@ -37,7 +37,7 @@ pub(super) struct Left {
 pub(super) struct Records {
     of: HashMap<String, Recorded>,
     /// Whose are on each instance; hardly ever more than one.
-    on: HashMap<InstanceId, Vec<String>>,
+    on: HashMap<InstanceKey, Vec<String>>,
     /// Those that nobody follows, the oldest first.
     unheard: BTreeSet<(Duration, String)>,
 }
@@ -48,7 +48,7 @@ impl Records {
     pub(super) fn note(
         &mut self,
         uid: &str,
-        change: Option<(&str, Option<&InstanceId>)>,
+        change: Option<(&str, Option<&InstanceKey>)>,
         is_followed: bool,
         now: Moment,
     ) -> Left {
@@ -71,7 +71,7 @@ impl Records {
             return Left::default();
         };
         let (id, instance) = change.unzip();
-        let other = |left: &InstanceId| instance.flatten() != Some(left);
+        let other = |left: &InstanceKey| instance.flatten() != Some(left);
         Left {
             change: Some(before.id).filter(|left| id != Some(left.as_str())),
             instance: before.instance.filter(other),
@@ -91,7 +91,7 @@ impl Records {
     }
 
     /// The instance of the change of a resource, where that can be read.
-    pub(super) fn instance_of(&self, uid: &str) -> Option<&InstanceId> {
+    pub(super) fn instance_of(&self, uid: &str) -> Option<&InstanceKey> {
         self.of.get(uid)?.instance.as_ref()
     }
 
@@ -101,12 +101,12 @@ impl Records {
     }
 
     /// Whether another resource than `uid` has one on this instance.
-    pub(super) fn has_other(&self, instance: &InstanceId, uid: &str) -> bool {
+    pub(super) fn has_other(&self, instance: &InstanceKey, uid: &str) -> bool {
         self.other(instance, uid).is_some()
     }
 
     /// Another resource than `uid` that has one on this instance.
-    pub(super) fn other(&self, instance: &InstanceId, uid: &str) -> Option<&str> {
+    pub(super) fn other(&self, instance: &InstanceKey, uid: &str) -> Option<&str> {
         let mut on = self.on.get(instance)?.iter();
         on.find(|other| *other != uid).map(String::as_str)
     }

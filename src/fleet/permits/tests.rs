@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     crd::Outcome,
     fleet::{
-        claims::ProxyKey,
+        claims::{InstanceKey, ProxyKey},
         limits::{Limit, Limits, Refusal},
     },
     model::{InstanceId, Moment, ProjectId, ProxyId},
@@ -29,8 +29,8 @@ fn at(second: u64) -> Moment {
     Moment::new(wall.unwrap(), Duration::from_secs(second))
 }
 
-fn instance(number: usize) -> InstanceId {
-    InstanceId::parse(&format!("{number:032x}in07")).unwrap()
+fn instance(number: usize) -> InstanceKey {
+    InstanceKey::somewhere(&format!("{number:032x}in07"))
 }
 
 /// The resource of this number, in this namespace, wants to change something on the instance of its number.
@@ -108,6 +108,18 @@ impl Ledger {
     fn count_at(&self, second: u64) -> usize {
         self.figures(at(second)).under_way
     }
+}
+
+#[test]
+fn an_instance_of_the_same_id_in_another_place_is_another_one() {
+    let mut ledger = ledger(5, 60);
+    let id = InstanceId::clone(&instance(1));
+    let project = ProjectId::parse(&"0".repeat(32)).unwrap();
+    let copy = InstanceKey::new((None, Some("https://staging.example")), &project, id);
+    ledger.acquire(&asker("staging", 2), &copy, at(0)).unwrap();
+    ledger.note("3", Some(("c3", Some(&copy))), at(0));
+    assert!(ledger.is_free(&instance(1), "1") && !ledger.is_free(&copy, "1"));
+    ledger.ask(1, 0).unwrap();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::failures::Failed;
 use crate::{
     controller::read::Subject,
     crd::{LastChange, TaurusProxyPort},
-    fleet::claims::ProxyKey,
+    fleet::claims::{InstanceKey, ProxyKey},
     model::{InstanceId, ProjectId, ProxyId},
 };
 
@@ -21,7 +21,7 @@ pub struct Trace {
     /// Its UID.
     pub uid: String,
     /// The instance and who would have failed there, where the spec names them.
-    pub target: Option<(InstanceId, Failed)>,
+    pub target: Option<(InstanceKey, Failed)>,
     /// Id and beginning of the change in progress. A beginning that can't be read lies in the future, which counts as now.
     pub change: Option<(String, Timestamp)>,
     /// How the last one ended.
@@ -92,13 +92,15 @@ struct Texts<'a> {
 }
 
 impl Texts<'_> {
-    fn target(&self, metadata: &ObjectMeta) -> Option<(InstanceId, Failed)> {
+    fn target(&self, metadata: &ObjectMeta) -> Option<(InstanceKey, Failed)> {
+        let project = ProjectId::parse(self.project).ok()?;
+        let instance = InstanceId::parse(self.instance).ok()?;
         let subject = Subject {
             region: self.region.map(str::to_owned),
             endpoint: self.endpoint.map(str::to_owned),
             iam_endpoint: None,
-            project: ProjectId::parse(self.project).ok()?,
-            instance: InstanceId::parse(self.instance).ok()?,
+            instance: InstanceKey::new((self.region, self.endpoint), &project, instance),
+            project,
             proxy: ProxyId::parse(self.proxy).ok()?,
         };
         let failed = Failed {

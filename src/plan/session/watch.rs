@@ -13,6 +13,7 @@ use crate::{
     plan::{
         facts::{Observed, Seen},
         record::Change,
+        timing::WITHOUT_EXPERIENCE,
     },
 };
 
@@ -43,7 +44,8 @@ pub struct Watch {
     pub verifying: Option<Duration>,
     /// The job had ended long before it was looked at.
     pub ended_long_ago: bool,
-    /// How long it took from the intent to the job's end, as far as the cloud told that end.
+    /// How long it took from the intent to the job's end, as far as the cloud told that end. Where another process sent it, only
+    /// the clocks of both tell: then it is no longer than what is assumed where nothing is known.
     pub took: Option<Duration>,
     /// How often the job was polled.
     pub polls: u32,
@@ -87,7 +89,7 @@ impl Watch {
             .is_some_and(|missing| missing.confirmed(pace.proof_gap))
     }
 
-    /// `begun` says how long ago the intent was.
+    /// `begun` says how long ago the intent was, by the record.
     pub(super) fn note_job(
         &mut self,
         observed: &Observed,
@@ -107,7 +109,7 @@ impl Watch {
                     let age = age.and_then(|age| Duration::try_from(age).ok());
                     // One that ended before it began tells of a clock, and the operator's clock tells nothing of the cloud's.
                     let took = age.filter(|_| job.cloud_time.is_some());
-                    self.took = took.and_then(|age| begun.checked_sub(age));
+                    self.took = took.and_then(|age| self.until(age, begun, now));
                     self.ended_long_ago = age.unwrap_or_default() >= pace.long_ago;
                 }
             }
@@ -120,6 +122,15 @@ impl Watch {
             }
             Seen::NotRead | Seen::Unknown(_) => {}
         }
+    }
+
+    /// How long it took from the intent until a time of this `age`.
+    fn until(&self, age: Duration, begun: Duration, now: Moment) -> Option<Duration> {
+        if self.sent_here {
+            return now.elapsed(self.since).checked_sub(age);
+        }
+        let took = begun.checked_sub(age)?;
+        Some(took.min(WITHOUT_EXPERIENCE))
     }
 
     pub(super) fn note_shown(&mut self, observed: &Observed, now: Moment) {
@@ -161,5 +172,40 @@ impl Watch {
         } else if settled && observed.tasks == Seen::Known(None) {
             self.untouched = Some(Sighting::add(self.untouched, now));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::Job;
+
+    #[test]
+    fn how_long_a_change_took_is_told_by_one_clock_or_counts_little() {
+        let (pace, minutes) = (Pace::real(), |count| Duration::from_mins(count));
+        let sent = Timestamp::UNIX_EPOCH + minutes(100);
+        // The clock of this machine was set meanwhile.
+        let now = Moment::new(sent + minutes(500), minutes(30));
+        let ended = Job {
+            state: JobState::Completed,
+            fail_reason: None,
+            ended: Some(sent + minutes(18)),
+            cloud_time: Some(sent + minutes(20)),
+        };
+        let observed = Observed {
+            job: Seen::Known(ended),
+            ..Observed::default()
+        };
+        let took = |sent_here| {
+            let begun = Moment::new(sent, minutes(10));
+            let mut watch = Watch {
+                sent_here,
+                ..Watch::new(ChangeId::from_bits(1), begun)
+            };
+            watch.note_job(&observed, minutes(500), now, &pace);
+            watch.took
+        };
+        assert_eq!(took(true), Some(minutes(18)));
+        assert_eq!(took(false), Some(WITHOUT_EXPERIENCE));
     }
 }

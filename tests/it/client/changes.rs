@@ -142,7 +142,8 @@ impl Intents {
 /// A permit that nobody else wants.
 fn permit() -> Permit {
     let permits = Permits::new(Limits::default(), &Pace::real(), Clock::start(), |_| ());
-    permits.resume("uid-1", &instance()).unwrap()
+    let instance = subject("http://127.0.0.1:1").instance;
+    permits.resume("uid-1", &instance).unwrap()
 }
 
 pub async fn change(cloud: &dyn Cloud, intents: &mut Intents) -> ChangeAnswer {

@@ -56,7 +56,7 @@ fn event() -> impl Strategy<Value = (u64, usize, Event)> {
     )
 }
 
-fn home(number: usize) -> InstanceId {
+fn home(number: usize) -> InstanceKey {
     instance(number % INSTANCES)
 }
 
