@@ -630,6 +630,41 @@ async fn p8_who_waits_no_longer_lets_go_of_a_slice_without_labels_too() {
     assert_eq!(controller(&server, SLICE).as_deref(), Some("orders"));
 }
 
+/// The first resource is gone, and the garbage collector has taken it from what others wait for.
+fn collect(server: &Server) {
+    for path in [SERVICE, SLICE, MAP] {
+        server.edit(path, |object| {
+            let owners = &mut object["metadata"]["ownerReferences"];
+            let owners = owners.as_array_mut().unwrap();
+            owners.retain(|owner| owner["name"] != "orders");
+        });
+    }
+}
+
+#[tokio::test]
+async fn p10_what_lost_its_labels_goes_to_the_resource_that_waits_for_it() {
+    let server = published(3306).await;
+    let mut waiting = of(owner("orders-eu"), at(3306));
+    waiting.rivals = vec![rival("orders", true)];
+    server.publish(&waiting).await;
+    for path in [SERVICE, SLICE, MAP] {
+        server.edit(path, |object| object["metadata"]["labels"] = json!({}));
+    }
+    waiting.rivals.clear();
+    waiting.known = at(3307);
+    collect(&server);
+    let published = server.publish(&waiting).await;
+    assert_eq!(published.service, Some(Said::Published));
+    assert_eq!(published.config_map, Some(Said::Published));
+    assert_eq!(controller(&server, SLICE).as_deref(), Some("orders-eu"));
+    assert_eq!(
+        (server.port(SLICE), server.map("proxyPort").as_str()),
+        (Some(3307), "3307")
+    );
+    let labels = server.get(SLICE).unwrap()["metadata"]["labels"].clone();
+    assert_eq!(labels["kubernetes.io/service-name"], "orders-db");
+}
+
 #[tokio::test]
 async fn h4_h5_failures_pass_and_refusals_ask_for_a_person() {
     for (method, code, message, urge, state) in [
