@@ -99,7 +99,7 @@ impl Publisher {
         if let Some(wish) = &order.wish.service {
             let said = self.service(order, wish, &mut found).await;
             let said = said.err().unwrap_or(Said::Published);
-            published.service_slot = slot(&said, shown(wish, &found));
+            published.service_slot = slot(&said, shown(order, wish, &found));
             published.service = Some(said);
         } else {
             published.service_slot = Slot::Empty;
@@ -387,7 +387,7 @@ impl Publisher {
             port: port_of(&live).unwrap_or_default(),
         };
         found.service = Some(live);
-        Ok(Some(shown(&wish, &found)))
+        Ok(Some(shown(order, &wish, &found)))
     }
 
     /// The same of ConfigMaps.
@@ -595,13 +595,15 @@ fn port_of(service: &Service) -> Option<u16> {
     u16::try_from(ports.first()?.port).ok()
 }
 
-/// A Service, as the status shows it: its address and where it leads only where it is this resource's.
-fn shown(wish: &ServiceWish, found: &Found) -> PublishedService {
+/// A Service, as the status shows it: its address and where it leads only where it is this resource's. Where somebody else may have led
+/// it is not said: what is on record may be published under another name.
+fn shown(order: &Order, wish: &ServiceWish, found: &Found) -> PublishedService {
     let spec = found
         .service
         .as_ref()
         .and_then(|service| service.spec.as_ref());
     let place = found.place.filter(|_| found.service.is_some());
+    let place = place.filter(|place| order.known.confirms(place));
     PublishedService {
         name: wish.name.clone(),
         cluster_ip: spec.and_then(|spec| spec.cluster_ip.clone()),

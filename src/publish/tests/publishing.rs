@@ -300,8 +300,7 @@ async fn c1_what_is_published_is_kept_and_only_what_is_missing_is_filled_in() {
     let kept = server.publish(&order(keep(Some(3306)))).await;
     assert_eq!(server.port(SLICE), Some(3307), "it was verified");
     assert_eq!(server.map("proxyPort"), "3307");
-    let endpoint = shown(&kept).endpoint.clone();
-    assert_eq!(endpoint.as_deref(), Some("192.0.2.7:3307"), "what is true");
+    assert_eq!(shown(&kept).endpoint, None, "nobody knows who led it there");
     assert_eq!(server.writes(), 3);
     for path in [SLICE, SERVICE, MAP] {
         server.state().objects.remove(path);
@@ -628,6 +627,29 @@ async fn p8_who_waits_no_longer_lets_go_of_a_slice_without_labels_too() {
     let owners = server.get(SLICE).unwrap()["metadata"]["ownerReferences"].clone();
     assert_eq!(owners.as_array().unwrap().len(), 1);
     assert_eq!(controller(&server, SLICE).as_deref(), Some("orders"));
+}
+
+#[tokio::test]
+async fn p9_where_somebody_else_has_led_a_slice_is_not_said() {
+    let server = published(3306).await;
+    let sure = server.publish(&order(keep(Some(3306)))).await;
+    assert_eq!(shown(&sure).endpoint.as_deref(), Some("192.0.2.7:3306"));
+    server.edit(SLICE, |slice| slice["ports"][0]["port"] = json!(9999));
+    let mut other_name = order(keep(Some(3306)));
+    other_name.wish.service = Some(ServiceWish {
+        name: "orders-sql".to_owned(),
+        port: 3306,
+    });
+    other_name.before.service = Some("orders-db".to_owned());
+    server.has(OTHER, foreign_service());
+    for order in [order(keep(Some(3306))), order(keep(None)), other_name] {
+        let unsure = server.publish(&order).await;
+        let shown = shown(&unsure);
+        assert_eq!((shown.name.as_str(), &shown.endpoint), ("orders-db", &None));
+        assert_eq!(server.port(SLICE), Some(9999), "until it is read");
+    }
+    let read = server.publish(&order(at(3306))).await;
+    assert_eq!(shown(&read).endpoint.as_deref(), Some("192.0.2.7:3306"));
 }
 
 /// The first resource is gone, and the garbage collector has taken it from what others wait for.
