@@ -352,7 +352,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// A Service that applications use until another one takes its place follows the port.
+    /// A Service that applications use until another one takes its place follows the port. One of another resource may come to be this
+    /// one's: its name stays on record.
     async fn keep_service(
         &self,
         order: &Order,
@@ -361,32 +362,29 @@ impl Publisher {
         let owner = &order.owner;
         let live = self.calls.get::<Service>(owner, name).await?;
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
-        let Some(live) = live.filter(|_| standing == Standing::Own) else {
+        if !matches!(
+            standing,
+            Standing::Own | Standing::Held(..) | Standing::Ending
+        ) {
             // Without it, its slice leads nobody, or those whom somebody else leads by that name.
-            if !matches!(standing, Standing::Held(..) | Standing::Ending) {
-                self.remove_service(order, name).await?;
-            }
+            self.remove_service(order, name).await?;
             return Ok(None);
-        };
-        let mut found = Found {
-            place: self
-                .slices(owner, name)
-                .await?
-                .own
-                .iter()
-                .find_map(wanted::place_of),
-            ..Found::default()
-        };
-        if let Known::At(place) = &order.known {
-            let slice = wanted::slice_name(name, place.address.family());
-            let make = |live, made: Made<'_>| wanted::slice(live, name, *place, made);
-            found.place = wanted::place_of(&self.put(order, &slice, make).await?);
         }
         let wish = ServiceWish {
             name: name.to_owned(),
-            port: port_of(&live).unwrap_or_default(),
+            port: live.as_ref().and_then(port_of).unwrap_or_default(),
         };
-        found.service = Some(live);
+        let mut found = Found::default();
+        if standing == Standing::Own {
+            let slices = self.slices(owner, name).await?;
+            found.place = slices.own.iter().find_map(wanted::place_of);
+            if let Known::At(place) = &order.known {
+                let slice = wanted::slice_name(name, place.address.family());
+                let make = |live, made: Made<'_>| wanted::slice(live, name, *place, made);
+                found.place = wanted::place_of(&self.put(order, &slice, make).await?);
+            }
+            found.service = live;
+        }
         Ok(Some(shown(order, &wish, &found)))
     }
 
@@ -411,8 +409,11 @@ impl Publisher {
                 Ok(Some(live)) if is_replaced => self.calls.leave(owner, &live).await,
                 Ok(Some(live)) => {
                     let standing = standing::of(Some(&live.metadata), owner);
-                    if standing == Standing::Own {
+                    if matches!(standing, Standing::Own | Standing::Held(..)) {
+                        // One of another resource may come to be this one's.
                         published.map_slot = Slot::Is(name.clone());
+                    }
+                    if standing == Standing::Own {
                         let kept = self.config_map(order, &name, front).await;
                         kept.or_else(|said| match said {
                             said @ (Said::Failed(_) | Said::Refused(_)) => Err(said),

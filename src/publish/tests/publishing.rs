@@ -688,6 +688,50 @@ async fn p10_what_lost_its_labels_goes_to_the_resource_that_waits_for_it() {
 }
 
 #[tokio::test]
+async fn p11_who_still_waits_when_it_wishes_for_other_names_keeps_the_old_ones_on_record() {
+    let server = published(3306).await;
+    let mut waiting = of(owner("orders-eu"), at(3306));
+    waiting.waits = true;
+    waiting.rivals = vec![rival("orders", true)];
+    server.publish(&waiting).await;
+    waiting.wish = Wish {
+        service: Some(ServiceWish {
+            name: "orders-sql".to_owned(),
+            port: 3306,
+        }),
+        config_map: Some("other".to_owned()),
+    };
+    let names = Names {
+        service: Some("orders-db".to_owned()),
+        config_map: Some("orders-db".to_owned()),
+    };
+    waiting.before = names;
+    let waits = server.publish(&waiting).await;
+    assert_eq!(waits.service, Some(Said::NotManaging));
+    let on_record = shown(&waits);
+    assert_eq!(
+        (on_record.name.as_str(), &on_record.cluster_ip),
+        ("orders-db", &None)
+    );
+    assert_eq!(waits.map_slot, Slot::Is("orders-db".to_owned()));
+    waiting.rivals.clear();
+    waiting.known = at(3307);
+    collect(&server);
+    server.publish(&waiting).await;
+    assert_eq!(
+        (server.port(SLICE), server.map("proxyPort").as_str()),
+        (Some(3307), "3307")
+    );
+    waiting.waits = false;
+    let published = server.publish(&waiting).await;
+    assert_eq!(published.service, Some(Said::Published));
+    assert_eq!(
+        (server.get(SERVICE), server.get(SLICE), server.get(MAP)),
+        (None, None, None)
+    );
+}
+
+#[tokio::test]
 async fn h4_h5_failures_pass_and_refusals_ask_for_a_person() {
     for (method, code, message, urge, state) in [
         (Method::PUT, 500, "etcd is slow", Urge::Failed, "Unknown"),
