@@ -12,7 +12,7 @@ use super::{Finding, Pass};
 use crate::{
     cloud::Urgency,
     controller::{events, guarded::Guarded, journal::JournalError, queue::seat, read::Desired},
-    crd::{TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{ManagementPolicy, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{
         claims::ProxyKey,
         directory::{self, Directory},
@@ -21,6 +21,7 @@ use crate::{
     plan::{
         Decision, backoff,
         endpoint::{self, Ground, Others},
+        facts::Seen,
         record::Record,
         step::{Cause, Step},
         summary, tasks,
@@ -53,6 +54,8 @@ pub struct Kept {
     has_joined: bool,
     /// Where applications were led last by this process.
     place: Option<Place>,
+    /// Since when a task list has shown that no change is at work on the instance that is on no record; uptime.
+    quiet_since: Option<Duration>,
 }
 
 /// What was published last.
@@ -184,6 +187,48 @@ impl Pass<'_> {
         } else {
             kept.is_gone = true;
         }
+    }
+
+    /// Takes in what the task list tells of changes that are on no record.
+    pub(super) fn note_quiet(&mut self, desired: &Desired, finding: &Finding) {
+        let observed = &finding.observed;
+        let is_quiet =
+            matches!(observed.tasks, Seen::Known(None)) && observed.failed_lately.is_none();
+        let since = observed.tasks_since.map(|since| since.uptime);
+        if let Some(since) = since.filter(|_| is_quiet && desired.publication.is_some()) {
+            let kept = self.memory.publishing.get_or_insert_default();
+            kept.quiet_since = Some(since);
+        }
+    }
+
+    /// Whether a resource that follows a proxy which others move knows of all changes of ours: those of this process and those on record
+    /// anyway, the others once a task list was read that must have shown them.
+    pub(super) fn may_follow(&self, desired: &Desired) -> bool {
+        let kept = self.memory.publishing.as_deref();
+        let quiet_since = kept.and_then(|kept| kept.quiet_since);
+        let knows = quiet_since.is_some_and(|since| since >= self.tasks_tell_from());
+        knows || desired.publication.is_none()
+    }
+
+    /// When a resource that follows others has to look again to know of all changes of ours.
+    fn follows_in(&self, desired: &Desired, finding: &Finding) -> Option<Duration> {
+        let decision = &finding.decision;
+        let follows =
+            desired.policy == ManagementPolicy::Observe || endpoint::waits(&decision.step);
+        if !follows || decision.record.vetted || self.may_follow(desired) {
+            return None;
+        }
+        let left = self
+            .tasks_tell_from()
+            .saturating_sub(self.context.clock.now().uptime);
+        let observed = &finding.observed;
+        let lag = observed.tasks_clear_in.max(observed.failed_lately);
+        let (_, busy) = self.context.pace.busy;
+        Some(if left.is_zero() {
+            lag.unwrap_or(busy)
+        } else {
+            left
+        })
     }
 
     /// What was found by the last look, where that has still to be published and nothing else is due.
@@ -322,8 +367,13 @@ impl Pass<'_> {
             return delay;
         }
         kept.again = None;
+        let follows_in = self.follows_in(desired, &finding);
+        let again = [again, follows_in].into_iter().flatten().min();
         let Some(again) = again.filter(|again| *again < delay) else {
             return delay;
+        };
+        let Some(kept) = self.memory.publishing.as_deref_mut() else {
+            return again;
         };
         kept.again = Some(Again {
             finding,
@@ -399,7 +449,8 @@ impl Pass<'_> {
             .context
             .permits
             .is_free(&desired.subject.instance, &uid);
-        let others = if finding.observed.instance_taken || !is_free {
+        let knows = self.may_follow(desired);
+        let others = if finding.observed.instance_taken || !is_free || !knows {
             Others::AtWork
         } else {
             let proxy = ProxyKey::of(&desired.subject);
@@ -409,7 +460,7 @@ impl Pass<'_> {
             record: &finding.decision.record,
             observed: &finding.observed,
             step: &finding.decision.step,
-            observes: desired.policy == crate::crd::ManagementPolicy::Observe,
+            observes: desired.policy == ManagementPolicy::Observe,
             address: status.and_then(|status| status.address.as_deref()),
             endpoint: status
                 .and_then(|status| status.service.as_ref())
