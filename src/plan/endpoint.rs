@@ -1,8 +1,9 @@
 //! Where applications may be led: the verified place of a proxy, as far as one look and the record tell.
 //!
 //! Pure. Promises that a port counts only if a list showed it in this look while no change of ours was at work on the proxy, by a
-//! resource that is vetted, or that follows what is there; that all else leaves what was published as it is; and that what was withdrawn
-//! comes back by a read alone.
+//! resource that is vetted, or that follows what is there and knows of the changes of others; that all else leaves what was published
+//! as it is; and that what was withdrawn comes back by a read alone. Who else is at work on the instance does not matter: what is
+//! listed there may stay for long, and applications must reach the port that is in place.
 
 use crate::{
     cloud::Proxy,
@@ -46,7 +47,7 @@ pub enum Others {
     /// None for a while.
     #[default]
     None,
-    /// One is at work.
+    /// One is at work, or may be as far as is known.
     AtWork,
     /// One has ended so lately that lists may lag behind it; the port that it left, where that is known.
     Lately(Option<u16>),
@@ -101,13 +102,7 @@ fn judge(ground: &Ground<'_>) -> Known {
     let Some(address) = proxy.address.as_deref().or(ground.address) else {
         return kept;
     };
-    let is_busy = matches!(ground.observed.tasks, Seen::Known(Some(_)));
     match Address::parse(address) {
-        // Whatever works on the instance may show what does not last; nothing is replaced by it, unless the resource is about to
-        // say that this very port is in place.
-        Ok(address) if is_busy && !(record.vetted && *ground.step == Step::Rest) => {
-            Known::Keep(Some(Place { address, port }).filter(|_| record.vetted))
-        }
         Ok(address) => Known::At(Place { address, port }),
         Err(why) => Known::Unusable(address.to_owned(), why),
     }

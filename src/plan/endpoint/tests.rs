@@ -174,7 +174,7 @@ fn c5_who_is_not_vetted_publishes_no_port_that_a_change_may_have_brought() {
 }
 
 #[test]
-fn what_another_task_may_show_replaces_nothing() {
+fn whatever_else_is_listed_applications_reach_the_port_that_is_in_place() {
     let task = Task {
         job: None,
         instance: None,
@@ -186,13 +186,18 @@ fn what_another_task_may_show_replaces_nothing() {
         tasks: Seen::Known(Some(task)),
         ..list(3308)
     };
+    let at = Known::At(place(3308));
+    assert_eq!(judged(&vetted(3308), &busy), at);
     let held = |ground: &mut Ground<'_>| ground.step = &BUSY;
-    let known = judged_as(&vetted(3308), &busy, held);
-    assert_eq!(known, Known::Keep(Some(place(3308))));
-    let known = judged(&observing(3308), &busy);
-    assert_eq!(known, Known::Keep(Some(place(3306))), "by its endpoint");
-    // Ready is not said before applications are led there.
-    assert_eq!(judged(&vetted(3308), &busy), Known::At(place(3308)));
+    assert_eq!(judged_as(&vetted(3308), &busy, held), at, "drift");
+    let waits = |ground: &mut Ground<'_>| ground.step = &WAITING;
+    assert_eq!(judged_as(&observing(3308), &busy, waits), at);
+    // It may be a change of ours that is on no record.
+    let unknown = judged_as(&observing(3308), &busy, |ground| {
+        waits(ground);
+        ground.others = Others::AtWork;
+    });
+    assert_eq!(unknown, Known::Keep(Some(place(3306))), "by its endpoint");
 }
 
 #[test]
