@@ -11,7 +11,10 @@ use kube::{Resource as _, ResourceExt as _};
 use super::{Finding, Pass};
 use crate::{
     cloud::Urgency,
-    controller::{events, guarded::Guarded, journal::JournalError, queue::seat, read::Desired},
+    controller::{
+        context::Context, events, guarded::Guarded, journal::JournalError, queue::seat,
+        read::Desired,
+    },
     crd::{ManagementPolicy, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{
         claims::ProxyKey,
@@ -202,12 +205,17 @@ impl Pass<'_> {
     }
 
     /// Whether a resource that follows a proxy which others move knows of all changes of ours: those of this process and those on record
-    /// anyway, the others once a task list was read that must have shown them.
+    /// anyway, the others once a task list was read that must have shown them. None is waited for longer than this process would follow
+    /// one whose resource was deleted: a record may stand for ever.
     pub(super) fn may_follow(&self, desired: &Desired) -> bool {
         let kept = self.memory.publishing.as_deref();
         let quiet_since = kept.and_then(|kept| kept.quiet_since);
-        let knows = quiet_since.is_some_and(|since| since >= self.tasks_tell_from());
-        knows || desired.publication.is_none()
+        let tell_from = self.tasks_tell_from();
+        let knows = quiet_since.is_some_and(|since| since >= tell_from);
+        let Context { clock, pace, .. } = self.context;
+        let longest = pace.of_user(desired.change_timeout);
+        let is_over = clock.now().uptime >= tell_from.saturating_add(longest);
+        knows || is_over || desired.publication.is_none()
     }
 
     /// When a resource that follows others has to look again to know of all changes of ours.
@@ -367,13 +375,13 @@ impl Pass<'_> {
             return delay;
         }
         kept.again = None;
-        let follows_in = self.follows_in(desired, &finding);
-        let again = [again, follows_in].into_iter().flatten().min();
-        let Some(again) = again.filter(|again| *again < delay) else {
+        // What was found then tells no more: only a look does.
+        let delay = self
+            .follows_in(desired, &finding)
+            .map_or(delay, |left| left.min(delay));
+        let again = again.filter(|again| *again < delay);
+        let (Some(again), Some(kept)) = (again, self.memory.publishing.as_deref_mut()) else {
             return delay;
-        };
-        let Some(kept) = self.memory.publishing.as_deref_mut() else {
-            return again;
         };
         kept.again = Some(Again {
             finding,
