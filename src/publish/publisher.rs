@@ -380,7 +380,11 @@ impl Publisher {
             found.place = slices.own.iter().find_map(wanted::place_of);
             if let Known::At(place) = &order.known {
                 let slice = wanted::slice_name(name, place.address.family());
-                let make = |live, made: Made<'_>| wanted::slice(live, name, *place, made);
+                // Another one that wishes for the Service may have taken it since, and made a slice.
+                let make = |live: Option<EndpointSlice>, made: Made<'_>| match live {
+                    Some(live) if is_of_rival(order, name, &live) => live,
+                    live => wanted::slice(live, name, *place, made),
+                };
                 found.place = wanted::place_of(&self.put(order, &slice, make).await?);
             }
             found.service = live;
@@ -558,6 +562,15 @@ fn holder<K: Kind>(
         }
         _ => None,
     }
+}
+
+/// Whether a slice is that of another resource which wishes for its Service.
+fn is_of_rival(order: &Order, service: &str, slice: &EndpointSlice) -> bool {
+    let Standing::Held(_, uid) = standing::of(Some(&slice.metadata), &order.owner) else {
+        return false;
+    };
+    let mut rivals = order.rivals.iter();
+    rivals.any(|rival| rival.uid == uid && rival.wishes.service.as_deref() == Some(service))
 }
 
 fn taken<K: Kind>(name: &str, standing: Standing) -> Said {

@@ -732,6 +732,30 @@ async fn p11_who_still_waits_when_it_wishes_for_other_names_keeps_the_old_ones_o
 }
 
 #[tokio::test]
+async fn p12_a_slice_is_not_taken_back_with_an_old_name_from_who_wishes_for_it() {
+    let server = published(3306).await;
+    let mut other = of(owner("orders-eu"), at(3307));
+    other.rivals = Vec::new();
+    server.publish(&other).await;
+    assert_eq!(controller(&server, SLICE).as_deref(), Some("orders-eu"));
+    // The Service was read before it was taken.
+    server.edit(SERVICE, |service| {
+        service["metadata"]["ownerReferences"] = json!([]);
+    });
+    server.has(OTHER, foreign_service());
+    let mut order = order(at(3306));
+    order.wish.service = Some(ServiceWish {
+        name: "orders-sql".to_owned(),
+        port: 3306,
+    });
+    order.before.service = Some("orders-db".to_owned());
+    order.rivals = vec![rival("orders-eu", true)];
+    server.publish(&order).await;
+    assert_eq!(controller(&server, SLICE).as_deref(), Some("orders-eu"));
+    assert_eq!(server.port(SLICE), Some(3307));
+}
+
+#[tokio::test]
 async fn h4_h5_failures_pass_and_refusals_ask_for_a_person() {
     for (method, code, message, urge, state) in [
         (Method::PUT, 500, "etcd is slow", Urge::Failed, "Unknown"),
