@@ -37,6 +37,8 @@ pub struct Ground<'a> {
     pub is_withdrawn: bool,
     /// Whether it is sure by now that the proxy is gone.
     pub is_gone: bool,
+    /// The port that the last change of the resource has left, where it ended so lately that lists may lag behind it.
+    pub left_lately: Option<u16>,
     /// What other changes there are, of resources for the same proxy.
     pub others: Others,
 }
@@ -86,6 +88,9 @@ fn judge(ground: &Ground<'_>) -> Known {
     let Some((proxy, port)) = read else {
         return kept;
     };
+    if is_behind(ground) {
+        return kept;
+    }
     let follows = record.vetted || ground.observes || waits(ground.step);
     // A list that has fallen back is not believed, nor a port that was never seen by a resource whose record came from elsewhere.
     if !follows || record.port != Some(port) {
@@ -108,6 +113,14 @@ fn judge(ground: &Ground<'_>) -> Known {
     }
 }
 
+/// Whether the port on record may be from before the last change: its end was taken from a list that showed neither port of it. Not where
+/// the resource is about to say that this very port is in place.
+fn is_behind(ground: &Ground<'_>) -> bool {
+    let left = ground.left_lately;
+    let is_other = left.is_some_and(|left| ground.record.port != Some(left));
+    is_other && *ground.step != Step::Rest
+}
+
 /// The proxy with its port, where it was read in this look.
 fn read(observed: &Observed) -> Option<(&Proxy, u16)> {
     match &observed.proxy {
@@ -123,7 +136,7 @@ fn on_record(ground: &Ground<'_>, is_read: bool) -> Option<Place> {
     if record.restored {
         return None;
     }
-    if !record.vetted {
+    if !record.vetted || is_behind(ground) {
         return published();
     }
     // Nothing is published for the first time by what was read long ago.

@@ -15,7 +15,7 @@ use crate::{
         context::Context, events, guarded::Guarded, journal::JournalError, queue::seat,
         read::Desired,
     },
-    crd::{ManagementPolicy, TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{ManagementPolicy, Outcome, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{
         claims::ProxyKey,
         directory::{self, Directory},
@@ -475,8 +475,24 @@ impl Pass<'_> {
                 .and_then(|service| service.endpoint.as_deref()),
             is_withdrawn: reason_of(self.object, SERVICE) == Some(Reason::EndpointWithdrawn),
             is_gone: kept.is_some_and(|kept| kept.is_gone),
+            left_lately: self.left_lately(&finding.decision.record),
             others,
         })
+    }
+
+    /// The port that the last change has left, where lists may lag behind it. One of an earlier process counts as no older than this one
+    /// has led, whatever the wall clock shows.
+    fn left_lately(&self, record: &Record) -> Option<u16> {
+        let last = record.last.as_ref()?;
+        let now = self.context.clock.now();
+        let age = self.memory.session.age(last.finished_at.0, now);
+        let age = age.min(self.context.leading_for());
+        let left = match last.outcome {
+            Outcome::Succeeded => last.to_port,
+            Outcome::Failed | Outcome::Void => last.from_port,
+        };
+        let left = u16::try_from(left).ok();
+        left.filter(|_| age < self.context.pace.list_lag)
     }
 
     /// What is about to be made is found again by whoever comes next: also after a crash, and where the wish is withdrawn meanwhile.

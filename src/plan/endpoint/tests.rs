@@ -100,6 +100,7 @@ fn judged_as(record: &Record, observed: &Observed, but: impl Fn(&mut Ground<'_>)
         endpoint: Some("192.0.2.7:3306"),
         is_withdrawn: false,
         is_gone: false,
+        left_lately: None,
         others: Others::None,
     };
     but(&mut ground);
@@ -198,6 +199,27 @@ fn whatever_else_is_listed_applications_reach_the_port_that_is_in_place() {
         ground.others = Others::AtWork;
     });
     assert_eq!(unknown, Known::Keep(Some(place(3306))), "by its endpoint");
+}
+
+#[test]
+fn a_port_that_is_none_of_a_change_that_has_just_ended_may_be_from_before_it() {
+    let lately = |ground: &mut Ground<'_>| {
+        ground.step = &BUSY;
+        ground.left_lately = Some(3309);
+    };
+    let known = |port| judged_as(&vetted(port), &list(port), lately);
+    assert_eq!(known(3309), Known::At(place(3309)));
+    assert_eq!(known(3307), Known::Keep(Some(place(3306))));
+    let first = judged_as(&vetted(3307), &list(3307), |ground| {
+        lately(ground);
+        ground.endpoint = None;
+    });
+    assert_eq!(first, Known::Keep(None), "nor is it published anew");
+    let rests = judged_as(&vetted(3307), &list(3307), |ground| {
+        lately(ground);
+        ground.step = &Step::Rest;
+    });
+    assert_eq!(rests, Known::At(place(3307)), "as Ready says");
 }
 
 #[test]
