@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     cloud::{Cloud, CloudError, Meaning, Proxies, Proxy, Urgency},
     controller::{queue::seat, read::Desired},
-    crd::Phase,
+    crd::{ManagementPolicy, Phase},
     fleet::directory::{self, Booking, Directory, InTurn},
     model::{InstanceId, JobId, Moment},
     pace::Pace,
@@ -124,7 +124,10 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
                     let turn = turn.as_ref();
                     let tasks = directory.tasks_for_new(turn, from.pace, tasks_after);
                     let tasks = seat::aside(tasks).await;
-                    if !from.take_tasks(directory, tasks.as_deref(), &mut observed) {
+                    // Where the resource only observes, nothing but what it publishes waits for them.
+                    let is_needed = from.desired.policy != ManagementPolicy::Observe;
+                    let counts = is_needed || tasks.is_ok();
+                    if counts && !from.take_tasks(directory, tasks.as_deref(), &mut observed) {
                         return Ok(observed);
                     }
                     let ended = tasks.map_or(Duration::MAX, |tasks| tasks.ended);

@@ -175,6 +175,7 @@ impl<'a> Pass<'a> {
             let subject = &desired.subject;
             directory.note_verified(&subject.instance, &subject.proxy, verified);
         }
+        self.note_quiet(&desired, &finding);
         self.note_absence(&desired, &finding, way.as_ref().ok())
             .await;
         self.finish(&desired, finding).await

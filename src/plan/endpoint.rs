@@ -1,8 +1,9 @@
 //! Where applications may be led: the verified place of a proxy, as far as one look and the record tell.
 //!
 //! Pure. Promises that a port counts only if a list showed it in this look while no change of ours was at work on the proxy, by a
-//! resource that is vetted, or that follows what is there; that all else leaves what was published as it is; and that what was withdrawn
-//! comes back by a read alone.
+//! resource that is vetted, or that follows what is there and knows of the changes of others; that all else leaves what was published
+//! as it is; and that what was withdrawn comes back by a read alone. Who else is at work on the instance does not matter: what is
+//! listed there may stay for long, and applications must reach the port that is in place.
 
 use crate::{
     cloud::Proxy,
@@ -36,6 +37,8 @@ pub struct Ground<'a> {
     pub is_withdrawn: bool,
     /// Whether it is sure by now that the proxy is gone.
     pub is_gone: bool,
+    /// The port that the last change of the resource has left, where it ended so lately that lists may lag behind it.
+    pub left_lately: Option<u16>,
     /// What other changes there are, of resources for the same proxy.
     pub others: Others,
 }
@@ -46,7 +49,7 @@ pub enum Others {
     /// None for a while.
     #[default]
     None,
-    /// One is at work.
+    /// One is at work, or may be as far as is known.
     AtWork,
     /// One has ended so lately that lists may lag behind it; the port that it left, where that is known.
     Lately(Option<u16>),
@@ -85,6 +88,9 @@ fn judge(ground: &Ground<'_>) -> Known {
     let Some((proxy, port)) = read else {
         return kept;
     };
+    if is_behind(ground) {
+        return kept;
+    }
     let follows = record.vetted || ground.observes || waits(ground.step);
     // A list that has fallen back is not believed, nor a port that was never seen by a resource whose record came from elsewhere.
     if !follows || record.port != Some(port) {
@@ -101,16 +107,18 @@ fn judge(ground: &Ground<'_>) -> Known {
     let Some(address) = proxy.address.as_deref().or(ground.address) else {
         return kept;
     };
-    let is_busy = matches!(ground.observed.tasks, Seen::Known(Some(_)));
     match Address::parse(address) {
-        // Whatever works on the instance may show what does not last; nothing is replaced by it, unless the resource is about to
-        // say that this very port is in place.
-        Ok(address) if is_busy && !(record.vetted && *ground.step == Step::Rest) => {
-            Known::Keep(Some(Place { address, port }).filter(|_| record.vetted))
-        }
         Ok(address) => Known::At(Place { address, port }),
         Err(why) => Known::Unusable(address.to_owned(), why),
     }
+}
+
+/// Whether the port on record may be from before the last change: its end was taken from a list that showed neither port of it. Not where
+/// the resource is about to say that this very port is in place.
+fn is_behind(ground: &Ground<'_>) -> bool {
+    let left = ground.left_lately;
+    let is_other = left.is_some_and(|left| ground.record.port != Some(left));
+    is_other && *ground.step != Step::Rest
 }
 
 /// The proxy with its port, where it was read in this look.
@@ -128,7 +136,7 @@ fn on_record(ground: &Ground<'_>, is_read: bool) -> Option<Place> {
     if record.restored {
         return None;
     }
-    if !record.vetted {
+    if !record.vetted || is_behind(ground) {
         return published();
     }
     // Nothing is published for the first time by what was read long ago.

@@ -24,6 +24,14 @@ pub enum Known {
     Unusable(String, AddressError),
 }
 
+impl Known {
+    /// Whether the proxy is known to be at a place to which applications are led. Where that is not known, somebody may have led them
+    /// there.
+    pub fn confirms(&self, place: &Place) -> bool {
+        matches!(self, Self::At(known) | Self::Keep(Some(known)) if known == place)
+    }
+}
+
 /// What is to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {

@@ -99,7 +99,7 @@ impl Publisher {
         if let Some(wish) = &order.wish.service {
             let said = self.service(order, wish, &mut found).await;
             let said = said.err().unwrap_or(Said::Published);
-            published.service_slot = slot(&said, shown(wish, &found));
+            published.service_slot = slot(&said, shown(order, wish, &found));
             published.service = Some(said);
         } else {
             published.service_slot = Slot::Empty;
@@ -352,7 +352,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// A Service that applications use until another one takes its place follows the port.
+    /// A Service that applications use until another one takes its place follows the port. One of another resource may come to be this
+    /// one's: its name stays on record.
     async fn keep_service(
         &self,
         order: &Order,
@@ -361,33 +362,34 @@ impl Publisher {
         let owner = &order.owner;
         let live = self.calls.get::<Service>(owner, name).await?;
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
-        let Some(live) = live.filter(|_| standing == Standing::Own) else {
+        if !matches!(
+            standing,
+            Standing::Own | Standing::Held(..) | Standing::Ending
+        ) {
             // Without it, its slice leads nobody, or those whom somebody else leads by that name.
-            if !matches!(standing, Standing::Held(..) | Standing::Ending) {
-                self.remove_service(order, name).await?;
-            }
+            self.remove_service(order, name).await?;
             return Ok(None);
-        };
-        let mut found = Found {
-            place: self
-                .slices(owner, name)
-                .await?
-                .own
-                .iter()
-                .find_map(wanted::place_of),
-            ..Found::default()
-        };
-        if let Known::At(place) = &order.known {
-            let slice = wanted::slice_name(name, place.address.family());
-            let make = |live, made: Made<'_>| wanted::slice(live, name, *place, made);
-            found.place = wanted::place_of(&self.put(order, &slice, make).await?);
         }
         let wish = ServiceWish {
             name: name.to_owned(),
-            port: port_of(&live).unwrap_or_default(),
+            port: live.as_ref().and_then(port_of).unwrap_or_default(),
         };
-        found.service = Some(live);
-        Ok(Some(shown(&wish, &found)))
+        let mut found = Found::default();
+        if standing == Standing::Own {
+            let slices = self.slices(owner, name).await?;
+            found.place = slices.own.iter().find_map(wanted::place_of);
+            if let Known::At(place) = &order.known {
+                let slice = wanted::slice_name(name, place.address.family());
+                // Another one that wishes for the Service may have taken it since, and made a slice.
+                let make = |live: Option<EndpointSlice>, made: Made<'_>| match live {
+                    Some(live) if is_of_rival(order, name, &live) => live,
+                    live => wanted::slice(live, name, *place, made),
+                };
+                found.place = wanted::place_of(&self.put(order, &slice, make).await?);
+            }
+            found.service = live;
+        }
+        Ok(Some(shown(order, &wish, &found)))
     }
 
     /// The same of ConfigMaps.
@@ -411,8 +413,11 @@ impl Publisher {
                 Ok(Some(live)) if is_replaced => self.calls.leave(owner, &live).await,
                 Ok(Some(live)) => {
                     let standing = standing::of(Some(&live.metadata), owner);
-                    if standing == Standing::Own {
+                    if matches!(standing, Standing::Own | Standing::Held(..)) {
+                        // One of another resource may come to be this one's.
                         published.map_slot = Slot::Is(name.clone());
+                    }
+                    if standing == Standing::Own {
                         let kept = self.config_map(order, &name, front).await;
                         kept.or_else(|said| match said {
                             said @ (Said::Failed(_) | Said::Refused(_)) => Err(said),
@@ -559,6 +564,15 @@ fn holder<K: Kind>(
     }
 }
 
+/// Whether a slice is that of another resource which wishes for its Service.
+fn is_of_rival(order: &Order, service: &str, slice: &EndpointSlice) -> bool {
+    let Standing::Held(_, uid) = standing::of(Some(&slice.metadata), &order.owner) else {
+        return false;
+    };
+    let mut rivals = order.rivals.iter();
+    rivals.any(|rival| rival.uid == uid && rival.wishes.service.as_deref() == Some(service))
+}
+
 fn taken<K: Kind>(name: &str, standing: Standing) -> Said {
     match standing {
         Standing::OfAnother(by) => Said::OfAnother(K::NAME, name.to_owned(), by),
@@ -595,13 +609,15 @@ fn port_of(service: &Service) -> Option<u16> {
     u16::try_from(ports.first()?.port).ok()
 }
 
-/// A Service, as the status shows it: its address and where it leads only where it is this resource's.
-fn shown(wish: &ServiceWish, found: &Found) -> PublishedService {
+/// A Service, as the status shows it: its address and where it leads only where it is this resource's. Where somebody else may have led
+/// it is not said: what is on record may be published under another name.
+fn shown(order: &Order, wish: &ServiceWish, found: &Found) -> PublishedService {
     let spec = found
         .service
         .as_ref()
         .and_then(|service| service.spec.as_ref());
     let place = found.place.filter(|_| found.service.is_some());
+    let place = place.filter(|place| order.known.confirms(place));
     PublishedService {
         name: wish.name.clone(),
         cluster_ip: spec.and_then(|spec| spec.cluster_ip.clone()),

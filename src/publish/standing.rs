@@ -59,14 +59,15 @@ pub fn of(live: Option<&ObjectMeta>, owner: &Owner) -> Standing {
     let made_here = [MANAGED_BY, SLICE_MANAGED_BY]
         .map(label)
         .contains(&Some(MANAGER));
-    let is_same = label(PROXY) == Some(&owner.proxy);
+    let is_same = made_here && label(PROXY) == Some(&owner.proxy);
+    // What this resource waits for is the operator's, whatever its labels say: who has it may be gone by now.
+    let is_ours = is_same || is_among(live, owner);
     match controller {
-        _ if !made_here => Standing::Foreign,
-        None if is_same => Standing::Own,
-        Some(one) if one.kind == KIND && is_same => {
+        None if is_ours => Standing::Own,
+        Some(one) if one.kind == KIND && is_ours => {
             Standing::Held(one.name.clone(), one.uid.clone())
         }
-        Some(one) if one.kind == KIND => Standing::OfAnother(one.name.clone()),
+        Some(one) if one.kind == KIND && made_here => Standing::OfAnother(one.name.clone()),
         None | Some(_) => Standing::Foreign,
     }
 }

@@ -71,6 +71,12 @@ impl Pass<'_> {
         let asked = &mut self.memory.asked_at;
         let asked = Some(**asked.get_or_insert_with(|| Box::new(now)));
         let observes = desired.policy == ManagementPolicy::Observe;
+        if observes
+            && !self.may_follow(desired)
+            && let Some(since) = self.tasks_known_since(Duration::ZERO)
+        {
+            return Depth::First(since, asked);
+        }
         if !(record.vetted || observes && self.memory.listed_at.is_some()) {
             let seen = **self.memory.seen_at.get_or_insert_with(|| Box::new(now));
             return match self.tasks_known_since(seen) {
@@ -93,23 +99,27 @@ impl Pass<'_> {
 
     /// One task list serves all resources that are new and come soon after it. It must not be older than what it has to show:
     /// that this process has led for long enough, and what a predecessor of the resource did, which had ended when the resource
-    /// was first `seen`. Nor does it serve a resource twice: what it has shown at work may have ended since. Nothing, where this process has not led for long enough, or the resource has to be watched first.
+    /// was first `seen`. Nor does it serve a resource twice: what it has shown at work may have ended since. Nothing, where this process
+    /// has not led for long enough, or the resource has to be watched first.
     fn tasks_known_since(&self, seen: Duration) -> Option<Duration> {
-        let Context {
-            clock,
-            pace,
-            leading_since,
-            led_before,
-            ..
-        } = self.context;
+        let Context { clock, pace, .. } = self.context;
         let uptime = clock.now().uptime;
-        let before = pace.settle_window().saturating_sub(*led_before);
-        let proves_from = leading_since.saturating_add(before);
-        let undoubted = self.memory.session.doubted.is_none();
+        let tell_from = self.tasks_tell_from();
         let lately = uptime.saturating_sub(pace.tasks_shared_for);
         let unused = self.memory.listed_at.unwrap_or_default();
-        let since = lately.max(unused).max(proves_from).max(seen);
-        (undoubted && uptime >= proves_from).then_some(since)
+        let since = lately.max(unused).max(tell_from).max(seen);
+        (uptime >= tell_from).then_some(since)
+    }
+
+    /// Uptime from which on a task list shows each change of ours that is at work and on no record: one of an earlier process, whose
+    /// resource was deleted, or one that somebody has taken from the record.
+    pub(super) fn tasks_tell_from(&self) -> Duration {
+        let window = self.context.pace.settle_window();
+        let before = window.saturating_sub(self.context.led_before);
+        let led = self.context.leading_since.saturating_add(before);
+        let doubted = self.memory.session.doubted.as_deref();
+        let watched = doubted.map(|since| since.saturating_add(window));
+        watched.map_or(led, |watched| watched.max(led))
     }
 
     /// Who stops a resource sees at once that this was heard: it takes no call of the cloud to say so.

@@ -11,8 +11,11 @@ use kube::{Resource as _, ResourceExt as _};
 use super::{Finding, Pass};
 use crate::{
     cloud::Urgency,
-    controller::{events, guarded::Guarded, journal::JournalError, queue::seat, read::Desired},
-    crd::{TaurusProxyPort, TaurusProxyPortStatus},
+    controller::{
+        context::Context, events, guarded::Guarded, journal::JournalError, queue::seat,
+        read::Desired,
+    },
+    crd::{ManagementPolicy, Outcome, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{
         claims::ProxyKey,
         directory::{self, Directory},
@@ -21,6 +24,7 @@ use crate::{
     plan::{
         Decision, backoff,
         endpoint::{self, Ground, Others},
+        facts::Seen,
         record::Record,
         step::{Cause, Step},
         summary, tasks,
@@ -55,6 +59,8 @@ pub struct Kept {
     has_joined: bool,
     /// Where applications were led last by this process.
     place: Option<Place>,
+    /// Since when a task list has shown that no change is at work on the instance that is on no record; uptime.
+    quiet_since: Option<Duration>,
 }
 
 /// What was published last.
@@ -186,6 +192,53 @@ impl Pass<'_> {
         } else {
             kept.is_gone = true;
         }
+    }
+
+    /// Takes in what the task list tells of changes that are on no record.
+    pub(super) fn note_quiet(&mut self, desired: &Desired, finding: &Finding) {
+        let observed = &finding.observed;
+        let is_quiet =
+            matches!(observed.tasks, Seen::Known(None)) && observed.failed_lately.is_none();
+        let since = observed.tasks_since.map(|since| since.uptime);
+        if let Some(since) = since.filter(|_| is_quiet && desired.publication.is_some()) {
+            let kept = self.memory.publishing.get_or_insert_default();
+            kept.quiet_since = Some(since);
+        }
+    }
+
+    /// Whether a resource that follows a proxy which others move knows of all changes of ours: those of this process and those on record
+    /// anyway, the others once a task list was read that must have shown them. None is waited for longer than this process would follow
+    /// one whose resource was deleted: a record may stand for ever.
+    pub(super) fn may_follow(&self, desired: &Desired) -> bool {
+        let kept = self.memory.publishing.as_deref();
+        let quiet_since = kept.and_then(|kept| kept.quiet_since);
+        let tell_from = self.tasks_tell_from();
+        let knows = quiet_since.is_some_and(|since| since >= tell_from);
+        let Context { clock, pace, .. } = self.context;
+        let longest = pace.of_user(desired.change_timeout);
+        let is_over = clock.now().uptime >= tell_from.saturating_add(longest);
+        knows || is_over || desired.publication.is_none()
+    }
+
+    /// When a resource that follows others has to look again to know of all changes of ours.
+    fn follows_in(&self, desired: &Desired, finding: &Finding) -> Option<Duration> {
+        let decision = &finding.decision;
+        let follows =
+            desired.policy == ManagementPolicy::Observe || endpoint::waits(&decision.step);
+        if !follows || decision.record.vetted || self.may_follow(desired) {
+            return None;
+        }
+        let left = self
+            .tasks_tell_from()
+            .saturating_sub(self.context.clock.now().uptime);
+        let observed = &finding.observed;
+        let lag = observed.tasks_clear_in.max(observed.failed_lately);
+        let (_, busy) = self.context.pace.busy;
+        Some(if left.is_zero() {
+            lag.unwrap_or(busy)
+        } else {
+            left
+        })
     }
 
     /// What was found by the last look, where that has still to be published and nothing else is due.
@@ -330,7 +383,12 @@ impl Pass<'_> {
         // However often it is published in vain, the next look comes when it is due.
         let left = kept.look_at.take().map(|at| at.saturating_sub(uptime));
         let delay = left.map_or(delay, |left| left.min(delay));
-        let Some(again) = again.filter(|again| *again < delay) else {
+        // What was found then tells no more: only a look does.
+        let delay = self
+            .follows_in(desired, &finding)
+            .map_or(delay, |left| left.min(delay));
+        let again = again.filter(|again| *again < delay);
+        let (Some(again), Some(kept)) = (again, self.memory.publishing.as_deref_mut()) else {
             return delay;
         };
         kept.again = Some(Again {
@@ -407,7 +465,8 @@ impl Pass<'_> {
             .context
             .permits
             .is_free(&desired.subject.instance, &uid);
-        let others = if finding.observed.instance_taken || !is_free {
+        let knows = self.may_follow(desired);
+        let others = if finding.observed.instance_taken || !is_free || !knows {
             Others::AtWork
         } else {
             let proxy = ProxyKey::of(&desired.subject);
@@ -417,15 +476,31 @@ impl Pass<'_> {
             record: &finding.decision.record,
             observed: &finding.observed,
             step: &finding.decision.step,
-            observes: desired.policy == crate::crd::ManagementPolicy::Observe,
+            observes: desired.policy == ManagementPolicy::Observe,
             address: status.and_then(|status| status.address.as_deref()),
             endpoint: status
                 .and_then(|status| status.service.as_ref())
                 .and_then(|service| service.endpoint.as_deref()),
             is_withdrawn: reason_of(self.object, SERVICE) == Some(Reason::EndpointWithdrawn),
             is_gone: kept.is_some_and(|kept| kept.is_gone),
+            left_lately: self.left_lately(&finding.decision.record),
             others,
         })
+    }
+
+    /// The port that the last change has left, where lists may lag behind it. One of an earlier process counts as no older than this one
+    /// has led, whatever the wall clock shows.
+    fn left_lately(&self, record: &Record) -> Option<u16> {
+        let last = record.last.as_ref()?;
+        let now = self.context.clock.now();
+        let age = self.memory.session.age(last.finished_at.0, now);
+        let age = age.min(self.context.leading_for());
+        let left = match last.outcome {
+            Outcome::Succeeded => last.to_port,
+            Outcome::Failed | Outcome::Void => last.from_port,
+        };
+        let left = u16::try_from(left).ok();
+        left.filter(|_| age < self.context.pace.list_lag)
     }
 
     /// What is about to be made is found again by whoever comes next: also after a crash, and where the wish is withdrawn meanwhile.

@@ -100,6 +100,7 @@ fn judged_as(record: &Record, observed: &Observed, but: impl Fn(&mut Ground<'_>)
         endpoint: Some("192.0.2.7:3306"),
         is_withdrawn: false,
         is_gone: false,
+        left_lately: None,
         others: Others::None,
     };
     but(&mut ground);
@@ -174,7 +175,7 @@ fn c5_who_is_not_vetted_publishes_no_port_that_a_change_may_have_brought() {
 }
 
 #[test]
-fn what_another_task_may_show_replaces_nothing() {
+fn whatever_else_is_listed_applications_reach_the_port_that_is_in_place() {
     let task = Task {
         job: None,
         instance: None,
@@ -186,13 +187,39 @@ fn what_another_task_may_show_replaces_nothing() {
         tasks: Seen::Known(Some(task)),
         ..list(3308)
     };
+    let at = Known::At(place(3308));
+    assert_eq!(judged(&vetted(3308), &busy), at);
     let held = |ground: &mut Ground<'_>| ground.step = &BUSY;
-    let known = judged_as(&vetted(3308), &busy, held);
-    assert_eq!(known, Known::Keep(Some(place(3308))));
-    let known = judged(&observing(3308), &busy);
-    assert_eq!(known, Known::Keep(Some(place(3306))), "by its endpoint");
-    // Ready is not said before applications are led there.
-    assert_eq!(judged(&vetted(3308), &busy), Known::At(place(3308)));
+    assert_eq!(judged_as(&vetted(3308), &busy, held), at, "drift");
+    let waits = |ground: &mut Ground<'_>| ground.step = &WAITING;
+    assert_eq!(judged_as(&observing(3308), &busy, waits), at);
+    // It may be a change of ours that is on no record.
+    let unknown = judged_as(&observing(3308), &busy, |ground| {
+        waits(ground);
+        ground.others = Others::AtWork;
+    });
+    assert_eq!(unknown, Known::Keep(Some(place(3306))), "by its endpoint");
+}
+
+#[test]
+fn a_port_that_is_none_of_a_change_that_has_just_ended_may_be_from_before_it() {
+    let lately = |ground: &mut Ground<'_>| {
+        ground.step = &BUSY;
+        ground.left_lately = Some(3309);
+    };
+    let known = |port| judged_as(&vetted(port), &list(port), lately);
+    assert_eq!(known(3309), Known::At(place(3309)));
+    assert_eq!(known(3307), Known::Keep(Some(place(3306))));
+    let first = judged_as(&vetted(3307), &list(3307), |ground| {
+        lately(ground);
+        ground.endpoint = None;
+    });
+    assert_eq!(first, Known::Keep(None), "nor is it published anew");
+    let rests = judged_as(&vetted(3307), &list(3307), |ground| {
+        lately(ground);
+        ground.step = &Step::Rest;
+    });
+    assert_eq!(rests, Known::At(place(3307)), "as Ready says");
 }
 
 #[test]

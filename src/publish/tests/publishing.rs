@@ -300,8 +300,7 @@ async fn c1_what_is_published_is_kept_and_only_what_is_missing_is_filled_in() {
     let kept = server.publish(&order(keep(Some(3306)))).await;
     assert_eq!(server.port(SLICE), Some(3307), "it was verified");
     assert_eq!(server.map("proxyPort"), "3307");
-    let endpoint = shown(&kept).endpoint.clone();
-    assert_eq!(endpoint.as_deref(), Some("192.0.2.7:3307"), "what is true");
+    assert_eq!(shown(&kept).endpoint, None, "nobody knows who led it there");
     assert_eq!(server.writes(), 3);
     for path in [SLICE, SERVICE, MAP] {
         server.state().objects.remove(path);
@@ -628,6 +627,132 @@ async fn p8_who_waits_no_longer_lets_go_of_a_slice_without_labels_too() {
     let owners = server.get(SLICE).unwrap()["metadata"]["ownerReferences"].clone();
     assert_eq!(owners.as_array().unwrap().len(), 1);
     assert_eq!(controller(&server, SLICE).as_deref(), Some("orders"));
+}
+
+#[tokio::test]
+async fn p9_where_somebody_else_has_led_a_slice_is_not_said() {
+    let server = published(3306).await;
+    let sure = server.publish(&order(keep(Some(3306)))).await;
+    assert_eq!(shown(&sure).endpoint.as_deref(), Some("192.0.2.7:3306"));
+    server.edit(SLICE, |slice| slice["ports"][0]["port"] = json!(9999));
+    let mut other_name = order(keep(Some(3306)));
+    other_name.wish.service = Some(ServiceWish {
+        name: "orders-sql".to_owned(),
+        port: 3306,
+    });
+    other_name.before.service = Some("orders-db".to_owned());
+    server.has(OTHER, foreign_service());
+    for order in [order(keep(Some(3306))), order(keep(None)), other_name] {
+        let unsure = server.publish(&order).await;
+        let shown = shown(&unsure);
+        assert_eq!((shown.name.as_str(), &shown.endpoint), ("orders-db", &None));
+        assert_eq!(server.port(SLICE), Some(9999), "until it is read");
+    }
+    let read = server.publish(&order(at(3306))).await;
+    assert_eq!(shown(&read).endpoint.as_deref(), Some("192.0.2.7:3306"));
+}
+
+/// The first resource is gone, and the garbage collector has taken it from what others wait for.
+fn collect(server: &Server) {
+    for path in [SERVICE, SLICE, MAP] {
+        server.edit(path, |object| {
+            let owners = &mut object["metadata"]["ownerReferences"];
+            let owners = owners.as_array_mut().unwrap();
+            owners.retain(|owner| owner["name"] != "orders");
+        });
+    }
+}
+
+#[tokio::test]
+async fn p10_what_lost_its_labels_goes_to_the_resource_that_waits_for_it() {
+    let server = published(3306).await;
+    let mut waiting = of(owner("orders-eu"), at(3306));
+    waiting.rivals = vec![rival("orders", true)];
+    server.publish(&waiting).await;
+    for path in [SERVICE, SLICE, MAP] {
+        server.edit(path, |object| object["metadata"]["labels"] = json!({}));
+    }
+    waiting.rivals.clear();
+    waiting.known = at(3307);
+    collect(&server);
+    let published = server.publish(&waiting).await;
+    assert_eq!(published.service, Some(Said::Published));
+    assert_eq!(published.config_map, Some(Said::Published));
+    assert_eq!(controller(&server, SLICE).as_deref(), Some("orders-eu"));
+    assert_eq!(
+        (server.port(SLICE), server.map("proxyPort").as_str()),
+        (Some(3307), "3307")
+    );
+    let labels = server.get(SLICE).unwrap()["metadata"]["labels"].clone();
+    assert_eq!(labels["kubernetes.io/service-name"], "orders-db");
+}
+
+#[tokio::test]
+async fn p11_who_still_waits_when_it_wishes_for_other_names_keeps_the_old_ones_on_record() {
+    let server = published(3306).await;
+    let mut waiting = of(owner("orders-eu"), at(3306));
+    waiting.waits = true;
+    waiting.rivals = vec![rival("orders", true)];
+    server.publish(&waiting).await;
+    waiting.wish = Wish {
+        service: Some(ServiceWish {
+            name: "orders-sql".to_owned(),
+            port: 3306,
+        }),
+        config_map: Some("other".to_owned()),
+    };
+    let names = Names {
+        service: Some("orders-db".to_owned()),
+        config_map: Some("orders-db".to_owned()),
+    };
+    waiting.before = names;
+    let waits = server.publish(&waiting).await;
+    assert_eq!(waits.service, Some(Said::NotManaging));
+    let on_record = shown(&waits);
+    assert_eq!(
+        (on_record.name.as_str(), &on_record.cluster_ip),
+        ("orders-db", &None)
+    );
+    assert_eq!(waits.map_slot, Slot::Is("orders-db".to_owned()));
+    waiting.rivals.clear();
+    waiting.known = at(3307);
+    collect(&server);
+    server.publish(&waiting).await;
+    assert_eq!(
+        (server.port(SLICE), server.map("proxyPort").as_str()),
+        (Some(3307), "3307")
+    );
+    waiting.waits = false;
+    let published = server.publish(&waiting).await;
+    assert_eq!(published.service, Some(Said::Published));
+    assert_eq!(
+        (server.get(SERVICE), server.get(SLICE), server.get(MAP)),
+        (None, None, None)
+    );
+}
+
+#[tokio::test]
+async fn p12_a_slice_is_not_taken_back_with_an_old_name_from_who_wishes_for_it() {
+    let server = published(3306).await;
+    let mut other = of(owner("orders-eu"), at(3307));
+    other.rivals = Vec::new();
+    server.publish(&other).await;
+    assert_eq!(controller(&server, SLICE).as_deref(), Some("orders-eu"));
+    // The Service was read before it was taken.
+    server.edit(SERVICE, |service| {
+        service["metadata"]["ownerReferences"] = json!([]);
+    });
+    server.has(OTHER, foreign_service());
+    let mut order = order(at(3306));
+    order.wish.service = Some(ServiceWish {
+        name: "orders-sql".to_owned(),
+        port: 3306,
+    });
+    order.before.service = Some("orders-db".to_owned());
+    order.rivals = vec![rival("orders-eu", true)];
+    server.publish(&order).await;
+    assert_eq!(controller(&server, SLICE).as_deref(), Some("orders-eu"));
+    assert_eq!(server.port(SLICE), Some(3307));
 }
 
 #[tokio::test]

@@ -23,6 +23,40 @@ fn applications_are_led_to_verified_ports_alone_and_at_rest_to_the_one_in_place(
     assert!(publications as u64 > MANY, "{publications}");
 }
 
+/// Schedules in which a promise was once broken, by what they show.
+const ONCE: [(u64, &str); 7] = [
+    (
+        3207,
+        "the change of a deleted resource at work over a restart",
+    ),
+    (3323, "an edit of a slice over a restart, and another name"),
+    (
+        4375,
+        "labels taken from a slice that a rename leaves to another one",
+    ),
+    (
+        4570,
+        "another name wished for while the old one is another's",
+    ),
+    (6750, "labels taken from a slice whose Service was deleted"),
+    (
+        11890,
+        "a list that shows neither port of a change that has ended",
+    ),
+    (12704, "a slice made by another one for an old name"),
+];
+
+#[test]
+fn what_was_once_broken_holds() {
+    for (seed, what) in ONCE {
+        let breaches = play_publishing(seed, None, false).breaches;
+        assert!(
+            breaches.is_empty(),
+            "taurus-schedules --publishing --seed {seed}: {what}\n{breaches:#?}"
+        );
+    }
+}
+
 #[test]
 fn a_schedule_that_publishes_is_the_same_whenever_it_is_played() {
     for seed in 0..MANY / 10 {
