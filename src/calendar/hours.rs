@@ -46,24 +46,29 @@ impl Hours {
         begun.find(|freeze| freeze.covers(at))
     }
 
-    /// The freeze that is in force, or that begins so soon that a change would reach into it, which a window would let start; or that takes
-    /// away the next opening, where none is left within a year.
+    /// The freeze that is in force, or that begins so soon that a change would reach into it, which a window would let start.
     pub fn freeze_in_the_way(&self, at: Timestamp, takes: Duration) -> Option<&Freeze> {
         let without = Self {
             freezes: Vec::new(),
             ..self.clone()
         };
         let ends = at.checked_add(takes).ok()?;
-        let in_the_way = self.freeze_at(at).or_else(|| {
+        self.freeze_at(at).or_else(|| {
             let mut ahead = self.freezes.iter().filter(|freeze| freeze.from > at);
             let near = ahead.next().filter(|freeze| freeze.from < ends)?;
             (without.next(at, takes) == Some(at)).then_some(near)
-        });
-        in_the_way.or_else(|| {
-            let opening = without.next(at, takes).filter(|opening| *opening > at)?;
-            let is_last = self.next(at, takes).is_none() && self.missing.is_none();
-            is_last.then(|| self.freeze_in_the_way(opening, takes))?
         })
+    }
+
+    /// The freeze that ends last, where freezes leave no moment within a year and windows alone would.
+    pub fn frozen_for_good(&self, at: Timestamp, takes: Duration) -> Option<&Freeze> {
+        let without = Self {
+            freezes: Vec::new(),
+            ..self.clone()
+        };
+        let only_freezes = self.next(at, takes).is_none() && without.next(at, takes).is_some();
+        let freezes = self.freezes.iter().filter(|_| only_freezes);
+        freezes.max_by_key(|freeze| freeze.until)
     }
 
     /// Whether a window is open; so it is where there are none.
@@ -240,20 +245,25 @@ mod tests {
     }
 
     #[test]
-    fn a_freeze_is_in_the_way_where_it_leaves_no_window_within_a_year() {
+    fn the_freeze_that_ends_last_is_named_where_freezes_leave_no_window_within_a_year() {
         let at = "2026-03-02T06:00:00Z".parse().unwrap();
         let hours = |until: &str| Hours {
             windows: vec![window("02:00", "3h")],
-            freezes: vec![freeze("2026-03-02T12:00:00Z", until)],
+            freezes: vec![
+                freeze("2026-03-02T12:00:00Z", "2026-03-04T00:00:00Z"),
+                freeze("2026-03-04T00:00:00Z", until),
+            ],
             ..Hours::default()
         };
-        for (until, is_in_the_way) in [
+        for (until, is_named) in [
             ("2026-03-08T00:00:00Z", false),
             ("2099-01-01T00:00:00Z", true),
         ] {
             let hours = hours(until);
-            let found = hours.freeze_in_the_way(at, TEN_MINUTES);
-            assert_eq!(found.is_some(), is_in_the_way, "{until}");
+            let named = hours.frozen_for_good(at, TEN_MINUTES);
+            let named = named.map(|freeze| freeze.until.to_string());
+            assert_eq!(named.as_deref(), is_named.then_some(until));
+            assert_eq!(hours.freeze_in_the_way(at, TEN_MINUTES), None);
         }
     }
 

@@ -26,7 +26,7 @@ pub trait Meter: Send + Sync {
     fn reconciled(&self, _ending: Ending, _took: Duration) {}
     /// The cloud was asked for a change; what became of the request.
     fn change_answered(&self, _outcome: &Outcome) {}
-    /// A change was begun outside its windows, as a person asked for.
+    /// A change was begun outside its windows, or may have been, as a person asked for.
     fn applied_now(&self) {}
     /// A change has set the port again that was in place before.
     fn drift_corrected(&self) {}

@@ -127,7 +127,7 @@ impl<'a> Pass<'a> {
         self.hold_instance(&desired, &record);
         // Whoever looks with the same booking does so before this is dropped.
         let _booking = self.memory.booking.take();
-        self.look_at_definition(&desired).await?;
+        self.look_at_definition().await?;
         self.acknowledge(&desired, &record).await?;
         self.acknowledge_suspension(&desired, &record).await?;
         if let Some(finding) = self.unpublished(&desired, &record) {

@@ -287,7 +287,11 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
              again at {at} at the earliest",
             wanted = desired.port
         )),
-        Cause::WaitingForWindow { takes, next } => waits::for_window(desired, *takes, *next),
+        Cause::WaitingForWindow {
+            takes,
+            next,
+            frozen,
+        } => waits::for_window(desired, *takes, *next, frozen.as_ref()),
         Cause::Frozen { reason, until, .. } => waits::frozen(desired, reason, *until),
         Cause::WithoutCalendar(why) => waits::without_calendar(desired, why),
         Cause::WindowUnknown(why) => waits::window_unknown(desired, why),

@@ -187,6 +187,8 @@ pub enum Cause {
         takes: Duration,
         /// When it may start, if that is known.
         next: Option<Timestamp>,
+        /// The last freeze and its end, where freezes leave no window within a year.
+        frozen: Option<(String, Timestamp)>,
     },
     /// The window of the instance is the only one, and the cloud has not told it; why.
     WindowUnknown(String),

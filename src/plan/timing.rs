@@ -157,9 +157,11 @@ pub fn gate(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
     } else if let Some(why) = &hours.unknown {
         Cause::WindowUnknown(why.to_string())
     } else {
+        let last = hours.frozen_for_good(now, terms.takes);
         Cause::WaitingForWindow {
             takes: terms.takes,
             next: ahead,
+            frozen: last.map(|freeze| (freeze.reason.clone(), freeze.until)),
         }
     };
     Some(Step::Hold(cause, wait))
@@ -305,6 +307,10 @@ fn timed(facts: &Facts<'_>, terms: &Terms, plan: &PlanRecord, step: &Step) -> Pl
 }
 
 fn other_wait(cause: &Cause) -> Option<WaitsFor> {
+    if matches!(cause, Cause::ListBehind { .. } | Cause::FailedLately) {
+        // Nothing is at work: it is only not certain which port the proxy has.
+        return None;
+    }
     match cause.reason() {
         Reason::WaitingForBudget | Reason::RolloutHalted => Some(WaitsFor::Budget),
         Reason::WaitingForInstance | Reason::ProxyBusy | Reason::CloudListsLag => {

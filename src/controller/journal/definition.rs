@@ -65,7 +65,7 @@ impl Definition {
 
 impl Journal {
     /// Whether the installed definition keeps all of the record, by a write that takes no effect; nothing where the API server
-    /// does not tell, as with a webhook that takes no dry runs. The record has a plan where the resource may need one, by `plans`.
+    /// does not tell, as with a webhook that takes no dry runs.
     ///
     /// # Errors
     ///
@@ -73,12 +73,8 @@ impl Journal {
     pub async fn is_definition_whole(
         &self,
         object: &TaurusProxyPort,
-        plans: bool,
     ) -> Result<Option<bool>, JournalError> {
-        let specimen = TaurusProxyPortStatus {
-            plan: plans.then(|| plan(self.clock.now())),
-            ..specimen(self.clock.now())
-        };
+        let specimen = specimen(self.clock.now());
         match self.replace(object, &specimen, Making::Dry).await {
             Ok(shown) => Ok(Some(keeps(&specimen, shown.status.as_ref()))),
             Err(JournalError::Unreadable(_)) => Ok(Some(false)),
@@ -110,7 +106,8 @@ fn record(status: &TaurusProxyPortStatus) -> TaurusProxyPortStatus {
     }
 }
 
-/// A plan as it waits. Without it approvals have nothing to name, and each look would make another one.
+/// A plan as it waits. A definition that lacks it also lacks what the spec says about the time of changes: an API server hides that, and
+/// the change would seem to need nobody's approval.
 fn plan(now: Moment) -> PlanRecord {
     PlanRecord {
         id: "0".to_owned(),
@@ -136,8 +133,7 @@ fn specimen(now: Moment) -> TaurusProxyPortStatus {
         address: None,
         proxy_name: None,
         proxy_status: None,
-        // Only those have one for whose changes a time is stated, be it by the calendar: see `plan`.
-        plan: None,
+        plan: Some(plan(now)),
         change: Some(ChangeRecord {
             id: id.clone(),
             from_port: 3306,
@@ -235,10 +231,7 @@ mod tests {
 
     #[test]
     fn c12a_whichever_field_of_the_record_is_dropped_it_is_noticed() {
-        let whole = TaurusProxyPortStatus {
-            plan: Some(plan(now())),
-            ..specimen(now())
-        };
+        let whole = specimen(now());
         assert!(keeps(&whole, Some(&whole)));
         assert!(!keeps(&whole, None));
         let value = serde_json::to_value(&whole).unwrap();

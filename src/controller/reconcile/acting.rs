@@ -43,7 +43,7 @@ impl Pass<'_> {
         if let Some(trouble) = self.withdrawn.take() {
             return Ok(blocked(trouble, self.context.pace.secret_check, finding));
         }
-        if !self.is_definition_good(desired).await? {
+        if !self.is_definition_good().await? {
             return Err(JournalError::Conflict);
         }
         let Some(permit) = self.memory.permit.take() else {
@@ -135,7 +135,7 @@ impl Pass<'_> {
     }
 
     /// Whether the installed definition keeps all of the record: asked before a change, unless it was seen a short while ago.
-    async fn is_definition_good(&mut self, desired: &Desired) -> Result<bool, JournalError> {
+    async fn is_definition_good(&mut self) -> Result<bool, JournalError> {
         let now = self.context.clock.now();
         let definition = &self.context.definition;
         if definition.is_known(now, self.context.resync) {
@@ -144,7 +144,7 @@ impl Pass<'_> {
         match self
             .context
             .journal
-            .is_definition_whole(self.object, self.may_need_a_plan(desired))
+            .is_definition_whole(self.object)
             .await?
         {
             Some(true) => definition.was_whole(now),
@@ -158,12 +158,6 @@ impl Pass<'_> {
         Ok(true)
     }
 
-    /// Whether something is stated about the time of the resource's changes.
-    fn may_need_a_plan(&self, desired: &Desired) -> bool {
-        let window = self.memory.instance_window.as_deref();
-        self.context.terms(self.object, desired, window).is_some()
-    }
-
     /// The definition dropped something of the record: no change is begun until it keeps all of it.
     pub(super) fn definition_is_outdated(&mut self, generation: i64) {
         self.context
@@ -173,10 +167,7 @@ impl Pass<'_> {
     }
 
     /// A definition that dropped something may have been put right since.
-    pub(super) async fn look_at_definition(
-        &mut self,
-        desired: &Desired,
-    ) -> Result<(), JournalError> {
+    pub(super) async fn look_at_definition(&mut self) -> Result<(), JournalError> {
         if self.memory.record_pruned.is_none() {
             return Ok(());
         }
@@ -184,7 +175,7 @@ impl Pass<'_> {
         match self
             .context
             .journal
-            .is_definition_whole(self.object, self.may_need_a_plan(desired))
+            .is_definition_whole(self.object)
             .await?
         {
             Some(true) => {

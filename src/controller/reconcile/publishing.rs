@@ -12,8 +12,12 @@ use super::{Finding, Pass};
 use crate::{
     cloud::Urgency,
     controller::{
-        context::Context, events, guarded::Guarded, journal::JournalError, queue::seat,
-        read::Desired,
+        context::Context,
+        events,
+        guarded::Guarded,
+        journal::JournalError,
+        queue::seat,
+        read::{Desired, Timing},
     },
     crd::{ManagementPolicy, Outcome, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{
@@ -80,6 +84,8 @@ struct Again {
     finding: Finding,
     generation: i64,
     request: Option<String>,
+    /// What was said about the time of changes, also by annotations.
+    timing: Option<Box<Timing>>,
     /// Uptime of the next try.
     at: Duration,
     /// Uptime of the next look.
@@ -252,9 +258,16 @@ impl Pass<'_> {
         let age = uptime.saturating_sub(again.finding.looked_at.uptime);
         let is_vetted = again.finding.decision.record.vetted;
         let is_good = is_vetted || age <= self.context.pace.look_good_for;
-        let same = again.generation == desired.generation && again.request == desired.request;
+        let same = again.generation == desired.generation
+            && again.request == desired.request
+            && again.timing == desired.timing;
+        // Whoever waits for its turn is woken for a look.
+        let is_called = matches!(
+            again.finding.decision.step,
+            Step::Hold(Cause::WaitingForInstance(_) | Cause::WaitingForLimit(_), _)
+        );
         let at_rest = record.change.is_none() && again.finding.decision.record.change.is_none();
-        let is_found = is_time && is_good && same && at_rest && !desired.deleting;
+        let is_found = is_time && is_good && same && at_rest && !is_called && !desired.deleting;
         kept.look_at = is_found.then_some(again.look_at);
         is_found.then_some(again.finding)
     }
@@ -395,6 +408,7 @@ impl Pass<'_> {
             finding,
             generation: desired.generation,
             request: desired.request.clone(),
+            timing: desired.timing.clone(),
             at: uptime.saturating_add(again),
             look_at: uptime.saturating_add(delay),
         });

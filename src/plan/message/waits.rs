@@ -13,8 +13,20 @@ use crate::{
 };
 
 /// No window is open, or none for long enough.
-pub fn for_window(desired: &Desired, takes: Duration, next: Option<Timestamp>) -> Message {
+pub fn for_window(
+    desired: &Desired,
+    takes: Duration,
+    next: Option<Timestamp>,
+    frozen: Option<&(String, Timestamp)>,
+) -> Message {
     let port = desired.port;
+    if let Some((reason, until)) = frozen {
+        return Message::plain(format!(
+            "port {port} is set inside a maintenance window, and freezes of the operator's calendar leave none within a year: the last one \
+             ({reason}) lasts until {}",
+            shown(*until)
+        ));
+    }
     let minutes = takes.as_secs().div_ceil(60);
     Message::plain(match next {
         Some(_) => format!(

@@ -643,19 +643,21 @@ fn an_approved_plan_outlives_a_list_that_falls_back() {
 }
 
 #[test]
-fn what_is_waited_for_is_a_freeze_where_that_takes_every_window_away() {
+fn a_freeze_that_takes_every_window_away_is_named() {
     let mut world = World::settled(Mode::Hidden, 3306);
     world.cluster.calendar = freeze("2027-01-15T09:00:00Z", "2099-01-01T00:00:00Z");
     with_window(&mut world);
     world.want(3307);
     world.run(1);
-    assert_eq!(world.reason(), "ChangeFreeze", "{}", world.message("Ready"));
+    assert_eq!(world.reason(), "WaitingForWindow");
+    let told = world.message("Ready");
     assert!(
-        world
-            .message("Ready")
-            .contains("until 2099-01-01T00:00:00Z")
+        told.contains(
+            "leave none within a year: the last one (year-end) lasts until 2099-01-01T00:00:00Z"
+        ),
+        "{told}"
     );
-    assert_eq!(waits_for(&world), [WaitsFor::Freeze]);
+    assert_eq!(waits_for(&world), [WaitsFor::Window]);
 }
 
 #[test]

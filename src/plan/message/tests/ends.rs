@@ -148,6 +148,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
             let cause = Cause::WaitingForWindow {
                 takes: Duration::from_mins(10),
                 next: Some(time),
+                frozen: None,
             };
             (cause, Says::Starts)
         }

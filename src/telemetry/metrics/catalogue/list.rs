@@ -113,7 +113,7 @@ figures! {
         "Since when the port of the longest of these differs, in Unix time; 0 where there is none",
         "`time() -` this is for how long a port has not been what was asked for.";
     APPLIED_NOW: taurus "plans_applied_now", Counter, none, [],
-        "Changes that were begun outside their windows because a person set the annotation `applyNow`",
+        "Changes that were begun outside their windows, or may have been, because a person set the annotation `applyNow`",
         "Each is an emergency that somebody should be able to explain; an event on the resource has the plan.";
     DRIFT_CORRECTIONS: taurus "drift_corrections", Counter, none, [],
         "Changes that have set a port again which was in place before, since the proxy listened on another one",
