@@ -7,6 +7,7 @@
 
 use crate::{
     cloud::Proxy,
+    crd::Outcome,
     plan::{
         facts::{Observed, Seen},
         record::Record,
@@ -129,10 +130,16 @@ fn read(observed: &Observed) -> Option<(&Proxy, u16)> {
     }
 }
 
-/// The place that is on record, for where nothing is published: the verified one of a vetted resource; else where its Service led.
+/// The place that is on record, for where nothing is published: the verified one of a vetted resource; else where its Service led, unless
+/// that could not be led to what the last change has left.
 fn on_record(ground: &Ground<'_>, is_read: bool) -> Option<Place> {
     let record = ground.record;
-    let published = || ground.endpoint.and_then(Place::parse);
+    let last = record.last.as_ref();
+    let left = last.filter(|last| last.outcome == Outcome::Succeeded);
+    let published = || {
+        let place = ground.endpoint.and_then(Place::parse);
+        place.filter(|place| left.is_none_or(|left| left.to_port == i32::from(place.port)))
+    };
     if record.restored {
         return None;
     }

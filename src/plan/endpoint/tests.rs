@@ -9,8 +9,8 @@ use crate::{
     cloud::{CloudError, Meaning, ProxyStatus, Task},
     crd::Phase,
     fleet::claims::Opening,
-    model::{ChangeId, JobState, ProxyId},
-    plan::{facts::Trouble, record::Change},
+    model::{ChangeId, JobState, Moment, ProxyId},
+    plan::{facts::Trouble, record::Change, settle},
     publish::wanted::AddressError,
 };
 
@@ -220,6 +220,24 @@ fn a_port_that_is_none_of_a_change_that_has_just_ended_may_be_from_before_it() {
         ground.step = &Step::Rest;
     });
     assert_eq!(rests, Known::At(place(3307)), "as Ready says");
+}
+
+#[test]
+fn where_a_service_led_before_the_last_change_nothing_is_led_again() {
+    let after = |to| Record {
+        last: Some(settle::ended(
+            changing(3305, to).change.as_ref().unwrap(),
+            Outcome::Succeeded,
+            None,
+            Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO),
+        )),
+        ..observing(to)
+    };
+    assert_eq!(
+        judged(&after(3306), &unread()),
+        Known::Keep(Some(place(3306)))
+    );
+    assert_eq!(judged(&after(3307), &unread()), Known::Keep(None));
 }
 
 #[test]

@@ -50,6 +50,16 @@ fn contends(object: &TaurusProxyPort) -> bool {
     object.spec.management_policy != Some(ManagementPolicy::Observe)
 }
 
+/// Whether a process that begins now could know that a resource has managed its proxy. Of one that was made anew and could not see its
+/// proxy since nothing tells it.
+fn shows_right(object: &TaurusProxyPort) -> bool {
+    let status = object.status.as_ref();
+    let subject = status.and_then(|status| status.subject_uid.as_ref());
+    let is_vetted = subject.is_some() && subject == object.metadata.uid.as_ref();
+    let reason = ready(object).and_then(|ready| ready.reason.parse::<Reason>().ok());
+    is_vetted || reason.is_some_and(|reason| reason.class() != Class::Stalled)
+}
+
 impl World {
     /// A version of a resource stands there.
     pub fn reign_of_version(&mut self, object: &TaurusProxyPort) {
@@ -93,7 +103,9 @@ impl World {
             && reign.name == object.name_any()
         {
             reign.gone = Some(now);
-            reign.witnesses = witnesses;
+            if shows_right(object) {
+                reign.witnesses = witnesses;
+            }
         }
     }
 
@@ -121,8 +133,9 @@ impl World {
             return None;
         }
         let now = self.now();
+        let watches = self.cluster.down_until[life.machine] + HEARD < now;
         if let Some(gone) = reign.gone {
-            return (now - gone < TAKE_OVER).then(|| {
+            return (watches && now - gone < TAKE_OVER).then(|| {
                 format!(
                     "{mover_name} moves the proxy of {}, which is gone for {} ms",
                     reign.name,
@@ -134,7 +147,7 @@ impl World {
         let status = owner.status.as_ref()?;
         let sees = status.port.is_some()
             && (status.subject_uid.is_none() || status.subject_uid == owner.metadata.uid);
-        let heard = now - reign.back > HEARD && self.cluster.down_until[life.machine] + HEARD < now;
+        let heard = now - reign.back > HEARD && watches;
         let differs = owner.spec.port != mover.spec.port;
         (sees && heard && differs)
             .then(|| format!("{mover_name} moves the proxy of {}", reign.name))

@@ -24,7 +24,7 @@ fn applications_are_led_to_verified_ports_alone_and_at_rest_to_the_one_in_place(
 }
 
 /// Schedules in which a promise was once broken, by what they show.
-const ONCE: [(u64, &str); 7] = [
+const ONCE: [(u64, &str); 8] = [
     (
         3207,
         "the change of a deleted resource at work over a restart",
@@ -39,6 +39,10 @@ const ONCE: [(u64, &str); 7] = [
         "another name wished for while the old one is another's",
     ),
     (6750, "labels taken from a slice whose Service was deleted"),
+    (
+        8752,
+        "a Service that was never led to what a change has left",
+    ),
     (
         11890,
         "a list that shows neither port of a change that has ended",
