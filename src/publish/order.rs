@@ -112,6 +112,8 @@ pub struct Published {
     pub service_left: Option<(String, Said)>,
     /// The same of a ConfigMap.
     pub map_left: Option<(String, Said)>,
+    /// Objects of which the status says nothing could not be looked for: they have to be still.
+    pub is_unswept: bool,
 }
 
 /// How soon a publication is tried again.

@@ -297,7 +297,7 @@ impl Publisher {
     async fn see_to_services(&self, order: &Order, published: &mut Published) {
         let wished = order.wish.service.as_ref().map(|wish| wish.name.as_str());
         let names = self
-            .names_left::<Service>(order, order.before.service.as_deref(), wished)
+            .names_left::<Service>(order, order.before.service.as_deref(), wished, published)
             .await;
         let (names, mut left) = match names {
             Ok(names) => (names, None),
@@ -396,7 +396,7 @@ impl Publisher {
     async fn see_to_maps(&self, order: &Order, front: Option<u16>, published: &mut Published) {
         let wished = order.wish.config_map.as_deref();
         let names = self
-            .names_left::<ConfigMap>(order, order.before.config_map.as_deref(), wished)
+            .names_left::<ConfigMap>(order, order.before.config_map.as_deref(), wished, published)
             .await;
         let (names, mut left) = match names {
             Ok(names) => (names, None),
@@ -446,6 +446,7 @@ impl Publisher {
         order: &Order,
         before: Option<&str>,
         wished: Option<&str>,
+        published: &mut Published,
     ) -> Result<Vec<String>, (String, Said)> {
         let owner = &order.owner;
         let mut names: Vec<String> = before.map(str::to_owned).into_iter().collect();
@@ -456,7 +457,10 @@ impl Publisher {
             let listed = listed.map_err(|why| (name(), why));
             let listed = match listed {
                 // Nothing is known to be left.
-                Err(_) if before.is_none() => Vec::new(),
+                Err(_) if before.is_none() => {
+                    published.is_unswept = true;
+                    Vec::new()
+                }
                 listed => listed?,
             };
             let own = listed

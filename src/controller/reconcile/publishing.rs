@@ -307,7 +307,9 @@ impl Pass<'_> {
         let last = last.and_then(|kept| kept.last.as_ref());
         order.sweeps = last.is_none_or(|last| {
             let left = [&last.published.service_left, &last.published.map_left];
-            last.order.wish != order.wish || left.into_iter().any(Option::is_some)
+            last.published.is_unswept
+                || last.order.wish != order.wish
+                || left.into_iter().any(Option::is_some)
         });
         let publishing = Box::pin(self.context.publications.publish(&order));
         let published = seat::aside(publishing).await;

@@ -756,6 +756,23 @@ async fn p12_a_slice_is_not_taken_back_with_an_old_name_from_who_wishes_for_it()
 }
 
 #[tokio::test]
+async fn p13_what_could_not_be_looked_for_without_a_name_is_looked_for_again() {
+    let server = published(3306).await;
+    let mut order = order(at(3306));
+    order.wish.service = Some(ServiceWish {
+        name: "orders-sql".to_owned(),
+        port: 3306,
+    });
+    order.sweeps = true;
+    server.refuse(Method::GET, "services", 403, "x cannot list");
+    assert!(server.publish(&order).await.is_unswept);
+    server.allow_all();
+    let swept = server.publish(&order).await;
+    assert!(!swept.is_unswept);
+    assert_eq!(server.get(SERVICE), None);
+}
+
+#[tokio::test]
 async fn h4_h5_failures_pass_and_refusals_ask_for_a_person() {
     for (method, code, message, urge, state) in [
         (Method::PUT, 500, "etcd is slow", Urge::Failed, "Unknown"),

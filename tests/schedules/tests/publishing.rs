@@ -24,7 +24,7 @@ fn applications_are_led_to_verified_ports_alone_and_at_rest_to_the_one_in_place(
 }
 
 /// Schedules in which a promise was once broken, by what they show.
-const ONCE: [(u64, &str); 8] = [
+const ONCE: [(u64, &str); 9] = [
     (
         3207,
         "the change of a deleted resource at work over a restart",
@@ -48,6 +48,10 @@ const ONCE: [(u64, &str); 8] = [
         "a list that shows neither port of a change that has ended",
     ),
     (12704, "a slice made by another one for an old name"),
+    (
+        18702,
+        "objects of an earlier name that could not be looked for",
+    ),
 ];
 
 #[test]

@@ -336,7 +336,8 @@ impl World {
             .filter(|condition| condition.type_ == "ServicePublished")
             .any(|condition| condition.status == "True");
         if is_ready(after) && !is_ready(before) && is_published {
-            let service = status.and_then(|status| status.service.as_ref());
+            // The status may name an older one that could not be removed yet.
+            let service = after.spec.service.as_ref();
             let slice = service.map(|service| format!("{}-ipv4", service.name));
             let slice = slice.unwrap_or_default();
             let led = self.stock.ledger.led.get(&slice);
