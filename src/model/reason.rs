@@ -214,9 +214,10 @@ pub enum Reason {
     /// The clock of the operator's machine is off by a quarter of an hour or more.
     #[strum(message = "correct the clock (NTP)")]
     ClockSkew,
-    /// The operator can't act on a field, in a resource that is older than the rules.
+    /// The operator can't act on a field: it has a value that the rules of the definition don't see, such as a time zone that does not
+    /// exist, or one that is older than the rules.
     #[strum(
-        message = "correct the field that the message names; where it can't be changed: delete the resource and create it anew"
+        message = "correct the field that the message names; where the API server says that it can't be changed: delete the resource and create it anew"
     )]
     SpecInvalid,
     /// The installed definition drops a part of the record of a change, so the operator changes no port.

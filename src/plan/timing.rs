@@ -284,12 +284,17 @@ fn timed(facts: &Facts<'_>, terms: &Terms, plan: &PlanRecord, step: &Step) -> Pl
     let next = hours.next(now, terms.takes);
     let mut waits_for = Vec::new();
     if next != Some(now) {
-        let is_frozen = hours.freeze_in_the_way(now, terms.takes).is_some();
-        waits_for.push(if hours.missing.is_some() || is_frozen {
-            WaitsFor::Freeze
-        } else {
-            WaitsFor::Window
-        });
+        let frozen = hours.freeze_in_the_way(now, terms.takes);
+        let is_frozen = hours.missing.is_some() || frozen.is_some();
+        // Behind a freeze there may be no window yet.
+        let thaws = frozen.map_or(now, |freeze| freeze.until);
+        let is_shut = !hours.windows.is_empty() && next.is_none_or(|next| next > thaws);
+        if is_frozen {
+            waits_for.push(WaitsFor::Freeze);
+        }
+        if !is_frozen || is_shut && hours.missing.is_none() {
+            waits_for.push(WaitsFor::Window);
+        }
     }
     if !is_approved {
         waits_for.push(WaitsFor::Approval);

@@ -82,7 +82,7 @@ fn a_plan_waits_for_no_freeze_that_is_over_while_the_cloud_can_not_be_read() {
     world.run(HOUR - world.now());
     world.want(3307);
     world.run(1);
-    assert_eq!(waits_for(&world), [WaitsFor::Freeze]);
+    assert_eq!(waits_for(&world), [WaitsFor::Freeze, WaitsFor::Window]);
     let id = world.said().plan.as_ref().unwrap().id.clone();
     world.crew[0].trouble = Some(Trouble::CredentialsInvalid("no".to_owned()));
     world.run(20 * MINUTE);

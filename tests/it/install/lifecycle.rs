@@ -64,12 +64,17 @@ fn schema(definition: &Value) -> &Value {
     &definition["spec"]["versions"][0]["schema"]
 }
 
-/// A copy of the chart with the first definition that there ever was.
+/// A copy of the chart with the first definition that there ever was, and the plan of a change: under one without it this release
+/// begins none.
 fn older_chart(folder: &Path) -> String {
     copy_into(folder, CHART);
     let chart = folder.join(CHART);
     let first = root().join("tests/fixtures/definitions/first.yaml");
-    std::fs::copy(first, chart.join(DEFINITION)).unwrap();
+    let read = |path: &Path| parse(&std::fs::read_to_string(path).unwrap())[0].clone();
+    let (mut first, shipped) = (read(&first), read(&root().join(CHART).join(DEFINITION)));
+    let status = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
+    first.pointer_mut(status).unwrap()["plan"] = shipped.pointer(status).unwrap()["plan"].clone();
+    std::fs::write(chart.join(DEFINITION), first.to_string()).unwrap();
     chart.to_str().unwrap().to_owned()
 }
 

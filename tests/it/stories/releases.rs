@@ -23,9 +23,12 @@ const ODD_TIMEOUT: &str = "000030m";
 /// A resource that was stored when the rules were others.
 const STORED: &str = "numbered-0";
 
-/// The first definition, and the one of this release.
+/// The first definition, with the plan of a change: under one without it this release begins none. And the one of this release.
 fn first() -> Value {
-    read("tests/fixtures/definitions/first.yaml")
+    let mut first = read("tests/fixtures/definitions/first.yaml");
+    let plan = format!("{STATUS}/plan");
+    first.pointer_mut(STATUS).unwrap()["plan"] = present().pointer(&plan).unwrap().clone();
+    first
 }
 
 fn present() -> Value {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What differs from run to run, and the word that stands for it in the kept text.
-const VOLATILE: [(&str, &str); 7] = [
+const VOLATILE: [(&str, &str); 8] = [
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[time]"),
     (
         r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
@@ -25,6 +25,7 @@ const VOLATILE: [(&str, &str); 7] = [
     (r"\b[0-9a-f]{16}\b", "[plan]"),
     (r"Start:( +)\d\d:\d\d\b", "Start:$1[start]"),
     (r"127\.0\.0\.1:\d+", "[cloud]"),
+    (r"Nonce:( +)\d+", "Nonce:$1[nonce]"),
     (r"Resource Version:( +)\d+", "Resource Version:$1[version]"),
 ];
 

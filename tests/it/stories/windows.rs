@@ -300,7 +300,7 @@ async fn flux_goes_on_while_a_resource_waits_where_its_checks_say_so() {
     let manifest = format!("{manifest}  maintenanceWindows: {window}\n");
     let wrong = world.manifest("wrong", &[]);
     let zone = "[{start: '02:00', duration: 1h, timeZone: Europe/Atlantis}]";
-    let wrong = format!("{wrong}  maintenanceWindows: {zone}\n");
+    let wrong = format!("{wrong}  managementPolicy: Observe\n  maintenanceWindows: {zone}\n");
     let settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n".to_owned();
     let files = [
         ("proxies/proxy.yaml", manifest),
