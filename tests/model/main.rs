@@ -151,7 +151,6 @@ fn no_change_begins_outside_its_hours_or_for_an_approval_that_was_used_and_what_
     }));
     is_documented(&explore(Bounds {
         gate: true,
-        modes: vec![Mode::Doubling],
         ..bounds(0, 1)
     }));
 }
