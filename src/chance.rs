@@ -7,7 +7,12 @@ use std::{
     time::Duration,
 };
 
-use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng, seq::SliceRandom as _};
+use rand::{
+    RngExt as _, SeedableRng as _,
+    distr::{Distribution, StandardUniform},
+    rngs::SmallRng,
+    seq::SliceRandom as _,
+};
 
 /// Chance; that of the machine unless it is seeded.
 #[derive(Debug, Clone, Default)]
@@ -21,22 +26,23 @@ impl Chance {
 
     /// 128 random bits.
     pub fn bits(&self) -> u128 {
-        match &self.0 {
-            Some(seeded) => Self::locked(seeded).random(),
-            None => rand::random(),
-        }
+        self.draw()
     }
 
     /// 32 random bits.
     pub fn number(&self) -> u32 {
-        match &self.0 {
-            Some(seeded) => Self::locked(seeded).random(),
-            None => rand::random(),
-        }
+        self.draw()
     }
 
     /// A seed for chance of somebody else's making.
     pub fn seed(&self) -> u64 {
+        self.draw()
+    }
+
+    fn draw<T>(&self) -> T
+    where
+        StandardUniform: Distribution<T>,
+    {
         match &self.0 {
             Some(seeded) => Self::locked(seeded).random(),
             None => rand::random(),

@@ -40,6 +40,15 @@ impl Hours {
         }
     }
 
+    /// The same hours as if there were no freezes.
+    #[must_use]
+    pub fn without_freezes(&self) -> Self {
+        Self {
+            freezes: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// The freeze that is in force.
     pub fn freeze_at(&self, at: Timestamp) -> Option<&Freeze> {
         let mut begun = self.freezes.iter().take_while(|freeze| freeze.from <= at);
@@ -48,10 +57,7 @@ impl Hours {
 
     /// The freeze that is in force, or that begins so soon that a change would reach into it, which a window would let start.
     pub fn freeze_in_the_way(&self, at: Timestamp, takes: Duration) -> Option<&Freeze> {
-        let without = Self {
-            freezes: Vec::new(),
-            ..self.clone()
-        };
+        let without = self.without_freezes();
         let ends = at.checked_add(takes).ok()?;
         self.freeze_at(at).or_else(|| {
             let mut ahead = self.freezes.iter().filter(|freeze| freeze.from > at);
@@ -62,11 +68,8 @@ impl Hours {
 
     /// The freeze that ends last, where freezes leave no moment within a year and windows alone would.
     pub fn frozen_for_good(&self, at: Timestamp, takes: Duration) -> Option<&Freeze> {
-        let without = Self {
-            freezes: Vec::new(),
-            ..self.clone()
-        };
-        let only_freezes = self.next(at, takes).is_none() && without.next(at, takes).is_some();
+        let alone = self.without_freezes();
+        let only_freezes = self.next(at, takes).is_none() && alone.next(at, takes).is_some();
         let freezes = self.freezes.iter().filter(|_| only_freezes);
         freezes.max_by_key(|freeze| freeze.until)
     }

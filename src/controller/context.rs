@@ -230,7 +230,7 @@ impl Context {
     }
 
     /// A change is no longer on record of a resource: its end counts once, whoever tells of it first. One that was refused leaves none, but
-    /// perhaps that of an earlier one.
+    /// perhaps that of an earlier one. Whether it has counted now.
     pub(super) fn change_ended(&self, change: &str, trace: &Trace) -> bool {
         let last = trace.last.as_ref().filter(|last| last.id == change);
         let (Some(last), Some((_, of))) = (last, &trace.target) else {

@@ -157,7 +157,10 @@ pub fn gate(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
     } else if let Some(why) = &hours.unknown {
         Cause::WindowUnknown(why.to_string())
     } else {
-        let last = hours.frozen_for_good(now, terms.takes);
+        let last = match next {
+            Some(_) => None,
+            None => hours.frozen_for_good(now, terms.takes),
+        };
         Cause::WaitingForWindow {
             takes: terms.takes,
             next: ahead,

@@ -13,6 +13,7 @@ use crate::rules;
 pub mod applying;
 pub mod collector;
 pub mod controllers;
+pub mod definitions;
 pub mod flux;
 pub mod front;
 pub mod gate;

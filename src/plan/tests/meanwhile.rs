@@ -9,12 +9,12 @@ use super::{
 use crate::{
     calendar::Calendar,
     controller::read::read,
-    crd::ManagementPolicy,
+    crd::{ManagementPolicy, TaurusProxyPort},
     fleet::claims::{Rival, Standing},
     model::Moment,
     pace::Pace,
     plan::{
-        self,
+        self, Decision,
         facts::{Facts, Observed},
         record::Record,
         session::Session,
@@ -23,28 +23,32 @@ use crate::{
     },
 };
 
+/// What is decided before a look is over, after an hour.
+fn meanwhile(object: &TaurusProxyPort, observed: &Observed) -> Decision {
+    let uptime = Duration::from_hours(1);
+    let facts = Facts {
+        desired: &read(object).unwrap(),
+        record: &Record::of(object),
+        observed,
+        session: &Session::default(),
+        now: Moment::new(wall(3600), uptime),
+        leading_for: uptime,
+        pace: &Pace::real(),
+        resync: Duration::from_mins(10),
+    };
+    plan::meanwhile(&facts, Cause::Looking)
+}
+
 /// What is said of a resource that was settled, when it was edited so, and whether it stays on record as one that may be the owner.
 fn said(policy: ManagementPolicy, port: u16, standing: Standing) -> (Step, bool) {
     let mut object = World::settled(Mode::Hidden, 3306).cluster.object;
     object.spec.management_policy = Some(policy);
     object.spec.port = port.into();
-    let uptime = Duration::from_hours(1);
-    let decision = plan::meanwhile(
-        &Facts {
-            desired: &read(&object).unwrap(),
-            record: &Record::of(&object),
-            observed: &Observed {
-                standing,
-                ..Observed::default()
-            },
-            session: &Session::default(),
-            now: Moment::new(wall(3600), uptime),
-            leading_for: uptime,
-            pace: &Pace::real(),
-            resync: Duration::from_mins(10),
-        },
-        Cause::Looking,
-    );
+    let observed = Observed {
+        standing,
+        ..Observed::default()
+    };
+    let decision = meanwhile(&object, &observed);
     (decision.step, decision.record.vetted)
 }
 
@@ -78,24 +82,11 @@ fn a_plan_of_the_old_spec_is_not_shown_for_the_new_one() {
         let mut object = world.cluster.object.clone();
         object.spec.port = port.into();
         let desired = read(&object).unwrap();
-        let uptime = Duration::from_hours(1);
         let observed = Observed {
             terms: timing::terms(&object, &desired, &Calendar::default(), None, || None, 1),
             ..Observed::default()
         };
-        let decision = plan::meanwhile(
-            &Facts {
-                desired: &desired,
-                record: &Record::of(&object),
-                observed: &observed,
-                session: &Session::default(),
-                now: Moment::new(wall(3600), uptime),
-                leading_for: uptime,
-                pace: &Pace::real(),
-                resync: Duration::from_mins(10),
-            },
-            Cause::Looking,
-        );
+        let decision = meanwhile(&object, &observed);
         decision.record.plan.map(|plan| plan.to_port)
     };
     assert_eq!(plan_for(3307), Some(3307));

@@ -126,10 +126,7 @@ fn put_off(terms: &Terms, now: Timestamp, next: Timestamp) -> Option<String> {
         // That is what the resource itself says.
         return None;
     }
-    let without = Hours {
-        freezes: Vec::new(),
-        ..terms.hours.clone()
-    };
+    let without = terms.hours.without_freezes();
     // As it was when the freeze began, or is now: later windows of the same freeze say nothing new.
     let from = freeze.from.min(now);
     let could = without.next(from, terms.takes)?;

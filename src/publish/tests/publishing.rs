@@ -278,6 +278,12 @@ fn rival(name: &str, has: bool) -> Rival {
     }
 }
 
+/// A wish for a Service of another name.
+fn other_service(port: u16) -> ServiceWish {
+    let name = "orders-sql".to_owned();
+    ServiceWish { name, port }
+}
+
 #[tokio::test]
 async fn the_same_is_written_once_and_another_port_in_one_write_each() {
     let server = published(3306).await;
@@ -358,10 +364,7 @@ async fn c6_the_service_in_use_follows_until_the_one_of_another_name_is_there() 
     let server = published(3306).await;
     server.has(OTHER, foreign_service());
     let mut order = order(at(3307));
-    order.wish.service = Some(ServiceWish {
-        name: "orders-sql".to_owned(),
-        port: 3310,
-    });
+    order.wish.service = Some(other_service(3310));
     order.before.service = Some("orders-db".to_owned());
     let published = server.publish(&order).await;
     assert!(matches!(published.service, Some(Said::Taken(..))));
@@ -467,10 +470,7 @@ async fn h6_who_waits_no_longer_wishes_and_lets_go() {
 async fn m2_what_was_made_under_a_name_that_is_not_on_record_is_found() {
     let server = published(3306).await;
     let mut other = order(at(3306));
-    other.wish.service = Some(ServiceWish {
-        name: "orders-sql".to_owned(),
-        port: 3306,
-    });
+    other.wish.service = Some(other_service(3306));
     other.wish.config_map = None;
     other.sweeps = true;
     server.publish(&other).await;
@@ -579,10 +579,7 @@ async fn p5_the_slice_of_a_service_that_is_gone_goes_with_its_name() {
     server.state().objects.remove(SERVICE);
     server.has(OTHER, foreign_service());
     let mut order = order(at(3306));
-    order.wish.service = Some(ServiceWish {
-        name: "orders-sql".to_owned(),
-        port: 3306,
-    });
+    order.wish.service = Some(other_service(3306));
     order.before.service = Some("orders-db".to_owned());
     let published = server.publish(&order).await;
     assert!(matches!(published.service, Some(Said::Taken(..))));
@@ -636,10 +633,7 @@ async fn p9_where_somebody_else_has_led_a_slice_is_not_said() {
     assert_eq!(shown(&sure).endpoint.as_deref(), Some("192.0.2.7:3306"));
     server.edit(SLICE, |slice| slice["ports"][0]["port"] = json!(9999));
     let mut other_name = order(keep(Some(3306)));
-    other_name.wish.service = Some(ServiceWish {
-        name: "orders-sql".to_owned(),
-        port: 3306,
-    });
+    other_name.wish.service = Some(other_service(3306));
     other_name.before.service = Some("orders-db".to_owned());
     server.has(OTHER, foreign_service());
     for order in [order(keep(Some(3306))), order(keep(None)), other_name] {
@@ -695,10 +689,7 @@ async fn p11_who_still_waits_when_it_wishes_for_other_names_keeps_the_old_ones_o
     waiting.rivals = vec![rival("orders", true)];
     server.publish(&waiting).await;
     waiting.wish = Wish {
-        service: Some(ServiceWish {
-            name: "orders-sql".to_owned(),
-            port: 3306,
-        }),
+        service: Some(other_service(3306)),
         config_map: Some("other".to_owned()),
     };
     let names = Names {
@@ -744,10 +735,7 @@ async fn p12_a_slice_is_not_taken_back_with_an_old_name_from_who_wishes_for_it()
     });
     server.has(OTHER, foreign_service());
     let mut order = order(at(3306));
-    order.wish.service = Some(ServiceWish {
-        name: "orders-sql".to_owned(),
-        port: 3306,
-    });
+    order.wish.service = Some(other_service(3306));
     order.before.service = Some("orders-db".to_owned());
     order.rivals = vec![rival("orders-eu", true)];
     server.publish(&order).await;
@@ -759,10 +747,7 @@ async fn p12_a_slice_is_not_taken_back_with_an_old_name_from_who_wishes_for_it()
 async fn p13_what_could_not_be_looked_for_without_a_name_is_looked_for_again() {
     let server = published(3306).await;
     let mut order = order(at(3306));
-    order.wish.service = Some(ServiceWish {
-        name: "orders-sql".to_owned(),
-        port: 3306,
-    });
+    order.wish.service = Some(other_service(3306));
     order.sweeps = true;
     server.refuse(Method::GET, "services", 403, "x cannot list");
     assert!(server.publish(&order).await.is_unswept);

@@ -15,7 +15,7 @@ use super::{
     manifests::{deployed, kubeconfig_of, one, parse, unwarned},
 };
 use crate::world::{
-    NAME, World, has_change, job_id, job_of, options, plane,
+    NAME, World, definitions, has_change, job_id, job_of, options, plane,
     tools::{copy_into, helm, printed, refusal, root},
 };
 
@@ -64,17 +64,12 @@ fn schema(definition: &Value) -> &Value {
     &definition["spec"]["versions"][0]["schema"]
 }
 
-/// A copy of the chart with the first definition that there ever was, and the plan of a change: under one without it this release
-/// begins none.
+/// A copy of the chart with an older definition.
 fn older_chart(folder: &Path) -> String {
     copy_into(folder, CHART);
     let chart = folder.join(CHART);
-    let first = root().join("tests/fixtures/definitions/first.yaml");
-    let read = |path: &Path| parse(&std::fs::read_to_string(path).unwrap())[0].clone();
-    let (mut first, shipped) = (read(&first), read(&root().join(CHART).join(DEFINITION)));
-    let status = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
-    first.pointer_mut(status).unwrap()["plan"] = shipped.pointer(status).unwrap()["plan"].clone();
-    std::fs::write(chart.join(DEFINITION), first.to_string()).unwrap();
+    let first = definitions::first().to_string();
+    std::fs::write(chart.join(DEFINITION), first).unwrap();
     chart.to_str().unwrap().to_owned()
 }
 

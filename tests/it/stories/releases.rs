@@ -11,34 +11,17 @@ use taurus_port_operator::crd::{TaurusProxyPort, TaurusProxyPortStatus};
 use taurus_sim::{Fleet, Mode, Operation, sample};
 
 use crate::world::{
-    NAME, World, has_change, is_ready, is_ready_with, job_id, options, plane, reason,
-    recorder::Recorder, tools,
+    NAME, World,
+    definitions::{STATUS, first, present},
+    has_change, is_ready, is_ready_with, job_id, options, plane, reason,
+    recorder::Recorder,
 };
-
-const STATUS: &str = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
 
 /// A duration that the first definition took, and that today's refuses.
 const ODD_TIMEOUT: &str = "000030m";
 
 /// A resource that was stored when the rules were others.
 const STORED: &str = "numbered-0";
-
-/// The first definition, with the plan of a change: under one without it this release begins none. And the one of this release.
-fn first() -> Value {
-    let mut first = read("tests/fixtures/definitions/first.yaml");
-    let plan = format!("{STATUS}/plan");
-    first.pointer_mut(STATUS).unwrap()["plan"] = present().pointer(&plan).unwrap().clone();
-    first
-}
-
-fn present() -> Value {
-    read("crds/taurusproxyports.taurusdb.huaweicloud.com.yaml")
-}
-
-fn read(path: &str) -> Value {
-    let text = std::fs::read_to_string(tools::root().join(path)).unwrap();
-    serde_saphyr::from_str(&text).unwrap()
-}
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c11_definitions_are_upgraded_and_rolled_back_while_jobs_run_and_no_job_is_lost() {

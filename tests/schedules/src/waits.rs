@@ -64,9 +64,7 @@ pub async fn after_a_hand_over(left: Left, flaw: Option<Flaw>, seed: u64) -> Dur
     if left == Left::AVerifiedChange {
         stage.want(0, 3307);
         stage.until_asked(0, 1).await;
-        while !stage.is_ready(0) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        stage.until_ready(0).await;
     }
     if left == Left::AFollowedJob {
         stage.delete(0);
@@ -89,9 +87,7 @@ pub async fn after_an_own_change(same: bool, crashes: bool, seed: u64) -> Durati
     tokio::time::sleep(Duration::from_mins(5)).await;
     stage.want(0, 3307);
     stage.until_asked(0, 1).await;
-    while !stage.is_ready(0) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    stage.until_ready(0).await;
     if crashes {
         stage.end(false);
     }
@@ -168,6 +164,12 @@ impl Stage {
             life.stop();
         } else {
             life.end();
+        }
+    }
+
+    async fn until_ready(&self, number: usize) {
+        while !self.is_ready(number) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
