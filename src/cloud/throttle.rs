@@ -94,6 +94,8 @@ impl Throttle {
                 });
             }
             Some(error) if error.status.is_none() => {}
+            // It was on its way when the pause began, and says nothing of it: while it lasts, no call begins.
+            _ if state.as_ref().is_some_and(|pause| pause.lasts(uptime)) => {}
             _ => *state = None,
         }
     }
@@ -116,6 +118,11 @@ impl Drop for Try {
 }
 
 impl Pause {
+    /// Whether calls are held back, and nobody tries whether the pause is over.
+    fn lasts(&self, uptime: Duration) -> bool {
+        !self.probing && uptime < self.until
+    }
+
     fn left(&self, uptime: Duration) -> Result<(), CloudError> {
         let left = self.until.saturating_sub(uptime);
         if left.is_zero() {
@@ -209,6 +216,24 @@ mod tests {
             (Meaning::Transient, Some(at(40)))
         );
         assert!(throttle.check(at(60)).is_ok());
+    }
+
+    #[test]
+    fn e14_an_answer_that_was_on_its_way_ends_no_pause() {
+        let busy = CloudError {
+            status: Some(409),
+            ..CloudError::local(Meaning::Busy, "busy")
+        };
+        for answer in [None, Some(&busy)] {
+            let throttle = throttle();
+            throttle.heard(Some(&throttled(Some(600))), at(0));
+            throttle.heard(answer, at(1));
+            let held = throttle.check(at(2)).unwrap_err();
+            assert_eq!(held.retry_after, Some(at(598)));
+            let _trying = throttle.check(at(600)).unwrap();
+            throttle.heard(answer, at(601));
+            assert!(throttle.check(at(601)).is_ok());
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use k8s_openapi::ByteString;
 use crate::{
     cloud::auth::secret::{Credential, SecretError},
     controller::read::Subject,
-    model::{IdError, ProjectId},
+    model::{IdError, ProjectId, name::is_namespace},
 };
 
 /// A longer file holds no credential. One byte more is read, so that the reader sees that it is too long.
@@ -92,7 +92,7 @@ impl Defaults {
             None if namespaces.is_empty() && projects.is_empty() => return Ok(None),
             _ => return Err(DefaultsFault::Incomplete),
         };
-        if let Some(wrong) = namespaces.iter().find(|name| !super::is_namespace(name)) {
+        if let Some(wrong) = namespaces.iter().find(|name| !is_namespace(name)) {
             return Err(DefaultsFault::Namespace((*wrong).to_owned()));
         }
         let projects = projects.into_iter().map(ProjectId::parse);

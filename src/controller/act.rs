@@ -12,10 +12,10 @@ use crate::{
     cloud::{ChangeAnswer, Cloud, CloudError, LastCheck, Meaning, last_check::Objection},
     controller::{
         journal::{Acknowledged, Journal, JournalError, Target},
-        queue::seat::aside,
+        queue::seat::{aside, called_again},
         read::{self, Desired},
     },
-    crd::{Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{Phase, PlanRecord, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::permits::Permit,
     model::{ChangeId, JobId, Moment},
     pace::Pace,
@@ -71,9 +71,16 @@ pub struct Bench<'a> {
 }
 
 /// The change that an order asks for, not yet on record.
-pub fn intended(id: ChangeId, order: &Order, desired: &Desired, now: Moment) -> Change {
+pub fn intended(
+    id: ChangeId,
+    order: &Order,
+    desired: &Desired,
+    plan: Option<&PlanRecord>,
+    now: Moment,
+) -> Change {
     Change {
         id,
+        plan: plan.map(|plan| plan.id.clone()),
         from: order.from,
         to: order.to.get(),
         generation: desired.generation,
@@ -106,7 +113,13 @@ pub async fn change(
     looked_at: Moment,
 ) -> Result<Acted, JournalError> {
     // Before the intent: so an unreachable cloud costs no write, and the request can follow the proof at once.
-    let line = match aside(bench.cloud.open_line()).await {
+    // Nor is an opening waited for that people have stopped.
+    let line = tokio::select! {
+        biased;
+        line = aside(bench.cloud.open_line()) => line,
+        () = called_again() => return Err(JournalError::Interrupted),
+    };
+    let line = match line {
         Ok(line) => line,
         Err(error) => return Ok(Acted::without_intent(Outcome::NotSent(error))),
     };

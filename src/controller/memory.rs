@@ -138,6 +138,8 @@ impl Memory {
         self.session.meet(record, now);
         self.session.turn_to(None, now);
         self.following = None;
+        // The calls that it has booked are for others.
+        self.booking = None;
         self.give_permit_back(now, pace)
     }
 

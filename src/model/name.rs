@@ -66,6 +66,15 @@ impl fmt::Display for ResourceName {
     }
 }
 
+/// Whether a namespace may have this name: a label of the DNS, in lowercase letters, digits and hyphens.
+pub fn is_namespace(name: &str) -> bool {
+    let letters = name
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let ends = !name.starts_with('-') && !name.ends_with('-');
+    letters && ends && (1..=63).contains(&name.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
