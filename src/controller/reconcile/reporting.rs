@@ -33,21 +33,32 @@ impl Pass<'_> {
         desired: &Desired,
         finding: Finding,
     ) -> Result<Option<Duration>, JournalError> {
-        let again = self.publish(desired, &finding).await?;
+        if let Some(permit) = &self.memory.permit
+            && finding.decision.record.change.is_some()
+        {
+            let goes_on = finding.decision.step.goes_on();
+            permit.count(goes_on && !self.is_overdue(&finding.decision.record));
+        }
+        let again = match self.publish_and_say(desired, &finding).await {
+            Ok(again) => again,
+            Err(error) => {
+                let has_ended = finding.decision.record.change.is_none();
+                // Only the record says that it is at work: others may have its share. A conflict is seen to at once.
+                if has_ended && !matches!(error, JournalError::Conflict) {
+                    self.memory.give_share_back();
+                }
+                return Err(error);
+            }
+        };
         let Finding {
             observed,
             decision,
             looked_at,
         } = finding;
-        let held = self.held_back(&decision);
-        let said = held.as_ref().unwrap_or(&decision);
-        self.say(desired, &observed, said).await?;
         self.tell_of_given_up_jobs(desired);
         self.tell_of_empty_annotations();
         if decision.record.change.is_none() {
             self.give_permit_back();
-        } else if let Some(permit) = &self.memory.permit {
-            permit.count(decision.step.goes_on() && !self.is_overdue(&decision.record));
         }
         self.queue_up(desired, &decision.step);
         let waits = decision.record.plan.is_some();
@@ -87,9 +98,22 @@ impl Pass<'_> {
         Ok(Some(self.until_published(desired, finding, delay, again)))
     }
 
+    /// Publishes where the proxy is, and writes what was decided. Says when to publish again.
+    async fn publish_and_say(
+        &mut self,
+        desired: &Desired,
+        finding: &Finding,
+    ) -> Result<Option<Duration>, JournalError> {
+        let again = self.publish(desired, finding).await?;
+        let held = self.held_back(&finding.decision);
+        let said = held.as_ref().unwrap_or(&finding.decision);
+        self.say(desired, &finding.observed, said).await?;
+        Ok(again)
+    }
+
     /// Whether a change takes longer than changes do. How long that is must not depend on what one resource allows: others
     /// wait for its share.
-    fn is_overdue(&self, record: &Record) -> bool {
+    pub(super) fn is_overdue(&self, record: &Record) -> bool {
         let longest = self.context.pace.of_user(DEFAULT_CHANGE_TIMEOUT);
         let now = self.context.clock.now();
         let change = record.change.as_ref();

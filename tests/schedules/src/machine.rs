@@ -12,13 +12,14 @@ use taurus_port_operator::{
     clock::{Clock, Shift},
     controller::{
         self, Guarded,
+        act::Outcome,
         context::{Context, Settings},
         meter::{Ending, Meter},
     },
-    crd::TaurusProxyPort,
-    fleet::limits::Limits,
+    crd::{LastChange, TaurusProxyPort},
+    fleet::{limits::Limits, permits::Permits},
     leader::{Elector, Leadership},
-    model::Uid,
+    model::{Reason, Uid},
     pace::Pace,
     telemetry::metrics::Metrics,
 };
@@ -165,21 +166,54 @@ impl Machine {
 struct Witness(Shared, Option<Arc<Metrics>>);
 
 impl Meter for Witness {
-    fn reconciled(&self, ending: Ending, _: Duration) {
+    fn reconciled(&self, ending: Ending, took: Duration) {
+        self.counting(|metrics| metrics.reconciled(ending, took));
         if ending == Ending::Panicked {
             self.0.lock().broken("a reconcile panicked".to_owned());
         }
     }
 
+    fn change_answered(&self, outcome: &Outcome) {
+        self.counting(|metrics| metrics.change_answered(outcome));
+    }
+
+    fn applied_now(&self) {
+        self.counting(Meter::applied_now);
+    }
+
+    fn drift_corrected(&self) {
+        self.counting(Meter::drift_corrected);
+    }
+
+    fn published(&self, reason: Reason) {
+        self.counting(|metrics| metrics.published(reason));
+    }
+
+    fn change_ended(&self, last: &LastChange) {
+        self.counting(|metrics| metrics.change_ended(last));
+    }
+
     fn resource(&self, uid: &Uid, object: &TaurusProxyPort) {
-        if let Some(metrics) = &self.1 {
-            metrics.resource(uid, object);
-        }
+        self.counting(|metrics| metrics.resource(uid, object));
+    }
+
+    fn undecodable(&self, uid: &Uid) {
+        self.counting(|metrics| metrics.undecodable(uid));
+    }
+
+    fn permits(&self, permits: &Permits) {
+        self.counting(|metrics| metrics.permits(permits));
     }
 
     fn forget(&self, uid: &str) {
+        self.counting(|metrics| metrics.forget(uid));
+    }
+}
+
+impl Witness {
+    fn counting(&self, count: impl FnOnce(&Metrics)) {
         if let Some(metrics) = &self.1 {
-            metrics.forget(uid);
+            count(metrics);
         }
     }
 }

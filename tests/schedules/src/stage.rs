@@ -337,7 +337,7 @@ impl Stage {
 }
 
 /// As the API server counts what is no change of a known field of the spec.
-fn next_generation(object: &mut TaurusProxyPort) {
+pub(crate) fn next_generation(object: &mut TaurusProxyPort) {
     let generation = object.metadata.generation.unwrap_or_default();
     object.metadata.generation = Some(generation + 1);
 }

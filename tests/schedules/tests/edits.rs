@@ -120,6 +120,39 @@ async fn whose_status_cannot_be_written_keeps_nothing_that_others_could_use() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn r05_a_change_whose_end_cannot_be_written_keeps_no_share_that_others_could_use() {
+    for seed in 0..3 {
+        let stage = Stage::set(seed).await;
+        stage.create_neighbour();
+        stage.pass(200).await;
+        stage.want(3307);
+        until_requested(&stage).await;
+        let shares = || stage.figure("taurus_changes_under_way");
+        assert_eq!(shares(), Some(1), "{}", stage.told());
+        stage.refuse_writes_of_it();
+        // Its job ends, and that can't be put on record.
+        stage.pass(300).await;
+        assert_eq!(shares(), Some(0), "{}", stage.told());
+        assert!(!stage.is_ready(), "{}", stage.told());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn n01_suspend_is_seen_while_the_connection_for_a_change_opens() {
+    let stage = Stage::set(3).await;
+    stage.pass(200).await;
+    stage.opening_takes(29_000);
+    stage.want(3307);
+    // The look before the change is over by then.
+    stage.pass(8).await;
+    stage.edit(|object| object.spec.suspend = Some(true));
+    stage.pass(1).await;
+    assert_eq!(stage.reason(), "Suspended", "{}", stage.told());
+    stage.pass(120).await;
+    assert_eq!(stage.requests(), 0, "{}", stage.told());
+}
+
+#[tokio::test(start_paused = true)]
 async fn n01_a_slow_write_of_one_resource_holds_up_no_other_one_that_wants_the_same_list() {
     let stage = Stage::set(1).await;
     stage.create_neighbour();
