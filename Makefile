@@ -74,13 +74,15 @@ nightly: need-rust need-cpp control-plane gitops-tools ## The long campaigns, on
 	$(MAKE) model MODEL_EDITS=2 MODEL_FAULTS=0
 	$(MAKE) fleets
 	$(MAKE) schedules SCHEDULES=1000000
+	$(MAKE) schedules SCHEDULES=100000 PUBLISHING=1
+	$(MAKE) schedules SCHEDULES=100000 GATED=1
 	$(MAKE) kills
 	$(MAKE) soak MINUTES=60
 	$(MAKE) fuzz FUZZ_SECONDS=$(NIGHTLY_FUZZ_SECONDS)
 
 # All that is built in the profile `fast` is built with the features of the whole workspace, and so only once. The program that plays
 # schedules is built along with their tests.
-HARNESSES := --test fleet --test schedules --test publishing --test tenants --test faults
+HARNESSES := --test fleet --test schedules --test gate --test publishing --test tenants --test faults
 
 model: need-rust ## Explore the model of the change protocol to its end (MODEL_EDITS=1 MODEL_FAULTS=1)
 	cargo test --profile fast --workspace --locked --test model -- --include-ignored --nocapture
@@ -100,10 +102,10 @@ fuzz: need-rust need-cpp $(CARGO_FUZZ) ## Look for inputs that break a promise (
 # How many to play, on how many threads; how far each thread came is kept, and the next run goes on there.
 SCHEDULES := 1000000
 THREADS := $(shell nproc)
-schedules: need-rust ## Play schedules of crashes and faults by the million (SCHEDULES=1000000, or one: SEED=7; PUBLISHING=1: with what leads applications)
+schedules: need-rust ## Play schedules of crashes and faults by the million (SCHEDULES=1000000, or one: SEED=7; PUBLISHING=1: with what leads applications; GATED=1: with windows and approvals)
 	cargo test --profile fast --workspace --locked --no-run --quiet $(HARNESSES)
-	@$${CARGO_TARGET_DIR:-target}/fast/taurus-schedules $(if $(PUBLISHING),--publishing) $(if $(SEED),--seed $(SEED),\
-	  --count $(SCHEDULES) --threads $(THREADS) --progress $${CARGO_TARGET_DIR:-target}/fast/progress-$(SCHEDULES)-$(THREADS)$(if $(PUBLISHING),-publishing))
+	@$${CARGO_TARGET_DIR:-target}/fast/taurus-schedules $(if $(PUBLISHING),--publishing) $(if $(GATED),--gated) $(if $(SEED),--seed $(SEED),\
+	  --count $(SCHEDULES) --threads $(THREADS) --progress $${CARGO_TARGET_DIR:-target}/fast/progress-$(SCHEDULES)-$(THREADS)$(if $(PUBLISHING),-publishing)$(if $(GATED),-gated))
 
 fleets: need-rust ## Let 10,000 resources rest for half a day, restart, be refused, and play 300 schedules, all in virtual time
 	cargo test --profile fast --workspace --locked $(HARNESSES)

@@ -202,6 +202,11 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
             }
             let mut has_ended = false;
             if let (Some((instance, of)), Some(last)) = (&trace.target, &trace.last) {
+                if let Ok(object) = &object.0 {
+                    let status = object.status.as_ref();
+                    let history = status.map_or(&[][..], |status| &status.history);
+                    context.lengths.recorded(instance, history);
+                }
                 context.lengths.note(instance, last);
                 let age = context.clock.now().since(last.finished_at.0);
                 has_ended = age < context.pace.list_lag

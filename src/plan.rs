@@ -112,6 +112,9 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
         };
         session.note_progress(&progress, record.change.as_ref(), facts.now);
         record = settle::advance(record, progress, facts.now);
+        if let Some(took) = session.took.as_deref() {
+            history::add_length(&mut record.history, &took.0, took.1);
+        }
         session.turn_to(record.change.as_ref(), facts.now);
     }
     let step = Step::Hold(Cause::OutcomeUnknown(None), facts.pace.stuck_poll);

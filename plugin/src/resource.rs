@@ -86,7 +86,7 @@ pub struct Summary {
     /// The operator's reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Since when it stands so.
+    /// Since when it is in this state; its reason may be newer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
     /// What the operator says.

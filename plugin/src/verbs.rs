@@ -28,7 +28,7 @@ use crate::{
 };
 pub use approval::{apply_now, approve};
 use owners::appliers_of;
-pub use owners::is_applied;
+pub use owners::{appliers_of_annotation, is_applied};
 use targets::Target;
 
 /// Who writes. It does not begin with `kubectl`: Flux takes away what such managers have set.

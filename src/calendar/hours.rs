@@ -117,6 +117,28 @@ impl Hours {
         }
     }
 
+    /// The last instant, from this one on but at most so long after it, up to which a change that takes so long may start at any moment;
+    /// nothing, if it may not start at this one.
+    pub fn last_start(
+        &self,
+        at: Timestamp,
+        takes: Duration,
+        within: Duration,
+    ) -> Option<Timestamp> {
+        if self.next(at, takes) != Some(at) {
+            return None;
+        }
+        let wanted = at.checked_add(takes.saturating_add(within)).ok()?;
+        let mut openings = Openings::new(&self.windows, at);
+        let mut open = openings.next()?;
+        while open.end <= at {
+            open = openings.next()?;
+        }
+        openings.join(&mut open, wanted);
+        let end = self.frozen_after(at).min(open.end).min(wanted);
+        end.checked_sub(takes).ok()
+    }
+
     /// How long the longest opening is within a year, and less than `most` if no change of that length may ever start. Freezes, which pass,
     /// don't count.
     pub fn longest(&self, at: Timestamp, most: Duration) -> Duration {
@@ -245,6 +267,36 @@ mod tests {
         }
         let longer = Duration::from_hours(3) + Duration::from_secs(1);
         assert_eq!(next(&hours, "2026-03-02T01:00:00Z", longer), None);
+    }
+
+    #[test]
+    fn the_last_start_is_where_a_change_can_just_end() {
+        let hours = Hours {
+            windows: vec![window("02:00", "3h"), window("05:00", "1h")],
+            freezes: vec![freeze("2026-03-02T05:30:00Z", "2026-03-02T05:40:00Z")],
+            ..Hours::default()
+        };
+        let last = |hours: &Hours, at: &str| {
+            let last = hours.last_start(
+                at.parse().unwrap(),
+                TEN_MINUTES,
+                Duration::from_secs(60),
+            );
+            last.map(|last| last.to_string())
+        };
+        for (at, expected) in [
+            ("2026-03-02T01:59:59Z", None),
+            ("2026-03-02T02:00:00Z", Some("2026-03-02T02:01:00Z")),
+            ("2026-03-02T04:49:30Z", Some("2026-03-02T04:50:30Z")),
+            ("2026-03-02T05:19:59Z", Some("2026-03-02T05:20:00Z")),
+            ("2026-03-02T05:20:00Z", Some("2026-03-02T05:20:00Z")),
+            ("2026-03-02T05:20:01Z", None),
+            ("2026-03-02T05:49:55Z", Some("2026-03-02T05:50:00Z")),
+        ] {
+            assert_eq!(last(&hours, at).as_deref(), expected, "{at}");
+        }
+        let always = last(&Hours::default(), "2026-03-02T12:00:00Z");
+        assert_eq!(always.as_deref(), Some("2026-03-02T12:01:00Z"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The last check of a change, and the gate through which its first byte leaves.
 //!
-//! Promises that nothing lies between the check of both clocks and of the lease and the write but the write itself: however long
+//! Promises that nothing lies between the check of both clocks, of the lease and of the hours and the write but the write itself: however long
 //! a thread was held up after an earlier check, a change that is too late does not leave, nor one of a process that leads no longer.
 
 use std::{
@@ -13,13 +13,17 @@ use std::{
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
+use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     clock::Clock, controller::journal::Acknowledged, leader::Leadership, model::Moment, pace::Pace,
 };
 
-/// Why a change must not be sent after all.
-pub type Objection<'a> = dyn Fn() -> Option<&'static str> + Send + Sync + 'a;
+/// Why a change must not be sent after all; else the last instant at which it may leave by its hours, where they end.
+pub type Objection<'a> = dyn Fn() -> Result<Option<Timestamp>, &'static str> + Send + Sync + 'a;
+
+/// Said where the hours of a change end.
+pub const CLOSING: &str = "its maintenance window is closing, or a freeze is near";
 
 /// What whoever sends a change asks right before its first byte leaves.
 #[derive(Clone)]
@@ -33,13 +37,14 @@ const TOO_SLOW: &str = "more than 5 s passed between the write of its record and
     record (look at webhooks on taurusproxyports/status), or this process was held up";
 
 /// Until when a change may be sent, by the monotonic and by the wall clock: a machine may have been paused. Not after the end of
-/// the term in which its record was written, either.
+/// the term in which its record was written, either, nor after its hours.
 #[derive(Debug, Clone)]
 pub struct Deadline {
     clock: Clock,
     acknowledged: (Moment, Duration),
     looked_at: (Moment, Duration),
     leadership: Arc<Leadership>,
+    hours_end: Option<Timestamp>,
 }
 
 impl<'a> LastCheck<'a> {
@@ -57,6 +62,7 @@ impl<'a> LastCheck<'a> {
             acknowledged: (proof.at(), pace.send_within),
             looked_at: (looked_at, pace.look_good_for),
             leadership: Arc::clone(proof.leadership()),
+            hours_end: None,
         };
         Self {
             deadline,
@@ -64,14 +70,21 @@ impl<'a> LastCheck<'a> {
         }
     }
 
-    /// Until when the change may be sent.
-    pub fn deadline(&self) -> Deadline {
-        self.deadline.clone()
-    }
-
-    /// Why the change must not be sent now; nothing if it may.
-    pub fn refuses(&self) -> Option<&'static str> {
-        (self.objection)().or_else(|| self.deadline.passed())
+    /// Until when the change may be sent, if it may be sent now.
+    ///
+    /// # Errors
+    ///
+    /// What speaks against it.
+    pub fn passes(&self) -> Result<Deadline, &'static str> {
+        let hours_end = (self.objection)()?;
+        let deadline = Deadline {
+            hours_end,
+            ..self.deadline.clone()
+        };
+        match deadline.passed() {
+            Some(why) => Err(why),
+            None => Ok(deadline),
+        }
     }
 }
 
@@ -97,6 +110,8 @@ impl Deadline {
             Some("the look at the cloud is too old")
         } else if self.leadership.time_left(now).is_none() {
             Some("this process no longer leads")
+        } else if self.hours_end.is_some_and(|end| now.wall > end) {
+            Some(CLOSING)
         } else {
             None
         }
@@ -239,6 +254,7 @@ mod tests {
             acknowledged: (now, 5 * SECOND),
             looked_at: (now, 30 * SECOND),
             leadership: Arc::new(Leadership::alone()),
+            hours_end: None,
         }
     }
 
@@ -262,6 +278,22 @@ mod tests {
                 "what has begun to leave goes on"
             );
             assert_eq!(gate.shut() == Leaving::Begun, leaves);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r01_the_first_byte_itself_finds_that_the_hours_of_the_change_are_over() {
+        for (held_up, leaves) in [(0, true), (2, true), (4, false)] {
+            let shift = Shift::forever();
+            let end = Clock::start().shifted(shift).now().after(3 * SECOND);
+            let in_hours = Deadline {
+                hours_end: Some(end),
+                ..deadline(shift)
+            };
+            let gate = Gate::default();
+            gate.arm(in_hours);
+            shift.pass(held_up * SECOND);
+            assert_eq!(gate.pass().is_ok(), leaves, "{held_up}");
         }
     }
 

@@ -125,11 +125,13 @@ impl HttpLine {
             .secrets(Some(&self.pass), Some(outgoing.headers()));
         let span = traces::call(Operation::ChangePort, Some(intent.change_id().as_str()));
         // Nothing may come between this and the first byte: no line of log, no other wait.
-        if let Some(why) = check.refuses() {
-            traces::withdrawn(&span);
-            return ChangeAnswer::Withdrawn(why);
+        match check.passes() {
+            Ok(deadline) => self.gate.arm(deadline),
+            Err(why) => {
+                traces::withdrawn(&span);
+                return ChangeAnswer::Withdrawn(why);
+            }
         }
-        self.gate.arm(check.deadline());
         let exchange = exchange(&mut self.sender, outgoing).instrument(span.clone());
         let exchanged = tokio::time::timeout(self.timeout, exchange).await;
         let now = self.clock.now();

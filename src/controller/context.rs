@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::channel::mpsc::UnboundedSender;
+use k8s_openapi::jiff::Timestamp;
 use kube::{Client, ResourceExt as _};
 use tokio::sync::watch;
 
@@ -269,7 +270,12 @@ impl Context {
         self.leadership.time_left(self.clock.now()).is_some()
     }
 
-    /// Why a change that was decided on, of a proxy that has the port `from`, must not be sent after all.
+    /// Why a change that was decided on, of a proxy that has the port `from`, must not be sent after all; else until when it may leave,
+    /// where its hours end.
+    ///
+    /// # Errors
+    ///
+    /// What speaks against it.
     pub(super) fn objection(
         &self,
         object: &TaurusProxyPort,
@@ -277,30 +283,30 @@ impl Context {
         from: u16,
         plan: Option<&PlanRecord>,
         instance: Option<&InstanceWindow>,
-    ) -> Option<&'static str> {
+    ) -> Result<Option<Timestamp>, &'static str> {
         if *self.draining.borrow() {
-            return Some("the operator is stopping");
+            return Err("the operator is stopping");
         }
         if !self.leads() {
-            return Some("this process no longer leads");
+            return Err("this process no longer leads");
         }
         if self.permits.is_halted() {
-            return Some("too many changes have failed meanwhile");
+            return Err("too many changes have failed meanwhile");
         }
         let namespace = object.namespace().unwrap_or_default();
         let name = ResourceName::new(&namespace, &object.name_any());
         let known = self.roster.get(&name);
         let Some(known) = known.and_then(|guarded| guarded.0.ok()) else {
-            return Some("the resource is gone");
+            return Err("the resource is gone");
         };
         if known.uid() != object.uid() || known.metadata.deletion_timestamp.is_some() {
-            Some("the resource is gone")
+            Err("the resource is gone")
         } else if known.metadata.generation > Some(desired.generation) {
-            Some("the resource was changed")
+            Err("the resource was changed")
         } else if self.standing(object, Some(from)) != Standing::Owner {
-            Some("another resource names the same proxy by now")
+            Err("another resource names the same proxy by now")
         } else {
-            self.untimely(&known, desired, plan, instance)
+            self.timely(&known, desired, plan, instance)
         }
     }
 

@@ -22,7 +22,7 @@ use crate::{
         Guarded,
         work::{Unsaved, Work},
     },
-    crd::{LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{ChangeRecord, LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
     leader::Leadership,
     model::{ChangeId, InstanceId, JobId, Moment, Port, ProxyId},
     plan::{history, record::Change, settle, summary::undecodable},
@@ -228,7 +228,7 @@ impl Journal {
             .status
             .as_ref()
             .and_then(|status| status.change.as_ref());
-        let whole = whole && shown.is_some_and(|shown| *shown == change.stored());
+        let whole = whole && shown.is_some_and(|shown| is_whole(shown, change));
         let current = written.metadata.generation == Some(change.generation);
         if !whole {
             return Err(JournalError::Pruned);
@@ -448,6 +448,15 @@ fn with_job(
     last.job_id = Some(job.as_str().to_owned());
     history::add_job(&mut status.history, id.as_str(), job.as_str());
     Some(Some(status))
+}
+
+/// Whether a change is on record with all that decisions rest on. The id of its plan is for people.
+fn is_whole(stored: &ChangeRecord, change: &Change) -> bool {
+    let wanted = ChangeRecord {
+        plan: stored.plan.clone(),
+        ..change.stored()
+    };
+    *stored == wanted
 }
 
 fn change_id(object: &TaurusProxyPort) -> Option<&str> {

@@ -121,10 +121,20 @@ impl<'a> Pass<'a> {
             }
         };
         if desired.deleting && record.change.is_none() {
-            return Ok(self.stand_by(&record));
+            let again = self.stand_by(&record);
+            if !record.ready {
+                // What it waited for doesn't come any more.
+                self.report_interim(&desired, &record, Cause::Deleting)
+                    .await?;
+            }
+            return Ok(again);
         }
         self.memory.session.meet(&record, self.context.clock.now());
         self.hold_instance(&desired, &record);
+        if self.is_overdue(&record) {
+            // Whatever comes of this pass; what is decided at its end may take the share again.
+            self.memory.give_share_back();
+        }
         // Whoever looks with the same booking does so before this is dropped.
         let _booking = self.memory.booking.take();
         self.look_at_definition().await?;

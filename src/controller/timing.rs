@@ -11,7 +11,7 @@ use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
 
 use crate::{
     calendar::{Calendar, Window},
-    cloud::CloudError,
+    cloud::{CloudError, last_check::CLOSING},
     controller::{
         context::Context,
         events,
@@ -32,32 +32,37 @@ const SPREAD: Duration = Duration::from_secs(2);
 /// The window of an instance is believed for so long where it can't be read any more.
 const BELIEVED_FOR: Duration = Duration::from_hours(1);
 
+/// A change that may leave does so within this, or is withdrawn for other reasons.
+const LEAVES_WITHIN: Duration = Duration::from_mins(1);
+
 /// Said of a window that nobody could read again.
 const TOO_OLD: &str = "it was read more than an hour ago";
 
 /// What was read of the window that the cloud has for an instance.
 #[derive(Debug, Clone)]
 pub struct InstanceWindow {
-    /// The last one that was read, and at which uptime.
+    /// The last one that was read, and the uptime at which its read began: others may have asked for it.
     read: Option<(Window, Duration)>,
     /// Why the last try came to nothing.
     fault: Arc<str>,
-    /// Uptime of the last try.
+    /// Uptime of the last try; of one that told something, when it began.
     pub(super) tried: Duration,
 }
 
 impl InstanceWindow {
-    /// After a try at an uptime: its window as the cloud writes it, if it has told one. What was known `before` stands for a while.
+    /// After a try that failed at an uptime, or told its window as the cloud writes it, if it has one, by a read that began at an uptime.
+    /// What was known `before` stands for a while.
     pub(super) fn after(
         before: Option<&Self>,
-        told: Result<Option<String>, CloudError>,
-        uptime: Duration,
+        told: Result<(Option<String>, Duration), CloudError>,
+        failed: Duration,
     ) -> Self {
+        let uptime = told.as_ref().map_or(failed, |(_, begun)| *begun);
         let found = match told {
-            Ok(Some(text)) => {
+            Ok((Some(text), _)) => {
                 Window::of_instance(&text).ok_or_else(|| format!("the cloud tells {text:?}"))
             }
-            Ok(None) => Err("the cloud tells none".to_owned()),
+            Ok((None, _)) => Err("the cloud tells none".to_owned()),
             Err(error) => Err(error.to_string()),
         };
         match found {
@@ -136,23 +141,26 @@ impl Context {
         timing::terms(object, desired, &calendar, instance.as_ref(), takes, nonce)
     }
 
-    /// Why a change must not be sent after all, which was decided on with `plan`: `known` is the resource as the watch has it.
-    pub(super) fn untimely(
+    /// Until when a change that was decided on with `plan` may leave by its hours, where it has any, or why it must not be sent after all:
+    /// `known` is the resource as the watch has it.
+    pub(super) fn timely(
         &self,
         known: &TaurusProxyPort,
         desired: &Desired,
         plan: Option<&PlanRecord>,
         instance: Option<&InstanceWindow>,
-    ) -> Option<&'static str> {
-        let terms = self.terms(known, desired, instance)?;
+    ) -> Result<Option<Timestamp>, &'static str> {
+        let Some(terms) = self.terms(known, desired, instance) else {
+            return Ok(None);
+        };
         let wishes = read::read(known).ok();
         if wishes.is_none_or(|wishes| wishes.timing != desired.timing) {
-            return Some("what is said about the time of the change has changed");
+            return Err("what is said about the time of the change has changed");
         }
         let plan = plan.map(|plan| plan.id.as_str());
-        let now = self.clock.now().wall;
-        let may = timing::may_still_start(&terms, desired.timing.as_deref(), plan, now);
-        (!may).then_some("its maintenance window is closing, or a freeze is near")
+        let (now, timing) = (self.clock.now().wall, desired.timing.as_deref());
+        let until = timing::may_start_until(&terms, timing, plan, now, LEAVES_WITHIN);
+        until.map(Some).ok_or(CLOSING)
     }
 
     /// Whether other hours hold for a resource that waits than those that it was judged by: then nobody has woken it for them.
@@ -274,27 +282,30 @@ mod tests {
     }
 
     #[test]
-    fn the_window_of_an_instance_is_believed_for_an_hour_after_it_was_read_last() {
+    fn the_window_of_an_instance_is_believed_for_an_hour_after_its_read_began() {
         let hour = |hours: u64| Duration::from_hours(hours);
-        let told = |text: &str| Ok(Some(text.to_owned()));
+        let told = |text: &str, begun| Ok((Some(text.to_owned()), begun));
         let known = |window: &InstanceWindow, at| window.known(at).map_err(|why| why.to_string());
-        let first = InstanceWindow::after(None, told("18:00-22:00"), hour(1));
+        // Somebody else has asked for it, an hour ago.
+        let first = InstanceWindow::after(None, told("18:00-22:00", hour(1)), hour(2));
+        assert_eq!(first.tried, hour(1));
         let window = Window::of_instance("18:00-22:00").unwrap();
         assert_eq!(known(&first, hour(1)), Ok(window.clone()));
-        let moved = InstanceWindow::after(Some(&first), told("10:00-12:00"), hour(1));
+        let moved = InstanceWindow::after(Some(&first), told("10:00-12:00", hour(1)), hour(1));
         assert_ne!(known(&moved, hour(1)), Ok(window.clone()));
         let soon = hour(1) + Duration::from_mins(59);
         for told in [
-            Ok(None),
-            told("whenever"),
+            Ok((None, soon)),
+            told("whenever", soon),
             Err(CloudError::local(Meaning::Denied, "no")),
         ] {
             let failed = InstanceWindow::after(Some(&first), told, soon);
+            assert_eq!(failed.tried, soon);
             assert_eq!(known(&failed, soon), Ok(window.clone()));
             assert!(known(&failed, hour(2)).is_err());
         }
         assert_eq!(known(&first, hour(2)), Err(TOO_OLD.to_owned()));
-        let never = InstanceWindow::after(None, told("whenever"), hour(1));
+        let never = InstanceWindow::after(None, told("whenever", hour(1)), hour(1));
         assert_eq!(
             known(&never, hour(1)),
             Err("the cloud tells \"whenever\"".to_owned())

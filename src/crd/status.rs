@@ -186,6 +186,9 @@ pub enum Phase {
 pub struct ChangeRecord {
     /// Random id of this change.
     pub id: String,
+    /// Id of the plan that it carries out, where one was on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// Port before the change.
     #[serde(rename = "fromPort")]
     pub from_port: i32,

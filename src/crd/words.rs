@@ -52,6 +52,7 @@ where
         let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
         let unreadable = ChangeRecord {
             id: id.to_owned(),
+            plan: None,
             from_port: -1,
             to_port: -1,
             generation: 0,

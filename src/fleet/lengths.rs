@@ -1,8 +1,8 @@
 //! How long the last changes of each instance took: as this process has seen it, or as the records of earlier ones tell.
 //!
 //! Promises little memory, five changes for an instance, and to learn nothing from a change whose end nobody has seen: that may have been
-//! found long after it. A record does not tell for how long the operator was away meanwhile: it says at most what is assumed where nothing is
-//! known. One that ended in the future, by the clock of another machine, is the first to make room for others: nothing tells when it did.
+//! found long after it. A record without the length that was measured does not tell for how long the operator was away meanwhile: it says at
+//! most what is assumed where nothing is known. One that ended in the future, by the clock of another machine, is the first to make room for others: nothing tells when it did.
 
 use std::{
     cmp::Reverse,
@@ -15,7 +15,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     clock::Clock,
-    crd::{LastChange, Outcome},
+    crd::{HistoryEntry, LastChange, Outcome},
     fleet::claims::InstanceKey,
     plan::timing::WITHOUT_EXPERIENCE,
 };
@@ -47,33 +47,45 @@ impl Lengths {
         }
     }
 
+    /// Takes in the changes that a resource has on record, as they were measured. The same ones may be told of again and again.
+    pub fn recorded(&self, instance: &InstanceKey, history: &[HistoryEntry]) {
+        for entry in history.iter().take(MOST) {
+            if let Some(took) = measured(entry) {
+                let ended = (entry.id.as_str(), entry.finished_at.0);
+                self.enter(instance, ended, |known| known.unwrap_or(took));
+            }
+        }
+    }
+
     /// Takes in how a change ended. The same one may be told of again and again.
     pub fn note(&self, instance: &InstanceKey, last: &LastChange) {
         if let Some(took) = told(last) {
-            self.enter(instance, last, |known| known.unwrap_or(took));
+            let ended = (last.id.as_str(), last.finished_at.0);
+            self.enter(instance, ended, |known| known.unwrap_or(took));
         }
     }
 
     /// A change has succeeded, and its job took so long.
     pub fn seen(&self, instance: &InstanceKey, last: &LastChange, took: Duration) {
-        self.enter(instance, last, |_| took);
+        let ended = (last.id.as_str(), last.finished_at.0);
+        self.enter(instance, ended, |_| took);
     }
 
     /// Enters a change; `took` is given what was known of it.
     fn enter(
         &self,
         instance: &InstanceKey,
-        last: &LastChange,
+        (change, ended): (&str, Timestamp),
         took: impl FnOnce(Option<Duration>) -> Duration,
     ) {
         let now = self.clock.now().wall;
         let mut of = self.lock();
         let known = of.entry(instance.clone()).or_default();
-        let before = known.iter().position(|length| length.change == last.id);
+        let before = known.iter().position(|length| length.change == change);
         let before = before.map(|at| known.swap_remove(at).took);
         known.push(Length {
-            change: last.id.clone(),
-            ended: last.finished_at.0,
+            change: change.to_owned(),
+            ended,
             took: took(before),
         });
         // The latest first.
@@ -90,6 +102,23 @@ impl Lengths {
     fn lock(&self) -> MutexGuard<'_, HashMap<InstanceKey, Vec<Length>>> {
         self.of.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The longest of the last changes of one resource alone, as its record tells them.
+pub fn on_record(history: &[HistoryEntry], last: Option<&LastChange>) -> Option<Duration> {
+    let measured = history.iter().take(MOST).filter_map(measured);
+    let is_measured = |last: &LastChange| {
+        let mut entries = history.iter();
+        entries.any(|entry| entry.id == last.id && entry.took_seconds.is_some())
+    };
+    let last = last.filter(|last| !is_measured(last)).and_then(told);
+    measured.chain(last).max()
+}
+
+/// How long a change that succeeded took as it was measured.
+fn measured(entry: &HistoryEntry) -> Option<Duration> {
+    let seconds = entry.took_seconds?.try_into().ok()?;
+    (entry.outcome == Outcome::Succeeded).then_some(Duration::from_secs(seconds))
 }
 
 /// How long a change took as its record tells it; nothing where that tells nothing of the next one.
@@ -109,6 +138,7 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
+    use crate::crd::Trigger;
 
     fn change(ended: i64, took: i64, outcome: Outcome) -> LastChange {
         let at = |second| Time(Timestamp::from_second(second).unwrap());
@@ -191,6 +221,31 @@ mod tests {
             second(8_000),
         );
         assert_eq!(lengths.longest(&instance), Some(second(8_000)));
+    }
+
+    #[test]
+    fn one_record_tells_the_measured_lengths_and_at_most_the_usual_one_of_what_was_not_measured() {
+        let entry = |ended: i64, took: Option<i64>, outcome| HistoryEntry {
+            id: ended.to_string(),
+            plan: None,
+            from_port: 3306,
+            to_port: 3307,
+            outcome,
+            trigger: Trigger::Edit,
+            job_id: None,
+            started_at: Time(Timestamp::from_second(ended - 20_000).unwrap()),
+            finished_at: Time(Timestamp::from_second(ended).unwrap()),
+            took_seconds: took,
+        };
+        let last = change(50_000, 18_000, Outcome::Succeeded);
+        let minutes = |minutes| Some(Duration::from_mins(minutes));
+        assert_eq!(on_record(&[], None), None);
+        assert_eq!(on_record(&[], Some(&last)), minutes(10));
+        let measured = entry(50_000, Some(120), Outcome::Succeeded);
+        assert_eq!(on_record(std::slice::from_ref(&measured), Some(&last)), minutes(2));
+        let long = entry(40_000, Some(1500), Outcome::Succeeded);
+        let failed = entry(30_000, Some(9000), Outcome::Failed);
+        assert_eq!(on_record(&[measured, long, failed], Some(&last)), minutes(25));
     }
 
     #[test]

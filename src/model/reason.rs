@@ -81,7 +81,7 @@ pub enum Reason {
     TakingOver,
     /// The port differs, and no maintenance window is open, or none for as long as the longest of the last changes on the instance took
     /// (ten minutes where none was made yet). The change starts at the time in the message; without a time, no window of the
-    /// next year is long enough, or the window of the instance is not known: the message says which.
+    /// next year is long enough, freezes leave none, or the window of the instance is not known: the message says which.
     #[strum(
         message = "wait; in an emergency set the annotation `applyNow`; where no window is long enough, make one longer: [windows.md](windows.md)"
     )]

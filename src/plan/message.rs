@@ -216,8 +216,11 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             order.from, order.to
         )),
         Cause::JobRunning(job, word) => at_work(job, word.as_deref()),
-        Cause::Verifying(_) => Message::plain(
+        Cause::Verifying { has_job: true, .. } => Message::plain(
             "the job is done; waiting for the cloud's list of proxies to show the new port",
+        ),
+        Cause::Verifying { has_job: false, .. } => Message::plain(
+            "the cloud began no job, as it had nothing to do; waiting for its list of proxies to show the new port",
         ),
         Cause::OutcomeUnknown(_) => Message::plain(
             "it is not known whether the cloud began the last change; its task list and the port are watched, and nothing is sent \
@@ -235,7 +238,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             "a task of the instance has failed less than two minutes ago; the next change waits while the cloud's lists may still show \
              a port that was taken back",
         ),
-        Cause::FirstLook => Message::plain("reading the proxy from the cloud for the first time"),
+        Cause::FirstLook => Message::plain("reading the proxy from the cloud, which was not read for this spec yet"),
         Cause::Looking => Message::plain(
             "reading the proxy from the cloud: waiting for its answer, or for a call that the operator's --calls-per-minute allows",
         ),
@@ -250,8 +253,8 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
              minutes, so it is read again before it is believed"
         )),
         Cause::WaitingForCalls(_) => Message::plain(
-            "waiting for a free call of the cloud: the resources of this credential need more calls than the operator's \
-             --calls-per-minute, or the cloud at the moment, allows; the operator looks at this one when its turn comes",
+            "waiting for a free call of the cloud: the calls that the operator's --calls-per-minute, or the cloud, allows this \
+             credential at the moment are taken by other looks; the operator looks at this one when its turn comes",
         ),
         Cause::Newcomer(doubt) => Message::plain(format!(
             "checking that no earlier change is still running on this proxy, since {}",
@@ -429,7 +432,7 @@ fn ended(cause: FailureCause) -> &'static str {
     match cause {
         FailureCause::JobFailed => "the change job failed",
         FailureCause::VerificationFailed => {
-            "the change job was completed but the port did not change"
+            "the cloud reported the change as done, but the port did not change"
         }
         FailureCause::OutcomeUnknown => {
             "the last attempt left the port as it was; its end is not known"

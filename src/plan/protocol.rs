@@ -296,7 +296,8 @@ fn verify(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
     let begun = watch.unchanged.map(|seen| seen.first);
     let begun = begun.or(watch.verifying).unwrap_or(facts.now.uptime);
     let until = facts.shown_at(begun.saturating_add(facts.pace.verify_window));
-    let verifying = Cause::Verifying(until);
+    let has_job = change.job.is_some();
+    let verifying = Cause::Verifying { until, has_job };
     let proxy = match found(facts, verifying.clone()) {
         Ok(proxy) => proxy,
         Err(step) => return step,
@@ -317,7 +318,12 @@ fn verify(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
                 if seen.count >= VERIFY_READS
                     && seen.last.saturating_sub(seen.first) >= facts.pace.verify_window =>
             {
-                let said = "the job was completed but the port did not change".to_owned();
+                let said = if has_job {
+                    "the job was completed but the port did not change"
+                } else {
+                    "the cloud began no job, as if there were nothing to do, but shows the port before"
+                };
+                let said = said.to_owned();
                 Step::Advance(Progress::Failed(FailureCause::VerificationFailed, said))
             }
             _ => Step::Hold(verifying, again),
@@ -328,7 +334,11 @@ fn verify(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
 /// What follows where the service says that the port is as it is wanted: it has to be seen.
 pub fn nothing_to_do(now: Moment, pace: &Pace) -> Step {
     let until = now.after(pace.verify_window);
-    Step::Hold(Cause::Verifying(Some(until)), pace.poll_first)
+    let verifying = Cause::Verifying {
+        until: Some(until),
+        has_job: false,
+    };
+    Step::Hold(verifying, pace.poll_first)
 }
 
 /// Whether a list may show `port` only because it lags behind the change before this one: then it is no third port. That change

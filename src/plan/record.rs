@@ -42,7 +42,7 @@ pub struct Record {
     pub spent: bool,
     /// How the last change ended.
     pub last: Option<LastChange>,
-    /// The last changes that ended, newest first; only for people.
+    /// The last changes that ended, newest first.
     pub history: Vec<HistoryEntry>,
     /// Attempts that did not succeed.
     pub failures: Vec<FailureRecord>,
@@ -57,6 +57,8 @@ pub struct Record {
 pub struct Change {
     /// Its id.
     pub id: ChangeId,
+    /// The id of the plan that it carries out, for people.
+    pub plan: Option<String>,
     /// The port before.
     pub from: u16,
     /// The port that is asked for.
@@ -164,6 +166,7 @@ impl Change {
     pub fn of(stored: &ChangeRecord) -> Option<Self> {
         Some(Self {
             id: ChangeId::recorded(&stored.id),
+            plan: stored.plan.clone(),
             from: u16::try_from(stored.from_port).ok()?,
             to: u16::try_from(stored.to_port).ok()?,
             generation: stored.generation,
@@ -180,6 +183,7 @@ impl Change {
         use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
         ChangeRecord {
             id: self.id.as_str().to_owned(),
+            plan: self.plan.clone(),
             from_port: self.from.into(),
             to_port: self.to.into(),
             generation: self.generation,

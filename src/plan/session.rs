@@ -465,6 +465,7 @@ mod tests {
     fn intended(bits: u128) -> Change {
         Change {
             id: ChangeId::from_bits(bits),
+            plan: None,
             from: 3306,
             to: 3307,
             generation: 1,

@@ -85,7 +85,7 @@ fn succeed(record: &mut Record, seen: u16, said: Option<String>, now: Moment) {
     };
     let last = ended(&change, Outcome::Succeeded, said, now);
     let trigger = history::trigger(record, &change);
-    history::enter(&mut record.history, &last, trigger);
+    history::enter(&mut record.history, &last, change.plan, trigger);
     if record.applied == Some(change.to) {
         record.corrections.push(now.wall);
         let surplus = record.corrections.len().saturating_sub(3);
@@ -120,7 +120,7 @@ fn fail(record: &mut Record, outcome: Outcome, cause: FailureCause, said: String
     }
     let last = ended(&change, outcome, Some(said), now);
     let trigger = history::trigger(record, &change);
-    history::enter(&mut record.history, &last, trigger);
+    history::enter(&mut record.history, &last, change.plan, trigger);
     record.last = Some(last);
 }
 

@@ -123,7 +123,12 @@ pub enum Cause {
     /// The cloud works on the change; the job's word, or nothing while the job can't be queried yet.
     JobRunning(JobId, Option<String>),
     /// The job is done; the port has still to be seen, until then.
-    Verifying(Option<Timestamp>),
+    Verifying {
+        /// Until when at the latest, where that is known.
+        until: Option<Timestamp>,
+        /// Whether there was a job: none, where the service had nothing to do.
+        has_job: bool,
+    },
     /// Whether the change was begun is not known. When something may be concluded at the earliest, if nothing is at work.
     OutcomeUnknown(Option<Timestamp>),
     /// The change was begun, and the cloud knows its job no longer. When the job counts as over at the latest.
@@ -320,7 +325,7 @@ impl Cause {
         let after = |wait: Duration| now.wall.checked_add(wait).ok().map(End::Until);
         match self {
             Self::WatchingOutcome(at) | Self::ListBehind { until: at, .. } => Some(End::Until(*at)),
-            Self::Verifying(at) | Self::JobLost(_, at) => at.map(End::Until),
+            Self::Verifying { until: at, .. } | Self::JobLost(_, at) => at.map(End::Until),
             Self::Newcomer(_)
             | Self::ListsLag(..)
             | Self::GivenUpLately(_)
@@ -405,7 +410,7 @@ impl Cause {
         match self {
             Self::Starting(_) | Self::Next(_) | Self::JobRunning(..) => Reason::JobRunning,
             Self::FirstLook | Self::Looking => Reason::ReadingCloud,
-            Self::Verifying(_) => Reason::Verifying,
+            Self::Verifying { .. } => Reason::Verifying,
             Self::OutcomeUnknown(_)
             | Self::WatchingOutcome(_)
             | Self::JobLost(..)

@@ -32,6 +32,8 @@ pub const WITHOUT_EXPERIENCE: Duration = Duration::from_mins(10);
 pub struct Terms {
     /// When they may start.
     pub hours: Hours,
+    /// Why the window that the cloud has for the instance does not count, where the resource has windows of its own besides.
+    pub unread: Option<Arc<str>>,
     /// How long one takes, as far as is known.
     pub takes: Duration,
     /// Stands for the resource and what its spec says, without the approval of a plan.
@@ -94,13 +96,17 @@ pub fn terms(
         takes.min(desired.change_timeout.max(DEFAULT_CHANGE_TIMEOUT))
     });
     let mut hours = calendar.hours(namespace, &own);
+    let mut unread = None;
     if own.is_empty() && unknown.is_some() {
         // Those of the calendar are for resources that state none.
         hours.windows.clear();
         hours.unknown = unknown;
+    } else if instance.is_some() {
+        unread = unknown;
     }
     Some(Box::new(Terms {
         hours,
+        unread,
         takes,
         wishes: Wishes::of(object),
         nonce,
@@ -235,7 +241,7 @@ pub fn id(terms: &Terms, (from, to): (u16, u16), made_at: Timestamp, nonce: Opti
 pub fn after(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
     let record = facts.record;
     let terms = facts.observed.terms.as_deref()?;
-    if record.change.is_some() || facts.observes() || !facts.is_vetted() {
+    if record.change.is_some() || facts.observes() || !facts.is_vetted() || facts.desired.deleting {
         return None;
     }
     let from = match &facts.observed.proxy {
@@ -249,7 +255,7 @@ pub fn after(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
         // The proxy may have the port for which the plan was made: the plan stands, if nothing else has moved.
         return kept(facts).map(|plan| timed(facts, terms, &plan, step));
     };
-    let is_made = matches!(step, Step::Hold(cause, _) if cause.reason().waits_for_its_moment());
+    let is_made = matches!(step, Step::Hold(cause, _) if is_due(cause));
     let plan = if is_made {
         current(facts, terms, from)
     } else {
@@ -262,6 +268,9 @@ pub fn after(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
 pub fn kept(facts: &Facts<'_>) -> Option<PlanRecord> {
     let terms = facts.observed.terms.as_deref()?;
     let plan = facts.record.plan.as_ref()?;
+    if facts.desired.deleting {
+        return None;
+    }
     let from = u16::try_from(plan.from_port).ok()?;
     standing(facts, terms, from).cloned()
 }
@@ -289,9 +298,10 @@ fn timed(facts: &Facts<'_>, terms: &Terms, plan: &PlanRecord, step: &Step) -> Pl
     if next != Some(now) {
         let frozen = hours.freeze_in_the_way(now, terms.takes);
         let is_frozen = hours.missing.is_some() || frozen.is_some();
-        // Behind a freeze there may be no window yet.
-        let thaws = frozen.map_or(now, |freeze| freeze.until);
-        let is_shut = !hours.windows.is_empty() && next.is_none_or(|next| next > thaws);
+        // Behind all freezes there may be no window yet.
+        let thaws = hours.at_once().next(now, terms.takes);
+        let has_windows = !hours.windows.is_empty() || hours.unknown.is_some();
+        let is_shut = has_windows && next.is_none_or(|next| thaws.is_none_or(|thaws| next > thaws));
         if is_frozen {
             waits_for.push(WaitsFor::Freeze);
         }
@@ -305,13 +315,22 @@ fn timed(facts: &Facts<'_>, terms: &Terms, plan: &PlanRecord, step: &Step) -> Pl
     if let Step::Hold(cause, _) = step {
         waits_for.extend(other_wait(cause));
     }
-    let warnings = warnings::of(facts, terms, &plan.id, next);
+    let warnings = warnings::of(facts, terms, plan, next);
     PlanRecord {
         warnings,
         not_before: next.filter(|next| *next > now).map(Time),
         waits_for,
         ..plan.clone()
     }
+}
+
+/// Whether a change is due that waits, and from which port is certain.
+fn is_due(cause: &Cause) -> bool {
+    cause.reason().waits_for_its_moment()
+        || matches!(
+            cause,
+            Cause::WaitingForLimit(_) | Cause::WaitingForInstance(..) | Cause::ProxyBusy(..)
+        )
 }
 
 fn other_wait(cause: &Cause) -> Option<WaitsFor> {
@@ -328,13 +347,15 @@ fn other_wait(cause: &Cause) -> Option<WaitsFor> {
     }
 }
 
-/// Whether a change that was decided on may still start: asked right before its request, with the terms of that moment.
-pub fn may_still_start(
+/// Until when a change that was decided on may start, looking so far ahead; nothing if it may not start now. Asked right before its
+/// request, with the terms of that moment.
+pub fn may_start_until(
     terms: &Terms,
     timing: Option<&Timing>,
     plan: Option<&str>,
     now: Timestamp,
-) -> bool {
+    ahead: Duration,
+) -> Option<Timestamp> {
     let at_once =
         |timing: &Timing| timing.apply_now.is_some() && timing.apply_now.as_deref() == plan;
     let hours = if timing.is_some_and(at_once) {
@@ -342,5 +363,5 @@ pub fn may_still_start(
     } else {
         terms.hours.clone()
     };
-    hours.next(now, terms.takes) == Some(now)
+    hours.last_start(now, terms.takes, ahead)
 }

@@ -183,7 +183,7 @@ struct BelievesCompleted;
 impl Planner for BelievesCompleted {
     fn decide(&self, facts: &Facts<'_>) -> Decision {
         let mut decision = plan::decide(facts);
-        let verifying = matches!(decision.step, Step::Hold(Cause::Verifying(_), _));
+        let verifying = matches!(decision.step, Step::Hold(Cause::Verifying { .. }, _));
         if let Some(change) = decision.record.change.clone().filter(|_| verifying) {
             let progress = Progress::Succeeded(change.to);
             decision.record = settle::advance(decision.record, progress, facts.now);

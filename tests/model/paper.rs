@@ -240,6 +240,8 @@ impl Intent {
     fn stored(&self) -> ChangeRecord {
         ChangeRecord {
             id: change_id(self.id).as_str().to_owned(),
+            // For people alone.
+            plan: None,
             from_port: self.from.into(),
             to_port: self.to.into(),
             generation: self.generation.into(),

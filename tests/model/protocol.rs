@@ -117,6 +117,7 @@ impl Protocol {
                 freezes: if open { Vec::new() } else { vec![freeze] },
                 ..Hours::default()
             },
+            unread: None,
             takes: Duration::ZERO,
             wishes: Wishes::of(&object),
             nonce: 0,
@@ -147,7 +148,8 @@ impl Protocol {
     pub fn is_untimely(&self, open: bool) -> bool {
         let asks = self.bounds.gate && self.planner.asks_for_hours();
         let now = clock::now().wall;
-        asks && !timing::may_still_start(&self.terms(open, PORTS[0]), None, None, now)
+        let terms = self.terms(open, PORTS[0]);
+        asks && timing::may_start_until(&terms, None, None, now, Duration::ZERO).is_none()
     }
 
     /// Whoever leads no longer and is stopped by its last check has nothing more to do.

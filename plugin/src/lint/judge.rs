@@ -164,6 +164,16 @@ pub fn warnings(object: &Value) -> Vec<Fault> {
         );
         warnings.push(Fault::of("spec.region", message));
     }
+    if let Some(spec) = object.get("spec") {
+        let mut empty = Vec::new();
+        nulls(spec, "spec", &mut empty);
+        warnings.extend(empty.into_iter().map(|field| {
+            Fault::of(
+                &field,
+                "it has no value: the API server drops it, and it counts as absent",
+            )
+        }));
+    }
     // What the operator can't act on though the API server takes it, such as a time zone that nobody knows.
     if let Some(fault) = refusal_of_the_operator(object) {
         let message = format!("the operator will refuse it: {fault}");
@@ -198,6 +208,24 @@ fn forget_nulls(value: &mut Value) {
             fields.values_mut().for_each(forget_nulls);
         }
         Value::Array(items) => items.iter_mut().for_each(forget_nulls),
+        _ => {}
+    }
+}
+
+/// The fields that are there and null.
+fn nulls(value: &Value, place: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Null => found.push(place.to_owned()),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                nulls(value, &format!("{place}.{name}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                nulls(value, &format!("{place}[{index}]"), found);
+            }
+        }
         _ => {}
     }
 }

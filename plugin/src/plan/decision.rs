@@ -158,7 +158,7 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
             .as_ref()
             .and_then(|status| status.proxy_status.as_deref()),
     );
-    let takes = || record.last.as_ref().and_then(lengths::told);
+    let takes = || lengths::on_record(&record.history, record.last.as_ref());
     let observed = Observed {
         proxy: Seen::Known(Some(Proxy {
             id: desired.subject.proxy.clone(),
@@ -350,7 +350,7 @@ mod tests {
     #[expect(clippy::too_many_lines, reason = "a row for each wish")]
     fn each_wish_has_the_verdict_that_the_operator_would_come_to() {
         type Edit = fn(&mut Value);
-        let cases: [(&str, Edit, Action, Option<&str>); 16] = [
+        let cases: [(&str, Edit, Action, Option<&str>); 17] = [
             ("another port", |_| (), Action::Change, None),
             (
                 "the port that is there",
@@ -447,6 +447,18 @@ mod tests {
                         json!([{"start": "11:35", "duration": "30m"}]);
                     object["status"]["lastChange"] = json!({"id": "b", "fromPort": 3306, "toPort": 3307, "outcome": "Succeeded",
                         "jobID": "j", "startedAt": "2026-03-01T10:00:00Z", "finishedAt": "2026-03-01T10:20:00Z"});
+                },
+                Action::Wait,
+                Some("WaitingForWindow"),
+            ),
+            (
+                "in a window that is shorter than the last change was measured to be",
+                |object| {
+                    object["spec"]["maintenanceWindows"] =
+                        json!([{"start": "11:35", "duration": "45m"}]);
+                    object["status"]["history"] = json!([{"id": "b", "fromPort": 3306, "toPort": 3307, "outcome": "Succeeded",
+                        "trigger": "Edit", "startedAt": "2026-03-01T10:00:00Z", "finishedAt": "2026-03-01T10:25:00Z",
+                        "tookSeconds": 1500}]);
                 },
                 Action::Wait,
                 Some("WaitingForWindow"),

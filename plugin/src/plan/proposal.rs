@@ -12,7 +12,11 @@ use crate::{
     plan::touched::Move,
     resource::text_at,
     surroundings::Surroundings,
+    verbs::appliers_of_annotation,
 };
+
+/// What `kubectl apply` notes for itself on each object.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// A resource that might be.
 #[derive(Debug, Clone)]
@@ -128,12 +132,39 @@ fn merged(manifest: &Value, standing: Option<&DynamicObject>, namespace: &str) -
             generation += 1;
         }
     }
+    keep_annotations(&mut object, standing);
     let uid = standing.metadata.uid.clone();
     set(&mut object, "/metadata", "uid", uid.into());
     set(&mut object, "/metadata", "generation", generation.into());
     let status = standing.data.get("status").cloned();
     set(&mut object, "", "status", status.unwrap_or_default());
     object
+}
+
+/// Annotations that people set on the object, such as an approval, outlive an apply.
+fn keep_annotations(object: &mut Value, standing: &DynamicObject) {
+    let kept = standing.annotations().iter().filter(|(name, _)| {
+        let is_applied = !appliers_of_annotation(standing, name).is_empty();
+        !is_applied && *name != LAST_APPLIED
+    });
+    let kept: Vec<_> = kept.collect();
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    if kept.is_empty() {
+        return;
+    }
+    let annotations = metadata.entry("annotations").or_insert(Value::Null);
+    if annotations.is_null() {
+        *annotations = Value::Object(serde_json::Map::new());
+    }
+    for (name, value) in kept {
+        if let Some(annotations) = annotations.as_object_mut() {
+            annotations
+                .entry(name.clone())
+                .or_insert_with(|| value.clone().into());
+        }
+    }
 }
 
 /// Sets a field of a part, where there is that part.
@@ -156,17 +187,26 @@ mod tests {
             "metadata": {"name": "orders", "uid": "u", "generation": 4, "managedFields": [
                 {"manager": "argocd-controller", "operation": "Apply", "fieldsV1": {"f:spec": {"f:changeTimeout": {}}}},
                 {"manager": "kubectl-patch", "operation": "Update", "fieldsV1": {"f:spec": {"f:suspend": {}}}},
-            ]},
+                {"manager": "helm", "operation": "Apply", "fieldsV1": {"f:metadata": {"f:annotations": {"f:team": {}}}}},
+            ], "annotations": {
+                "team": "a", "taurusdb.huaweicloud.com/applyNow": "5f0c1d9a44e27b83", "note": "live",
+                LAST_APPLIED: "{}",
+            }},
             "spec": {"port": 3307, "suspend": true, "changeTimeout": "1h"},
             "status": {"port": 3307},
         }))
         .unwrap();
-        let manifest = json!({"metadata": {"name": "orders"}, "spec": {"port": 3308}});
+        let manifest = json!({
+            "metadata": {"name": "orders", "annotations": {"note": "of the manifest"}}, "spec": {"port": 3308},
+        });
         let object = merged(&manifest, Some(&standing), "shop");
         assert_eq!(object["spec"], json!({"port": 3308, "suspend": true}));
         assert_eq!(
             object["metadata"],
-            json!({"name": "orders", "namespace": "shop", "uid": "u", "generation": 5})
+            json!({
+                "name": "orders", "namespace": "shop", "uid": "u", "generation": 5,
+                "annotations": {"note": "of the manifest", "taurusdb.huaweicloud.com/applyNow": "5f0c1d9a44e27b83"},
+            })
         );
         assert_eq!(object["status"], json!({"port": 3307}));
     }

@@ -1,6 +1,6 @@
 //! The operator's calendar, as far as the caller may see it: the freezes in force and ahead, and whether a window is open.
 //!
-//! Relies on the Deployment for the file's place: an argument, a mount, and a `ConfigMap`. Promises that what can't be seen is told.
+//! Relies on the Deployment for the file's place: an argument or a variable, a mount, and a `ConfigMap`. Promises that what can't be seen is told.
 
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use taurus_port_operator::calendar::{Calendar, Hours, file};
 
 use crate::{cluster::Cluster, format::tame};
 
-/// The flag that names the file.
+/// The flag that names the file, and the variable that does where there is no flag.
 const FLAG: &str = "--calendar";
+const VARIABLE: &str = "TAURUS_CALENDAR";
 
 /// So many freezes ahead are told.
 const AHEAD: usize = 2;
@@ -213,7 +214,9 @@ fn path_of(pods: &PodSpec) -> Option<String> {
             return Some(value.to_owned());
         }
     }
-    None
+    let mut variables = container.env.iter().flatten();
+    let variable = variables.find(|variable| variable.name == VARIABLE)?;
+    variable.value.clone().filter(|path| !path.trim().is_empty())
 }
 
 /// The `ConfigMap` that is mounted there.
@@ -272,6 +275,11 @@ mod tests {
                 ("days", key)
             );
         }
+        // As the chart has it.
+        let mut by_variable = pods(json!(["run"]), plain.clone());
+        let variable = json!([{"name": "TAURUS_CALENDAR", "value": "/etc/taurus/calendar.yaml"}]);
+        by_variable.containers[0].env = serde_json::from_value(variable).unwrap();
+        assert_eq!(path_of(&by_variable).as_deref(), Some("/etc/taurus/calendar.yaml"));
         assert_eq!(
             path_of(&pods(json!(["--calendar-of-others=x"]), plain.clone())),
             None

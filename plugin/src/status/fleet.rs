@@ -250,7 +250,7 @@ pub fn head(view: &View) -> Vec<&'static str> {
     if view.everywhere {
         head.push("NAMESPACE");
     }
-    head.extend(["NAME", "WANTED", "ACTUAL", "STATE", "REASON", "SINCE"]);
+    head.extend(["NAME", "WANTED", "ACTUAL", "STATE", "SINCE", "REASON"]);
     if view.wide {
         head.extend(["NEXT", "POLICY", "ADDRESS", "INSTANCE"]);
     }
@@ -280,10 +280,10 @@ pub fn row(one: &Summary, view: &View) -> Vec<Cell> {
         text(&one.wanted).into(),
         actual.into(),
         Cell::of(one.state.word(), tone),
-        reason.into(),
         one.since
             .map_or_else(|| "-".to_owned(), |since| age(since, view.now))
             .into(),
+        reason.into(),
     ]);
     if view.wide {
         let next = one.plan.as_ref().and_then(|plan| plan.not_before);

@@ -106,10 +106,10 @@ impl One {
         let one = &self.summary;
         let reason = one.reason.as_deref();
         let reason = reason.map_or(String::new(), |reason| format!(", {reason}"));
-        let since = one.since.map(|since| format!(", for {}", age(since, now)));
+        let since = one.since.map(|since| format!(" for {}", age(since, now)));
         let since = since.unwrap_or_default();
         let state = one.state.word();
-        let state = format!("{}/{}: {state}{reason}{since}", one.namespace, one.name);
+        let state = format!("{}/{}: {state}{since}{reason}", one.namespace, one.name);
         page.line(&state, tone_of(one.state));
         if let Some(message) = &one.message {
             page.paragraph(message);

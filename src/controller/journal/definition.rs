@@ -102,6 +102,10 @@ fn record(status: &TaurusProxyPortStatus) -> TaurusProxyPortStatus {
         config_map: None,
         history: Vec::new(),
         conditions: Vec::new(),
+        change: status.change.clone().map(|change| ChangeRecord {
+            plan: None,
+            ..change
+        }),
         ..status.clone()
     }
 }
@@ -136,6 +140,8 @@ fn specimen(now: Moment) -> TaurusProxyPortStatus {
         plan: Some(plan(now)),
         change: Some(ChangeRecord {
             id: id.clone(),
+            // For people alone.
+            plan: None,
             from_port: 3306,
             to_port: 3307,
             generation: 1,

@@ -50,10 +50,11 @@ impl Pass<'_> {
             return Err(JournalError::Conflict);
         };
         let id = ChangeId::from_bits(self.context.chance.bits());
-        let change = act::intended(id, &order, desired, self.context.clock.now());
+        let plan = finding.decision.record.plan.as_ref();
+        let now = self.context.clock.now();
+        let change = act::intended(id, &order, desired, plan, now);
         let object = self.object.clone();
         let pace = &self.context.pace;
-        let plan = finding.decision.record.plan.as_ref();
         let instance = self.memory.instance_window.clone();
         let instance = instance.as_deref();
         let objection = || {

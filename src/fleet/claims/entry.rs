@@ -120,15 +120,16 @@ fn has_seen_its_proxy(status: &TaurusProxyPortStatus) -> bool {
     status.port.is_some() && status.subject_uid.is_some()
 }
 
-/// Who waits for the owner of its proxy, only observes, or can't be read is not the owner, whatever else is on record. Nor is it
-/// on record as one that could be, once it was looked at: a reason alone is soon overwritten.
+/// Who waits for the owner of its proxy, or only observes, is not the owner, whatever else is on record. Nor is it on record as one that
+/// could be, once it was looked at: a reason alone is soon overwritten. One whose spec can't be read has no UID on record; one of whose
+/// spec only a part can't be acted on, such as a time zone, keeps it.
 fn past(status: &TaurusProxyPortStatus) -> Past {
     let mut conditions = status.conditions.iter();
     let ready = conditions.find(|condition| condition.type_ == "Ready");
     let reason = ready.and_then(|ready| ready.reason.parse().ok());
     match reason {
         Some(Reason::ProxyClaimed | Reason::ProxyContested | Reason::TakingOver) => Past::Waited,
-        Some(Reason::Observed | Reason::SpecInvalid) => Past::Nothing,
+        Some(Reason::Observed) => Past::Nothing,
         _ if status.subject_uid.is_some() => Past::Managed,
         _ => Past::Nothing,
     }

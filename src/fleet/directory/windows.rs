@@ -23,6 +23,8 @@ const REST: Duration = Duration::from_secs(2);
 /// What was asked for, and what the cloud has told.
 #[derive(Debug)]
 struct Told {
+    /// Uptime at which it was asked.
+    begun: Duration,
     asked: Vec<InstanceId>,
     windows: HashMap<InstanceId, String>,
 }
@@ -66,13 +68,17 @@ impl Windows {
 }
 
 impl Directory {
-    /// The maintenance window of an instance as the cloud writes it, if it tells one: from a read that was begun after this uptime, or else
-    /// is begun now.
+    /// The maintenance window of an instance as the cloud writes it, if it tells one, and the uptime at which its read began: after this
+    /// one, or else now.
+    ///
+    /// # Errors
+    ///
+    /// What the cloud answers instead.
     pub async fn instance_window(
         &self,
         instance: &InstanceId,
         after: Duration,
-    ) -> Result<Option<String>, CloudError> {
+    ) -> Result<(Option<String>, Duration), CloudError> {
         self.windows.want(instance, self.uptime());
         let last = self.windows.read.since(after).await;
         let last = last.filter(|told| told.asked.contains(instance));
@@ -85,15 +91,16 @@ impl Directory {
                 .fresh(|| self.uptime(), || Box::pin(self.read_windows()));
             reading.await?
         };
-        Ok(told.windows.get(instance).cloned())
+        Ok((told.windows.get(instance).cloned(), told.begun))
     }
 
     /// Further pages are paid for one by one: as many at once as a large fleet needs could never be saved up.
     async fn read_windows(&self) -> Result<Told, CloudError> {
         let turn = self.cloud.turn(Urgency::Request, 1).await?;
-        let asked = self.windows.wanted();
+        let (begun, asked) = (self.uptime(), self.windows.wanted());
         let windows = turn.instance_windows(&asked).await?;
         Ok(Told {
+            begun,
             asked,
             windows: windows.into_iter().collect(),
         })

@@ -64,6 +64,7 @@ fn observing(port: u16) -> Record {
 fn changing(from: u16, to: u16) -> Record {
     let change = Change {
         id: ChangeId::recorded("c1"),
+        plan: None,
         from,
         to,
         generation: 1,

@@ -22,7 +22,7 @@ pub fn for_window(
     let port = desired.port;
     if let Some((reason, until)) = frozen {
         return Message::plain(format!(
-            "port {port} is set inside a maintenance window, and freezes of the operator's calendar leave none within a year: the last one \
+            "port {port} waits for a maintenance window, and freezes of the operator's calendar leave none within a year: the last one \
              ({reason}) lasts until {}",
             shown(*until)
         ));
@@ -30,7 +30,7 @@ pub fn for_window(
     let minutes = takes.as_secs().div_ceil(60);
     Message::plain(match next {
         Some(_) => format!(
-            "port {port} is set inside a maintenance window, with at least {minutes} min left of it"
+            "port {port} waits for a maintenance window with at least {minutes} min left of it"
         ),
         None => format!(
             "port {port} can't be set: a change on this instance may take {minutes} min, and no maintenance window within a year is that \

@@ -45,6 +45,7 @@ pub(super) fn change() -> impl Strategy<Value = ChangeRecord> {
         |((from_port, to_port), generation, phase, attempt, job_id, (intended, submitted))| {
             ChangeRecord {
                 id: "c1".to_owned(),
+                plan: None,
                 from_port,
                 to_port,
                 generation,

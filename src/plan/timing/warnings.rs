@@ -8,31 +8,35 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::Terms;
 use crate::{
-    calendar::Hours,
+    calendar::{Freeze, Hours},
     controller::read::Timing,
-    crd::{APPLY_NOW, APPROVE},
-    plan::{facts::Facts, message::shown},
+    crd::{APPLY_NOW, APPROVE, HistoryEntry, PlanRecord},
+    plan::{facts::Facts, history, message::shown},
 };
 
 /// How much longer than a change a window should be: the operator comes within seconds of its opening, but reads the cloud first, and
 /// others may be ahead.
 const ROOM: Duration = Duration::from_mins(2);
 
-/// Warnings of the plan with this id, which may start at `next`.
+/// Warnings of a plan, which may start at `next`.
 pub(super) fn of(
     facts: &Facts<'_>,
     terms: &Terms,
-    id: &str,
+    plan: &PlanRecord,
     next: Option<Timestamp>,
 ) -> Vec<String> {
+    let id = &plan.id;
     let timing = facts.desired.timing.as_deref();
     let mut warnings = Vec::new();
     if let Some(timing) = timing {
-        approvals(timing, id, &mut warnings);
+        approvals(timing, id, &facts.record.history, &mut warnings);
         haste(facts, terms, timing, id, &mut warnings);
     }
+    warnings.extend(unread(terms));
     warnings.extend(short(terms, facts.now.wall));
-    warnings.extend(next.and_then(|next| put_off(terms, facts.now.wall, next)));
+    let is_approved = timing.is_none_or(|timing| timing.approves(id));
+    let span = next.map(|next| (plan.made_at.0, next));
+    warnings.extend(span.and_then(|span| put_off(terms, facts.now.wall, span, is_approved)));
     let port = facts.desired.port;
     if port.is_doubtful() {
         warnings.push(format!(
@@ -43,7 +47,7 @@ pub(super) fn of(
 }
 
 /// An approval that counts for another plan.
-fn approvals(timing: &Timing, id: &str, warnings: &mut Vec<String>) {
+fn approvals(timing: &Timing, id: &str, history: &[HistoryEntry], warnings: &mut Vec<String>) {
     if !timing.needs_approval || timing.approves(id) {
         return;
     }
@@ -54,7 +58,11 @@ fn approvals(timing: &Timing, id: &str, warnings: &mut Vec<String>) {
         ),
         ("spec.approvedPlan".to_owned(), &timing.approved_by_spec),
     ] {
-        if let Some(approved) = approved.as_deref().filter(|approved| !approved.is_empty()) {
+        let stated = approved
+            .as_deref()
+            .filter(|approved| !approved.is_empty());
+        // One that was used may stay where it is.
+        if let Some(approved) = stated.filter(|approved| !history::has_used(history, approved)) {
             warnings.push(format!(
                 "{what} approves plan {}, not this one: no plan with that id is due",
                 bounded(approved)
@@ -68,6 +76,9 @@ fn haste(facts: &Facts<'_>, terms: &Terms, timing: &Timing, id: &str, warnings: 
     let Some(wanted) = timing.apply_now.as_deref().filter(|id| !id.is_empty()) else {
         return;
     };
+    if history::has_used(&facts.record.history, wanted) {
+        return;
+    }
     if wanted != id {
         warnings.push(format!(
             "the annotation {APPLY_NOW} names plan {}, not this one: no plan with that id is due",
@@ -117,26 +128,44 @@ fn short(terms: &Terms, now: Timestamp) -> Option<String> {
     }
 }
 
-/// A freeze takes away a moment at which it could have started.
-fn put_off(terms: &Terms, now: Timestamp, next: Timestamp) -> Option<String> {
+/// The cloud does not tell its window, and others count alone.
+fn unread(terms: &Terms) -> Option<String> {
+    let why = terms.unread.as_deref()?;
+    Some(format!(
+        "the maintenance window of the instance is not known, so that only those of spec.maintenanceWindows count: {}",
+        why.chars().take(200).collect::<String>()
+    ))
+}
+
+/// A freeze takes away a moment at which it could have started, since the plan was made; the last such freeze.
+fn put_off(
+    terms: &Terms,
+    now: Timestamp,
+    (made, next): (Timestamp, Timestamp),
+    is_approved: bool,
+) -> Option<String> {
+    let without = terms.hours.without_freezes();
+    let takes_away = |freeze: &&Freeze| {
+        let near = freeze.from.checked_sub(terms.takes).unwrap_or(freeze.from);
+        let could = without.next(near.max(made), terms.takes);
+        let reaches_in = |could: &Timestamp| {
+            let ends = could.checked_add(terms.takes).unwrap_or(*could);
+            *could < freeze.until && (ends > freeze.from || freeze.covers(*could))
+        };
+        could.filter(reaches_in).is_some_and(|could| could < next)
+    };
     let freezes = terms.hours.freezes.iter();
     let before = freezes.filter(|freeze| freeze.until > now && freeze.until <= next);
-    let freeze = before.max_by_key(|freeze| freeze.until)?;
-    if terms.hours.windows.is_empty() && freeze.covers(now) {
-        // That is what the resource itself says.
+    let freeze = before.filter(takes_away).max_by_key(|freeze| freeze.until)?;
+    if is_approved && terms.hours.windows.is_empty() && freeze.covers(now) {
+        // The resource itself says this; one that waits for an approval speaks of that.
         return None;
     }
-    let without = terms.hours.without_freezes();
-    // As it was when the freeze began, or is now: later windows of the same freeze say nothing new.
-    let from = freeze.from.min(now);
-    let could = without.next(from, terms.takes)?;
-    (could < next).then(|| {
-        format!(
-            "a freeze ({}) until {} puts it off",
-            bounded(&freeze.reason),
-            shown(freeze.until)
-        )
-    })
+    Some(format!(
+        "a freeze ({}) until {} puts it off",
+        bounded(&freeze.reason),
+        shown(freeze.until)
+    ))
 }
 
 /// What others have written, to a length that fits.

@@ -94,7 +94,8 @@ impl State {
             windows: calendar.windows.clone(),
             ..Hours::default()
         };
-        self.window_open.set(hours.is_open_at(now.wall).into());
+        let is_open = calendar.missing.is_none() && hours.is_open_at(now.wall);
+        self.window_open.set(is_open.into());
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {

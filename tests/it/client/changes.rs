@@ -92,6 +92,7 @@ impl Intents {
         let now = Clock::start().now().wall;
         let change = Change {
             id: ChangeId::from_bits(self.number),
+            plan: None,
             from: sample::PORT,
             to: 3307,
             generation: 1,
@@ -106,6 +107,7 @@ impl Intents {
             subject_uid: self.object.metadata.uid.clone(),
             change: Some(ChangeRecord {
                 id: change.id.as_str().to_owned(),
+                plan: None,
                 from_port: i32::from(change.from),
                 to_port: i32::from(change.to),
                 generation: 1,
@@ -150,7 +152,7 @@ pub async fn change(cloud: &dyn Cloud, intents: &mut Intents) -> ChangeAnswer {
     let permit = permit();
     let line = cloud.open_line().await.unwrap();
     let proof = intents.acknowledged().await;
-    let check = intents.check(&proof, &|| None);
+    let check = intents.check(&proof, &|| Ok(None));
     line.change_port(proof, &permit, check).await
 }
 
@@ -286,7 +288,10 @@ async fn r01_a_line_sends_nothing_once_it_is_too_late_or_something_speaks_agains
     for (late, objects) in [(true, false), (false, true)] {
         let line = cloud.open_line().await.unwrap();
         let proof = intents.acknowledged().await;
-        let objection = || objects.then_some("the resource was changed");
+        let objection = || match objects {
+            true => Err("the resource was changed"),
+            false => Ok(None),
+        };
         let check = intents.check(&proof, &objection);
         if late {
             // As where a line of log was not taken: the thread stood still since the acknowledgement.
@@ -313,7 +318,7 @@ async fn a_connection_that_closed_before_anything_was_sent_proves_that_nothing_w
     };
     tokio::time::timeout(PATIENCE, closing).await.unwrap();
     let proof = intents.acknowledged().await;
-    let check = intents.check(&proof, &|| None);
+    let check = intents.check(&proof, &|| Ok(None));
     let answer = line.change_port(proof, &permit, check).await;
     assert!(
         matches!(answer, ChangeAnswer::NotSent(_) | ChangeAnswer::Unknown(_)),

@@ -5,14 +5,14 @@
 //! something is degraded. Waves and health are what Argo CD's rules and our health script make of the live objects, and no
 //! pause between waves hides a health that is too early.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use taurus_sim::{JobPlan, Mode, sample};
 
-use super::windows::closed_window;
+use super::windows::{CalendarFile, closed_window, freeze};
 use crate::world::{
-    PATIENCE, World, job_of, options, reason, recorder,
+    PATIENCE, World, job_of, operator::Setup, options, reason, recorder,
     verdicts::{self, Health, Verdict},
 };
 
@@ -57,8 +57,14 @@ async fn g08_the_wave_after_the_port_is_applied_once_the_cloud_has_the_port_and_
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_wave_after_a_port_that_waits_for_its_window_or_an_approval_waits_with_it() {
-    let world = World::start(options(Mode::M2)).await;
+async fn the_wave_after_a_port_that_waits_for_its_moment_or_an_approval_waits_with_it() {
+    const NO_FREEZE: &str = "freezes: []";
+    let calendar = CalendarFile::new(NO_FREEZE).await;
+    let setup = Setup {
+        calendar: Arc::clone(&calendar.store),
+        ..Setup::default()
+    };
+    let world = World::start_with(options(Mode::M2), setup).await;
     assert_eq!(sync(&world, 3307).await, Sync::Succeeded);
     let windows =
         json!({"op": "add", "path": "/spec/maintenanceWindows", "value": closed_window()});
@@ -66,25 +72,41 @@ async fn the_wave_after_a_port_that_waits_for_its_window_or_an_approval_waits_wi
     for (port, setting, waits, lifts) in [
         (
             3308,
-            windows,
+            Some(windows),
             "WaitingForWindow",
             json!({"spec": {"maintenanceWindows": null}}),
         ),
         (
             3309,
-            approval,
+            Some(approval),
             "WaitingForApproval",
             json!({"spec": {"approval": null}}),
         ),
+        (3310, None, "ChangeFreeze", Value::Null),
     ] {
-        let (settings, before) = ([setting], port_of_application(&world));
+        let is_frozen = setting.is_none();
+        if is_frozen {
+            calendar.replace(&freeze()).await;
+        }
+        let (settings, before) = (Vec::from_iter(setting), port_of_application(&world));
         let lifting = async {
             let waiting = world.until(waits, |object| reason(object) == waits).await;
             let verdicts =
                 verdicts::on(&world.plane, vec![serde_json::to_value(&waiting).unwrap()]).await;
             assert_eq!(verdicts[0].health(), Health::Suspended);
             assert_eq!(port_of_application(&world), before, "the last wave waits");
-            world.patch(lifts).await;
+            let condition = ["--for=condition=Ready", "--timeout=1s"];
+            let waited = world.kubectl(&[&["wait", "tpp/orders"], &condition[..]].concat());
+            let said = String::from_utf8_lossy(&waited.stderr).into_owned();
+            assert!(
+                !waited.status.success() && said.contains("timed out"),
+                "{said}"
+            );
+            if is_frozen {
+                calendar.replace(NO_FREEZE).await;
+            } else {
+                world.patch(lifts).await;
+            }
         };
         let (synced, ()) = tokio::join!(sync_with(&world, port, &settings), lifting);
         assert_eq!(synced, Sync::Succeeded);

@@ -179,15 +179,22 @@ async fn a_change_waits_for_the_window_of_its_instance_and_follows_it_when_that_
     world.finish().await;
 }
 
+/// A freeze that has begun and ends in hours to come, as a calendar states it.
+pub(super) fn freeze() -> String {
+    let now = Timestamp::now();
+    let (from, until) = (now - 1.hours(), now + 10.hours());
+    format!("freezes: [{{from: {from}, until: {until}, reason: year-end}}]")
+}
+
 /// A calendar in a file of its own, and who has read it.
-struct CalendarFile {
+pub(super) struct CalendarFile {
     _folder: TempDir,
     path: PathBuf,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
 }
 
 impl CalendarFile {
-    async fn new(text: &str) -> Self {
+    pub(super) async fn new(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calendar.yaml");
         fs::write(&path, text).unwrap();
@@ -200,7 +207,7 @@ impl CalendarFile {
     }
 
     /// Another good one is there, and is read.
-    async fn replace(&self, text: &str) {
+    pub(super) async fn replace(&self, text: &str) {
         fs::write(&self.path, text).unwrap();
         assert_eq!(self.store.look_again().await, News::Calendar);
     }
@@ -208,10 +215,7 @@ impl CalendarFile {
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_freeze_holds_until_the_calendar_is_edited_and_a_broken_one_lifts_nothing() {
-    let now = Timestamp::now();
-    let (from, until) = (now - 1.hours(), now + 10.hours());
-    let freeze = format!("freezes: [{{from: {from}, until: {until}, reason: year-end}}]");
-    let calendar = CalendarFile::new(&freeze).await;
+    let calendar = CalendarFile::new(&freeze()).await;
     let setup = Setup {
         calendar: Arc::clone(&calendar.store),
         ..Setup::default()
@@ -317,10 +321,7 @@ async fn flux_goes_on_while_a_resource_waits_where_its_checks_say_so() {
     flux.until_ready("proxies").await;
     until_waiting(&world, "WaitingForWindow").await;
     // A freeze and an approval are waited for as a window is.
-    let now = Timestamp::now();
-    let (from, until) = (now - 1.hours(), now + 100.hours());
-    let freeze = format!("freezes: [{{from: {from}, until: {until}, reason: year-end}}]");
-    calendar.replace(&freeze).await;
+    calendar.replace(&freeze()).await;
     until_waiting(&world, "ChangeFreeze").await;
     flux.reconcile("proxies").await;
     flux.until_ready("proxies").await;

@@ -13,7 +13,7 @@ use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v
 use kube::{ResourceExt as _, runtime::watcher::Event};
 use taurus_port_operator::{
     controller::{Guarded, Undecodable},
-    crd::{APPROVE, ManagementPolicy, TaurusProxyPort},
+    crd::{APPROVE, ManagementPolicy, PlanRecord, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::permits::Trace,
 };
 use tokio::{
@@ -48,6 +48,8 @@ pub struct Cluster {
     pub down_until: [u64; 2],
     /// Those for whose proxy there was another one when they were made.
     younger: BTreeSet<String>,
+    /// The last plan of each, where it is revived.
+    plans: BTreeMap<String, PlanRecord>,
 }
 
 struct Stored {
@@ -195,6 +197,11 @@ impl Cluster {
 
     fn store(&mut self, mut object: TaurusProxyPort, now: u64) {
         object.metadata.resource_version = Some(self.next_version());
+        if self.has(Flaw::RevivesPlans)
+            && let Some(plan) = object.status.as_ref().and_then(|status| status.plan.clone())
+        {
+            self.plans.insert(object.name_any(), plan);
+        }
         let seen = self.seen(&object);
         let bytes = serde_json::to_vec(&*seen)
             .expect("a resource is JSON")
@@ -252,6 +259,17 @@ impl Cluster {
                 if let Some(plan) = plan.filter(|_| approval) {
                     let annotations = seen.to_mut().annotations_mut();
                     annotations.insert(APPROVE.to_owned(), plan.id.clone());
+                }
+            }
+            Some(Flaw::RevivesPlans) => {
+                let status = object.status.as_ref();
+                let is_at_rest = |status: &&TaurusProxyPortStatus| {
+                    status.change.is_none() && status.plan.is_none()
+                };
+                let plan = self.plans.get(&object.name_any());
+                if let Some(plan) = plan.filter(|_| status.as_ref().is_some_and(is_at_rest)) {
+                    let status = seen.to_mut().status.get_or_insert_default();
+                    status.plan = Some(plan.clone());
                 }
             }
             _ => {}

@@ -45,6 +45,8 @@ pub enum Flaw {
     OverlooksTheCalendar,
     /// Operators take any approval for one of the plan that waits.
     TakesAnyApproval,
+    /// A plan that was used is on record again as soon as its change has ended.
+    RevivesPlans,
     /// A port is published as soon as a change to it is sent.
     PublishesEarly,
     /// What somebody else has made under a wished name counts as one's own.

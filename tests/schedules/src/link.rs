@@ -292,13 +292,13 @@ impl Line for Open {
                 std::future::pending::<()>().await;
             }
             let checks_early = link.shared.lock().flaw == Some(Flaw::ChecksEarly);
-            let early = checks_early.then(|| check.refuses());
+            let early = checks_early.then(|| check.passes().err());
             // Its thread is held up, by whatever it is.
             let held_up = link.shared.lock().sky.hold_ups.pop_front().unwrap_or(0);
             if held_up > 0 {
                 tokio::time::sleep(Duration::from_millis(held_up)).await;
             }
-            if let Some(why) = early.unwrap_or_else(|| check.refuses()) {
+            if let Some(why) = early.unwrap_or_else(|| check.passes().err()) {
                 if link.shared.lock().flaw == Some(Flaw::BlamesTheCloud) {
                     return ChangeAnswer::NotSent(CloudError::local(Meaning::Transient, why));
                 }

@@ -18,7 +18,7 @@ use std::{
 };
 
 use clap::Parser;
-use taurus_schedules::{Schedule, Verdict, play_publishing, play_with};
+use taurus_schedules::{Schedule, Verdict, play_gated, play_publishing, play_with};
 
 /// Most of what a schedule does is to make small values and to drop them.
 #[global_allocator]
@@ -36,6 +36,9 @@ struct Arguments {
     /// Resources also publish where their proxies are
     #[arg(long)]
     publishing: bool,
+    /// People also say when changes may start, and approve them
+    #[arg(long, conflicts_with = "publishing")]
+    gated: bool,
     /// How many schedules to play
     #[arg(long, default_value_t = 1_000_000)]
     count: u64,
@@ -78,6 +81,8 @@ impl Arguments {
     fn schedule(&self, seed: u64) -> Schedule {
         if self.publishing {
             Schedule::publishing(seed)
+        } else if self.gated {
+            Schedule::gated(seed)
         } else {
             Schedule::of(seed)
         }
@@ -86,6 +91,8 @@ impl Arguments {
     fn play(&self, seed: u64, traced: bool) -> Verdict {
         if self.publishing {
             play_publishing(seed, None, traced)
+        } else if self.gated {
+            play_gated(seed, None, traced)
         } else {
             play_with(seed, None, traced)
         }
@@ -93,8 +100,16 @@ impl Arguments {
 
     /// How one of them is played again.
     fn again(&self, seed: u64) -> String {
-        let kind = if self.publishing { " PUBLISHING=1" } else { "" };
-        format!("make schedules SEED={seed}{kind}")
+        format!("make schedules SEED={seed}{}", self.kind())
+    }
+
+    /// What is played beside crashes and faults, as the Makefile takes it.
+    fn kind(&self) -> &'static str {
+        match (self.publishing, self.gated) {
+            (true, _) => " PUBLISHING=1",
+            (_, true) => " GATED=1",
+            (false, false) => "",
+        }
     }
 }
 
@@ -199,11 +214,7 @@ impl Progress {
             arguments.from,
             arguments.count,
             arguments.threads,
-            if arguments.publishing {
-                " publishing"
-            } else {
-                ""
-            },
+            arguments.kind(),
         );
         let reached = match &arguments.progress {
             Some(file) if file.exists() => read(file, &key)?,

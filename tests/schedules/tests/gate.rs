@@ -1,5 +1,6 @@
 //! Schedules in which people also say when changes may start, and approve them.
 
+use taurus_port_operator::crd::{APPLY_NOW, APPROVE, Approval};
 use taurus_schedules::{Flaw, Stage, play_gated};
 
 /// How many are played here, fewer where nothing is optimised.
@@ -41,6 +42,11 @@ fn an_operator_that_takes_any_approval_is_seen() {
     is_seen(Flaw::TakesAnyApproval, "without approval");
 }
 
+#[test]
+fn an_operator_that_finds_a_used_plan_on_record_again_is_seen() {
+    is_seen(Flaw::RevivesPlans, "an approval is used for two changes");
+}
+
 /// From 08:00 to 10:00.
 const OPENS: u64 = 7200;
 
@@ -62,6 +68,30 @@ async fn a_window_with_half_a_minute_to_spare_is_caught_whatever_chance_says() {
         assert_eq!(stage.requests(), 1, "{seed}\n{}", stage.told());
         stage.pass(31).await;
         assert_eq!(stage.requests(), 2, "{seed}\n{}", stage.told());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_apply_now_has_led_past_its_windows_is_counted_and_no_other_one() {
+    for (opens, counted) in [("10:00", 1), ("08:00", 0)] {
+        let stage = Stage::set(1).await;
+        let windows = serde_json::json!([{"start": opens, "duration": "2h"}]);
+        stage.edit(|object| {
+            object.spec.maintenance_windows = serde_json::from_value(windows).unwrap();
+            object.spec.approval = Some(Approval::Manual);
+        });
+        stage.want(3307);
+        stage.pass(60).await;
+        let plan = stage.object().status.unwrap().plan.unwrap().id;
+        stage.edit(|object| {
+            let annotations = object.metadata.annotations.get_or_insert_default();
+            annotations.insert(APPLY_NOW.to_owned(), plan.clone());
+            annotations.insert(APPROVE.to_owned(), plan);
+        });
+        stage.pass(300).await;
+        assert_eq!((stage.requests(), stage.port()), (1, 3307), "{opens}");
+        let figure = stage.figure("taurus_plans_applied_now_total");
+        assert_eq!(figure, Some(counted), "{opens}");
     }
 }
 

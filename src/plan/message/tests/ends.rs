@@ -61,7 +61,11 @@ fn sample(kind: Kind) -> (Cause, Says) {
         at: time,
     };
     match kind {
-        Kind::Verifying => (Cause::Verifying(Some(time)), Says::Until),
+        Kind::Verifying => {
+            let until = Some(time);
+            let has_job = true;
+            (Cause::Verifying { until, has_job }, Says::Until)
+        },
         Kind::WatchingOutcome => (Cause::WatchingOutcome(time), Says::Until),
         Kind::ListBehind => {
             let cause = Cause::ListBehind {

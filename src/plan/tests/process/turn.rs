@@ -212,6 +212,7 @@ impl Turn<'_> {
             id: ChangeId::from_bits(
                 u128::from(self.cluster.version) << 32 | u128::from(self.process.started),
             ),
+            plan: decision.record.plan.as_ref().map(|plan| plan.id.clone()),
             from: order.from,
             to: order.to.get(),
             generation: desired.generation,

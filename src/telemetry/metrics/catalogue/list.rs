@@ -108,7 +108,7 @@ figures! {
         "`time() -` this is for how long a change has been due and not started.";
     OUT_OF_SYNC: taurus "resources_out_of_sync", Gauge, none, [],
         "Resources whose proxies have another port than the one that is wanted; not those that are suspended, or only observe their proxy",
-        "Each one has a change under way or waits for one: `kubectl get tpp -A -o wide` shows for what, and until when.";
+        "Each one has a change under way, waits for one, can't make one, or leaves drift alone: `kubectl get tpp -A -o wide` shows which, and until when.";
     OLDEST_OUT_OF_SYNC: taurus "oldest_out_of_sync_timestamp", Gauge, Seconds, [],
         "Since when the port of the longest of these differs, in Unix time; 0 where there is none",
         "`time() -` this is for how long a port has not been what was asked for.";
@@ -128,7 +128,7 @@ figures! {
         "Whether a freeze of the operator's calendar is in force, for all namespaces or some",
         "Explains why resources wait with ChangeFreeze.";
     WINDOW_OPEN: taurus "window_open", Gauge, none, [],
-        "Whether a window of the operator's calendar is open; also 1 where it has none",
+        "Whether a window of the operator's calendar is open; also 1 where the calendar has none, and 0 while it was never read",
         "Says nothing of windows that resources state themselves.";
     CHANGES: taurus "changes", Counter, none, [OUTCOME],
         "Changes that have ended, by outcome; void ones never reached the cloud, as far as can be known",
