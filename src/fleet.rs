@@ -6,3 +6,4 @@ pub mod lengths;
 pub mod limits;
 pub mod moves;
 pub mod permits;
+pub mod verified;

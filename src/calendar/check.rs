@@ -101,8 +101,8 @@ fn in_manifest(text: &str) -> Result<Option<(String, String)>, String> {
         manifest.data.pop_first().filter(|_| only)
     };
     let found = named.or_else(alone);
-    let (key, value) =
-        found.ok_or_else(|| format!("its ConfigMap has neither the key {KEY} nor one key alone"))?;
+    let (key, value) = found
+        .ok_or_else(|| format!("its ConfigMap has neither the key {KEY} nor one key alone"))?;
     match value {
         Value::String(calendar) => Ok(Some((key, calendar))),
         _ => Err(format!(

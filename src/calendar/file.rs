@@ -166,11 +166,7 @@ impl Entry {
         value.ok_or_else(|| CalendarFault::Missing(self.place(field)))
     }
 
-    fn time(
-        self,
-        field: &'static str,
-        written: Field<String>,
-    ) -> Result<Timestamp, CalendarFault> {
+    fn time(self, field: &'static str, written: Field<String>) -> Result<Timestamp, CalendarFault> {
         let text = self.required(field, written)?;
         let time = text.trim().parse::<Timestamp>();
         time.map_err(|_| CalendarFault::Time(self.place(field), text))

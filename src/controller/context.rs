@@ -34,6 +34,7 @@ use crate::{
         limits::Limits,
         moves::Moves,
         permits::{Asker, Permits, Trace},
+        verified::Verified,
     },
     leader::Leadership,
     model::ResourceName,
@@ -87,6 +88,7 @@ pub struct Context {
     pub(super) claims: Claims,
     pub(super) permits: Permits,
     pub(super) lengths: Lengths,
+    pub(super) verified: Verified,
     pub(super) moves: Moves,
     pub(super) calendar: Arc<Store>,
     pub(super) waiting: Waiting,
@@ -163,6 +165,7 @@ impl Context {
             claims: Claims::default(),
             permits,
             lengths: Lengths::new(clock),
+            verified: Verified::default(),
             moves: Moves::new(pace.list_lag),
             calendar,
             waiting: Waiting::default(),
@@ -227,6 +230,7 @@ impl Context {
         loop {
             clock::pause(directory::KEPT).await;
             self.accounts.tidy();
+            self.verified.tidy(self.clock.now().uptime);
         }
     }
 

@@ -37,8 +37,8 @@ pub use definition::Definition;
 /// Every call of the API server but watches ends within this; kube's client alone would repeat for minutes.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Between two tries to put a job id on record.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Between two tries to put a job id on record: a random part of it comes on top, which makes 5 s at most.
+const LONGEST_PAUSE: Duration = Duration::from_millis(2500);
 
 /// Proof that the API server has just acknowledged the intent of one change.
 ///
@@ -219,7 +219,10 @@ impl Journal {
             Err(error @ (JournalError::Gone | JournalError::NotLeading)) => return Err(error),
             Err(JournalError::Unreadable(_)) => return Err(JournalError::Pruned),
             Err(error) => match self.fetch(object).await? {
-                Some(fresh) if change_id(&fresh) == Some(change.id.as_str()) => (fresh, true),
+                Some(fresh) if change_id(&fresh) == Some(change.id.as_str()) => {
+                    let whole = keeps(&status, fresh.status.as_ref());
+                    (fresh, whole)
+                }
                 Some(_) => return Err(error),
                 None => return Err(JournalError::Gone),
             },

@@ -8,7 +8,10 @@ use crate::{
     cloud::{Cloud, CloudError, Meaning, Proxies, Proxy, Urgency},
     controller::{queue::seat, read::Desired},
     crd::{ManagementPolicy, Phase},
-    fleet::directory::{self, Booking, Directory, InTurn},
+    fleet::{
+        directory::{self, Booking, Directory, InTurn},
+        verified::Verified,
+    },
     model::{InstanceId, JobId, Moment},
     pace::Pace,
     plan::{
@@ -57,6 +60,8 @@ pub struct Viewpoint<'a> {
     pub session: &'a Session,
     /// Jobs that were given up, by an annotation on a resource of the instance whose word counts.
     pub abandoned: &'a BTreeSet<JobId>,
+    /// Jobs of other proxies of the instance that this process saw in place.
+    pub verified: &'a Verified,
     /// The list is read beside a job that is at work: one that was begun after this uptime will do.
     pub beside: Option<Duration>,
     /// The durations.
@@ -84,6 +89,7 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
     if let (Depth::Usual(_), Some(job)) = (depth, from.job()) {
         observed.job = seen(directory.job(job).await);
         observed.spare_call_in = directory.spare_call_in(job);
+        observed.by_list = directory.follows_by_list();
         if !matches!(&observed.job, Seen::Known(job) if job.state.is_finished()) {
             observed.beside = beside(from, directory).await;
             return Ok(observed);
@@ -103,7 +109,7 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
                 }
             }));
             let tasks = tasks.await;
-            if !from.take_tasks(directory, tasks.as_deref(), &mut observed) {
+            if !from.take_tasks(tasks.as_deref(), &mut observed) {
                 return Ok(observed);
             }
             directory.proxies(turn, instance).await
@@ -116,7 +122,7 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
             match turn.await {
                 InTurn::Listed(list) => {
                     if let Some(known) = &known {
-                        from.take_tasks(directory, Ok(known), &mut observed);
+                        from.take_tasks(Ok(known), &mut observed);
                     }
                     Ok(list)
                 }
@@ -127,7 +133,7 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
                     // Where the resource only observes, nothing but what it publishes waits for them.
                     let is_needed = from.desired.policy != ManagementPolicy::Observe;
                     let counts = is_needed || tasks.is_ok();
-                    if counts && !from.take_tasks(directory, tasks.as_deref(), &mut observed) {
+                    if counts && !from.take_tasks(tasks.as_deref(), &mut observed) {
                         return Ok(observed);
                     }
                     let ended = tasks.map_or(Duration::MAX, |tasks| tasks.ended);
@@ -229,7 +235,6 @@ impl Viewpoint<'_> {
     /// Takes in what the task list shows; false if it could not be read.
     fn take_tasks(
         &self,
-        directory: &Directory,
         tasks: Result<&directory::Tasks, &CloudError>,
         observed: &mut Observed,
     ) -> bool {
@@ -238,7 +243,7 @@ impl Viewpoint<'_> {
                 let instance = &self.desired.subject.instance;
                 let mut passed_over = self.abandoned.clone();
                 let proxy = &self.desired.subject.proxy;
-                passed_over.extend(directory.verified_of_others(instance, proxy));
+                passed_over.extend(self.verified.of_others(instance, proxy));
                 // The own job is over, whatever a list that lags shows: what is left of it is judged by the port, see
                 // `plan::gates`.
                 passed_over.extend(self.session.verified.as_deref().map(|own| own.job.clone()));

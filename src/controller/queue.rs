@@ -2,7 +2,8 @@
 //!
 //! Promises one turn of a resource at a time, that a call during a turn leads to another one after it, that groups of resources
 //! take turns, that what people have changed goes first and interrupts the turn that is under way, but not again and again: the
-//! turn after an interrupted one has its time; and that a turn which has begun ends, also when nothing new is begun any more.
+//! turn after an interrupted one has its time, unless people want that nothing new begins; and that a turn which has begun ends,
+//! also when nothing new is begun any more.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
@@ -37,7 +38,9 @@ pub struct Call {
 /// How soon who is called has a turn; the first goes before the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// A person has changed or deleted the resource.
+    /// A person has suspended or deleted the resource: nothing new may begin.
+    Stop,
+    /// A person has changed the resource.
     People,
     /// Anything else: it is new, its time has come, or something that it waits for has happened.
     Usual,
@@ -47,6 +50,12 @@ impl Call {
     /// For what a person has done.
     pub fn of_people(name: ResourceName) -> Self {
         let lane = Lane::People;
+        Self { name, lane }
+    }
+
+    /// For what a person has done by which nothing new may begin: it interrupts also a turn that is spared.
+    pub fn to_stop(name: ResourceName) -> Self {
+        let lane = Lane::Stop;
         Self { name, lane }
     }
 
@@ -142,8 +151,10 @@ async fn attend_with<T: Future<Output = Option<Duration>> + Send + 'static>(
 impl Attended {
     fn call(&mut self, lane: Lane) {
         self.again = Some(self.again.map_or(lane, |before| before.min(lane)));
-        if lane == Lane::People {
-            self.called.by_people.cancel();
+        match lane {
+            Lane::Stop => self.called.to_stop.cancel(),
+            Lane::People => self.called.by_people.cancel(),
+            Lane::Usual => {}
         }
     }
 }
@@ -427,6 +438,37 @@ mod tests {
         assert!(stopped.is_err(), "the last one was not called for");
         let ended = ended.lock().unwrap().clone();
         assert_eq!(ended, [began + 1, began + 61, began + 121], "{ended:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn n01_a_turn_that_is_spared_is_interrupted_where_nothing_new_may_begin() {
+        let clock = Clock::start();
+        let (sender, receiver) = mpsc::unbounded();
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        let attend = |_| {
+            let ended = Arc::clone(&ended);
+            async move {
+                seat::called_again().await;
+                ended.lock().unwrap().push(clock.now().uptime.as_secs());
+                None
+            }
+        };
+        let began = clock.now().uptime.as_secs();
+        let calling = async {
+            sender.unbounded_send(Call::usual(name("a"))).unwrap();
+            for _ in 0..2 {
+                clock::pause(SECOND).await;
+                sender.unbounded_send(Call::of_people(name("a"))).unwrap();
+            }
+            clock::pause(SECOND).await;
+            sender.unbounded_send(Call::to_stop(name("a"))).unwrap();
+        };
+        let all = attend_all(receiver, 1, clock::pause(4 * SECOND), by_name, attend);
+        let within = tokio::time::timeout(5 * SECOND, all);
+        let ((), stopped) = futures::join!(calling, within);
+        assert!(stopped.is_err(), "the last one was not called for");
+        let ended = ended.lock().unwrap().clone();
+        assert_eq!(ended, [began + 1, began + 3], "{ended:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -181,9 +181,10 @@ impl<'a> Pass<'a> {
                 Err(later) => return self.put_off(&desired, later).await,
             }
         };
-        if let (Ok(directory), Some(verified)) = (&way, &finding.decision.session.verified) {
+        if let Some(change) = &finding.decision.session.verified {
             let subject = &desired.subject;
-            directory.note_verified(&subject.instance, &subject.proxy, verified);
+            let verified = &self.context.verified;
+            verified.note(&subject.instance, &subject.proxy, &change.job, change.at);
         }
         self.note_quiet(&desired, &finding);
         self.note_absence(&desired, &finding, way.as_ref().ok())

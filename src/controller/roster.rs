@@ -67,6 +67,8 @@ struct Entry {
     list: u32,
     /// Stands for what calls for a reconcile if it becomes another.
     called_by: u64,
+    /// Nothing new may begin for it.
+    is_stopped: bool,
     kept: Kept,
 }
 
@@ -143,9 +145,10 @@ impl Inner {
             other => (None, other),
         };
         changes.extend(other.map(|entry| entry.gone(&name)));
-        let called_by = called_by(&object);
+        let (called_by, is_stopped) = (called_by(&object), is_stopped(&object));
         let call = match &same {
             Some(same) if same.called_by == called_by => None,
+            Some(same) if is_stopped && !same.is_stopped => Some(Call::to_stop(name.clone())),
             Some(_) => Some(Call::of_people(name.clone())),
             None => Some(Call::usual(name.clone())),
         };
@@ -154,6 +157,7 @@ impl Inner {
             list: self.list,
             group: group_of(&object),
             called_by,
+            is_stopped,
             kept: Kept::of(&object, &name, &uid),
             uid: uid.clone(),
         };
@@ -173,7 +177,7 @@ impl Inner {
         let mut news = News::default();
         for (name, entry) in gone {
             news.changes.push(entry.gone(&name));
-            news.calls.push(Call::of_people(name));
+            news.calls.push(Call::to_stop(name));
         }
         news
     }
@@ -188,7 +192,7 @@ impl Inner {
         }
         News {
             changes: vec![gone],
-            calls: known.then(|| Call::of_people(name)).into_iter().collect(),
+            calls: known.then(|| Call::to_stop(name)).into_iter().collect(),
         }
     }
 }
@@ -246,6 +250,12 @@ fn group_of(object: &Guarded) -> Group {
         namespace: hashed(&object.meta().namespace),
         credentials: hashed(&credentials),
     }
+}
+
+/// Whether nothing new may begin for a resource.
+fn is_stopped(object: &Guarded) -> bool {
+    let is_suspended = |object: &TaurusProxyPort| object.spec.suspend == Some(true);
+    object.meta().deletion_timestamp.is_some() || object.0.as_ref().is_ok_and(is_suspended)
 }
 
 fn called_by(object: &Guarded) -> u64 {

@@ -21,16 +21,14 @@ use crate::{
         Booked, Cloud, CloudError, Job, Meaning, Proxies, Task, TaskList, Urgency,
         paging::WALK_WITHIN, request::TASKS_A_PAGE,
     },
-    model::{InstanceId, JobId, Moment, ProxyId},
+    model::{InstanceId, JobId, Moment},
     pace::Pace,
-    plan::session,
 };
 
 mod jobs;
 mod reach;
 pub(crate) mod shared_read;
 pub mod sweep;
-mod verified;
 mod windows;
 
 /// A list is kept for the other resources of its instance for so long.
@@ -82,7 +80,6 @@ pub struct Directory {
     tasks_for_new: SharedRead<Tasks>,
     reach: Mutex<reach::Reach>,
     jobs: jobs::Jobs,
-    verified: verified::Verified,
     windows: windows::Windows,
 }
 
@@ -166,7 +163,6 @@ impl Directory {
             tasks_for_new: SharedRead::with_rest(rest),
             reach: Mutex::default(),
             jobs: jobs::Jobs::default(),
-            verified: verified::Verified::default(),
             windows: windows::Windows::default(),
         }
     }
@@ -280,24 +276,14 @@ impl Directory {
         self.jobs.job(self.cloud.as_ref(), &self.clock, id).await
     }
 
+    /// Whether jobs are so many that the list of running tasks stands in for their polls.
+    pub fn follows_by_list(&self) -> bool {
+        self.jobs.are_many(self.uptime())
+    }
+
     /// How long it is until the next poll of this job, which was polled just now, may have a call that nobody else needs.
     pub fn spare_call_in(&self, job: &JobId) -> Option<Duration> {
         self.cloud.spare_call_in(job)
-    }
-
-    /// This process sent `change` for `proxy` on `instance`, and saw its port in place.
-    pub fn note_verified(
-        &self,
-        instance: &InstanceId,
-        proxy: &ProxyId,
-        change: &session::Verified,
-    ) {
-        self.verified.note(instance, proxy, &change.job, change.at);
-    }
-
-    /// The jobs of [`Self::note_verified`] of other proxies on `instance` whose tasks may still count. They say nothing of `proxy`.
-    pub fn verified_of_others(&self, instance: &InstanceId, proxy: &ProxyId) -> Vec<JobId> {
-        self.verified.of_others(instance, proxy)
     }
 
     /// Walks over the task list that begin from now on go back to `begun`, when a change on record was.
@@ -397,7 +383,6 @@ impl Directory {
         self.tasks_for_followed.forget(before);
         self.tasks_for_new.forget(before);
         self.jobs.tidy(uptime);
-        self.verified.tidy(uptime);
         self.windows.forget(uptime.saturating_sub(WINDOWS_KEPT));
     }
 

@@ -242,10 +242,16 @@ mod tests {
         assert_eq!(on_record(&[], None), None);
         assert_eq!(on_record(&[], Some(&last)), minutes(10));
         let measured = entry(50_000, Some(120), Outcome::Succeeded);
-        assert_eq!(on_record(std::slice::from_ref(&measured), Some(&last)), minutes(2));
+        assert_eq!(
+            on_record(std::slice::from_ref(&measured), Some(&last)),
+            minutes(2)
+        );
         let long = entry(40_000, Some(1500), Outcome::Succeeded);
         let failed = entry(30_000, Some(9000), Outcome::Failed);
-        assert_eq!(on_record(&[measured, long, failed], Some(&last)), minutes(25));
+        assert_eq!(
+            on_record(&[measured, long, failed], Some(&last)),
+            minutes(25)
+        );
     }
 
     #[test]

@@ -15,12 +15,18 @@ pub fn doubling((first, longest): (Duration, Duration), count: u32) -> Duration 
     first.saturating_mul(factor.max(1)).min(longest)
 }
 
-/// The wait before the next poll of a job that has been known for `age`: its end is seen at most an eighth of its length late, and
-/// a quarter where a list stands in for polls, which may be as old as the last of them. Where a call is spare before, a 32nd, as
-/// soon as it is there.
-pub fn poll(age: Duration, spare_call_in: Option<Duration>, pace: &Pace) -> Duration {
+/// The wait before the next poll of a job that has been known for `age`: its end is seen at most an eighth of its length late. Where a
+/// list stands in for polls, which may be as old as the last of them, it is half as long. Where a call is spare before, it is a 32nd, as
+/// soon as the call is there.
+pub fn poll(
+    age: Duration,
+    by_list: bool,
+    spare_call_in: Option<Duration>,
+    pace: &Pace,
+) -> Duration {
     let sooner = spare_call_in.map_or(Duration::MAX, |spare| spare.max(age / 32));
-    (age / 8)
+    let part = if by_list { 16 } else { 8 };
+    (age / part)
         .min(sooner)
         .clamp(pace.poll_first, pace.poll_longest)
 }
@@ -66,7 +72,12 @@ mod tests {
     #[test]
     fn a_poll_comes_sooner_where_a_call_is_spare_and_never_later() {
         let second = Duration::from_secs;
-        let next = |age, spare: Option<u64>| poll(second(age), spare.map(second), &Pace::real());
+        let poll = |age, by_list, spare: Option<u64>| {
+            poll(second(age), by_list, spare.map(second), &Pace::real())
+        };
+        let next = |age, spare| poll(age, false, spare);
+        assert_eq!(poll(40, true, None), Duration::from_millis(2_500));
+        assert_eq!(poll(40, true, Some(0)), Duration::from_millis(1_250));
         assert_eq!(next(40, None), second(5));
         assert_eq!(next(40, Some(0)), Duration::from_millis(1_250));
         assert_eq!(next(40, Some(3)), second(3));

@@ -55,6 +55,8 @@ pub struct Observed {
     pub job: Seen<Job>,
     /// How long it is until a poll of the job may have a call that nobody else needs, where there is one.
     pub spare_call_in: Option<Duration>,
+    /// Jobs are so many that a list of running tasks stands in for polls.
+    pub by_list: bool,
     /// The proxy in a list that was read while the job is at work, for people alone: nothing follows from it.
     pub beside: Seen<Option<Proxy>>,
     /// The task that counts as unfinished on the instance and holds it back the longest, from a task list that was read

@@ -180,7 +180,11 @@ mod tests {
                     Duration::from_secs(1_800),
                 );
             }
-            assert!(history.iter().all(|entry| entry.took_seconds == Some(1_800)));
+            assert!(
+                history
+                    .iter()
+                    .all(|entry| entry.took_seconds == Some(1_800))
+            );
             serde_json::to_vec(&history).unwrap().len()
         };
         let usual = room("a3c1f0de-5b7a-4f1e-9d26-0e2f77aa1b40");

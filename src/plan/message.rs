@@ -238,7 +238,9 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             "a task of the instance has failed less than two minutes ago; the next change waits while the cloud's lists may still show \
              a port that was taken back",
         ),
-        Cause::FirstLook => Message::plain("reading the proxy from the cloud, which was not read for this spec yet"),
+        Cause::FirstLook => {
+            Message::plain("reading the proxy from the cloud, which was not read for this spec yet")
+        }
         Cause::Looking => Message::plain(
             "reading the proxy from the cloud: waiting for its answer, or for a call that the operator's --calls-per-minute allows",
         ),

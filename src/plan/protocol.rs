@@ -124,7 +124,8 @@ pub fn follow(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
 /// A job that is known: only its own word moves it.
 fn poll(facts: &Facts<'_>, change: &Change, watch: &Watch, job: &JobId) -> Step {
     let age = facts.now.elapsed(watch.job_known.unwrap_or(watch.since));
-    let again = backoff::poll(age, facts.observed.spare_call_in, facts.pace);
+    let observed = &facts.observed;
+    let again = backoff::poll(age, observed.by_list, observed.spare_call_in, facts.pace);
     // What was said of a job that was seen at work stands when it can't be read for once.
     let meanwhile = Cause::JobRunning(job.clone(), watch.job_word.clone());
     let seen = match &facts.observed.job {

@@ -20,7 +20,7 @@ use taurus_port_operator::{
         read::Desired,
     },
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
-    fleet::directory::Directory,
+    fleet::{directory::Directory, verified::Verified},
     plan::{
         Decision,
         facts::{Facts, Observed, Seen},
@@ -170,6 +170,7 @@ impl<'a> Desk<'a> {
             record: &record,
             session: &session,
             abandoned: &BTreeSet::new(),
+            verified: &Verified::default(),
             pace: &self.model.pace,
             now,
         };

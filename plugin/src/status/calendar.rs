@@ -216,7 +216,10 @@ fn path_of(pods: &PodSpec) -> Option<String> {
     }
     let mut variables = container.env.iter().flatten();
     let variable = variables.find(|variable| variable.name == VARIABLE)?;
-    variable.value.clone().filter(|path| !path.trim().is_empty())
+    variable
+        .value
+        .clone()
+        .filter(|path| !path.trim().is_empty())
 }
 
 /// The `ConfigMap` that is mounted there.
@@ -279,7 +282,10 @@ mod tests {
         let mut by_variable = pods(json!(["run"]), plain.clone());
         let variable = json!([{"name": "TAURUS_CALENDAR", "value": "/etc/taurus/calendar.yaml"}]);
         by_variable.containers[0].env = serde_json::from_value(variable).unwrap();
-        assert_eq!(path_of(&by_variable).as_deref(), Some("/etc/taurus/calendar.yaml"));
+        assert_eq!(
+            path_of(&by_variable).as_deref(),
+            Some("/etc/taurus/calendar.yaml")
+        );
         assert_eq!(
             path_of(&pods(json!(["--calendar-of-others=x"]), plain.clone())),
             None

@@ -102,10 +102,12 @@ impl Word {
         let id = &plan.id;
         let is_given = given.as_deref() == Some(id);
         match self {
-            Self::Approve if text_at(data, "/spec/approval").is_none_or(|it| it == "Automatic") => Some(Err(format!(
-                "plan {id} needs no approval, since spec.approval is not Manual; it waits for {}",
-                plan.waited_for()
-            ))),
+            Self::Approve if text_at(data, "/spec/approval").is_none_or(|it| it == "Automatic") => {
+                Some(Err(format!(
+                    "plan {id} needs no approval, since spec.approval is not Manual; it waits for {}",
+                    plan.waited_for()
+                )))
+            }
             Self::Approve if is_given || by_spec.as_deref() == Some(id) => {
                 Some(Ok(format!("plan {id} is approved already")))
             }

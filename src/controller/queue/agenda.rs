@@ -26,7 +26,16 @@ pub(super) struct Agenda {
     places: HashMap<ResourceName, Place>,
 }
 
-const LANES: usize = 2;
+const LANES: usize = 3;
+
+/// The place of a lane among all.
+const fn index(lane: Lane) -> usize {
+    match lane {
+        Lane::Stop => 0,
+        Lane::People => 1,
+        Lane::Usual => 2,
+    }
+}
 
 /// The namespaces that take turns, the one whose turn is next in front, and likewise the groups of each.
 #[derive(Debug, Default)]
@@ -84,7 +93,7 @@ impl Agenda {
             Some(Place::Ready(_)) | None => {}
         }
         self.places.insert(name.clone(), Place::Ready(lane));
-        let index = usize::from(lane == Lane::Usual);
+        let index = index(lane);
         let lanes = self.ready.entry(group).or_default();
         if let (Some(waiting), Some(ring)) = (lanes.get_mut(index), self.rings.get_mut(index)) {
             if waiting.is_empty() {
@@ -109,7 +118,7 @@ impl Agenda {
         &mut self,
         seat: impl Fn(Group) -> Option<S>,
     ) -> Option<(ResourceName, S)> {
-        [Lane::People, Lane::Usual]
+        [Lane::Stop, Lane::People, Lane::Usual]
             .into_iter()
             .find_map(|lane| self.next_in(lane, &seat))
     }
@@ -119,7 +128,7 @@ impl Agenda {
         lane: Lane,
         seat: &impl Fn(Group) -> Option<S>,
     ) -> Option<(ResourceName, S)> {
-        let index = usize::from(lane == Lane::Usual);
+        let index = index(lane);
         let ring = self.rings.get_mut(index)?;
         while let Some((group, seat)) = ring.pop(seat) {
             let Some(lanes) = self.ready.get_mut(&group) else {

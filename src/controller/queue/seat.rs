@@ -57,8 +57,10 @@ struct Turn {
 pub struct Called {
     /// Cancelled when they do.
     pub by_people: CancellationToken,
-    /// The turn is not interrupted before.
+    /// The turn is not interrupted by that before.
     pub spared_until: Instant,
+    /// Cancelled when they want that nothing new begins: that counts at once.
+    pub to_stop: CancellationToken,
 }
 
 /// All seats; cheap to clone.
@@ -116,12 +118,14 @@ impl Called {
         Self {
             by_people: CancellationToken::new(),
             spared_until: clock::after(spared),
+            to_stop: CancellationToken::new(),
         }
     }
 
     /// Whether the turn was interrupted, or would be by now.
     pub fn interrupts(&self) -> bool {
-        self.by_people.is_cancelled() && clock::after(Duration::ZERO) >= self.spared_until
+        let is_over = || clock::after(Duration::ZERO) >= self.spared_until;
+        self.to_stop.is_cancelled() || self.by_people.is_cancelled() && is_over()
     }
 }
 
@@ -331,8 +335,14 @@ pub async fn called_again() {
     let Ok(called) = TURN.try_with(|turn| turn.called.clone()) else {
         return std::future::pending().await;
     };
-    called.by_people.cancelled().await;
-    clock::until(called.spared_until).await;
+    let is_over = async {
+        called.by_people.cancelled().await;
+        clock::until(called.spared_until).await;
+    };
+    tokio::select! {
+        () = called.to_stop.cancelled() => {}
+        () = is_over => {}
+    }
 }
 
 #[cfg(test)]

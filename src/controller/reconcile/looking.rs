@@ -224,6 +224,7 @@ impl Pass<'_> {
             record: &record,
             session: &session,
             abandoned: &abandoned,
+            verified: &self.context.verified,
             pace,
             now: looked_at,
         };

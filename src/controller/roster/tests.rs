@@ -174,7 +174,15 @@ fn n01_what_people_change_goes_first_and_what_is_new_does_not() {
     assert_eq!(lane(Event::Apply(object("a"))), Some(Lane::Usual));
     assert_eq!(lane(Event::Apply(edited())), Some(Lane::People));
     assert_eq!(lane(Event::Apply(edited())), None);
-    assert_eq!(lane(Event::Delete(edited())), Some(Lane::People));
+    let suspended = |generation: i64| {
+        resource("a", "a", |object| {
+            object["metadata"]["generation"] = json!(generation);
+            object["spec"]["suspend"] = json!(true);
+        })
+    };
+    assert_eq!(lane(Event::Apply(suspended(3))), Some(Lane::Stop));
+    assert_eq!(lane(Event::Apply(suspended(4))), Some(Lane::People));
+    assert_eq!(lane(Event::Delete(suspended(4))), Some(Lane::Stop));
     assert_eq!(lane(Event::Delete(edited())), None);
 }
 

@@ -46,6 +46,11 @@ impl Jobs {
         aside(turn.job(id)).await
     }
 
+    /// Whether they are followed by the list.
+    pub fn are_many(&self, uptime: Duration) -> bool {
+        self.followed(uptime).len() > FEW
+    }
+
     /// Forgets the jobs that are followed no longer, and their list.
     pub fn tidy(&self, uptime: Duration) {
         self.running.forget(uptime.saturating_sub(FOLLOWED));

@@ -185,6 +185,7 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
             is_recalled: false,
             cloud_time: None,
             spare_call_in: outlived.then_some(Duration::from_secs(3)),
+            by_list: outlived,
             outlived,
             tasks_clear_in: None,
             failed_lately: given_up.then_some(Duration::from_secs(50)),

@@ -58,9 +58,7 @@ fn approvals(timing: &Timing, id: &str, history: &[HistoryEntry], warnings: &mut
         ),
         ("spec.approvedPlan".to_owned(), &timing.approved_by_spec),
     ] {
-        let stated = approved
-            .as_deref()
-            .filter(|approved| !approved.is_empty());
+        let stated = approved.as_deref().filter(|approved| !approved.is_empty());
         // One that was used may stay where it is.
         if let Some(approved) = stated.filter(|approved| !history::has_used(history, approved)) {
             warnings.push(format!(
@@ -156,7 +154,9 @@ fn put_off(
     };
     let freezes = terms.hours.freezes.iter();
     let before = freezes.filter(|freeze| freeze.until > now && freeze.until <= next);
-    let freeze = before.filter(takes_away).max_by_key(|freeze| freeze.until)?;
+    let freeze = before
+        .filter(takes_away)
+        .max_by_key(|freeze| freeze.until)?;
     if is_approved && terms.hours.windows.is_empty() && freeze.covers(now) {
         // The resource itself says this; one that waits for an approval speaks of that.
         return None;

@@ -26,7 +26,11 @@ pub(super) fn by_helm(values: &Value) -> Vec<Value> {
 }
 
 /// What an overlay of the base renders that is written like this.
-pub(super) fn by_kustomize(plane: &ControlPlane, kustomization: &Value, files: &[(&str, &str)]) -> Vec<Value> {
+pub(super) fn by_kustomize(
+    plane: &ControlPlane,
+    kustomization: &Value,
+    files: &[(&str, &str)],
+) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     for path in ["crds", "deploy/base", "deploy/components"] {
         copy_into(folder.path(), path);

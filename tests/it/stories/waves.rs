@@ -12,7 +12,9 @@ use taurus_sim::{JobPlan, Mode, sample};
 
 use super::windows::{CalendarFile, closed_window, freeze};
 use crate::world::{
-    PATIENCE, World, job_of, operator::Setup, options, reason, recorder,
+    PATIENCE, World, job_of,
+    operator::Setup,
+    options, reason, recorder,
     verdicts::{self, Health, Verdict},
 };
 

@@ -198,7 +198,10 @@ impl Cluster {
     fn store(&mut self, mut object: TaurusProxyPort, now: u64) {
         object.metadata.resource_version = Some(self.next_version());
         if self.has(Flaw::RevivesPlans)
-            && let Some(plan) = object.status.as_ref().and_then(|status| status.plan.clone())
+            && let Some(plan) = object
+                .status
+                .as_ref()
+                .and_then(|status| status.plan.clone())
         {
             self.plans.insert(object.name_any(), plan);
         }

@@ -10,8 +10,9 @@ use tokio::task::AbortHandle;
 
 use crate::{
     flaw::Flaw,
+    keys,
     machine::{Machine, RESYNC},
-    resource::resource,
+    resource::{credentials, resource},
     sky::{Mode, PROXIES, Sky},
     world::{Shared, World},
 };
@@ -78,12 +79,29 @@ pub async fn after_a_hand_over(left: Left, flaw: Option<Flaw>, seed: u64) -> Dur
     Duration::from_millis(world.now() - world.led_since.unwrap())
 }
 
-/// How long the change of a proxy waits that is wanted as soon as another change on the same instance was verified: one of the
-/// proxy itself, or of another one. `crashes` is whether the process ends in between.
-pub async fn after_an_own_change(same: bool, crashes: bool, seed: u64) -> Duration {
+/// Whose change is wanted as soon as another one on the same instance was verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// That of the same proxy.
+    Same,
+    /// That of another one, which names the same Secret.
+    Neighbour,
+    /// That of another one, which names another Secret.
+    Stranger,
+}
+
+/// How long a change waits that is wanted as soon as another one on the same instance was verified. `crashes` is whether the process ends
+/// in between.
+pub async fn after_an_own_change(next: Next, crashes: bool, seed: u64) -> Duration {
+    let same = next == Next::Same;
     let stage = Stage::new(None, seed);
     stage.make(0, 3306);
     stage.make(1, 3306);
+    if next == Next::Stranger {
+        stage.edit(&name(1), |object| {
+            object.spec.credentials_ref = Some(credentials(keys::NAMES[1]));
+        });
+    }
     tokio::time::sleep(Duration::from_mins(5)).await;
     stage.want(0, 3307);
     stage.until_asked(0, 1).await;

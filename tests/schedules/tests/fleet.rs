@@ -351,7 +351,7 @@ async fn the_end_of_a_job_is_seen_at_most_an_eighth_of_its_length_late_and_soone
         (1, 40, usual, 3, 36),
         (1, 300, usual, 11, 100),
         (20, 5, CallLimit::unfelt(), 3, 5),
-        (20, 40, CallLimit::unfelt(), 12, 5),
+        (20, 40, CallLimit::unfelt(), 6, 5),
     ] {
         let (late, polls) = ends_of_jobs(jobs, Duration::from_secs(takes), calls).await;
         let what = format!("{jobs} jobs of {takes} s, {calls:?}: {late:?} late, {polls} polls");

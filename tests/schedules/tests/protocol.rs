@@ -256,7 +256,7 @@ async fn e14_a_wait_that_the_cloud_asks_for_is_not_cut_to_the_resync() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn h16_r08_h17_a_clock_that_was_ahead_holds_the_next_attempt_up_no_longer_than_others() {
+async fn h16_r08_a_clock_that_was_ahead_holds_the_next_attempt_up_no_longer_than_others() {
     let stage = Stage::set(1).await;
     stage.clock_is_ahead(6 * 3600);
     stage.next_job(1000, 40, false);
@@ -273,7 +273,7 @@ async fn h16_r08_h17_a_clock_that_was_ahead_holds_the_next_attempt_up_no_longer_
 
 /// A list may lag behind the failed job for two minutes: for so long a port that it shows is not believed, and no longer.
 #[tokio::test(start_paused = true)]
-async fn h16_r08_h17_a_port_in_place_is_ready_soon_though_its_job_failed_while_a_clock_was_ahead() {
+async fn h16_r08_a_port_in_place_is_ready_soon_though_its_job_failed_while_a_clock_was_ahead() {
     let stage = Stage::set(1).await;
     stage.clock_is_ahead(6 * 3600);
     stage.next_job(1000, 40, false);

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use taurus_schedules::{
     Flaw,
-    waits::{Left, after_a_hand_over, after_an_own_change, after_an_owner_and_its_operator_ended},
+    waits::{
+        Left, Next, after_a_hand_over, after_an_own_change, after_an_owner_and_its_operator_ended,
+    },
 };
 
 /// For how long a successor checks that no change from before it runs.
@@ -51,26 +53,28 @@ async fn n04_a_clean_hand_over_does_not_shorten_the_wait_for_an_owner_that_was_d
 
 #[tokio::test(start_paused = true)]
 async fn n05_an_own_change_that_was_verified_holds_no_neighbour_up() {
-    for seed in 0..2 {
-        let waited = after_an_own_change(false, false, seed).await;
-        assert!(waited <= SOON, "seed {seed}: {waited:?}");
+    for next in [Next::Neighbour, Next::Stranger] {
+        for seed in 0..2 {
+            let waited = after_an_own_change(next, false, seed).await;
+            assert!(waited <= SOON, "{next:?}, seed {seed}: {waited:?}");
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn n05_an_own_change_that_was_verified_does_not_hold_up_the_next_one() {
     for seed in 0..2 {
-        let waited = after_an_own_change(true, false, seed).await;
+        let waited = after_an_own_change(Next::Same, false, seed).await;
         assert!(waited <= SOON, "seed {seed}: {waited:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn n05_what_an_earlier_process_did_is_waited_for() {
-    for same in [false, true] {
+    for next in [Next::Same, Next::Neighbour] {
         for seed in 0..2 {
-            let waited = after_an_own_change(same, true, seed).await;
-            assert!(waited >= LAG, "same proxy: {same}, seed {seed}: {waited:?}");
+            let waited = after_an_own_change(next, true, seed).await;
+            assert!(waited >= LAG, "{next:?}, seed {seed}: {waited:?}");
         }
     }
 }

@@ -65,7 +65,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
             let until = Some(time);
             let has_job = true;
             (Cause::Verifying { until, has_job }, Says::Until)
-        },
+        }
         Kind::WatchingOutcome => (Cause::WatchingOutcome(time), Says::Until),
         Kind::ListBehind => {
             let cause = Cause::ListBehind {

@@ -22,7 +22,7 @@ use crate::{
         read::{Desired, Timing, read},
     },
     crd::{ManagementPolicy, Phase, TaurusProxyPort, TaurusProxyPortStatus},
-    fleet::{claims::Standing, directory::Directory},
+    fleet::{claims::Standing, directory::Directory, verified::Verified},
     model::{ChangeId, JobId, Moment},
     pace::Pace,
     plan::{
@@ -132,6 +132,7 @@ impl Turn<'_> {
             record: &record,
             session: &session,
             abandoned: &abandoned,
+            verified: &Verified::default(),
             pace: &pace,
             now,
         };

@@ -1,7 +1,8 @@
 //! The jobs of changes that this process sent and saw in place.
 //!
 //! Such a job concerned one proxy, and all is known of it: its task holds back no *other* proxy of the instance. Of its own proxy
-//! it says nothing here, for the list of proxies may still lag behind it. What another process found out counts for nothing.
+//! it says nothing here, for the list of proxies may still lag behind it. What another process found out counts for nothing. With which
+//! credential a change was sent makes no difference.
 //! Promises to keep a job for no longer than its task can count.
 
 use std::{
@@ -10,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use crate::model::{InstanceId, JobId, ProxyId};
+use crate::{
+    fleet::claims::InstanceKey,
+    model::{JobId, ProxyId},
+};
 
 /// A completed task counts for two minutes by the cloud's clock; twice that leaves room for two clocks that differ.
 const KEPT: Duration = Duration::from_mins(4);
@@ -26,12 +30,12 @@ struct Entry {
 /// The jobs, by instance.
 #[derive(Debug, Default)]
 pub struct Verified {
-    of: Mutex<HashMap<InstanceId, Vec<Entry>>>,
+    of: Mutex<HashMap<InstanceKey, Vec<Entry>>>,
 }
 
 impl Verified {
     /// Notes a job of a proxy on an instance, whose change was verified at this uptime.
-    pub fn note(&self, instance: &InstanceId, proxy: &ProxyId, job: &JobId, uptime: Duration) {
+    pub fn note(&self, instance: &InstanceKey, proxy: &ProxyId, job: &JobId, uptime: Duration) {
         let mut all = self.lock();
         let jobs = all.entry(instance.clone()).or_default();
         if jobs.iter().all(|known| known.job != *job) {
@@ -44,7 +48,7 @@ impl Verified {
     }
 
     /// The jobs on an instance that were of other proxies than this one.
-    pub fn of_others(&self, instance: &InstanceId, proxy: &ProxyId) -> Vec<JobId> {
+    pub fn of_others(&self, instance: &InstanceKey, proxy: &ProxyId) -> Vec<JobId> {
         let all = self.lock();
         let jobs = all.get(instance).into_iter().flatten();
         let others = jobs.filter(|entry| entry.proxy != *proxy);
@@ -61,7 +65,7 @@ impl Verified {
         all.shrink_to_fit();
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, Vec<Entry>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceKey, Vec<Entry>>> {
         self.of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -72,9 +76,8 @@ mod tests {
 
     #[test]
     fn a_job_is_known_to_the_other_proxies_of_its_instance_and_only_while_its_task_counts() {
-        let [one, other] = ['a', 'b'].map(|digit| {
-            InstanceId::parse(&format!("{}in07", digit.to_string().repeat(32))).unwrap()
-        });
+        let [one, other] = ['a', 'b']
+            .map(|digit| InstanceKey::somewhere(&format!("{}in07", digit.to_string().repeat(32))));
         let [own, neighbour] = ['c', 'd']
             .map(|digit| ProxyId::parse(&format!("{}po01", digit.to_string().repeat(32))).unwrap());
         let job = JobId::parse("job-1").unwrap();
