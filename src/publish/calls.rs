@@ -138,6 +138,11 @@ impl Calls {
         written.extend(mark);
     }
 
+    fn forget(&self, mark: Option<&str>) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.retain(|known| Some(known.as_str()) != mark);
+    }
+
     /// An object, if it is there.
     pub async fn get<K: Kind>(&self, owner: &Owner, name: &str) -> Result<Option<K>, Said> {
         let api = self.api::<K>(owner);
@@ -180,6 +185,7 @@ impl Calls {
         });
         let api = self.api::<K>(owner);
         let name = live.name_any();
+        // What the watch tells of it may come before the answer.
         self.note(live.uid());
         let deleting = async {
             match api.delete(&name, &params).await {
@@ -188,7 +194,12 @@ impl Calls {
                 Err(error) => Err(error),
             }
         };
-        self.write::<K, _>("delete", deleting).await
+        let deleted = self.write::<K, _>("delete", deleting).await;
+        if deleted.is_err() {
+            // It may stay, and edits of it count.
+            self.forget(live.uid().as_deref());
+        }
+        deleted
     }
 
     /// Becomes one more owner of an object that another resource has, or may soon have no more.
@@ -265,6 +276,11 @@ fn with_owners<K: Kind>(mut object: K, owners: Vec<OwnerReference>) -> K {
     object
 }
 
+/// Whether the API server says, with 403, that the operator lacks a right.
+fn is_missing_right(message: &str) -> bool {
+    message.contains("User \"") && message.contains(" cannot ")
+}
+
 /// What a call's error means.
 fn missed<K: Kind>(verb: &'static str, error: &kube::Error) -> Miss {
     let status = match error {
@@ -276,8 +292,8 @@ fn missed<K: Kind>(verb: &'static str, error: &kube::Error) -> Miss {
         409 => Miss::Changed,
         // It was there when it was read; or its namespace is gone.
         404 if verb == "update" => Miss::Changed,
-        // Admission refuses with the same code, in its own words.
-        403 if status.message.contains(" cannot ") => Miss::Said(Said::Forbidden(verb, K::PLURAL)),
+        // Admission refuses with the same code, in its own words; a missing right names the user.
+        403 if is_missing_right(&status.message) => Miss::Said(Said::Forbidden(verb, K::PLURAL)),
         400..=428 | 430..=499 => Miss::Said(Said::Refused(said())),
         _ => Miss::Said(Said::Failed(said())),
     }

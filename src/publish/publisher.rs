@@ -142,7 +142,18 @@ impl Publisher {
                 }
                 return Err(taken::<Service>(&wish.name, standing));
             }
-            Standing::Ending => return Err(ending::<Service>(&wish.name)),
+            Standing::Ending => {
+                if let Some(live) = live.filter(|live| standing::is_had_by(&live.metadata, owner)) {
+                    // Applications use it for as long as a finalizer holds it.
+                    found.front = port_of(&live);
+                    found.service = Some(live);
+                    found.place = slices.own.iter().find_map(wanted::place_of);
+                    if let Known::At(place) = &order.known {
+                        found.place = Some(self.lead_slice(order, &wish.name, *place).await?);
+                    }
+                }
+                return Err(ending::<Service>(&wish.name));
+            }
             Standing::Held(..) | Standing::Free | Standing::Own => {}
         }
         let meta = live.as_ref().map(|live| &live.metadata);
@@ -250,6 +261,15 @@ impl Publisher {
             found.place = wanted::place_of(&slice);
         }
         Ok(())
+    }
+
+    /// Leads the slice of a Service to a place; says where it leads then.
+    async fn lead_slice(&self, order: &Order, service: &str, place: Place) -> Result<Place, Said> {
+        let name = wanted::slice_name(service, place.address.family());
+        let make = |live, made: Made<'_>| wanted::slice(live, service, place, made);
+        let slice: EndpointSlice = self.put(order, &name, make).await?;
+        let text = "another endpoint was stored than was asked for, perhaps by a webhook";
+        wanted::place_of(&slice).ok_or_else(|| Said::Refused(text.to_owned()))
     }
 
     async fn config_map(&self, order: &Order, name: &str, front: Option<u16>) -> Result<(), Said> {
@@ -585,7 +605,7 @@ fn taken<K: Kind>(name: &str, standing: Standing) -> Said {
 }
 
 fn ending<K: Kind>(name: &str) -> Said {
-    Said::Failed(format!("{} {name} is being deleted", K::NAME))
+    Said::Ending(K::NAME, name.to_owned())
 }
 
 /// What is left is told beside what is published, or in place of it.

@@ -30,6 +30,8 @@ pub enum Said {
     Mixed(String, String),
     /// Another resource for the same proxy has it: the kind and name of the object, and the name of the resource.
     Held(&'static str, String, String),
+    /// Somebody has deleted it, and a finalizer holds it: its kind and name.
+    Ending(&'static str, String),
     /// The operator may not do it: the verb, and the kind of objects.
     Forbidden(&'static str, &'static str),
     /// The API server refuses it, and goes on to do so until somebody changes something.
@@ -66,7 +68,9 @@ impl Said {
                 Reason::NameTaken
             }
             Self::Forbidden(..) => Reason::Forbidden,
-            Self::Refused(_) | Self::Failed(_) | Self::NotLeading => Reason::PublishFailed,
+            Self::Ending(..) | Self::Refused(_) | Self::Failed(_) | Self::NotLeading => {
+                Reason::PublishFailed
+            }
             Self::Left(_, _, why) => why.reason(),
         }
     }
@@ -75,7 +79,7 @@ impl Said {
     pub fn urge(&self) -> Urge {
         match self {
             Self::Failed(_) | Self::NotLeading => Urge::Failed,
-            Self::Refused(_) => Urge::Refused,
+            Self::Ending(..) | Self::Refused(_) => Urge::Refused,
             Self::Forbidden(..) => Urge::Denied,
             Self::Held(..) => Urge::Held,
             Self::Left(_, _, why) | Self::PublishedBeside(_, _, why) => why.urge(),
@@ -136,6 +140,9 @@ impl Said {
             Self::Held(kind, name, by) => format!(
                 "{kind} {name} belongs to resource {by}, which is about the same proxy; this one takes it over once that one is deleted or \
                  names it no longer"
+            ),
+            Self::Ending(kind, name) => format!(
+                "somebody has deleted {kind} {name}, and it is still there: look at its metadata.finalizers; it is made anew once it is gone"
             ),
             Self::Forbidden(verb, kind) => format!(
                 "the operator may not {verb} {kind}: install its component deploy/components/services, or set services.enabled in its \

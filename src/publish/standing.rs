@@ -39,7 +39,7 @@ pub enum Standing {
     Foreign,
     /// It belongs to a resource of this name, which is about another proxy.
     OfAnother(String),
-    /// It is being deleted.
+    /// It is this operator's, and is being deleted.
     Ending,
 }
 
@@ -48,9 +48,16 @@ pub fn of(live: Option<&ObjectMeta>, owner: &Owner) -> Standing {
     let Some(live) = live else {
         return Standing::Free;
     };
-    if live.deletion_timestamp.is_some() {
-        return Standing::Ending;
+    match among_the_living(live, owner) {
+        // Whoever deletes an object of somebody else: it is none of this operator's.
+        standing @ (Standing::Foreign | Standing::OfAnother(_)) => standing,
+        _ if live.deletion_timestamp.is_some() => Standing::Ending,
+        standing => standing,
     }
+}
+
+/// The same of an object that stays.
+fn among_the_living(live: &ObjectMeta, owner: &Owner) -> Standing {
     let controller = controller(live);
     if controller.is_some_and(|one| one.uid == owner.uid) {
         return Standing::Own;

@@ -338,7 +338,7 @@ async fn c3_a_config_map_never_leads_to_a_service_of_somebody_else() {
         let led = (server.map("host"), server.map("port"));
         assert_eq!(led, ("192.0.2.7".to_owned(), "3306".to_owned()));
     }
-    for (code, message) in [(403, "x cannot create"), (500, "no"), (422, "no")] {
+    for (code, message) in [(403, "User \"x\" cannot create"), (500, "no"), (422, "no")] {
         let server = Server::default();
         server.refuse(Method::POST, "services", code, message);
         server.publish(&order(at(3306))).await;
@@ -749,7 +749,7 @@ async fn p13_what_could_not_be_looked_for_without_a_name_is_looked_for_again() {
     let mut order = order(at(3306));
     order.wish.service = Some(other_service(3306));
     order.sweeps = true;
-    server.refuse(Method::GET, "services", 403, "x cannot list");
+    server.refuse(Method::GET, "services", 403, "User \"x\" cannot list");
     assert!(server.publish(&order).await.is_unswept);
     server.allow_all();
     let swept = server.publish(&order).await;
@@ -765,8 +765,27 @@ async fn h4_h5_failures_pass_and_refusals_ask_for_a_person() {
         (Method::PUT, 409, "others", Urge::Failed, "Unknown"),
         (Method::PUT, 422, "is immutable", Urge::Refused, "False"),
         (Method::PUT, 403, "exceeded quota", Urge::Refused, "False"),
-        (Method::PUT, 403, "x cannot update", Urge::Denied, "False"),
-        (Method::GET, 403, "x cannot list", Urge::Denied, "False"),
+        (
+            Method::PUT,
+            403,
+            "admission webhook \"x\" denied the request: port cannot be 3307",
+            Urge::Refused,
+            "False",
+        ),
+        (
+            Method::PUT,
+            403,
+            "User \"x\" cannot update",
+            Urge::Denied,
+            "False",
+        ),
+        (
+            Method::GET,
+            403,
+            "User \"x\" cannot list",
+            Urge::Denied,
+            "False",
+        ),
     ] {
         let server = published(3306).await;
         server.refuse(method, "endpointslices", code, message);
@@ -790,6 +809,60 @@ async fn h4_a_slice_that_is_deleted_between_read_and_write_is_made_anew() {
     let published = server.publish(&order(at(3307))).await;
     assert_eq!(published.service, Some(Said::Published));
     assert_eq!(server.port(SLICE), Some(3307));
+}
+
+/// As the API server marks what somebody has deleted and a finalizer holds.
+fn is_held(object: &mut Value) {
+    object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    object["metadata"]["finalizers"] = json!(["example.com/keep"]);
+}
+
+#[tokio::test]
+async fn h9_an_own_service_that_a_finalizer_holds_follows_and_holds_nothing_up() {
+    let server = published(3306).await;
+    server.edit(SERVICE, is_held);
+    let published = server.publish(&order(at(3307))).await;
+    let said = published.service.clone().unwrap();
+    assert_eq!(said.status(), "False");
+    let text = said.text().0;
+    assert!(
+        text.contains("Service orders-db") && text.contains("finalizers"),
+        "{text}"
+    );
+    assert_eq!(published.failure(), None, "Ready does not wait for it");
+    assert_eq!(server.port(SLICE), Some(3307));
+}
+
+#[tokio::test]
+async fn h9_what_could_not_be_deleted_still_has_edits_that_count() {
+    let server = published(3306).await;
+    let uid = server.get(SERVICE).unwrap()["metadata"]["uid"].clone();
+    let uid = uid.as_str().unwrap();
+    let mut order = order(at(3306));
+    order.before.service = Some("orders-db".to_owned());
+    order.wish = Wish::default();
+    let publisher = server.publisher_by(Leadership::alone());
+    server.refuse(Method::DELETE, "services", 500, "no");
+    publisher.publish(&order).await;
+    assert!(server.get(SERVICE).is_some() && !publisher.has_written(uid));
+    server.allow_all();
+    publisher.publish(&order).await;
+    assert!(server.get(SERVICE).is_none() && publisher.has_written(uid));
+}
+
+#[tokio::test]
+async fn h9_a_foreign_service_that_a_finalizer_holds_is_foreign() {
+    let server = Server::default();
+    server.has(
+        SERVICE,
+        json!({"metadata": {"name": "orders-db"}, "spec": {}}),
+    );
+    server.edit(SERVICE, is_held);
+    let published = server.publish(&order(at(3307))).await;
+    let said = published.service.clone().unwrap();
+    assert!(matches!(said, Said::Taken("Service", _)), "{said:?}");
+    assert_eq!(published.failure(), None, "Ready does not wait for it");
+    assert_eq!(server.port(SLICE), None);
 }
 
 #[tokio::test]

@@ -14,9 +14,10 @@ use kube::{
 };
 use serde_json::{Value, json};
 use taurus_port_operator::crd::{
-    ManagementPolicy, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus,
+    ABANDON_JOB, CredentialsReference, ManagementPolicy, REQUESTED_AT, TaurusProxyPort,
+    TaurusProxyPortStatus,
 };
-use taurus_sim::Control;
+use taurus_sim::{Control, JobView};
 
 use super::{
     fleet::Place,
@@ -29,6 +30,9 @@ const QUICKLY: Duration = Duration::from_millis(40);
 
 /// So long is a job waited for that is to be in flight.
 const JOB_WITHIN: Duration = Duration::from_secs(4);
+
+/// What the names of resources begin with that name proxies of others.
+pub const STRANGER: &str = "stranger-";
 
 /// Those who edit, and what they have given reasons for.
 pub struct People {
@@ -142,6 +146,35 @@ impl People {
         };
         // A suspended resource has none, and one whose turn is late is deleted without.
         let _ = tokio::time::timeout(JOB_WITHIN, at_work).await;
+    }
+
+    /// Resources of another namespace, which name a Secret that is not there, for proxies of others, and each gives up the job that is at
+    /// work on its proxy. They go after a while.
+    pub async fn send_strangers(&self, number: usize, first: usize, count: usize, long: Duration) {
+        let jobs = self.cloud.jobs();
+        let home = (self.places[first].namespace + 1) % self.namespaces.len();
+        let api: Api<TaurusProxyPort> =
+            Api::namespaced(self.client.clone(), &self.namespaces[home]);
+        let mut names = Vec::new();
+        for stranger in 0..count {
+            let place = &self.places[(first + stranger) % self.places.len()];
+            let mut object = place.resource(PORTS[stranger % PORTS.len()], &self.endpoint);
+            object.metadata.name = Some(format!("{STRANGER}{number}-{stranger}"));
+            object.spec.credentials_ref = Some(CredentialsReference {
+                name: "not-there".to_owned(),
+            });
+            let is_its = |job: &&JobView| job.proxy.as_ref() == Some(&place.proxy);
+            if let Some(job) = jobs.iter().rev().find(is_its) {
+                let annotations = object.metadata.annotations.get_or_insert_default();
+                annotations.insert(ABANDON_JOB.to_owned(), job.id.clone());
+            }
+            let made = api.create(&PostParams::default(), &object).await.unwrap();
+            names.push(made.metadata.name.unwrap());
+        }
+        tokio::time::sleep(long).await;
+        for name in names {
+            api.delete(&name, &DeleteParams::default()).await.unwrap();
+        }
     }
 
     /// Somebody else moves a port; one that stands there is no drift.

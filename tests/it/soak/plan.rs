@@ -31,6 +31,11 @@ pub enum Event {
     Drift(usize, u16),
     TouchSecret(usize),
     RotateSecret(usize),
+    /// The Secret of a resource's namespace is deleted, and made again after so long.
+    LoseSecret(usize, Duration),
+    /// So many resources without credentials come to another namespace at once, for the proxies from this one's on, give up what is at work
+    /// there, and go after so long.
+    Strangers(usize, usize, Duration),
     ExpireTokens,
     /// How jobs go from now on.
     Jobs(JobPlan),
@@ -95,6 +100,8 @@ pub enum ApiTrouble {
     SlowWatch,
     /// The watch is told that its position is too old.
     Expired,
+    /// Answers to writes of status come so many milliseconds late.
+    SlowWrites(u64),
 }
 
 /// How a process is ended.
@@ -167,7 +174,7 @@ impl Maker {
 
     fn people(&mut self) -> Event {
         let resource = self.resource();
-        match self.random.random_range(0..40) {
+        match self.random.random_range(0..42) {
             0..=13 => Event::Want(resource, self.port()),
             14..=17 => {
                 let count = self.random.random_range(2..6);
@@ -191,6 +198,11 @@ impl Maker {
             29..=35 => Event::Drift(resource, self.port()),
             36 | 37 => Event::TouchSecret(resource),
             38 => Event::RotateSecret(resource),
+            39 => Event::LoseSecret(resource, self.milliseconds(500..6_000)),
+            40 => {
+                let count = self.random.random_range(1..20);
+                Event::Strangers(resource, count, self.milliseconds(1_000..30_000))
+            }
             _ => Event::ExpireTokens,
         }
     }
@@ -244,6 +256,7 @@ impl Maker {
         let replica = self.random.random_range(0..2);
         let count = self.random.random_range(1..8);
         let status = self.pick(&[429, 500, 503, 504]);
+        let late = self.random.random_range(50..500);
         let trouble = self.pick(&[
             ApiTrouble::Refused(status, count),
             ApiTrouble::Refused(status, count),
@@ -254,6 +267,8 @@ impl Maker {
             ApiTrouble::SilentWatch,
             ApiTrouble::SlowWatch,
             ApiTrouble::Expired,
+            ApiTrouble::SlowWrites(late),
+            ApiTrouble::SlowWrites(late),
         ]);
         Event::ApiServer(replica, trouble, self.milliseconds(1_000..30_000))
     }

@@ -60,6 +60,15 @@ impl Stage {
             Event::RotateSecret(resource) => {
                 self.secrets.rotate(people.places[resource].namespace).await;
             }
+            Event::LoseSecret(resource, long) => {
+                let namespace = people.places[resource].namespace;
+                self.secrets.lose(namespace, left(long)).await;
+            }
+            Event::Strangers(first, count, long) => {
+                people
+                    .send_strangers(number, first, count, left(long))
+                    .await;
+            }
             Event::ExpireTokens => {
                 self.sim.revoke_tokens(None);
             }

@@ -10,8 +10,8 @@ use std::{
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client,
-    api::{Patch, PatchParams},
+    Api, Client, Error,
+    api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 use taurus_sim::{Control, sample};
@@ -81,8 +81,38 @@ impl Secrets {
         let patch = json!({"metadata": {"annotations": {"touched": word.to_string()}}});
         let secrets = self.api(namespace);
         let params = PatchParams::default();
-        let patched = secrets.patch(SECRET, &params, &Patch::Merge(patch)).await;
-        patched.unwrap();
+        match secrets.patch(SECRET, &params, &Patch::Merge(patch)).await {
+            Ok(_) => {}
+            // It is lost for a while.
+            Err(Error::Api(refusal)) if refusal.is_not_found() => {}
+            Err(error) => panic!("the Secret is not touched: {error}"),
+        }
+    }
+
+    /// Deletes a Secret, and makes it again after a while, unless somebody else has.
+    pub async fn lose(&self, namespace: usize, long: Duration) {
+        let secrets = self.api(namespace);
+        let Some(lost) = secrets.get_opt(SECRET).await.unwrap() else {
+            return;
+        };
+        let deleted = secrets.delete(SECRET, &DeleteParams::default()).await;
+        if deleted.is_err() {
+            return;
+        }
+        tokio::time::sleep(long).await;
+        let again = Secret {
+            metadata: ObjectMeta {
+                name: Some(SECRET.to_owned()),
+                ..ObjectMeta::default()
+            },
+            data: lost.data,
+            ..Secret::default()
+        };
+        match secrets.create(&PostParams::default(), &again).await {
+            Ok(_) => {}
+            Err(Error::Api(refusal)) if refusal.is_already_exists() => {}
+            Err(error) => panic!("the Secret is not made again: {error}"),
+        }
     }
 
     fn api(&self, namespace: usize) -> Api<Secret> {

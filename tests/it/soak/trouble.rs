@@ -124,6 +124,10 @@ pub async fn of_api_server(
             true,
         ),
         ApiTrouble::Expired => (watch(RelayEffect::Expire).first(2), true),
+        ApiTrouble::SlowWrites(by) => {
+            let late = RelayEffect::DelayEvents(Duration::from_millis(by));
+            (RelayFault::on(&statuses, late), false)
+        }
     };
     let fault = relay.inject(fault);
     if cuts {

@@ -18,7 +18,7 @@ use kube::{
 use taurus_port_operator::crd::TaurusProxyPort;
 use tokio::task::JoinHandle;
 
-use super::book::Book;
+use super::{book::Book, people::STRANGER};
 use crate::rules::{self, Version};
 
 /// Records until it is dropped.
@@ -128,7 +128,7 @@ impl Seen {
         }
         let proxy = object.spec.proxy_id.clone();
         let wanted = u16::try_from(object.spec.port).unwrap();
-        if deleted {
+        if deleted && !object.name_any().starts_with(STRANGER) {
             self.deletions.push((proxy.clone(), Timestamp::now()));
         }
         let listed = book.has_listed(&proxy, wanted).then_some((proxy, wanted));

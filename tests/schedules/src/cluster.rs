@@ -13,7 +13,7 @@ use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v
 use kube::{ResourceExt as _, runtime::watcher::Event};
 use taurus_port_operator::{
     controller::{Guarded, Undecodable},
-    crd::{APPROVE, ManagementPolicy, PlanRecord, TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{APPROVE, ManagementPolicy, PlanRecord, TaurusProxyPort},
     fleet::permits::Trace,
 };
 use tokio::{
@@ -48,7 +48,7 @@ pub struct Cluster {
     pub down_until: [u64; 2],
     /// Those for whose proxy there was another one when they were made.
     younger: BTreeSet<String>,
-    /// The last plan of each, where it is revived.
+    /// The last plan of each that was used, where it is revived.
     plans: BTreeMap<String, PlanRecord>,
 }
 
@@ -197,13 +197,8 @@ impl Cluster {
 
     fn store(&mut self, mut object: TaurusProxyPort, now: u64) {
         object.metadata.resource_version = Some(self.next_version());
-        if self.has(Flaw::RevivesPlans)
-            && let Some(plan) = object
-                .status
-                .as_ref()
-                .and_then(|status| status.plan.clone())
-        {
-            self.plans.insert(object.name_any(), plan);
+        if self.has(Flaw::RevivesPlans) {
+            self.note_used_plan(&object);
         }
         let seen = self.seen(&object);
         let bytes = serde_json::to_vec(&*seen)
@@ -213,6 +208,23 @@ impl Cluster {
         drop(seen);
         self.objects
             .insert(object.name_any(), Stored { object, bytes });
+    }
+
+    /// Remembers the plan of a change that has begun: it stood there right before.
+    fn note_used_plan(&mut self, object: &TaurusProxyPort) {
+        let change = object
+            .status
+            .as_ref()
+            .and_then(|status| status.change.as_ref());
+        let before = self
+            .get(&object.name_any())
+            .and_then(|before| before.status.as_ref());
+        let plan = before.and_then(|status| status.plan.clone());
+        if let (Some(change), Some(plan)) = (change, plan)
+            && change.plan.as_ref() == Some(&plan.id)
+        {
+            self.plans.insert(object.name_any(), plan);
+        }
     }
 
     /// Begins a watch of a machine, with a list.
@@ -265,14 +277,12 @@ impl Cluster {
                 }
             }
             Some(Flaw::RevivesPlans) => {
-                let status = object.status.as_ref();
-                let is_at_rest = |status: &&TaurusProxyPortStatus| {
-                    status.change.is_none() && status.plan.is_none()
-                };
-                let plan = self.plans.get(&object.name_any());
-                if let Some(plan) = plan.filter(|_| status.as_ref().is_some_and(is_at_rest)) {
-                    let status = seen.to_mut().status.get_or_insert_default();
-                    status.plan = Some(plan.clone());
+                let used = self.plans.get(&object.name_any());
+                let status = seen.to_mut().status.as_mut();
+                if let Some(status) = status.filter(|status| status.change.is_none())
+                    && let Some(used) = used
+                {
+                    status.plan = Some(used.clone());
                 }
             }
             _ => {}

@@ -45,7 +45,7 @@ pub enum Flaw {
     OverlooksTheCalendar,
     /// Operators take any approval for one of the plan that waits.
     TakesAnyApproval,
-    /// A plan that was used is on record again as soon as its change has ended.
+    /// A plan that was used is on record again as soon as its change has ended, in place of the next one.
     RevivesPlans,
     /// A port is published as soon as a change to it is sent.
     PublishesEarly,

@@ -86,6 +86,10 @@ fn is_seen(flaw: Flaw, what: &str) {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn a_port_that_is_published_before_it_is_verified_is_seen() {
     is_seen(Flaw::PublishesEarly, "was never in place");
 }
@@ -100,11 +104,19 @@ fn a_port_from_before_a_verified_change_is_seen() {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn an_operator_that_takes_what_is_somebody_else_s_is_seen() {
     is_seen(Flaw::TakesWhatIsOthers, "it writes what is somebody else's");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn a_slice_without_an_endpoint_is_seen() {
     is_seen(Flaw::EmptiesSlices, "a slice without an endpoint");
 }
@@ -119,16 +131,28 @@ fn an_endpoint_that_is_withdrawn_after_one_list_is_seen() {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn an_operator_that_never_publishes_again_after_a_conflict_is_seen() {
     is_seen(Flaw::ForgetsAfterAConflict, "no rest");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn what_is_left_though_nobody_wishes_for_it_is_seen() {
     is_seen(Flaw::LeavesWhatIsWithdrawn, "is left");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn an_operator_that_hears_of_no_edits_is_seen() {
     is_seen(Flaw::HearsOfNoEdits, "was not put right");
 }

@@ -49,11 +49,19 @@ fn is_seen(flaw: Flaw, what: &str) {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn an_api_server_that_takes_writes_from_stale_views_is_seen() {
     is_seen(Flaw::NoComparison, "S8");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn a_client_that_repeats_a_change_is_seen() {
     is_seen(Flaw::Repeats, "a change is sent twice for one intent");
 }
@@ -64,46 +72,82 @@ fn two_operators_that_both_lead_are_seen() {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn a_job_id_that_is_never_on_record_is_seen() {
     is_seen(Flaw::ForgetsJobs, "job ids are lost");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn r02_an_operator_that_counts_from_before_the_record_exists_is_seen() {
     is_seen(Flaw::CountsFromTheOpening, "is at work");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn r01_a_last_check_before_something_that_takes_its_time_is_seen() {
     is_seen(Flaw::ChecksEarly, "too late after its intent");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn c12a_an_api_server_that_hides_what_it_drops_is_seen() {
     is_seen(Flaw::HidesPruning, "though the definition lacks");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn h13_an_operator_that_believes_strangers_is_seen() {
     is_seen(Flaw::BelievesStrangers, "is at work");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn h15_an_operator_that_waits_for_nobody_is_seen() {
     is_seen(Flaw::WaitsForNobody, "moves the proxy of");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn h15_an_operator_for_whom_age_decides_is_seen() {
     is_seen(Flaw::AgeDecides, "wants as it is");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn r07_an_operator_that_takes_two_spellings_for_two_places_is_seen() {
     is_seen(Flaw::TakesSpellingsForPlaces, "moves the proxy of");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn r09_an_operator_that_believes_lists_from_before_its_change_is_seen() {
     is_seen(Flaw::BelievesOldLists, "and a change has brought");
 }
@@ -118,11 +162,19 @@ fn r04b_an_operator_that_tells_nobody_of_jobs_of_deleted_resources_is_seen() {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn h12_an_operator_that_blames_the_cloud_for_what_it_held_back_is_seen() {
     is_seen(Flaw::BlamesTheCloud, "no call has failed");
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 fn c12b_an_operator_that_never_tries_a_definition_again_is_seen() {
     is_seen(Flaw::NeverForgivesADefinition, "CRDOutdated");
 }

@@ -20,11 +20,8 @@ const WINDOW: Duration = Duration::from_secs(160);
 /// A sweep comes so long after a look at the earliest: half a resync.
 const FIRST_SWEEP: Duration = Duration::from_mins(5);
 
-/// How many resources one tenant makes at once; in `make fleets` as many as the target names.
-const NEWCOMERS: usize = if cfg!(debug_assertions) { 60 } else { 1_000 };
-
-/// As many, but so many at least that some still wait when the window of a new process is over.
-const MANY: usize = if cfg!(debug_assertions) { 200 } else { 1_000 };
+/// How many resources one tenant makes at once.
+const NEWCOMERS: usize = 1_000;
 
 /// A process as it is shipped, that has run for a while.
 fn process(calls: u32) -> Terms {
@@ -122,6 +119,10 @@ async fn changed(fleet: &Fleet, proxy: usize, asked: Duration, longest: Duration
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn n01_r04_an_edit_of_another_tenant_does_not_wait_for_newcomers() {
     let fleet = one_at_rest(NEWCOMERS, Tenant::Other).await;
     arrive(&fleet, NEWCOMERS);
@@ -133,6 +134,10 @@ async fn n01_r04_an_edit_of_another_tenant_does_not_wait_for_newcomers() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn n01_an_edit_of_the_same_tenant_does_not_wait_for_newcomers_either() {
     let fleet = one_at_rest(NEWCOMERS, Tenant::One).await;
     arrive(&fleet, NEWCOMERS);
@@ -155,17 +160,21 @@ async fn fresh_beside(newcomers: usize, port: u16, tenant: Tenant) -> Fleet {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn n01_r04_in_a_fresh_process_an_edit_does_not_wait_for_newcomers() {
     for (tenant, whose) in [(Tenant::Other, "another"), (Tenant::One, "the same")] {
         for after in [SECOND, 5 * SECOND, 20 * SECOND, WINDOW + 10 * SECOND] {
-            let fleet = fresh_beside(MANY, 3306, tenant).await;
+            let fleet = fresh_beside(NEWCOMERS, 3306, tenant).await;
             sleep(after).await;
-            assert!(fleet.ready() < MANY, "{} are ready", fleet.ready());
+            assert!(fleet.ready() < NEWCOMERS, "{} are ready", fleet.ready());
             let took = edit(&fleet, 0, MINUTE).await;
             let what = format!(
                 "edit of {whose} tenant {after:?} after the start of a process to its change"
             );
-            measured_of(MANY, &what, took);
+            measured_of(NEWCOMERS, &what, took);
             // The five calls of a change are there six seconds after the start at the latest.
             let at_first = (6 * SECOND).saturating_sub(after);
             assert!(took <= at_first.max(SECOND) + SECOND, "{what}: {took:?}");
@@ -174,14 +183,18 @@ async fn n01_r04_in_a_fresh_process_an_edit_does_not_wait_for_newcomers() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn n01_r04_in_a_fresh_process_a_new_resource_waits_for_its_window_and_not_for_others() {
-    let fleet = fresh_beside(MANY, 3306, Tenant::Other).await;
+    let fleet = fresh_beside(NEWCOMERS, 3306, Tenant::Other).await;
     let began = fleet.now();
     sleep(20 * SECOND).await;
-    fleet.make(MANY + 1, 3307, Tenant::Other);
-    let took = changed(&fleet, MANY + 1, began, 10 * MINUTE).await;
+    fleet.make(NEWCOMERS + 1, 3307, Tenant::Other);
+    let took = changed(&fleet, NEWCOMERS + 1, began, 10 * MINUTE).await;
     measured_of(
-        MANY,
+        NEWCOMERS,
         "start of a process to the change of a new resource of another tenant",
         took,
     );
@@ -206,6 +219,10 @@ async fn follow(newcomers: usize, in_fresh: bool) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn r03_newcomers_of_the_same_credential_do_not_hold_up_a_job() {
     for (in_fresh, process) in [(false, "the same process"), (true, "the next process")] {
         let alone = follow(0, in_fresh).await;
@@ -219,6 +236,10 @@ async fn r03_newcomers_of_the_same_credential_do_not_hold_up_a_job() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn n01_a_suspension_is_seen_at_once_by_all_though_there_are_no_calls() {
     let fleet = one_at_rest(NEWCOMERS, Tenant::Other).await;
     arrive(&fleet, NEWCOMERS);
@@ -226,6 +247,10 @@ async fn n01_a_suspension_is_seen_at_once_by_all_though_there_are_no_calls() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn n01_in_a_fresh_process_a_suspension_is_seen_at_once_by_all() {
     // Each of them would be changed when the window of the process is over.
     let fleet = fresh_beside(NEWCOMERS, 3307, Tenant::Other).await;
@@ -284,11 +309,19 @@ async fn after_deletions(delete: impl Fn(&Fleet, usize)) {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn r10_what_was_deleted_leaves_its_calls_to_others() {
     after_deletions(Fleet::delete).await;
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn r10_what_somebodys_finalizer_keeps_leaves_its_calls_to_others() {
     after_deletions(Fleet::mark_deleted).await;
 }
@@ -318,6 +351,10 @@ async fn share(delete: bool) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn r05_changes_of_deleted_resources_give_their_share_back() {
     for delete in [false, true] {
         let took = share(delete).await;
@@ -327,6 +364,10 @@ async fn r05_changes_of_deleted_resources_give_their_share_back() {
 
 /// Anybody may name any project, with whatever credential.
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn who_was_never_let_into_a_project_does_not_slow_down_those_who_belong_there() {
     let fleet = one_at_rest(1, Tenant::One).await;
     fleet.put_off(1, 10 * MINUTE);
@@ -351,6 +392,10 @@ async fn who_was_never_let_into_a_project_does_not_slow_down_those_who_belong_th
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn r11_a_secret_that_is_no_credential_is_read_once_a_minute_by_all_together() {
     const RESOURCES: usize = 40;
     let mut fleet = Fleet::new(RESOURCES, 1, 3306).await;
@@ -403,6 +448,10 @@ fn sweeps(took: Duration) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn r03_a_newcomer_costs_one_list() {
     let (calls, took) = install(300, false, HOUR).await;
     let swept = swept(&calls);
@@ -418,6 +467,10 @@ async fn r03_a_newcomer_costs_one_list() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn r03_what_is_only_observed_is_ready_as_fast_as_it_can_be_read() {
     let (calls, took) = install(300, true, Duration::ZERO).await;
     let swept = swept(&calls);
@@ -430,6 +483,10 @@ async fn r03_what_is_only_observed_is_ready_as_fast_as_it_can_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn f4c_a_change_is_made_in_a_cloud_that_takes_ten_seconds_to_answer() {
     let fleet = one_at_rest(0, Tenant::One).await;
     fleet.answer_after(10 * SECOND);
@@ -440,6 +497,10 @@ async fn f4c_a_change_is_made_in_a_cloud_that_takes_ten_seconds_to_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn f4c_a_cloud_that_is_too_slow_for_a_change_is_told_as_that_and_nothing_is_put_on_record() {
     let fleet = one_at_rest(0, Tenant::One).await;
     fleet.answer_after(20 * SECOND);
@@ -455,6 +516,10 @@ async fn f4c_a_cloud_that_is_too_slow_for_a_change_is_told_as_that_and_nothing_i
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn n01_who_waits_for_calls_holds_no_place_of_a_change() {
     let fleet = one_change_at_a_time(&[Tenant::One, Tenant::One, Tenant::Other]).await;
     edit(&fleet, 0, MINUTE).await;
@@ -471,6 +536,10 @@ async fn n01_who_waits_for_calls_holds_no_place_of_a_change() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn r03b_a_walk_over_too_many_tasks_is_given_up_and_its_permit_long_before() {
     let fleet = one_change_at_a_time(&[Tenant::One, Tenant::Other]).await;
     // Their pages take each of the tenants a quarter of an hour.
@@ -497,6 +566,10 @@ async fn r03b_a_walk_over_too_many_tasks_is_given_up_and_its_permit_long_before(
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn r03b_tasks_that_had_ended_when_they_were_seen_last_are_not_asked_for() {
     let fleet = one_at_rest(0, Tenant::One).await;
     fleet.work_elsewhere(0, 150);
@@ -513,6 +586,10 @@ async fn r03b_tasks_that_had_ended_when_they_were_seen_last_are_not_asked_for() 
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn many_who_follow_the_windows_of_their_instances_share_the_calls_for_them() {
     const FOLLOWERS: usize = 200;
     let mut fleet = Fleet::without_resources(FOLLOWERS, 1, 3306).await;
@@ -541,6 +618,10 @@ async fn many_who_follow_the_windows_of_their_instances_share_the_calls_for_them
 
 /// Reads of a silent host take as long as a call may; all who make them wait aside.
 #[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make fleets"
+)]
 async fn hosts_that_never_answer_take_no_turn_of_others() {
     const AT_EACH: usize = 40;
     let fleet = one_at_rest(SILENT * AT_EACH, Tenant::One).await;
