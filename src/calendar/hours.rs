@@ -277,7 +277,7 @@ mod tests {
             ..Hours::default()
         };
         let last = |hours: &Hours, at: &str| {
-            let last = hours.last_start(at.parse().unwrap(), TEN_MINUTES, Duration::from_secs(60));
+            let last = hours.last_start(at.parse().unwrap(), TEN_MINUTES, Duration::from_mins(1));
             last.map(|last| last.to_string())
         };
         for (at, expected) in [

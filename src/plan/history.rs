@@ -177,7 +177,7 @@ mod tests {
                 add_length(
                     &mut history,
                     &ChangeId::from_bits(number.into()),
-                    Duration::from_secs(1_800),
+                    Duration::from_mins(30),
                 );
             }
             assert!(

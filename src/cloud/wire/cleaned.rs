@@ -118,8 +118,11 @@ mod tests {
 
     /// The secret as it may stand in an answer: plain, as a part of a word, with escapes, in base64, in hexadecimal digits.
     fn echoes() -> Vec<String> {
-        let hexadecimal: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let escaped: String = SECRET.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let digits = |before: &str| -> String {
+            let each = SECRET.bytes().map(|byte| format!("{before}{byte:02x}"));
+            each.collect::<Vec<_>>().concat()
+        };
+        let (hexadecimal, escaped) = (digits(""), digits("%"));
         let base64 = "d0phbHJYVXRuRkVNSTdNREVOR2JQeFJmaUNZRVhBTVBMRUtFWQ==".to_owned();
         let part = format!("orders-{SECRET}-eu");
         vec![SECRET.to_owned(), part, escaped, base64, hexadecimal]

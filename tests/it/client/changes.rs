@@ -288,9 +288,12 @@ async fn r01_a_line_sends_nothing_once_it_is_too_late_or_something_speaks_agains
     for (late, objects) in [(true, false), (false, true)] {
         let line = cloud.open_line().await.unwrap();
         let proof = intents.acknowledged().await;
-        let objection = || match objects {
-            true => Err("the resource was changed"),
-            false => Ok(None),
+        let objection = || {
+            if objects {
+                Err("the resource was changed")
+            } else {
+                Ok(None)
+            }
         };
         let check = intents.check(&proof, &objection);
         if late {

@@ -4,7 +4,7 @@ use taurus_port_operator::crd::{APPLY_NOW, APPROVE, Approval};
 use taurus_schedules::{Flaw, Stage, play_gated};
 
 /// How many are played here, fewer where nothing is optimised.
-const MANY: u64 = if cfg!(debug_assertions) { 30 } else { 1000 };
+const MANY: u64 = if cfg!(debug_assertions) { 30 } else { 300 };
 
 /// How many are played at most until a fault is seen.
 const MOST: u64 = 3000;
