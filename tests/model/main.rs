@@ -101,6 +101,12 @@ fn bounds(edits: u8, faults: u8) -> Bounds {
     }
 }
 
+/// How many there are to be: 1, where nobody says anything else.
+fn number(name: &str) -> u8 {
+    let said = std::env::var(name).ok();
+    said.map_or(1, |text| text.parse().unwrap())
+}
+
 /// What the documentation says of the model's size.
 fn is_documented(told: &str) {
     let docs = include_str!("../../docs/reliability.md");
@@ -132,9 +138,7 @@ fn a_wall_clock_that_jumps_at_every_step_breaks_no_rule() {
 #[test]
 #[ignore = "takes minutes, and wants optimised code: `make model`"]
 fn whatever_happens_no_rule_is_broken_and_it_comes_to_rest() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
     let (edits, faults) = (number("MODEL_EDITS"), number("MODEL_FAULTS"));
-    let (edits, faults) = (edits.unwrap_or(1), faults.unwrap_or(1));
     let told = explore(bounds(edits, faults));
     if matches!((edits, faults), (1, 1) | (2, 0)) {
         is_documented(&told);
@@ -149,10 +153,12 @@ fn no_change_begins_outside_its_hours_or_for_an_approval_that_was_used_and_what_
         gate: true,
         ..bounds(1, 0)
     }));
-    is_documented(&explore(Bounds {
-        gate: true,
-        ..bounds(0, 1)
-    }));
+    if number("MODEL_FAULTS") > 0 {
+        is_documented(&explore(Bounds {
+            gate: true,
+            ..bounds(0, 1)
+        }));
+    }
 }
 
 #[test]
