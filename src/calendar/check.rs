@@ -63,6 +63,10 @@ fn found(file: &Path) -> Result<Found, FileFault> {
     let (path, text) = if file == Path::new(STANDARD_INPUT) {
         let path = "the standard input".to_owned();
         let text = store::text_of(io::stdin().lock(), &path)?;
+        if text.trim().is_empty() {
+            let why = "nothing came: the command before it may have failed".to_owned();
+            return Err(FileFault::Unreadable { path, why });
+        }
         (path, text)
     } else {
         (file.display().to_string(), store::text(file)?)
@@ -76,7 +80,7 @@ fn found(file: &Path) -> Result<Found, FileFault> {
         }
     };
     let place = match &key {
-        Some(key) => format!("{path}, key {key} of its ConfigMap"),
+        Some(key) => format!("{path}, in the calendar under its key {key}"),
         None => path,
     };
     let calendar =
@@ -86,8 +90,9 @@ fn found(file: &Path) -> Result<Found, FileFault> {
 
 /// The calendar in the manifest of a `ConfigMap`, with its key; nothing where the text is no manifest.
 fn in_manifest(text: &str) -> Result<Option<(String, String)>, String> {
-    let Ok(mut manifest) = serde_saphyr::from_str::<Manifest>(text) else {
-        return Ok(None);
+    let manifest = match serde_saphyr::from_str::<Manifest>(text) {
+        Ok(manifest) => manifest,
+        Err(error) => return of_several(text, &error),
     };
     if manifest.kind != "ConfigMap" {
         return Err(format!(
@@ -95,14 +100,47 @@ fn in_manifest(text: &str) -> Result<Option<(String, String)>, String> {
             manifest.kind
         ));
     }
+    held_by(manifest)
+}
+
+/// The same where the text is not one manifest: of several, as kustomize prints them, the `ConfigMap` that has the usual key.
+fn of_several(text: &str, error: &serde_saphyr::Error) -> Result<Option<(String, String)>, String> {
+    let looks_like_one = text
+        .lines()
+        .any(|line| line.trim_end() == "kind: ConfigMap");
+    if !looks_like_one {
+        return Ok(None);
+    }
+    let Ok(documents) = serde_saphyr::from_multiple::<Value>(text) else {
+        return Err(file::form(error).to_string());
+    };
+    let manifests = documents
+        .into_iter()
+        .filter_map(|document| serde_json::from_value::<Manifest>(document).ok());
+    let mut holders = manifests
+        .filter(|manifest| manifest.kind == "ConfigMap" && manifest.data.contains_key(KEY));
+    match (holders.next(), holders.next()) {
+        (Some(holder), None) => held_by(holder),
+        (None, _) => Err(format!(
+            "none of its documents is a ConfigMap with the key {KEY}: give the one that has the calendar"
+        )),
+        (Some(_), Some(_)) => Err(format!(
+            "several of its documents are ConfigMaps with the key {KEY}: give one alone"
+        )),
+    }
+}
+
+fn held_by(mut manifest: Manifest) -> Result<Option<(String, String)>, String> {
+    let keys: Vec<&str> = manifest.data.keys().map(String::as_str).collect();
+    let keys = keys.join(", ");
     let named = manifest.data.remove_entry(KEY);
     let alone = || {
         let only = manifest.data.len() == 1;
         manifest.data.pop_first().filter(|_| only)
     };
     let found = named.or_else(alone);
-    let (key, value) = found
-        .ok_or_else(|| format!("its ConfigMap has neither the key {KEY} nor one key alone"))?;
+    let (key, value) =
+        found.ok_or_else(|| format!("its ConfigMap has no key {KEY}, but these: {keys}"))?;
     match value {
         Value::String(calendar) => Ok(Some((key, calendar))),
         _ => Err(format!(
@@ -234,6 +272,14 @@ mod tests {
         for data in ["{}", "{a: '', b: ''}", "{calendar.yaml: {freezes: []}}"] {
             assert!(key(data).unwrap_err().contains(KEY), "{data}");
         }
+        let both = "kind: Secret\ndata: {}\n---\nkind: ConfigMap\ndata: {calendar.yaml: x}\n";
+        assert_eq!(in_manifest(both).unwrap().unwrap().1, "x");
+        let twice = format!("{both}---\nkind: ConfigMap\ndata: {{calendar.yaml: y}}\n");
+        assert!(in_manifest(&twice).unwrap_err().contains("give one alone"));
+        let without = "kind: Secret\n---\nkind: ConfigMap\ndata: {a: x}\n";
+        assert!(in_manifest(without).unwrap_err().contains(KEY));
+        let broken = "kind: ConfigMap\ndata:\n  calendar.yaml: |\n   a\n  b: [\n";
+        assert!(in_manifest(broken).unwrap_err().contains("line"));
         let secret = in_manifest("{kind: Secret, data: {calendar.yaml: eA==}}");
         assert!(secret.unwrap_err().contains("kind Secret"));
         assert_eq!(in_manifest("freezes: []"), Ok(None));

@@ -23,7 +23,7 @@ const MOST_FREEZES: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CalendarFault {
     /// Nothing stands in it: perhaps it was cut off, and its freezes with it.
-    #[error("it is empty: for a calendar without windows and freezes write `freezes: []`")]
+    #[error("it has neither windows nor freezes: if that is meant, write `freezes: []`")]
     Empty,
     /// It is several documents of YAML.
     #[error("it has several YAML documents: keep the calendar in one, without a line `---` inside")]
@@ -231,7 +231,9 @@ impl Entry {
 /// Reads a calendar.
 pub fn parse(text: &str) -> Result<Calendar, CalendarFault> {
     let written: Option<Written> = serde_saphyr::from_str(text).map_err(|error| form(&error))?;
-    let written = written.ok_or(CalendarFault::Empty)?;
+    // Templates write `{}` for what they have lost.
+    let says_something = |written: &Written| written.windows.is_some() || written.freezes.is_some();
+    let written = written.filter(says_something).ok_or(CalendarFault::Empty)?;
     let windows = each("windows", MOST_WINDOWS, written.windows, Entry::window)?;
     let mut freezes = each("freezes", MOST_FREEZES, written.freezes, Entry::freeze)?;
     freezes.sort_by_key(|freeze| freeze.from);
@@ -262,17 +264,27 @@ fn each<T, U>(
 }
 
 /// What an error of the YAML says, without the lines of the file that it quotes.
-fn form(error: &serde_saphyr::Error) -> CalendarFault {
+pub(super) fn form(error: &serde_saphyr::Error) -> CalendarFault {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
     if line.contains("multiple YAML documents") {
         return CalendarFault::Several;
     }
     let line = line.trim_start_matches("error: ");
-    CalendarFault::Form(line.replace(
-        "expected sequence start",
-        "a list is expected, such as [Mon, Tue]",
-    ))
+    let line = line
+        .split_once(", set DuplicateKeyPolicy")
+        .map_or(line, |(line, _)| line);
+    CalendarFault::Form(
+        line.replace(
+            "expected sequence start",
+            "a list is expected: write its entries in brackets, with commas between them",
+        )
+        .replace(
+            "expected mapping start",
+            "fields with values are expected, such as `freezes: []`",
+        )
+        .replace("duplicate mapping key:", "this field stands twice:"),
+    )
 }
 
 #[cfg(test)]
@@ -318,7 +330,7 @@ freezes:
 
     #[test]
     fn what_says_nothing_is_silent() {
-        for text in ["freezes: []", "{}", "windows: []\nfreezes: []\n"] {
+        for text in ["freezes: []", "windows: []", "windows: []\nfreezes: []\n"] {
             let calendar = parse(text).unwrap();
             assert!(calendar.is_silent_about("shop"), "{text}");
         }
@@ -333,8 +345,9 @@ freezes:
     fn what_is_no_calendar_is_refused_with_its_place() {
         let freeze = |rest: &str| format!("freezes: [{{from: 2026-01-02T00:00:00Z, {rest}}}]");
         for (text, wanted) in [
-            (String::new(), "it is empty"),
-            ("# nothing\n".to_owned(), "it is empty"),
+            (String::new(), "it has neither windows nor freezes"),
+            ("# nothing\n".to_owned(), "it has neither windows nor freezes"),
+            ("{}".to_owned(), "it has neither windows nor freezes"),
             ("freeze: []".to_owned(), "freeze"),
             (
                 "windows: [{start: '02:00', duration: 3h, day: [Mon]}]".to_owned(),
@@ -367,7 +380,7 @@ freezes:
             ("freezes: []\n---\nwindows: []".to_owned(), "several YAML documents"),
             (
                 "windows: [{start: '02:00', duration: 3h, days: Mon}]".to_owned(),
-                "line 1 column 48: a list is expected, such as [Mon, Tue]",
+                "line 1 column 48: a list is expected: write its entries in brackets, with commas between them",
             ),
             (
                 "windows: [{start: '02:00', duration: 3h, timeZone: Berlin}]".to_owned(),

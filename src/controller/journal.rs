@@ -326,7 +326,7 @@ impl Journal {
     }
 
     /// Says in the status of a resource that can't be decoded which field is at fault, unless it says so already; gives what it
-    /// said. Nothing of the status is decoded, and all else of it stays as it is.
+    /// said. Nothing of the status is decoded, and all else of it stays as it is, but for `subjectUID` where no change is on record.
     pub async fn tell_undecodable(
         &self,
         metadata: &ObjectMeta,

@@ -67,8 +67,8 @@ struct Entry {
     list: u32,
     /// Stands for what calls for a reconcile if it becomes another.
     called_by: u64,
-    /// Nothing new may begin for it.
-    is_stopped: bool,
+    /// Why nothing new may begin for it, if so: it is suspended, or being deleted.
+    stops: [bool; 2],
     kept: Kept,
 }
 
@@ -145,10 +145,17 @@ impl Inner {
             other => (None, other),
         };
         changes.extend(other.map(|entry| entry.gone(&name)));
-        let (called_by, is_stopped) = (called_by(&object), is_stopped(&object));
+        let (called_by, stops) = (called_by(&object), stops(&object));
         let call = match &same {
             Some(same) if same.called_by == called_by => None,
-            Some(same) if is_stopped && !same.is_stopped => Some(Call::to_stop(name.clone())),
+            Some(same)
+                if stops
+                    .iter()
+                    .zip(same.stops)
+                    .any(|(now, before)| *now && !before) =>
+            {
+                Some(Call::to_stop(name.clone()))
+            }
             Some(_) => Some(Call::of_people(name.clone())),
             None => Some(Call::usual(name.clone())),
         };
@@ -157,7 +164,7 @@ impl Inner {
             list: self.list,
             group: group_of(&object),
             called_by,
-            is_stopped,
+            stops,
             kept: Kept::of(&object, &name, &uid),
             uid: uid.clone(),
         };
@@ -252,10 +259,13 @@ fn group_of(object: &Guarded) -> Group {
     }
 }
 
-/// Whether nothing new may begin for a resource.
-fn is_stopped(object: &Guarded) -> bool {
+/// Whether a resource is suspended, and whether it is being deleted.
+fn stops(object: &Guarded) -> [bool; 2] {
     let is_suspended = |object: &TaurusProxyPort| object.spec.suspend == Some(true);
-    object.meta().deletion_timestamp.is_some() || object.0.as_ref().is_ok_and(is_suspended)
+    [
+        object.0.as_ref().is_ok_and(is_suspended),
+        object.meta().deletion_timestamp.is_some(),
+    ]
 }
 
 fn called_by(object: &Guarded) -> u64 {

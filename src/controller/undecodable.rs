@@ -1,7 +1,7 @@
 //! A resource that can't be decoded gets a status as well: its owner is told which field to correct.
 //!
-//! Promises one write at most for each generation, that nothing else of the status is touched, that nothing is asked of the
-//! cloud, and that no other resource waits for what no change of this one needs. The log and `taurus_undecodable_resources` tell whoever runs
+//! Promises one write at most for each generation, that nothing else of the status is touched but the UID of who manages the proxy, that
+//! nothing is asked of the cloud, and that no other resource waits for what no change of this one needs. The log and `taurus_undecodable_resources` tell whoever runs
 //! the operator.
 
 use std::time::Duration;

@@ -25,10 +25,12 @@ pub fn poll(
     pace: &Pace,
 ) -> Duration {
     let sooner = spare_call_in.map_or(Duration::MAX, |spare| spare.max(age / 32));
-    let part = if by_list { 16 } else { 8 };
-    (age / part)
-        .min(sooner)
-        .clamp(pace.poll_first, pace.poll_longest)
+    let (part, longest) = if by_list {
+        (16, pace.poll_longest / 2)
+    } else {
+        (8, pace.poll_longest)
+    };
+    (age / part).min(sooner).clamp(pace.poll_first, longest)
 }
 
 /// The wait after the `count`-th error in a row. What the other side asks for is granted, where it is longer.
@@ -78,6 +80,7 @@ mod tests {
         let next = |age, spare| poll(age, false, spare);
         assert_eq!(poll(40, true, None), Duration::from_millis(2_500));
         assert_eq!(poll(40, true, Some(0)), Duration::from_millis(1_250));
+        assert_eq!(poll(10_000, true, None), Duration::from_millis(7_500));
         assert_eq!(next(40, None), second(5));
         assert_eq!(next(40, Some(0)), Duration::from_millis(1_250));
         assert_eq!(next(40, Some(3)), second(3));

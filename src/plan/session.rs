@@ -102,8 +102,9 @@ pub struct Session {
     pub refusal: Option<Box<Refusal>>,
     /// The last change that this process sent and saw in place.
     pub verified: Option<Box<Verified>>,
-    /// How long the last change took that succeeded, where its job's end is known.
-    pub took: Option<Box<(ChangeId, Duration)>>,
+    /// How long the last change took that succeeded, where its job's end is known; and whether this process has sent it, so that it is
+    /// measured and not just bounded.
+    pub took: Option<Box<(ChangeId, Duration, bool)>>,
     /// The credential that was used at last.
     pub credential: Option<Fingerprint>,
     /// How old the times on record were when they were first seen, of those that something may wait for.
@@ -266,8 +267,8 @@ impl Session {
         if let (Progress::Succeeded(seen), Some(change)) = (progress, change) {
             self.verified = self.verified_by(change, *seen, now).map(Box::new);
             let watch = self.watch.as_ref().filter(|watch| watch.id == change.id);
-            let took = watch.and_then(|watch| watch.took);
-            self.took = took.map(|took| Box::new((change.id.clone(), took)));
+            let took = watch.and_then(|watch| Some((watch.took?, watch.sent_here)));
+            self.took = took.map(|(took, here)| Box::new((change.id.clone(), took, here)));
         }
         match progress {
             Progress::Vetted => self.doubted = None,

@@ -32,8 +32,8 @@ pub const WITHOUT_EXPERIENCE: Duration = Duration::from_mins(10);
 pub struct Terms {
     /// When they may start.
     pub hours: Hours,
-    /// Why the window that the cloud has for the instance does not count, where the resource has windows of its own besides.
-    pub unread: Option<Arc<str>>,
+    /// The window that the cloud has for the instance can't be read, and the resource has windows of its own besides.
+    pub unread: bool,
     /// How long one takes, as far as is known.
     pub takes: Duration,
     /// Stands for the resource and what its spec says, without the approval of a plan.
@@ -96,13 +96,13 @@ pub fn terms(
         takes.min(desired.change_timeout.max(DEFAULT_CHANGE_TIMEOUT))
     });
     let mut hours = calendar.hours(namespace, &own);
-    let mut unread = None;
+    let mut unread = false;
     if own.is_empty() && unknown.is_some() {
         // Those of the calendar are for resources that state none.
         hours.windows.clear();
         hours.unknown = unknown;
-    } else if instance.is_some() {
-        unread = unknown;
+    } else {
+        unread = instance.is_some_and(Result::is_err);
     }
     Some(Box::new(Terms {
         hours,

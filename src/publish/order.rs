@@ -148,6 +148,7 @@ impl Published {
     pub fn failure(&self) -> Option<&Said> {
         let own = [&self.service, &self.config_map];
         let mut own = own.into_iter().flatten();
-        own.find(|said| said.urge() == Urge::Failed)
+        // One that is being deleted may stay for as long as somebody likes.
+        own.find(|said| said.urge() == Urge::Failed && !matches!(said, Said::Ending(..)))
     }
 }

@@ -131,7 +131,7 @@ impl Publisher {
         let live = self.calls.get::<Service>(owner, &wish.name).await?;
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
         match &standing {
-            Standing::Foreign | Standing::OfAnother(_) => {
+            Standing::Foreign | Standing::OfAnother(_) | Standing::Ending { ours: false } => {
                 // What applications reach by that name is somebody else's now, and not to be led to the proxy. Of a slice that another
                 // resource has, that one knows better.
                 let is_own = |slice: &&EndpointSlice| {
@@ -142,7 +142,7 @@ impl Publisher {
                 }
                 return Err(taken::<Service>(&wish.name, standing));
             }
-            Standing::Ending => {
+            Standing::Ending { ours: true } => {
                 if let Some(live) = live.filter(|live| standing::is_had_by(&live.metadata, owner)) {
                     // Applications use it for as long as a finalizer holds it.
                     found.front = port_of(&live);
@@ -280,7 +280,7 @@ impl Publisher {
             Standing::Foreign | Standing::OfAnother(_) => {
                 return Err(taken::<ConfigMap>(name, standing));
             }
-            Standing::Ending => return Err(ending::<ConfigMap>(name)),
+            Standing::Ending { .. } => return Err(ending::<ConfigMap>(name)),
             Standing::Held(..) | Standing::Free | Standing::Own => {}
         }
         let meta = live.as_ref().map(|live| &live.metadata);
@@ -384,7 +384,7 @@ impl Publisher {
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
         if !matches!(
             standing,
-            Standing::Own | Standing::Held(..) | Standing::Ending
+            Standing::Own | Standing::Held(..) | Standing::Ending { ours: true }
         ) {
             // Without it, its slice leads nobody, or those whom somebody else leads by that name.
             self.remove_service(order, name).await?;
@@ -514,7 +514,7 @@ impl Publisher {
                 Standing::Foreign | Standing::OfAnother(_) => {
                     return Err(taken::<K>(name, standing));
                 }
-                Standing::Ending => return Err(ending::<K>(name)),
+                Standing::Ending { .. } => return Err(ending::<K>(name)),
                 // What it has made it keeps true, whoever manages the proxy by now.
                 Standing::Free if order.waits || order.ends => return Err(Said::NotManaging),
                 Standing::Free | Standing::Own | Standing::Held(..) => {}
@@ -600,6 +600,7 @@ fn is_of_rival(order: &Order, service: &str, slice: &EndpointSlice) -> bool {
 fn taken<K: Kind>(name: &str, standing: Standing) -> Said {
     match standing {
         Standing::OfAnother(by) => Said::OfAnother(K::NAME, name.to_owned(), by),
+        Standing::Ending { .. } => ending::<K>(name),
         _ => Said::Taken(K::NAME, name.to_owned()),
     }
 }

@@ -30,7 +30,7 @@ pub enum Said {
     Mixed(String, String),
     /// Another resource for the same proxy has it: the kind and name of the object, and the name of the resource.
     Held(&'static str, String, String),
-    /// Somebody has deleted it, and a finalizer holds it: its kind and name.
+    /// An object of that name is being deleted, and a finalizer holds it: its kind and name.
     Ending(&'static str, String),
     /// The operator may not do it: the verb, and the kind of objects.
     Forbidden(&'static str, &'static str),
@@ -78,8 +78,8 @@ impl Said {
     /// How soon it has to be tried again.
     pub fn urge(&self) -> Urge {
         match self {
-            Self::Failed(_) | Self::NotLeading => Urge::Failed,
-            Self::Ending(..) | Self::Refused(_) => Urge::Refused,
+            Self::Ending(..) | Self::Failed(_) | Self::NotLeading => Urge::Failed,
+            Self::Refused(_) => Urge::Refused,
             Self::Forbidden(..) => Urge::Denied,
             Self::Held(..) => Urge::Held,
             Self::Left(_, _, why) | Self::PublishedBeside(_, _, why) => why.urge(),
@@ -142,7 +142,8 @@ impl Said {
                  names it no longer"
             ),
             Self::Ending(kind, name) => format!(
-                "somebody has deleted {kind} {name}, and it is still there: look at its metadata.finalizers; it is made anew once it is gone"
+                "{kind} {name} is being deleted, and is still there: look at its metadata.finalizers; within a minute after it has gone, the \
+                 operator makes it"
             ),
             Self::Forbidden(verb, kind) => format!(
                 "the operator may not {verb} {kind}: install its component deploy/components/services, or set services.enabled in its \

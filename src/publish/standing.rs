@@ -39,8 +39,11 @@ pub enum Standing {
     Foreign,
     /// It belongs to a resource of this name, which is about another proxy.
     OfAnother(String),
-    /// It is this operator's, and is being deleted.
-    Ending,
+    /// It is being deleted: one of this operator's, or not.
+    Ending {
+        /// Whether it is this operator's.
+        ours: bool,
+    },
 }
 
 /// Whose an object with this metadata is, as `owner` sees it.
@@ -48,12 +51,12 @@ pub fn of(live: Option<&ObjectMeta>, owner: &Owner) -> Standing {
     let Some(live) = live else {
         return Standing::Free;
     };
-    match among_the_living(live, owner) {
-        // Whoever deletes an object of somebody else: it is none of this operator's.
-        standing @ (Standing::Foreign | Standing::OfAnother(_)) => standing,
-        _ if live.deletion_timestamp.is_some() => Standing::Ending,
-        standing => standing,
+    let standing = among_the_living(live, owner);
+    if live.deletion_timestamp.is_some() {
+        let ours = !matches!(standing, Standing::Foreign | Standing::OfAnother(_));
+        return Standing::Ending { ours };
     }
+    standing
 }
 
 /// The same of an object that stays.

@@ -117,7 +117,7 @@ impl Protocol {
                 freezes: if open { Vec::new() } else { vec![freeze] },
                 ..Hours::default()
             },
-            unread: None,
+            unread: false,
             takes: Duration::ZERO,
             wishes: Wishes::of(&object),
             nonce: 0,

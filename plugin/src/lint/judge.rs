@@ -174,6 +174,12 @@ pub fn warnings(object: &Value) -> Vec<Fault> {
             )
         }));
     }
+    let approved = text("/spec/approvedPlan").is_some_and(|plan| !plan.is_empty());
+    if approved && text("/spec/approval") != Some("Manual") {
+        let message =
+            "it does nothing, since spec.approval is not Manual: changes start without an approval";
+        warnings.push(Fault::of("spec.approvedPlan", message));
+    }
     // What the operator can't act on though the API server takes it, such as a time zone that nobody knows.
     if let Some(fault) = refusal_of_the_operator(object) {
         let message = format!("the operator will refuse it: {fault}");
@@ -201,7 +207,8 @@ fn stored(object: &Value) -> Value {
     object
 }
 
-fn forget_nulls(value: &mut Value) {
+/// Takes fields that are null away, as the API server does.
+pub fn forget_nulls(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.retain(|_, value| !value.is_null());
@@ -222,7 +229,8 @@ fn nulls(value: &Value, place: &str, found: &mut Vec<String>) {
             }
         }
         Value::Array(items) => {
-            for (index, value) in items.iter().enumerate() {
+            // The API server refuses a null that stands in a list itself.
+            for (index, value) in items.iter().enumerate().filter(|(_, item)| !item.is_null()) {
                 nulls(value, &format!("{place}[{index}]"), found);
             }
         }

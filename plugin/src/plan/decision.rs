@@ -28,6 +28,7 @@ use taurus_port_operator::{
 };
 
 use super::proposal::Proposal;
+use crate::lint::judge::forget_nulls;
 use crate::resource::{conditions, text_at};
 
 /// For how long the operator is taken to have run: longer than anything that it waits for after a start.
@@ -201,10 +202,17 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
                 && reason.class() == Class::Reconciling
                 && !desired.suspended
                 && !desired.deleting;
-            let action = if waits { Action::Wait } else { Action::Nothing };
+            let action = match cause {
+                Cause::SpecFault(_) => Action::Refused,
+                _ if waits => Action::Wait,
+                _ => Action::Nothing,
+            };
+            // It may start earlier, inside a window that only the operator reads.
+            let timing = desired.timing.as_deref();
+            let follows = timing.is_some_and(|timing| timing.follows_instance);
             Verdict {
                 reason: Some(reason.name()),
-                not_before: next(&cause),
+                not_before: next(&cause).filter(|_| !follows),
                 ..Verdict::of(action, told(proposal, &cause, &desired))
             }
         }
@@ -281,6 +289,15 @@ fn told(proposal: &Proposal, cause: &Cause, desired: &Desired) -> String {
         Cause::WindowUnknown(_) => {
             "may start inside the instance's own window, which only the operator reads".to_owned()
         }
+        Cause::WaitingForWindow { .. }
+            if desired
+                .timing
+                .as_deref()
+                .is_some_and(|timing| timing.follows_instance) =>
+        {
+            let said = message::of(cause, desired);
+            format!("{said}; or inside the instance's own window, which only the operator reads")
+        }
         cause => message::of(cause, desired).to_string(),
     }
 }
@@ -295,9 +312,11 @@ fn next(cause: &Cause) -> Option<Timestamp> {
     }
 }
 
-/// The object without words that this release does not know: what they ask for is not planned, and the rest still is.
+/// The object as the API server keeps it, without words that this release does not know: what they ask for is not planned, and the rest
+/// still is.
 fn readable(object: &Value) -> Value {
     let mut object = object.clone();
+    forget_nulls(&mut object);
     let policy = object.pointer("/spec/managementPolicy").cloned();
     let known =
         policy.is_none_or(|policy| serde_json::from_value::<ManagementPolicy>(policy).is_ok());
@@ -350,7 +369,7 @@ mod tests {
     #[expect(clippy::too_many_lines, reason = "a row for each wish")]
     fn each_wish_has_the_verdict_that_the_operator_would_come_to() {
         type Edit = fn(&mut Value);
-        let cases: [(&str, Edit, Action, Option<&str>); 17] = [
+        let cases: [(&str, Edit, Action, Option<&str>); 20] = [
             ("another port", |_| (), Action::Change, None),
             (
                 "the port that is there",
@@ -450,6 +469,31 @@ mod tests {
                 },
                 Action::Wait,
                 Some("WaitingForWindow"),
+            ),
+            (
+                "in a window of its own or of the instance",
+                |object| {
+                    object["spec"]["maintenanceWindows"] =
+                        json!([{"start": "14:00", "duration": "1h"}]);
+                    object["spec"]["instanceWindow"] = json!("Follow");
+                },
+                Action::Wait,
+                Some("WaitingForWindow"),
+            ),
+            (
+                "in a zone that nobody knows",
+                |object| {
+                    object["spec"]["maintenanceWindows"] =
+                        json!([{"start": "11:00", "duration": "3h", "timeZone": "Europe/Berln"}]);
+                },
+                Action::Refused,
+                Some("SpecInvalid"),
+            ),
+            (
+                "with a field that has no value",
+                |object| object["spec"]["maintenanceWindows"] = Value::Null,
+                Action::Change,
+                None,
             ),
             (
                 "in a window that is shorter than the last change was measured to be",

@@ -185,12 +185,12 @@ fn in_force(target: &Target, meant: Option<&str>) -> Result<Waiting, String> {
 
 /// What is about to be allowed, for who has to agree.
 async fn described(word: Word, cluster: &Cluster, target: &Target, plan: &Waiting) -> String {
-    let what = match word {
-        Word::Approve => "approves",
-        Word::ApplyNow => "lets start now, outside maintenance windows,",
+    let (lets, starts) = match word {
+        Word::Approve => ("approves", ""),
+        Word::ApplyNow => ("lets", " start now, outside its maintenance windows"),
     };
     let mut text = format!(
-        "{}: this {what} plan {}, port {} to {}, which cuts the connections of the proxy once",
+        "{}: this {lets} plan {} (port {} to {}){starts}; the change cuts the connections of the proxy once",
         target.named(),
         plan.id,
         shown(plan.from),

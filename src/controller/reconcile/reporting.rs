@@ -39,10 +39,12 @@ impl Pass<'_> {
             let goes_on = finding.decision.step.goes_on();
             permit.count(goes_on && !self.is_overdue(&finding.decision.record));
         }
+        let was_on_record = self.record().change.is_some();
         let again = match self.publish_and_say(desired, &finding).await {
             Ok(again) => again,
             Err(error) => {
-                let has_ended = finding.decision.record.change.is_none();
+                // Not so where somebody has taken it from the record: it may be at work.
+                let has_ended = was_on_record && finding.decision.record.change.is_none();
                 // Only the record says that it is at work: others may have its share. A conflict is seen to at once.
                 if has_ended && !matches!(error, JournalError::Conflict) {
                     self.memory.give_share_back();

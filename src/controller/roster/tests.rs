@@ -182,6 +182,12 @@ fn n01_what_people_change_goes_first_and_what_is_new_does_not() {
     };
     assert_eq!(lane(Event::Apply(suspended(3))), Some(Lane::Stop));
     assert_eq!(lane(Event::Apply(suspended(4))), Some(Lane::People));
+    let deleted = resource("a", "a", |object| {
+        object["metadata"]["generation"] = json!(4);
+        object["metadata"]["deletionTimestamp"] = json!("2026-03-02T16:40:05Z");
+        object["spec"]["suspend"] = json!(true);
+    });
+    assert_eq!(lane(Event::Apply(deleted)), Some(Lane::Stop));
     assert_eq!(lane(Event::Delete(suspended(4))), Some(Lane::Stop));
     assert_eq!(lane(Event::Delete(edited())), None);
 }

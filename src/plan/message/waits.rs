@@ -19,24 +19,46 @@ pub fn for_window(
     next: Option<Timestamp>,
     frozen: Option<&(String, Timestamp)>,
 ) -> Message {
-    let port = desired.port;
+    let (port, (whose, remedy)) = (desired.port, windows(desired));
     if let Some((reason, until)) = frozen {
         return Message::plain(format!(
-            "port {port} waits for a maintenance window, and freezes of the operator's calendar leave none within a year: the last one \
-             ({reason}) lasts until {}",
+            "port {port} waits for a maintenance window ({whose}), and freezes of the operator's calendar leave none within a year: the last one \
+             ({reason}) lasts until {}; only whoever runs the operator can shorten it",
             shown(*until)
         ));
     }
     let minutes = takes.as_secs().div_ceil(60);
     Message::plain(match next {
         Some(_) => format!(
-            "port {port} waits for a maintenance window with at least {minutes} min left of it"
+            "port {port} waits for a maintenance window ({whose}) with at least {minutes} min left of it"
         ),
         None => format!(
-            "port {port} can't be set: a change on this instance may take {minutes} min, and no maintenance window within a year is that \
-             long: make one longer"
+            "port {port} can't be set: a change on this instance may take {minutes} min, and no maintenance window ({whose}) within a year is \
+             that long: {remedy}"
         ),
     })
+}
+
+/// Where the windows of a resource are stated, and what a person does where they are too short.
+fn windows(desired: &Desired) -> (&'static str, &'static str) {
+    let timing = desired.timing.as_deref();
+    let has_own = timing.is_some_and(|timing| !timing.windows.is_empty());
+    let follows = timing.is_some_and(|timing| timing.follows_instance);
+    match (has_own, follows) {
+        (true, false) => ("spec.maintenanceWindows", "make one longer"),
+        (true, true) => (
+            "spec.maintenanceWindows, or the one of the instance",
+            "make one longer",
+        ),
+        (false, true) => (
+            "the one of the instance",
+            "state a longer one in spec.maintenanceWindows",
+        ),
+        (false, false) => (
+            "the operator's calendar",
+            "state a longer one in spec.maintenanceWindows, or ask whoever runs the operator",
+        ),
+    }
 }
 
 /// The cloud has not told when the window of the instance is.
@@ -55,8 +77,8 @@ pub fn window_unknown(desired: &Desired, why: &str) -> Message {
 /// A freeze is in force, or near.
 pub fn frozen(desired: &Desired, reason: &str, until: Timestamp) -> Message {
     Message::plain(format!(
-        "port {} is not set during a freeze of the operator's calendar ({reason}), which lasts until {}, nor so late that the change could \
-         reach into it",
+        "port {0} waits until {1}, when a freeze of the operator's calendar ({reason}) ends: no change starts during a freeze, nor so \
+         shortly before one that it could reach into it",
         desired.port,
         shown(until)
     ))

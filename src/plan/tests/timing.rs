@@ -473,7 +473,7 @@ fn what_keeps_a_plan_from_starting_is_told_with_it() {
         "{told:?}"
     );
     assert!(
-        told[2].contains("does not stand for an approval"),
+        told[2].contains("does not replace the approval"),
         "{told:?}"
     );
 

@@ -87,7 +87,7 @@ fn haste(facts: &Facts<'_>, terms: &Terms, timing: &Timing, id: &str, warnings: 
     let at_once = terms.hours.at_once();
     if !timing.approves(id) {
         warnings.push(format!(
-            "the annotation {APPLY_NOW} does not stand for an approval, which this plan needs as well"
+            "the annotation {APPLY_NOW} does not replace the approval that this plan needs: approve it as well"
         ));
     }
     if at_once.next(facts.now.wall, terms.takes) != Some(facts.now.wall) {
@@ -112,8 +112,9 @@ fn short(terms: &Terms, now: Timestamp) -> Option<String> {
     let takes = minutes(terms.takes);
     if longest < terms.takes {
         Some(format!(
-            "no maintenance window is as long as a change on this instance may take ({takes} min): the longest has {} min",
-            longest.as_secs() / 60
+            "no maintenance window is as long as a change on this instance may take ({takes} min): the longest has {} min, and {} min are enough",
+            longest.as_secs() / 60,
+            minutes(enough)
         ))
     } else if longest < enough {
         Some(format!(
@@ -128,11 +129,11 @@ fn short(terms: &Terms, now: Timestamp) -> Option<String> {
 
 /// The cloud does not tell its window, and others count alone.
 fn unread(terms: &Terms) -> Option<String> {
-    let why = terms.unread.as_deref()?;
-    Some(format!(
-        "the maintenance window of the instance is not known, so that only those of spec.maintenanceWindows count: {}",
-        why.chars().take(200).collect::<String>()
-    ))
+    terms.unread.then(|| {
+        "the operator can't read the maintenance window of the instance, so only those of spec.maintenanceWindows count: the credential \
+         may lack gaussdbformysql:instance:get or gaussdb:instance:list"
+            .to_owned()
+    })
 }
 
 /// A freeze takes away a moment at which it could have started, since the plan was made; the last such freeze.
@@ -144,8 +145,10 @@ fn put_off(
 ) -> Option<String> {
     let without = terms.hours.without_freezes();
     let takes_away = |freeze: &&Freeze| {
-        let near = freeze.from.checked_sub(terms.takes).unwrap_or(freeze.from);
-        let could = without.next(near.max(made), terms.takes);
+        // A start at this moment would end right before the freeze.
+        let last = freeze.from.checked_sub(terms.takes).ok();
+        let near = last.and_then(|last| last.checked_add(Duration::from_nanos(1)).ok());
+        let could = without.next(near.unwrap_or(freeze.from).max(made), terms.takes);
         let reaches_in = |could: &Timestamp| {
             let ends = could.checked_add(terms.takes).unwrap_or(*could);
             *could < freeze.until && (ends > freeze.from || freeze.covers(*could))
@@ -162,7 +165,7 @@ fn put_off(
         return None;
     }
     Some(format!(
-        "a freeze ({}) until {} puts it off",
+        "a freeze ({}) until {} delays this change",
         bounded(&freeze.reason),
         shown(freeze.until)
     ))
@@ -171,4 +174,83 @@ fn put_off(
 /// What others have written, to a length that fits.
 fn bounded(text: &str) -> String {
     text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        calendar::{Window, WindowParts},
+        plan::timing::Wishes,
+    };
+
+    fn terms(window: (&[&str], &str, &str), freezes: &[(&str, &str, &str)]) -> Terms {
+        let (days, start, duration) = window;
+        let window = Window::new(&WindowParts {
+            days: Some(days),
+            start,
+            duration,
+            ..WindowParts::default()
+        });
+        let freezes = freezes.iter().map(|(reason, from, until)| Freeze {
+            from: from.parse().unwrap(),
+            until: until.parse().unwrap(),
+            reason: (*reason).to_owned(),
+            namespaces: Vec::new(),
+        });
+        Terms {
+            hours: Hours {
+                windows: vec![window.unwrap()],
+                freezes: freezes.collect(),
+                ..Hours::default()
+            },
+            unread: false,
+            takes: Duration::from_mins(10),
+            wishes: Wishes([0; 32]),
+            nonce: 0,
+        }
+    }
+
+    #[track_caller]
+    fn expect(terms: &Terms, made: &str, now: &str, expected: Option<&str>) {
+        let [made, now]: [Timestamp; 2] = [made, now].map(|time| time.parse().unwrap());
+        let next = terms.hours.next(now, terms.takes).unwrap();
+        let said = put_off(terms, now, (made, next), false);
+        match (&said, expected) {
+            (None, None) => {}
+            (Some(said), Some(reason)) => assert!(said.contains(reason), "{said}"),
+            _ => panic!("{said:?}, {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn the_last_freeze_that_takes_an_opening_away_is_named_for_as_long_as_it_lasts() {
+        let daily: &[&str] = &["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+        let year_end = ("year-end", "2026-12-20T00:00:00Z", "2027-01-04T00:00:00Z");
+        let nights = terms((daily, "22:00", "6h"), &[year_end]);
+        let made = "2026-12-18T09:00:00Z";
+        // The plan could start before it.
+        expect(&nights, made, "2026-12-18T10:00:00Z", None);
+        expect(&nights, made, "2026-12-22T12:00:00Z", Some("year-end"));
+        expect(&nights, made, "2027-01-03T23:00:00Z", Some("year-end"));
+        expect(&nights, made, "2027-01-04T01:00:00Z", None);
+        let stocktaking = (
+            "stocktaking",
+            "2026-03-07T00:00:00Z",
+            "2026-03-08T00:00:00Z",
+        );
+        let sale = ("sale", "2026-03-09T00:00:00Z", "2026-03-10T00:00:00Z");
+        let saturdays = terms((&["Sat"], "02:00", "3h"), &[stocktaking, sale]);
+        let made = "2026-03-06T12:00:00Z";
+        expect(&saturdays, made, made, Some("stocktaking"));
+        expect(
+            &saturdays,
+            made,
+            "2026-03-07T04:55:00Z",
+            Some("stocktaking"),
+        );
+        // Made when the opening that the freeze takes away was over.
+        let late = "2026-03-07T06:00:00Z";
+        expect(&saturdays, late, late, None);
+    }
 }

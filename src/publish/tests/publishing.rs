@@ -851,7 +851,7 @@ async fn h9_what_could_not_be_deleted_still_has_edits_that_count() {
 }
 
 #[tokio::test]
-async fn h9_a_foreign_service_that_a_finalizer_holds_is_foreign() {
+async fn h9_a_foreign_service_that_a_finalizer_holds_is_waited_for_and_holds_nothing_up() {
     let server = Server::default();
     server.has(
         SERVICE,
@@ -860,8 +860,9 @@ async fn h9_a_foreign_service_that_a_finalizer_holds_is_foreign() {
     server.edit(SERVICE, is_held);
     let published = server.publish(&order(at(3307))).await;
     let said = published.service.clone().unwrap();
-    assert!(matches!(said, Said::Taken("Service", _)), "{said:?}");
+    assert!(matches!(said, Said::Ending("Service", _)), "{said:?}");
     assert_eq!(published.failure(), None, "Ready does not wait for it");
+    assert_eq!(published.urge(), Urge::Failed, "it is tried again soon");
     assert_eq!(server.port(SLICE), None);
 }
 
