@@ -17,11 +17,11 @@ public final class Pool {
   public static void main(String[] arguments) throws IOException {
     HikariConfig config = new HikariConfig();
     config.setJdbcUrl(
-        "jdbc:mysql://" + arguments[0] + ":" + arguments[1] + "/shop?connectTimeout=2000&socketTimeout=5000&sslMode=DISABLED");
+        "jdbc:mysql://" + arguments[0] + ":" + arguments[1] + "/shop?connectTimeout=10000&socketTimeout=5000&sslMode=DISABLED");
     config.setUsername("root");
     config.setMaximumPoolSize(WORKERS);
-    config.setConnectionTimeout(2500);
-    config.setValidationTimeout(1000);
+    config.setConnectionTimeout(10_000);
+    config.setValidationTimeout(5_000);
     config.setMaxLifetime(600_000);
     // The pool also starts where nothing answers yet.
     config.setInitializationFailTimeout(-1);

@@ -23,10 +23,10 @@ def main() -> None:
         f"mysql+pymysql://root@{host}:{port}/shop",
         pool_size=WORKERS,
         max_overflow=0,
-        pool_timeout=5,
+        pool_timeout=10,
         pool_recycle=600,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 2, "read_timeout": 5, "write_timeout": 5},
+        connect_args={"connect_timeout": 10, "read_timeout": 5, "write_timeout": 5},
     )
     lock = threading.Lock()
     for _ in range(WORKERS):

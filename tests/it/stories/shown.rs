@@ -15,8 +15,9 @@ use crate::{
 };
 
 /// What differs from run to run, and the word that stands for it in the kept text.
-const VOLATILE: [(&str, &str); 8] = [
+const VOLATILE: [(&str, &str); 9] = [
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[time]"),
+    (r"Took Seconds:  \d+", "Took Seconds:  [seconds]"),
     (
         r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
         "00000000-0000-4000-8000-000000000000",

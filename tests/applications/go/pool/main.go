@@ -29,7 +29,7 @@ func main() {
 	config.Net = "tcp"
 	config.Addr = net.JoinHostPort(os.Args[1], os.Args[2])
 	config.DBName = "shop"
-	config.Timeout = 2 * time.Second
+	config.Timeout = 10 * time.Second
 	config.ReadTimeout = 5 * time.Second
 	config.WriteTimeout = 5 * time.Second
 	connector, err := mysql.NewConnector(config)
