@@ -207,12 +207,10 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
                 _ if waits => Action::Wait,
                 _ => Action::Nothing,
             };
-            // It may start earlier, inside a window that only the operator reads.
-            let timing = desired.timing.as_deref();
-            let follows = timing.is_some_and(|timing| timing.follows_instance);
             Verdict {
                 reason: Some(reason.name()),
-                not_before: next(&cause).filter(|_| !follows),
+                // It may start earlier, inside a window that only the operator reads.
+                not_before: next(&cause).filter(|_| !follows_instance(&desired)),
                 ..Verdict::of(action, told(proposal, &cause, &desired))
             }
         }
@@ -290,16 +288,18 @@ fn told(proposal: &Proposal, cause: &Cause, desired: &Desired) -> String {
             "may start inside the instance's own window, which only the operator reads".to_owned()
         }
         Cause::WaitingForWindow { .. }
-            if desired
-                .timing
-                .as_deref()
-                .is_some_and(|timing| timing.follows_instance) =>
+            if follows_instance(desired) =>
         {
             let said = message::of(cause, desired);
             format!("{said}; or inside the instance's own window, which only the operator reads")
         }
         cause => message::of(cause, desired).to_string(),
     }
+}
+
+fn follows_instance(desired: &Desired) -> bool {
+    let timing = desired.timing.as_deref();
+    timing.is_some_and(|timing| timing.follows_instance)
 }
 
 /// When a change may start that waits for its time.
