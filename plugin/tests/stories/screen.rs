@@ -146,10 +146,11 @@ async fn the_fleet_and_one_resource_fit_a_screen_of_80_and_of_200_columns() {
         let screen = Screen::with(&place, columns, "status users");
         let text = screen.until("access");
         assert!(
-            text.starts_with(&format!(
-                "{}/users: Reconciling, WaitingForApproval",
-                place.namespace
-            )),
+            text.starts_with(&format!("{}/users: Reconciling for ", place.namespace))
+                && text
+                    .lines()
+                    .next()
+                    .is_some_and(|line| line.contains(", WaitingForApproval")),
             "the first line is still there: {text}"
         );
         screen.fits();

@@ -65,7 +65,9 @@ async fn one_resource_is_shown_with_its_advice_and_its_neighbours() {
     place.make("other", other, json!({})).await;
     let shown = place.plugin(&["status", "stock"]).good();
     assert!(
-        shown.contains("Stalled, PortRejected") && shown.contains("set another port"),
+        shown.contains("/stock: Stalled for ")
+            && shown.contains(", PortRejected\n")
+            && shown.contains("set another port"),
         "{shown}"
     );
     assert!(

@@ -166,7 +166,7 @@ async fn exactly_the_plan_in_force_is_approved_by_a_person_who_has_seen_it() {
     let unasked = place.plugin(&["approve", "orders"]);
     assert_eq!(unasked.code, 1);
     for part in [
-        "plan 00112233aabbccdd, port 3306 to 3307, which cuts the connections",
+        "plan 00112233aabbccdd (port 3306 to 3307); the change cuts the connections",
         "waits for   Approval and Window",
         "not before  2026-01-02T02:00:00Z",
         "--yes",
