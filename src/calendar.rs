@@ -3,7 +3,7 @@
 //! Pure but for [`store`], which reads the operator's own calendar from its file. Relies on the zone data that is bundled with this
 //! program, never on that of the machine, and on the wall clock that callers pass in: hours of the day have no other.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub mod check;
 pub mod file;
@@ -17,6 +17,9 @@ pub use freeze::Freeze;
 pub use hours::Hours;
 pub use window::{Window, WindowError, WindowFault, WindowParts};
 pub use zones::RELEASE;
+
+/// For how long a change is expected to be at work where none was seen yet.
+pub const WITHOUT_EXPERIENCE: Duration = Duration::from_mins(10);
 
 /// What is set for all resources of an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -112,8 +112,8 @@ pub fn decide_again(facts: &Facts<'_>) -> Decision {
         };
         session.note_progress(&progress, record.change.as_ref(), facts.now);
         record = settle::advance(record, progress, facts.now);
-        if let Some(took) = session.took.as_deref().filter(|took| took.2) {
-            history::add_length(&mut record.history, &took.0, took.1);
+        if let Some(took) = session.took.as_deref().filter(|took| took.is_measured) {
+            history::add_length(&mut record.history, &took.change, took.length);
         }
         session.turn_to(record.change.as_ref(), facts.now);
     }

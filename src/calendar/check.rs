@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Calendar, Hours, RELEASE,
+    Calendar, Hours, RELEASE, WITHOUT_EXPERIENCE,
     file::{self, CalendarFault},
     store::{self, FileFault},
 };
@@ -22,9 +22,6 @@ const KEY: &str = "calendar.yaml";
 
 /// The file name that means the standard input.
 const STANDARD_INPUT: &str = "-";
-
-/// How long a change counts as where none is known, as for a resource that was never changed.
-const A_CHANGE: Duration = Duration::from_mins(10);
 
 /// A manifest, as far as it counts here.
 #[derive(Deserialize)]
@@ -225,14 +222,18 @@ fn starts(calendar: &Calendar, now: Timestamp) -> Vec<String> {
     let namespaces: BTreeSet<&str> = ahead
         .flat_map(|freeze| freeze.namespaces.iter().map(String::as_str))
         .collect();
-    let next = |namespace: &str| match calendar.hours(namespace, &[]).next(now, A_CHANGE) {
+    let next = |namespace: &str| match calendar.hours(namespace, &[]).next(now, WITHOUT_EXPERIENCE)
+    {
         Some(next) if next == now => "now".to_owned(),
         Some(next) => format!("at {}", shown(next)),
         None => "never within a year".to_owned(),
     };
     // No namespace has an empty name.
     let elsewhere = next("");
-    let what = "A change of 10 minutes, of a resource without windows of its own, may start next";
+    let minutes = WITHOUT_EXPERIENCE.as_secs() / 60;
+    let what = format!(
+        "A change of {minutes} minutes, of a resource without windows of its own, may start next"
+    );
     if namespaces.is_empty() {
         return vec![format!("{what}: {elsewhere}")];
     }

@@ -211,18 +211,12 @@ impl Journal {
         target: Target<'_>,
     ) -> Result<(TaurusProxyPort, Option<Acknowledged>), JournalError> {
         let began = self.clock.now();
-        let (written, whole) = match self.replace_as_leader(object, &status).await {
-            Ok(written) => {
-                let whole = keeps(&status, written.status.as_ref());
-                (written, whole)
-            }
+        let written = match self.replace_as_leader(object, &status).await {
+            Ok(written) => written,
             Err(error @ (JournalError::Gone | JournalError::NotLeading)) => return Err(error),
             Err(JournalError::Unreadable(_)) => return Err(JournalError::Pruned),
             Err(error) => match self.fetch(object).await? {
-                Some(fresh) if change_id(&fresh) == Some(change.id.as_str()) => {
-                    let whole = keeps(&status, fresh.status.as_ref());
-                    (fresh, whole)
-                }
+                Some(fresh) if change_id(&fresh) == Some(change.id.as_str()) => fresh,
                 Some(_) => return Err(error),
                 None => return Err(JournalError::Gone),
             },
@@ -231,7 +225,8 @@ impl Journal {
             .status
             .as_ref()
             .and_then(|status| status.change.as_ref());
-        let whole = whole && shown.is_some_and(|shown| is_whole(shown, change));
+        let whole = keeps(&status, written.status.as_ref())
+            && shown.is_some_and(|shown| is_whole(shown, change));
         let current = written.metadata.generation == Some(change.generation);
         if !whole {
             return Err(JournalError::Pruned);

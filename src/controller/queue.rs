@@ -409,8 +409,12 @@ mod tests {
         assert_eq!(whole, expected.each_ref(), "{ended:?}");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn n01_a_turn_that_was_spared_long_enough_is_interrupted() {
+    /// How a resource is called for.
+    type Calls = fn(ResourceName) -> Call;
+
+    /// When turns of a resource are interrupted that wait for nothing else: in seconds since the first call of it, for these calls, each so
+    /// long after the one before. The last turn is one that nobody interrupts.
+    async fn interruptions(calls: &[(Duration, Calls)]) -> Vec<u64> {
         let clock = Clock::start();
         let (sender, receiver) = mpsc::unbounded();
         let ended = Arc::new(Mutex::new(Vec::new()));
@@ -425,50 +429,32 @@ mod tests {
         let began = clock.now().uptime.as_secs();
         let calling = async {
             sender.unbounded_send(Call::usual(name("a"))).unwrap();
-            for _ in 0..2 {
-                clock::pause(SECOND).await;
-                sender.unbounded_send(Call::of_people(name("a"))).unwrap();
+            for (after, call) in calls {
+                clock::pause(*after).await;
+                sender.unbounded_send(call(name("a"))).unwrap();
             }
-            clock::pause(SPARED).await;
-            sender.unbounded_send(Call::of_people(name("a"))).unwrap();
         };
         let all = attend_all(receiver, 1, clock::pause(3 * SPARED), by_name, attend);
         let within = tokio::time::timeout(4 * SPARED, all);
         let ((), stopped) = futures::join!(calling, within);
         assert!(stopped.is_err(), "the last one was not called for");
-        let ended = ended.lock().unwrap().clone();
-        assert_eq!(ended, [began + 1, began + 61, began + 121], "{ended:?}");
+        let ended = ended.lock().unwrap();
+        ended.iter().map(|second| second - began).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn n01_a_turn_that_was_spared_long_enough_is_interrupted() {
+        let people: Calls = Call::of_people;
+        let ended = interruptions(&[(SECOND, people), (SECOND, people), (SPARED, people)]).await;
+        assert_eq!(ended, [1, 61, 121]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn n01_a_turn_that_is_spared_is_interrupted_where_nothing_new_may_begin() {
-        let clock = Clock::start();
-        let (sender, receiver) = mpsc::unbounded();
-        let ended = Arc::new(Mutex::new(Vec::new()));
-        let attend = |_| {
-            let ended = Arc::clone(&ended);
-            async move {
-                seat::called_again().await;
-                ended.lock().unwrap().push(clock.now().uptime.as_secs());
-                None
-            }
-        };
-        let began = clock.now().uptime.as_secs();
-        let calling = async {
-            sender.unbounded_send(Call::usual(name("a"))).unwrap();
-            for _ in 0..2 {
-                clock::pause(SECOND).await;
-                sender.unbounded_send(Call::of_people(name("a"))).unwrap();
-            }
-            clock::pause(SECOND).await;
-            sender.unbounded_send(Call::to_stop(name("a"))).unwrap();
-        };
-        let all = attend_all(receiver, 1, clock::pause(4 * SECOND), by_name, attend);
-        let within = tokio::time::timeout(5 * SECOND, all);
-        let ((), stopped) = futures::join!(calling, within);
-        assert!(stopped.is_err(), "the last one was not called for");
-        let ended = ended.lock().unwrap().clone();
-        assert_eq!(ended, [began + 1, began + 3], "{ended:?}");
+        let people: Calls = Call::of_people;
+        let ended =
+            interruptions(&[(SECOND, people), (SECOND, people), (SECOND, Call::to_stop)]).await;
+        assert_eq!(ended, [1, 3]);
     }
 
     #[tokio::test(start_paused = true)]

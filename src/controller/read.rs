@@ -50,6 +50,14 @@ pub struct Desired {
     pub publication: Option<Box<Wish>>,
 }
 
+impl Desired {
+    /// Whether changes may also start inside the window that the cloud has for the instance.
+    pub fn follows_instance(&self) -> bool {
+        let timing = self.timing.as_deref();
+        timing.is_some_and(|timing| timing.follows_instance)
+    }
+}
+
 /// Which proxy, and where in the cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {

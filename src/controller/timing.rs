@@ -32,9 +32,6 @@ const SPREAD: Duration = Duration::from_secs(2);
 /// The window of an instance is believed for so long where it can't be read any more.
 const BELIEVED_FOR: Duration = Duration::from_hours(1);
 
-/// A change that may leave does so within this, or is withdrawn for other reasons.
-const LEAVES_WITHIN: Duration = Duration::from_mins(1);
-
 /// Said of a window that nobody could read again.
 const TOO_OLD: &str = "it was read more than an hour ago";
 
@@ -159,7 +156,8 @@ impl Context {
         }
         let plan = plan.map(|plan| plan.id.as_str());
         let (now, timing) = (self.clock.now().wall, desired.timing.as_deref());
-        let until = timing::may_start_until(&terms, timing, plan, now, LEAVES_WITHIN);
+        // One that leaves later is withdrawn anyway.
+        let until = timing::may_start_until(&terms, timing, plan, now, self.pace.send_within);
         until.map(Some).ok_or(CLOSING)
     }
 

@@ -81,6 +81,17 @@ pub struct Refusal {
     pub count: u32,
 }
 
+/// How long a change took.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Took {
+    /// The change.
+    pub change: ChangeId,
+    /// From its intent to the end of its job.
+    pub length: Duration,
+    /// This process has sent it. Of any other the length is only bounded: another machine may have had another time.
+    pub is_measured: bool,
+}
+
 /// What this process remembers. Of a settled resource it is little: the rest is apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Session {
@@ -102,9 +113,8 @@ pub struct Session {
     pub refusal: Option<Box<Refusal>>,
     /// The last change that this process sent and saw in place.
     pub verified: Option<Box<Verified>>,
-    /// How long the last change took that succeeded, where its job's end is known; and whether this process has sent it, so that it is
-    /// measured and not just bounded.
-    pub took: Option<Box<(ChangeId, Duration, bool)>>,
+    /// How long the last change took that succeeded, where its job's end is known.
+    pub took: Option<Box<Took>>,
     /// The credential that was used at last.
     pub credential: Option<Fingerprint>,
     /// How old the times on record were when they were first seen, of those that something may wait for.
@@ -267,8 +277,13 @@ impl Session {
         if let (Progress::Succeeded(seen), Some(change)) = (progress, change) {
             self.verified = self.verified_by(change, *seen, now).map(Box::new);
             let watch = self.watch.as_ref().filter(|watch| watch.id == change.id);
-            let took = watch.and_then(|watch| Some((watch.took?, watch.sent_here)));
-            self.took = took.map(|(took, here)| Box::new((change.id.clone(), took, here)));
+            self.took = watch.and_then(|watch| {
+                Some(Box::new(Took {
+                    change: change.id.clone(),
+                    length: watch.took?,
+                    is_measured: watch.sent_here,
+                }))
+            });
         }
         match progress {
             Progress::Vetted => self.doubted = None,

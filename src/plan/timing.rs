@@ -22,10 +22,9 @@ use crate::{
     },
 };
 
-mod warnings;
+pub use crate::calendar::WITHOUT_EXPERIENCE;
 
-/// For how long a change is expected to be at work where none was seen yet.
-pub const WITHOUT_EXPERIENCE: Duration = Duration::from_mins(10);
+mod warnings;
 
 /// What holds for the time of a resource's changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +78,7 @@ pub fn terms(
     let timing = desired.timing.as_deref();
     let mut own = timing.map_or_else(Vec::new, |timing| timing.windows.clone());
     let needs_approval = timing.is_some_and(|timing| timing.needs_approval);
-    let follows = timing.is_some_and(|timing| timing.follows_instance);
+    let follows = desired.follows_instance();
     let mut unknown = None;
     if follows {
         match instance {

@@ -149,7 +149,7 @@ impl Publisher {
                     found.service = Some(live);
                     found.place = slices.own.iter().find_map(wanted::place_of);
                     if let Known::At(place) = &order.known {
-                        found.place = Some(self.lead_slice(order, &wish.name, *place).await?);
+                        found.place = self.lead_slice(order, &wish.name, *place).await?;
                     }
                 }
                 return Err(ending::<Service>(&wish.name));
@@ -241,12 +241,9 @@ impl Publisher {
     ) -> Result<(), Said> {
         let owner = &order.owner;
         let family = place.address.family();
-        let name = wanted::slice_name(&wish.name, family);
-        let make_slice = |live, made: Made<'_>| wanted::slice(live, &wish.name, place, made);
         // Where the Service stands already, nothing that refuses a write of it keeps applications from the port that is in place.
         if is_own {
-            let slice = self.put(order, &name, make_slice).await?;
-            found.place = wanted::place_of(&slice);
+            found.place = self.lead_slice(order, &wish.name, place).await?;
         }
         let headless = found.service.take_if(|live| wanted::is_headless(live));
         if let Some(live) = headless {
@@ -257,19 +254,22 @@ impl Publisher {
         found.front = port_of(&service);
         found.service = Some(service);
         if !is_own {
-            let slice = self.put(order, &name, make_slice).await?;
-            found.place = wanted::place_of(&slice);
+            found.place = self.lead_slice(order, &wish.name, place).await?;
         }
         Ok(())
     }
 
     /// Leads the slice of a Service to a place; says where it leads then.
-    async fn lead_slice(&self, order: &Order, service: &str, place: Place) -> Result<Place, Said> {
+    async fn lead_slice(
+        &self,
+        order: &Order,
+        service: &str,
+        place: Place,
+    ) -> Result<Option<Place>, Said> {
         let name = wanted::slice_name(service, place.address.family());
         let make = |live, made: Made<'_>| wanted::slice(live, service, place, made);
         let slice: EndpointSlice = self.put(order, &name, make).await?;
-        let text = "another endpoint was stored than was asked for, perhaps by a webhook";
-        wanted::place_of(&slice).ok_or_else(|| Said::Refused(text.to_owned()))
+        Ok(wanted::place_of(&slice))
     }
 
     async fn config_map(&self, order: &Order, name: &str, front: Option<u16>) -> Result<(), Said> {

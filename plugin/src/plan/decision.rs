@@ -210,7 +210,7 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
             Verdict {
                 reason: Some(reason.name()),
                 // It may start earlier, inside a window that only the operator reads.
-                not_before: next(&cause).filter(|_| !follows_instance(&desired)),
+                not_before: next(&cause).filter(|_| !desired.follows_instance()),
                 ..Verdict::of(action, told(proposal, &cause, &desired))
             }
         }
@@ -288,18 +288,13 @@ fn told(proposal: &Proposal, cause: &Cause, desired: &Desired) -> String {
             "may start inside the instance's own window, which only the operator reads".to_owned()
         }
         Cause::WaitingForWindow { .. }
-            if follows_instance(desired) =>
+            if desired.follows_instance() =>
         {
             let said = message::of(cause, desired);
             format!("{said}; or inside the instance's own window, which only the operator reads")
         }
         cause => message::of(cause, desired).to_string(),
     }
-}
-
-fn follows_instance(desired: &Desired) -> bool {
-    let timing = desired.timing.as_deref();
-    timing.is_some_and(|timing| timing.follows_instance)
 }
 
 /// When a change may start that waits for its time.

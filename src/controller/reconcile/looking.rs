@@ -285,8 +285,7 @@ impl Pass<'_> {
         record: &Record,
         way: &Way,
     ) -> Result<(), JournalError> {
-        let timing = desired.timing.as_deref();
-        if !timing.is_some_and(|timing| timing.follows_instance) {
+        if !desired.follows_instance() {
             self.memory.instance_window = None;
             return Ok(());
         }

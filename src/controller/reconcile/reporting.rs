@@ -262,7 +262,7 @@ pub(super) fn learn_length(context: &Context, memory: &mut Memory, written: &Tau
         return;
     };
     let took = &mut memory.session.took;
-    if let Some(took) = took.take_if(|took| took.0.as_str() == last.id) {
-        context.lengths.seen(&instance, &last, took.1);
+    if let Some(took) = took.take_if(|took| took.change.as_str() == last.id) {
+        context.lengths.seen(&instance, &last, took.length);
     }
 }

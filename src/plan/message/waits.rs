@@ -43,8 +43,7 @@ pub fn for_window(
 fn windows(desired: &Desired) -> (&'static str, &'static str) {
     let timing = desired.timing.as_deref();
     let has_own = timing.is_some_and(|timing| !timing.windows.is_empty());
-    let follows = timing.is_some_and(|timing| timing.follows_instance);
-    match (has_own, follows) {
+    match (has_own, desired.follows_instance()) {
         (true, false) => ("spec.maintenanceWindows", "make one longer"),
         (true, true) => (
             "spec.maintenanceWindows, or the one of the instance",
