@@ -88,6 +88,10 @@ impl Planner for SkipsTheWait {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_does_not_wait_until_a_job_must_be_visible_is_caught() {
     is_caught(SkipsTheWait, bounds(0, 1), NOT_GIVEN_UP);
 }
@@ -107,6 +111,10 @@ impl Planner for TrustsIntendedAt {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_trusts_a_recorded_time_is_caught_when_the_wall_clock_has_jumped() {
     is_caught(TrustsIntendedAt, bounds(0, 2), NOT_GIVEN_UP);
 }
@@ -128,6 +136,10 @@ impl Planner for BelievesWhatWasTakenBack {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_believes_a_list_that_lags_behind_a_failed_job_is_caught() {
     let bounds = Bounds {
         modes: vec![Mode::Hasty],
@@ -158,6 +170,10 @@ impl Planner for TakesFailureForAbsence {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_takes_a_failed_read_for_no_job_is_caught() {
     is_caught(TakesFailureForAbsence, bounds(0, 1), LOOK_FIRST);
 }
@@ -172,6 +188,10 @@ impl Planner for ForgetsJob {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_forgets_a_job_id_on_a_conflict_is_caught() {
     is_caught(ForgetsJob, bounds(0, 1), NO_JOB_LOST);
     is_caught(ForgetsJob, bounds(1, 0), NO_JOB_LOST);
@@ -194,6 +214,10 @@ impl Planner for BelievesCompleted {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_believes_a_completed_job_without_its_port_is_caught() {
     is_caught(BelievesCompleted, bounds(0, 0), READY_IS_PROVEN);
 }
@@ -211,6 +235,10 @@ impl Planner for SendsAgain {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_sends_again_after_an_unknown_outcome_is_caught() {
     is_caught(SendsAgain, bounds(0, 1), ONE_AT_WORK);
 }
@@ -225,6 +253,10 @@ impl Planner for WritesOverOthers {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_ignores_a_newer_generation_is_caught() {
     is_caught(WritesOverOthers, bounds(1, 0), INTENT_FIRST);
 }
@@ -246,6 +278,10 @@ impl Planner for DropsWhatRuns {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_drops_a_change_at_work_for_a_newer_generation_is_caught() {
     is_caught(DropsWhatRuns, bounds(1, 0), STATUS);
 }
@@ -276,6 +312,10 @@ impl Planner for GivesUpAfterOneRead {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_gives_up_after_a_single_read_is_caught() {
     is_caught(GivesUpAfterOneRead, bounds(0, 2), NOT_GIVEN_UP);
 }
@@ -299,6 +339,10 @@ impl Planner for ReadyWithoutLook {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_says_ready_from_the_record_without_a_look_is_caught() {
     is_caught(ReadyWithoutLook, bounds(0, 1), READY_IS_PROVEN);
 }
@@ -314,6 +358,10 @@ impl Planner for SendsLate {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_sends_long_after_the_intent_is_caught() {
     is_caught(SendsLate, bounds(0, 1), NOT_GIVEN_UP);
 }
@@ -343,6 +391,10 @@ impl Planner for KnowsNoEcho {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn n05_who_takes_a_list_that_falls_back_for_a_third_port_is_caught() {
     is_caught(KnowsNoEcho, bounds(1, 0), ENDS_TRULY);
 }
@@ -358,6 +410,10 @@ impl Planner for ChecksEarly {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_checks_before_the_connection_is_open_is_caught() {
     is_caught(ChecksEarly, bounds(0, 0), LOOK_FIRST);
     is_caught(ChecksEarly, bounds(0, 1), LED);
@@ -385,6 +441,10 @@ impl Planner for ChecksBeforeItIsHeldUp {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_is_held_up_between_the_last_check_and_the_first_byte_is_caught() {
     is_caught(ChecksBeforeItIsHeldUp, bounds(0, 0), LOOK_FIRST);
     is_caught(ChecksBeforeItIsHeldUp, bounds(0, 1), LED);
@@ -403,6 +463,10 @@ impl Planner for CountsFromTheOpening {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_counts_the_age_of_the_look_from_the_opening_is_caught() {
     is_caught(CountsFromTheOpening, bounds(0, 0), LOOK_FIRST);
 }
@@ -417,6 +481,10 @@ impl Planner for TrustsTheLease {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_does_not_look_at_the_lease_at_the_first_byte_is_caught() {
     is_caught(TrustsTheLease, bounds(0, 1), LED);
 }
@@ -432,6 +500,10 @@ impl Planner for WatchesFromTheOpening {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_watches_a_change_from_the_opening_is_caught() {
     is_caught(WatchesFromTheOpening, bounds(0, 1), NOT_GIVEN_UP);
 }
@@ -453,6 +525,10 @@ impl Planner for NeverLearns {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_forgets_what_failed_is_caught() {
     for nonsense in [Nonsense::Fails, Nonsense::Lies, Nonsense::Lost] {
         let bounds = Bounds {
@@ -488,6 +564,10 @@ impl Planner for NeverStarts {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_lets_nothing_begin_that_may_is_caught() {
     is_caught(NeverStarts, gated(0), REST);
 }
@@ -517,6 +597,10 @@ impl Planner for AsksOnlyAtFirst {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_asks_the_gate_at_the_first_attempt_alone_is_caught() {
     is_caught(AsksOnlyAtFirst, gated(1), APPROVED);
     is_caught(AsksOnlyAtFirst, gated(1), HOURS);
@@ -533,6 +617,10 @@ impl Planner for AsksForHoursEarly {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_does_not_ask_for_the_hours_at_the_first_byte_is_caught() {
     is_caught(AsksForHoursEarly, gated(0), HOURS);
 }
@@ -548,6 +636,10 @@ impl Planner for KeepsUsedPlans {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_does_not_use_an_approval_up_is_caught() {
     is_caught(KeepsUsedPlans, gated(1), USED_ONCE);
 }
@@ -570,6 +662,10 @@ impl Planner for TakesAnyApproval {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+)]
 fn who_takes_any_approval_is_caught() {
     is_caught(TakesAnyApproval, gated(1), APPROVED);
 }
