@@ -86,7 +86,7 @@ pub trait Cloud: Send + Sync {
     fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>>;
 
     /// The maintenance windows of instances (`GET …/instances/details`), each as the cloud writes it: hours of the day in UTC, as
-    /// `18:00-22:00`. Instances that are not there, or have none, are left out.
+    /// `18:00-22:00`. Instances that are not there, or have none, are left out. One call, for at most [`request::DETAILS_AT_ONCE`].
     fn instance_windows<'a>(
         &'a self,
         _: &'a [InstanceId],
@@ -170,6 +170,9 @@ pub struct Instance {
     pub tags: BTreeMap<String, String>,
 }
 
+/// Stands for a status that the cloud does not tell.
+const NO_STATUS: &str = "no status";
+
 /// What a proxy's status word means for us (API page "Querying Proxy Instances").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProxyStatus {
@@ -182,6 +185,19 @@ pub enum ProxyStatus {
 }
 
 impl ProxyStatus {
+    /// What a word of the cloud means; also one that was kept as [`Self::word`] gives it.
+    pub fn of(word: Option<&str>) -> Self {
+        let word = word.unwrap_or(NO_STATUS);
+        match word.to_ascii_uppercase().as_str() {
+            "ACTIVE" => Self::Active,
+            // The last but one is a word of the sister service RDS; what is frozen does not thaw by itself.
+            "ABNORMAL" | "FAILED" | "DELETED" | "FROZEN" | "NO STATUS" => {
+                Self::Unhealthy(word.to_owned())
+            }
+            _ => Self::Changing(word.to_owned()),
+        }
+    }
+
     /// The word, as the cloud wrote it.
     pub fn word(&self) -> &str {
         match self {

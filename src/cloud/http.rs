@@ -21,7 +21,7 @@ use super::{
     excerpt::Cleaner,
     line, paging,
     reads::{self, Reads},
-    request::{DETAILS_AT_ONCE, Request, Tasks},
+    request::{Request, Tasks},
     wire::{self, Cleaned, InstancePage, ProxyPage, TaskPage, WireError},
 };
 use crate::model::{InstanceId, JobId, Moment, ProjectId};
@@ -325,13 +325,9 @@ impl Cloud for HttpCloud {
         instances: &'a [InstanceId],
     ) -> BoxFuture<'a, Result<Vec<(InstanceId, String)>, CloudError>> {
         Box::pin(async move {
-            let mut found = Vec::new();
-            for some in instances.chunks(DETAILS_AT_ONCE) {
-                let request = Request::instance_windows(&self.account.project, some);
-                let (windows, _) = self.read(&request, wire::instance_windows).await?;
-                found.extend(windows.0);
-            }
-            Ok(found)
+            let request = Request::instance_windows(&self.account.project, instances);
+            let (windows, _) = self.read(&request, wire::instance_windows).await?;
+            Ok(windows.0)
         })
     }
 

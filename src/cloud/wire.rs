@@ -244,24 +244,12 @@ fn proxy(row: &Value<'_>) -> Option<Proxy> {
     Some(Proxy {
         id: ProxyId::parse(text(proxy, "pool_id")?).ok()?,
         name: text(proxy, "name").unwrap_or_default().to_owned(),
-        status: status(text(proxy, "status")),
+        status: ProxyStatus::of(text(proxy, "status")),
         address: text(proxy, "address").map(str::to_owned),
         port: number(proxy, "port")
             .and_then(|port| u16::try_from(port).ok())
             .filter(|port| *port != 0),
     })
-}
-
-fn status(word: Option<&str>) -> ProxyStatus {
-    let Some(word) = word else {
-        return ProxyStatus::Unhealthy("no status".to_owned());
-    };
-    match word.to_ascii_uppercase().as_str() {
-        "ACTIVE" => ProxyStatus::Active,
-        // The last is a word of the sister service RDS; what is frozen does not thaw by itself.
-        "ABNORMAL" | "FAILED" | "DELETED" | "FROZEN" => ProxyStatus::Unhealthy(word.to_owned()),
-        _ => ProxyStatus::Changing(word.to_owned()),
-    }
 }
 
 fn task(row: &Value<'_>) -> (String, Task) {

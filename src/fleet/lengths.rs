@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use crate::{
     clock::Clock,
@@ -49,11 +49,9 @@ impl Lengths {
 
     /// Takes in the changes that a resource has on record, as they were measured. The same ones may be told of again and again.
     pub fn recorded(&self, instance: &InstanceKey, history: &[HistoryEntry]) {
-        for entry in history.iter().take(MOST) {
-            if let Some(took) = measured(entry) {
-                let ended = (entry.id.as_str(), entry.finished_at.0);
-                self.enter(instance, ended, |known| known.unwrap_or(took));
-            }
+        for (entry, took) in succeeded(history) {
+            let ended = (entry.id.as_str(), entry.finished_at.0);
+            self.enter(instance, ended, |known| known.unwrap_or(took));
         }
     }
 
@@ -106,19 +104,30 @@ impl Lengths {
 
 /// The longest of the last changes of one resource alone, as its record tells them.
 pub fn on_record(history: &[HistoryEntry], last: Option<&LastChange>) -> Option<Duration> {
-    let measured = history.iter().take(MOST).filter_map(measured);
-    let is_measured = |last: &LastChange| {
-        let mut entries = history.iter();
-        entries.any(|entry| entry.id == last.id && entry.took_seconds.is_some())
-    };
-    let last = last.filter(|last| !is_measured(last)).and_then(told);
-    measured.chain(last).max()
+    let is_entered = |last: &LastChange| history.iter().any(|entry| entry.id == last.id);
+    let last = last.filter(|last| !is_entered(last)).and_then(told);
+    let lengths = succeeded(history).map(|(_, took)| took);
+    lengths.chain(last).max()
 }
 
-/// How long a change that succeeded took as it was measured.
-fn measured(entry: &HistoryEntry) -> Option<Duration> {
-    let seconds = entry.took_seconds?.try_into().ok()?;
-    (entry.outcome == Outcome::Succeeded).then_some(Duration::from_secs(seconds))
+/// The last changes that succeeded, however many failed since, each with how long it took: as it was measured, else what is assumed where
+/// nothing is known.
+fn succeeded(history: &[HistoryEntry]) -> impl Iterator<Item = (&HistoryEntry, Duration)> {
+    let succeeded = |entry: &&HistoryEntry| entry.outcome == Outcome::Succeeded;
+    let length = |entry: &HistoryEntry| match entry.took_seconds {
+        Some(seconds) => seconds.try_into().ok().map(Duration::from_secs),
+        // Nobody may have seen its end: neither does it say that changes are quick.
+        None => Some(WITHOUT_EXPERIENCE),
+    };
+    let entries = history.iter().filter(succeeded);
+    let lengths = entries.filter_map(move |entry| Some((entry, length(entry)?)));
+    lengths.take(MOST)
+}
+
+/// At most what is assumed where nothing is known; nothing if the clock went back meanwhile.
+fn between(started: &Time, finished: &Time) -> Option<Duration> {
+    let took = Duration::try_from(finished.0.duration_since(started.0)).ok()?;
+    Some(took.min(WITHOUT_EXPERIENCE))
 }
 
 /// How long a change took as its record tells it; nothing where that tells nothing of the next one.
@@ -128,15 +137,15 @@ pub fn told(last: &LastChange) -> Option<Duration> {
         // It may have failed within seconds, which says nothing of one that works.
         Outcome::Failed | Outcome::Void => false,
     };
-    let took = last.finished_at.0.duration_since(last.started_at.0);
-    let took = Duration::try_from(took).ok().filter(|_| was_seen)?;
-    Some(took.min(WITHOUT_EXPERIENCE))
+    if was_seen {
+        between(&last.started_at, &last.finished_at)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
     use super::*;
     use crate::crd::Trigger;
 
@@ -223,9 +232,8 @@ mod tests {
         assert_eq!(lengths.longest(&instance), Some(second(8_000)));
     }
 
-    #[test]
-    fn one_record_tells_the_measured_lengths_and_at_most_the_usual_one_of_what_was_not_measured() {
-        let entry = |ended: i64, took: Option<i64>, outcome| HistoryEntry {
+    fn entry(ended: i64, took: Option<i64>, outcome: Outcome) -> HistoryEntry {
+        HistoryEntry {
             id: ended.to_string(),
             plan: None,
             from_port: 3306,
@@ -236,7 +244,36 @@ mod tests {
             started_at: Time(Timestamp::from_second(ended - 20_000).unwrap()),
             finished_at: Time(Timestamp::from_second(ended).unwrap()),
             took_seconds: took,
-        };
+        }
+    }
+
+    #[test]
+    fn changes_that_failed_since_do_not_hide_how_long_the_last_one_that_succeeded_took() {
+        let instance = InstanceKey::somewhere(&format!("{}in07", "1".repeat(32)));
+        let failed = (0..7).map(|later| entry(60_000 - later, None, Outcome::Failed));
+        let long = entry(40_000, Some(1500), Outcome::Succeeded);
+        let history: Vec<_> = failed.chain([long]).collect();
+        let minutes = Some(Duration::from_mins(25));
+        assert_eq!(on_record(&history, None), minutes);
+        let lengths = Lengths::new(Clock::start());
+        lengths.recorded(&instance, &history);
+        assert_eq!(lengths.longest(&instance), minutes);
+    }
+
+    #[test]
+    fn one_that_was_not_measured_counts_for_the_usual_length_at_most_also_after_a_restart() {
+        let instance = InstanceKey::somewhere(&format!("{}in07", "1".repeat(32)));
+        let measured = entry(50_000, Some(30), Outcome::Succeeded);
+        let found_late = entry(40_000, None, Outcome::Succeeded);
+        let history = [measured, found_late];
+        assert_eq!(on_record(&history, None), Some(WITHOUT_EXPERIENCE));
+        let lengths = Lengths::new(Clock::start());
+        lengths.recorded(&instance, &history);
+        assert_eq!(lengths.longest(&instance), Some(WITHOUT_EXPERIENCE));
+    }
+
+    #[test]
+    fn one_record_tells_the_measured_lengths_and_at_most_the_usual_one_of_what_was_not_measured() {
         let last = change(50_000, 18_000, Outcome::Succeeded);
         let minutes = |minutes| Some(Duration::from_mins(minutes));
         assert_eq!(on_record(&[], None), None);

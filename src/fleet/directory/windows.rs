@@ -1,16 +1,17 @@
 //! The maintenance windows that the cloud has for instances: read for all together that anybody has asked for lately.
 //!
-//! Promises few calls, one for twenty instances, however many resources ask, and none where nobody does.
+//! Promises few calls, one for twenty instances, however many resources ask, and none where nobody does; and that an answer that fails
+//! takes no window from instances that it was not about.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use super::{Directory, shared_read::SharedRead};
 use crate::{
-    cloud::{CloudError, Urgency},
+    cloud::{CloudError, Meaning, Urgency, request::DETAILS_AT_ONCE},
     model::InstanceId,
 };
 
@@ -20,20 +21,23 @@ const WANTED_FOR: Duration = Duration::from_hours(2);
 /// The next read waits for so long after another one: more may come meanwhile, as after a start.
 const REST: Duration = Duration::from_secs(2);
 
-/// What was asked for, and what the cloud has told.
-#[derive(Debug)]
-struct Told {
-    /// Uptime at which it was asked.
-    begun: Duration,
-    asked: Vec<InstanceId>,
-    windows: HashMap<InstanceId, String>,
-}
+/// So many calls more than one for twenty instances a read takes at most, to find those that the service refuses: ten find one. It is then
+/// asked for alone, behind all others.
+const MOST_MORE: usize = 20;
+
+/// What was asked for, each with the uptime at which it was asked and what the cloud has told.
+type Told = HashMap<InstanceId, (Duration, Answer)>;
+
+/// A window as the cloud writes it, if it tells one.
+type Answer = Result<Option<String>, Arc<CloudError>>;
 
 /// The windows.
 #[derive(Debug)]
 pub(super) struct Windows {
     /// The instances that somebody wants to know of, and the uptime at which they were asked for last.
     wanted: Mutex<HashMap<InstanceId, Duration>>,
+    /// Those of them that the service refuses.
+    refused: Mutex<HashSet<InstanceId>>,
     read: SharedRead<Told>,
 }
 
@@ -41,6 +45,7 @@ impl Default for Windows {
     fn default() -> Self {
         Self {
             wanted: Mutex::default(),
+            refused: Mutex::default(),
             read: SharedRead::with_rest(|_| REST),
         }
     }
@@ -52,6 +57,24 @@ impl Windows {
         let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         wanted.retain(|_, asked| uptime.saturating_sub(*asked) < WANTED_FOR);
         wanted.insert(instance.clone(), uptime);
+    }
+
+    /// Those that the service refuses, as far as anybody still asks for them.
+    fn refused(&self) -> HashSet<InstanceId> {
+        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.retain(|id| wanted.contains_key(id));
+        refused.clone()
+    }
+
+    fn is_refused(&self, instance: &InstanceId) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.insert(instance.clone());
+    }
+
+    fn is_taken(&self, instance: &InstanceId) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.remove(instance);
     }
 
     fn wanted(&self) -> Vec<InstanceId> {
@@ -81,7 +104,12 @@ impl Directory {
     ) -> Result<(Option<String>, Duration), CloudError> {
         self.windows.want(instance, self.uptime());
         let last = self.windows.read.since(after).await;
-        let last = last.filter(|told| told.asked.contains(instance));
+        // A call that failed is made again; an instance that the service refuses is not asked for by each of its resources.
+        let last = last.filter(|told| match told.get(instance) {
+            Some((_, Ok(_))) => true,
+            Some((_, Err(error))) => may_be_about_one(error),
+            None => false,
+        });
         let told = if let Some(told) = last {
             told
         } else {
@@ -91,18 +119,221 @@ impl Directory {
                 .fresh(|| self.uptime(), || Box::pin(self.read_windows()));
             reading.await?
         };
-        Ok((told.windows.get(instance).cloned(), told.begun))
+        match told.get(instance) {
+            Some((begun, Ok(window))) => Ok((window.clone(), *begun)),
+            Some((_, Err(error))) => Err(CloudError::clone(error)),
+            None => {
+                let text = "the read of maintenance windows left this instance out";
+                Err(CloudError::local(Meaning::Transient, text))
+            }
+        }
     }
 
     /// Further pages are paid for one by one: as many at once as a large fleet needs could never be saved up.
     async fn read_windows(&self) -> Result<Told, CloudError> {
-        let turn = self.cloud.turn(Urgency::Request, 1).await?;
-        let (begun, asked) = (self.uptime(), self.windows.wanted());
-        let windows = turn.instance_windows(&asked).await?;
-        Ok(Told {
-            begun,
-            asked,
-            windows: windows.into_iter().collect(),
-        })
+        let asked = self.windows.wanted();
+        let refused = self.windows.refused();
+        let (alone, together): (Vec<_>, Vec<_>) =
+            asked.into_iter().partition(|id| refused.contains(id));
+        let mut told = Told::new();
+        let mut more = MOST_MORE;
+        // The last one is asked for first: those that were refused before come behind all others.
+        let mut left: Vec<&[InstanceId]> = alone.chunks(1).collect();
+        left.extend(together.chunks(DETAILS_AT_ONCE));
+        let mut last: Option<Arc<CloudError>> = None;
+        while let Some(some) = left.pop() {
+            if let ([id], 0, Some(error)) = (some, more, &last)
+                && refused.contains(id)
+            {
+                told.insert(id.clone(), (self.uptime(), Err(Arc::clone(error))));
+                continue;
+            }
+            let (begun, answer) = self.windows_of(some).await;
+            match answer {
+                Err(error) if may_be_about_one(&error) && some.len() > 1 && more >= 2 => {
+                    more -= 2;
+                    let halves = some.split_at(some.len() / 2);
+                    left.extend([halves.0, halves.1]);
+                }
+                Err(error) => {
+                    let mut rest = Vec::new();
+                    if !may_be_about_one(&error) {
+                        // What concerns all would only take its time again and again.
+                        rest = std::mem::take(&mut left);
+                    } else if let [id] = some {
+                        self.windows.is_refused(id);
+                        more = more.saturating_sub(1);
+                    }
+                    let error = last.insert(Arc::new(error));
+                    let failed = |id: &InstanceId| (id.clone(), (begun, Err(Arc::clone(error))));
+                    told.extend(some.iter().chain(rest.into_iter().flatten()).map(failed));
+                }
+                Ok(windows) => {
+                    if let [id] = some {
+                        self.windows.is_taken(id);
+                    }
+                    let without = |id: &InstanceId| (id.clone(), (begun, Ok(None)));
+                    told.extend(some.iter().map(without));
+                    let with = |(id, window)| (id, (begun, Ok(Some(window))));
+                    told.extend(windows.into_iter().map(with));
+                }
+            }
+        }
+        Ok(told)
+    }
+
+    /// One call, and the uptime at which it began.
+    async fn windows_of(
+        &self,
+        some: &[InstanceId],
+    ) -> (Duration, Result<Vec<(InstanceId, String)>, CloudError>) {
+        let turn = match self.cloud.turn(Urgency::Request, 1).await {
+            Ok(turn) => turn,
+            Err(error) => return (self.uptime(), Err(error)),
+        };
+        (self.uptime(), turn.instance_windows(some).await)
+    }
+}
+
+/// Whether a refusal of several instances may be about one of them.
+fn may_be_about_one(error: &CloudError) -> bool {
+    matches!(error.meaning, Meaning::NotFound | Meaning::UnknownRefusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::BoxFuture;
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        cloud::{Booked, Cloud, Job, Line, Proxies, TaskList},
+        model::JobId,
+    };
+
+    /// A cloud that refuses each call that is about one of some instances.
+    #[derive(Debug, Clone)]
+    struct Refusing {
+        instances: Vec<InstanceId>,
+        meaning: Meaning,
+        calls: Arc<Mutex<usize>>,
+    }
+
+    fn nothing<T>() -> BoxFuture<'static, Result<T, CloudError>> {
+        Box::pin(async { Err(CloudError::local(Meaning::Slow, "nothing")) })
+    }
+
+    impl Cloud for Refusing {
+        fn turn(&self, _: Urgency, _: u32) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
+            let turn = Arc::new(self.clone()) as Arc<dyn Cloud>;
+            Box::pin(async { Ok(turn) })
+        }
+
+        fn book(&self, _: Urgency) -> Booked {
+            Booked::now()
+        }
+
+        fn list_proxies<'a>(
+            &'a self,
+            _: &'a InstanceId,
+        ) -> BoxFuture<'a, Result<Proxies, CloudError>> {
+            nothing()
+        }
+
+        fn job<'a>(&'a self, _: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>> {
+            nothing()
+        }
+
+        fn tasks(&self, _: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+            nothing()
+        }
+
+        fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
+            nothing()
+        }
+
+        fn instance_windows<'a>(
+            &'a self,
+            asked: &'a [InstanceId],
+        ) -> BoxFuture<'a, Result<Vec<(InstanceId, String)>, CloudError>> {
+            *self.calls.lock().unwrap() += 1;
+            let refused = self.instances.iter().any(|id| asked.contains(id));
+            let answer = if refused {
+                Err(CloudError::local(self.meaning, "no"))
+            } else {
+                let told = |id: &InstanceId| (id.clone(), "18:00-22:00".to_owned());
+                Ok(asked.iter().map(told).collect())
+            };
+            Box::pin(async { answer })
+        }
+
+        fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
+            nothing()
+        }
+    }
+
+    fn instance(number: usize) -> InstanceId {
+        InstanceId::parse(&format!("{number:032x}in07")).unwrap()
+    }
+
+    /// Of so many instances those without a window after each of some reads, with how many calls each read made.
+    async fn without(
+        (many, reads): (usize, usize),
+        instances: Vec<InstanceId>,
+        meaning: Meaning,
+    ) -> Vec<(Vec<usize>, usize)> {
+        let calls: Arc<Mutex<usize>> = Arc::default();
+        let cloud = Refusing {
+            instances,
+            meaning,
+            calls: Arc::clone(&calls),
+        };
+        let directory = Directory::new(Arc::new(cloud), Clock::with_head_start(REST));
+        for number in 0..many {
+            directory
+                .windows
+                .want(&instance(number), directory.uptime());
+        }
+        let mut found = Vec::new();
+        for _ in 0..reads {
+            let told = directory.read_windows().await.unwrap();
+            let lacks = |number: &usize| told.get(&instance(*number)).unwrap().1.is_err();
+            let calls = std::mem::take(&mut *calls.lock().unwrap());
+            found.push(((0..many).filter(lacks).collect(), calls));
+        }
+        found
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn instances_that_are_refused_take_the_window_from_no_other() {
+        for meaning in [Meaning::NotFound, Meaning::UnknownRefusal] {
+            let refused: Vec<usize> = vec![3, 13, 33, 57, 91];
+            let instances = refused.iter().map(|number| instance(*number)).collect();
+            let reads = without((100, 6), instances, meaning).await;
+            for (_, calls) in &reads {
+                assert!(*calls <= 5 + MOST_MORE + 5, "{calls}");
+            }
+            let (lacking, calls) = reads.last().unwrap();
+            assert_eq!(*lacking, refused, "once each was found");
+            assert_eq!(*calls, 5 + refused.len(), "and they cost a call each");
+        }
+        let one = without((40, 1), vec![instance(13)], Meaning::NotFound).await;
+        assert_eq!(one[0].0, [13], "one is found at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_fails_ends_the_read_and_takes_nothing_of_what_was_read() {
+        let reads = without((60, 1), vec![instance(33)], Meaning::Throttled).await;
+        assert_eq!(reads, [((0..40).collect(), 2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_refuses_all_costs_few_calls() {
+        let all = (0..40).map(instance).collect();
+        for (lacking, calls) in without((40, 6), all, Meaning::NotFound).await {
+            assert_eq!(lacking.len(), 40);
+            assert!(calls <= 2 + MOST_MORE, "{calls}");
+        }
     }
 }
