@@ -109,7 +109,8 @@ pub struct RunArguments {
 
     /// File with the operator's calendar: maintenance windows for resources that state none, and freezes, in which no change starts.
     ///
-    /// It is read again while the operator runs; a broken file changes nothing until it is put right. See docs/windows.md.
+    /// It is read again while the operator runs. If the file is broken, the last good calendar stays in force; after a start without a good
+    /// one, no change starts. See docs/windows.md.
     #[arg(long, env = "TAURUS_CALENDAR", value_name = "FILE")]
     #[arg(hide_env_values = true)]
     pub calendar: Option<String>,

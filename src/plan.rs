@@ -147,7 +147,10 @@ fn one_by_one(facts: &Facts<'_>, step: Step) -> Step {
 /// One move: what the facts ask for.
 fn plan(facts: &Facts<'_>) -> Step {
     let request = facts.desired.request.as_ref();
-    if let Some(request) = request.filter(|_| request != facts.record.handled_request.as_ref()) {
+    // A request asks for a look: what is only recalled is none.
+    let is_new =
+        facts.record.is_asked_by(request.map(String::as_str)) && !facts.observed.is_recalled;
+    if let Some(request) = request.filter(|_| is_new) {
         return Step::Advance(Progress::RequestHandled(request.clone()));
     }
     match (&facts.record.change, &facts.session.watch) {
@@ -167,7 +170,7 @@ pub fn meanwhile(facts: &Facts<'_>, cause: Cause) -> Decision {
     };
     let mut record = facts.record.clone();
     record.vetted &= !rivals::lets_go(facts, &step);
-    record.plan = timing::kept(facts);
+    record.plan = timing::kept_at(facts, &step);
     Decision {
         record,
         session: facts.session.clone(),

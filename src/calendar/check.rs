@@ -141,7 +141,7 @@ fn held_by(mut manifest: Manifest) -> Result<Option<(String, String)>, String> {
     match value {
         Value::String(calendar) => Ok(Some((key, calendar))),
         _ => Err(format!(
-            "key {key} of its ConfigMap is no text: write `{key}: |`, and the calendar below it"
+            "key {key} of its ConfigMap is not a text: write `{key}: |`, and the calendar below it"
         )),
     }
 }
@@ -181,10 +181,10 @@ fn windows(calendar: &Calendar, now: Timestamp) -> String {
     };
     match hours.next(now, Duration::ZERO) {
         Some(next) if next == now => {
-            format!("windows: {count}; one is open now, freezes left aside")
+            format!("windows: {count}; one is open now, ignoring freezes")
         }
         Some(next) => format!(
-            "windows: {count}; next opening, freezes left aside: {}",
+            "windows: {count}; next opening, ignoring freezes: {}",
             shown(next)
         ),
         None => format!(
@@ -194,13 +194,13 @@ fn windows(calendar: &Calendar, now: Timestamp) -> String {
 }
 
 fn freezes(calendar: &Calendar, now: Timestamp) -> Vec<String> {
-    let over = calendar.freezes.iter().filter(|it| it.until <= now).count();
-    let mut lines = vec![format!("freezes: {}, over: {over}", calendar.freezes.len())];
+    let past = calendar.freezes.iter().filter(|it| it.until <= now).count();
+    let mut lines = vec![format!("freezes: {}, past: {past}", calendar.freezes.len())];
     lines.extend(calendar.freezes.iter().map(|freeze| {
         let state = if freeze.until <= now {
-            "over: "
+            "past: "
         } else if freeze.covers(now) {
-            "covers now: "
+            "active: "
         } else {
             ""
         };
@@ -259,7 +259,7 @@ mod tests {
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/calendar.yaml");
         let text = report(&example, "2026-03-02T12:00:00Z".parse().unwrap()).unwrap();
         assert!(
-            text.contains("can be read as a calendar") && text.contains("freezes: 2, over: 0"),
+            text.contains("can be read as a calendar") && text.contains("freezes: 2, past: 0"),
             "{text}"
         );
     }
@@ -303,10 +303,10 @@ mod tests {
         let wanted = [
             "The file can be read as a calendar (time zones: ",
             "under its key mine, which is not calendar.yaml: name this key",
-            "windows: 1; next opening, freezes left aside: 2026-03-03T02:00:00Z",
-            "freezes: 3, over: 1",
-            "  over: from 2025-12-20T00:00:00Z until 2026-01-04T00:00:00Z, for all namespaces: year-end",
-            "  covers now: from 2026-03-01T00:00:00Z until 2026-03-05T00:00:00Z, for shop, web: sale",
+            "windows: 1; next opening, ignoring freezes: 2026-03-03T02:00:00Z",
+            "freezes: 3, past: 1",
+            "  past: from 2025-12-20T00:00:00Z until 2026-01-04T00:00:00Z, for all namespaces: year-end",
+            "  active: from 2026-03-01T00:00:00Z until 2026-03-05T00:00:00Z, for shop, web: sale",
             "  from 2026-12-20T00:00:00Z until 2027-01-04T00:00:00Z, for all namespaces: year-end",
             "A change of 10 minutes, of a resource without windows of its own, may start next:",
             "  in namespace shop: at 2026-03-05T02:00:00Z",

@@ -42,7 +42,7 @@ pub enum CalendarFault {
     NoValue(Place),
     /// A time can't be read.
     #[error(
-        "{0}: {1:?} is no instant: give a date, a time and an offset, such as 2026-12-19T00:00:00+08:00"
+        "{0}: {1:?} is not a date with time and offset before the end of the year 9999, such as 2026-12-19T00:00:00+08:00"
     )]
     Time(Place, String),
     /// A window can't be.
@@ -66,7 +66,7 @@ pub enum CalendarFault {
     },
     /// No namespace has that name: nobody would be frozen.
     #[error(
-        "freezes[{0}].namespaces: {1:?} is no name of a namespace: give each name in full, or leave it out for a freeze of all namespaces"
+        "freezes[{0}].namespaces: {1:?} is not the name of a namespace: give each name in full, or leave it out for a freeze of all namespaces"
     )]
     Namespace(usize, String),
     /// A freeze is for nobody.
@@ -393,7 +393,7 @@ freezes:
             ),
             (
                 freeze("until: 2026-01-03, reason: x"),
-                "freezes[0].until: \"2026-01-03\" is no instant: give a date, a time and an offset",
+                "freezes[0].until: \"2026-01-03\" is not a date with time and offset before the end",
             ),
             (freeze("until: , reason: x"), "freezes[0].until has no value"),
             (
@@ -410,7 +410,7 @@ freezes:
             ),
             (
                 freeze("until: 2026-01-03T00:00:00Z, reason: x, namespaces: [shop, '*']"),
-                "freezes[0].namespaces: \"*\" is no name of a namespace",
+                "freezes[0].namespaces: \"*\" is not the name of a namespace",
             ),
             (
                 freeze("until: 2026-01-03T00:00:00Z, reason: x, namespaces: ['shop ']"),

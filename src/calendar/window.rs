@@ -63,7 +63,7 @@ pub struct WindowError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WindowFault {
     /// No such day.
-    #[error("days: {0:?} is no day of the week: give Mon, Tue, Wed, Thu, Fri, Sat or Sun")]
+    #[error("days: {0:?} is not a day: give Mon, Tue, Wed, Thu, Fri, Sat or Sun")]
     Day(String),
     /// No day at all: whoever has written that may have meant none, or all.
     #[error("days is empty: name the days on which it begins, or leave it out for every day")]
@@ -72,17 +72,17 @@ pub enum WindowFault {
     #[error("weeksOfMonth is empty: give the weeks of a month that count, or leave it out for all")]
     NoWeek,
     /// No such week.
-    #[error("weeksOfMonth: {0} is no week of a month: give numbers from 1 to 5")]
+    #[error("weeksOfMonth: {0} is not a week of a month: give numbers from 1 to 5")]
     Week(i32),
     /// No time of day.
-    #[error("start: {0:?} is no time of day: give hours and minutes, as 02:00")]
+    #[error("start: {0:?} is not a time of day: give hours and minutes, such as 02:00")]
     Start(String),
     /// No length that a window may have.
-    #[error("duration: {0:?} is no duration from 30m to 24h: give one such as 3h or 2h30m")]
+    #[error("duration: {0:?} must be from 30m to 24h, such as 3h or 2h30m")]
     Duration(String),
     /// The zone data have no such zone.
     #[error(
-        "timeZone: {0:?} is no time zone of the IANA data {release}: give a name such as Europe/Berlin, or leave it out for UTC",
+        "timeZone: {0:?} is not a time zone of the IANA data {release}: give a name such as Europe/Berlin, or leave it out for UTC",
         release = zones::RELEASE
     )]
     Zone(String),

@@ -22,8 +22,9 @@ use crate::{
 /// Why a change must not be sent after all; else the last instant at which it may leave by its hours, where they end.
 pub type Objection<'a> = dyn Fn() -> Result<Option<Timestamp>, &'static str> + Send + Sync + 'a;
 
-/// Said where the hours of a change end.
-pub const CLOSING: &str = "its maintenance window is closing, or a freeze is near";
+/// Said where the hours of a change have ended since it was last asked why it may start.
+const CLOSED: &str =
+    "too little time was left before the end of its maintenance window, or before a freeze";
 
 /// What whoever sends a change asks right before its first byte leaves.
 #[derive(Clone)]
@@ -111,7 +112,7 @@ impl Deadline {
         } else if self.leadership.time_left(now).is_none() {
             Some("this process no longer leads")
         } else if self.hours_end.is_some_and(|end| now.wall > end) {
-            Some(CLOSING)
+            Some(CLOSED)
         } else {
             None
         }

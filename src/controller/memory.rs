@@ -21,7 +21,7 @@ use crate::{
     },
     model::{JobId, Moment, Uid},
     pace::Pace,
-    plan::{record::Record, session::Session},
+    plan::{record::Record, session::Session, timing::Wishes},
 };
 
 /// What few have at a time: where it is not there, it takes a word.
@@ -56,6 +56,8 @@ pub struct Memory {
     pub told_empty: Seldom<String>,
     /// What is kept of what is published for applications.
     pub publishing: Seldom<Kept>,
+    /// Its generation and wishes, where it says something of the time of its changes.
+    pub timed: Seldom<(i64, Wishes)>,
     /// What was read of the window that the cloud has for its instance.
     pub instance_window: Seldom<InstanceWindow>,
     /// How often in a row Kubernetes failed.

@@ -77,6 +77,8 @@ struct Pass<'a> {
     object: &'a mut TaurusProxyPort,
     /// What became of the credential that is used, where it is good for following a job only.
     withdrawn: Option<Trouble>,
+    /// A change is due, and the proxy was busy or out of order when it was read last.
+    was_not_in_order: bool,
 }
 
 /// What was seen, and what follows.
@@ -100,6 +102,7 @@ impl<'a> Pass<'a> {
             memory,
             object,
             withdrawn: None,
+            was_not_in_order: false,
         }
     }
 
@@ -129,6 +132,7 @@ impl<'a> Pass<'a> {
             }
             return Ok(again);
         }
+        self.meet_definition(&desired);
         self.memory.session.meet(&record, self.context.clock.now());
         self.hold_instance(&desired, &record);
         if self.is_overdue(&record) {

@@ -11,7 +11,7 @@ use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
 
 use crate::{
     calendar::{Calendar, Window},
-    cloud::{CloudError, last_check::CLOSING},
+    cloud::CloudError,
     controller::{
         context::Context,
         events,
@@ -152,13 +152,12 @@ impl Context {
         };
         let wishes = read::read(known).ok();
         if wishes.is_none_or(|wishes| wishes.timing != desired.timing) {
-            return Err("what is said about the time of the change has changed");
+            return Err("its maintenance windows, its approval or applyNow were edited");
         }
         let plan = plan.map(|plan| plan.id.as_str());
         let (now, timing) = (self.clock.now().wall, desired.timing.as_deref());
         // One that leaves later is withdrawn anyway.
-        let until = timing::may_start_until(&terms, timing, plan, now, self.pace.send_within);
-        until.map(Some).ok_or(CLOSING)
+        timing::may_start_until(&terms, timing, plan, now, self.pace.send_within).map(Some)
     }
 
     /// Whether other hours hold for a resource that waits than those that it was judged by: then nobody has woken it for them.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 /// A change that is due and has not started.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct PlanRecord {
-    /// Stands for the resource, what its spec says, both ports, `madeAt` and `nonce`: another plan has another id, and an approval of this
-    /// one is none of that one.
+    /// Stands for the resource, what its spec says, both ports, `madeAt` and `nonce`: another plan has another id, and an approval counts
+    /// for one id only.
     pub id: String,
     /// Port that the proxy has.
     #[serde(rename = "fromPort")]
@@ -23,10 +23,11 @@ pub struct PlanRecord {
     /// A random number, so that nobody knows the id before the plan is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<i64>,
-    /// The next time at which windows and freezes let it start; absent while they do, and where no such time is known.
+    /// The next time at which windows and freezes let it start; absent if it may start now, and where no such time is known.
     #[serde(rename = "notBefore", default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Time>,
-    /// What it waits for.
+    /// What it waits for: `Window`; `Freeze` (also: no calendar was read); `Approval`; `Budget` (a limit of the operator, or a halt);
+    /// `Instance` (other work on the instance or proxy).
     #[serde(rename = "waitsFor", default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -55,12 +56,12 @@ pub struct PlanRecord {
 pub enum WaitsFor {
     /// A maintenance window.
     Window,
-    /// The end of a freeze, or a calendar that can be read.
+    /// The end of a freeze; also: no calendar was read.
     Freeze,
     /// A person's approval of this plan.
     Approval,
-    /// A limit of the operator over all resources.
+    /// A limit of the operator over all resources, or a halt.
     Budget,
-    /// Another operation on the same instance or proxy.
+    /// Other work on the instance or proxy.
     Instance,
 }

@@ -85,7 +85,8 @@ pub struct TaurusProxyPortStatus {
     )]
     pub last_change: Option<LastChange>,
 
-    /// The last changes that ended, newest first. Nothing is decided by it.
+    /// The last changes that ended, newest first. Their lengths (`tookSeconds`) set how much of a window must be left; nothing else is
+    /// decided by them.
     #[serde(
         default,
         deserialize_with = "readable_each",

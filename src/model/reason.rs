@@ -80,20 +80,21 @@ pub enum Reason {
     #[strum(message = "after a rename: delete the resource of the old name")]
     TakingOver,
     /// The port differs, and no maintenance window is open, or none for as long as the longest of the last changes on the instance took
-    /// (ten minutes where none was made yet). The change starts at the time in the message; without a time, no window of the
-    /// next year is long enough, freezes leave none, or the window of the instance is not known: the message says which.
+    /// (10 minutes if none succeeded yet; at most 30 minutes or `spec.changeTimeout`, whichever is longer). The change starts at the time in
+    /// the message; without a time, no window of the next year is long enough or free of freezes, or the window of the instance is not
+    /// known: the message says which.
     #[strum(
-        message = "wait; in an emergency set the annotation `applyNow`; where no window is long enough, make one longer: [windows.md](windows.md)"
+        message = "wait; in an emergency set the annotation `taurusdb.huaweicloud.com/applyNow`; if no window is long enough, make one longer: [windows.md](windows.md)"
     )]
     WaitingForWindow,
-    /// The port differs, and a freeze of the operator's calendar is in force, which the message quotes; or the operator has a
-    /// calendar that it could not read since its start.
+    /// The port differs, and a freeze of the operator's calendar is in force, or begins before the change could end; the message names it. Or
+    /// the operator has read no calendar since its start, though it has `--calendar`.
     #[strum(message = "wait, or edit the calendar; see [windows.md](windows.md)")]
     ChangeFreeze,
     /// The port differs, `spec.approval` is `Manual`, and nobody has approved the plan in `status.plan`. Where the message has a time, the
     /// change does not start before it even with an approval.
     #[strum(
-        message = "look at `status.plan`, and set `spec.approvedPlan` or the annotation `approve` to its id: [windows.md](windows.md)"
+        message = "look at `status.plan`, and set `spec.approvedPlan` or the annotation `taurusdb.huaweicloud.com/approve` to its id: [windows.md](windows.md)"
     )]
     WaitingForApproval,
     /// `spec.suspend` is true, or the resource is being deleted, and the port is not the wanted one.

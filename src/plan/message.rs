@@ -293,12 +293,18 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             wanted = desired.port
         )),
         Cause::WaitingForWindow {
+            unread,
             takes,
             next,
             frozen,
-        } => waits::for_window(desired, *takes, *next, frozen.as_ref()),
-        Cause::Frozen { reason, until, .. } => waits::frozen(desired, reason, *until),
-        Cause::WithoutCalendar(why) => waits::without_calendar(desired, why),
+        } => waits::for_window(desired, *unread, *takes, *next, frozen.as_ref()),
+        Cause::Frozen {
+            reason,
+            from,
+            until,
+            ..
+        } => waits::frozen(desired, reason, (*from, *until)),
+        Cause::WithoutCalendar(why) => waits::without_calendar(why),
         Cause::WindowUnknown(why) => waits::window_unknown(desired, why),
         Cause::WaitingForApproval { plan, order, next } => {
             waits::for_approval(plan, *order, next.is_some())
@@ -407,7 +413,8 @@ fn backing_off(retry: &Retry) -> Message {
         .most
         .map_or_else(String::new, |most| format!(" of {most}"));
     let own = format!(
-        "attempt {}{most} is due at {}, and then still keeps to windows, approval and limits; {}",
+        "attempt {}{most} is due at {}, and also needs an open window (if any are set), an approval (if Manual) and a free place under the \
+         limits; {}",
         retry.attempt,
         retry.at,
         ended(retry.cause)

@@ -78,6 +78,11 @@ pub struct Change {
 }
 
 impl Record {
+    /// Whether a person asks for a look that was not made yet.
+    pub fn is_asked_by(&self, request: Option<&str>) -> bool {
+        request.is_some() && request != self.handled_request.as_deref()
+    }
+
     /// Whether the status says that it waits for another resource that manages its proxy, or may do so. Only who has seen the
     /// proxy is told so.
     pub fn waits(&self) -> bool {

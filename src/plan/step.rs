@@ -188,6 +188,8 @@ pub enum Cause {
     },
     /// No window is open, or none for as long as a change takes.
     WaitingForWindow {
+        /// The window of the instance, which would count as well, can't be read.
+        unread: bool,
         /// How long a change takes, as far as is known.
         takes: Duration,
         /// When it may start, if that is known.
@@ -197,10 +199,12 @@ pub enum Cause {
     },
     /// The window of the instance is the only one, and the cloud has not told it; why.
     WindowUnknown(String),
-    /// A freeze of the operator's calendar is in force.
+    /// A freeze of the operator's calendar is in force, or near.
     Frozen {
         /// Why.
         reason: String,
+        /// When the freeze begins.
+        from: Timestamp,
         /// When the freeze ends.
         until: Timestamp,
         /// When it may start, if that is known.

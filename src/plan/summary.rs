@@ -60,8 +60,9 @@ pub fn status(
     statements.push(port_in_sync(desired, decision));
     statements.extend(job_succeeded(record, &decision.step));
     let proxy = match &observed.proxy {
-        Seen::Known(Some(proxy)) => Some(proxy),
-        Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => None,
+        // What is only recalled is on record already.
+        Seen::Known(Some(proxy)) if !observed.is_recalled => Some(proxy),
+        Seen::Known(_) | Seen::NotRead | Seen::Unknown(_) => None,
     };
     let mut status = recorded(object, record, proxy);
     status.observed_generation = Some(desired.generation);

@@ -26,6 +26,10 @@ pub use crate::calendar::WITHOUT_EXPERIENCE;
 
 mod warnings;
 
+/// How much longer than a change a window should be: the operator comes within seconds of its opening, but reads the cloud first, and
+/// others may be ahead.
+pub const ROOM: Duration = Duration::from_mins(2);
+
 /// What holds for the time of a resource's changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
@@ -156,6 +160,7 @@ pub fn gate(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
     } else if let Some(freeze) = frozen {
         Cause::Frozen {
             reason: freeze.reason.clone(),
+            from: freeze.from,
             until: freeze.until,
             next: ahead,
         }
@@ -168,6 +173,7 @@ pub fn gate(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
         };
         Cause::WaitingForWindow {
             takes: terms.takes,
+            unread: terms.unread,
             next: ahead,
             frozen: last.map(|freeze| (freeze.reason.clone(), freeze.until)),
         }
@@ -252,7 +258,7 @@ pub fn after(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
     }
     let Some(from) = from else {
         // The proxy may have the port for which the plan was made: the plan stands, if nothing else has moved.
-        return kept(facts).map(|plan| timed(facts, terms, &plan, step));
+        return kept_at(facts, step);
     };
     let is_made = matches!(step, Step::Hold(cause, _) if is_due(cause));
     let plan = if is_made {
@@ -263,15 +269,16 @@ pub fn after(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
     Some(timed(facts, terms, &plan, step))
 }
 
-/// The plan on record, where nothing of it has moved as far as is known without the proxy's port.
-pub fn kept(facts: &Facts<'_>) -> Option<PlanRecord> {
+/// The plan on record with what it waits for now, where nothing of it has moved as far as is known without the proxy's port.
+pub fn kept_at(facts: &Facts<'_>, step: &Step) -> Option<PlanRecord> {
     let terms = facts.observed.terms.as_deref()?;
     let plan = facts.record.plan.as_ref()?;
     if facts.desired.deleting {
         return None;
     }
     let from = u16::try_from(plan.from_port).ok()?;
-    standing(facts, terms, from).cloned()
+    let plan = standing(facts, terms, from)?;
+    Some(timed(facts, terms, plan, step))
 }
 
 /// Whether the port that was read may be one from before the last change.
@@ -346,15 +353,18 @@ fn other_wait(cause: &Cause) -> Option<WaitsFor> {
     }
 }
 
-/// Until when a change that was decided on may start, looking so far ahead; nothing if it may not start now. Asked right before its
-/// request, with the terms of that moment.
+/// Until when a change that was decided on may start, looking so far ahead. Asked right before its request, with the terms of that moment.
+///
+/// # Errors
+///
+/// Why it may not start now.
 pub fn may_start_until(
     terms: &Terms,
     timing: Option<&Timing>,
     plan: Option<&str>,
     now: Timestamp,
     ahead: Duration,
-) -> Option<Timestamp> {
+) -> Result<Timestamp, &'static str> {
     let at_once =
         |timing: &Timing| timing.apply_now.is_some() && timing.apply_now.as_deref() == plan;
     let hours = if timing.is_some_and(at_once) {
@@ -362,5 +372,16 @@ pub fn may_start_until(
     } else {
         terms.hours.clone()
     };
-    hours.last_start(now, terms.takes, ahead)
+    let until = hours.last_start(now, terms.takes, ahead);
+    until.ok_or_else(|| {
+        if hours.missing.is_some() {
+            "the operator has read no calendar since its start"
+        } else if hours.freeze_in_the_way(now, terms.takes).is_some() {
+            "a freeze is in force, or begins before the change could end"
+        } else if hours.unknown.is_some() {
+            "the instance's maintenance window is not known any more"
+        } else {
+            "too little of its maintenance window was left"
+        }
+    })
 }

@@ -149,7 +149,7 @@ impl Protocol {
         let asks = self.bounds.gate && self.planner.asks_for_hours();
         let now = clock::now().wall;
         let terms = self.terms(open, PORTS[0]);
-        asks && timing::may_start_until(&terms, None, None, now, Duration::ZERO).is_none()
+        asks && timing::may_start_until(&terms, None, None, now, Duration::ZERO).is_err()
     }
 
     /// Whoever leads no longer and is stopped by its last check has nothing more to do.

@@ -4,6 +4,8 @@
 //! change of the clocks to the second, and reads every day's window off the clocks: it begins at the first instant at which they show
 //! its start or more. The years lie in the past, where two releases of the data agree.
 
+use std::{fmt::Debug, ops::Range};
+
 use chrono::{DateTime, Offset as _, TimeZone as _};
 use chrono_tz::Tz;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng, seq::IndexedRandom as _};
@@ -38,6 +40,8 @@ const ZONES: [&str; 20] = [
 const FIRST: i64 = 1_199_145_600;
 const LAST: i64 = 1_514_764_800;
 const DAY: i64 = 86_400;
+/// These years with some days around them, by how many there were since 1970 began.
+const DAYS: Range<i64> = FIRST / DAY - 5..LAST / DAY + 400;
 const NAMES: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// From which second on a zone is off UTC by how many.
@@ -81,6 +85,13 @@ impl Clocks {
             (second < end).then_some(second)
         });
         first.unwrap()
+    }
+
+    /// Each change of these years: its second, and how far they are off UTC before and after it.
+    fn changes(&self) -> impl Iterator<Item = (i64, i64, i64)> {
+        let pairs = self.0.iter().zip(self.0.iter().skip(1));
+        let changes = pairs.map(|((_, before), (at, after))| (*at, *before, *after));
+        changes.filter(|(at, ..)| (FIRST..LAST).contains(at))
     }
 }
 
@@ -143,8 +154,7 @@ impl Chosen {
         .unwrap()
     }
 
-    fn spans(&self, clocks: &Clocks) -> Vec<(i64, i64)> {
-        let days = FIRST / DAY - 5..LAST / DAY + 400;
+    fn spans(&self, clocks: &Clocks, days: Range<i64>) -> Vec<(i64, i64)> {
         let meant = days.filter(|day| {
             let week = i32::try_from((day_of_month(*day) - 1) / 7 + 1).unwrap();
             let name = usize::try_from((day + 3).rem_euclid(7)).unwrap();
@@ -185,15 +195,117 @@ fn expected(pieces: &[(i64, i64)], at: i64, takes: i64) -> i64 {
     fits.unwrap().0.max(at)
 }
 
+/// The last second, at most so long after this one, up to which a change may start in each; none where it may not start in this one.
+fn expected_last(pieces: &[(i64, i64)], at: i64, takes: i64, ahead: i64) -> Option<i64> {
+    let index = pieces.partition_point(|(_, end)| *end <= at);
+    let (start, end) = *pieces.get(index)?;
+    let latest = end - takes;
+    let may = (start..=latest).contains(&at);
+    may.then_some(latest.min(at + ahead))
+}
+
+fn second(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn seconds(count: i64) -> Duration {
+    Duration::from_secs(count.unsigned_abs())
+}
+
+/// The one that is tested, beside what the other calculation has found.
+struct Both<'a> {
+    hours: &'a Hours,
+    pieces: &'a [(i64, i64)],
+    takes: i64,
+}
+
+impl Both<'_> {
+    fn agree_on_next(&self, at: i64, of: &impl Debug) {
+        let takes = self.takes;
+        assert_eq!(
+            self.hours.next(second(at), seconds(takes)),
+            Some(second(expected(self.pieces, at, takes))),
+            "{of:?} {takes} at {}",
+            second(at)
+        );
+    }
+
+    fn agree_on_last_start(&self, at: i64, ahead: i64, of: &impl Debug) {
+        let takes = self.takes;
+        assert_eq!(
+            self.hours
+                .last_start(second(at), seconds(takes), seconds(ahead)),
+            expected_last(self.pieces, at, takes, ahead).map(second),
+            "{of:?} {takes} at {}, {ahead} ahead",
+            second(at)
+        );
+    }
+
+    /// Around a piece, to the second.
+    fn agree_around(&self, (start, end): (i64, i64), of: &impl Debug) {
+        let latest = end - self.takes;
+        for at in [start - 1, start, latest, latest + 1, end] {
+            self.agree_on_next(at, of);
+        }
+    }
+}
+
+/// A window that begins in what each change of the clocks skips or shows twice: how many of either there were.
+fn agree_where_clocks_leap(zone: &str, clocks: &Clocks) -> (u32, u32) {
+    let (mut gaps, mut folds) = (0, 0);
+    for (at, before, after) in clocks.changes() {
+        let is_gap = before < after;
+        if is_gap {
+            gaps += 1;
+        } else {
+            folds += 1;
+        }
+        let first = at + before.min(after);
+        let last = at + before.max(after) - 60;
+        for shown in [first, first.midpoint(last) / 60 * 60, last] {
+            let start = clocks.first_showing(shown);
+            assert_eq!(start, if is_gap { at } else { shown - before }, "{zone}");
+            let chosen = Chosen {
+                days: (0..7).collect(),
+                weeks: Vec::new(),
+                start: shown % DAY / 60,
+                minutes: 45,
+            };
+            let day = shown / DAY;
+            let pieces = pieces(chosen.spans(clocks, day - 4..day + 5), &[]);
+            let hours = Hours {
+                windows: vec![chosen.window(zone)],
+                ..Hours::default()
+            };
+            let both = Both {
+                hours: &hours,
+                pieces: &pieces,
+                takes: 900,
+            };
+            let mut around = pieces.iter().filter(|(_, end)| *end > start);
+            both.agree_around(*around.next().unwrap(), &(zone, &chosen));
+            both.agree_on_last_start(start, 3600, &(zone, &chosen));
+        }
+    }
+    (gaps, folds)
+}
+
 #[test]
 fn in_ten_years_and_twenty_zones_nothing_starts_outside_and_each_window_opens_to_the_second() {
     let mut chance = SmallRng::seed_from_u64(18);
-    let second = |second| Timestamp::from_second(second).unwrap();
     let mut asked = 0_u32;
     for (number, zone) in ZONES.into_iter().enumerate() {
         // Of two windows one is in another zone.
         let zones = [zone, ZONES[(number + 7) % ZONES.len()]];
         let clocks = zones.map(Clocks::of);
+        let (gaps, folds) = agree_where_clocks_leap(zone, &clocks[0]);
+        let leaps = match zone {
+            "UTC" | "Asia/Kolkata" | "Asia/Kathmandu" | "Asia/Singapore" => (false, false),
+            "America/Caracas" => (true, false),
+            "Asia/Pyongyang" => (false, true),
+            _ => (true, true),
+        };
+        assert_eq!((gaps > 0, folds > 0), leaps, "{zone}: {gaps} and {folds}");
         for _ in 0..2 {
             let chosen = [(); 2].map(|()| Chosen::any(&mut chance));
             let mut frozen = [(); 6].map(|()| {
@@ -203,7 +315,7 @@ fn in_ten_years_and_twenty_zones_nothing_starts_outside_and_each_window_opens_to
             frozen.sort_unstable();
             let takes = *[600, 900, 1800].choose(&mut chance).unwrap();
             let open = chosen.iter().zip(&clocks);
-            let open = open.flat_map(|(chosen, clocks)| chosen.spans(clocks));
+            let open = open.flat_map(|(chosen, clocks)| chosen.spans(clocks, DAYS));
             let pieces = pieces(open.collect(), &frozen);
             let hours = Hours {
                 windows: {
@@ -220,20 +332,29 @@ fn in_ten_years_and_twenty_zones_nothing_starts_outside_and_each_window_opens_to
                     .to_vec(),
                 ..Hours::default()
             };
+            let both = Both {
+                hours: &hours,
+                pieces: &pieces,
+                takes,
+            };
+            let of = (zones, &chosen);
             let within = pieces
                 .iter()
                 .filter(|(start, _)| (FIRST..LAST).contains(start));
-            for (start, end) in within {
-                for at in [start - 1, *start, end - takes, end - takes + 1, *end] {
-                    let next = hours.next(second(at), Duration::from_secs(takes.unsigned_abs()));
-                    let wanted = second(expected(&pieces, at, takes));
-                    assert_eq!(
-                        next,
-                        Some(wanted),
-                        "{zones:?} {chosen:?} {takes} at {}",
-                        second(at)
-                    );
-                    asked += 1;
+            for (index, (start, end)) in within.enumerate() {
+                both.agree_around((*start, *end), &of);
+                asked += 5;
+                // One of these at every other piece: each costs as much as two of the others.
+                let latest = end - takes;
+                let lasts = [
+                    (start - 1, 60),
+                    (*start, 3600),
+                    (latest - 30, 60),
+                    (latest, 0),
+                    (latest + 1, 60),
+                ];
+                if let Some((at, ahead)) = lasts.get(index % 10) {
+                    both.agree_on_last_start(*at, *ahead, &of);
                 }
             }
         }

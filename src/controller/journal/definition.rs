@@ -58,6 +58,12 @@ impl Definition {
         };
     }
 
+    /// It may be another one by now: it is asked again before the next change.
+    pub fn may_be_another(&self, now: Moment) {
+        // Nor does an answer count to what was asked before.
+        self.is_outdated(now);
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

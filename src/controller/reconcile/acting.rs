@@ -28,6 +28,7 @@ use crate::{
         settle,
         step::{Cause, Order, Progress, Step},
         summary,
+        timing::Wishes,
     },
 };
 
@@ -165,6 +166,20 @@ impl Pass<'_> {
             .definition
             .is_outdated(self.context.clock.now());
         self.memory.record_pruned = Some(Box::new(generation));
+    }
+
+    /// Only another definition makes another spec of the same generation: one without some field of it hides that field.
+    pub(super) fn meet_definition(&mut self, desired: &Desired) {
+        let known = self.memory.timed.take();
+        if known.is_none() && desired.timing.is_none() {
+            return;
+        }
+        let now = (desired.generation, Wishes::of(self.object));
+        if known.is_some_and(|known| known.0 == now.0 && known.1 != now.1) {
+            let now = self.context.clock.now();
+            self.context.definition.may_be_another(now);
+        }
+        self.memory.timed = desired.timing.is_some().then(|| Box::new(now));
     }
 
     /// A definition that dropped something may have been put right since.
@@ -323,14 +338,14 @@ impl Pass<'_> {
             self.context.meter.applied_now();
         }
         let how = if made_a_difference {
-            "outside its maintenance windows, as the annotation asks for"
+            "because of applyNow: no maintenance window with enough time left was open"
         } else if hours.windows.is_empty() {
-            "with no need of the annotation: no maintenance window is stated for it"
+            "without need of applyNow: no maintenance windows are set for it"
         } else {
-            "with no need of the annotation: its maintenance window is open"
+            "without need of applyNow: its maintenance window was open"
         };
         let text = format!(
-            "plan {} (port {} to {}) {began} {how}; {APPLY_NOW} is used up with that",
+            "plan {} (port {} to {}) {began} {how}; the annotation {APPLY_NOW} is used up",
             plan.id, plan.from_port, plan.to_port
         );
         let about = self.object.object_ref(&());

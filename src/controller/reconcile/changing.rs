@@ -49,6 +49,11 @@ impl Pass<'_> {
                 Some(refusal) => waiting = self.refused(desired, waiting, refusal),
             }
         }
+        // It may be in order by now: that it is looked at soon is not left to a sweep.
+        self.was_not_in_order = matches!(
+            waiting.decision.step,
+            Step::Hold(Cause::ProxyBusy(_) | Cause::ProxyUnhealthy(_), _)
+        );
         let (
             Step::Hold(cause @ (Cause::WaitingForInstance(_) | Cause::WaitingForLimit(_)), delay),
             Ok(_),
@@ -57,12 +62,16 @@ impl Pass<'_> {
             return Ok(None);
         };
         let now = self.context.clock.now().uptime;
-        let listed = self.memory.listed_at.get_or_insert(now);
-        if now.saturating_sub(*listed) < self.context.resync {
+        let listed = *self.memory.listed_at.get_or_insert(now);
+        let record = self.record();
+        let depth = if record.is_asked_by(desired.request.as_deref()) {
+            self.depth(desired, &record)
+        } else if now.saturating_sub(listed) < self.context.resync {
             return Ok(Some(waiting));
-        }
-        let sweep = Depth::Usual(self.sweeping());
-        match self.find_usual(desired, way, sweep).await? {
+        } else {
+            Depth::Usual(self.sweeping())
+        };
+        match self.find_usual(desired, way, depth).await? {
             Ok(finding) => Ok(Some(finding)),
             Err(Later(wait, booking)) => {
                 self.memory.booking = Some(booking);
@@ -83,7 +92,7 @@ impl Pass<'_> {
         let proxy = Proxy {
             id: desired.subject.proxy.clone(),
             name: status.proxy_name.clone().unwrap_or_default(),
-            status: ProxyStatus::Active,
+            status: ProxyStatus::of(Some(status.proxy_status.as_deref()?)),
             address: status.address.clone(),
             port: Some(port),
         };

@@ -68,6 +68,8 @@ impl Pass<'_> {
             return Depth::Usual(Listing::Now);
         }
         let now = self.context.clock.now().uptime;
+        // What a person has asked for may be on record by now, and its look not made yet.
+        let owed = self.memory.asked_at.is_some();
         let asked = &mut self.memory.asked_at;
         let asked = Some(**asked.get_or_insert_with(|| Box::new(now)));
         let observes = desired.policy == ManagementPolicy::Observe;
@@ -86,14 +88,17 @@ impl Pass<'_> {
         }
         self.memory.seen_at = None;
         let edited = record.generation != Some(desired.generation);
-        let requested = desired.request.is_some() && desired.request != record.handled_request;
+        let requested = record.is_asked_by(desired.request.as_deref());
         let gap = self.context.pace.missing_gap;
         let missing = self.memory.session.missing.as_deref();
         let confirming = missing.is_some_and(|missing| !missing.confirmed(gap));
-        if edited || requested || confirming {
+        if edited || requested || confirming || owed {
             return Depth::Usual(Listing::InTurn(Urgency::Request, asked));
         }
         self.memory.asked_at = None;
+        if self.was_not_in_order {
+            return Depth::Usual(Listing::InTurn(Urgency::Request, self.memory.listed_at));
+        }
         Depth::Usual(self.sweeping())
     }
 
@@ -165,6 +170,17 @@ impl Pass<'_> {
         Later(wait, booking): Later,
     ) -> Result<Option<Duration>, JournalError> {
         let record = self.record();
+        // An edit of the calendar wakes it from now on; what follows here rests on the calendar that is in force by then.
+        self.note_waiting(record.plan.is_some());
+        let recalled = self.on_record(desired);
+        match &recalled {
+            Some(waiting) => self.queue_up(desired, &waiting.decision.step),
+            // Nothing is due as far as is known.
+            None if record.vetted && record.change.is_none() => {
+                self.context.permits.leave(&self.asker().uid);
+            }
+            None => {}
+        }
         let now = self.context.clock.now();
         // The wait may be shorter than until the booked time, which may become an earlier one.
         let booked = now.after(booking.wait().max(wait));
@@ -182,7 +198,7 @@ impl Pass<'_> {
                 .await?;
             return Ok(Some(wait));
         }
-        let Some(waiting) = self.on_record(desired) else {
+        let Some(waiting) = recalled else {
             // All resources of an instance come at the same time, and share the list.
             return Ok(Some(wait));
         };

@@ -64,9 +64,7 @@ impl Pass<'_> {
         }
         self.queue_up(desired, &decision.step);
         let waits = decision.record.plan.is_some();
-        let asker = self.asker();
-        let name = ResourceName::new(&asker.namespace, &asker.name);
-        self.context.waiting.note(self.uid, &name, waits);
+        self.note_waiting(waits);
         self.memory.failures = 0;
         let terms = observed.terms.as_deref();
         // The calendar may have been edited since this one was judged, and before it was known to wait.
@@ -98,6 +96,13 @@ impl Pass<'_> {
             looked_at,
         };
         Ok(Some(self.until_published(desired, finding, delay, again)))
+    }
+
+    /// Whether an edit of the calendar wakes the resource.
+    pub(super) fn note_waiting(&self, waits: bool) {
+        let asker = self.asker();
+        let name = ResourceName::new(&asker.namespace, &asker.name);
+        self.context.waiting.note(self.uid, &name, waits);
     }
 
     /// Publishes where the proxy is, and writes what was decided. Says when to publish again.

@@ -147,8 +147,8 @@ fn n07_a_wait_names_attempt_and_time() {
     };
     assert_eq!(
         said(&Cause::BackingOff(retry)),
-        "attempt 2 of 4 is due at 2026-03-02T08:41:05Z, and then still keeps to windows, approval and limits; the change job failed: the \
-         disk is full"
+        "attempt 2 of 4 is due at 2026-03-02T08:41:05Z, and also needs an open window (if any are set), an approval (if Manual) and a free \
+         place under the limits; the change job failed: the disk is full"
     );
     let damped = Cause::Damped {
         port: 3399,

@@ -9,53 +9,53 @@ use crate::{
     controller::read::Desired,
     crd::{APPROVE, Approval, InstanceWindow},
     fleet::limits::Limit,
-    plan::step::Order,
+    plan::{step::Order, timing::ROOM},
 };
 
 /// No window is open, or none for long enough.
 pub fn for_window(
     desired: &Desired,
+    unread: bool,
     takes: Duration,
     next: Option<Timestamp>,
     frozen: Option<&(String, Timestamp)>,
 ) -> Message {
-    let (port, (whose, remedy)) = (desired.port, windows(desired));
+    let (port, (whose, others)) = (desired.port, windows(desired, unread));
     if let Some((reason, until)) = frozen {
         return Message::plain(format!(
-            "port {port} waits for a maintenance window ({whose}), and freezes of the operator's calendar leave none within a year: the last one \
-             ({reason}) lasts until {}; only whoever runs the operator can shorten it",
+            "port {port} waits: no maintenance window ({whose}) of the next year is free of freezes; the last freeze ({reason}) lasts until \
+             {}; the operator's administrator can edit the calendar",
             shown(*until)
         ));
     }
-    let minutes = takes.as_secs().div_ceil(60);
+    let minutes = |length: Duration| length.as_secs().div_ceil(60);
+    let (needed, enough) = (minutes(takes), minutes(takes.saturating_add(ROOM)));
     Message::plain(match next {
         Some(_) => format!(
-            "port {port} waits for a maintenance window ({whose}) with at least {minutes} min left of it"
+            "port {port} waits for a maintenance window ({whose}) with at least {needed} min left of it"
         ),
         None => format!(
-            "port {port} can't be set: a change on this instance may take {minutes} min, and no maintenance window ({whose}) within a year is \
-             that long: {remedy}"
+            "port {port} can't be set: a change on this instance may take {needed} min, and no maintenance window ({whose}) within a year is \
+             that long: set a spec.maintenanceWindows entry of at least {enough} min{others}"
         ),
     })
 }
 
-/// Where the windows of a resource are stated, and what a person does where they are too short.
-fn windows(desired: &Desired) -> (&'static str, &'static str) {
+/// Where the windows of a resource are stated, and what else a person can do where they are too short.
+fn windows(desired: &Desired, unread: bool) -> (&'static str, &'static str) {
     let timing = desired.timing.as_deref();
     let has_own = timing.is_some_and(|timing| !timing.windows.is_empty());
     match (has_own, desired.follows_instance()) {
-        (true, false) => ("spec.maintenanceWindows", "make one longer"),
-        (true, true) => (
-            "spec.maintenanceWindows, or the one of the instance",
-            "make one longer",
+        (true, false) => ("spec.maintenanceWindows", ""),
+        (true, true) if unread => (
+            "spec.maintenanceWindows; that of the instance can't be read",
+            "",
         ),
-        (false, true) => (
-            "the one of the instance",
-            "state a longer one in spec.maintenanceWindows",
-        ),
+        (true, true) => ("spec.maintenanceWindows, or the one of the instance", ""),
+        (false, true) => ("the one of the instance", ""),
         (false, false) => (
             "the operator's calendar",
-            "state a longer one in spec.maintenanceWindows, or ask whoever runs the operator",
+            ", or ask the operator's administrator for one",
         ),
     }
 }
@@ -64,8 +64,9 @@ fn windows(desired: &Desired) -> (&'static str, &'static str) {
 pub fn window_unknown(desired: &Desired, why: &str) -> Message {
     Message::quoting(
         format!(
-            "port {} waits: spec.instanceWindow is {:?}, and the operator does not know the instance's maintenance window; it reads it again \
-             at each --resync; if the reason that follows is a denied call, grant gaussdbformysql:instance:get or gaussdb:instance:list",
+            "port {} waits: spec.instanceWindow is {:?}, and the instance's maintenance window is not known; the operator asks again at each \
+             --resync. If the call is denied, grant gaussdbformysql:instance:get or gaussdb:instance:list; if the cloud has no window, set \
+             spec.maintenanceWindows",
             desired.port,
             InstanceWindow::Follow
         ),
@@ -74,22 +75,20 @@ pub fn window_unknown(desired: &Desired, why: &str) -> Message {
 }
 
 /// A freeze is in force, or near.
-pub fn frozen(desired: &Desired, reason: &str, until: Timestamp) -> Message {
+pub fn frozen(desired: &Desired, reason: &str, (from, until): (Timestamp, Timestamp)) -> Message {
     Message::plain(format!(
-        "port {0} waits until {1}, when a freeze of the operator's calendar ({reason}) ends: no change starts during a freeze, nor so \
-         shortly before one that it could reach into it",
+        "port {} waits: freeze ({reason}) of the operator's calendar lasts from {} until {}; a change that could run into it does not start",
         desired.port,
+        shown(from),
         shown(until)
     ))
 }
 
 /// There should be a calendar, and none was read.
-pub fn without_calendar(desired: &Desired, why: &str) -> Message {
+pub fn without_calendar(why: &str) -> Message {
     Message::quoting(
-        format!(
-            "port {} is not set: the operator has read no calendar since it started; put the file of its --calendar right",
-            desired.port
-        ),
+        "no change starts: the operator has read no calendar since its start; its administrator must correct the file of --calendar (check \
+         it with check-calendar)",
         why,
     )
 }

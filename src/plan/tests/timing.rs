@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::{
-    cloud::{Course, DAWN, End, Fate, MODES, Mode},
+    cloud::{Course, DAWN, End, Fate, MODES, Mode, wall},
     process::CrashPoint,
     world::World,
 };
@@ -13,6 +13,7 @@ use crate::{
     calendar::{self, Calendar},
     cloud::Meaning,
     crd::{APPLY_NOW, APPROVE, PlanRecord, WaitsFor},
+    fleet::limits::Limit,
 };
 
 const MINUTE: u64 = 60;
@@ -280,7 +281,7 @@ fn a_resource_that_says_nothing_about_time_has_no_plan() {
     );
     world.cluster.limit = Some((
         HOUR,
-        crate::fleet::limits::Limit::Concurrent {
+        Limit::Concurrent {
             most: 5,
             deleted: 0,
         },
@@ -291,6 +292,41 @@ fn a_resource_that_says_nothing_about_time_has_no_plan() {
         (world.reason().as_str(), &world.said().plan),
         ("WaitingForBudget", &None)
     );
+}
+
+#[test]
+fn a_plan_tells_of_a_limit_and_of_another_change_of_the_instance_that_hold_it_in_its_window() {
+    let limited: Act = |world| {
+        let (most, deleted) = (5, 0);
+        let limit = Limit::Concurrent { most, deleted };
+        world.cluster.limit = Some((world.now() + HOUR, limit));
+    };
+    let halted: Act = |world| {
+        let limit = Limit::Halted {
+            failed: 3,
+            own: vec!["orders".to_owned()],
+            until: wall(world.now() + HOUR),
+        };
+        world.cluster.limit = Some((world.now() + HOUR, limit));
+    };
+    let taken: Act = |world| world.cluster.orphan_until = world.now() + HOUR;
+    for (holds, reason, waits) in [
+        (limited, "WaitingForBudget", WaitsFor::Budget),
+        (halted, "RolloutHalted", WaitsFor::Budget),
+        (taken, "WaitingForInstance", WaitsFor::Instance),
+    ] {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        world.cluster.calendar = calendar("windows: [{start: '08:00', duration: 3h}]");
+        holds(&mut world);
+        world.want(3307);
+        world.run(1);
+        assert_eq!(world.reason(), reason);
+        assert_eq!(waits_for(&world), [waits], "{reason}");
+        assert_eq!((plan(&world).not_before, world.puts()), (None, 0));
+        world.run(HOUR + 10 * MINUTE);
+        assert_eq!(world.puts(), 1, "{reason}");
+        assert!(world.is_ready() && world.said().plan.is_none(), "{reason}");
+    }
 }
 
 #[test]
@@ -305,7 +341,7 @@ fn windows_that_are_all_too_short_are_told_as_such() {
     world.run(DAY);
     let told = world.message("Ready");
     assert!(
-        told.contains("may take 31 min") && told.ends_with("make one longer"),
+        told.contains("may take 31 min") && told.ends_with("entry of at least 33 min"),
         "{told}"
     );
     assert_eq!((plan(&world).not_before, world.puts()), (None, 0));
@@ -483,8 +519,11 @@ fn what_keeps_a_plan_from_starting_is_told_with_it() {
     });
     for (takes, told) in [
         (10, None),
-        (29, Some("just about as long as")),
-        (31, Some("no maintenance window is as long as")),
+        (
+            29,
+            Some("set duration to at least 31 min (29 min for a change, plus 2 min)"),
+        ),
+        (31, Some("can't start inside windows: it may take 31 min")),
     ] {
         world.cluster.takes = Some(takes * MINUTE);
         world.edit(|spec| spec["changeTimeout"] = format!("{}m", 40 + takes).into());
@@ -518,7 +557,7 @@ fn what_keeps_a_plan_from_starting_is_told_with_it() {
     let told = warnings(&world);
     assert!(
         told.iter()
-            .any(|told| told.contains("a freeze is in force or begins too soon")),
+            .any(|told| told.contains("start this plan now: freeze (year-end) from 2027-01-15")),
         "{told:?}"
     );
 
@@ -548,7 +587,7 @@ fn the_window_of_an_instance_is_one_more_and_nothing_starts_while_it_is_the_only
     assert!(
         world
             .message("Ready")
-            .contains("does not know the instance's maintenance window")
+            .contains("the instance's maintenance window is not known")
     );
     assert_eq!(
         (waits_for(&world), plan(&world).not_before),
@@ -653,7 +692,7 @@ fn a_freeze_that_takes_every_window_away_is_named() {
     let told = world.message("Ready");
     assert!(
         told.contains(
-            "leave none within a year: the last one (year-end) lasts until 2099-01-01T00:00:00Z"
+            "is free of freezes; the last freeze (year-end) lasts until 2099-01-01T00:00:00Z"
         ),
         "{told}"
     );

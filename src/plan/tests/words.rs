@@ -51,7 +51,10 @@ fn a_freeze_that_is_over_is_no_longer_the_reason_though_the_window_is_still_clos
         if approval == "Automatic" {
             assert_eq!(world.reason(), "ChangeFreeze");
             let text = world.message("Ready");
-            assert!(text.contains("waits until 2027-01-15T09:07:00Z"), "{text}");
+            assert!(
+                text.contains("from 2027-01-15T08:00:00Z until 2027-01-15T09:07:00Z"),
+                "{text}"
+            );
             let ends = "; the change starts at 2027-01-15T10:00:00Z at the earliest";
             assert!(text.ends_with(ends), "{text}");
         }

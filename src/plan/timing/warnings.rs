@@ -6,17 +6,13 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::Terms;
+use super::{ROOM, Terms};
 use crate::{
     calendar::{Freeze, Hours},
     controller::read::Timing,
     crd::{APPLY_NOW, APPROVE, HistoryEntry, PlanRecord},
     plan::{facts::Facts, history, message::shown},
 };
-
-/// How much longer than a change a window should be: the operator comes within seconds of its opening, but reads the cloud first, and
-/// others may be ahead.
-const ROOM: Duration = Duration::from_mins(2);
 
 /// Warnings of a plan, which may start at `next`.
 pub(super) fn of(
@@ -40,7 +36,7 @@ pub(super) fn of(
     let port = facts.desired.port;
     if port.is_doubtful() {
         warnings.push(format!(
-            "port {port} is reserved by one page of the service and allowed by another: it may be refused"
+            "one page of the vendor's documentation calls port {port} reserved, another allows it: the service may refuse it"
         ));
     }
     warnings
@@ -91,8 +87,23 @@ fn haste(facts: &Facts<'_>, terms: &Terms, timing: &Timing, id: &str, warnings: 
         ));
     }
     if at_once.next(facts.now.wall, terms.takes) != Some(facts.now.wall) {
+        let freeze = at_once.freeze_in_the_way(facts.now.wall, terms.takes);
+        let why = freeze.map_or_else(
+            || {
+                "no calendar was read since the operator's start: correct the file of --calendar"
+                    .to_owned()
+            },
+            |freeze| {
+                format!(
+                    "freeze ({}) from {} until {}",
+                    bounded(&freeze.reason),
+                    shown(freeze.from),
+                    shown(freeze.until)
+                )
+            },
+        );
         warnings.push(format!(
-            "the annotation {APPLY_NOW} can't start this plan now: a freeze is in force or begins too soon, or the operator has read no calendar"
+            "the annotation {APPLY_NOW} can't start this plan now: {why}"
         ));
     }
 }
@@ -112,14 +123,15 @@ fn short(terms: &Terms, now: Timestamp) -> Option<String> {
     let takes = minutes(terms.takes);
     if longest < terms.takes {
         Some(format!(
-            "no maintenance window is as long as a change on this instance may take ({takes} min): the longest has {} min, and {} min are enough",
+            "the change can't start inside windows: it may take {takes} min, the longest window has {} min; set duration to {} min or more",
             longest.as_secs() / 60,
             minutes(enough)
         ))
     } else if longest < enough {
         Some(format!(
-            "the longest maintenance window is just about as long as a change on this instance may take ({takes} min), and may be missed: \
-             make it {} min longer than that",
+            "the longest maintenance window leaves too little room and may be missed: set duration to at least {} min ({takes} min for a \
+             change, plus {} min)",
+            minutes(enough),
             minutes(ROOM)
         ))
     } else {

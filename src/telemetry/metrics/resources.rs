@@ -31,8 +31,9 @@ struct Ledger {
     changes: HashMap<Uid, Change>,
     /// Those that wait for their moment.
     plans: HashMap<Uid, Plan>,
-    /// Those whose proxies have another port than the one that is wanted: since when, in Unix time.
-    out_of_sync: HashMap<Uid, i64>,
+    /// Those whose proxies have another port than the one that is wanted: since when, in Unix time; nothing where the time of the change is
+    /// set, or up to a person.
+    out_of_sync: HashMap<Uid, Option<i64>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -176,7 +177,7 @@ impl Resources {
                 .insert(wait.into(), oldest.unwrap_or_default());
         }
         count.out_of_sync = ledger.out_of_sync.len();
-        let oldest = ledger.out_of_sync.values().copied();
+        let oldest = ledger.out_of_sync.values().copied().flatten();
         count.oldest_out_of_sync = oldest.min().unwrap_or_default();
         count
     }
@@ -238,14 +239,24 @@ fn said_by(status: &TaurusProxyPortStatus) -> (State, Option<Reason>) {
     (state, main.reason.parse().ok())
 }
 
-/// Since when the proxy has another port than the one that is wanted, where the operator is to set it: in Unix time.
-fn out_of_sync_since(status: &TaurusProxyPortStatus, reason: Option<Reason>) -> Option<i64> {
+/// Since when the proxy has another port than the one that is wanted and nothing is done about it, where the operator is to set it: in Unix
+/// time. Without a time where the change waits for a set time or for an approval.
+fn out_of_sync_since(
+    status: &TaurusProxyPortStatus,
+    reason: Option<Reason>,
+) -> Option<Option<i64>> {
     if matches!(reason, Some(Reason::Observed | Reason::Suspended)) {
         return None;
     }
     let mut conditions = status.conditions.iter();
     let other = conditions.find(|one| one.type_ == "PortInSync" && one.status == "False")?;
-    Some(other.last_transition_time.0.as_second())
+    let waits = status.plan.as_ref().is_some_and(|plan| {
+        plan.not_before.is_some() || plan.waits_for.contains(&WaitsFor::Approval)
+    });
+    let began = status.change.as_ref();
+    let since = other.last_transition_time.0.as_second();
+    let since = began.map_or(since, |change| since.max(change.intended_at.0.as_second()));
+    Some((!waits).then_some(since))
 }
 
 impl Collector for Resources {

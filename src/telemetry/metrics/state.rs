@@ -48,6 +48,7 @@ pub(super) struct State {
     unsaved_jobs: Gauge,
     calls_per_minute: Gauge,
     calendar_broken: Gauge,
+    calendar_missing: Gauge,
     freeze_active: Gauge,
     window_open: Gauge,
 }
@@ -87,6 +88,7 @@ impl State {
         self.calendar_broken
             .set(watched.calendar.fault().is_some().into());
         let calendar = watched.calendar.current();
+        self.calendar_missing.set(calendar.missing.is_some().into());
         let mut freezes = calendar.freezes.iter();
         let is_frozen = freezes.any(|freeze| freeze.covers(now.wall));
         self.freeze_active.set(is_frozen.into());
@@ -113,6 +115,7 @@ impl State {
             (catalogue::UNSAVED_JOBS, &self.unsaved_jobs),
             (catalogue::CALLS_PER_MINUTE_LIMIT, &self.calls_per_minute),
             (catalogue::CALENDAR_BROKEN, &self.calendar_broken),
+            (catalogue::CALENDAR_MISSING, &self.calendar_missing),
             (catalogue::FREEZE_ACTIVE, &self.freeze_active),
             (catalogue::WINDOW_OPEN, &self.window_open),
         ] {

@@ -416,7 +416,8 @@ fn a_resource_that_is_gone_counts_no_longer() {
 
 #[test]
 fn the_calendar_tells_of_freezes_windows_and_faults() {
-    let (metrics, calendar) = (Metrics::default(), Arc::<Store>::default());
+    let metrics = Metrics::default();
+    let calendar = Arc::new(Store::new(Some("/calendar")));
     let clock = crate::clock::Clock::start();
     metrics.watch(Watched {
         leadership: Arc::new(crate::leader::Leadership::alone()),
@@ -434,24 +435,31 @@ fn the_calendar_tells_of_freezes_windows_and_faults() {
             "taurus_freeze_active",
             "taurus_window_open",
             "taurus_calendar_broken",
+            "taurus_calendar_missing",
         ]
         .map(of)
     };
-    assert_eq!(figures(), ["0", "1", "0"]);
+    let unreadable = || {
+        let why = "permission denied".to_owned();
+        let path = "/calendar".to_owned();
+        Err(FileFault::Unreadable { path, why })
+    };
+    calendar.take_in(unreadable());
+    assert_eq!(figures(), ["0", "0", "1", "1"], "none was read yet");
     let read = |text: &str| file::parse(text).unwrap();
+    calendar.take_in(Ok(read("freezes: []")));
+    assert_eq!(figures(), ["0", "1", "0", "0"]);
     let frozen =
         "freezes: [{from: 2020-01-01T00:00:00Z, until: 2100-01-01T00:00:00Z, reason: stop}]";
     calendar.take_in(Ok(read(frozen)));
-    assert_eq!(figures(), ["1", "1", "0"]);
+    assert_eq!(figures(), ["1", "1", "0", "0"]);
     // It begins in twelve hours.
     let start = (clock.now().wall + Duration::from_hours(12)).strftime("%H:%M");
     let closed = format!("windows: [{{start: \"{start}\", duration: 30m}}]");
     calendar.take_in(Ok(read(&closed)));
-    assert_eq!(figures(), ["0", "0", "0"]);
-    let why = "permission denied".to_owned();
-    let path = "/calendar".to_owned();
-    calendar.take_in(Err(FileFault::Unreadable { path, why }));
-    assert_eq!(figures()[2], "1");
+    assert_eq!(figures(), ["0", "0", "0", "0"]);
+    calendar.take_in(unreadable());
+    assert_eq!(figures()[2..], ["1", "0"], "the last good one counts");
 }
 
 #[test]
@@ -529,6 +537,18 @@ fn a_port_that_differs_counts_since_when_unless_nobody_wants_it_set() {
         out_of_sync("Observed", "2025-01-01T00:00:00Z"),
     );
     assert_eq!(figures(), ["2", "1767225600"]);
+    // What waits for a set time, or for a person, differs, and nobody has to see to it.
+    for reason in ["WaitingForWindow", "ChangeFreeze", "CloudUnreachable"] {
+        let mut waits = out_of_sync(reason, "2025-01-01T00:00:00Z");
+        let plan = json!({
+            "id": "0123456789abcdef", "fromPort": 3306, "toPort": 3307, "madeAt": "2026-01-01T00:00:00Z",
+            "notBefore": "2026-01-03T00:00:00Z", "waitsFor": ["Window"]
+        });
+        waits.plan = Some(serde_json::from_value(plan).unwrap());
+        say(&metrics, "uid-e", waits);
+        assert_eq!(figures(), ["3", "1767225600"], "{reason}");
+    }
+    metrics.forget("uid-e");
     say(&metrics, "uid-b", status("Ready", "Settled"));
     assert_eq!(figures(), ["1", "1767225660"]);
     metrics.forget("uid-a");

@@ -160,6 +160,20 @@ impl Cluster {
         true
     }
 
+    /// Another definition shows a resource otherwise: nobody has edited it.
+    pub fn show_otherwise(
+        &mut self,
+        name: &str,
+        now: u64,
+        change: impl FnOnce(&mut TaurusProxyPort),
+    ) {
+        if let Some(before) = self.get(name) {
+            let mut after = before.clone();
+            change(&mut after);
+            self.store(after, now);
+        }
+    }
+
     /// Replaces the status of a resource, if it was computed from the version that stands there.
     pub fn replace_status(
         &mut self,

@@ -127,6 +127,7 @@ impl Fleet {
         let pace = flaw::pace(terms.flaw, Pace::divided_by(terms.faster));
         self.shared.lock().cluster.flaw = terms.flaw;
         let connect = Arc::new(self.cloud.connector(terms.calls, &pace, clock));
+        let calendar = Arc::clone(&self.shared.lock().calendar);
         let settings = Settings {
             clock,
             chance: Chance::seeded(self.processes as u64),
@@ -137,7 +138,7 @@ impl Fleet {
             },
             pace,
             defaults: None,
-            calendar: Arc::default(),
+            calendar,
             meter: Arc::clone(&self.witness) as _,
             limits: terms.changes,
             leadership: Arc::new(Leadership::alone()),
@@ -213,6 +214,11 @@ impl Fleet {
     /// From now on whoever lists an instance is told to come again after this.
     pub fn put_off(&self, instance: usize, by: Duration) {
         self.cloud.put_off(instance, by);
+    }
+
+    /// From now on the cloud shows this status of a proxy.
+    pub fn show_status(&self, proxy: usize, status: &str) {
+        self.cloud.show_status(proxy, status);
     }
 
     /// From now on the list of an instance is refused.

@@ -10,7 +10,7 @@ use rand::{SeedableRng as _, rngs::SmallRng};
 use taurus_port_operator::{
     calendar::{file, store::FileFault},
     clock::Shift,
-    cloud::Meaning,
+    cloud::{Meaning, ProxyStatus},
     crd::TaurusProxyPort,
 };
 
@@ -232,6 +232,23 @@ impl Stage {
     /// The machine's clock is ahead by so many seconds.
     pub fn clock_is_ahead(&self, seconds: i64) {
         self.shift.set_wall(seconds);
+    }
+
+    /// An older definition is installed, which has no approval, no windows and no plan: it hides them.
+    pub fn install_older_definition(&self) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        world.prune(Some("plan"));
+        world.cluster.show_otherwise(NAME, now, |object| {
+            object.spec.approval = None;
+            object.spec.maintenance_windows.clear();
+        });
+        world.stored(NAME);
+    }
+
+    /// The cloud shows this status of all proxies, or the usual one.
+    pub fn proxies_are(&self, status: Option<ProxyStatus>) {
+        self.shared.lock().sky.status = status;
     }
 
     /// The definition lacks a field of the status, or none.

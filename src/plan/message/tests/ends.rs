@@ -150,6 +150,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
         Kind::Looking => (Cause::Looking, Says::Nothing(ANSWER)),
         Kind::WaitingForWindow => {
             let cause = Cause::WaitingForWindow {
+                unread: false,
                 takes: Duration::from_mins(10),
                 next: Some(time),
                 frozen: None,
@@ -160,6 +161,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
         Kind::Frozen => {
             let cause = Cause::Frozen {
                 reason: "year-end".to_owned(),
+                from: at("2026-03-01T00:00:00Z"),
                 until: at("2026-03-02T08:40:30Z"),
                 next: Some(time),
             };

@@ -110,10 +110,10 @@ figures! {
         "Resources whose proxies have another port than the one that is wanted; not those that are suspended, or only observe their proxy",
         "Each one has a change under way, waits for one, can't make one, or leaves drift alone: `kubectl get tpp -A -o wide` shows which, and until when.";
     OLDEST_OUT_OF_SYNC: taurus "oldest_out_of_sync_timestamp", Gauge, Seconds, [],
-        "Since when the port of the longest of these differs, in Unix time; 0 where there is none",
-        "`time() -` this is for how long a port has not been what was asked for.";
+        "Since when the port of the longest of these differs, or since when its change runs, in Unix time; 0 where there is none. Not of those that wait for a set time (`NEXT`) or for an approval",
+        "`time() -` this is for how long a port has not been what was asked for, and nothing is set to put it right.";
     APPLIED_NOW: taurus "plans_applied_now", Counter, none, [],
-        "Changes that were begun outside their windows, or may have been, because a person set the annotation `applyNow`",
+        "Changes that were begun outside their windows, or may have been, because a person set the annotation `taurusdb.huaweicloud.com/applyNow`",
         "Each is an emergency that somebody should be able to explain; an event on the resource has the plan.";
     DRIFT_CORRECTIONS: taurus "drift_corrections", Counter, none, [],
         "Changes that have set a port again which was in place before, since the proxy listened on another one",
@@ -124,11 +124,14 @@ figures! {
     CALENDAR_BROKEN: taurus "calendar_broken", Gauge, none, [],
         "Whether the file of --calendar could not be read at the last try",
         "The last good calendar stays in force; /readyz and the log have the fault. After a start without a good one no change starts of any resource.";
+    CALENDAR_MISSING: taurus "calendar_missing", Gauge, none, [],
+        "Whether the operator has read no good calendar since its start, though `--calendar` names a file",
+        "At 1 no change of any resource starts.";
     FREEZE_ACTIVE: taurus "freeze_active", Gauge, none, [],
         "Whether a freeze of the operator's calendar is in force, for all namespaces or some",
-        "Explains why resources wait with ChangeFreeze.";
+        "1 explains why resources wait with ChangeFreeze. 0 also while a freeze is only near, or no calendar was read (`taurus_calendar_broken`); both also give ChangeFreeze.";
     WINDOW_OPEN: taurus "window_open", Gauge, none, [],
-        "Whether a window of the operator's calendar is open; also 1 where the calendar has none, and 0 while it was never read",
+        "Whether a window of the operator's calendar is open; also 1 if there is no calendar or it has no windows; 0 until it was read",
         "Says nothing of windows that resources state themselves.";
     CHANGES: taurus "changes", Counter, none, [OUTCOME],
         "Changes that have ended, by outcome; void ones never reached the cloud, as far as can be known",

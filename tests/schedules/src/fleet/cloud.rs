@@ -161,6 +161,12 @@ impl Cloud {
         }
     }
 
+    /// From now on the list shows this status of a proxy.
+    pub fn show_status(&self, proxy: usize, status: &str) {
+        let proxy = Fleet::numbered_proxy(proxy);
+        self.simulator.set_status(&proxy, status).unwrap();
+    }
+
     /// From now on the list of an instance is refused.
     pub fn refuse(&self, instance: usize) {
         let refusal = Effect::Error {

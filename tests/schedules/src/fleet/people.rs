@@ -1,11 +1,15 @@
 //! What people do with the resources of a fleet, of two tenants that have a credential each.
 
-use taurus_port_operator::crd::{
-    CredentialsReference, InstanceWindow, ManagementPolicy, TaurusProxyPort,
+use taurus_port_operator::{
+    calendar::file,
+    crd::{
+        Approval, CredentialsReference, InstanceWindow, ManagementPolicy, REQUESTED_AT,
+        TaurusProxyPort,
+    },
 };
 
 use super::{Fleet, is_ready, name};
-use crate::{keys, resource::resource, stage::next_generation};
+use crate::{keys, resource::resource, rest::ready, stage::next_generation};
 
 /// Whose a resource is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +84,48 @@ impl Fleet {
         self.edit(number, |object| object.spec.port = port.into());
     }
 
+    /// A person wants another port, once somebody has approved it.
+    pub fn want_if_approved(&self, number: usize, port: u16) {
+        self.edit(number, |object| {
+            object.spec.approval = Some(Approval::Manual);
+            object.spec.port = port.into();
+        });
+    }
+
+    /// A person asks for a look.
+    pub fn ask(&self, number: usize, request: &str) {
+        self.edit(number, |object| {
+            let annotations = object.metadata.annotations.get_or_insert_default();
+            annotations.insert(REQUESTED_AT.to_owned(), request.to_owned());
+        });
+    }
+
+    /// Whether a resource has a plan on record that waits.
+    pub fn has_plan(&self, number: usize) -> bool {
+        let status = self.object(number).and_then(|object| object.status);
+        status.is_some_and(|status| status.plan.is_some())
+    }
+
+    /// The request that a resource has on record as handled.
+    pub fn handled(&self, number: usize) -> Option<String> {
+        let status = self.object(number).and_then(|object| object.status)?;
+        status.last_handled_request
+    }
+
+    /// Why a resource is not Ready, in one word.
+    pub fn reason(&self, number: usize) -> String {
+        let object = self.object(number);
+        let ready = object.as_ref().and_then(ready);
+        ready.map_or_else(String::new, |ready| ready.reason.clone())
+    }
+
+    /// Another calendar is in force.
+    pub fn set_calendar(&self, text: &str) -> Result<(), String> {
+        let calendar = file::parse(text).map_err(|fault| fault.to_string())?;
+        self.shared.lock().calendar.take_in(Ok(calendar));
+        Ok(())
+    }
+
     /// A person suspends a resource.
     pub fn suspend(&self, number: usize) {
         self.edit(number, |object| object.spec.suspend = Some(true));
@@ -137,6 +183,10 @@ impl Fleet {
             });
             suspended || is_ready(object)
         })
+    }
+
+    fn object(&self, number: usize) -> Option<TaurusProxyPort> {
+        self.shared.lock().cluster.get(&name(number)).cloned()
     }
 
     fn edit(&self, number: usize, edit: impl FnOnce(&mut TaurusProxyPort)) {

@@ -128,6 +128,41 @@ async fn proxies_and_instances_are_changed_from_outside() {
 }
 
 #[tokio::test]
+async fn the_maintenance_window_of_an_instance_is_moved_from_outside_and_nothing_else_of_it() {
+    let (_simulator, client) = start().await;
+    let instance = format!("/instances/{}", sample::INSTANCE);
+    let window = json!({"maintenance_window": "01:00-05:00"});
+    let reply = client.admin(Method::PATCH, &instance, window).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let told = reply.json();
+    assert_eq!(
+        (
+            &told["maintenance_window"],
+            &told["status"],
+            &told["present"]
+        ),
+        (&json!("01:00-05:00"), &json!("ACTIVE"), &json!(true))
+    );
+    let (one, other) = (sample::INSTANCE, sample::OTHER_INSTANCE);
+    let details = format!(
+        "/v3/{}/instances/details?instance_ids={one},{other}",
+        sample::PROJECT
+    );
+    let rows = client.get(&details).await.json()["instances"].clone();
+    assert_eq!(
+        (
+            &rows[0]["maintenance_window"],
+            &rows[1]["maintenance_window"]
+        ),
+        (&json!("01:00-05:00"), &json!("18:00-22:00"))
+    );
+    // Another field leaves it where it is.
+    let status = json!({"status": "FROZEN"});
+    let reply = client.admin(Method::PATCH, &instance, status).await;
+    assert_eq!(reply.json()["maintenance_window"], "01:00-05:00");
+}
+
+#[tokio::test]
 async fn jobs_are_planned_started_ended_and_forgotten() {
     let (simulator, client) = start().await;
     let plan = json!({"duration": 10, "visible_after": 0});
