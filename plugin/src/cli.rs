@@ -68,7 +68,9 @@ pub enum Format {
 pub enum Verb {
     /// Show the fleet, what is not settled first, or all about one resource.
     Status(StatusArguments),
-    /// Show what the operator would change and what that touches; 2 is the exit code where something would change.
+    /// Forecast what the operator would change and what that touches; 2 is the exit code where something would change.
+    ///
+    /// The forecast has no id: to see the plan to approve, use `status NAME` or `approve`.
     Plan(PlanArguments),
     /// Show the last ten changes of a resource, the newest first.
     History(HistoryArguments),

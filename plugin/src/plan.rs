@@ -7,7 +7,7 @@ mod decision;
 mod proposal;
 pub mod touched;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use kube::api::DynamicObject;
 use serde::Serialize;
@@ -24,6 +24,9 @@ use crate::{
 pub use decision::{Action, Verdict, decide};
 pub use proposal::Proposal;
 use touched::{Surrounding, Touched};
+
+/// Said where the calendar was not given.
+const NO_CALENDAR: &str = "the operator's calendar (--calendar FILE): a window or a freeze in it may put these changes off";
 
 /// What would become of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,7 +47,7 @@ pub struct Change {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 struct Plan {
     changes: Vec<Change>,
-    /// What could not be read for want of rights.
+    /// What was not looked at: for want of rights, or since it was not given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unseen: Vec<String>,
 }
@@ -59,14 +62,13 @@ pub async fn run(
     let proposals = proposals(&cluster, arguments, around).await?;
     let mut surrounding = Surrounding::default();
     let calendar = match &arguments.calendar {
-        Some(file) => check::read(file)
-            .map_err(|error| Failure::Usage(format!("--calendar {}: {error}", file.display())))?,
-        None => Calendar::default(),
+        Some(file) => Some(read_calendar(file)?),
+        None => None,
     };
     let now = (around.now)();
     let mut plan = Plan::default();
     for proposal in &proposals {
-        let verdict = decide(proposal, &calendar, now);
+        let verdict = decide(proposal, calendar.as_ref(), now);
         let touches = match (verdict.action, verdict.from, verdict.to) {
             (Action::Change | Action::Wait, Some(from), Some(to)) => {
                 // What is read there is large.
@@ -83,16 +85,22 @@ pub async fn run(
         });
     }
     plan.unseen = surrounding.unseen();
+    if calendar.is_none() && plan.ending() == Ending::Changes {
+        plan.unseen.push(NO_CALENDAR.to_owned());
+    }
     let text = match global.output {
         Some(Format::Json) => format::json(&plan)?,
         Some(Format::Yaml) => format::yaml(&plan)?,
         Some(Format::Name) => plan.names(),
-        None | Some(Format::Wide) => {
-            plan.shown(global.output.is_some(), arguments.calendar.is_some())
-        }
+        None | Some(Format::Wide) => plan.shown(global.output.is_some()),
     };
     around.out.write_all(text.as_bytes())?;
     Ok(plan.ending())
+}
+
+fn read_calendar(file: &Path) -> Result<Calendar, Failure> {
+    check::read(file)
+        .map_err(|error| Failure::Usage(format!("--calendar {}: {error}", file.display())))
 }
 
 async fn proposals(
@@ -141,7 +149,7 @@ impl Plan {
     }
 
     /// For people: what would change, and on request the rest.
-    fn shown(&self, all: bool, with_calendar: bool) -> String {
+    fn shown(&self, all: bool) -> String {
         let mut text = String::new();
         let quiet = [Action::Nothing, Action::UnderWay];
         for change in self
@@ -180,12 +188,6 @@ impl Plan {
             count(Action::UnderWay),
             count(Action::Nothing),
         );
-        if !with_calendar && self.ending() == Ending::Changes {
-            let _ = writeln!(
-                text,
-                "the operator's calendar was not given (--calendar): a window or a freeze in it may put these changes off"
-            );
-        }
         text
     }
 }
@@ -257,26 +259,12 @@ mod tests {
 
     #[test]
     fn people_see_what_would_change_and_what_it_touches() {
-        let text = plan().shown(false, true);
+        let text = plan().shown(false);
         assert!(
             text.contains("shop/orders: port 3306 to 3307, later, not before 2026-03-03T02:00:00Z: it waits\n  touches EndpointSlice db-1, which leads to it\n"),
             "{text}"
         );
         assert!(text.contains("not looked at: ConfigMaps of shop"), "{text}");
         assert!(!text.contains("--calendar"), "{text}");
-        let mut without = plan();
-        without
-            .changes
-            .retain(|change| change.verdict.action != Action::Refused);
-        let last = without.shown(false, false);
-        assert!(
-            last.lines()
-                .last()
-                .unwrap()
-                .contains("was not given (--calendar)"),
-            "{last}"
-        );
-        without.changes.clear();
-        assert!(!without.shown(false, false).contains("--calendar"));
     }
 }

@@ -113,8 +113,9 @@ impl Verdict {
     }
 }
 
-/// What would be done about a resource. The calendar is that of the operator, as far as it is known.
-pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdict {
+/// What would be done about a resource. The calendar is that of the operator, if it was given; where it was not, the operator's own word
+/// stands for it.
+pub fn decide(proposal: &Proposal, calendar: Option<&Calendar>, now: Timestamp) -> Verdict {
     if !proposal.refused.is_empty() {
         return Verdict::of(Action::Refused, proposal.refused.join("; "));
     }
@@ -153,12 +154,11 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
         let text = "nobody has read the proxy's port yet; import reads it";
         return with_ports(Verdict::of(Action::Unknown, text));
     };
-    let status = proxy_status(
-        object
-            .status
-            .as_ref()
-            .and_then(|status| status.proxy_status.as_deref()),
-    );
+    let status = object.status.as_ref();
+    let status = status.and_then(|status| status.proxy_status.as_deref());
+    let status = status.map_or(ProxyStatus::Active, |word| ProxyStatus::of(Some(word)));
+    // The operator has the changes of all resources on the instance, and may need a longer window.
+    let unknown = Calendar::default();
     let takes = || lengths::on_record(&record.history, record.last.as_ref());
     let observed = Observed {
         proxy: Seen::Known(Some(Proxy {
@@ -170,7 +170,14 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
         })),
         tasks: Seen::Known(None),
         // Only the operator reads the window that the cloud has for an instance.
-        terms: timing::terms(&object, &desired, calendar, None, takes, 0),
+        terms: timing::terms(
+            &object,
+            &desired,
+            calendar.unwrap_or(&unknown),
+            None,
+            takes,
+            0,
+        ),
         ..Observed::default()
     };
     let facts = Facts {
@@ -185,15 +192,22 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
     };
     let step = plan::decide(&facts).step;
     with_ports(match step {
-        Step::Change(order) => said_otherwise(proposal, &record, &desired).unwrap_or_else(|| {
-            Verdict::of(
-                Action::Change,
-                match order.attempt {
-                    1 => String::new(),
-                    attempt => format!("attempt {attempt}"),
-                },
-            )
-        }),
+        Step::Change(order) => {
+            let put_off = || match calendar {
+                Some(_) => None,
+                None => put_off(proposal, &record, &desired, now),
+            };
+            let said = said_otherwise(proposal, &record, &desired).or_else(put_off);
+            said.unwrap_or_else(|| {
+                Verdict::of(
+                    Action::Change,
+                    match order.attempt {
+                        1 => String::new(),
+                        attempt => format!("attempt {attempt}"),
+                    },
+                )
+            })
+        }
         Step::Hold(cause, _) => {
             let reason = cause.reason();
             let differs = Some(port) != to;
@@ -220,15 +234,49 @@ pub fn decide(proposal: &Proposal, calendar: &Calendar, now: Timestamp) -> Verdi
     })
 }
 
+/// Until when the operator holds back the very change by windows and freezes: it knows its calendar, and the changes of other resources on
+/// the instance. Not where `applyNow` leads through windows.
+fn put_off(
+    proposal: &Proposal,
+    record: &Record,
+    desired: &Desired,
+    now: Timestamp,
+) -> Option<Verdict> {
+    let reason = record.reason.filter(|reason| {
+        matches!(reason, Reason::WaitingForWindow | Reason::ChangeFreeze)
+            && record.generation == Some(desired.generation)
+    })?;
+    let plan = record.plan.as_ref()?;
+    let timing = desired.timing.as_deref();
+    let at_once = timing.is_some_and(|timing| timing.apply_now.as_ref() == Some(&plan.id));
+    if at_once && reason == Reason::WaitingForWindow {
+        return None;
+    }
+    let not_before = plan.not_before.as_ref().map(|time| time.0);
+    if not_before.is_some_and(|at| at <= now) {
+        return None;
+    }
+    Some(Verdict {
+        reason: Some(reason.name()),
+        not_before,
+        ..Verdict::of(Action::Wait, said(&proposal.object).unwrap_or_default())
+    })
+}
+
+/// What the operator says of a resource that is not ready.
+fn said(object: &Value) -> Option<String> {
+    let condition = conditions(object).find(|condition| {
+        text_at(condition, "/type").as_deref() == Some("Ready")
+            && text_at(condition, "/status").as_deref() != Some("True")
+    })?;
+    Some(text_at(condition, "/message").unwrap_or_default())
+}
+
 /// What the operator has said that holds the change back, of what can't be seen here: its credentials, its limits, other resources and
 /// what the cloud answers. What it decides by windows, the calendar and the record of attempts is decided here anew.
 fn said_otherwise(proposal: &Proposal, record: &Record, desired: &Desired) -> Option<Verdict> {
     let reason = record.reason?;
-    let said = conditions(&proposal.object).find(|condition| {
-        text_at(condition, "/type").as_deref() == Some("Ready")
-            && text_at(condition, "/status").as_deref() != Some("True")
-    })?;
-    let said = text_at(said, "/message").unwrap_or_default();
+    let said = said(&proposal.object)?;
     let is_seen_here = matches!(
         reason,
         Reason::WaitingForWindow
@@ -321,16 +369,6 @@ fn readable(object: &Value) -> Value {
     object
 }
 
-fn proxy_status(word: Option<&str>) -> ProxyStatus {
-    match word.map(str::to_ascii_uppercase).as_deref() {
-        None | Some("ACTIVE") => ProxyStatus::Active,
-        Some("ABNORMAL" | "FAILED" | "DELETED" | "FROZEN" | "NO STATUS") => {
-            ProxyStatus::Unhealthy(word.unwrap_or_default().to_owned())
-        }
-        Some(_) => ProxyStatus::Changing(word.unwrap_or_default().to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -338,10 +376,14 @@ mod tests {
     use super::*;
 
     fn verdict(change: impl FnOnce(&mut Value)) -> Verdict {
-        with_calendar(change, &Calendar::default())
+        decided(change, None)
     }
 
     fn with_calendar(change: impl FnOnce(&mut Value), calendar: &Calendar) -> Verdict {
+        decided(change, Some(calendar))
+    }
+
+    fn decided(change: impl FnOnce(&mut Value), calendar: Option<&Calendar>) -> Verdict {
         let mut object = json!({
             "apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": "TaurusProxyPort",
             "metadata": {"name": "orders", "namespace": "shop", "uid": "u", "generation": 2},
@@ -358,6 +400,34 @@ mod tests {
             refused: Vec::new(),
         };
         decide(&proposal, calendar, "2026-03-02T12:00:00Z".parse().unwrap())
+    }
+
+    fn frozen(object: &mut Value) {
+        object["metadata"]["generation"] = json!(1);
+        object["status"]["conditions"] = json!([{"type": "Ready", "status": "False", "reason": "ChangeFreeze",
+            "message": "port 3308 waits: freeze", "lastTransitionTime": "2026-03-01T00:00:00Z"}]);
+        object["status"]["plan"] = json!({"id": "5f0c1d9a44e27b83", "fromPort": 3307, "toPort": 3308,
+            "madeAt": "2026-03-01T00:00:00Z", "notBefore": "2027-01-04T00:00:00Z", "waitsFor": ["Freeze"]});
+    }
+
+    #[test]
+    fn a_freeze_that_only_the_operator_knows_puts_the_change_off() {
+        let without = verdict(frozen);
+        assert_eq!(without.action, Action::Wait, "{without:?}");
+        assert_eq!(without.reason, Some("ChangeFreeze"));
+        assert!(without.message.ends_with("freeze") && without.not_before.is_some());
+        let lifted = with_calendar(frozen, &Calendar::default());
+        assert_eq!(lifted.action, Action::Change, "{lifted:?}");
+        let edited = verdict(|object| {
+            frozen(object);
+            object["metadata"]["generation"] = json!(2);
+        });
+        assert_eq!(edited.action, Action::Change, "another plan: {edited:?}");
+        let over = verdict(|object| {
+            frozen(object);
+            object["status"]["plan"]["notBefore"] = json!("2026-03-02T11:59:00Z");
+        });
+        assert_eq!(over.action, Action::Change, "{over:?}");
     }
 
     #[test]

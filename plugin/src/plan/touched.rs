@@ -185,15 +185,19 @@ struct Unseen<'a> {
 impl Unseen<'_> {
     fn or_none<T>(&mut self, what: &str, read: Result<Vec<T>, kube::Error>) -> Vec<T> {
         read.unwrap_or_else(|error| {
-            // The error's own text holds the whole answer.
-            let why = match &error {
-                kube::Error::Api(refusal) => refusal.message.clone(),
-                error => error.to_string(),
-            };
+            let why = why(&error);
             self.told
                 .insert(format!("{what} of {}: {why}", self.namespace));
             Vec::new()
         })
+    }
+}
+
+/// Why something could not be read. The error's own text holds the whole answer.
+fn why(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(refusal) => refusal.message.clone(),
+        error => error.to_string(),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     format::tame,
     plan::{Proposal, touched::Surrounding},
-    resource::text_at,
+    resource::{Summary, text_at},
     surroundings::Surroundings,
 };
 
@@ -158,17 +158,15 @@ impl Waiting {
 /// The plan that waits, if it is the one that is meant.
 fn in_force(target: &Target, meant: Option<&str>) -> Result<Waiting, String> {
     let Some(plan) = Waiting::of(&target.object) else {
+        let said = without_plan(&target.summary);
         return Err(match meant {
-            Some(meant) => format!(
-                "plan {} is not in force any more: no plan waits",
-                tame(meant)
-            ),
-            None => "no plan waits: nothing is due, or the change is at work already".to_owned(),
+            Some(meant) => format!("plan {} is not in status.plan: {said}", tame(meant)),
+            None => said,
         });
     };
     match meant {
         Some(meant) if meant != plan.id => Err(format!(
-            "plan {} is not in force any more; plan {} is (port {} to {})",
+            "plan {} is not the plan in status.plan; that is {} (port {} to {})",
             tame(meant),
             plan.id,
             shown(plan.from),
@@ -180,6 +178,20 @@ fn in_force(target: &Target, meant: Option<&str>) -> Result<Waiting, String> {
             plan.id
         )),
         _ => Ok(plan),
+    }
+}
+
+/// Why no plan waits, in the operator's words where it has any.
+fn without_plan(summary: &Summary) -> String {
+    if summary.edited {
+        return "no plan waits: the operator has not seen the last edit of the spec yet".to_owned();
+    }
+    match (&summary.reason, &summary.message) {
+        (Some(reason), Some(message)) => {
+            format!("no plan waits (reason {}): {}", tame(reason), tame(message))
+        }
+        (Some(reason), None) => format!("no plan waits (reason {})", tame(reason)),
+        (None, _) => "no plan waits: the operator has written no status yet".to_owned(),
     }
 }
 
@@ -206,8 +218,8 @@ async fn described(word: Word, cluster: &Cluster, target: &Target, plan: &Waitin
     if word == Word::ApplyNow && plan.waits_for("Freeze") {
         line(
             "freeze",
-            "a freeze is in force or about to begin, or the operator has read no calendar: this does not start the change before that \
-             is over",
+            "a freeze is in force or begins before the change could end, or the operator has read no calendar: this does not start the \
+             change before that is over",
         );
     }
     if word == Word::ApplyNow && plan.waits_for("Approval") {
@@ -265,7 +277,7 @@ async fn written(
         match patched {
             Ok(_) => return target.outcome(Ok(done(word, plan, arguments))),
             Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(error) => return target.outcome(Err(refused(&target, &error))),
+            Err(error) => return target.outcome(Err(why(&error))),
         }
         // Something else was written meanwhile, perhaps by the operator: what was shown must be so still.
         target = match cluster.get(&arguments.name).await {
@@ -299,19 +311,6 @@ fn done(word: Word, plan: &Waiting, arguments: &ApprovalArguments) -> String {
         Some(_) => format!("{done} (server dry run)"),
         None => done,
     }
-}
-
-/// Why the API server refused: the sample policy for approvals has words of its own.
-fn refused(target: &Target, error: &kube::Error) -> String {
-    let said = why(error);
-    if said.contains("the verb approve") {
-        return format!(
-            "you may not approve changes of taurusproxyports in namespace {}: that takes the verb approve on the resource, as the \
-             ClusterRole taurus-port-approver has it; {said}",
-            target.summary.namespace
-        );
-    }
-    said
 }
 
 fn annotated(object: &DynamicObject, name: &str) -> Option<String> {
@@ -352,7 +351,7 @@ mod tests {
         assert_eq!(in_force(&there, Some("p1")).unwrap().id, "p1");
         let other = in_force(&there, Some("p0")).unwrap_err();
         assert!(
-            other.contains("plan p0 is not in force any more; plan p1 is"),
+            other.contains("plan p0 is not the plan in status.plan; that is p1"),
             "{other}"
         );
         let none = target(spec.clone(), json!({}), json!({}));
@@ -360,7 +359,7 @@ mod tests {
         assert!(
             in_force(&none, Some("p0"))
                 .unwrap_err()
-                .contains("not in force")
+                .contains("plan p0 is not in status.plan: no plan waits")
         );
         let mut edited = waiting();
         edited["observedGeneration"] = json!(1);

@@ -175,7 +175,10 @@ async fn exactly_the_plan_in_force_is_approved_by_a_person_who_has_seen_it() {
     }
     let other = place.plugin(&["approve", "orders", "ffff", "--yes"]);
     assert!(
-        other.code == 1 && other.err.contains("plan ffff is not in force any more"),
+        other.code == 1
+            && other
+                .err
+                .contains("plan ffff is not the plan in status.plan"),
         "{other:?}"
     );
     let dry = place.plugin(&["approve", "orders", "--dry-run=server"]);
@@ -214,7 +217,7 @@ async fn exactly_the_plan_in_force_is_approved_by_a_person_who_has_seen_it() {
         .await;
     let none = place.plugin(&["approve", "ready", "--yes"]);
     assert!(
-        none.code == 1 && none.err.contains("no plan waits"),
+        none.code == 1 && none.err.contains("no plan waits (reason Settled)"),
         "{none:?}"
     );
 }
@@ -306,7 +309,8 @@ async fn who_may_not_approve_is_told_which_right_is_missing() {
         assert!(std::time::Instant::now() < deadline, "{printed:?}");
     };
     assert!(
-        refused.err.contains("you may not approve") && refused.err.contains("the verb approve"),
+        refused.err.contains("needs the verb approve")
+            && refused.err.contains("(ClusterRole approver-"),
         "{refused:?}"
     );
     // What may not be looked at is told, and keeps nobody from approving.

@@ -19,6 +19,7 @@ use super::{
     Move, Touched,
     network::is_within,
     values::has_service,
+    why,
     workloads::{Sought, Workload},
 };
 use crate::{cluster::Cluster, resource::text_at};
@@ -69,7 +70,7 @@ impl Meshes {
         let client = cluster.client();
         let groups = match client.list_api_groups().await {
             Ok(groups) => groups.groups,
-            Err(error) => return (meshes, vec![format!("the API groups: {error}")]),
+            Err(error) => return (meshes, vec![format!("the API groups: {}", why(&error))]),
         };
         for (group, kind, plural, is_namespaced) in KINDS {
             let Some(found) = groups.iter().find(|found| found.name == group) else {
@@ -88,7 +89,7 @@ impl Meshes {
                 Ok(list) => drop(meshes.0.insert(kind, list.items)),
                 // The group is there without this kind.
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
-                Err(error) => unseen.push(format!("{kind} of {namespace}: {error}")),
+                Err(error) => unseen.push(format!("{kind} of {namespace}: {}", why(&error))),
             }
         }
         (meshes, unseen)
