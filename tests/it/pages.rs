@@ -4,6 +4,7 @@ mod commands;
 mod iam;
 mod links;
 mod operations;
+mod windows;
 
 use std::path::{Path, PathBuf};
 

@@ -19,80 +19,84 @@ const SCRAPE: &str = r#"namespace="taurus-system",job="taurus-port-operator",ins
 /// The series of an operator that is well: one replica works, another waits. Values come each minute, for more than half a
 /// day.
 const WELL: &[(&str, &str)] = &[
-    (r#"taurus_build_info{version="0.1.0"}"#, "1x800"),
-    ("taurus_leading{}", "1x800"),
-    (r#"taurus_leading{instance="b"}"#, "0x800"),
-    ("taurus_ready{}", "1x800"),
-    (r#"taurus_ready{instance="b"}"#, "1x800"),
-    ("taurus_watch_silence_seconds{}", "20x800"),
-    ("process_start_time_seconds{}", "1000x800"),
-    ("taurus_longest_reconcile_seconds{}", "3x800"),
-    ("taurus_unsaved_jobs{}", "0x800"),
-    (r#"taurus_reconciles_total{ending="done"}"#, "0+60x800"),
-    (r#"taurus_reconciles_total{ending="failed"}"#, "0+1x800"),
-    (r#"taurus_reconciles_total{ending="panicked"}"#, "0x800"),
+    (r#"taurus_build_info{version="0.1.0"}"#, "1x1000"),
+    ("taurus_leading{}", "1x1000"),
+    (r#"taurus_leading{instance="b"}"#, "0x1000"),
+    ("taurus_ready{}", "1x1000"),
+    (r#"taurus_ready{instance="b"}"#, "1x1000"),
+    ("taurus_watch_silence_seconds{}", "20x1000"),
+    ("process_start_time_seconds{}", "1000x1000"),
+    ("taurus_longest_reconcile_seconds{}", "3x1000"),
+    ("taurus_unsaved_jobs{}", "0x1000"),
+    (r#"taurus_reconciles_total{ending="done"}"#, "0+60x1000"),
+    (r#"taurus_reconciles_total{ending="failed"}"#, "0+1x1000"),
+    (r#"taurus_reconciles_total{ending="panicked"}"#, "0x1000"),
     (
         r#"taurus_api_requests_total{request="write_status",result="ok"}"#,
-        "0+9x800",
+        "0+9x1000",
     ),
     (
         r#"taurus_api_requests_total{request="write_status",result="conflict"}"#,
-        "0+1x800",
+        "0+1x1000",
     ),
     (
         r#"taurus_api_requests_total{request="write_status",result="failed"}"#,
-        "0x800",
+        "0x1000",
     ),
     (
         r#"taurus_api_requests_total{request="watch_secrets",result="denied"}"#,
-        "0+1x800",
+        "0+1x1000",
     ),
-    ("taurus_oldest_change_intended_timestamp_seconds{}", "0x800"),
-    ("taurus_rollout_halted_until_timestamp_seconds{}", "0x800"),
-    ("taurus_oldest_out_of_sync_timestamp_seconds{}", "0x800"),
-    (r#"taurus_plans_waiting{waits_for="Approval"}"#, "0x800"),
+    (
+        "taurus_oldest_change_intended_timestamp_seconds{}",
+        "0x1000",
+    ),
+    ("taurus_rollout_halted_until_timestamp_seconds{}", "0x1000"),
+    ("taurus_oldest_out_of_sync_timestamp_seconds{}", "0x1000"),
+    (r#"taurus_plans_waiting{waits_for="Approval"}"#, "0x1000"),
     (
         r#"taurus_oldest_plan_made_timestamp_seconds{waits_for="Approval"}"#,
-        "0x800",
+        "0x1000",
     ),
     (
         r#"taurus_oldest_plan_made_timestamp_seconds{waits_for="Window"}"#,
-        "0x800",
+        "0x1000",
     ),
-    (r#"taurus_plans_waiting{waits_for="Window"}"#, "9x800"),
-    ("taurus_calendar_broken{}", "0x800"),
+    (r#"taurus_plans_waiting{waits_for="Window"}"#, "9x1000"),
+    ("taurus_calendar_broken{}", "0x1000"),
+    ("taurus_calendar_missing{}", "0x1000"),
     (
         r#"taurus_resources{state="ready",reason="Settled"}"#,
-        "100x800",
+        "100x1000",
     ),
-    ("taurus_undecodable_resources{}", "0x800"),
+    ("taurus_undecodable_resources{}", "0x1000"),
     (
         r#"taurus_cloud_calls_total{operation="list_proxies",meaning="success"}"#,
-        "0+40x800",
+        "0+40x1000",
     ),
     (
         r#"taurus_cloud_calls_total{operation="change_port",meaning="busy"}"#,
-        "0+1x800",
+        "0+1x1000",
     ),
     (
         r#"taurus_cloud_calls_put_off_total{urgency="sweep"}"#,
-        "0+5x800",
+        "0+5x1000",
     ),
     (
         r#"taurus_cloud_calls_put_off_total{urgency="change"}"#,
-        "0x800",
+        "0x1000",
     ),
     (
         r#"taurus_cloud_call_wait_seconds_bucket{urgency="change",le="0.1"}"#,
-        "0+2x800",
+        "0+2x1000",
     ),
     (
         r#"taurus_cloud_call_wait_seconds_bucket{urgency="change",le="30.0"}"#,
-        "0+2x800",
+        "0+2x1000",
     ),
     (
         r#"taurus_cloud_call_wait_seconds_bucket{urgency="change",le="+Inf"}"#,
-        "0+2x800",
+        "0+2x1000",
     ),
 ];
 
@@ -139,7 +143,7 @@ const CASES: &[Case] = &[
         240,
         &[(
             r#"taurus_oldest_plan_made_timestamp_seconds{waits_for="Approval"}"#,
-            "60x800",
+            "60x1000",
         )],
         &[],
     ),
@@ -147,7 +151,7 @@ const CASES: &[Case] = &[
         243,
         &[(
             r#"taurus_oldest_plan_made_timestamp_seconds{waits_for="Approval"}"#,
-            "60x800",
+            "60x1000",
         )],
         &["TaurusApprovalWaiting"],
     ),
@@ -163,21 +167,30 @@ const CASES: &[Case] = &[
         300,
         &[(
             r#"taurus_oldest_plan_made_timestamp_seconds{waits_for="Window"}"#,
-            "60x800",
+            "60x1000",
         )],
         &[],
     ),
     // A port that has not been in place for half a day; one that was put right before. The clock of promtool begins at 0.
     case(
-        780,
-        &[("taurus_oldest_out_of_sync_timestamp_seconds{}", "60x800")],
+        910,
+        &[("taurus_oldest_out_of_sync_timestamp_seconds{}", "60x1000")],
         &["TaurusOutOfSync"],
     ),
+    // It waited for its window until a short while ago.
     case(
-        780,
+        910,
         &[(
             "taurus_oldest_out_of_sync_timestamp_seconds{}",
-            "60x700 36000x100",
+            "0x800 60x200",
+        )],
+        &[],
+    ),
+    case(
+        910,
+        &[(
+            "taurus_oldest_out_of_sync_timestamp_seconds{}",
+            "60x700 36000x300",
         )],
         &[],
     ),
@@ -188,6 +201,12 @@ const CASES: &[Case] = &[
         &["TaurusCalendarBroken"],
     ),
     case(71, &[("taurus_calendar_broken{}", "0x59 1x5 0x175")], &[]),
+    case(
+        66,
+        &[("taurus_calendar_missing{}", "0x59 1x180")],
+        &["TaurusCalendarMissing"],
+    ),
+    case(66, &[("taurus_calendar_missing{}", "0x59 1x3 0x180")], &[]),
     // Nobody leads; a take-over.
     case(
         64,

@@ -125,6 +125,24 @@ fn every_panel_has_a_title_a_description_and_a_unit_and_its_own_place() {
 }
 
 #[test]
+fn plans_that_wait_and_the_calendar_are_drawn() {
+    let dashboard = dashboard();
+    let targets = panels(&dashboard).flat_map(|panel| array(panel, "targets"));
+    let drawn: Vec<&str> = targets.map(|target| text(target, "expr")).collect();
+    for figure in [
+        "taurus_plans_waiting",
+        "taurus_oldest_plan_made_timestamp_seconds",
+        "taurus_freeze_active",
+        "taurus_window_open",
+        "taurus_calendar_broken",
+    ] {
+        let selected = format!("{figure}{{");
+        let is_drawn = drawn.iter().any(|query| query.contains(&selected));
+        assert!(is_drawn, "{figure}");
+    }
+}
+
+#[test]
 fn it_can_be_imported_and_asks_for_its_variables() {
     let dashboard = dashboard();
     // An id of its own would collide with another dashboard; the uid is what links keep.

@@ -22,14 +22,14 @@ use crate::{
 const OVERLAY: &str = "deploy/overlays/cluster-wide";
 
 /// Somebody at a shell, in a folder of their own that has what a clone of the repository has.
-struct Person {
+pub(super) struct Person {
     plane: Plane,
     kubeconfig: NamedTempFile,
     folder: TempDir,
 }
 
 impl Person {
-    fn at(plane: &Plane, namespace: &str) -> Self {
+    pub(super) fn at(plane: &Plane, namespace: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["crds", "deploy"] {
             copy_into(folder.path(), name);
@@ -42,7 +42,7 @@ impl Person {
     }
 
     /// Types one block, and gives what it prints.
-    async fn types(&self, block: &str) -> String {
+    pub(super) async fn types(&self, block: &str) -> String {
         let (key, secret) = (sample::ACCESS_KEY, sample::SECRET_KEY);
         let folder = self.folder.path().display();
         let commands = format!("cd {folder}; export ACCESS_KEY={key} SECRET_KEY={secret}\n{block}");
@@ -99,7 +99,7 @@ async fn each_command_of_the_page_on_operations_works() {
     }
     assert!(count > 50, "{count}");
     let without = page.text.matches("```bash\n").count();
-    assert_eq!(without, 2, "those that need a pod, as the page says");
+    assert_eq!(without, 3, "those that need a pod, as the page says");
     assert!(person.folder.path().join("taurus-report/log").exists());
 }
 

@@ -2,7 +2,14 @@
 //!
 //! Windows lie half a day away from now, or are open all day: no story waits for one.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 use k8s_openapi::{
     api::events::v1::Event,
@@ -88,7 +95,10 @@ async fn closed(mode: Mode) {
     annotate(&world, APPLY_NOW, &plan.id).await;
     world.until_ready(3307).await;
     assert_eq!(world.asked_for(), [3307]);
-    let told = format!("plan {} (port 3306 to 3307) was begun outside", plan.id);
+    let told = format!(
+        "plan {} (port 3306 to 3307) was begun because of applyNow",
+        plan.id
+    );
     until_told(&world, "AppliedNow", &told).await;
     // The annotation is of a plan that is gone.
     world.want_now(3308).await;
@@ -133,8 +143,7 @@ async fn approved(mode: Mode) {
     annotate(&world, APPLY_NOW, &second).await;
     world.patch(json!({"spec": {"approvedPlan": second}})).await;
     world.until_ready(3307).await;
-    let told =
-        format!("plan {second} (port 3306 to 3307) was begun with no need of the annotation");
+    let told = format!("plan {second} (port 3306 to 3307) was begun without need of applyNow");
     until_told(&world, "AppliedNow", &told).await;
     world.want_now(3308).await;
     until_waiting(&world, "WaitingForApproval").await;
@@ -241,12 +250,25 @@ async fn a_freeze_holds_until_the_calendar_is_edited_and_a_broken_one_lifts_noth
 /// What the program says of a calendar, and whether that is good.
 fn checked(calendar: &str) -> (bool, String) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    std::io::Write::write_all(&mut file, calendar.as_bytes()).unwrap();
-    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_taurus-port-operator"));
-    let output = program.arg("check-calendar").arg(file.path()).output();
-    let output = output.unwrap();
+    file.write_all(calendar.as_bytes()).unwrap();
+    let (code, said) = checked_as(file.path(), "");
+    assert!(matches!(code, Some(0 | 1)), "{code:?}: {said}");
+    (code == Some(0), said)
+}
+
+/// The same of a file of this name, while this comes on the standard input; with the code that the program ends with.
+fn checked_as(file: &Path, input: &str) -> (Option<i32>, String) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_taurus-port-operator"));
+    let program = program.arg("check-calendar").arg(file);
+    let pipes = program.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = pipes.stderr(Stdio::piped()).spawn().unwrap();
+    let mut pipe = running.stdin.take().unwrap();
+    // Who has a file does not read it.
+    let _ = pipe.write_all(input.as_bytes());
+    drop(pipe);
+    let output = running.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8(said).unwrap())
+    (output.status.code(), String::from_utf8(said).unwrap())
 }
 
 #[test]
@@ -263,6 +285,53 @@ fn the_program_checks_a_calendar_before_it_is_mounted_also_that_of_the_examples(
         !good && said.contains("windows[0].timeZone: \"Berlin\""),
         "{said}"
     );
+}
+
+/// A `ConfigMap` as `kubectl get -o yaml` prints it.
+const OF_THE_CLUSTER: &str = r#"apiVersion: v1
+data:
+  calendar.yaml: |
+    windows:
+      - {days: [Mon, Tue], start: "02:00", duration: 3h, timeZone: Asia/Singapore}
+    freezes: []
+kind: ConfigMap
+metadata:
+  annotations:
+    kubectl.kubernetes.io/last-applied-configuration: |
+      {"apiVersion":"v1","data":{"calendar.yaml":"freezes: []\n"},"kind":"ConfigMap","metadata":{"annotations":{},"name":"taurus-calendar","namespace":"taurus-system"}}
+  creationTimestamp: "2026-03-02T09:14:05Z"
+  name: taurus-calendar
+  namespace: taurus-system
+  resourceVersion: "4711"
+  uid: 0f4f4a1e-6d3c-4f0e-9a55-0c2d6c0f7b11
+"#;
+
+#[test]
+fn the_program_checks_what_comes_through_a_pipe_and_refuses_it_where_nothing_comes() {
+    let input = Path::new("-");
+    let (code, said) = checked_as(input, OF_THE_CLUSTER);
+    assert_eq!(code, Some(0), "{said}");
+    for told in [
+        "can be read as a calendar",
+        "under its key calendar.yaml",
+        "windows: 1",
+        "freezes: 0",
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    let (code, said) = checked_as(input, "freezes: []\n");
+    assert_eq!(code, Some(0), "{said}");
+    // A command that failed leaves nothing in the pipe: that lifts no freeze, and is not taken for good.
+    let (broken, _) = checked_as(input, "freezes: [");
+    assert_eq!(broken, Some(1));
+    for nothing in ["", "\n"] {
+        let (code, said) = checked_as(input, nothing);
+        assert_eq!(code, broken, "{said}");
+        assert!(
+            said.contains("the standard input") && said.contains("nothing came"),
+            "{said}"
+        );
+    }
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
