@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test-unit test test-versions nightly model schedules fleets kills soak bench check fuzz control-plane controllers \
+.PHONY: help demo test-unit test test-versions nightly model schedules harnesses fleets kills soak bench check fuzz control-plane controllers \
   gitops-tools applications gaps crds docs \
   plugin image image-root lint-image sbom static-for-tests check-go need-rust need-cpp need-python need-valgrind
 
@@ -34,10 +34,6 @@ export CARGO_CYCLONEDX := $(CACHE)/tools/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSI
 HADOLINT_VERSION := 2.15.1
 HADOLINT := $(CACHE)/tools/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 
-# What plays schedules and models is optimised. CI sets `dev`, and optimises that: all is built once.
-HARNESS_PROFILE ?= fast
-HARNESS_DIR := $${CARGO_TARGET_DIR:-target}/$(subst dev,debug,$(HARNESS_PROFILE))
-
 # Stories wait for each other's servers more than they use a processor; where too many play at once, all of them are late. What is
 # written in Go ends before its garbage is worth collecting: kubectl and Helm take a quarter less processor time so.
 AT_ONCE := GOGC=400 RUST_TEST_THREADS=$${RUST_TEST_THREADS:-12}
@@ -56,13 +52,10 @@ demo: need-rust control-plane ## The operator at work against a simulated cloud,
 test-unit: need-rust ## The library, its decisions and the simulator, without any other program: seconds once it is built
 	cargo test --workspace --locked --lib --bins --test model --test http --test seeds --test answers
 
-test: need-rust need-python control-plane controllers gitops-tools applications ## All tests that there are
+test: need-rust need-python control-plane controllers gitops-tools applications ## All tests but the campaigns (make harnesses, make nightly)
 	cargo test --workspace --locked --no-run
 	$(MAKE) static-for-tests
 	$(AT_ONCE) cargo test --workspace --locked
-ifneq ($(HARNESS_PROFILE),dev)
-	cargo test --profile $(HARNESS_PROFILE) --workspace --locked $(HARNESSES)
-endif
 	python3 tests/sdk/run.py
 
 test-versions: need-rust gitops-tools ## Tests that the API server's version matters to, on each that is supported (the first time: 5 minutes each)
@@ -76,6 +69,7 @@ test-versions: need-rust gitops-tools ## Tests that the API server's version mat
 # Everything that takes long, to its end; where it stops, the line says at what.
 NIGHTLY_FUZZ_SECONDS := 600
 nightly: need-rust need-cpp control-plane gitops-tools ## The long campaigns, once before a release: about six hours on two processors
+	$(MAKE) harnesses
 	$(MAKE) model
 	$(MAKE) model MODEL_EDITS=2 MODEL_FAULTS=0
 	$(MAKE) fleets
@@ -91,7 +85,7 @@ nightly: need-rust need-cpp control-plane gitops-tools ## The long campaigns, on
 HARNESSES := --test model --test fleet --test schedules --test gate --test publishing --test tenants --test faults
 
 model: need-rust ## Explore the model of the change protocol to its end (MODEL_EDITS=1 MODEL_FAULTS=1)
-	cargo test --profile $(HARNESS_PROFILE) --workspace --locked --test model -- --include-ignored --nocapture
+	cargo test --profile fast --workspace --locked --test model -- --include-ignored --nocapture
 
 check: need-rust check-go lint-image $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check
@@ -109,13 +103,16 @@ fuzz: need-rust need-cpp $(CARGO_FUZZ) ## Look for inputs that break a promise (
 SCHEDULES := 1000000
 THREADS := $(shell nproc)
 schedules: need-rust ## Play schedules of crashes and faults by the million (SCHEDULES=1000000, or one: SEED=7; PUBLISHING=1: with what leads applications; GATED=1: with windows and approvals)
-	cargo test --profile $(HARNESS_PROFILE) --workspace --locked --no-run --quiet $(HARNESSES)
-	@$(HARNESS_DIR)/taurus-schedules $(if $(PUBLISHING),--publishing) $(if $(GATED),--gated) $(if $(SEED),--seed $(SEED),\
-	  --count $(SCHEDULES) --threads $(THREADS) --progress $(HARNESS_DIR)/progress-$(SCHEDULES)-$(THREADS)$(if $(PUBLISHING),-publishing)$(if $(GATED),-gated))
+	cargo test --profile fast --workspace --locked --no-run --quiet $(HARNESSES)
+	@$${CARGO_TARGET_DIR:-target}/fast/taurus-schedules $(if $(PUBLISHING),--publishing) $(if $(GATED),--gated) $(if $(SEED),--seed $(SEED),\
+	  --count $(SCHEDULES) --threads $(THREADS) --progress $${CARGO_TARGET_DIR:-target}/fast/progress-$(SCHEDULES)-$(THREADS)$(if $(PUBLISHING),-publishing)$(if $(GATED),-gated))
+
+harnesses: need-rust ## Play schedules, tenants, fleets, and the faults that they have to see, all optimised and in virtual time
+	cargo test --profile fast --workspace --locked $(HARNESSES)
 
 fleets: need-rust ## Let 10,000 resources rest for half a day, restart and be refused, all in virtual time
-	cargo test --profile $(HARNESS_PROFILE) --workspace --locked --no-run --quiet $(HARNESSES)
-	cargo test --profile $(HARNESS_PROFILE) --workspace --locked --test fleet -- --include-ignored
+	cargo test --profile fast --workspace --locked --no-run --quiet $(HARNESSES)
+	cargo test --profile fast --workspace --locked --test fleet -- --include-ignored
 
 # RUST_LOG: kube's client has a line for each connection that a killed process leaves behind.
 kills: need-rust control-plane gitops-tools ## Kill the operator at each request of its stories (KILLS=1000 SEED=7 for so many by chance, or one: KILL='edit m3 cloud 7 after')
@@ -162,7 +159,7 @@ sbom: need-rust $(CARGO_CYCLONEDX) ## Write the bill of materials of the image, 
 # In the profile that is built soonest (2 minutes). Before the tests begin, since a build takes the processors; and after all else that
 # is built for them, which makes the build script anew that this is built with: the tests would build it again.
 static-for-tests: need-rust
-	@lacks=$$(build/static --need); if [[ -z $$lacks ]]; then CARGO_PROFILE_DEV_OPT_LEVEL=0 build/static --profile dev > /dev/null; \
+	@lacks=$$(build/static --need); if [[ -z $$lacks ]]; then build/static --profile dev > /dev/null; \
 	else printf "The image can't be tried, for want of:\n%s\n" "$$lacks" >&2; [[ -z $$TAURUS_REQUIRE ]]; fi
 
 control-plane: ## Build kube-apiserver, etcd and kubectl for tests, once (about 5 minutes)

@@ -90,7 +90,7 @@ impl Planner for SkipsTheWait {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_does_not_wait_until_a_job_must_be_visible_is_caught() {
     is_caught(SkipsTheWait, bounds(0, 1), NOT_GIVEN_UP);
@@ -113,7 +113,7 @@ impl Planner for TrustsIntendedAt {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_trusts_a_recorded_time_is_caught_when_the_wall_clock_has_jumped() {
     is_caught(TrustsIntendedAt, bounds(0, 2), NOT_GIVEN_UP);
@@ -138,7 +138,7 @@ impl Planner for BelievesWhatWasTakenBack {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_believes_a_list_that_lags_behind_a_failed_job_is_caught() {
     let bounds = Bounds {
@@ -172,7 +172,7 @@ impl Planner for TakesFailureForAbsence {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_takes_a_failed_read_for_no_job_is_caught() {
     is_caught(TakesFailureForAbsence, bounds(0, 1), LOOK_FIRST);
@@ -190,7 +190,7 @@ impl Planner for ForgetsJob {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_forgets_a_job_id_on_a_conflict_is_caught() {
     is_caught(ForgetsJob, bounds(0, 1), NO_JOB_LOST);
@@ -216,7 +216,7 @@ impl Planner for BelievesCompleted {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_believes_a_completed_job_without_its_port_is_caught() {
     is_caught(BelievesCompleted, bounds(0, 0), READY_IS_PROVEN);
@@ -237,7 +237,7 @@ impl Planner for SendsAgain {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_sends_again_after_an_unknown_outcome_is_caught() {
     is_caught(SendsAgain, bounds(0, 1), ONE_AT_WORK);
@@ -255,7 +255,7 @@ impl Planner for WritesOverOthers {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_ignores_a_newer_generation_is_caught() {
     is_caught(WritesOverOthers, bounds(1, 0), INTENT_FIRST);
@@ -280,7 +280,7 @@ impl Planner for DropsWhatRuns {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_drops_a_change_at_work_for_a_newer_generation_is_caught() {
     is_caught(DropsWhatRuns, bounds(1, 0), STATUS);
@@ -314,7 +314,7 @@ impl Planner for GivesUpAfterOneRead {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_gives_up_after_a_single_read_is_caught() {
     is_caught(GivesUpAfterOneRead, bounds(0, 2), NOT_GIVEN_UP);
@@ -341,7 +341,7 @@ impl Planner for ReadyWithoutLook {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_says_ready_from_the_record_without_a_look_is_caught() {
     is_caught(ReadyWithoutLook, bounds(0, 1), READY_IS_PROVEN);
@@ -360,7 +360,7 @@ impl Planner for SendsLate {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_sends_long_after_the_intent_is_caught() {
     is_caught(SendsLate, bounds(0, 1), NOT_GIVEN_UP);
@@ -393,7 +393,7 @@ impl Planner for KnowsNoEcho {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn n05_who_takes_a_list_that_falls_back_for_a_third_port_is_caught() {
     is_caught(KnowsNoEcho, bounds(1, 0), ENDS_TRULY);
@@ -412,7 +412,7 @@ impl Planner for ChecksEarly {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_checks_before_the_connection_is_open_is_caught() {
     is_caught(ChecksEarly, bounds(0, 0), LOOK_FIRST);
@@ -443,7 +443,7 @@ impl Planner for ChecksBeforeItIsHeldUp {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_is_held_up_between_the_last_check_and_the_first_byte_is_caught() {
     is_caught(ChecksBeforeItIsHeldUp, bounds(0, 0), LOOK_FIRST);
@@ -465,7 +465,7 @@ impl Planner for CountsFromTheOpening {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_counts_the_age_of_the_look_from_the_opening_is_caught() {
     is_caught(CountsFromTheOpening, bounds(0, 0), LOOK_FIRST);
@@ -483,7 +483,7 @@ impl Planner for TrustsTheLease {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_does_not_look_at_the_lease_at_the_first_byte_is_caught() {
     is_caught(TrustsTheLease, bounds(0, 1), LED);
@@ -502,7 +502,7 @@ impl Planner for WatchesFromTheOpening {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_watches_a_change_from_the_opening_is_caught() {
     is_caught(WatchesFromTheOpening, bounds(0, 1), NOT_GIVEN_UP);
@@ -527,7 +527,7 @@ impl Planner for NeverLearns {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_forgets_what_failed_is_caught() {
     for nonsense in [Nonsense::Fails, Nonsense::Lies, Nonsense::Lost] {
@@ -566,7 +566,7 @@ impl Planner for NeverStarts {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_lets_nothing_begin_that_may_is_caught() {
     is_caught(NeverStarts, gated(0), REST);
@@ -599,7 +599,7 @@ impl Planner for AsksOnlyAtFirst {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_asks_the_gate_at_the_first_attempt_alone_is_caught() {
     is_caught(AsksOnlyAtFirst, gated(1), APPROVED);
@@ -619,7 +619,7 @@ impl Planner for AsksForHoursEarly {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_does_not_ask_for_the_hours_at_the_first_byte_is_caught() {
     is_caught(AsksForHoursEarly, gated(0), HOURS);
@@ -638,7 +638,7 @@ impl Planner for KeepsUsedPlans {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_does_not_use_an_approval_up_is_caught() {
     is_caught(KeepsUsedPlans, gated(1), USED_ONCE);
@@ -664,7 +664,7 @@ impl Planner for TakesAnyApproval {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn who_takes_any_approval_is_caught() {
     is_caught(TakesAnyApproval, gated(1), APPROVED);

@@ -66,7 +66,7 @@ async fn edit_beside_newcomers(flaw: Option<Flaw>) -> Duration {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n01_who_waits_for_calls_on_its_seat_is_seen() {
     let took = edit_beside_newcomers(None).await;
@@ -85,7 +85,7 @@ async fn end_of_a_job(flaw: Option<Flaw>) -> Duration {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r03_first_looks_that_are_as_urgent_as_changes_are_seen() {
     let took = end_of_a_job(None).await;
@@ -109,7 +109,7 @@ async fn share(flaw: Option<Flaw>) -> Duration {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r05_shares_of_deleted_resources_that_are_kept_are_seen() {
     let took = share(None).await;
@@ -133,7 +133,7 @@ async fn after_deleted_ones(flaw: Option<Flaw>) -> Duration {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r10_deleted_resources_that_keep_their_places_are_seen() {
     let took = after_deleted_ones(None).await;
@@ -151,7 +151,7 @@ async fn change_in_a_slow_cloud(flaw: Option<Flaw>) -> Duration {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn f4c_a_look_whose_parts_follow_each_other_is_seen() {
     let took = change_in_a_slow_cloud(None).await;
@@ -179,7 +179,7 @@ async fn reads_of_a_secret(flaw: Option<Flaw>) -> u64 {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r11_a_secret_that_each_resource_reads_for_itself_is_seen() {
     let asked = reads_of_a_secret(None).await;
@@ -201,7 +201,7 @@ async fn end_of_a_walk(flaw: Option<Flaw>) -> Duration {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r03b_a_walk_without_an_end_is_seen() {
     let took = end_of_a_walk(None).await;

@@ -69,7 +69,7 @@ async fn change(fleet: &Fleet, proxy: usize) -> Duration {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn no_minute_sees_more_calls_than_are_allowed_and_a_change_waits_for_no_sweep() {
     calls_stay_within(1_000).await;
@@ -117,7 +117,7 @@ async fn calls_stay_within(instances: usize) {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn a_gateway_that_lets_fewer_calls_through_is_obeyed_and_what_it_lets_through_later_is_used()
 {
@@ -153,7 +153,7 @@ async fn a_gateway_that_lets_fewer_calls_through_is_obeyed_and_what_it_lets_thro
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn a_settled_fleet_costs_a_list_for_each_instance_and_nothing_else() {
     a_settled_fleet_costs_lists_alone(250, 60, 3).await;
@@ -193,7 +193,7 @@ async fn a_settled_fleet_costs_lists_alone(instances: usize, calls: u32, hours: 
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn b18_a_large_settled_fleet_survives_restarts_without_a_write_or_a_storm() {
     const INSTANCES: usize = 1_000;
@@ -225,7 +225,7 @@ async fn b18_a_large_settled_fleet_survives_restarts_without_a_write_or_a_storm(
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn b35_one_instance_that_is_refused_for_ever_costs_a_large_fleet_next_to_nothing() {
     const INSTANCES: usize = 1_000;
@@ -250,7 +250,7 @@ async fn b35_one_instance_that_is_refused_for_ever_costs_a_large_fleet_next_to_n
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn a13_running_jobs_hold_nobody_up() {
     running_jobs_hold_nobody_up(200).await;
@@ -297,7 +297,7 @@ async fn running_jobs_hold_nobody_up(jobs: usize) {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn changes_are_made_beside_thousands_of_tasks_an_hour_of_somebody_else() {
     const INSTANCES: usize = 10;
@@ -439,7 +439,7 @@ fn booked(fleet: &Fleet, number: usize) -> Option<Timestamp> {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n04_who_waits_for_a_call_says_when_its_turn_comes() {
     const INSTANCES: usize = 60;

@@ -38,7 +38,7 @@ fn is_seen(flaw: Flaw, what: &str) {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn an_operator_that_knows_of_no_calendar_is_seen() {
     is_seen(Flaw::OverlooksTheCalendar, "outside its hours");
@@ -47,7 +47,7 @@ fn an_operator_that_knows_of_no_calendar_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn an_operator_that_takes_any_approval_is_seen() {
     is_seen(Flaw::TakesAnyApproval, "without approval");
@@ -56,7 +56,7 @@ fn an_operator_that_takes_any_approval_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn an_operator_that_finds_a_used_plan_on_record_again_is_seen() {
     is_seen(Flaw::RevivesPlans, "an approval is used for two changes");

@@ -88,7 +88,7 @@ fn is_seen(flaw: Flaw, what: &str) {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn a_port_that_is_published_before_it_is_verified_is_seen() {
     is_seen(Flaw::PublishesEarly, "was never in place");
@@ -97,7 +97,7 @@ fn a_port_that_is_published_before_it_is_verified_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn a_port_from_before_a_verified_change_is_seen() {
     is_seen(Flaw::BelievesOldLists, "is the old one");
@@ -106,7 +106,7 @@ fn a_port_from_before_a_verified_change_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn an_operator_that_takes_what_is_somebody_else_s_is_seen() {
     is_seen(Flaw::TakesWhatIsOthers, "it writes what is somebody else's");
@@ -115,7 +115,7 @@ fn an_operator_that_takes_what_is_somebody_else_s_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn a_slice_without_an_endpoint_is_seen() {
     is_seen(Flaw::EmptiesSlices, "a slice without an endpoint");
@@ -124,7 +124,7 @@ fn a_slice_without_an_endpoint_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn an_endpoint_that_is_withdrawn_after_one_list_is_seen() {
     is_seen(Flaw::WithdrawsAtOnce, "it withdraws what");
@@ -133,7 +133,7 @@ fn an_endpoint_that_is_withdrawn_after_one_list_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn an_operator_that_never_publishes_again_after_a_conflict_is_seen() {
     is_seen(Flaw::ForgetsAfterAConflict, "no rest");
@@ -142,7 +142,7 @@ fn an_operator_that_never_publishes_again_after_a_conflict_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn what_is_left_though_nobody_wishes_for_it_is_seen() {
     is_seen(Flaw::LeavesWhatIsWithdrawn, "is left");
@@ -151,7 +151,7 @@ fn what_is_left_though_nobody_wishes_for_it_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn an_operator_that_hears_of_no_edits_is_seen() {
     is_seen(Flaw::HearsOfNoEdits, "was not put right");

@@ -51,7 +51,7 @@ fn is_seen(flaw: Flaw, what: &str) {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn an_api_server_that_takes_writes_from_stale_views_is_seen() {
     is_seen(Flaw::NoComparison, "S8");
@@ -60,7 +60,7 @@ fn an_api_server_that_takes_writes_from_stale_views_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn a_client_that_repeats_a_change_is_seen() {
     is_seen(Flaw::Repeats, "a change is sent twice for one intent");
@@ -74,7 +74,7 @@ fn two_operators_that_both_lead_are_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn a_job_id_that_is_never_on_record_is_seen() {
     is_seen(Flaw::ForgetsJobs, "job ids are lost");
@@ -83,7 +83,7 @@ fn a_job_id_that_is_never_on_record_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn r02_an_operator_that_counts_from_before_the_record_exists_is_seen() {
     is_seen(Flaw::CountsFromTheOpening, "is at work");
@@ -92,7 +92,7 @@ fn r02_an_operator_that_counts_from_before_the_record_exists_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn r01_a_last_check_before_something_that_takes_its_time_is_seen() {
     is_seen(Flaw::ChecksEarly, "too late after its intent");
@@ -101,7 +101,7 @@ fn r01_a_last_check_before_something_that_takes_its_time_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn c12a_an_api_server_that_hides_what_it_drops_is_seen() {
     is_seen(Flaw::HidesPruning, "though the definition lacks");
@@ -110,7 +110,7 @@ fn c12a_an_api_server_that_hides_what_it_drops_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn h13_an_operator_that_believes_strangers_is_seen() {
     is_seen(Flaw::BelievesStrangers, "is at work");
@@ -119,7 +119,7 @@ fn h13_an_operator_that_believes_strangers_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn h15_an_operator_that_waits_for_nobody_is_seen() {
     is_seen(Flaw::WaitsForNobody, "moves the proxy of");
@@ -128,7 +128,7 @@ fn h15_an_operator_that_waits_for_nobody_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn h15_an_operator_for_whom_age_decides_is_seen() {
     is_seen(Flaw::AgeDecides, "wants as it is");
@@ -137,7 +137,7 @@ fn h15_an_operator_for_whom_age_decides_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn r07_an_operator_that_takes_two_spellings_for_two_places_is_seen() {
     is_seen(Flaw::TakesSpellingsForPlaces, "moves the proxy of");
@@ -146,7 +146,7 @@ fn r07_an_operator_that_takes_two_spellings_for_two_places_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn r09_an_operator_that_believes_lists_from_before_its_change_is_seen() {
     is_seen(Flaw::BelievesOldLists, "and a change has brought");
@@ -155,7 +155,7 @@ fn r09_an_operator_that_believes_lists_from_before_its_change_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn r04b_an_operator_that_tells_nobody_of_jobs_of_deleted_resources_is_seen() {
     is_seen(Flaw::TellsNobody, "nobody is told");
@@ -164,7 +164,7 @@ fn r04b_an_operator_that_tells_nobody_of_jobs_of_deleted_resources_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn h12_an_operator_that_blames_the_cloud_for_what_it_held_back_is_seen() {
     is_seen(Flaw::BlamesTheCloud, "no call has failed");
@@ -173,7 +173,7 @@ fn h12_an_operator_that_blames_the_cloud_for_what_it_held_back_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn c12b_an_operator_that_never_tries_a_definition_again_is_seen() {
     is_seen(Flaw::NeverForgivesADefinition, "CRDOutdated");
@@ -182,7 +182,7 @@ fn c12b_an_operator_that_never_tries_a_definition_again_is_seen() {
 #[test]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 fn h03_n02_an_operator_that_wakes_nobody_is_seen() {
     is_seen(Flaw::WakesNobody, "waits for a resource that is gone");

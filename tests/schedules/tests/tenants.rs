@@ -121,7 +121,7 @@ async fn changed(fleet: &Fleet, proxy: usize, asked: Duration, longest: Duration
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n01_r04_an_edit_of_another_tenant_does_not_wait_for_newcomers() {
     let fleet = one_at_rest(NEWCOMERS, Tenant::Other).await;
@@ -136,7 +136,7 @@ async fn n01_r04_an_edit_of_another_tenant_does_not_wait_for_newcomers() {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n01_an_edit_of_the_same_tenant_does_not_wait_for_newcomers_either() {
     let fleet = one_at_rest(NEWCOMERS, Tenant::One).await;
@@ -162,7 +162,7 @@ async fn fresh_beside(newcomers: usize, port: u16, tenant: Tenant) -> Fleet {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n01_r04_in_a_fresh_process_an_edit_does_not_wait_for_newcomers() {
     for (tenant, whose) in [(Tenant::Other, "another"), (Tenant::One, "the same")] {
@@ -185,7 +185,7 @@ async fn n01_r04_in_a_fresh_process_an_edit_does_not_wait_for_newcomers() {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n01_r04_in_a_fresh_process_a_new_resource_waits_for_its_window_and_not_for_others() {
     let fleet = fresh_beside(NEWCOMERS, 3306, Tenant::Other).await;
@@ -221,7 +221,7 @@ async fn follow(newcomers: usize, in_fresh: bool) -> Duration {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r03_newcomers_of_the_same_credential_do_not_hold_up_a_job() {
     for (in_fresh, process) in [(false, "the same process"), (true, "the next process")] {
@@ -238,7 +238,7 @@ async fn r03_newcomers_of_the_same_credential_do_not_hold_up_a_job() {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n01_a_suspension_is_seen_at_once_by_all_though_there_are_no_calls() {
     let fleet = one_at_rest(NEWCOMERS, Tenant::Other).await;
@@ -249,7 +249,7 @@ async fn n01_a_suspension_is_seen_at_once_by_all_though_there_are_no_calls() {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n01_in_a_fresh_process_a_suspension_is_seen_at_once_by_all() {
     // Each of them would be changed when the window of the process is over.
@@ -311,7 +311,7 @@ async fn after_deletions(delete: impl Fn(&Fleet, usize)) {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r10_what_was_deleted_leaves_its_calls_to_others() {
     after_deletions(Fleet::delete).await;
@@ -320,7 +320,7 @@ async fn r10_what_was_deleted_leaves_its_calls_to_others() {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r10_what_somebodys_finalizer_keeps_leaves_its_calls_to_others() {
     after_deletions(Fleet::mark_deleted).await;
@@ -353,7 +353,7 @@ async fn share(delete: bool) -> Duration {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r05_changes_of_deleted_resources_give_their_share_back() {
     for delete in [false, true] {
@@ -366,7 +366,7 @@ async fn r05_changes_of_deleted_resources_give_their_share_back() {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn who_was_never_let_into_a_project_does_not_slow_down_those_who_belong_there() {
     let fleet = one_at_rest(1, Tenant::One).await;
@@ -394,7 +394,7 @@ async fn who_was_never_let_into_a_project_does_not_slow_down_those_who_belong_th
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r11_a_secret_that_is_no_credential_is_read_once_a_minute_by_all_together() {
     const RESOURCES: usize = 40;
@@ -450,7 +450,7 @@ fn sweeps(took: Duration) -> usize {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r03_a_newcomer_costs_one_list() {
     let (calls, took) = install(300, false, HOUR).await;
@@ -469,7 +469,7 @@ async fn r03_a_newcomer_costs_one_list() {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r03_what_is_only_observed_is_ready_as_fast_as_it_can_be_read() {
     let (calls, took) = install(300, true, Duration::ZERO).await;
@@ -485,7 +485,7 @@ async fn r03_what_is_only_observed_is_ready_as_fast_as_it_can_be_read() {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn f4c_a_change_is_made_in_a_cloud_that_takes_ten_seconds_to_answer() {
     let fleet = one_at_rest(0, Tenant::One).await;
@@ -499,7 +499,7 @@ async fn f4c_a_change_is_made_in_a_cloud_that_takes_ten_seconds_to_answer() {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn f4c_a_cloud_that_is_too_slow_for_a_change_is_told_as_that_and_nothing_is_put_on_record() {
     let fleet = one_at_rest(0, Tenant::One).await;
@@ -518,7 +518,7 @@ async fn f4c_a_cloud_that_is_too_slow_for_a_change_is_told_as_that_and_nothing_i
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n01_who_waits_for_calls_holds_no_place_of_a_change() {
     let fleet = one_change_at_a_time(&[Tenant::One, Tenant::One, Tenant::Other]).await;
@@ -538,7 +538,7 @@ async fn n01_who_waits_for_calls_holds_no_place_of_a_change() {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r03b_a_walk_over_too_many_tasks_is_given_up_and_its_permit_long_before() {
     let fleet = one_change_at_a_time(&[Tenant::One, Tenant::Other]).await;
@@ -568,7 +568,7 @@ async fn r03b_a_walk_over_too_many_tasks_is_given_up_and_its_permit_long_before(
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn r03b_tasks_that_had_ended_when_they_were_seen_last_are_not_asked_for() {
     let fleet = one_at_rest(0, Tenant::One).await;
@@ -588,7 +588,7 @@ async fn r03b_tasks_that_had_ended_when_they_were_seen_last_are_not_asked_for() 
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn many_who_follow_the_windows_of_their_instances_share_the_calls_for_them() {
     const FOLLOWERS: usize = 200;
@@ -620,7 +620,7 @@ async fn many_who_follow_the_windows_of_their_instances_share_the_calls_for_them
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn hosts_that_never_answer_take_no_turn_of_others() {
     const AT_EACH: usize = 40;
@@ -658,7 +658,7 @@ const EDITED: usize = 20;
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n04_the_look_after_an_edit_stays_urgent_once_the_edit_is_acknowledged() {
     let fleet = three_hundred_at_rest().await;
@@ -674,7 +674,7 @@ async fn n04_the_look_after_an_edit_stays_urgent_once_the_edit_is_acknowledged()
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n04_a_request_of_one_that_waits_for_approval_is_handled_once_the_cloud_was_looked_at() {
     let fleet = three_hundred_at_rest().await;
@@ -708,7 +708,7 @@ async fn n04_a_request_of_one_that_waits_for_approval_is_handled_once_the_cloud_
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n04_who_waits_for_calls_hears_of_an_edit_of_the_calendar() {
     const FREEZE: &str =
@@ -738,7 +738,7 @@ async fn n04_who_waits_for_calls_hears_of_an_edit_of_the_calendar() {
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
-    ignore = "takes minutes where nothing is optimised: make test has an optimised run"
+    ignore = "takes minutes where nothing is optimised: make harnesses"
 )]
 async fn n04_a_proxy_that_was_busy_is_looked_at_again_soon_where_a_change_waits_for_it() {
     let fleet = three_hundred_at_rest().await;
