@@ -77,8 +77,8 @@ struct Pass<'a> {
     object: &'a mut TaurusProxyPort,
     /// What became of the credential that is used, where it is good for following a job only.
     withdrawn: Option<Trouble>,
-    /// A change is due, and the proxy was busy or out of order when it was read last.
-    was_not_in_order: bool,
+    /// A change is due, and the proxy was busy when it was read last.
+    was_busy: bool,
 }
 
 /// What was seen, and what follows.
@@ -102,7 +102,7 @@ impl<'a> Pass<'a> {
             memory,
             object,
             withdrawn: None,
-            was_not_in_order: false,
+            was_busy: false,
         }
     }
 

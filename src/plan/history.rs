@@ -56,6 +56,14 @@ pub fn enter(
         took_seconds: None,
     };
     history.insert(0, entry);
+    let succeeded = |entry: &HistoryEntry| entry.outcome == Outcome::Succeeded;
+    // The last one that succeeded tells how long a change takes: it makes room for none that failed.
+    if history.len() > MOST
+        && let Some(at) = history.iter().position(succeeded)
+        && at >= MOST
+    {
+        history.swap(at, MOST - 1);
+    }
     history.truncate(MOST);
 }
 
@@ -191,6 +199,45 @@ mod tests {
         assert!(usual <= 3_200, "{usual}");
         let longest = room(&"x".repeat(JobId::MAX_LENGTH));
         assert!(longest <= 4_100, "{longest}");
+    }
+
+    #[test]
+    fn the_last_change_that_succeeded_stays_however_many_fail_since() {
+        let mut history = Vec::new();
+        enter(
+            &mut history,
+            &ended(1, Outcome::Succeeded),
+            None,
+            Trigger::Edit,
+        );
+        for number in 2..40 {
+            enter(
+                &mut history,
+                &ended(number, Outcome::Failed),
+                None,
+                Trigger::Retry,
+            );
+        }
+        assert_eq!(history.len(), MOST);
+        let numbers: Vec<_> = history.iter().map(|entry| entry.id.clone()).collect();
+        assert_eq!(history[0].id, ended(39, Outcome::Failed).id, "{numbers:?}");
+        assert_eq!(history[MOST - 1].outcome, Outcome::Succeeded, "{numbers:?}");
+        enter(
+            &mut history,
+            &ended(40, Outcome::Succeeded),
+            None,
+            Trigger::Edit,
+        );
+        enter(
+            &mut history,
+            &ended(41, Outcome::Failed),
+            None,
+            Trigger::Edit,
+        );
+        let succeeded = history
+            .iter()
+            .filter(|entry| entry.outcome == Outcome::Succeeded);
+        assert_eq!(succeeded.count(), 1, "the older one makes room");
     }
 
     #[test]

@@ -49,11 +49,8 @@ impl Pass<'_> {
                 Some(refusal) => waiting = self.refused(desired, waiting, refusal),
             }
         }
-        // It may be in order by now: that it is looked at soon is not left to a sweep.
-        self.was_not_in_order = matches!(
-            waiting.decision.step,
-            Step::Hold(Cause::ProxyBusy(_) | Cause::ProxyUnhealthy(_), _)
-        );
+        // It may be free by now: that it is looked at soon is not left to a sweep.
+        self.was_busy = matches!(waiting.decision.step, Step::Hold(Cause::ProxyBusy(_), _));
         let (
             Step::Hold(cause @ (Cause::WaitingForInstance(_) | Cause::WaitingForLimit(_)), delay),
             Ok(_),
@@ -296,6 +293,8 @@ impl Pass<'_> {
         let mut observed = Observed {
             tasks: Seen::Unknown(Trouble::Cloud(error)),
             abandoned: self.abandoned(desired),
+            // No look was made that a person could have asked for.
+            is_recalled: true,
             ..Observed::default()
         };
         self.add_fleet(desired, &mut observed);
@@ -317,6 +316,7 @@ impl Pass<'_> {
         let finding = self.on_record(desired).unwrap_or_else(|| {
             let mut observed = Observed {
                 abandoned: self.abandoned(desired),
+                is_recalled: true,
                 ..Observed::default()
             };
             self.add_fleet(desired, &mut observed);

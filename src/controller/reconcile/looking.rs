@@ -69,7 +69,12 @@ impl Pass<'_> {
         }
         let now = self.context.clock.now().uptime;
         // What a person has asked for may be on record by now, and its look not made yet.
-        let owed = self.memory.asked_at.is_some();
+        let is_told = matches!(
+            record.reason,
+            Some(Reason::ReadingCloud | Reason::WaitingForBudget)
+        );
+        let of_an_earlier_process = self.memory.listed_at.is_none() && is_told;
+        let owed = self.memory.asked_at.is_some() || of_an_earlier_process;
         let asked = &mut self.memory.asked_at;
         let asked = Some(**asked.get_or_insert_with(|| Box::new(now)));
         let observes = desired.policy == ManagementPolicy::Observe;
@@ -96,7 +101,7 @@ impl Pass<'_> {
             return Depth::Usual(Listing::InTurn(Urgency::Request, asked));
         }
         self.memory.asked_at = None;
-        if self.was_not_in_order {
+        if self.was_busy {
             return Depth::Usual(Listing::InTurn(Urgency::Request, self.memory.listed_at));
         }
         Depth::Usual(self.sweeping())
@@ -193,21 +198,28 @@ impl Pass<'_> {
         let is_read = record.reason == Some(Reason::ReadingCloud);
         let is_untold = is_read || record.generation != Some(desired.generation);
         let is_long = takes >= self.context.pace.interim_after;
-        if record.change.is_none() && (is_untold && is_long || self.has_broken_its_word(now)) {
+        let is_said =
+            record.change.is_none() && (is_untold && is_long || self.has_broken_its_word(now));
+        if is_said {
             self.report_interim(desired, &record, Cause::WaitingForCalls(booked))
                 .await?;
-            return Ok(Some(wait));
         }
         let Some(waiting) = recalled else {
             // All resources of an instance come at the same time, and share the list.
             return Ok(Some(wait));
         };
         let Step::Hold(cause, delay) = &waiting.decision.step else {
-            return Ok(Some(wait));
+            // Its window has opened, or another change has ended: it is due, and needs no list.
+            let is_due = waiting.decision.step == Step::LookAtTasks;
+            return Ok(Some(if is_due {
+                self.context.pace.poll_first
+            } else {
+                wait
+            }));
         };
         let waits = record.reason.is_some_and(Reason::waits_for_its_moment);
         let has_moved = record.plan.is_some() && waits && cause.reason().waits_for_its_moment();
-        if has_moved || record.spent {
+        if !is_said && (has_moved || record.spent) {
             // A freeze has ended, or the calendar was edited, or the change on record is known to be none: no list is needed to say so.
             self.say(desired, &waiting.observed, &waiting.decision)
                 .await?;
@@ -308,6 +320,8 @@ impl Pass<'_> {
         let uptime = self.context.clock.now().uptime;
         let every = InstanceWindow::good_for(self.context.resync);
         let known = self.memory.instance_window.as_deref();
+        let asked = record.is_asked_by(desired.request.as_deref());
+        let every = if asked { Duration::ZERO } else { every };
         let lately = known.is_some_and(|known| uptime.saturating_sub(known.tried) < every);
         let Ok(directory) = way else {
             return Ok(());
@@ -323,6 +337,18 @@ impl Pass<'_> {
         let window = InstanceWindow::after(known, told, uptime);
         self.memory.instance_window = Some(Box::new(window));
         Ok(())
+    }
+
+    /// When the window of the instance is to be read again, where it counts; else at the next resync.
+    pub(super) fn until_window_is_read(&self) -> Duration {
+        let resync = self.context.resync;
+        let uptime = self.context.clock.now().uptime;
+        let known = self.memory.instance_window.as_deref();
+        let due = known.map(|known| {
+            let due = known.tried.saturating_add(InstanceWindow::good_for(resync));
+            due.saturating_sub(uptime)
+        });
+        due.filter(|due| !due.is_zero()).unwrap_or(resync)
     }
 
     pub(super) async fn report_interim(

@@ -85,7 +85,10 @@ impl Pass<'_> {
             }
             // A read that failed waits as long as its failure says; all else is looked at again at the next resync at the latest.
             Step::Keep(delay) | Step::Hold(_, delay) if observed.has_failed() => wait(*delay),
-            Step::Keep(delay) | Step::Hold(_, delay) => wait((*delay).min(self.context.resync)),
+            Step::Keep(delay) | Step::Hold(_, delay) => {
+                let resync = self.context.resync.min(self.until_window_is_read());
+                wait((*delay).min(resync))
+            }
             Step::Change(_) | Step::LookAtTasks | Step::Advance(_) => {
                 wait(self.context.pace.poll_first)
             }

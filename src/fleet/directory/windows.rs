@@ -5,7 +5,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -38,6 +41,8 @@ pub(super) struct Windows {
     wanted: Mutex<HashMap<InstanceId, Duration>>,
     /// Those of them that the service refuses.
     refused: Mutex<HashSet<InstanceId>>,
+    /// How many reads there were.
+    turns: AtomicUsize,
     read: SharedRead<Told>,
 }
 
@@ -46,6 +51,7 @@ impl Default for Windows {
         Self {
             wanted: Mutex::default(),
             refused: Mutex::default(),
+            turns: AtomicUsize::default(),
             read: SharedRead::with_rest(|_| REST),
         }
     }
@@ -107,7 +113,7 @@ impl Directory {
         // A call that failed is made again; an instance that the service refuses is not asked for by each of its resources.
         let last = last.filter(|told| match told.get(instance) {
             Some((_, Ok(_))) => true,
-            Some((_, Err(error))) => may_be_about_one(error),
+            Some((_, Err(error))) => is_lasting(error),
             None => false,
         });
         let told = if let Some(told) = last {
@@ -133,14 +139,21 @@ impl Directory {
     async fn read_windows(&self) -> Result<Told, CloudError> {
         let asked = self.windows.wanted();
         let refused = self.windows.refused();
-        let (alone, together): (Vec<_>, Vec<_>) =
+        let (mut alone, mut together): (Vec<_>, Vec<_>) =
             asked.into_iter().partition(|id| refused.contains(id));
+        // Another one comes first each time, so that what ends a read leaves out nobody for good.
+        let turn = self.windows.turns.fetch_add(1, Ordering::Relaxed);
+        for (some, step) in [(&mut alone, 1), (&mut together, DETAILS_AT_ONCE)] {
+            let first = turn.saturating_mul(step).checked_rem(some.len());
+            some.rotate_left(first.unwrap_or_default());
+        }
         let mut told = Told::new();
         let mut more = MOST_MORE;
         // The last one is asked for first: those that were refused before come behind all others.
         let mut left: Vec<&[InstanceId]> = alone.chunks(1).collect();
         left.extend(together.chunks(DETAILS_AT_ONCE));
         let mut last: Option<Arc<CloudError>> = None;
+        let mut failed_before = false;
         while let Some(some) = left.pop() {
             if let ([id], 0, Some(error)) = (some, more, &last)
                 && refused.contains(id)
@@ -157,18 +170,26 @@ impl Directory {
                 }
                 Err(error) => {
                     let mut rest = Vec::new();
+                    let mut error = error;
                     if !may_be_about_one(&error) {
-                        // What concerns all would only take its time again and again.
-                        rest = std::mem::take(&mut left);
+                        if failed_before {
+                            // What concerns all would only take its time again and again.
+                            rest = std::mem::take(&mut left);
+                        }
+                        failed_before = true;
                     } else if let [id] = some {
                         self.windows.is_refused(id);
                         more = more.saturating_sub(1);
+                    } else {
+                        // Which of them it is about was not found out.
+                        error.meaning = Meaning::Transient;
                     }
                     let error = last.insert(Arc::new(error));
                     let failed = |id: &InstanceId| (id.clone(), (begun, Err(Arc::clone(error))));
                     told.extend(some.iter().chain(rest.into_iter().flatten()).map(failed));
                 }
                 Ok(windows) => {
+                    failed_before = false;
                     if let [id] = some {
                         self.windows.is_taken(id);
                     }
@@ -200,8 +221,16 @@ fn may_be_about_one(error: &CloudError) -> bool {
     matches!(error.meaning, Meaning::NotFound | Meaning::UnknownRefusal)
 }
 
+/// Whether asking again soon would give the same.
+fn is_lasting(error: &CloudError) -> bool {
+    let is_denied = matches!(error.meaning, Meaning::Denied | Meaning::Unauthenticated);
+    is_denied || may_be_about_one(error)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use futures::future::BoxFuture;
     use k8s_openapi::jiff::Timestamp;
 
@@ -323,9 +352,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_fails_ends_the_read_and_takes_nothing_of_what_was_read() {
-        let reads = without((60, 1), vec![instance(33)], Meaning::Throttled).await;
-        assert_eq!(reads, [((0..40).collect(), 2)]);
+    async fn a_call_that_fails_takes_nothing_from_those_that_it_was_not_about() {
+        let reads = without((60, 2), vec![instance(33)], Meaning::Throttled).await;
+        for (lacking, calls) in reads {
+            assert_eq!((lacking, calls), ((20..40).collect(), 3));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_calls_in_a_row_that_fail_end_the_read_and_the_next_one_begins_elsewhere() {
+        let failing = (0..60).map(instance).collect();
+        let reads = without((200, 10), failing, Meaning::Transient).await;
+        let mut served = BTreeSet::new();
+        for (lacking, calls) in reads {
+            assert!(calls <= 10, "{calls}");
+            served.extend((0..200).filter(|number| !lacking.contains(number)));
+        }
+        assert_eq!(served, (60..200).collect(), "each is served at some time");
     }
 
     #[tokio::test(start_paused = true)]
