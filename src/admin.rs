@@ -111,7 +111,12 @@ async fn livez(State(admin): State<Admin>) -> impl IntoResponse {
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
     // A fault of the file takes nobody out of service: running changes are followed whatever it says.
     let fault = admin.calendar.fault().map_or_else(String::new, |fault| {
-        format!("the calendar can't be read, and the last good one, if any, is in force: {fault}\n")
+        let follows = if admin.calendar.current().missing.is_some() {
+            "no change starts: none was read since the start"
+        } else {
+            "the last good one is in force"
+        };
+        format!("the calendar can't be read, and {follows}: {fault}\n")
     });
     match admin.readiness.stage() {
         Stage::Ready => (StatusCode::OK, format!("ready\n{fault}")),

@@ -114,9 +114,18 @@ async fn a_calendar_that_can_not_be_read_is_told_and_takes_nobody_out_of_service
     calendar.look_again().await;
     let (status, text) = served.get("/readyz").await;
     assert_eq!(status, 200);
-    let told = "the last good one, if any, is in force: ";
+    let told = "the last good one is in force: ";
     assert!(
         text.contains(told) && text.contains("calendar.yaml"),
+        "{text}"
+    );
+    // A process that begins now has none.
+    let calendar = Arc::new(Store::open(path.to_str()).await);
+    let served = served_with(calendar);
+    served.readiness.ready();
+    let (status, text) = served.get("/readyz").await;
+    assert!(
+        status == 200 && text.contains("and no change starts: "),
         "{text}"
     );
 }

@@ -264,6 +264,9 @@ fn each<T, U>(
 }
 
 /// What an error of the YAML says, without the lines of the file that it quotes.
+/// Said of the wrong file, which people give first.
+const MANIFEST: &str = "this is the manifest of a Kubernetes object: give the calendar itself, which stands under a key of the ConfigMap";
+
 pub(super) fn form(error: &serde_saphyr::Error) -> CalendarFault {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
@@ -274,6 +277,9 @@ pub(super) fn form(error: &serde_saphyr::Error) -> CalendarFault {
     let line = line
         .split_once(", set DuplicateKeyPolicy")
         .map_or(line, |(line, _)| line);
+    if line.contains("unknown field `apiVersion`") {
+        return CalendarFault::Form(MANIFEST.to_owned());
+    }
     CalendarFault::Form(
         line.replace(
             "expected sequence start",

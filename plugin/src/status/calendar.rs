@@ -106,7 +106,9 @@ impl Seen {
         };
         match text.as_deref().map(file::parse) {
             Some(Ok(calendar)) => Self::Is(Told::of(&calendar, now)),
-            Some(Err(fault)) => unseen(fault.to_string()),
+            Some(Err(fault)) => unseen(format!(
+                "it is broken, so the operator keeps the last good calendar, if it has read one: {fault}"
+            )),
             None => unseen(format!("it has no {}", source.key)),
         }
     }
@@ -115,7 +117,7 @@ impl Seen {
     pub fn lines(&self) -> Vec<String> {
         match self {
             Self::None => Vec::new(),
-            Self::Unseen(why) => vec![format!("calendar: not visible ({})", tame(why))],
+            Self::Unseen(why) => vec![format!("calendar: not known here ({})", tame(why))],
             Self::Is(told) => told.lines(),
         }
     }

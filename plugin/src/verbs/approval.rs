@@ -199,7 +199,7 @@ fn without_plan(summary: &Summary) -> String {
 async fn described(word: Word, cluster: &Cluster, target: &Target, plan: &Waiting) -> String {
     let (lets, starts) = match word {
         Word::Approve => ("approves", ""),
-        Word::ApplyNow => ("lets", " start now, outside its maintenance windows"),
+        Word::ApplyNow => ("lets", " start outside its maintenance windows"),
     };
     let mut text = format!(
         "{}: this {lets} plan {} (port {} to {}){starts}; the change cuts the connections of the proxy once",
@@ -218,8 +218,8 @@ async fn described(word: Word, cluster: &Cluster, target: &Target, plan: &Waitin
     if word == Word::ApplyNow && plan.waits_for("Freeze") {
         line(
             "freeze",
-            "a freeze is in force or begins before the change could end, or the operator has read no calendar: this does not start the \
-             change before that is over",
+            "a freeze is in force or near, or no calendar was read (see MESSAGE of the resource): the change starts when that is over, \
+             also outside its windows; remove the annotation if you don't want that",
         );
     }
     if word == Word::ApplyNow && plan.waits_for("Approval") {
