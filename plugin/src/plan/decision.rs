@@ -208,30 +208,30 @@ pub fn decide(proposal: &Proposal, calendar: Option<&Calendar>, now: Timestamp) 
                 )
             })
         }
-        Step::Hold(cause, _) => {
-            let reason = cause.reason();
-            let differs = Some(port) != to;
-            // A person has to lift what is stalled, or has asked for it to wait: nothing follows by itself.
-            let waits = differs
-                && reason.class() == Class::Reconciling
-                && !desired.suspended
-                && !desired.deleting;
-            let action = match cause {
-                Cause::SpecFault(_) => Action::Refused,
-                _ if waits => Action::Wait,
-                _ => Action::Nothing,
-            };
-            Verdict {
-                reason: Some(reason.name()),
-                // It may start earlier, inside a window that only the operator reads.
-                not_before: next(&cause).filter(|_| !desired.follows_instance()),
-                ..Verdict::of(action, told(proposal, &cause, &desired))
-            }
-        }
+        Step::Hold(cause, _) => held(proposal, &desired, &cause, Some(port) != to),
         Step::Rest | Step::Keep(_) | Step::LookAtTasks | Step::Advance(_) => {
             Verdict::of(Action::Nothing, "")
         }
     })
+}
+
+/// What becomes of a change that is held back by `cause`; `differs` says whether one would follow.
+fn held(proposal: &Proposal, desired: &Desired, cause: &Cause, differs: bool) -> Verdict {
+    let reason = cause.reason();
+    // A person has to lift what is stalled, or has asked for it to wait: nothing follows by itself.
+    let waits =
+        differs && reason.class() == Class::Reconciling && !desired.suspended && !desired.deleting;
+    let action = match cause {
+        Cause::SpecFault(_) => Action::Refused,
+        _ if waits => Action::Wait,
+        _ => Action::Nothing,
+    };
+    Verdict {
+        reason: Some(reason.name()),
+        // It may start earlier, inside a window that only the operator reads.
+        not_before: next(cause).filter(|_| !desired.follows_instance()),
+        ..Verdict::of(action, told(proposal, cause, desired))
+    }
 }
 
 /// Until when the operator holds back the very change by windows and freezes: it knows its calendar, and the changes of other resources on

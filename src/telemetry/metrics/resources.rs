@@ -31,9 +31,17 @@ struct Ledger {
     changes: HashMap<Uid, Change>,
     /// Those that wait for their moment.
     plans: HashMap<Uid, Plan>,
-    /// Those whose proxies have another port than the one that is wanted: since when, in Unix time; nothing where the time of the change is
-    /// set, or up to a person.
-    out_of_sync: HashMap<Uid, Option<i64>>,
+    /// Those whose proxies have another port than the one that is wanted.
+    out_of_sync: HashMap<Uid, OutOfSync>,
+}
+
+/// What is known of a port that differs.
+#[derive(Debug, Clone, Copy)]
+enum OutOfSync {
+    /// It has differed since this Unix time.
+    Since(i64),
+    /// The time of its change is set, or a person has to approve it.
+    InHand,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -117,9 +125,9 @@ impl Resources {
         if let Some(plan) = plan {
             ledger.plans.insert(uid.clone(), plan);
         }
-        match out_of_sync_since(status, reason, waits) {
-            Some(since) => {
-                ledger.out_of_sync.insert(uid.clone(), since);
+        match out_of_sync(status, reason, waits) {
+            Some(known) => {
+                ledger.out_of_sync.insert(uid.clone(), known);
             }
             None => {
                 ledger.out_of_sync.remove(uid);
@@ -180,7 +188,10 @@ impl Resources {
                 .insert(wait.into(), oldest.unwrap_or_default());
         }
         count.out_of_sync = ledger.out_of_sync.len();
-        let oldest = ledger.out_of_sync.values().copied().flatten();
+        let oldest = ledger.out_of_sync.values().filter_map(|known| match known {
+            OutOfSync::Since(since) => Some(*since),
+            OutOfSync::InHand => None,
+        });
         count.oldest_out_of_sync = oldest.min().unwrap_or_default();
         count
     }
@@ -259,19 +270,23 @@ fn said_by(status: &TaurusProxyPortStatus) -> (State, Option<Reason>) {
     (state, main.reason.parse().ok())
 }
 
-/// Since when the proxy has another port than the one that is wanted, where the operator is to set it: in Unix time. Without a time where
-/// the change waits for a set time or for an approval.
-fn out_of_sync_since(
+/// Whether the proxy has another port than the one that is wanted, where the operator is to set it; `waits` says that its change waits for a
+/// set time or for an approval.
+fn out_of_sync(
     status: &TaurusProxyPortStatus,
     reason: Option<Reason>,
     waits: bool,
-) -> Option<Option<i64>> {
+) -> Option<OutOfSync> {
     if matches!(reason, Some(Reason::Observed | Reason::Suspended)) {
         return None;
     }
     let mut conditions = status.conditions.iter();
     let other = conditions.find(|one| one.type_ == "PortInSync" && one.status == "False")?;
-    Some((!waits).then(|| other.last_transition_time.0.as_second()))
+    Some(if waits {
+        OutOfSync::InHand
+    } else {
+        OutOfSync::Since(other.last_transition_time.0.as_second())
+    })
 }
 
 impl Collector for Resources {

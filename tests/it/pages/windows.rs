@@ -93,7 +93,7 @@ async fn the_api_server_takes_what_the_page_on_windows_shows_and_its_calendar_is
         let keys = shown.as_object().unwrap().keys();
         let keys: Vec<&str> = keys.map(String::as_str).collect();
         let text = match keys[..] {
-            ["spec"] | ["maintenanceWindows"] => whole("shown", part),
+            ["spec" | "maintenanceWindows"] => whole("shown", part),
             ["status"] => continue,
             _ => {
                 let read = calendar::file::parse(part);

@@ -81,6 +81,7 @@ async fn no_minute_sees_more_calls_than_are_allowed_in_a_fleet_of_ten_thousand()
     calls_stay_within(5_000).await;
 }
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 async fn calls_stay_within(instances: usize) {
     let mut fleet = settled(instances, 2).await;
     // An independent judge: the gateway lets no more through than the operator may make, whatever process makes them.
@@ -165,6 +166,7 @@ async fn a_settled_fleet_of_ten_thousand_costs_a_list_for_each_instance_and_noth
     a_settled_fleet_costs_lists_alone(2_500, 600, 12).await;
 }
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 async fn a_settled_fleet_costs_lists_alone(instances: usize, calls: u32, hours: u32) {
     let mut fleet = settled(instances, 4).await;
     // As many as it takes to look at each instance every ten minutes.
@@ -262,6 +264,7 @@ async fn a13_a_thousand_running_jobs_hold_nobody_up() {
     running_jobs_hold_nobody_up(1_000).await;
 }
 
+#[expect(clippy::indexing_slicing, reason = "a helper of tests")]
 async fn running_jobs_hold_nobody_up(jobs: usize) {
     let mut fleet = settled(jobs + 1, 1).await;
     fleet.let_jobs_take(50 * MINUTE);
