@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test-unit test test-versions nightly model schedules harnesses fleets kills soak bench check fuzz control-plane controllers \
+.PHONY: help demo test-unit test test-versions nightly model schedules build-harnesses harnesses fleets kills soak bench check fuzz control-plane controllers \
   gitops-tools applications gaps crds docs \
   plugin image image-root lint-image sbom static-for-tests check-go need-rust need-cpp need-python need-valgrind
 
@@ -106,6 +106,9 @@ schedules: need-rust ## Play schedules of crashes and faults by the million (SCH
 	cargo test --profile fast --workspace --locked --no-run --quiet $(HARNESSES)
 	@$${CARGO_TARGET_DIR:-target}/fast/taurus-schedules $(if $(PUBLISHING),--publishing) $(if $(GATED),--gated) $(if $(SEED),--seed $(SEED),\
 	  --count $(SCHEDULES) --threads $(THREADS) --progress $${CARGO_TARGET_DIR:-target}/fast/progress-$(SCHEDULES)-$(THREADS)$(if $(PUBLISHING),-publishing)$(if $(GATED),-gated))
+
+build-harnesses: need-rust
+	cargo test --profile fast --workspace --locked --no-run $(HARNESSES)
 
 harnesses: need-rust ## Play schedules, tenants, fleets, and the faults that they have to see, all optimised and in virtual time
 	cargo test --profile fast --workspace --locked $(HARNESSES)
