@@ -263,10 +263,10 @@ fn each<T, U>(
     entries.map(read).collect()
 }
 
-/// What an error of the YAML says, without the lines of the file that it quotes.
 /// Said of the wrong file, which people give first.
 const MANIFEST: &str = "this is the manifest of a Kubernetes object: give the calendar itself, which stands under a key of the ConfigMap";
 
+/// What an error of the YAML says, without the lines of the file that it quotes.
 pub(super) fn form(error: &serde_saphyr::Error) -> CalendarFault {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();

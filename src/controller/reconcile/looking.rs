@@ -320,8 +320,6 @@ impl Pass<'_> {
         let uptime = self.context.clock.now().uptime;
         let every = InstanceWindow::good_for(self.context.resync);
         let known = self.memory.instance_window.as_deref();
-        let asked = record.is_asked_by(desired.request.as_deref());
-        let every = if asked { Duration::ZERO } else { every };
         let lately = known.is_some_and(|known| uptime.saturating_sub(known.tried) < every);
         let Ok(directory) = way else {
             return Ok(());

@@ -4,7 +4,7 @@
 //! takes no window from instances that it was not about.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -39,8 +39,8 @@ type Answer = Result<Option<String>, Arc<CloudError>>;
 pub(super) struct Windows {
     /// The instances that somebody wants to know of, and the uptime at which they were asked for last.
     wanted: Mutex<HashMap<InstanceId, Duration>>,
-    /// Those of them that the service refuses.
-    refused: Mutex<HashSet<InstanceId>>,
+    /// Those of them that the service refuses, and how it did last.
+    refused: Mutex<HashMap<InstanceId, Arc<CloudError>>>,
     /// How many reads there were.
     turns: AtomicUsize,
     read: SharedRead<Told>,
@@ -66,16 +66,16 @@ impl Windows {
     }
 
     /// Those that the service refuses, as far as anybody still asks for them.
-    fn refused(&self) -> HashSet<InstanceId> {
+    fn refused(&self) -> HashMap<InstanceId, Arc<CloudError>> {
         let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.retain(|id| wanted.contains_key(id));
+        refused.retain(|id, _| wanted.contains_key(id));
         refused.clone()
     }
 
-    fn is_refused(&self, instance: &InstanceId) {
+    fn is_refused(&self, instance: &InstanceId, error: &Arc<CloudError>) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.insert(instance.clone());
+        refused.insert(instance.clone(), Arc::clone(error));
     }
 
     fn is_taken(&self, instance: &InstanceId) {
@@ -110,12 +110,8 @@ impl Directory {
     ) -> Result<(Option<String>, Duration), CloudError> {
         self.windows.want(instance, self.uptime());
         let last = self.windows.read.since(after).await;
-        // A call that failed is made again; an instance that the service refuses is not asked for by each of its resources.
-        let last = last.filter(|told| match told.get(instance) {
-            Some((_, Ok(_))) => true,
-            Some((_, Err(error))) => is_lasting(error),
-            None => false,
-        });
+        // Also what has failed is kept: else each resource would have all of it read again.
+        let last = last.filter(|told| told.contains_key(instance));
         let told = if let Some(told) = last {
             told
         } else {
@@ -140,7 +136,7 @@ impl Directory {
         let asked = self.windows.wanted();
         let refused = self.windows.refused();
         let (mut alone, mut together): (Vec<_>, Vec<_>) =
-            asked.into_iter().partition(|id| refused.contains(id));
+            asked.into_iter().partition(|id| refused.contains_key(id));
         // Another one comes first each time, so that what ends a read leaves out nobody for good.
         let turn = self.windows.turns.fetch_add(1, Ordering::Relaxed);
         for (some, step) in [(&mut alone, 1), (&mut together, DETAILS_AT_ONCE)] {
@@ -152,11 +148,10 @@ impl Directory {
         // The last one is asked for first: those that were refused before come behind all others.
         let mut left: Vec<&[InstanceId]> = alone.chunks(1).collect();
         left.extend(together.chunks(DETAILS_AT_ONCE));
-        let mut last: Option<Arc<CloudError>> = None;
         let mut failed_before = false;
         while let Some(some) = left.pop() {
-            if let ([id], 0, Some(error)) = (some, more, &last)
-                && refused.contains(id)
+            if let ([id], 0) = (some, more)
+                && let Some(error) = refused.get(id)
             {
                 told.insert(id.clone(), (self.uptime(), Err(Arc::clone(error))));
                 continue;
@@ -170,7 +165,7 @@ impl Directory {
                 }
                 Err(error) => {
                     let mut rest = Vec::new();
-                    let mut error = error;
+                    let error = Arc::new(error);
                     if !may_be_about_one(&error) {
                         if failed_before {
                             // What concerns all would only take its time again and again.
@@ -178,14 +173,10 @@ impl Directory {
                         }
                         failed_before = true;
                     } else if let [id] = some {
-                        self.windows.is_refused(id);
+                        self.windows.is_refused(id, &error);
                         more = more.saturating_sub(1);
-                    } else {
-                        // Which of them it is about was not found out.
-                        error.meaning = Meaning::Transient;
                     }
-                    let error = last.insert(Arc::new(error));
-                    let failed = |id: &InstanceId| (id.clone(), (begun, Err(Arc::clone(error))));
+                    let failed = |id: &InstanceId| (id.clone(), (begun, Err(Arc::clone(&error))));
                     told.extend(some.iter().chain(rest.into_iter().flatten()).map(failed));
                 }
                 Ok(windows) => {
@@ -219,12 +210,6 @@ impl Directory {
 /// Whether a refusal of several instances may be about one of them.
 fn may_be_about_one(error: &CloudError) -> bool {
     matches!(error.meaning, Meaning::NotFound | Meaning::UnknownRefusal)
-}
-
-/// Whether asking again soon would give the same.
-fn is_lasting(error: &CloudError) -> bool {
-    let is_denied = matches!(error.meaning, Meaning::Denied | Meaning::Unauthenticated);
-    is_denied || may_be_about_one(error)
 }
 
 #[cfg(test)]
@@ -369,6 +354,32 @@ mod tests {
             served.extend((0..200).filter(|number| !lacking.contains(number)));
         }
         assert_eq!(served, (60..200).collect(), "each is served at some time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_refused_or_has_failed_is_not_asked_for_by_each_resource() {
+        for meaning in [Meaning::NotFound, Meaning::Transient, Meaning::Denied] {
+            let calls: Arc<Mutex<usize>> = Arc::default();
+            let cloud = Refusing {
+                instances: (0..100).map(instance).collect(),
+                meaning,
+                calls: Arc::clone(&calls),
+            };
+            let directory = Directory::new(Arc::new(cloud), Clock::with_head_start(REST));
+            for number in 0..100 {
+                directory
+                    .windows
+                    .want(&instance(number), directory.uptime());
+            }
+            for number in 0..100 {
+                let told = directory
+                    .instance_window(&instance(number), Duration::ZERO)
+                    .await;
+                assert!(told.is_err());
+            }
+            let calls = *calls.lock().unwrap();
+            assert!(calls <= 5 + MOST_MORE, "{meaning:?}: {calls}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
