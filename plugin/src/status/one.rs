@@ -43,6 +43,16 @@ pub struct One {
     neighbours: Neighbours,
     spec: Value,
     status: Value,
+    /// Plans that a person has approved or hurried by an annotation.
+    #[serde(skip)]
+    said: Said,
+}
+
+/// The ids in the annotations `approve` and `applyNow`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Said {
+    approve: Option<String>,
+    apply_now: Option<String>,
 }
 
 /// Other resources on the same instance.
@@ -66,6 +76,10 @@ impl One {
     /// Reads an object.
     pub fn of(object: &DynamicObject) -> Self {
         let part = |name: &str| object.data.get(name).cloned().unwrap_or_default();
+        let annotated = |name: &str| {
+            let said = object.annotations().get(name)?;
+            Some(said.trim().to_owned())
+        };
         let summary = Summary::of(object);
         Self {
             advice: summary.advice(),
@@ -73,6 +87,10 @@ impl One {
             neighbours: Neighbours::Unseen,
             spec: part("spec"),
             status: part("status"),
+            said: Said {
+                approve: annotated(crd::APPROVE),
+                apply_now: annotated(crd::APPLY_NOW),
+            },
         }
     }
 
@@ -174,6 +192,9 @@ impl One {
                     let _ = write!(text, ", {before} {value}");
                 }
             }
+            for word in self.granted(&said("id")) {
+                let _ = write!(text, ", {word}");
+            }
             page.field("next", &text);
             let warnings = plan.get("warnings").and_then(Value::as_array);
             for warning in warnings.into_iter().flatten() {
@@ -187,6 +208,25 @@ impl One {
             let text = format!("{name} {address}:{port}, leads to {endpoint}");
             page.field("service", &text);
         }
+    }
+
+    /// What people have said of a plan, and where.
+    fn granted(&self, plan: &str) -> impl Iterator<Item = &'static str> {
+        let is_it = |said: Option<&str>| said.map(str::trim) == Some(plan);
+        let by_field = self.spec.get("approvedPlan").and_then(Value::as_str);
+        [
+            (by_field, "approved by spec.approvedPlan"),
+            (
+                self.said.approve.as_deref(),
+                "approved by the annotation approve",
+            ),
+            (
+                self.said.apply_now.as_deref(),
+                "may start outside windows by the annotation applyNow",
+            ),
+        ]
+        .into_iter()
+        .filter_map(move |(said, word)| is_it(said).then_some(word))
     }
 
     fn changes(&self, page: &mut Page, now: Timestamp) {

@@ -7,11 +7,15 @@ fn now() -> Timestamp {
     "2026-03-02T12:00:00Z".parse().unwrap()
 }
 
-fn shown(data: Value, columns: usize) -> String {
+fn object(data: Value) -> DynamicObject {
     let mut object = DynamicObject::new("orders", &kind())
         .within("shop")
         .data(data);
     object.metadata.generation = Some(2);
+    object
+}
+
+fn shown(data: Value, columns: usize) -> String {
     let terminal = Terminal {
         columns: Some(columns),
         ..Terminal::default()
@@ -19,7 +23,7 @@ fn shown(data: Value, columns: usize) -> String {
     let neighbours = (0..6)
         .map(|number| format!("shop/other-{number}"))
         .collect();
-    One::of(&object)
+    One::of(&object(data))
         .with_neighbours(Neighbours::Seen(neighbours))
         .shown(terminal, now())
 }
@@ -120,4 +124,31 @@ fn what_a_change_waits_for_and_where_applications_find_the_proxy_is_told() {
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
+}
+
+#[test]
+fn who_has_approved_a_plan_or_hurried_it_is_shown_for_that_plan_alone() {
+    let mut data = busy();
+    let plan =
+        json!({"id": "00112233aabbccdd", "fromPort": 3307, "toPort": 3308, "waitsFor": ["Window"]});
+    data["status"].as_object_mut().unwrap().remove("change");
+    data["status"]["plan"] = plan;
+    assert!(!shown(data.clone(), 200).contains("approved by"));
+    data["spec"]["approvedPlan"] = json!("00112233aabbccdd");
+    let text = shown(data.clone(), 200);
+    assert!(
+        text.contains("plan 00112233aabbccdd, approved by spec.approvedPlan"),
+        "{text}"
+    );
+    data["spec"]["approvedPlan"] = json!("ffffffffffffffff");
+    assert!(!shown(data.clone(), 200).contains("approved by"));
+    let mut object = object(data);
+    for name in [crd::APPROVE, crd::APPLY_NOW] {
+        let annotations = object.metadata.annotations.get_or_insert_default();
+        annotations.insert(name.to_owned(), " 00112233aabbccdd".to_owned());
+    }
+    let one = One::of(&object);
+    let granted: Vec<_> = one.granted("00112233aabbccdd").collect();
+    assert_eq!(granted.len(), 2, "{granted:?}");
+    assert_eq!(one.granted("0000000000000000").count(), 0);
 }
