@@ -52,13 +52,8 @@ struct Change {
 
 #[derive(Debug, Clone)]
 struct Plan {
-    id: String,
     waits_for: Vec<WaitsFor>,
     made_at: i64,
-    /// When it may start, as was said last.
-    starts: Option<i64>,
-    /// It could have started, and did not: another time was said later, and no freeze is the reason.
-    was_missed: bool,
 }
 
 /// What is counted of all of them.
@@ -119,13 +114,15 @@ impl Resources {
                 ledger.changes.remove(uid);
             }
         }
-        let before = ledger.plans.remove(uid);
-        let plan = status.plan.as_ref().map(|plan| Plan::of(plan, before));
-        let waits = plan.as_ref().is_some_and(Plan::is_in_hand);
-        if let Some(plan) = plan {
-            ledger.plans.insert(uid.clone(), plan);
+        match &status.plan {
+            Some(plan) => {
+                ledger.plans.insert(uid.clone(), Plan::of(plan));
+            }
+            None => {
+                ledger.plans.remove(uid);
+            }
         }
-        match out_of_sync(status, reason, waits) {
+        match out_of_sync(status, reason) {
             Some(known) => {
                 ledger.out_of_sync.insert(uid.clone(), known);
             }
@@ -207,28 +204,11 @@ impl Change {
 }
 
 impl Plan {
-    /// A plan, with what was known of the one before.
-    fn of(plan: &PlanRecord, before: Option<Self>) -> Self {
-        let said = plan.not_before.as_ref().map(|time| time.0.as_second());
-        let before = before.filter(|before| before.id == plan.id);
-        let starts = before.as_ref().and_then(|before| before.starts);
-        let is_later = said.zip(starts).is_some_and(|(said, starts)| said > starts);
-        let is_frozen = plan.waits_for.contains(&WaitsFor::Freeze);
+    fn of(plan: &PlanRecord) -> Self {
         Self {
-            id: plan.id.clone(),
             waits_for: plan.waits_for.clone(),
             made_at: plan.made_at.0.as_second(),
-            starts: said.or(starts),
-            was_missed: before.is_some_and(|before| before.was_missed) || is_later && !is_frozen,
         }
-    }
-
-    /// Whether its time is set or a person has to approve it, so that nobody has to ask why its port differs.
-    fn is_in_hand(&self) -> bool {
-        let waits_for = |wait| self.waits_for.contains(&wait);
-        let is_set = waits_for(WaitsFor::Freeze) || waits_for(WaitsFor::Window);
-        let is_set = is_set && self.starts.is_some() && !self.was_missed;
-        is_set || waits_for(WaitsFor::Approval)
     }
 }
 
@@ -270,19 +250,17 @@ fn said_by(status: &TaurusProxyPortStatus) -> (State, Option<Reason>) {
     (state, main.reason.parse().ok())
 }
 
-/// Whether the proxy has another port than the one that is wanted, where the operator is to set it; `waits` says that its change waits for a
-/// set time or for an approval.
-fn out_of_sync(
-    status: &TaurusProxyPortStatus,
-    reason: Option<Reason>,
-    waits: bool,
-) -> Option<OutOfSync> {
+/// Whether the proxy has another port than the one that is wanted, where the operator is to set it.
+fn out_of_sync(status: &TaurusProxyPortStatus, reason: Option<Reason>) -> Option<OutOfSync> {
     if matches!(reason, Some(Reason::Observed | Reason::Suspended)) {
         return None;
     }
     let mut conditions = status.conditions.iter();
     let other = conditions.find(|one| one.type_ == "PortInSync" && one.status == "False")?;
-    Some(if waits {
+    let is_in_hand = status.plan.as_ref().is_some_and(|plan| {
+        plan.not_before.is_some() || plan.waits_for.contains(&WaitsFor::Approval)
+    });
+    Some(if is_in_hand {
         OutOfSync::InHand
     } else {
         OutOfSync::Since(other.last_transition_time.0.as_second())

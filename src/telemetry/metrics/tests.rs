@@ -548,26 +548,6 @@ fn a_port_that_differs_counts_since_when_unless_nobody_wants_it_set() {
         say(&metrics, "uid-e", waits);
         assert_eq!(figures(), ["3", "1767225600"], "{reason}");
     }
-    // Its window came, and the change did not: somebody has to ask why.
-    let said_for = |day: &str, waits_for: &str| {
-        let mut waits = out_of_sync("WaitingForWindow", "2025-01-01T00:00:00Z");
-        let plan = json!({
-            "id": "fedcba9876543210", "fromPort": 3306, "toPort": 3307, "madeAt": "2026-01-01T00:00:00Z",
-            "notBefore": format!("2026-01-{day}T00:00:00Z"), "waitsFor": [waits_for]
-        });
-        waits.plan = Some(serde_json::from_value(plan).unwrap());
-        waits
-    };
-    for (day, waits_for, oldest) in [
-        ("03", "Window", "1767225600"),
-        ("05", "Freeze", "1767225600"),
-        ("05", "Window", "1767225600"),
-        ("06", "Window", "1735689600"),
-        ("06", "Window", "1735689600"),
-    ] {
-        say(&metrics, "uid-e", said_for(day, waits_for));
-        assert_eq!(figures(), ["3", oldest], "{day} {waits_for}");
-    }
     metrics.forget("uid-e");
     say(&metrics, "uid-b", status("Ready", "Settled"));
     assert_eq!(figures(), ["1", "1767225660"]);

@@ -110,7 +110,7 @@ figures! {
         "Resources whose proxies have another port than the one that is wanted; not those that are suspended, or only observe their proxy",
         "Each one has a change under way, waits for one, can't make one, or leaves drift alone: `kubectl get tpp -A -o wide` shows which, and until when.";
     OLDEST_OUT_OF_SYNC: taurus "oldest_out_of_sync_timestamp", Gauge, Seconds, [],
-        "Since when the port of the longest of these differs, in Unix time; 0 where there is none. Not of those that wait for a set time (`NEXT`) that they have not missed yet, or for an approval",
+        "Since when the port of the longest of these differs, in Unix time; 0 where there is none. Not of those that wait for a set time (`NEXT`) or for an approval",
         "`time() -` this is for how long a port has not been what was asked for, and nothing is set to put it right.";
     APPLIED_NOW: taurus "plans_applied_now", Counter, none, [],
         "Changes that were begun outside their windows, or may have been, because a person set the annotation `taurusdb.huaweicloud.com/applyNow`",
