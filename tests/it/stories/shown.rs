@@ -15,14 +15,19 @@ use crate::{
 };
 
 /// What differs from run to run, and the word that stands for it in the kept text.
-const VOLATILE: [(&str, &str); 9] = [
+const VOLATILE: [(&str, &str); 10] = [
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[time]"),
-    (r"Took Seconds:  \d+", "Took Seconds:  [seconds]"),
+    // Only where it was measured, which a slow machine may miss; kubectl aligns the others with it.
+    (r"(?m)^ +Took Seconds: +\d+\n", ""),
+    (
+        r"(?m)^( +(?:Finished At|From Port|Id|Job ID|Outcome|Started At|To Port|Trigger):) +",
+        "$1 ",
+    ),
     (
         r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
         "00000000-0000-4000-8000-000000000000",
     ),
-    (r"(?m)^(    Id: +)[0-9a-f]{32}$", "$1[change]"),
+    (r"(?m)^(    Id: )[0-9a-f]{32}$", "$1[change]"),
     (r"\b[0-9a-f]{16}\b", "[plan]"),
     (r"Start:( +)\d\d:\d\d\b", "Start:$1[start]"),
     (r"127\.0\.0\.1:\d+", "[cloud]"),
