@@ -24,6 +24,8 @@ pub mod endpoints;
 pub mod entrances;
 pub mod error;
 pub mod excerpt;
+#[cfg(test)]
+pub mod fake;
 pub mod http;
 mod lanes;
 pub mod last_check;

@@ -313,67 +313,33 @@ mod tests {
     use super::*;
     use crate::{
         clock::{self, Clock},
-        cloud::{Booked, Job, Line, TaskList},
+        cloud::fake::Fake,
     };
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// A cloud that takes twelve seconds for a list of proxies, and shows nothing else.
-    #[derive(Clone, Default)]
-    struct Slow(Arc<AtomicUsize>);
-
-    fn nothing<T>() -> BoxFuture<'static, Result<T, CloudError>> {
-        Box::pin(async { Err(CloudError::local(Meaning::Slow, "nothing")) })
-    }
-
-    impl Cloud for Slow {
-        fn turn(&self, _: Urgency, _: u32) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
-            let turn = Arc::new(self.clone()) as Arc<dyn Cloud>;
-            Box::pin(async { Ok(turn) })
-        }
-
-        fn book(&self, _: Urgency) -> Booked {
-            Booked::now()
-        }
-
-        fn list_proxies<'a>(
-            &'a self,
-            _: &'a InstanceId,
-        ) -> BoxFuture<'a, Result<Proxies, CloudError>> {
+    #[tokio::test(start_paused = true)]
+    async fn b29_a_list_beside_a_job_that_takes_long_is_read_once_and_to_its_end() {
+        let count = Arc::new(AtomicUsize::default());
+        let counted = Arc::clone(&count);
+        let lists = move || -> BoxFuture<'static, _> {
+            counted.fetch_add(1, Ordering::SeqCst);
             Box::pin(async {
-                self.0.fetch_add(1, Ordering::SeqCst);
                 clock::pause(12 * SECOND).await;
                 Ok(Proxies::default())
             })
-        }
-
-        fn job<'a>(&'a self, _: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>> {
-            nothing()
-        }
-
-        fn tasks(&self, _: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
-            nothing()
-        }
-
-        fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
-            nothing()
-        }
-
-        fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
-            nothing()
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn b29_a_list_beside_a_job_that_takes_long_is_read_once_and_to_its_end() {
-        let cloud = Slow::default();
+        };
+        let cloud = Fake {
+            lists: Some(Arc::new(lists)),
+            ..Fake::default()
+        };
         let clock = Clock::with_head_start(SECOND);
-        let directory = Arc::new(Directory::new(Arc::new(cloud.clone()), clock));
+        let directory = Arc::new(Directory::new(Arc::new(cloud), clock));
         let instance = InstanceId::parse(&format!("{}in07", "0".repeat(32))).unwrap();
         let look = || read_beside(&directory, &instance, Duration::ZERO, 5 * SECOND);
         assert!(matches!(look().await, Seen::Unknown(_)));
         assert!(matches!(look().await, Seen::Unknown(_)));
         assert!(matches!(look().await, Seen::Known(_)));
-        assert_eq!(cloud.0.load(Ordering::SeqCst), 1);
+        assert_eq!(count.load(Ordering::SeqCst), 1);
     }
 }

@@ -81,6 +81,12 @@ impl InstanceWindow {
         resync.min(BELIEVED_FOR / 2)
     }
 
+    /// For how long it need not be read again; zero once it is due.
+    pub(super) fn fresh_for(&self, resync: Duration, uptime: Duration) -> Duration {
+        let due = self.tried.saturating_add(Self::good_for(resync));
+        due.saturating_sub(uptime)
+    }
+
     /// The window, as far as it is still believed.
     fn known(&self, uptime: Duration) -> OfInstance {
         let read = self.read.as_ref();

@@ -320,7 +320,8 @@ impl Pass<'_> {
         let uptime = self.context.clock.now().uptime;
         let every = InstanceWindow::good_for(self.context.resync);
         let known = self.memory.instance_window.as_deref();
-        let lately = known.is_some_and(|known| uptime.saturating_sub(known.tried) < every);
+        let fresh_for = known.map(|known| known.fresh_for(self.context.resync, uptime));
+        let lately = fresh_for.is_some_and(|left| !left.is_zero());
         let Ok(directory) = way else {
             return Ok(());
         };
@@ -342,10 +343,7 @@ impl Pass<'_> {
         let resync = self.context.resync;
         let uptime = self.context.clock.now().uptime;
         let known = self.memory.instance_window.as_deref();
-        let due = known.map(|known| {
-            let due = known.tried.saturating_add(InstanceWindow::good_for(resync));
-            due.saturating_sub(uptime)
-        });
+        let due = known.map(|known| known.fresh_for(resync, uptime));
         due.filter(|due| !due.is_zero()).unwrap_or(resync)
     }
 

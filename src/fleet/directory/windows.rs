@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -60,31 +60,29 @@ impl Default for Windows {
 impl Windows {
     /// Somebody wants to know of an instance.
     fn want(&self, instance: &InstanceId, uptime: Duration) {
-        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wanted = lock(&self.wanted);
         wanted.retain(|_, asked| uptime.saturating_sub(*asked) < WANTED_FOR);
         wanted.insert(instance.clone(), uptime);
     }
 
     /// Those that the service refuses, as far as anybody still asks for them.
     fn refused(&self) -> HashMap<InstanceId, Arc<CloudError>> {
-        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = lock(&self.wanted);
+        let mut refused = lock(&self.refused);
         refused.retain(|id, _| wanted.contains_key(id));
         refused.clone()
     }
 
     fn is_refused(&self, instance: &InstanceId, error: &Arc<CloudError>) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.insert(instance.clone(), Arc::clone(error));
+        lock(&self.refused).insert(instance.clone(), Arc::clone(error));
     }
 
     fn is_taken(&self, instance: &InstanceId) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.remove(instance);
+        lock(&self.refused).remove(instance);
     }
 
     fn wanted(&self) -> Vec<InstanceId> {
-        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = lock(&self.wanted);
         let mut all: Vec<InstanceId> = wanted.keys().cloned().collect();
         all.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         all
@@ -212,78 +210,43 @@ fn may_be_about_one(error: &CloudError) -> bool {
     matches!(error.meaning, Meaning::NotFound | Meaning::UnknownRefusal)
 }
 
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use futures::future::BoxFuture;
-    use k8s_openapi::jiff::Timestamp;
-
     use super::*;
-    use crate::{
-        clock::Clock,
-        cloud::{Booked, Cloud, Job, Line, Proxies, TaskList},
-        model::JobId,
-    };
+    use crate::{clock::Clock, cloud::fake::Fake};
 
-    /// A cloud that refuses each call that is about one of some instances.
-    #[derive(Debug, Clone)]
-    struct Refusing {
-        instances: Vec<InstanceId>,
-        meaning: Meaning,
-        calls: Arc<Mutex<usize>>,
+    /// A cloud that refuses each call that is about one of some instances, and how many calls there were.
+    fn refusing(refused: Vec<InstanceId>, meaning: Meaning) -> (Directory, Arc<AtomicUsize>) {
+        let calls = Arc::new(AtomicUsize::default());
+        let counted = Arc::clone(&calls);
+        let windows = move |asked: &[InstanceId]| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            if refused.iter().any(|id| asked.contains(id)) {
+                return Err(CloudError::local(meaning, "no"));
+            }
+            let told = |id: &InstanceId| (id.clone(), "18:00-22:00".to_owned());
+            Ok(asked.iter().map(told).collect())
+        };
+        let cloud = Fake {
+            windows: Some(Arc::new(windows)),
+            ..Fake::default()
+        };
+        let directory = Directory::new(Arc::new(cloud), Clock::with_head_start(REST));
+        (directory, calls)
     }
 
-    fn nothing<T>() -> BoxFuture<'static, Result<T, CloudError>> {
-        Box::pin(async { Err(CloudError::local(Meaning::Slow, "nothing")) })
-    }
-
-    impl Cloud for Refusing {
-        fn turn(&self, _: Urgency, _: u32) -> BoxFuture<'_, Result<Arc<dyn Cloud>, CloudError>> {
-            let turn = Arc::new(self.clone()) as Arc<dyn Cloud>;
-            Box::pin(async { Ok(turn) })
-        }
-
-        fn book(&self, _: Urgency) -> Booked {
-            Booked::now()
-        }
-
-        fn list_proxies<'a>(
-            &'a self,
-            _: &'a InstanceId,
-        ) -> BoxFuture<'a, Result<Proxies, CloudError>> {
-            nothing()
-        }
-
-        fn job<'a>(&'a self, _: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>> {
-            nothing()
-        }
-
-        fn tasks(&self, _: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
-            nothing()
-        }
-
-        fn running(&self) -> BoxFuture<'_, Result<TaskList, CloudError>> {
-            nothing()
-        }
-
-        fn instance_windows<'a>(
-            &'a self,
-            asked: &'a [InstanceId],
-        ) -> BoxFuture<'a, Result<Vec<(InstanceId, String)>, CloudError>> {
-            *self.calls.lock().unwrap() += 1;
-            let refused = self.instances.iter().any(|id| asked.contains(id));
-            let answer = if refused {
-                Err(CloudError::local(self.meaning, "no"))
-            } else {
-                let told = |id: &InstanceId| (id.clone(), "18:00-22:00".to_owned());
-                Ok(asked.iter().map(told).collect())
-            };
-            Box::pin(async { answer })
-        }
-
-        fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>> {
-            nothing()
+    /// Somebody asks for so many.
+    fn want(directory: &Directory, many: usize) {
+        for number in 0..many {
+            directory
+                .windows
+                .want(&instance(number), directory.uptime());
         }
     }
 
@@ -297,23 +260,13 @@ mod tests {
         instances: Vec<InstanceId>,
         meaning: Meaning,
     ) -> Vec<(Vec<usize>, usize)> {
-        let calls: Arc<Mutex<usize>> = Arc::default();
-        let cloud = Refusing {
-            instances,
-            meaning,
-            calls: Arc::clone(&calls),
-        };
-        let directory = Directory::new(Arc::new(cloud), Clock::with_head_start(REST));
-        for number in 0..many {
-            directory
-                .windows
-                .want(&instance(number), directory.uptime());
-        }
+        let (directory, calls) = refusing(instances, meaning);
+        want(&directory, many);
         let mut found = Vec::new();
         for _ in 0..reads {
             let told = directory.read_windows().await.unwrap();
             let lacks = |number: &usize| told.get(&instance(*number)).unwrap().1.is_err();
-            let calls = std::mem::take(&mut *calls.lock().unwrap());
+            let calls = calls.swap(0, Ordering::SeqCst);
             found.push(((0..many).filter(lacks).collect(), calls));
         }
         found
@@ -359,25 +312,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_refused_or_has_failed_is_not_asked_for_by_each_resource() {
         for meaning in [Meaning::NotFound, Meaning::Transient, Meaning::Denied] {
-            let calls: Arc<Mutex<usize>> = Arc::default();
-            let cloud = Refusing {
-                instances: (0..100).map(instance).collect(),
-                meaning,
-                calls: Arc::clone(&calls),
-            };
-            let directory = Directory::new(Arc::new(cloud), Clock::with_head_start(REST));
-            for number in 0..100 {
-                directory
-                    .windows
-                    .want(&instance(number), directory.uptime());
-            }
+            let (directory, calls) = refusing((0..100).map(instance).collect(), meaning);
+            want(&directory, 100);
             for number in 0..100 {
                 let told = directory
                     .instance_window(&instance(number), Duration::ZERO)
                     .await;
                 assert!(told.is_err());
             }
-            let calls = *calls.lock().unwrap();
+            let calls = calls.load(Ordering::SeqCst);
             assert!(calls <= 5 + MOST_MORE, "{meaning:?}: {calls}");
         }
     }
