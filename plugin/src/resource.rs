@@ -197,6 +197,12 @@ pub fn condition<'a>(data: &'a Value, kind: &str) -> Option<&'a Value> {
     conditions(data).find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind))
 }
 
+/// The value of an annotation, without blanks around it.
+pub fn annotated(object: &DynamicObject, name: &str) -> Option<String> {
+    let annotations = object.metadata.annotations.as_ref()?;
+    Some(annotations.get(name)?.trim().to_owned())
+}
+
 /// What stands there, as text; nothing where there is nothing, or null.
 pub fn text_at(value: &Value, pointer: &str) -> Option<String> {
     match value.pointer(pointer)? {

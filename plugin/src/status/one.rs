@@ -12,7 +12,7 @@ use super::fleet::tone_of;
 use crate::{
     cluster::Cluster,
     format::{age, plain, span},
-    resource::{Summary, conditions, meaning, text_at, time_at},
+    resource::{Summary, annotated, conditions, meaning, text_at, time_at},
     surroundings::Terminal,
     table::{Tone, cut, wrapped},
 };
@@ -76,10 +76,6 @@ impl One {
     /// Reads an object.
     pub fn of(object: &DynamicObject) -> Self {
         let part = |name: &str| object.data.get(name).cloned().unwrap_or_default();
-        let annotated = |name: &str| {
-            let said = object.annotations().get(name)?;
-            Some(said.trim().to_owned())
-        };
         let summary = Summary::of(object);
         Self {
             advice: summary.advice(),
@@ -88,8 +84,8 @@ impl One {
             spec: part("spec"),
             status: part("status"),
             said: Said {
-                approve: annotated(crd::APPROVE),
-                apply_now: annotated(crd::APPLY_NOW),
+                approve: annotated(object, crd::APPROVE),
+                apply_now: annotated(object, crd::APPLY_NOW),
             },
         }
     }

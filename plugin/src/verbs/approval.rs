@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     format::tame,
     plan::{Proposal, touched::Surrounding},
-    resource::{Summary, text_at},
+    resource::{Summary, annotated, text_at},
     surroundings::Surroundings,
 };
 
@@ -311,11 +311,6 @@ fn done(word: Word, plan: &Waiting, arguments: &ApprovalArguments) -> String {
         Some(_) => format!("{done} (server dry run)"),
         None => done,
     }
-}
-
-fn annotated(object: &DynamicObject, name: &str) -> Option<String> {
-    let annotations = object.metadata.annotations.as_ref()?;
-    Some(annotations.get(name)?.trim().to_owned())
 }
 
 fn shown(port: Option<u16>) -> String {
