@@ -7,8 +7,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test-unit test test-versions nightly model schedules build-harnesses harnesses fleets kills soak bench check fuzz control-plane controllers \
-  gitops-tools applications gaps crds docs \
+.PHONY: help demo test-unit test test-versions nightly model schedules build-harnesses harnesses fleets kills soak bench check fuzz \
+  control-plane controllers gitops-tools applications gaps crds docs \
   plugin image image-root lint-image sbom static-for-tests check-go need-rust need-cpp need-python need-valgrind
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
@@ -102,19 +102,17 @@ fuzz: need-rust need-cpp $(CARGO_FUZZ) ## Look for inputs that break a promise (
 # How many to play, on how many threads; how far each thread came is kept, and the next run goes on there.
 SCHEDULES := 1000000
 THREADS := $(shell nproc)
-schedules: need-rust ## Play schedules of crashes and faults by the million (SCHEDULES=1000000, or one: SEED=7; PUBLISHING=1: with what leads applications; GATED=1: with windows and approvals)
-	cargo test --profile fast --workspace --locked --no-run --quiet $(HARNESSES)
+schedules: build-harnesses ## Play schedules of crashes and faults by the million (SCHEDULES=1000000, or one: SEED=7; PUBLISHING=1: with what leads applications; GATED=1: with windows and approvals)
 	@$${CARGO_TARGET_DIR:-target}/fast/taurus-schedules $(if $(PUBLISHING),--publishing) $(if $(GATED),--gated) $(if $(SEED),--seed $(SEED),\
 	  --count $(SCHEDULES) --threads $(THREADS) --progress $${CARGO_TARGET_DIR:-target}/fast/progress-$(SCHEDULES)-$(THREADS)$(if $(PUBLISHING),-publishing)$(if $(GATED),-gated))
 
 build-harnesses: need-rust
-	cargo test --profile fast --workspace --locked --no-run $(HARNESSES)
+	cargo test --profile fast --workspace --locked --no-run --quiet $(HARNESSES)
 
 harnesses: need-rust ## Play schedules, tenants, fleets, and the faults that they have to see, all optimised and in virtual time
 	cargo test --profile fast --workspace --locked $(HARNESSES)
 
-fleets: need-rust ## Let 10,000 resources rest for half a day, restart and be refused, all in virtual time
-	cargo test --profile fast --workspace --locked --no-run --quiet $(HARNESSES)
+fleets: build-harnesses ## Let 10,000 resources rest for half a day, restart and be refused, all in virtual time
 	cargo test --profile fast --workspace --locked --test fleet -- --include-ignored
 
 # RUST_LOG: kube's client has a line for each connection that a killed process leaves behind.

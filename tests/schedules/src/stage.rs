@@ -176,6 +176,13 @@ impl Stage {
         self.edit(|object| object.spec.port = port.into());
     }
 
+    /// A person lets changes start in these windows alone.
+    pub fn keep_to(&self, windows: serde_json::Value) {
+        self.edit(|object| {
+            object.spec.maintenance_windows = serde_json::from_value(windows).unwrap();
+        });
+    }
+
     /// Somebody else writes something that is nobody's business.
     pub fn touch(&self, value: u64) {
         self.edit(|object| {

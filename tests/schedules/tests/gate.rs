@@ -75,9 +75,7 @@ async fn a_window_with_half_a_minute_to_spare_is_caught_whatever_chance_says() {
         stage.pass(3_000).await;
         assert!(stage.is_ready(), "{}", stage.told());
         let windows = serde_json::json!([{"start": "10:00", "duration": "30m30s"}]);
-        stage.edit(|object| {
-            object.spec.maintenance_windows = serde_json::from_value(windows).unwrap();
-        });
+        stage.keep_to(windows);
         stage.want(3306);
         stage.pass(OPENS - 1 - 3_030).await;
         assert_eq!(stage.requests(), 1, "{seed}\n{}", stage.told());
@@ -118,9 +116,7 @@ async fn a_day_of_waiting_for_a_window_a_freeze_or_an_approval_costs_no_write() 
             // The stage is set on a Friday.
             let windows =
                 serde_json::json!([{"days": ["Wed"], "start": "02:00", "duration": "2h"}]);
-            stage.edit(|object| {
-                object.spec.maintenance_windows = serde_json::from_value(windows).unwrap();
-            });
+            stage.keep_to(windows);
         }),
         ("WaitingForWindow", |stage| {
             stage.edit(|object| object.spec.instance_window = Some(InstanceWindow::Follow));

@@ -655,6 +655,17 @@ async fn three_hundred_at_rest() -> Fleet {
 /// As many as one commit may edit, of a single credential.
 const EDITED: usize = 20;
 
+/// One commit wants another port of them, once somebody has approved it: how long it takes until each has a plan.
+async fn edit_some(fleet: &Fleet) -> Duration {
+    for number in 0..EDITED {
+        fleet.want_if_approved(number, 3307);
+    }
+    until(fleet, HOUR, |fleet| {
+        (0..EDITED).all(|number| fleet.has_plan(number))
+    })
+    .await
+}
+
 #[tokio::test(start_paused = true)]
 #[cfg_attr(
     debug_assertions,
@@ -662,11 +673,7 @@ const EDITED: usize = 20;
 )]
 async fn n04_the_look_after_an_edit_stays_urgent_once_the_edit_is_acknowledged() {
     let fleet = three_hundred_at_rest().await;
-    for number in 0..EDITED {
-        fleet.want_if_approved(number, 3307);
-    }
-    let all = |fleet: &Fleet| (0..EDITED).all(|number| fleet.has_plan(number));
-    let took = until(&fleet, HOUR, all).await;
+    let took = edit_some(&fleet).await;
     measured_of(EDITED, "edits of one credential to the last plan", took);
     assert!(took <= MINUTE, "{took:?}");
 }
@@ -678,11 +685,7 @@ async fn n04_the_look_after_an_edit_stays_urgent_once_the_edit_is_acknowledged()
 )]
 async fn n04_a_request_of_one_that_waits_for_approval_is_handled_once_the_cloud_was_looked_at() {
     let fleet = three_hundred_at_rest().await;
-    for number in 0..EDITED {
-        fleet.want_if_approved(number, 3307);
-    }
-    let all = |fleet: &Fleet| (0..EDITED).all(|number| fleet.has_plan(number));
-    until(&fleet, HOUR, all).await;
+    edit_some(&fleet).await;
     sleep(MINUTE).await;
     let asked = fleet.now();
     for number in 0..EDITED {
