@@ -61,7 +61,7 @@ pub enum Urgency {
     Change,
     /// A change is at work.
     Job,
-    /// A person has edited or annotated a resource, and no change follows from that as far as is known.
+    /// A person has edited or annotated a resource, and no change follows from that as far as is known; or windows of instances are read.
     Request,
     /// A resource is new.
     FirstLook,

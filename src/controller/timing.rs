@@ -42,24 +42,22 @@ pub struct InstanceWindow {
     read: Option<(Window, Duration)>,
     /// Why the last try came to nothing.
     fault: Arc<str>,
-    /// Uptime of the last try; of one that told something, when it began.
+    /// Uptime at which the last try began.
     pub(super) tried: Duration,
 }
 
 impl InstanceWindow {
-    /// After a try that failed at an uptime, or told its window as the cloud writes it, if it has one, by a read that began at an uptime.
-    /// What was known `before` stands for a while.
+    /// After a try that began at an uptime, and told the window as the cloud writes it, if it has one, or failed. What was known `before`
+    /// stands for a while.
     pub(super) fn after(
         before: Option<&Self>,
-        told: Result<(Option<String>, Duration), CloudError>,
-        failed: Duration,
+        (uptime, told): (Duration, Result<Option<String>, CloudError>),
     ) -> Self {
-        let uptime = told.as_ref().map_or(failed, |(_, begun)| *begun);
         let found = match told {
-            Ok((Some(text), _)) => {
+            Ok(Some(text)) => {
                 Window::of_instance(&text).ok_or_else(|| format!("the cloud tells {text:?}"))
             }
-            Ok((None, _)) => Err("the cloud tells none".to_owned()),
+            Ok(None) => Err("the cloud tells none".to_owned()),
             Err(error) => Err(error.to_string()),
         };
         match found {
@@ -88,7 +86,7 @@ impl InstanceWindow {
     }
 
     /// The window, as far as it is still believed.
-    fn known(&self, uptime: Duration) -> OfInstance {
+    pub(super) fn known(&self, uptime: Duration) -> OfInstance {
         let read = self.read.as_ref();
         let believed = read.filter(|(_, read)| uptime.saturating_sub(*read) < BELIEVED_FOR);
         believed.map_or_else(
@@ -287,28 +285,28 @@ mod tests {
     #[test]
     fn the_window_of_an_instance_is_believed_for_an_hour_after_its_read_began() {
         let hour = |hours: u64| Duration::from_hours(hours);
-        let told = |text: &str, begun| Ok((Some(text.to_owned()), begun));
+        let told = |text: &str, begun| (begun, Ok(Some(text.to_owned())));
         let known = |window: &InstanceWindow, at| window.known(at).map_err(|why| why.to_string());
         // Somebody else has asked for it, an hour ago.
-        let first = InstanceWindow::after(None, told("18:00-22:00", hour(1)), hour(2));
+        let first = InstanceWindow::after(None, told("18:00-22:00", hour(1)));
         assert_eq!(first.tried, hour(1));
         let window = Window::of_instance("18:00-22:00").unwrap();
         assert_eq!(known(&first, hour(1)), Ok(window.clone()));
-        let moved = InstanceWindow::after(Some(&first), told("10:00-12:00", hour(1)), hour(1));
+        let moved = InstanceWindow::after(Some(&first), told("10:00-12:00", hour(1)));
         assert_ne!(known(&moved, hour(1)), Ok(window.clone()));
         let soon = hour(1) + Duration::from_mins(59);
         for told in [
-            Ok((None, soon)),
+            (soon, Ok(None)),
             told("whenever", soon),
-            Err(CloudError::local(Meaning::Denied, "no")),
+            (soon, Err(CloudError::local(Meaning::Denied, "no"))),
         ] {
-            let failed = InstanceWindow::after(Some(&first), told, soon);
+            let failed = InstanceWindow::after(Some(&first), told);
             assert_eq!(failed.tried, soon);
             assert_eq!(known(&failed, soon), Ok(window.clone()));
             assert!(known(&failed, hour(2)).is_err());
         }
         assert_eq!(known(&first, hour(2)), Err(TOO_OLD.to_owned()));
-        let never = InstanceWindow::after(None, told("whenever", hour(1)), hour(1));
+        let never = InstanceWindow::after(None, told("whenever", hour(1)));
         assert_eq!(
             known(&never, hour(1)),
             Err("the cloud tells \"whenever\"".to_owned())

@@ -12,6 +12,7 @@ use crate::{
         context::Context,
         journal::JournalError,
         look::{Depth, Later, Listing, Viewpoint, look},
+        queue::seat,
         read::Desired,
         timing::InstanceWindow,
     },
@@ -224,6 +225,7 @@ impl Pass<'_> {
             self.say(desired, &waiting.observed, &waiting.decision)
                 .await?;
         }
+        let wait = wait.min(self.until_window_is_read());
         let turn = cause.opens().or_else(|| cause.follows());
         // What follows at a time does not wait for a look that only keeps it company.
         Ok(Some(turn.map_or(wait, |_| {
@@ -328,13 +330,23 @@ impl Pass<'_> {
         if lately || record.change.is_some() {
             return Ok(());
         }
-        let after = uptime.saturating_sub(every);
-        let instance = &desired.subject.instance;
-        let reading = directory.instance_window(instance, after);
+        let (directory, instance) = (Arc::clone(directory), desired.subject.instance.clone());
+        // It goes on where nobody waits for it any more: the next pass finds what it has told.
+        let reading =
+            tokio::spawn(async move { directory.instance_window(&instance, every).await });
+        let is_believed = known.is_some_and(|known| known.known(uptime).is_ok());
+        // What is due by a window that is still believed does not wait behind the calls of others.
+        let patience = if is_believed {
+            self.context.pace.interim_after
+        } else {
+            Duration::MAX
+        };
+        let reading = seat::aside(tokio::time::timeout(patience, reading));
         let told = self.context.while_wanted(record, reading).await?;
-        let uptime = self.context.clock.now().uptime;
-        let window = InstanceWindow::after(known, told, uptime);
-        self.memory.instance_window = Some(Box::new(window));
+        if let Ok(Ok(told)) = told {
+            let window = InstanceWindow::after(known, told);
+            self.memory.instance_window = Some(Box::new(window));
+        }
         Ok(())
     }
 
@@ -344,7 +356,8 @@ impl Pass<'_> {
         let uptime = self.context.clock.now().uptime;
         let known = self.memory.instance_window.as_deref();
         let due = known.map(|known| known.fresh_for(resync, uptime));
-        due.filter(|due| !due.is_zero()).unwrap_or(resync)
+        // Where it can't be read now, it is not tried at every moment.
+        due.unwrap_or(resync).max(resync / 10)
     }
 
     pub(super) async fn report_interim(

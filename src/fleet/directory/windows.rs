@@ -1,7 +1,7 @@
 //! The maintenance windows that the cloud has for instances: read for all together that anybody has asked for lately.
 //!
-//! Promises few calls, one for twenty instances, however many resources ask, and none where nobody does; and that an answer that fails
-//! takes no window from instances that it was not about.
+//! Promises few calls, one for twenty instances, however many resources ask, and none where nobody does; that an answer that fails takes no
+//! window from instances that it was not about; and that a read asks for none that was answered lately.
 
 use std::{
     collections::HashMap,
@@ -28,7 +28,7 @@ const REST: Duration = Duration::from_secs(2);
 /// asked for alone, behind all others.
 const MOST_MORE: usize = 20;
 
-/// What was asked for, each with the uptime at which it was asked and what the cloud has told.
+/// What the cloud has told of each instance, with the uptime at which it was asked.
 type Told = HashMap<InstanceId, (Duration, Answer)>;
 
 /// A window as the cloud writes it, if it tells one.
@@ -41,9 +41,11 @@ pub(super) struct Windows {
     wanted: Mutex<HashMap<InstanceId, Duration>>,
     /// Those of them that the service refuses, and how it did last.
     refused: Mutex<HashMap<InstanceId, Arc<CloudError>>>,
+    /// What was told of those.
+    told: Mutex<Told>,
     /// How many reads there were.
     turns: AtomicUsize,
-    read: SharedRead<Told>,
+    read: SharedRead<()>,
 }
 
 impl Default for Windows {
@@ -51,6 +53,7 @@ impl Default for Windows {
         Self {
             wanted: Mutex::default(),
             refused: Mutex::default(),
+            told: Mutex::default(),
             turns: AtomicUsize::default(),
             read: SharedRead::with_rest(|_| REST),
         }
@@ -81,57 +84,75 @@ impl Windows {
         lock(&self.refused).remove(instance);
     }
 
-    fn wanted(&self) -> Vec<InstanceId> {
+    /// Those that were not answered since then, and forgets what was told of others than those that are wanted.
+    fn due(&self, since: Duration) -> Vec<InstanceId> {
         let wanted = lock(&self.wanted);
-        let mut all: Vec<InstanceId> = wanted.keys().cloned().collect();
-        all.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
-        all
+        let mut told = lock(&self.told);
+        told.retain(|id, _| wanted.contains_key(id));
+        let is_due = |id: &&InstanceId| told.get(*id).is_none_or(|(begun, _)| *begun < since);
+        let mut due: Vec<InstanceId> = wanted.keys().filter(is_due).cloned().collect();
+        due.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        due
+    }
+
+    /// Keeps what was told of some.
+    fn tell<'a>(
+        &self,
+        begun: Duration,
+        some: impl IntoIterator<Item = &'a InstanceId>,
+        answer: impl Fn() -> Answer,
+    ) {
+        let answers = some.into_iter().map(|id| (id.clone(), (begun, answer())));
+        lock(&self.told).extend(answers);
+    }
+
+    /// What was told of an instance since then.
+    fn told(&self, instance: &InstanceId, since: Duration) -> Option<(Duration, Answer)> {
+        let told = lock(&self.told).get(instance).cloned();
+        told.filter(|(begun, _)| *begun >= since)
     }
 
     /// Forgets what was read before `before`.
     pub(super) fn forget(&self, before: Duration) {
         self.read.forget(before);
+        lock(&self.told).retain(|_, (begun, _)| *begun >= before);
     }
 }
 
 impl Directory {
-    /// The maintenance window of an instance as the cloud writes it, if it tells one, and the uptime at which its read began: after this
-    /// one, or else now.
-    ///
-    /// # Errors
-    ///
-    /// What the cloud answers instead.
+    /// The maintenance window of an instance as the cloud writes it, if it tells one, or what it answers instead; with the uptime at which
+    /// it was asked, which was this long ago at most.
     pub async fn instance_window(
         &self,
         instance: &InstanceId,
-        after: Duration,
-    ) -> Result<(Option<String>, Duration), CloudError> {
+        good_for: Duration,
+    ) -> (Duration, Result<Option<String>, CloudError>) {
+        let since = self.uptime().saturating_sub(good_for);
         self.windows.want(instance, self.uptime());
-        let last = self.windows.read.since(after).await;
-        // Also what has failed is kept: else each resource would have all of it read again.
-        let last = last.filter(|told| told.contains_key(instance));
-        let told = if let Some(told) = last {
-            told
-        } else {
+        let mut told = self.windows.told(instance, since);
+        let mut failed = None;
+        if told.is_none() {
             let reading = self
                 .windows
                 .read
-                .fresh(|| self.uptime(), || Box::pin(self.read_windows()));
-            reading.await?
-        };
-        match told.get(instance) {
-            Some((begun, Ok(window))) => Ok((window.clone(), *begun)),
-            Some((_, Err(error))) => Err(CloudError::clone(error)),
+                .fresh(|| self.uptime(), || Box::pin(self.read_windows(good_for)));
+            failed = reading.await.err();
+            told = self.windows.told(instance, since);
+        }
+        match told {
+            Some((begun, answer)) => (begun, answer.map_err(|error| CloudError::clone(&error))),
             None => {
                 let text = "the read of maintenance windows left this instance out";
-                Err(CloudError::local(Meaning::Transient, text))
+                let error = failed.unwrap_or_else(|| CloudError::local(Meaning::Transient, text));
+                (self.uptime(), Err(error))
             }
         }
     }
 
-    /// Further pages are paid for one by one: as many at once as a large fleet needs could never be saved up.
-    async fn read_windows(&self) -> Result<Told, CloudError> {
-        let asked = self.windows.wanted();
+    /// Asks for all whose answers are older than half the time for which they are good. Further pages are paid for one by one: as many at
+    /// once as a large fleet needs could never be saved up.
+    async fn read_windows(&self, good_for: Duration) -> Result<(), CloudError> {
+        let asked = self.windows.due(self.uptime().saturating_sub(good_for / 2));
         let refused = self.windows.refused();
         let (mut alone, mut together): (Vec<_>, Vec<_>) =
             asked.into_iter().partition(|id| refused.contains_key(id));
@@ -141,7 +162,6 @@ impl Directory {
             let first = turn.saturating_mul(step).checked_rem(some.len());
             some.rotate_left(first.unwrap_or_default());
         }
-        let mut told = Told::new();
         let mut more = MOST_MORE;
         // The last one is asked for first: those that were refused before come behind all others.
         let mut left: Vec<&[InstanceId]> = alone.chunks(1).collect();
@@ -151,7 +171,8 @@ impl Directory {
             if let ([id], 0) = (some, more)
                 && let Some(error) = refused.get(id)
             {
-                told.insert(id.clone(), (self.uptime(), Err(Arc::clone(error))));
+                self.windows
+                    .tell(self.uptime(), [id], || Err(Arc::clone(error)));
                 continue;
             }
             let (begun, answer) = self.windows_of(some).await;
@@ -174,22 +195,22 @@ impl Directory {
                         self.windows.is_refused(id, &error);
                         more = more.saturating_sub(1);
                     }
-                    let failed = |id: &InstanceId| (id.clone(), (begun, Err(Arc::clone(&error))));
-                    told.extend(some.iter().chain(rest.into_iter().flatten()).map(failed));
+                    let all = some.iter().chain(rest.into_iter().flatten());
+                    self.windows.tell(begun, all, || Err(Arc::clone(&error)));
                 }
                 Ok(windows) => {
                     failed_before = false;
                     if let [id] = some {
                         self.windows.is_taken(id);
                     }
-                    let without = |id: &InstanceId| (id.clone(), (begun, Ok(None)));
-                    told.extend(some.iter().map(without));
-                    let with = |(id, window)| (id, (begun, Ok(Some(window))));
-                    told.extend(windows.into_iter().map(with));
+                    self.windows.tell(begun, some, || Ok(None));
+                    for (id, window) in windows {
+                        self.windows.tell(begun, [&id], || Ok(Some(window.clone())));
+                    }
                 }
             }
         }
-        Ok(told)
+        Ok(())
     }
 
     /// One call, and the uptime at which it began.
@@ -219,7 +240,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::{clock::Clock, cloud::fake::Fake};
+    use crate::{
+        clock::{self, Clock},
+        cloud::fake::Fake,
+    };
 
     /// A cloud that refuses each call that is about one of some instances, and how many calls there were.
     fn refusing(refused: Vec<InstanceId>, meaning: Meaning) -> (Directory, Arc<AtomicUsize>) {
@@ -264,8 +288,11 @@ mod tests {
         want(&directory, many);
         let mut found = Vec::new();
         for _ in 0..reads {
-            let told = directory.read_windows().await.unwrap();
-            let lacks = |number: &usize| told.get(&instance(*number)).unwrap().1.is_err();
+            clock::pause(REST).await;
+            let now = directory.uptime();
+            directory.read_windows(Duration::ZERO).await.unwrap();
+            let told = |number: usize| directory.windows.told(&instance(number), now).unwrap();
+            let lacks = |number: &usize| told(*number).1.is_err();
             let calls = calls.swap(0, Ordering::SeqCst);
             found.push(((0..many).filter(lacks).collect(), calls));
         }
@@ -316,9 +343,9 @@ mod tests {
             want(&directory, 100);
             for number in 0..100 {
                 let told = directory
-                    .instance_window(&instance(number), Duration::ZERO)
+                    .instance_window(&instance(number), Duration::MAX)
                     .await;
-                assert!(told.is_err());
+                assert!(told.1.is_err());
             }
             let calls = calls.load(Ordering::SeqCst);
             assert!(calls <= 5 + MOST_MORE, "{meaning:?}: {calls}");
@@ -332,5 +359,47 @@ mod tests {
             assert_eq!(lacking.len(), 40);
             assert!(calls <= 2 + MOST_MORE, "{calls}");
         }
+    }
+
+    /// However far apart resources come, each answer serves all who come within the time for which it is good.
+    #[tokio::test(start_paused = true)]
+    async fn resources_that_come_one_by_one_cost_a_call_each_period_for_twenty_of_them() {
+        const EVERY: Duration = Duration::from_mins(10);
+        let (directory, calls) = refusing(Vec::new(), Meaning::NotFound);
+        for period in 0..6 {
+            for number in 0..200 {
+                clock::pause(EVERY / 200).await;
+                let asked = directory.uptime();
+                let (begun, told) = directory.instance_window(&instance(number), EVERY).await;
+                assert!(told.is_ok() && begun >= asked.saturating_sub(EVERY));
+            }
+            let calls = calls.swap(0, Ordering::SeqCst);
+            // Nobody has asked for those that come for the first time.
+            let most = if period == 0 { 200 } else { 2 * 200 / 20 + 1 };
+            assert!(calls <= most, "{period}: {calls}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_comes_later_has_nothing_read_again_for_others() {
+        let (directory, calls) = refusing(Vec::new(), Meaning::NotFound);
+        want(&directory, 200);
+        assert!(
+            directory
+                .instance_window(&instance(0), Duration::MAX)
+                .await
+                .1
+                .is_ok()
+        );
+        assert_eq!(calls.swap(0, Ordering::SeqCst), 10);
+        clock::pause(10 * REST).await;
+        assert!(
+            directory
+                .instance_window(&instance(200), Duration::from_mins(10))
+                .await
+                .1
+                .is_ok()
+        );
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
     }
 }
