@@ -225,7 +225,7 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
                 context.claims.forget(&uid, uptime)
             }
         }
-        roster::Change::Gone(uid, last) => {
+        roster::Change::Gone(uid, name, last) => {
             let beside = match last.as_deref() {
                 // Those who wait for what it has published take it over.
                 Some(last) if publishes(last) => context.claims.beside(&uid),
@@ -242,7 +242,7 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
             if memory.is_some() || inherited.is_some() {
                 let mut memory = memory.unwrap_or_default();
                 memory.permit = memory.permit.take().or_else(|| inherited.map(Box::new));
-                hand_over(context, &uid, last.as_deref(), *memory);
+                hand_over(context, (&uid, &name), last.as_deref(), *memory);
             }
             woken
         }
@@ -266,7 +266,7 @@ fn note_credentials(context: &Context, uid: &Uid, name: &ResourceName, object: &
 /// `last` is the resource as it last stood, if that could be decoded.
 fn hand_over(
     context: &Arc<Context>,
-    uid: &Uid,
+    (uid, name): (&Uid, &ResourceName),
     last: Option<&TaurusProxyPort>,
     mut memory: memory::Memory,
 ) {
@@ -285,7 +285,15 @@ fn hand_over(
         (Some(object), Some(desired), Some(change)) => {
             orphan::adopt(context, object, desired, change, memory);
         }
-        _ if may_be_at_work => orphan::hold(context, uid.clone(), memory),
+        (object, _, change) if may_be_at_work => {
+            orphan::hold(
+                context,
+                (uid, name),
+                object.as_ref(),
+                change.as_ref(),
+                memory,
+            );
+        }
         _ => {}
     }
 }
@@ -303,19 +311,19 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
         Some(Guarded(Ok(object))) => object,
         Some(Guarded(Err(resource))) => {
             let held = undecodable::stand_by(context, resource, &mut memory);
-            put_back(context, &uid, None, memory);
+            put_back(context, (&uid, name), None, memory);
             let delay = undecodable::attend(context, resource).await;
             uncount_if_gone(context, &uid);
             return delay.into_iter().chain(held).min();
         }
         None => {
             // What is there in its place, if anything, calls for a turn of its own.
-            put_back(context, &uid, None, memory);
+            put_back(context, (&uid, name), None, memory);
             return None;
         }
     };
     if !context.leads() {
-        put_back(context, &uid, Some(object), memory);
+        put_back(context, (&uid, name), Some(object), memory);
         // The term has run out: it goes on with the next renewal, or this process ends.
         return Some(context.chance.jittered(leader::TRY_EVERY));
     }
@@ -338,7 +346,7 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     drop(working);
     let panics = memory.failures;
     let follows_unsaved = memory.session.unsaved.is_some();
-    put_back(context, &uid, Some(object), memory);
+    put_back(context, (&uid, name), Some(object), memory);
     uncount_if_gone(context, &uid);
     let (ending, delay) = match result {
         Ok(Ok(delay)) => (Ending::Done, delay),
@@ -377,12 +385,12 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
 /// last stood, if that could be decoded.
 fn put_back(
     context: &Arc<Context>,
-    uid: &Uid,
+    (uid, name): (&Uid, &ResourceName),
     last: Option<&TaurusProxyPort>,
     memory: Box<memory::Memory>,
 ) {
     if let Some(memory) = context.memories.put(uid, memory) {
-        hand_over(context, uid, last, *memory);
+        hand_over(context, (uid, name), last, *memory);
     }
 }
 

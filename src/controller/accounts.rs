@@ -183,16 +183,28 @@ impl Accounts {
         }
         // All who find it out of date at the same time have it read once.
         let gate = self.book.gate(&source);
-        let _entered = match &gate {
+        let mut entered = match &gate {
             Some(gate) => Some(aside(gate.lock()).await),
             None => None,
         };
         if let Some(known) = self.known(&source, desired, now) {
             return Ok(known);
         }
-        match self.read(&source, uid, now).await? {
-            Ok(data) => Ok(self.opened(&source, &data, desired, now)),
-            Err(text) => Ok(Err(Trouble::CredentialsMissing(text))),
+        // Else each of them would wait for a read of its own, one after the other.
+        let failed = entered.as_deref().and_then(Option::as_ref);
+        if let Some((_, why)) = failed.filter(|(at, _)| *at > now.uptime) {
+            return Err(JournalError::OfAnother(Arc::clone(why)));
+        }
+        match self.read(&source, uid, now).await {
+            Ok(Ok(data)) => Ok(self.opened(&source, &data, desired, now)),
+            Ok(Err(text)) => Ok(Err(Trouble::CredentialsMissing(text))),
+            Err(error) => {
+                if let Some(last_failure) = entered.as_deref_mut() {
+                    let why = Arc::from(error.to_string());
+                    *last_failure = Some((self.clock.now().uptime, why));
+                }
+                Err(error)
+            }
         }
     }
 
@@ -272,10 +284,18 @@ impl Accounts {
     ) -> Result<(Option<String>, Data), JournalError> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         match bounded(secrets.get_opt(name)).await {
-            Ok(Some(secret)) => Ok((
-                secret.metadata.resource_version,
-                Ok(secret.data.unwrap_or_default()),
-            )),
+            Ok(Some(secret)) => {
+                let data = secret.data.unwrap_or_default();
+                // Some tools make a Secret first and fill it afterwards.
+                let data = if data.is_empty() {
+                    Err(format!(
+                        "Secret {name} is empty: fill it with credentials, or correct spec.credentialsRef.name"
+                    ))
+                } else {
+                    Ok(data)
+                };
+                Ok((secret.metadata.resource_version, data))
+            }
             Ok(None) => Ok((
                 None,
                 Err(format!(

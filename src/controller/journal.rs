@@ -98,6 +98,9 @@ pub enum JournalError {
     /// A person changed or deleted the resource while something was waited for: it is looked at anew.
     #[error("the resource was changed while something was waited for")]
     Interrupted,
+    /// What was read for several resources at once could not be read, as another one of them was told.
+    #[error("read for several resources: {0}")]
+    OfAnother(Arc<str>),
     /// The API server did not answer in time; the write may have been made.
     #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
     TimedOut,
@@ -305,13 +308,14 @@ impl Journal {
             .await
     }
 
-    /// Writes the status at the end of a reconcile, if it differs from what is there.
+    /// Writes the status at the end of a reconcile, if it differs from what is there, or if that lacks some of `object`.
     pub async fn report(
         &self,
         object: &TaurusProxyPort,
         status: &TaurusProxyPortStatus,
+        is_cut: bool,
     ) -> Result<Option<Report>, JournalError> {
-        if object.status.as_ref() == Some(status) {
+        if object.status.as_ref() == Some(status) && !is_cut {
             return Ok(None);
         }
         // Most have nothing to write, and no room for it.

@@ -14,7 +14,7 @@ use kube::ResourceExt as _;
 
 use crate::{
     controller::{reconcile::Kept, timing::InstanceWindow},
-    crd::TaurusProxyPort,
+    crd::{TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{
         directory::{Booking, Directory},
         permits::Permit,
@@ -23,6 +23,10 @@ use crate::{
     pace::Pace,
     plan::{record::Record, session::Session, timing::Wishes},
 };
+
+use self::known_change::KnownChange;
+
+mod known_change;
 
 /// What few have at a time: where it is not there, it takes a word.
 pub type Seldom<T> = Option<Box<T>>;
@@ -63,6 +67,7 @@ pub struct Memory {
     /// How often in a row Kubernetes failed.
     pub failures: u32,
     own: Seldom<OwnWrite>,
+    known: Seldom<KnownChange>,
     must_fetch: bool,
 }
 
@@ -77,14 +82,34 @@ impl Memory {
     /// The object to work on: the one that the watch has delivered, or what own writes have made of it since.
     pub fn freshest(&mut self, delivered: &TaurusProxyPort) -> TaurusProxyPort {
         let version = delivered.resource_version().unwrap_or_default();
-        match self.own.take() {
+        let mut freshest = match self.own.take() {
             Some(own) if own.superseded.contains(&version) => {
                 let latest = own.latest.clone();
                 self.own = Some(own);
                 latest
             }
             _ => delivered.clone(),
+        };
+        self.complete(&mut freshest);
+        freshest
+    }
+
+    /// Completes the record of a change by what this process knows of it: a definition may have dropped some of it, or all.
+    pub fn complete(&mut self, object: &mut TaurusProxyPort) {
+        if let Some(status) = &mut object.status {
+            self.known = known_change::complete(self.known.take(), status);
         }
+    }
+
+    /// This status was written, and a definition has dropped some of it.
+    pub fn was_cut(&mut self, written: &TaurusProxyPortStatus) {
+        let cut = |change| KnownChange::cut(change, written.subject_uid.clone());
+        self.known = written.change.clone().map(cut);
+    }
+
+    /// Whether the API server lacks some of the record of a change that this process knows.
+    pub fn is_cut(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.is_cut)
     }
 
     /// Remembers that `before` was replaced by `after`, by an own write or a fresh read.

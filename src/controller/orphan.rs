@@ -5,8 +5,9 @@
 //! do, no longer counts among those under way, however long it takes to hear of it: nobody is left who could put it right. A job that
 //! failed counts for the halt like any other.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::Future, pin::pin, sync::Arc, time::Duration};
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
         directory::{self, Directory},
         permits::Trace,
     },
-    model::{JobId, JobState, Moment, Uid},
+    model::{JobId, JobState, Moment, ResourceName, Uid},
     plan::{record::Change, settle, tasks},
 };
 
@@ -55,7 +56,10 @@ pub(super) fn adopt(
             .of_user(desired.change_timeout)
             .max(context.pace.settle_window());
         let own_time = context.pace.of_user(read::DEFAULT_CHANGE_TIMEOUT);
-        let mut heard_at = begun.uptime;
+        // What was heard of it before, and how long it takes by then, counts: its share may have been given back.
+        let age = memory.session.age(change.intended_at, begun);
+        let heard = memory.session.heard_of(&change);
+        let mut heard_at = heard.unwrap_or(begun.uptime);
         let credential = memory.session.credential;
         while context.clock.now().elapsed(begun.uptime) < longest {
             clock::pause(context.pace.poll_longest).await;
@@ -71,7 +75,8 @@ pub(super) fn adopt(
                 now,
             );
             let counts_until = heard_at.saturating_add(context.pace.job_visible_within);
-            let counts_until = counts_until.min(begun.uptime.saturating_add(own_time));
+            let in_time = begun.uptime.saturating_add(own_time.saturating_sub(age));
+            let counts_until = counts_until.min(in_time);
             let heard = unless_late(hearing, counts_until.saturating_sub(now.uptime), || {
                 if let Some(permit) = &memory.permit {
                     permit.count(false);
@@ -94,7 +99,8 @@ pub(super) fn adopt(
             }
             let unheard = context.clock.now().elapsed(heard_at);
             if let Some(permit) = &memory.permit {
-                let recent = unheard < context.pace.job_visible_within && followed < own_time;
+                let in_time = age.saturating_add(followed) < own_time;
+                let recent = unheard < context.pace.job_visible_within && in_time;
                 permit.count(heard.end().is_none() && recent);
             }
         }
@@ -150,18 +156,45 @@ async fn unless_late<T>(
 /// Holds the instance of a deleted resource of which something may be at work and nothing tells what: the resource could not be
 /// read any more, or somebody has taken the change from its record. Until the end of the settle window a job may not be visible
 /// yet; from then on the task list shows it to whoever wants to change something there, so nothing is held for longer.
-pub(super) fn hold(context: Arc<Context>, uid: Uid, memory: Memory) {
+pub(super) fn hold(
+    context: Arc<Context>,
+    (uid, name): (&Uid, &ResourceName),
+    object: Option<&TaurusProxyPort>,
+    change: Option<&Change>,
+    memory: Memory,
+) {
     let deleted = Arc::clone(&context.deleted);
+    let (window, counts) = (
+        context.pace.settle_window(),
+        context.pace.job_visible_within,
+    );
+    let now = context.clock.now();
+    let until = now.after(window);
+    let job = change.and_then(|change| change.job.as_ref());
+    let job = job.or_else(|| memory.session.unsaved_job()).cloned();
+    let proxy = object.map(|object| object.spec.proxy_id.as_str());
+    tracing::warn!(
+        %uid, namespace = name.namespace(), name = name.name(), proxy, job = job.as_ref().map(JobId::as_str), %until,
+        "a deleted resource may have a change at work that can't be followed; its instance is held"
+    );
+    let proxy = proxy.map_or_else(String::new, |proxy| format!(" of proxy {proxy}"));
+    let job = job.map_or_else(String::new, |job| format!(", job {job}"));
+    let note = format!(
+        "the resource was deleted while a change{proxy} may be at work{job}, and its spec or record no longer tells how to follow it: no \
+         other change of the instance starts before {until}"
+    );
+    let about = ObjectReference {
+        api_version: Some(TaurusProxyPort::api_version(&()).into_owned()),
+        kind: Some(TaurusProxyPort::kind(&()).into_owned()),
+        namespace: Some(name.namespace().to_owned()),
+        name: Some(name.name().to_owned()),
+        uid: Some(uid.to_string()),
+        ..ObjectReference::default()
+    };
+    let news = News::new(about, Kind::Warning, "ChangeOfDeleted", &note);
+    context.publisher.publish(news, now);
     tokio::spawn(async move {
         let counted = deleted;
-        tracing::info!(
-            %uid,
-            "a deleted resource may have a change at work that can't be followed; its instance is held until the task list shows it"
-        );
-        let (window, counts) = (
-            context.pace.settle_window(),
-            context.pace.job_visible_within,
-        );
         clock::pause(counts).await;
         memory.give_share_back();
         clock::pause(window.saturating_sub(counts)).await;
@@ -219,7 +252,16 @@ async fn hear(
         // Kubernetes failed: that tells nothing.
         Err(_) => return Heard::Nothing,
     };
+    let abandoned: BTreeSet<JobId> = context
+        .claims
+        .abandoned(&desired.subject, namespace)
+        .into_keys()
+        .collect();
     match &change.job {
+        Some(job) if abandoned.contains(job) => {
+            let how = "was given up with the annotation abandonJob";
+            Heard::Ended(how.to_owned())
+        }
         // A record can be deleted while its job goes on: that it isn't found proves nothing.
         Some(job) => match directory.job(job).await {
             Ok(Job {
@@ -239,8 +281,8 @@ async fn hear(
         },
         // Before, its job may be at work and not be visible.
         None if !settled => Heard::Nothing,
-        None if is_idle(context, &directory, namespace, desired, change, now).await => {
-            let how = "is not at work: the cloud shows no unfinished task of the instance";
+        None if is_idle(context, &directory, desired, (change, &abandoned), now).await => {
+            let how = "is not at work: the cloud shows no unfinished task of the instance that was not given up";
             Heard::Ended(how.to_owned())
         }
         None => Heard::Nothing,
@@ -260,15 +302,12 @@ fn without_credentials(settled: bool) -> Heard {
 async fn is_idle(
     context: &Context,
     directory: &Directory,
-    namespace: &str,
     desired: &Desired,
-    change: &Change,
+    (change, abandoned): (&Change, &BTreeSet<JobId>),
     now: Moment,
 ) -> bool {
     directory.reach_back(change.intended_at);
     let instance = &desired.subject.instance;
-    let abandoned = context.claims.abandoned(&desired.subject, namespace);
-    let abandoned = abandoned.into_keys().collect();
     let Ok(turn) = directory.turn(Urgency::Job, directory::WALK).await else {
         return false;
     };
@@ -276,7 +315,7 @@ async fn is_idle(
         .tasks_for_followed(turn.as_ref(), &context.pace)
         .await;
     list.is_ok_and(|list| {
-        tasks::unfinished(&list, instance, &abandoned, now, &context.pace).is_none()
+        tasks::unfinished(&list, instance, abandoned, now, &context.pace).is_none()
     })
 }
 

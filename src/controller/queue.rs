@@ -457,15 +457,18 @@ mod tests {
         assert_eq!(ended, [1, 3]);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn n01_a_group_whose_turns_are_slow_leaves_seats_to_others() {
+    /// How long a single resource waits for its turn beside a hundred that were called for earlier, whose turns are slow.
+    async fn wait_beside_slow_turns(
+        group: impl Fn(&ResourceName) -> Group,
+        call: impl Fn(ResourceName) -> Call,
+    ) -> Duration {
         let clock = Clock::start();
         let (sender, receiver) = mpsc::unbounded();
         for number in 0..100 {
             let call = Call::usual(name(&number.to_string()));
             sender.unbounded_send(call).unwrap();
         }
-        sender.unbounded_send(Call::usual(name("other"))).unwrap();
+        sender.unbounded_send(call(name("other"))).unwrap();
         let ended = Arc::new(Mutex::new(None));
         let attend = |name: ResourceName| {
             let ended = Arc::clone(&ended);
@@ -478,15 +481,33 @@ mod tests {
                 None
             }
         };
+        let began = clock.now().uptime;
+        attend_all(receiver, 8, clock::pause(1000 * SECOND), group, attend).await;
+        let ended = ended.lock().unwrap().unwrap();
+        ended - began
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn n01_a_group_whose_turns_are_slow_leaves_seats_to_others() {
         let group = |name: &ResourceName| Group {
             namespace: u64::from(name.name() == "other"),
             // As many credentials as there are resources.
             ..by_name(name)
         };
-        let began = clock.now().uptime;
-        attend_all(receiver, 8, clock::pause(SECOND), group, attend).await;
-        let ended = ended.lock().unwrap().unwrap();
-        assert!(ended < began + SECOND, "{ended:?}");
+        assert!(wait_beside_slow_turns(group, Call::usual).await < SECOND);
+        let without_groups = |_: &ResourceName| Group::default();
+        assert!(wait_beside_slow_turns(without_groups, Call::usual).await > 100 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn n01_what_people_change_goes_before_all_that_waits_in_its_group() {
+        let one_group = |_: &ResourceName| Group::default();
+        // The turns that have begun end.
+        let longest = 31 * SECOND;
+        assert!(wait_beside_slow_turns(one_group, Call::of_people).await < longest);
+        assert!(wait_beside_slow_turns(one_group, Call::to_stop).await < longest);
+        let without_lanes = Call::usual;
+        assert!(wait_beside_slow_turns(one_group, without_lanes).await > longest);
     }
 
     #[tokio::test(start_paused = true)]

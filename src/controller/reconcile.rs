@@ -51,9 +51,10 @@ pub async fn reconcile(
     let mut fetch = memory.take_doubt();
     for _ in 0..MOST_VIEWS {
         if fetch {
-            let Some(fresh) = context.journal.fetch(&object).await? else {
+            let Some(mut fresh) = context.journal.fetch(&object).await? else {
                 return Ok(None);
             };
+            memory.complete(&mut fresh);
             // The write that put an end on record may have been made though its answer was lost.
             reporting::count_end(context, uid, &object, &fresh);
             reporting::learn_length(context, memory, &fresh);
@@ -135,7 +136,7 @@ impl<'a> Pass<'a> {
         self.meet_definition(&desired);
         self.memory.session.meet(&record, self.context.clock.now());
         self.hold_instance(&desired, &record);
-        if self.is_overdue(&record) {
+        if self.is_overdue(&record) || self.is_unheard_of(&record) {
             // Whatever comes of this pass; what is decided at its end may take the share again.
             self.memory.give_share_back();
         }
@@ -151,16 +152,13 @@ impl<'a> Pass<'a> {
         self.restore_published(&desired).await;
         let namespace = self.object.namespace().unwrap_or_default();
         let uid = self.object.uid();
-        let opened = self
-            .context
-            .accounts
-            .cloud(
-                &namespace,
-                uid.as_deref(),
-                &desired,
-                self.context.clock.now(),
-            )
-            .await?;
+        let opening = self.context.accounts.cloud(
+            &namespace,
+            uid.as_deref(),
+            &desired,
+            self.context.clock.now(),
+        );
+        let opened = self.context.while_wanted(&record, opening).await??;
         let opened = opened.or_else(|trouble| self.followed(&desired, &record, trouble));
         let way = opened.map(|opened| {
             let news = self.memory.session.use_credential(opened.credential);

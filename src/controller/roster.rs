@@ -31,7 +31,7 @@ pub(super) enum Change {
     /// The resource exists, as it now stands.
     Noted(Uid, ResourceName, Box<Guarded>),
     /// The resource is gone; as it last stood, if it could be read.
-    Gone(Uid, Option<Box<TaurusProxyPort>>),
+    Gone(Uid, ResourceName, Option<Box<TaurusProxyPort>>),
 }
 
 /// What follows from an event.
@@ -192,7 +192,11 @@ impl Inner {
     fn remove(&mut self, object: Guarded) -> News {
         let name = name_of(&object);
         let uid = object.uid().unwrap_or_default();
-        let gone = Change::Gone(Uid::from(uid.as_str()), object.0.ok().map(Box::new));
+        let gone = Change::Gone(
+            Uid::from(uid.as_str()),
+            name.clone(),
+            object.0.ok().map(Box::new),
+        );
         let known = self.of.get(&name).is_some_and(|entry| *entry.uid == *uid);
         if known {
             self.of.remove(&name);
@@ -221,7 +225,7 @@ impl Entry {
 
     fn gone(self, name: &ResourceName) -> Change {
         let last = self.unpack(name).and_then(|object| object.0.ok());
-        Change::Gone(self.uid, last.map(Box::new))
+        Change::Gone(self.uid, name.clone(), last.map(Box::new))
     }
 }
 

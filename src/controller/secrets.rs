@@ -84,8 +84,11 @@ struct Kept {
     /// use. What an earlier reading brings is older.
     read: u64,
     /// Who reads it for all.
-    gate: Arc<tokio::sync::Mutex<()>>,
+    gate: Arc<Gate>,
 }
+
+/// What whoever reads a source holds meanwhile: the uptime at which the last read that failed did so, and why.
+pub type Gate = tokio::sync::Mutex<Option<(Duration, Arc<str>)>>;
 
 /// What had been heard of a source when its reading began.
 #[derive(Debug, Clone, Copy)]
@@ -153,7 +156,7 @@ impl Book {
     }
 
     /// What whoever reads a source holds meanwhile; nothing if it is not in use.
-    pub fn gate(&self, source: &Source) -> Option<Arc<tokio::sync::Mutex<()>>> {
+    pub fn gate(&self, source: &Source) -> Option<Arc<Gate>> {
         let book = self.lock();
         book.sources.get(source).map(|kept| Arc::clone(&kept.gate))
     }

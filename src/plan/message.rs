@@ -168,6 +168,12 @@ fn after_the_same_time(stored: &str, time: Timestamp) -> Option<&str> {
     (differs <= TOLERANCE_SECONDS.unsigned_abs()).then_some(rest)
 }
 
+/// The last time that a stored message names after the word until; nothing where it names none.
+pub(super) fn told_until(stored: &str) -> Option<Timestamp> {
+    let (_, after) = stored.rsplit_once("until ")?;
+    after.get(..SHOWN)?.parse().ok()
+}
+
 /// A time in RFC 3339, UTC, to the second.
 pub(super) fn shown(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

@@ -12,7 +12,7 @@ use crate::{
         TaurusProxyPortStatus,
     },
     model::{ChangeId, JobId, Reason},
-    plan::history,
+    plan::{history, message},
 };
 
 /// What is on record.
@@ -30,6 +30,8 @@ pub struct Record {
     pub ready: bool,
     /// The reason that the status gives for Ready.
     pub reason: Option<Reason>,
+    /// Until when what the reason says is waited for, where the message tells.
+    pub told_until: Option<Timestamp>,
     /// The port last read while no change was in progress.
     pub port: Option<u16>,
     /// The last wanted port that was seen in place.
@@ -131,6 +133,7 @@ impl Record {
             generation: status.observed_generation.filter(|_| !restored),
             ready: !restored && ready.is_some_and(|ready| is_own_word(ready, object)),
             reason: ready.and_then(|condition| condition.reason.parse().ok()),
+            told_until: ready.and_then(|condition| message::told_until(&condition.message)),
             port: status.port.and_then(|port| u16::try_from(port).ok()),
             applied: status
                 .applied_port

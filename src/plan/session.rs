@@ -199,6 +199,18 @@ impl Session {
         record
     }
 
+    /// Uptime at which this process last heard that the job of a change is at work, or else first knew of the job or of the change;
+    /// nothing where it does not watch it.
+    pub fn heard_of(&self, change: &Change) -> Option<Duration> {
+        let watch = self.watch.as_ref().filter(|watch| watch.id == change.id)?;
+        Some(watch.job_seen.or(watch.job_known).unwrap_or(watch.since))
+    }
+
+    /// The job that the cloud has named and that is not on record.
+    pub fn unsaved_job(&self) -> Option<&JobId> {
+        self.unsaved.as_ref().map(|unsaved| &unsaved.job)
+    }
+
     /// The record as it stands names the job, or no longer has the change.
     pub fn forget_saved(&mut self, record: &Record) {
         self.unsaved.take_if(|unsaved| {

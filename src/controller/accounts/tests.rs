@@ -1,6 +1,9 @@
 //! What is kept for whom, and for how long.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use futures::channel::mpsc;
 use kube::client::Body;
@@ -46,8 +49,12 @@ fn accounts(secrets: serde_json::Value, shift: &'static Shift) -> Accounts {
         let answer = http::Response::new(Body::from(secret.to_string().into_bytes()));
         async move { Ok::<_, Infallible>(answer) }
     });
+    accounts_over(Client::new(service, "shop"), shift)
+}
+
+/// Those of a process that reads Secrets through this client.
+fn accounts_over(client: Client, shift: &'static Shift) -> Accounts {
     let clock = Clock::start().shifted(shift);
-    let client = Client::new(service, "shop");
     let (wake, _) = mpsc::unbounded();
     let good_for = GoodFor {
         watched: Duration::from_mins(10),
@@ -205,4 +212,48 @@ async fn what_a_change_is_followed_with_is_kept_though_its_secret_is_gone_and_no
     shift.pass(IDLE * 3);
     accounts.tidy();
     assert!(remembered().is_none());
+}
+
+#[tokio::test]
+async fn g06_a_secret_that_is_empty_is_one_that_is_still_made() {
+    let accounts = accounts(json!({"creds": {}}), Shift::forever());
+    for _ in 0..2 {
+        let refused = open(&accounts, "creds", "https://good").await;
+        let Err(Trouble::CredentialsMissing(text)) = refused.map(drop) else {
+            panic!("it was taken")
+        };
+        assert!(text.starts_with("Secret creds is empty"), "{text}");
+    }
+}
+
+/// All who want the same Secret wait for one read of it, also where that fails.
+#[tokio::test(start_paused = true)]
+async fn n01_a_secret_whose_read_hangs_is_waited_for_once_by_all_who_name_it() {
+    const USERS: usize = 100;
+    let reads = Arc::new(AtomicUsize::default());
+    let counted = Arc::clone(&reads);
+    let service = tower::service_fn(move |_: http::Request<Body>| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        std::future::pending::<Result<http::Response<Body>, Infallible>>()
+    });
+    let accounts = accounts_over(Client::new(service, "shop"), Shift::forever());
+    let desired = desired("creds", "https://good");
+    let source = accounts.source("shop", &desired).unwrap();
+    for user in 0..USERS {
+        let user = user.to_string();
+        let name = ResourceName::new("shop", &user);
+        let uid = Uid::from(user.as_str());
+        accounts.book().note(&uid, &name, Some(source.clone()));
+    }
+    let began = accounts.clock.now();
+    let opening = (0..USERS).map(|_| accounts.cloud("shop", None, &desired, began));
+    let all = futures::future::join_all(opening).await;
+    assert!(all.iter().all(Result::is_err));
+    assert_eq!(reads.load(Ordering::SeqCst), 1);
+    let took = accounts.clock.now().elapsed(began.uptime);
+    assert!(took <= Duration::from_secs(31), "{took:?}");
+    // Whoever comes later has it read again.
+    let now = accounts.clock.now();
+    assert!(accounts.cloud("shop", None, &desired, now).await.is_err());
+    assert_eq!(reads.load(Ordering::SeqCst), 2);
 }

@@ -13,7 +13,7 @@ use crate::{
         notices,
         read::{DEFAULT_CHANGE_TIMEOUT, Desired},
     },
-    crd::{TaurusProxyPort, TaurusProxyPortStatus},
+    crd::{Phase, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{directory::sweep, permits::Trace},
     model::{ResourceName, Uid},
     plan::{
@@ -37,7 +37,8 @@ impl Pass<'_> {
             && finding.decision.record.change.is_some()
         {
             let goes_on = finding.decision.step.goes_on();
-            permit.count(goes_on && !self.is_overdue(&finding.decision.record));
+            let record = &finding.decision.record;
+            permit.count(goes_on && !self.is_overdue(record) && !self.is_unheard_of(record));
         }
         let was_on_record = self.record().change.is_some();
         let again = match self.publish_and_say(desired, &finding).await {
@@ -131,6 +132,15 @@ impl Pass<'_> {
         change.is_some_and(|change| age(change) >= longest)
     }
 
+    /// Whether nothing was heard for a while of a job that should be polled, for whatever reason: others wait for its share.
+    pub(super) fn is_unheard_of(&self, record: &Record) -> bool {
+        let now = self.context.clock.now();
+        let polled = |change: &&Change| change.job.is_some() && change.phase == Phase::Submitted;
+        let change = record.change.as_ref().filter(polled);
+        let heard = change.and_then(|change| self.memory.session.heard_of(change));
+        heard.is_some_and(|heard| now.elapsed(heard) >= self.context.pace.job_visible_within)
+    }
+
     /// Writes the status that says what was decided.
     pub(super) async fn say(
         &mut self,
@@ -186,12 +196,23 @@ impl Pass<'_> {
     ) -> Result<(), JournalError> {
         for _ in 0..MOST_VIEWS {
             let status = say(self.object);
-            match self.context.journal.report(self.object, &status).await {
+            // While the definition drops it, it would be written in vain.
+            let is_cut = self.memory.is_cut() && self.memory.record_pruned.is_none();
+            match self
+                .context
+                .journal
+                .report(self.object, &status, is_cut)
+                .await
+            {
                 Ok(None) => {
                     self.count_resource();
                     return Ok(());
                 }
-                Ok(Some(report)) => {
+                Ok(Some(mut report)) => {
+                    if !report.is_whole {
+                        self.memory.was_cut(&status);
+                    }
+                    self.memory.complete(&mut report.object);
                     self.replaced(report.object);
                     if !report.is_whole {
                         let generation = self.object.metadata.generation.unwrap_or_default();
@@ -213,7 +234,8 @@ impl Pass<'_> {
     /// A write of `status` came from a stale view: goes on with a fresh one, unless it has to be decided anew.
     async fn take_fresh(&mut self, status: TaurusProxyPortStatus) -> Result<(), JournalError> {
         let fresh = self.context.journal.fetch(self.object).await?;
-        let fresh = fresh.ok_or(JournalError::Gone)?;
+        let mut fresh = fresh.ok_or(JournalError::Gone)?;
+        self.memory.complete(&mut fresh);
         let ours = TaurusProxyPort {
             status: Some(status),
             ..self.object.clone()

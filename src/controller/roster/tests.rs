@@ -33,7 +33,7 @@ fn take(roster: &Roster, event: Event<Guarded>) -> [Vec<String>; 3] {
                 }
                 noted.push(uid.to_string());
             }
-            Change::Gone(uid, last) => {
+            Change::Gone(uid, _, last) => {
                 assert!(last.is_none_or(|last| last.uid().as_deref() == Some(&*uid)));
                 gone.push(uid.to_string());
             }

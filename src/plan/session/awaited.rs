@@ -43,15 +43,18 @@ impl Session {
         {
             return;
         }
-        // Said by a process before this one, it was waited for.
-        let said = facts.record.reason == Some(Reason::CredentialsMissing)
-            && facts.record.generation == Some(generation);
-        let patience = if said {
-            Duration::ZERO
-        } else {
-            facts.pace.secret_patience
-        };
         let wall = facts.now.wall;
+        let whole = facts.pace.secret_patience;
+        // Said by a process before this one, it was waited for, or is until the time that was told.
+        let said = facts.record.generation == Some(generation);
+        let patience = match facts.record.reason.filter(|_| said) {
+            Some(Reason::CredentialsMissing) => Duration::ZERO,
+            Some(Reason::WaitingForCredentials) => facts.record.told_until.map_or(whole, |told| {
+                let left = Duration::try_from(told.duration_since(wall));
+                left.unwrap_or_default().min(whole)
+            }),
+            _ => whole,
+        };
         self.awaited = Some(Box::new(Awaited {
             generation,
             until: facts.now.uptime.saturating_add(patience),

@@ -185,6 +185,18 @@ fn g06_a_secret_that_comes_a_little_later_stalls_nothing() {
 }
 
 #[test]
+fn g06_another_process_waits_for_a_secret_no_longer_than_was_told() {
+    let mut world = World::new(Mode::Hidden, 3306, 3306);
+    world.crew[0].trouble = Some(missing());
+    world.run(MINUTE + 40);
+    assert_eq!(world.condition("Reconciling"), "True/WaitingForCredentials");
+    world.crash();
+    world.crew[0].trouble = Some(missing());
+    world.run(MINUTE);
+    assert_eq!(world.condition("Stalled"), "True/CredentialsMissing");
+}
+
+#[test]
 fn g06_a_secret_that_does_not_come_stalls_until_it_does_or_another_is_named() {
     let mut world = World::new(Mode::Hidden, 3306, 3306);
     world.crew[0].trouble = Some(missing());

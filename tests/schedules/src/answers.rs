@@ -15,6 +15,7 @@ use crate::{
     flaw::Flaw,
     keys,
     life::Life,
+    resource::is_of_others,
     server::Call,
     stock::Kind,
     world::{World, wall},
@@ -38,6 +39,11 @@ impl World {
             },
             (&Method::PUT, [.., "taurusproxyports", name, "status"]) => {
                 self.replace_status(life, leads, name, call)
+            }
+            (&Method::GET, ["api", "v1", "namespaces", _, "secrets", _])
+                if self.now() < self.secrets_fail_until =>
+            {
+                status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
             }
             (&Method::GET, ["api", "v1", "namespaces", _, "secrets", keys::OTHER]) => {
                 ok(keys::of_the_other())
@@ -82,6 +88,11 @@ impl World {
             if let Some(last) = &mut status.last_change {
                 last.job_id = None;
             }
+        }
+        if self.flaw == Some(Flaw::DropsConditionsOfOthers)
+            && let Some(status) = &mut sent.status
+        {
+            status.conditions.retain(|one| !is_of_others(one));
         }
         let compares = self.flaw != Some(Flaw::NoComparison);
         let hides = self.flaw == Some(Flaw::HidesPruning);

@@ -15,8 +15,8 @@ use taurus_port_operator::{
 };
 
 use crate::{
-    deleted::Deleted, flaw::Flaw, gate::Gate, life::Life, reigns::Reigns, rules::Version,
-    world::World,
+    deleted::Deleted, flaw::Flaw, gate::Gate, life::Life, reigns::Reigns, resource::is_of_others,
+    rules::Version, world::World,
 };
 
 /// For how long a process goes by what it knows of the definition, and a little.
@@ -117,6 +117,7 @@ impl World {
             self.book.ended.extend(old.job_id.clone());
         }
         self.book.ended.extend(last_job(&object));
+        self.check_others(before, &object, life);
         self.check_history(before, &object, life);
         self.check_port_in_place(&object, life);
         self.check_blame(before, &object, life);
@@ -151,6 +152,27 @@ impl World {
             };
             self.book.intents.insert(fresh.id.clone(), intent);
         }
+    }
+
+    /// Conditions of others stay as they are.
+    fn check_others(&mut self, before: &TaurusProxyPort, after: &TaurusProxyPort, life: &Life) {
+        let of_others = |object: &TaurusProxyPort| {
+            let all = status(object).map_or(Default::default(), |status| status.conditions.clone());
+            all.into_iter().filter(is_of_others).collect::<Vec<_>>()
+        };
+        let (old, new) = (of_others(before), of_others(after));
+        if old != new {
+            let identity = &life.identity;
+            self.broken(format!(
+                "{identity} writes {new:?} where others wrote {old:?}"
+            ));
+        }
+    }
+
+    /// Whether a process follows a job: the fault that was put back is to follow none before its id is on record.
+    pub fn follows(&self, job: &JobId) -> bool {
+        let on_record = || self.book.saved.contains(job.as_str());
+        self.flaw != Some(Flaw::FollowsWhatIsOnRecord) || on_record()
     }
 
     /// What is entered into the history has just ended, and was asked of the cloud where the cloud has a job of it.

@@ -21,7 +21,7 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use crate::{NAMESPACE, flaw::Flaw, world::wall};
+use crate::{NAMESPACE, flaw::Flaw, resource, world::wall};
 
 /// Label of a resource that processes can't decode.
 pub const UNDECODABLE: &str = "undecodable";
@@ -37,6 +37,8 @@ pub struct Cluster {
     pub lease: Option<Lease>,
     /// The same, as it is answered.
     pub lease_bytes: Bytes,
+    /// When a process last began to watch, in milliseconds.
+    pub watched_since: u64,
     /// What is broken in how operators see resources.
     pub flaw: Option<Flaw>,
     /// Names of the events that were published.
@@ -280,6 +282,12 @@ impl Cluster {
             }
             Some(Flaw::AgeDecides) if self.younger.contains(&object.name_any()) => {
                 seen.to_mut().spec.management_policy = Some(ManagementPolicy::Observe);
+            }
+            Some(Flaw::ForgetsAges) => {
+                let old = resource::times_that(object, |time| time < wall(0));
+                if !old.is_empty() {
+                    resource::set_times(seen.to_mut(), &old, wall(self.watched_since));
+                }
             }
             Some(Flaw::TakesAnyApproval) => {
                 let status = object.status.as_ref();

@@ -61,6 +61,18 @@ pub enum Flaw {
     LeavesWhatIsWithdrawn,
     /// Nobody hears of edits of what is published.
     HearsOfNoEdits,
+    /// A time on record that lies in the future is now, at each look.
+    MovesTheFuture,
+    /// How long ago a change was begun counts from the start of each process.
+    ForgetsAges,
+    /// What has ended on an instance tells nothing of what was begun there before.
+    OverlooksLaterTasks,
+    /// How long the cloud asks to be left alone is not heard.
+    IgnoresRetryAfter,
+    /// A job is followed only once its id is on record.
+    FollowsWhatIsOnRecord,
+    /// A status is written without the conditions of others.
+    DropsConditionsOfOthers,
     /// In a fleet: who waits for calls of the cloud keeps its seat.
     WaitsOnItsSeat,
     /// In a fleet: the first look at a resource is as urgent as a change.

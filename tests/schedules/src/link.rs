@@ -157,8 +157,10 @@ impl Link {
             if !world.accepts(&self.access_key) {
                 return Err(error(Meaning::Unauthenticated));
             }
+            let retry_after = world.sky.retry_after;
+            let hears = world.flaw != Some(Flaw::IgnoresRetryAfter);
             read(&world.sky).map_err(|meaning| CloudError {
-                retry_after: world.sky.retry_after,
+                retry_after: retry_after.filter(|_| hears),
                 ..error(meaning)
             })
         };
@@ -221,7 +223,14 @@ impl Cloud for Link {
     }
 
     fn job<'a>(&'a self, id: &'a JobId) -> BoxFuture<'a, Result<Job, CloudError>> {
-        self.read(|sky| sky.job(id)).boxed()
+        async {
+            let follows = self.shared.lock().follows(id);
+            if !follows {
+                return Err(error(Meaning::Transient));
+            }
+            self.read(|sky| sky.job(id)).await
+        }
+        .boxed()
     }
 
     fn tasks(&self, since: Timestamp) -> BoxFuture<'_, Result<TaskList, CloudError>> {
@@ -239,6 +248,12 @@ impl Cloud for Link {
                 self.read(move |sky| sky.running(chances.0)),
                 self.read(move |sky| sky.tasks_since(since, chances.1)),
             )?;
+            let overlooks = self.shared.lock().flaw == Some(Flaw::OverlooksLaterTasks);
+            let recent = if overlooks {
+                TaskList::default()
+            } else {
+                recent
+            };
             list.cloud_time = recent.cloud_time;
             for task in running.tasks.into_iter().chain(recent.tasks) {
                 merge(&mut list.tasks, task);

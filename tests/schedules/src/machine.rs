@@ -228,7 +228,11 @@ pub async fn control(
     stop: impl Future<Output = ()> + Send,
 ) -> bool {
     let (sender, deliveries) = mpsc::unbounded_channel();
-    shared.lock().cluster.watch(life.machine, sender);
+    {
+        let mut world = shared.lock();
+        world.cluster.watched_since = world.now();
+        world.cluster.watch(life.machine, sender);
+    }
     let (wake, mut woken) = futures::channel::mpsc::unbounded();
     // Held for as long as the process runs.
     let (_silent, unheard) = futures::channel::mpsc::unbounded();

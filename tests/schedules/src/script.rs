@@ -13,7 +13,7 @@ use crate::{
     gate::GateEdit,
     keys::{self, Keys},
     publishing::Act,
-    resource::credentials,
+    resource::{credentials, write_condition_of_others},
     schedule::{Event, Plan},
     server::Trouble,
     sky::{Course, End, Fate, PROXIES},
@@ -100,6 +100,7 @@ impl Script {
                     object
                         .labels_mut()
                         .insert("team".to_owned(), value.to_string());
+                    write_condition_of_others(object, &format!("Seen{value}"));
                 });
             }
             Event::Abandon(resource, right) => {

@@ -3,7 +3,10 @@
 //! The cloud accepts a second change while the first is at work, and a list shows the old port until the end: whoever errs is not
 //! held up.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use kube::ResourceExt as _;
 use rand::{SeedableRng as _, rngs::SmallRng};
@@ -11,17 +14,18 @@ use taurus_port_operator::{
     calendar::{file, store::FileFault},
     clock::Shift,
     cloud::{Meaning, ProxyStatus},
-    crd::TaurusProxyPort,
+    crd::{ABANDON_JOB, TaurusProxyPort},
 };
 
 use crate::{
     cluster::UNDECODABLE,
+    flaw::Flaw,
     machine::{Machine, RESYNC},
-    resource::resource,
+    resource::{self, resource},
     rest::ready,
     server::Refused,
     sky::{Course, End, Fate, Mode, PROXIES, Sky},
-    world::{Shared, World},
+    world::{Shared, World, wall},
 };
 
 const NAME: &str = "tpp-0";
@@ -33,18 +37,25 @@ const NEIGHBOUR: &str = "tpp-1";
 pub struct Stage {
     shared: Shared,
     shift: &'static Shift,
+    /// Where there were times of the future on record when the clock was last set.
+    future: Mutex<Vec<String>>,
 }
 
 impl Stage {
     /// A resource that is in order with port 3306, under a process that has led for long.
     pub async fn set(seed: u64) -> Self {
-        Self::set_with(seed, RESYNC).await
+        Self::set_with(seed, RESYNC, None).await
+    }
+
+    /// The same with a fault put back.
+    pub async fn flawed(seed: u64, flaw: Option<Flaw>) -> Self {
+        Self::set_with(seed, RESYNC, flaw).await
     }
 
     /// The same where a settled resource is looked at so often.
-    pub async fn set_with(seed: u64, resync: Duration) -> Self {
+    pub async fn set_with(seed: u64, resync: Duration, flaw: Option<Flaw>) -> Self {
         let sky = Sky::new(Mode::Doubling, 3306);
-        let mut world = World::new(SmallRng::seed_from_u64(seed), None, sky, false, true);
+        let mut world = World::new(SmallRng::seed_from_u64(seed), flaw, sky, false, true);
         world.metrics = Some(Arc::default());
         let shared = Shared::new(world);
         let shift = Shift::forever();
@@ -55,7 +66,12 @@ impl Stage {
             shift,
         };
         tokio::spawn(machine.run(Duration::from_hours(1)));
-        let stage = Self { shared, shift };
+        let future = Mutex::default();
+        let stage = Self {
+            shared,
+            shift,
+            future,
+        };
         stage.create(None);
         stage.pass(30).await;
         assert!(stage.is_ready(), "{}", stage.told());
@@ -64,7 +80,24 @@ impl Stage {
 
     /// Lets so many seconds pass.
     pub async fn pass(&self, seconds: u64) {
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let flaw = self.shared.lock().flaw;
+        if flaw != Some(Flaw::MovesTheFuture) {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            return;
+        }
+        for _ in 0..seconds {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.move_the_future();
+        }
+    }
+
+    /// What was in the future when the clock was set right is of now, in what is on record.
+    fn move_the_future(&self) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        world.cluster.show_otherwise(NAME, now, |object| {
+            resource::set_times(object, &self.future.lock().unwrap(), wall(now));
+        });
     }
 
     /// A person makes the resource, with this status if there is one.
@@ -133,6 +166,24 @@ impl Stage {
         world.stored(NEIGHBOUR);
     }
 
+    /// A person gives up a job with an annotation of the other proxy's resource.
+    pub fn abandon_of_neighbour(&self, job: &str) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        let abandon = |object: &mut TaurusProxyPort| {
+            let annotations = object.annotations_mut();
+            annotations.insert(ABANDON_JOB.to_owned(), job.to_owned());
+        };
+        world.cluster.edit(NEIGHBOUR, now, abandon);
+        world.stored(NEIGHBOUR);
+    }
+
+    /// The API server answers no read of the Secret for so many seconds.
+    pub fn hide_secrets(&self, seconds: u64) {
+        let mut world = self.shared.lock();
+        world.secrets_fail_until = world.now() + seconds * 1000;
+    }
+
     /// The port that the other proxy has.
     pub fn port_of_neighbour(&self) -> u16 {
         self.shared.lock().sky.port(1)
@@ -192,6 +243,16 @@ impl Stage {
         });
     }
 
+    /// Somebody else writes a condition of their own.
+    pub fn write_condition_of_others(&self, reason: &str) {
+        self.edit(|object| resource::write_condition_of_others(object, reason));
+    }
+
+    /// What was broken.
+    pub fn breaches(&self) -> Vec<String> {
+        self.shared.lock().breaches.clone()
+    }
+
     /// Somebody writes a status by hand.
     pub fn edit(&self, change: impl FnOnce(&mut TaurusProxyPort)) {
         let mut world = self.shared.lock();
@@ -239,6 +300,9 @@ impl Stage {
     /// The machine's clock is ahead by so many seconds.
     pub fn clock_is_ahead(&self, seconds: i64) {
         self.shift.set_wall(seconds);
+        let object = self.object();
+        let now = wall(self.shared.lock().now());
+        *self.future.lock().unwrap() = resource::times_that(&object, |time| time > now);
     }
 
     /// An older definition is installed, which has no approval, no windows and no plan: it hides them.
@@ -251,6 +315,11 @@ impl Stage {
             object.spec.maintenance_windows.clear();
         });
         world.stored(NAME);
+    }
+
+    /// The cloud forgets its last job, and goes on with it.
+    pub fn erase(&self) {
+        self.shared.lock().erase();
     }
 
     /// The cloud shows this status of all proxies, or the usual one.

@@ -48,6 +48,8 @@ pub struct World {
     pub election: bool,
     /// Whether the API server takes its time with calls for the lease.
     pub slow_leases: bool,
+    /// Until when reads of Secrets fail, in milliseconds.
+    pub secrets_fail_until: u64,
     /// The machine that nothing is started on any more.
     pub retired: Option<usize>,
     /// The field of the status that the definition lacks, and since when, in milliseconds.
@@ -109,6 +111,7 @@ impl World {
             trouble: <[Trouble; 2]>::default(),
             election,
             slow_leases: false,
+            secrets_fail_until: 0,
             retired: None,
             pruning: None,
             led_since: None,

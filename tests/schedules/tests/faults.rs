@@ -96,11 +96,11 @@ async fn r03_first_looks_that_are_as_urgent_as_changes_are_seen() {
 
 /// Five changes are begun, their resources are deleted, and their credential is revoked: another tenant's edit.
 async fn share(flaw: Option<Flaw>) -> Duration {
-    let fleet = Fleet::amid_changes(Terms {
+    let terms = Terms {
         head_start: 48 * HOUR,
         ..process(600, flaw)
-    })
-    .await;
+    };
+    let fleet = Fleet::amid_changes(terms, 5 * MINUTE).await;
     (0..5).for_each(|number| fleet.delete(number));
     fleet.revoke();
     edit(&fleet, 5, 2 * HOUR).await
@@ -113,9 +113,9 @@ async fn share(flaw: Option<Flaw>) -> Duration {
 )]
 async fn r05_shares_of_deleted_resources_that_are_kept_are_seen() {
     let took = share(None).await;
-    assert!(took <= 8 * MINUTE, "{took:?}");
+    assert!(took <= 3 * MINUTE, "{took:?}");
     let took = share(Some(Flaw::KeepsShares)).await;
-    assert!(took > 8 * MINUTE, "{took:?}");
+    assert!(took > 3 * MINUTE, "{took:?}");
 }
 
 /// How long the first look at a resource takes that comes after many were made by mistake and deleted.

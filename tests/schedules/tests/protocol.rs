@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::json;
 use taurus_port_operator::crd::ManagementPolicy;
-use taurus_schedules::Stage;
+use taurus_schedules::{Flaw, Stage};
 
 /// The worst that the accepted risks allow, all at once: the connection takes long to open, the answer is lost, the request
 /// arrives late, and its job is visible late.
@@ -135,6 +135,43 @@ async fn r09_a_list_that_falls_back_behind_a_verified_change_makes_nothing_ready
     assert_eq!(stage.requests(), 2);
 }
 
+/// The cloud has forgotten the job of a change at work, and a definition that drops some of its record comes and goes.
+#[tokio::test(start_paused = true)]
+async fn c12a_a_change_at_work_is_known_to_its_process_whatever_a_definition_drops_meanwhile() {
+    for field in [
+        "change",
+        "change/id",
+        "change/jobID",
+        "change/phase",
+        "change/attempt",
+        "change/fromPort",
+        "change/toPort",
+        "change/generation",
+        "change/intendedAt",
+        "change/submittedAt",
+        "subjectUID",
+    ] {
+        let stage = Stage::set(1).await;
+        stage.next_job(1000, 1400, true);
+        stage.want(3307);
+        stage.pass(60).await;
+        assert_eq!(stage.requests(), 1, "{field}");
+        stage.prune(Some(field));
+        stage.erase();
+        stage.set_elsewhere(3309);
+        stage.pass(250).await;
+        stage.prune(None);
+        stage.pass(900).await;
+        assert_eq!(stage.collisions(), [""; 0], "{field}\n{}", stage.told());
+        assert_eq!(stage.requests(), 1, "{field}\n{}", stage.told());
+        let change = stage.object().status.unwrap().change.unwrap();
+        assert_eq!(change.job_id.as_deref(), Some("job-1"), "{field}");
+        stage.pass(3600).await;
+        assert_eq!(stage.collisions(), [""; 0], "{field}\n{}", stage.told());
+        assert!(stage.is_ready(), "{field}\n{}", stage.told());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn r04b_a_job_of_a_deleted_resource_is_told_with_its_end() {
     let stage = Stage::set(1).await;
@@ -175,6 +212,72 @@ async fn r04b_a_job_whose_change_was_taken_from_the_record_is_told() {
     stage.pass(1200).await;
     assert_eq!(stage.requests(), 1, "{}", stage.told());
     assert!(stage.is_ready(), "{}", stage.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn r04b_a_change_that_can_not_be_followed_after_a_deletion_is_told() {
+    let stage = Stage::set(1).await;
+    stage.next_job(1000, 300, true);
+    stage.want(3307);
+    while stage.requests() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stage.pass(5).await;
+    stage.make_undecodable();
+    stage.pass(5).await;
+    stage.delete();
+    stage.pass(60).await;
+    let told = stage.told();
+    let is_told = |line: &str| {
+        line.contains("event ChangeOfDeleted")
+            && line.contains("no other change of the instance starts before 20")
+    };
+    assert!(told.lines().any(is_told), "{told}");
+}
+
+/// Its job is at work for ever, as far as the cloud tells.
+#[tokio::test(start_paused = true)]
+async fn h13_the_job_of_a_deleted_resource_that_is_given_up_holds_its_instance_no_longer() {
+    for abandons in [false, true] {
+        let stage = Stage::set(1).await;
+        stage.create_neighbour();
+        stage.pass(60).await;
+        stage.edit(|object| object.spec.change_timeout = Some("24h".to_owned()));
+        stage.next_job(1000, 20 * 3600, true);
+        stage.want(3307);
+        stage.pass(200).await;
+        stage.delete();
+        stage.pass(60).await;
+        stage.want_of_neighbour(3307);
+        if abandons {
+            stage.abandon_of_neighbour("job-1");
+        }
+        stage.pass(900).await;
+        let moves = stage.port_of_neighbour() == 3307;
+        assert_eq!(moves, abandons, "{}", stage.told());
+    }
+}
+
+/// Kubernetes fails, and not the cloud: nothing is heard of a change all the same.
+#[tokio::test(start_paused = true)]
+async fn r05_a_change_that_can_not_be_followed_for_want_of_its_secret_gives_its_share_back() {
+    let stage = Stage::set(1).await;
+    let under_way = |stage: &Stage| stage.figure("taurus_changes_under_way").unwrap();
+    stage.next_job(1000, 3000, true);
+    stage.want(3307);
+    stage.pass(20).await;
+    assert_eq!(under_way(&stage), 1);
+    stage.hide_secrets(400);
+    // Until then what was read of it is good.
+    stage.pass(60).await;
+    assert_eq!(under_way(&stage), 1, "{}", stage.told());
+    stage.pass(240).await;
+    assert_eq!(under_way(&stage), 0, "{}", stage.told());
+    stage.pass(600).await;
+    assert_eq!(under_way(&stage), 1, "it goes on: {}", stage.told());
+    stage.pass(2400).await;
+    assert!(stage.is_ready(), "{}", stage.told());
+    assert_eq!(stage.requests(), 1);
 }
 
 /// The changes in progress, and when the oldest of them was put on record: what `TaurusChangeStuck` goes by.
@@ -229,13 +332,35 @@ async fn b02_a_job_whose_id_can_not_be_written_is_polled_from_memory() {
     }
 }
 
+/// How often a job is asked for in a minute in which its id can't be written.
+async fn polls_from_memory(flaw: Option<Flaw>) -> u64 {
+    let stage = Stage::flawed(1, flaw).await;
+    stage.next_job(1000, 200, true);
+    stage.want(3307);
+    while stage.requests() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stage.refuse_writes(300);
+    stage.pass(60).await;
+    let before = stage.reads();
+    stage.pass(60).await;
+    stage.reads() - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn b02_who_follows_a_job_only_once_its_id_is_on_record_is_seen() {
+    assert!(polls_from_memory(None).await >= 4);
+    let flaw = Some(Flaw::FollowsWhatIsOnRecord);
+    assert!(polls_from_memory(flaw).await < 4);
+}
+
 /// The operator may look at everything more often than the cloud allows at the moment.
 #[tokio::test(start_paused = true)]
 async fn e14_a_wait_that_the_cloud_asks_for_is_not_cut_to_the_resync() {
     const RESYNC: Duration = Duration::from_secs(10);
     const RETRY_AFTER: Duration = Duration::from_secs(40);
     for port in [3306, 3307] {
-        let stage = Stage::set_with(1, RESYNC).await;
+        let stage = Stage::set_with(1, RESYNC, None).await;
         let before = stage.reads();
         stage.reads_are_put_off(120, RETRY_AFTER);
         stage.want(port);
@@ -256,6 +381,45 @@ async fn e14_a_wait_that_the_cloud_asks_for_is_not_cut_to_the_resync() {
         let reads = stage.reads() - before;
         assert!((9..=10).contains(&reads), "{reads} in ten resyncs");
     }
+}
+
+/// How many reads there are in the time that the cloud asks for.
+async fn reads_in_a_wait(flaw: Option<Flaw>) -> u64 {
+    let stage = Stage::flawed(1, flaw).await;
+    stage.reads_are_put_off(300, Duration::from_secs(120));
+    let before = stage.reads();
+    stage.want(3307);
+    while stage.reads() == before {
+        stage.pass(1).await;
+    }
+    let before = stage.reads();
+    stage.pass(110).await;
+    stage.reads() - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn e14_who_does_not_hear_for_how_long_the_cloud_asks_to_be_left_alone_is_seen() {
+    assert_eq!(reads_in_a_wait(None).await, 0);
+    assert_ne!(reads_in_a_wait(Some(Flaw::IgnoresRetryAfter)).await, 0);
+}
+
+/// How many requests there are 90 s after a clock, that was six hours ahead when a job failed, was set right.
+async fn requests_after_a_clock_was_ahead(flaw: Option<Flaw>) -> usize {
+    let stage = Stage::flawed(1, flaw).await;
+    stage.clock_is_ahead(6 * 3600);
+    stage.next_job(1000, 40, false);
+    stage.want(3307);
+    stage.pass(60).await;
+    stage.clock_is_ahead(0);
+    stage.pass(90).await;
+    stage.requests()
+}
+
+#[tokio::test(start_paused = true)]
+async fn h16_r08_times_of_the_future_that_are_new_at_each_look_are_seen() {
+    assert_eq!(requests_after_a_clock_was_ahead(None).await, 2);
+    let flaw = Some(Flaw::MovesTheFuture);
+    assert_eq!(requests_after_a_clock_was_ahead(flaw).await, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -428,8 +592,8 @@ const THREE_HOURS_AGO: &str = "2027-01-15T05:00:00Z";
 
 /// Whether the job of long ago, which the cloud does not know, is over so many seconds after a restore.
 #[expect(clippy::unwrap_used, reason = "a helper of tests")]
-async fn is_over(with_later_task: bool, after: u64) -> bool {
-    let stage = Stage::set(1).await;
+async fn is_over(with_later_task: bool, after: u64, flaw: Option<Flaw>) -> bool {
+    let stage = Stage::flawed(1, flaw).await;
     if with_later_task {
         stage.create_neighbour();
         stage.pass(5).await;
@@ -437,8 +601,14 @@ async fn is_over(with_later_task: bool, after: u64) -> bool {
         stage.pass(600).await;
         assert_eq!(stage.port_of_neighbour(), 3307, "{}", stage.told());
     }
+    is_over_after(&stage, THREE_HOURS_AGO, after).await
+}
+
+/// The same of a change that was begun then.
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+async fn is_over_after(stage: &Stage, begun: &str, after: u64) -> bool {
     let uid = stage.object().uid_of();
-    let status = restored(&uid, THREE_HOURS_AGO);
+    let status = restored(&uid, begun);
     stage.edit(|object| object.status = Some(serde_json::from_value(status).unwrap()));
     stage.crash();
     stage.pass(after).await;
@@ -458,10 +628,23 @@ async fn is_over(with_later_task: bool, after: u64) -> bool {
 #[tokio::test(start_paused = true)]
 async fn e16_a_job_that_later_tasks_of_its_instance_have_outlived_is_over_within_minutes() {
     // The pause before the next process is part of it.
-    assert!(is_over(true, 230).await, "a later task tells");
+    assert!(is_over(true, 230, None).await, "a later task tells");
     // Else it may be at work for as long as a change may take, and lists may lag behind that.
-    assert!(!is_over(false, 31 * 60).await, "nothing tells");
-    assert!(is_over(false, 40 * 60).await);
+    assert!(!is_over(false, 31 * 60, None).await, "nothing tells");
+    assert!(is_over(false, 40 * 60, None).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn e16_who_overlooks_later_tasks_is_seen() {
+    assert!(!is_over(true, 230, Some(Flaw::OverlooksLaterTasks)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn e16_who_counts_the_age_of_a_change_from_each_start_is_seen() {
+    for (flaw, over) in [(None, true), (Some(Flaw::ForgetsAges), false)] {
+        let stage = Stage::flawed(1, flaw).await;
+        assert_eq!(is_over_after(&stage, A_MONTH_AGO, 230).await, over);
+    }
 }
 
 /// The uid of a resource, for a status of its own.
@@ -472,6 +655,27 @@ trait Uid {
 impl Uid for taurus_port_operator::crd::TaurusProxyPort {
     fn uid_of(&self) -> String {
         self.metadata.uid.clone().unwrap_or_default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a09_conditions_of_others_outlive_a_change_and_who_drops_them_is_seen() {
+    for (flaw, stay) in [(None, true), (Some(Flaw::DropsConditionsOfOthers), false)] {
+        let stage = Stage::flawed(1, flaw).await;
+        stage.write_condition_of_others("Seen");
+        stage.pass(10).await;
+        let writes = stage.writes();
+        stage.write_condition_of_others("SeenAgain");
+        stage.pass(1200).await;
+        assert_eq!(stage.writes(), writes, "they cause no write");
+        stage.want(3307);
+        stage.pass(120).await;
+        assert_eq!(stage.requests(), 1);
+        assert!(stage.is_ready());
+        assert_eq!(stage.breaches().is_empty(), stay, "{:?}", stage.breaches());
+        let conditions = stage.object().status.unwrap().conditions;
+        let theirs = conditions.iter().any(|one| one.reason == "SeenAgain");
+        assert_eq!(theirs, stay);
     }
 }
 

@@ -28,15 +28,16 @@ impl Terms {
 }
 
 impl Fleet {
-    /// Five resources of one tenant that wanted another port a minute ago, and one at rest of another tenant, the last.
-    pub async fn amid_changes(terms: Terms) -> Self {
+    /// Five resources of one tenant that wanted another port a minute ago, with jobs that take so long, and one at rest of another tenant,
+    /// the last.
+    pub async fn amid_changes(terms: Terms, jobs: Duration) -> Self {
         let mut fleet = Self::without_resources(CHANGING + 1, 1, 3306).await;
         for number in 0..CHANGING {
             fleet.make(number, 3306, Tenant::One);
             fleet.allow(number, "24h");
         }
         fleet.make(CHANGING, 3306, Tenant::Other);
-        fleet.let_jobs_take(5 * MINUTE);
+        fleet.let_jobs_take(jobs);
         fleet.start(terms);
         let rests = fleet.until(5 * MINUTE, |fleet| fleet.ready() == CHANGING + 1);
         assert!(rests.await.is_some(), "{}", fleet.said(0));

@@ -107,7 +107,7 @@ impl World {
     }
 
     /// A job's record is deleted only when its id is on record, in a status that is no copy.
-    pub(super) fn erase(&mut self) {
+    pub fn erase(&mut self) {
         let own = self.cluster.all().filter(|object| {
             let status = object.status.as_ref();
             status.is_some_and(|status| status.subject_uid == object.metadata.uid)
