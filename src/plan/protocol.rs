@@ -18,7 +18,7 @@ use crate::{
         record::Change,
         session::Watch,
         step::{Cause, Progress, Step},
-        trouble,
+        tasks, trouble,
     },
 };
 
@@ -278,10 +278,11 @@ fn unresolved(facts: &Facts<'_>, change: &Change, watch: &Watch, of: Unresolved<
 }
 
 /// What follows from a task that has been at work for longer than a change may take: the one that is seen last may be somebody
-/// else's, and young.
+/// else's, and young. That is judged by the cloud's own time where its list has told it.
 fn overdue_task(facts: &Facts<'_>, task: &Task) -> Option<Step> {
     let may_take = facts.change_timeout();
-    let is_overdue = |created| facts.now.since(created) >= may_take;
+    let cloud_now = facts.observed.cloud_time.unwrap_or(facts.now.wall);
+    let is_overdue = |created| tasks::age(created, cloud_now) >= may_take;
     let ends = facts.observed.tasks_clear_in.is_some();
     let overdue = !ends && task.created.is_none_or(is_overdue);
     let cause = || Cause::JobOverdue {

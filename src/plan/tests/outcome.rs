@@ -122,6 +122,22 @@ fn b29_a_young_task_of_somebody_else_is_not_called_overdue() {
     }
 }
 
+/// How long a task has been at work is judged by the time of the cloud, which tells when it was created.
+#[test]
+fn h16_a_young_task_of_somebody_else_is_not_called_overdue_by_a_clock_that_is_ahead() {
+    for mut world in about_to_change() {
+        world.crew[0].ahead = 6 * HOUR;
+        world.loses(None);
+        world.run(5);
+        let now = world.now();
+        world.sky.state().foreign_until = now + 40 * MINUTE;
+        world.run(35 * MINUTE);
+        assert_eq!(world.reason(), "OutcomeUnknown");
+        world.run(HOUR);
+        assert!(world.is_ready());
+    }
+}
+
 #[test]
 fn an_unfinished_job_is_waited_for_and_becomes_overdue_for_people_only() {
     for mut world in about_to_change() {
