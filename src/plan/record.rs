@@ -3,6 +3,8 @@
 //! Promises that of a status that was written for another object, or for a later generation than there is, nothing counts
 //! that a change could rest on: it was restored from a backup or written by hand, and its change may be anybody's.
 
+use std::time::Duration;
+
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use kube::ResourceExt as _;
 
@@ -15,6 +17,10 @@ use crate::{
     plan::{history, message},
 };
 
+/// By so much the clock of whoever has written a status may have been behind that of the API server. An operator whose clock is off by
+/// as much can't read the cloud, which refuses it, and so says Ready of nothing.
+const SKEW: Duration = Duration::from_mins(15);
+
 /// What is on record.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Record {
@@ -26,8 +32,10 @@ pub struct Record {
     pub restored: bool,
     /// The generation that the status judges; nothing where there is no status of this object.
     pub generation: Option<i64>,
-    /// Whether the status says Ready.
+    /// Whether the status says Ready, and was written for this very object as far as is known.
     pub ready: bool,
+    /// Whether the status says Ready, perhaps of an object that a backup was made of.
+    pub says_ready: bool,
     /// The reason that the status gives for Ready.
     pub reason: Option<Reason>,
     /// Until when what the reason says is waited for, where the message tells.
@@ -127,11 +135,13 @@ impl Record {
             .conditions
             .iter()
             .find(|condition| condition.type_ == "Ready");
+        let says_ready = !restored && ready.is_some_and(|ready| ready.status == "True");
         Self {
             vetted,
             restored,
             generation: status.observed_generation.filter(|_| !restored),
-            ready: !restored && ready.is_some_and(|ready| is_own_word(ready, object)),
+            ready: says_ready && ready.is_some_and(|ready| is_own_word(ready, object)),
+            says_ready,
             reason: ready.and_then(|condition| condition.reason.parse().ok()),
             told_until: ready.and_then(|condition| message::told_until(&condition.message)),
             port: status.port.and_then(|port| u16::try_from(port).ok()),
@@ -159,14 +169,23 @@ impl Record {
     }
 }
 
-/// Whether Ready is true, and was said of this very object: one that is only observed has no UID in its status, and a backup that
-/// was restored is older than the object. The two times may be of different clocks.
+/// Whether Ready was said of this very object, as far as the object itself tells. Asked is what keeps the Ready of a restored backup from
+/// standing while nobody has seen the proxy of the object that was made of it.
+///
+/// The UID in the status tells, where there is one; the status of an object that is only observed has none. A process that has said Ready
+/// itself knows by that, whatever the times are: see [`Session::complete`](super::session::Session::complete). Before it has, there are only
+/// times to go by, and they are of two machines: when the operator said Ready, and when the API server made the object. So they are a
+/// verdict only where they differ by more than [`SKEW`], which leaves two errors, neither of which lasts longer than until a list is read.
+/// The Ready of a backup stands for up to three resyncs if it had become true less than [`SKEW`] before the object was made anew, and no
+/// list can be read since. And an own Ready becomes Unknown too soon if the clocks differ by more, as where that of the API server is
+/// wrong, and the first list of a new process fails.
 fn is_own_word(ready: &Condition, object: &TaurusProxyPort) -> bool {
     let status = object.status.as_ref();
     let names_it = status.is_some_and(|status| status.subject_uid.is_some());
     let created = object.creation_timestamp();
-    let is_younger = created.is_none_or(|created| ready.last_transition_time >= created);
-    ready.status == "True" && (names_it || is_younger)
+    let by_then = ready.last_transition_time.0.saturating_add(SKEW);
+    let by_then = by_then.unwrap_or(Timestamp::MAX);
+    names_it || created.is_none_or(|created| by_then >= created.0)
 }
 
 impl Change {
@@ -217,6 +236,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::plan::{session::Session, step::Step};
 
     fn record(status: &Value) -> Record {
         let object = json!({
@@ -264,8 +284,9 @@ mod tests {
         );
     }
 
+    /// Of one that only observes its proxy, and was Ready by the operator's clock at 16:40:05.
     #[test]
-    fn what_was_said_of_one_that_only_observes_before_it_was_made_is_of_a_backup() {
+    fn h16_what_was_said_of_one_that_only_observes_long_before_it_was_made_is_of_a_backup() {
         let read = |created: &str| {
             let object = json!({
                 "apiVersion": "taurusdb.huaweicloud.com/v1alpha1",
@@ -281,8 +302,25 @@ mod tests {
             });
             Record::of(&serde_json::from_value(object).unwrap())
         };
-        assert!(read("2026-03-02T16:40:05Z").ready);
-        assert!(!read("2026-03-02T16:40:06Z").ready);
+        for (created, is_own) in [
+            ("2026-03-02T10:40:05Z", true),
+            ("2026-03-02T16:40:05Z", true),
+            // The operator's clock is behind that of the API server.
+            ("2026-03-02T16:40:07Z", true),
+            ("2026-03-02T16:55:05Z", true),
+            ("2026-03-02T16:55:06Z", false),
+        ] {
+            let record = read(created);
+            assert_eq!(record.ready, is_own, "{created}");
+            assert!(record.says_ready, "{created}");
+            // Who has said so itself knows, by whatever clocks.
+            let mut session = Session::default();
+            assert_eq!(session.complete(read(created)).ready, is_own, "{created}");
+            session.note_word(&Step::Keep(Duration::ZERO));
+            assert_eq!(session.complete(read(created)).ready, is_own, "{created}");
+            session.note_word(&Step::Rest);
+            assert!(session.complete(read(created)).ready, "{created}");
+        }
     }
 
     #[test]
@@ -300,6 +338,9 @@ mod tests {
                 "failures": failures, "corrections": {"times": ["2026-03-02T16:40:05Z"]}, "appliedPort": 3306
             }));
             assert!(record.restored && !record.vetted && !record.ready);
+            let mut session = Session::default();
+            session.note_word(&Step::Rest);
+            assert!(!session.complete(record.clone()).ready);
             assert_eq!((record.generation, record.change), (None, None));
             assert!(record.failures.is_empty() && record.corrections.is_empty());
             assert_eq!(

@@ -14,7 +14,7 @@ use crate::{
         facts::{Observed, Seen, Trouble},
         record::{Change, Record},
         settle,
-        step::Progress,
+        step::{Progress, Step},
     },
 };
 
@@ -127,6 +127,8 @@ pub struct Session {
     pub spent: Option<Box<Spent>>,
     /// When the last plan was made that was used: none that is as old may be used, wherever it comes from.
     pub plan_used: Option<Box<Timestamp>>,
+    /// Whether this process has said Ready of the object, by what it saw.
+    pub said_ready: bool,
 }
 
 /// Recorded times, each with its age when it was first seen. One in the future, as of a machine whose clock was ahead, was new then.
@@ -177,9 +179,16 @@ impl Session {
         self.spent.get_or_insert_default().add(change, plan);
     }
 
+    /// What was decided stands in the status by now.
+    pub fn note_word(&mut self, step: &Step) {
+        self.said_ready |= *step == Step::Rest;
+    }
+
     /// What is on record, with the job that only this process knows, and without a change of which it knows that nothing is at work: the
-    /// write that takes that from the record may have failed.
+    /// write that takes that from the record may have failed. Ready that stands in the status of an object of which this process has said
+    /// so is its own word: a session is of one UID, and so needs no clock to tell that object from another one.
     pub fn complete(&self, mut record: Record) -> Record {
+        record.ready |= record.says_ready && self.said_ready;
         if self
             .spent
             .as_ref()

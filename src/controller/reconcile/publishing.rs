@@ -367,7 +367,7 @@ impl Pass<'_> {
     pub(super) fn held_back(&self, decision: &Decision) -> Option<Decision> {
         let kept = self.memory.publishing.as_deref()?;
         let failure = kept.last.as_ref()?.published.failure()?;
-        let was_ready = Record::of(self.object).ready;
+        let was_ready = self.record().ready;
         if decision.step != Step::Rest || was_ready {
             return None;
         }

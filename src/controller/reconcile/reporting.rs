@@ -155,6 +155,7 @@ impl Pass<'_> {
             summary::published(status, &said, now)
         })
         .await?;
+        self.memory.session.note_word(&decision.step);
         self.memory.promised = match &decision.step {
             Step::Hold(cause, delay) => {
                 let end = cause.end(now, *delay).and_then(End::promised);
