@@ -187,7 +187,8 @@ fn calls(
 
 /// Tells the fleet of a change; gives those who may have waited for it.
 fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
-    let uptime = context.clock.now().uptime;
+    let now = context.clock.now();
+    let uptime = now.uptime;
     match change {
         roster::Change::Noted(uid, name, object) => {
             let version = object.meta().resource_version.as_deref();
@@ -208,9 +209,7 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
                     context.lengths.recorded(instance, history);
                 }
                 context.lengths.note(instance, last);
-                let age = context.clock.now().since(last.finished_at.0);
-                has_ended = age < context.pace.list_lag
-                    && context.moves.ended(of.proxy.clone(), last, uptime);
+                has_ended = context.moves.told(of.proxy.clone(), last, now);
             }
             if let Ok(object) = &object.0 {
                 note_credentials(context, &uid, &name, object);

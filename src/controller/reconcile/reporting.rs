@@ -275,9 +275,9 @@ pub(super) fn count_end(
     }
     let last = trace.last.filter(|last| last.id == change.id.as_str());
     if let (Some(last), Some((_, of))) = (last, trace.target) {
-        let uptime = context.clock.now().uptime;
+        let now = context.clock.now();
         // Whoever counted the end first: the permit is given back after this.
-        if context.moves.ended(of.proxy, &last, uptime) {
+        if context.moves.ended(of.proxy, &last, now) {
             context.wake(context.claims.beside(uid));
         }
     }
