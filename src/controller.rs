@@ -22,7 +22,7 @@ use crate::{
         heartbeat::Heartbeat,
         journal::JournalError,
         listening::Listening,
-        meter::Ending,
+        meter::{Ending, Followed},
         queue::Call,
         secrets::keeper::Keeper,
         taken_up::TakenUp,
@@ -31,7 +31,10 @@ use crate::{
     fleet::claims::Woken,
     leader,
     model::{ResourceName, Uid},
-    plan::{backoff, record::Record},
+    plan::{
+        backoff,
+        record::{Change, Record},
+    },
     telemetry::traces,
 };
 
@@ -236,13 +239,14 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
             let inherited = context.permits.forget(&uid);
             // In this order: whoever counts it meanwhile sees that it is gone, or is forgotten here.
             let memory = context.memories.gone(&uid);
-            context.meter.forget(&uid);
             context.waiting.forget(&uid);
             if memory.is_some() || inherited.is_some() {
                 let mut memory = memory.unwrap_or_default();
                 memory.permit = memory.permit.take().or_else(|| inherited.map(Box::new));
                 hand_over(context, (&uid, &name), last.as_deref(), *memory);
             }
+            // Whoever follows its change has taken over what was counted of that.
+            context.meter.forget(&uid);
             woken
         }
     }
@@ -279,6 +283,11 @@ fn hand_over(
     let may_be_at_work = memory.may_be_at_work(record.as_ref(), now, &context.pace);
     let desired = object.as_ref().and_then(|object| read::read(object).ok());
     let change = record.and_then(|record| record.change);
+    memory.counted = (change.is_some() || may_be_at_work).then(|| {
+        let change = change.as_ref().map(Change::stored);
+        let meter = Arc::clone(&context.meter);
+        Box::new(Followed::begin(meter, uid.clone(), change.as_ref(), now))
+    });
     let context = Arc::clone(context);
     match (object, desired, change) {
         (Some(object), Some(desired), Some(change)) => {

@@ -13,7 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::{
-    controller::{reconcile::Kept, timing::InstanceWindow},
+    controller::{meter::Followed, reconcile::Kept, timing::InstanceWindow},
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{
         directory::{Booking, Directory},
@@ -64,6 +64,8 @@ pub struct Memory {
     pub timed: Seldom<(i64, Wishes)>,
     /// What was read of the window that the cloud has for its instance.
     pub instance_window: Seldom<InstanceWindow>,
+    /// Of a deleted resource: its change counts for as long as whoever follows that keeps this.
+    pub counted: Seldom<Followed>,
     /// How often in a row Kubernetes failed.
     pub failures: u32,
     own: Seldom<OwnWrite>,

@@ -1,12 +1,14 @@
 //! What the reconciler tells whoever counts; counting changes nothing.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
+
+use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     controller::act::Outcome,
-    crd::{LastChange, TaurusProxyPort},
+    crd::{ChangeRecord, LastChange, TaurusProxyPort},
     fleet::permits::Permits,
-    model::{Reason, Uid},
+    model::{Moment, Reason, Uid},
 };
 
 /// How a reconcile ended.
@@ -35,13 +37,52 @@ pub trait Meter: Send + Sync {
     /// A change has ended; one that was refused or never sent has not begun.
     fn change_ended(&self, _last: &LastChange) {}
     /// A resource as it stands now, with its UID that all share.
-    fn resource(&self, _uid: &Uid, _object: &TaurusProxyPort) {}
-    /// A resource can't be read at all.
-    fn undecodable(&self, _uid: &Uid) {}
+    fn resource(&self, _uid: &Uid, _object: &TaurusProxyPort, _now: Moment) {}
+    /// A resource can't be read at all. Of a change that is on record of it is told when that was begun; a begin that can't be read lies
+    /// in the future.
+    fn undecodable(&self, _uid: &Uid, _begun: Option<Timestamp>, _now: Moment) {}
+    /// The change of a deleted resource is followed from now on. Where it is not given, it is the one that was counted of the resource.
+    fn followed(&self, _uid: &Uid, _change: Option<&ChangeRecord>, _now: Moment) {}
+    /// One of those who followed the change of a deleted resource does so no longer.
+    fn followed_no_longer(&self, _uid: &Uid) {}
     /// Who hands out permits from now on, and can be asked how things stand.
     fn permits(&self, _permits: &Permits) {}
-    /// A resource is gone.
+    /// A resource is gone. A change of it that is followed still counts.
     fn forget(&self, _uid: &str) {}
+}
+
+/// The change of a deleted resource counts for as long as this is kept.
+pub struct Followed {
+    meter: Arc<dyn Meter>,
+    uid: Uid,
+}
+
+impl Followed {
+    /// Whoever follows it begins now.
+    pub fn begin(
+        meter: Arc<dyn Meter>,
+        uid: Uid,
+        change: Option<&ChangeRecord>,
+        now: Moment,
+    ) -> Self {
+        meter.followed(&uid, change, now);
+        Self { meter, uid }
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.meter.followed_no_longer(&self.uid);
+    }
+}
+
+impl fmt::Debug for Followed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Followed")
+            .field("uid", &self.uid)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Counts nothing.

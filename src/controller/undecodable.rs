@@ -27,7 +27,10 @@ pub(super) async fn attend(context: &Context, resource: &Undecodable) -> Option<
         "the resource can't be decoded; nothing is done for it until it changes"
     );
     let uid = metadata.uid.as_deref().unwrap_or_default();
-    context.meter.undecodable(&Uid::from(uid));
+    let change = resource.trace.change.as_ref();
+    let begun = change.map(|(_, begun)| *begun);
+    let now = context.clock.now();
+    context.meter.undecodable(&Uid::from(uid), begun, now);
     if !context.leads() {
         return Some(context.chance.jittered(leader::TRY_EVERY));
     }

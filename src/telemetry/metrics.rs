@@ -4,6 +4,7 @@
 
 use std::{fmt, time::Duration};
 
+use k8s_openapi::jiff::Timestamp;
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, family::Family, histogram::Histogram},
@@ -20,9 +21,9 @@ use crate::{
         act::Outcome as Answer,
         meter::{Ending, Meter},
     },
-    crd::{LastChange, Outcome, TaurusProxyPort},
+    crd::{ChangeRecord, LastChange, Outcome, TaurusProxyPort},
     fleet::permits::Permits,
-    model::{Reason, Uid},
+    model::{Moment, Reason, Uid},
     telemetry::metrics::{
         labels::{
             AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel, PublicationLabel,
@@ -119,6 +120,9 @@ impl Metrics {
     pub fn text(&self) -> Result<String, fmt::Error> {
         self.state.refresh();
         self.limits.refresh();
+        if let Some(now) = self.state.now() {
+            self.resources.refresh(now);
+        }
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
@@ -224,14 +228,22 @@ impl Meter for Metrics {
         self.change_seconds.observe(took.as_secs_f64().max(0.0));
     }
 
-    fn resource(&self, uid: &Uid, object: &TaurusProxyPort) {
+    fn resource(&self, uid: &Uid, object: &TaurusProxyPort, now: Moment) {
         if let Some(status) = &object.status {
-            self.resources.said(uid, status);
+            self.resources.said(uid, status, now);
         }
     }
 
-    fn undecodable(&self, uid: &Uid) {
-        self.resources.undecodable(uid);
+    fn undecodable(&self, uid: &Uid, begun: Option<Timestamp>, now: Moment) {
+        self.resources.undecodable(uid, begun, now);
+    }
+
+    fn followed(&self, uid: &Uid, change: Option<&ChangeRecord>, now: Moment) {
+        self.resources.followed(uid, change, now);
+    }
+
+    fn followed_no_longer(&self, uid: &Uid) {
+        self.resources.followed_no_longer(uid);
     }
 
     fn permits(&self, permits: &Permits) {

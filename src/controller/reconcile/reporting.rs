@@ -184,7 +184,8 @@ impl Pass<'_> {
 
     fn count_resource(&self) {
         if let Some(status) = &self.object.status {
-            self.context.meter.resource(self.uid, self.object);
+            let now = self.context.clock.now();
+            self.context.meter.resource(self.uid, self.object, now);
             traces::said(status);
         }
     }

@@ -1,4 +1,7 @@
 //! What is said of each resource now, counted anew whenever somebody asks: so no figure can drift away from what it counts.
+//!
+//! Promises that a change counts for as long as it goes on as far as is known: also that of a resource that can't be decoded, for as long
+//! as it is on record, and that of a deleted one, for as long as somebody follows it.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -6,6 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use k8s_openapi::jiff::Timestamp;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _},
@@ -16,8 +20,12 @@ use strum::IntoEnumIterator as _;
 use super::catalogue;
 use crate::{
     crd::{ChangeRecord, Phase, PlanRecord, TaurusProxyPortStatus, WaitsFor},
-    model::{Reason, Uid},
+    model::{Moment, Reason, Uid},
 };
+
+mod recorded;
+
+use recorded::Recorded;
 
 /// What is said of resources.
 #[derive(Debug, Clone, Default)]
@@ -29,17 +37,21 @@ struct Ledger {
     said: HashMap<Uid, Said>,
     /// Few of them at a time.
     changes: HashMap<Uid, Change>,
+    /// Those of deleted resources.
+    followed: HashMap<Uid, Followed>,
     /// Those that wait for their moment.
     plans: HashMap<Uid, Plan>,
     /// Those whose proxies have another port than the one that is wanted.
     out_of_sync: HashMap<Uid, OutOfSync>,
+    /// When this was asked for or told at last.
+    now: Option<Moment>,
 }
 
 /// What is known of a port that differs.
 #[derive(Debug, Clone, Copy)]
 enum OutOfSync {
-    /// It has differed since this Unix time.
-    Since(i64),
+    /// It has differed since then.
+    Since(Recorded),
     /// The time of its change is set, or a person has to approve it.
     InHand,
 }
@@ -47,13 +59,22 @@ enum OutOfSync {
 #[derive(Debug, Clone, Copy)]
 struct Change {
     phase: Phase,
-    intended_at: i64,
+    intended_at: Recorded,
+}
+
+/// The change of a deleted resource.
+#[derive(Debug)]
+struct Followed {
+    /// As it was known at last, if it was.
+    change: Option<Change>,
+    /// How many follow it.
+    followers: usize,
 }
 
 #[derive(Debug, Clone)]
 struct Plan {
     waits_for: Vec<WaitsFor>,
-    made_at: i64,
+    made_at: Recorded,
 }
 
 /// What is counted of all of them.
@@ -102,42 +123,68 @@ struct WaitLabel {
 }
 
 impl Resources {
-    pub(super) fn said(&self, uid: &Uid, status: &TaurusProxyPortStatus) {
+    /// A resource as its status says now.
+    pub(super) fn said(&self, uid: &Uid, status: &TaurusProxyPortStatus, now: Moment) {
         let (state, reason) = said_by(status);
         let mut ledger = self.lock();
+        ledger.now = Some(now);
         ledger.said.insert(uid.clone(), Said::Status(state, reason));
-        match &status.change {
-            Some(change) => {
-                ledger.changes.insert(uid.clone(), Change::of(change));
-            }
-            None => {
-                ledger.changes.remove(uid);
-            }
-        }
-        match &status.plan {
-            Some(plan) => {
-                ledger.plans.insert(uid.clone(), Plan::of(plan));
-            }
-            None => {
-                ledger.plans.remove(uid);
-            }
-        }
-        match out_of_sync(status, reason) {
-            Some(known) => {
-                ledger.out_of_sync.insert(uid.clone(), known);
-            }
-            None => {
-                ledger.out_of_sync.remove(uid);
-            }
-        }
+        let before = ledger.changes.get(uid);
+        let change = status.change.as_ref();
+        let change = change.map(|change| Change::of(change, before, now));
+        put(&mut ledger.changes, uid, change);
+        let before = ledger.plans.get(uid);
+        let plan = status.plan.as_ref();
+        let plan = plan.map(|plan| Plan::of(plan, before, now));
+        put(&mut ledger.plans, uid, plan);
+        let before = ledger.out_of_sync.get(uid).copied();
+        let known = out_of_sync(status, reason, before, now);
+        put(&mut ledger.out_of_sync, uid, known);
     }
 
-    pub(super) fn undecodable(&self, uid: &Uid) {
+    /// A resource can't be decoded. A change that was begun then is on record of it, if one is: nobody can say how far it has come, so
+    /// that what was known of it before stands.
+    pub(super) fn undecodable(&self, uid: &Uid, begun: Option<Timestamp>, now: Moment) {
         let mut ledger = self.lock();
+        ledger.now = Some(now);
         ledger.said.insert(uid.clone(), Said::Undecodable);
-        ledger.changes.remove(uid);
+        let before = ledger.changes.get(uid).copied();
+        let change = begun.map(|begun| {
+            before.unwrap_or_else(|| Change {
+                phase: Phase::Intended,
+                intended_at: Recorded::note(None, begun, now),
+            })
+        });
+        put(&mut ledger.changes, uid, change);
         ledger.plans.remove(uid);
         ledger.out_of_sync.remove(uid);
+    }
+
+    /// The change of a deleted resource is followed: this one, else the one that was counted of it.
+    pub(super) fn followed(&self, uid: &Uid, change: Option<&ChangeRecord>, now: Moment) {
+        let mut ledger = self.lock();
+        ledger.now = Some(now);
+        let before = ledger.changes.get(uid).copied();
+        let change = change.map(|change| Change::of(change, before.as_ref(), now));
+        let change = change.or(before);
+        let followed = ledger.followed.entry(uid.clone());
+        let followed = followed.or_insert(Followed {
+            change: None,
+            followers: 0,
+        });
+        followed.change = change.or(followed.change);
+        followed.followers = followed.followers.saturating_add(1);
+    }
+
+    /// One of those who followed it does so no longer.
+    pub(super) fn followed_no_longer(&self, uid: &Uid) {
+        let mut ledger = self.lock();
+        if let Some(followed) = ledger.followed.get_mut(uid) {
+            followed.followers = followed.followers.saturating_sub(1);
+            if followed.followers == 0 {
+                ledger.followed.remove(uid);
+            }
+        }
     }
 
     pub(super) fn forget(&self, uid: &str) {
@@ -146,6 +193,11 @@ impl Resources {
         ledger.changes.remove(uid);
         ledger.plans.remove(uid);
         ledger.out_of_sync.remove(uid);
+    }
+
+    /// The figures are asked for at this moment.
+    pub(super) fn refresh(&self, now: Moment) {
+        self.lock().now = Some(now);
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledger> {
@@ -167,10 +219,12 @@ impl Resources {
                 Said::Undecodable => count.undecodable += 1,
             }
         }
-        for change in ledger.changes.values() {
+        for change in ledger.in_progress() {
             *count.by_phase.entry(change.phase).or_default() += 1;
         }
-        let oldest = ledger.changes.values().map(|change| change.intended_at);
+        let shown = |time: Recorded| time.shown(ledger.now);
+        let oldest = ledger.in_progress();
+        let oldest = oldest.map(|change| shown(change.intended_at));
         count.oldest_change = oldest.min().unwrap_or_default();
         for wait in WaitsFor::iter() {
             let waiting = || {
@@ -179,14 +233,14 @@ impl Resources {
             };
             let many = i64::try_from(waiting().count()).unwrap_or(i64::MAX);
             count.by_wait.insert(wait.into(), many);
-            let oldest = waiting().map(|plan| plan.made_at).min();
+            let oldest = waiting().map(|plan| shown(plan.made_at)).min();
             count
                 .oldest_plan
                 .insert(wait.into(), oldest.unwrap_or_default());
         }
         count.out_of_sync = ledger.out_of_sync.len();
         let oldest = ledger.out_of_sync.values().filter_map(|known| match known {
-            OutOfSync::Since(since) => Some(*since),
+            OutOfSync::Since(since) => Some(shown(*since)),
             OutOfSync::InHand => None,
         });
         count.oldest_out_of_sync = oldest.min().unwrap_or_default();
@@ -194,20 +248,45 @@ impl Resources {
     }
 }
 
+impl Ledger {
+    /// The changes in progress; none of them twice, though a resource may be counted once more while it is deleted.
+    fn in_progress(&self) -> impl Iterator<Item = &Change> {
+        let changes = &self.changes;
+        let followed = self.followed.iter();
+        let followed = followed.filter(move |(uid, _)| !changes.contains_key(*uid));
+        let followed = followed.filter_map(|(_, followed)| followed.change.as_ref());
+        changes.values().chain(followed)
+    }
+}
+
+/// What is known of a resource, or that nothing is.
+fn put<T>(of: &mut HashMap<Uid, T>, uid: &Uid, known: Option<T>) {
+    match known {
+        Some(known) => {
+            of.insert(uid.clone(), known);
+        }
+        None => {
+            of.remove(uid);
+        }
+    }
+}
+
 impl Change {
-    fn of(change: &ChangeRecord) -> Self {
+    fn of(change: &ChangeRecord, before: Option<&Self>, now: Moment) -> Self {
+        let before = before.map(|before| before.intended_at);
         Self {
             phase: change.phase,
-            intended_at: change.intended_at.0.as_second(),
+            intended_at: Recorded::note(before, change.intended_at.0, now),
         }
     }
 }
 
 impl Plan {
-    fn of(plan: &PlanRecord) -> Self {
+    fn of(plan: &PlanRecord, before: Option<&Self>, now: Moment) -> Self {
+        let before = before.map(|before| before.made_at);
         Self {
             waits_for: plan.waits_for.clone(),
-            made_at: plan.made_at.0.as_second(),
+            made_at: Recorded::note(before, plan.made_at.0, now),
         }
     }
 }
@@ -251,7 +330,12 @@ fn said_by(status: &TaurusProxyPortStatus) -> (State, Option<Reason>) {
 }
 
 /// Whether the proxy has another port than the one that is wanted, where the operator is to set it.
-fn out_of_sync(status: &TaurusProxyPortStatus, reason: Option<Reason>) -> Option<OutOfSync> {
+fn out_of_sync(
+    status: &TaurusProxyPortStatus,
+    reason: Option<Reason>,
+    before: Option<OutOfSync>,
+    now: Moment,
+) -> Option<OutOfSync> {
     if matches!(reason, Some(Reason::Observed | Reason::Suspended)) {
         return None;
     }
@@ -263,7 +347,11 @@ fn out_of_sync(status: &TaurusProxyPortStatus, reason: Option<Reason>) -> Option
     Some(if is_in_hand {
         OutOfSync::InHand
     } else {
-        OutOfSync::Since(other.last_transition_time.0.as_second())
+        let before = before.and_then(|before| match before {
+            OutOfSync::Since(since) => Some(since),
+            OutOfSync::InHand => None,
+        });
+        OutOfSync::Since(Recorded::note(before, other.last_transition_time.0, now))
     })
 }
 

@@ -15,6 +15,7 @@ use crate::{
     clock::Clock,
     controller::{heartbeat::Heartbeat, work::Work},
     leader::Leadership,
+    model::Moment,
     version,
 };
 
@@ -65,6 +66,11 @@ impl State {
     pub(super) fn watch(&self, watched: Watched) {
         // There is one of each a process; a second one changes nothing.
         let _ = self.watched.set(watched);
+    }
+
+    /// Now, once there are clocks to ask.
+    pub(super) fn now(&self) -> Option<Moment> {
+        self.watched.get().map(|watched| watched.clock.now())
     }
 
     /// Takes in how things stand.

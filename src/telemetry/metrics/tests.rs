@@ -19,6 +19,7 @@ use crate::{
         store::{FileFault, Store},
     },
     cloud::CloudError,
+    controller::meter::Followed,
     crd::TaurusProxyPortStatus,
     model::{JobId, Uid},
     version,
@@ -37,11 +38,43 @@ fn object(uid: &str) -> TaurusProxyPort {
     serde_json::from_value(object).unwrap()
 }
 
+fn now() -> Moment {
+    let wall = "2026-03-02T16:40:05Z".parse().unwrap();
+    Moment::new(wall, Duration::from_hours(1))
+}
+
 /// It is said of a resource.
 fn say(metrics: &Metrics, uid: &str, status: TaurusProxyPortStatus) {
     let mut object = object(uid);
     object.status = Some(status);
-    metrics.resource(&uid.into(), &object);
+    metrics.resource(&uid.into(), &object, now());
+}
+
+fn change(phase: &str, intended_at: &str) -> ChangeRecord {
+    let change = json!({
+        "id": "c0ffee", "fromPort": 3306, "toPort": 3307, "generation": 1, "phase": phase, "attempt": 1,
+        "intendedAt": intended_at
+    });
+    serde_json::from_value(change).unwrap()
+}
+
+fn with_change(phase: &str, intended_at: &str) -> TaurusProxyPortStatus {
+    let mut status = status("Reconciling", "JobRunning");
+    status.change = Some(change(phase, intended_at));
+    status
+}
+
+/// The changes in progress of each phase, and when the oldest of them was put on record.
+fn in_progress(metrics: &Metrics) -> (Vec<(&'static str, i64)>, i64) {
+    let samples = samples(metrics);
+    let of = |series: &str| samples[series].parse::<i64>().unwrap();
+    let phases = ["intended", "submitted", "verifying"].map(|phase| {
+        let series = format!("taurus_changes_in_progress{{phase=\"{phase}\"}}");
+        (phase, of(&series))
+    });
+    let some = phases.into_iter().filter(|(_, count)| *count != 0);
+    let oldest = of("taurus_oldest_change_intended_timestamp_seconds");
+    (some.collect(), oldest)
 }
 
 fn status(type_: &str, reason: &str) -> TaurusProxyPortStatus {
@@ -146,7 +179,7 @@ fn everything() -> Metrics {
     }
     say(&metrics, "uid-a", status("Ready", "Settled"));
     say(&metrics, "uid-b", status("Stalled", "9f2c1e"));
-    metrics.undecodable(&Uid::from("uid-c"));
+    metrics.undecodable(&Uid::from("uid-c"), None, now());
     metrics
 }
 
@@ -324,8 +357,8 @@ fn a_resource_counts_once_and_moves_between_states() {
     assert_eq!(resources(&metrics), one("reconciling", "JobRunning"));
     say(&metrics, "uid-a", status("Ready", "Settled"));
     assert_eq!(resources(&metrics), one("ready", "Settled"));
-    metrics.undecodable(&uid);
-    metrics.undecodable(&uid);
+    metrics.undecodable(&uid, None, now());
+    metrics.undecodable(&uid, None, now());
     assert_eq!(resources(&metrics), ["taurus_undecodable_resources 1"]);
     say(&metrics, "uid-a", TaurusProxyPortStatus::default());
     assert_eq!(resources(&metrics), one("unknown", "unknown"));
@@ -334,15 +367,6 @@ fn a_resource_counts_once_and_moves_between_states() {
 #[test]
 fn changes_in_progress_are_counted_and_the_oldest_tells_its_age() {
     let metrics = Metrics::default();
-    let with_change = |phase: &str, at: &str| {
-        let change = json!({
-            "id": "c0ffee", "fromPort": 3306, "toPort": 3307, "generation": 1, "phase": phase, "attempt": 1,
-            "intendedAt": at
-        });
-        let mut status = status("Reconciling", "JobRunning");
-        status.change = Some(serde_json::from_value(change).unwrap());
-        status
-    };
     let count = |phase: &str| {
         let series = format!("taurus_changes_in_progress{{phase=\"{phase}\"}}");
         samples(&metrics)[&series].clone()
@@ -377,6 +401,116 @@ fn changes_in_progress_are_counted_and_the_oldest_tells_its_age() {
         (count("submitted"), oldest()),
         ("0".to_owned(), "0".to_owned())
     );
+}
+
+#[test]
+fn b02_the_change_of_a_resource_that_can_not_be_decoded_counts_for_as_long_as_it_is_on_record() {
+    let (uid, begun) = (Uid::from("uid-a"), "2026-01-01T00:00:10Z");
+    let metrics = Metrics::default();
+    let undecodable = |change: Option<&str>| {
+        let begun = change.map(|begun| begun.parse().unwrap());
+        metrics.undecodable(&uid, begun, now());
+    };
+    say(&metrics, "uid-a", with_change("Submitted", begun));
+    undecodable(Some(begun));
+    undecodable(Some(begun));
+    let known = (vec![("submitted", 1)], 1_767_225_610);
+    assert_eq!(in_progress(&metrics), known);
+    assert_eq!(resources(&metrics), ["taurus_undecodable_resources 1"]);
+    // Somebody has taken it from the record.
+    undecodable(None);
+    assert_eq!(in_progress(&metrics), (vec![], 0));
+    // A process that has started since knows no more than that it was begun.
+    undecodable(Some(begun));
+    let read = (vec![("intended", 1)], 1_767_225_610);
+    assert_eq!(in_progress(&metrics), read);
+    metrics.forget("uid-a");
+    let unreadable = Some(Timestamp::MAX);
+    metrics.undecodable(&uid, unreadable, now());
+    let now = now().wall.as_second();
+    assert_eq!(in_progress(&metrics), (vec![("intended", 1)], now));
+    say(&metrics, "uid-a", with_change("Verifying", begun));
+    let decoded = (vec![("verifying", 1)], 1_767_225_610);
+    assert_eq!(in_progress(&metrics), decoded);
+}
+
+#[test]
+fn b02_the_change_of_a_deleted_resource_counts_for_as_long_as_it_is_followed() {
+    let (uid, begun) = (Uid::from("uid-a"), "2026-01-01T00:00:10Z");
+    let metrics = Arc::new(Metrics::default());
+    let follow = |change: Option<&ChangeRecord>| {
+        Followed::begin(Arc::clone(&metrics) as _, uid.clone(), change, now())
+    };
+    let known = (vec![("submitted", 1)], 1_767_225_610);
+    let none = (vec![], 0);
+    let on_record = change("Submitted", begun);
+    // Whoever follows it may come before it is forgotten, or after that.
+    for forgets_first in [false, true] {
+        say(&metrics, "uid-a", with_change("Submitted", begun));
+        if forgets_first {
+            metrics.forget("uid-a");
+        }
+        let [one, other] = [Some(&on_record), None].map(follow);
+        assert_eq!(in_progress(&metrics), known, "it counts once");
+        metrics.forget("uid-a");
+        drop(one);
+        assert_eq!(in_progress(&metrics), known);
+        // A reconcile that was at work meanwhile counts it once more.
+        say(&metrics, "uid-a", with_change("Submitted", begun));
+        assert_eq!(in_progress(&metrics), known);
+        metrics.forget("uid-a");
+        drop(other);
+        assert_eq!(in_progress(&metrics), none);
+    }
+    // Of one that can't be decoded, what was counted of it.
+    say(&metrics, "uid-a", with_change("Submitted", begun));
+    metrics.undecodable(&uid, Some(on_record.intended_at.0), now());
+    let held = follow(None);
+    metrics.forget("uid-a");
+    assert_eq!(in_progress(&metrics), known);
+    drop(held);
+    assert_eq!(in_progress(&metrics), none);
+    let nothing_known = follow(None);
+    assert_eq!(in_progress(&metrics), none);
+    drop(nothing_known);
+}
+
+#[test]
+fn h16_times_of_the_future_are_shown_as_when_they_were_first_seen_and_stay() {
+    let metrics = Metrics::default();
+    let ahead = "2026-03-02T22:40:05Z";
+    let mut status = with_change("Submitted", ahead);
+    let plan = json!({
+        "id": "0123456789abcdef", "fromPort": 3306, "toPort": 3307, "madeAt": ahead, "waitsFor": ["Approval"]
+    });
+    status.plan = Some(serde_json::from_value(plan).unwrap());
+    let mut differs = status.clone();
+    differs.plan = None;
+    let mut other = differs.conditions[0].clone();
+    other.type_ = "PortInSync".to_owned();
+    other.status = "False".to_owned();
+    other.last_transition_time = Time(ahead.parse().unwrap());
+    differs.conditions.push(other);
+    let shown = || {
+        let samples = samples(&metrics);
+        [
+            "taurus_oldest_change_intended_timestamp_seconds",
+            "taurus_oldest_plan_made_timestamp_seconds{waits_for=\"Approval\"}",
+            "taurus_oldest_out_of_sync_timestamp_seconds",
+        ]
+        .map(|series| samples[series].parse::<i64>().unwrap())
+    };
+    let first = now();
+    for minutes in [0, 1, 90, 8 * 60] {
+        let passed = Duration::from_mins(minutes);
+        let now = Moment::new(first.wall + passed, first.uptime + passed);
+        for (uid, status) in [("uid-a", &status), ("uid-b", &differs)] {
+            let mut object = object(uid);
+            object.status = Some(status.clone());
+            metrics.resource(&uid.into(), &object, now);
+        }
+        assert_eq!(shown(), [first.wall.as_second(); 3], "{minutes}");
+    }
 }
 
 #[test]

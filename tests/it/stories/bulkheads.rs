@@ -8,12 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 use taurus_port_operator::{
     controller::meter::{Ending, Meter},
     crd::TaurusProxyPort,
-    model::Uid,
+    model::{Moment, Uid},
 };
 use taurus_sim::{Mode, sample};
 
@@ -34,7 +35,7 @@ impl Meter for Panicking {
         }
     }
 
-    fn resource(&self, _: &Uid, object: &TaurusProxyPort) {
+    fn resource(&self, _: &Uid, object: &TaurusProxyPort, _: Moment) {
         let one_less = |left: usize| left.checked_sub(1);
         let ours = object.name_any() == "orders";
         let order = Ordering::SeqCst;
@@ -44,7 +45,7 @@ impl Meter for Panicking {
         );
     }
 
-    fn undecodable(&self, _: &Uid) {
+    fn undecodable(&self, _: &Uid, _: Option<Timestamp>, _: Moment) {
         self.undecodable.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -182,7 +183,7 @@ impl Holding {
 }
 
 impl Meter for Holding {
-    fn resource(&self, _: &Uid, object: &TaurusProxyPort) {
+    fn resource(&self, _: &Uid, object: &TaurusProxyPort, _: Moment) {
         if object.name_any() != "orders" || !self.armed.swap(false, Ordering::SeqCst) {
             return;
         }

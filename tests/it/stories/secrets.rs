@@ -14,7 +14,11 @@ use std::{
 use k8s_openapi::{ByteString, api::events::v1::Event};
 use kube::{Api, ResourceExt as _, api::ListParams};
 use serde_json::json;
-use taurus_port_operator::{controller::meter::Meter, crd::TaurusProxyPort, model::Uid};
+use taurus_port_operator::{
+    controller::meter::Meter,
+    crd::TaurusProxyPort,
+    model::{Moment, Uid},
+};
 use taurus_sim::{Accounts, Answer, Effect, Fault, Mode, Operation, sample};
 use tokio::process::Command;
 
@@ -267,7 +271,7 @@ struct Panicking(AtomicUsize);
 const PANIC: &str = "a fault of our own";
 
 impl Meter for Panicking {
-    fn resource(&self, _: &Uid, object: &TaurusProxyPort) {
+    fn resource(&self, _: &Uid, object: &TaurusProxyPort, _: Moment) {
         let one_less = |left: usize| left.checked_sub(1);
         let order = Ordering::SeqCst;
         let ours = object.name_any() == "orders";

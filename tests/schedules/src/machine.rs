@@ -5,6 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, future::pending};
+use k8s_openapi::jiff::Timestamp;
 use kube::{Client, runtime::watcher};
 use rand::RngExt as _;
 use taurus_port_operator::{
@@ -16,10 +17,10 @@ use taurus_port_operator::{
         context::{Context, Settings},
         meter::{Ending, Meter},
     },
-    crd::{LastChange, TaurusProxyPort},
+    crd::{ChangeRecord, LastChange, TaurusProxyPort},
     fleet::{limits::Limits, permits::Permits},
     leader::{Elector, Leadership},
-    model::{Reason, Uid},
+    model::{Moment, Reason, Uid},
     pace::Pace,
     telemetry::metrics::Metrics,
 };
@@ -193,12 +194,20 @@ impl Meter for Witness {
         self.counting(|metrics| metrics.change_ended(last));
     }
 
-    fn resource(&self, uid: &Uid, object: &TaurusProxyPort) {
-        self.counting(|metrics| metrics.resource(uid, object));
+    fn resource(&self, uid: &Uid, object: &TaurusProxyPort, now: Moment) {
+        self.counting(|metrics| metrics.resource(uid, object, now));
     }
 
-    fn undecodable(&self, uid: &Uid) {
-        self.counting(|metrics| metrics.undecodable(uid));
+    fn undecodable(&self, uid: &Uid, begun: Option<Timestamp>, now: Moment) {
+        self.counting(|metrics| metrics.undecodable(uid, begun, now));
+    }
+
+    fn followed(&self, uid: &Uid, change: Option<&ChangeRecord>, now: Moment) {
+        self.counting(|metrics| metrics.followed(uid, change, now));
+    }
+
+    fn followed_no_longer(&self, uid: &Uid) {
+        self.counting(|metrics| metrics.followed_no_longer(uid));
     }
 
     fn permits(&self, permits: &Permits) {

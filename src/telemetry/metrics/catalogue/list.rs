@@ -95,22 +95,22 @@ figures! {
         "Resources that can't be decoded and are skipped until they change",
         "The log names them, and their status names the field. Usually the definition lost its rules: install the one of this release.";
     CHANGES_IN_PROGRESS: taurus "changes_in_progress", Gauge, none, [PHASE],
-        "Changes on record that have not ended, by how far they have come",
+        "Changes that have not ended, by how far they have come; also of resources that can't be decoded, and of deleted ones while they are followed",
         "Each one is, or may be, cutting connections. Many in `intended` mean that their outcome is not known.";
     OLDEST_CHANGE: taurus "oldest_change_intended_timestamp", Gauge, Seconds, [],
-        "When the oldest of the changes in progress was put on record, in Unix time; 0 where there is none",
+        "When the oldest of the changes in progress was put on record, in Unix time; 0 where there is none. A time in the future counts as when this process first saw it",
         "`time() -` this is the age of the oldest change.";
     PLANS_WAITING: taurus "plans_waiting", Gauge, none, [WAITS_FOR],
         "Changes that are due and not started, of resources that have windows, freezes or approvals, by what they wait for; one that waits for two things counts twice",
         "`Approval` needs a person; [windows.md](windows.md). `kubectl get tpp -A -o wide` shows when the others may start.";
     OLDEST_PLAN: taurus "oldest_plan_made_timestamp", Gauge, Seconds, [WAITS_FOR],
-        "When the oldest of these plans was made, in Unix time, by what it waits for; 0 where there is none",
+        "When the oldest of these plans was made, in Unix time, by what it waits for; 0 where there is none. A time in the future counts as when this process first saw it",
         "`time() -` this is for how long a change has been due and not started.";
     OUT_OF_SYNC: taurus "resources_out_of_sync", Gauge, none, [],
         "Resources whose proxies have another port than the one that is wanted; not those that are suspended, or only observe their proxy",
         "Each one has a change under way, waits for one, can't make one, or leaves drift alone: `kubectl get tpp -A -o wide` shows which, and until when.";
     OLDEST_OUT_OF_SYNC: taurus "oldest_out_of_sync_timestamp", Gauge, Seconds, [],
-        "Since when the port of the longest of these differs, in Unix time; 0 where there is none. Not of those that wait for a set time (`NEXT`) or for an approval",
+        "Since when the port of the longest of these differs, in Unix time; 0 where there is none. Not of those that wait for a set time (`NEXT`) or for an approval. A time in the future counts as when this process first saw it",
         "`time() -` this is for how long a port has not been what was asked for, and nothing is set to put it right.";
     APPLIED_NOW: taurus "plans_applied_now", Counter, none, [],
         "Changes that were begun outside their windows, or may have been, because a person set the annotation `taurusdb.huaweicloud.com/applyNow`",
