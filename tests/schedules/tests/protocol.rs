@@ -354,6 +354,97 @@ async fn b02_who_follows_a_job_only_once_its_id_is_on_record_is_seen() {
     assert!(polls_from_memory(flaw).await < 4);
 }
 
+/// A change whose job takes so many seconds, half a minute after it was asked for; when it was put on record.
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+async fn half_a_minute_into_a_change(stage: &Stage, takes: u64) -> i64 {
+    stage.next_job(1000, takes, true);
+    stage.want(3307);
+    stage.pass(30).await;
+    let change = stage.object().status.unwrap().change.unwrap();
+    let intended_at = change.intended_at.0.as_second();
+    assert_eq!(changes_in_progress(stage), (1, intended_at));
+    intended_at
+}
+
+#[tokio::test(start_paused = true)]
+async fn b02_a_change_of_a_resource_that_can_not_be_decoded_stays_among_the_figures() {
+    let stage = Stage::set(1).await;
+    let since = half_a_minute_into_a_change(&stage, 600).await;
+    stage.make_undecodable();
+    for _ in 0..10 {
+        stage.pass(60).await;
+        assert_eq!(changes_in_progress(&stage), (1, since), "{}", stage.told());
+    }
+    stage.crash();
+    stage.pass(60).await;
+    assert_eq!(changes_in_progress(&stage), (1, since), "{}", stage.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn b02_a_change_of_a_deleted_resource_stays_among_the_figures_while_it_is_followed() {
+    let stage = Stage::set(1).await;
+    let since = half_a_minute_into_a_change(&stage, 600).await;
+    stage.delete();
+    for _ in 0..9 {
+        stage.pass(60).await;
+        assert_eq!(changes_in_progress(&stage), (1, since), "{}", stage.told());
+    }
+    // Its job has ended, and lists have caught up with that.
+    stage.pass(300).await;
+    assert_eq!(changes_in_progress(&stage), (0, 0), "{}", stage.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn h16_a_change_that_was_recorded_while_a_clock_was_ahead_is_shown_as_old_as_it_is() {
+    let ahead = 6 * 3600;
+    let stage = Stage::set(1).await;
+    stage.clock_is_ahead(ahead);
+    let since = half_a_minute_into_a_change(&stage, 900).await;
+    stage.clock_is_ahead(0);
+    for _ in 0..10 {
+        stage.pass(60).await;
+        let (count, oldest) = changes_in_progress(&stage);
+        let off = oldest - (since - ahead);
+        assert!(
+            count == 1 && off.abs() <= 2,
+            "{count} {off}: {}",
+            stage.told()
+        );
+    }
+}
+
+/// The operator's clock is behind that of the API server, or ahead of it: by little, and by more than any cloud puts up with.
+#[tokio::test(start_paused = true)]
+async fn h16_who_only_observes_stays_ready_whatever_the_clock_is_off_by() {
+    for ahead in [-3600, -120, -2, 120, 3600] {
+        let stage = Stage::set(1).await;
+        stage.clock_is_ahead(ahead);
+        stage.delete();
+        stage.pass(60).await;
+        stage.create(None);
+        stage.pass(1).await;
+        stage.edit(|object| {
+            object.spec.management_policy = Some(ManagementPolicy::Observe);
+        });
+        stage.pass(600).await;
+        let stays = async |seconds: u64| {
+            for _ in 0..seconds {
+                stage.pass(1).await;
+                assert_eq!(stage.reason(), "Observed", "{ahead}: {}", stage.told());
+            }
+            assert!(stage.is_ready(), "{ahead}: {}", stage.told());
+        };
+        // A look takes longer than is waited for before something is said.
+        stage.reads_take(8_000);
+        stage.edit(|object| object.spec.suspend = Some(true));
+        stays(40).await;
+        stage.reads_take(100);
+        // The first lists fail.
+        stage.reads_are_put_off(900, Duration::from_mins(1));
+        stays(1000).await;
+    }
+}
+
 /// The operator may look at everything more often than the cloud allows at the moment.
 #[tokio::test(start_paused = true)]
 async fn e14_a_wait_that_the_cloud_asks_for_is_not_cut_to_the_resync() {
