@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    future::pending,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -93,6 +94,8 @@ struct State {
     put_off: usize,
     /// The jobs that are followed, with the uptime of their last polls.
     followed: HashMap<JobId, Duration>,
+    /// Whether no call is given any more.
+    is_closed: bool,
 }
 
 /// Leave to make calls of one urgency, some of which are paid for. Those that were not made go back.
@@ -161,9 +164,44 @@ impl Budget {
                 came: 0,
                 put_off: 0,
                 followed: HashMap::new(),
+                is_closed: false,
             }),
             moved: Notify::new(),
         })
+    }
+
+    /// A budget that begins with so many calls, or with as many of them as can be saved up.
+    pub fn holding(
+        calls: u32,
+        limit: CallLimit,
+        clock: Clock,
+        observer: Arc<dyn CallObserver>,
+    ) -> Arc<Self> {
+        let budget = Self::new(limit, clock, observer);
+        budget.lock().bucket.add(calls);
+        budget
+    }
+
+    /// Gives no call any more, and says how many whole ones are saved up: a budget of another process may begin with these. Who waits for
+    /// a call waits until this process ends.
+    pub fn close(&self) -> u32 {
+        let uptime = self.clock.now().uptime;
+        let mut state = self.lock();
+        state.is_closed = true;
+        let saved = state.bucket.saved(uptime);
+        drop(state);
+        self.moved.notify_waiters();
+        saved
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
+    /// Whether all calls that can be saved up are there.
+    pub fn is_full(&self) -> bool {
+        let uptime = self.clock.now().uptime;
+        self.lock().bucket.is_full(uptime)
     }
 
     /// Leave for calls that are paid for one by one.
@@ -252,6 +290,7 @@ impl Budget {
             moved.as_mut().enable();
             let wait = match self.take(&place) {
                 Ok(()) => break,
+                Err(_) if self.is_closed() => return pending().await,
                 Err(wait) => wait,
             };
             tokio::select! {
@@ -281,7 +320,7 @@ impl Budget {
     fn take(&self, place: &Place<'_>) -> Result<(), Duration> {
         let uptime = self.clock.now().uptime;
         let mut state = self.lock();
-        if state.next(uptime) != Some(place.key) {
+        if state.is_closed || state.next(uptime) != Some(place.key) {
             return Err(self.limit.per / 60);
         }
         // A timer may come a little early.
@@ -443,6 +482,38 @@ mod tests {
         join_all(come.map(wait)).await;
         come.sort();
         assert_eq!(*order.lock().unwrap(), come);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn n04_a_budget_begins_with_what_was_left_and_gives_none_once_it_is_closed() {
+        let per = Duration::from_mins(1);
+        let limit = CallLimit { calls: 60, per };
+        let budget = Budget::holding(7, limit, Clock::start(), Arc::new(()));
+        let change = budget.allow(Urgency::Change, 5).now_or_never();
+        change.unwrap().unwrap();
+        // Those were given back unspent.
+        let job = budget.open(Urgency::Job);
+        job.spend().now_or_never().unwrap().unwrap().made();
+        assert!(!budget.is_full());
+        assert_eq!(budget.close(), 6);
+        pass(Duration::from_mins(1)).await;
+        assert!(budget.is_full());
+        assert!(budget.allow(Urgency::Sweep, 1).await.is_err());
+        let change = budget.allow(Urgency::Change, 1);
+        let waited = tokio::time::timeout(Duration::from_hours(1), change).await;
+        assert!(waited.is_err(), "until the process ends");
+        assert!(budget.nobody_waits());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn n04_who_waits_when_a_budget_is_closed_gets_no_call() {
+        let budget = budget(60);
+        let mut waiting = std::pin::pin!(budget.allow(Urgency::Change, 5));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        pass(Duration::from_secs(3)).await;
+        assert_eq!(budget.close(), 2);
+        let waited = tokio::time::timeout(Duration::from_hours(1), waiting).await;
+        assert!(waited.is_err(), "until the process ends");
     }
 
     #[tokio::test(start_paused = true)]

@@ -100,6 +100,16 @@ impl Connector {
         })
     }
 
+    /// This process leads from now on, after one that has left so many calls ([`Entrances::take_over`]).
+    pub fn take_over(&self, calls: u32) {
+        self.entrances.take_over(calls);
+    }
+
+    /// No call is begun any more; says how many are left to the next process ([`Entrances::hand_over`]).
+    pub fn hand_over(&self) -> u32 {
+        self.entrances.hand_over()
+    }
+
     /// The address of IAM for a subject.
     fn iam(&self, subject: &Subject) -> Result<String, CloudError> {
         if let Some(address) = &subject.iam_endpoint {

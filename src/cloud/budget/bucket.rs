@@ -3,6 +3,12 @@
 //! A minute's calls are split: some may be saved up, the others come evenly over the minute. So no minute sees more calls than
 //! are allowed, whenever it begins. A bucket starts empty: a process that follows another one does not spend what that
 //! one has spent already.
+//!
+//! Or it starts with the calls that are left in the bucket of a process which takes none any more ([`Bucket::saved`]). Then both
+//! processes have taken no more than they could have taken from one bucket that goes on from the first to the second: at the hand-over that
+//! one holds as much or more, and time that passes until the second process starts only adds to it. Where their limits differ, no minute
+//! sees more calls than the greater one allows: what can be saved up and what comes in a second both grow with the limit, and the first
+//! process took in its part of that minute at most what can be saved up and what came, less what is left.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -164,6 +170,32 @@ impl Bucket {
     pub fn lacks_for_jobs(&mut self, calls: u32, uptime: Duration) -> bool {
         self.fill(uptime);
         self.held_for_jobs < f64::from(calls)
+    }
+
+    /// Calls come from elsewhere, of which no more are kept than can be saved up.
+    pub fn add(&mut self, calls: u32) {
+        self.come(calls.into());
+    }
+
+    /// How many whole calls are saved up. None while the other side wants fewer: whoever has them next does not know of that.
+    pub fn saved(&mut self, uptime: Duration) -> u32 {
+        self.fill(uptime);
+        if self.is_shrunk() {
+            return 0;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from zero to the limit, which is of the same type"
+        )]
+        let saved = self.held.max(0.0) as u32;
+        saved
+    }
+
+    /// Whether all calls that can be saved up are there, and come as fast as they may: one that was never used holds no more.
+    pub fn is_full(&mut self, uptime: Duration) -> bool {
+        self.fill(uptime);
+        !self.is_shrunk() && self.held >= self.size
     }
 
     /// How long it is until a poll of a job may have a call that nobody else needs: none where nearly all that can be saved up are there,
@@ -338,6 +370,11 @@ impl Bucket {
 
     fn fill(&mut self, uptime: Duration) {
         let come = self.flow.pass(uptime).as_secs_f64() * self.rate();
+        self.come(come);
+    }
+
+    /// So many calls come, and looks and jobs have their parts of them.
+    fn come(&mut self, come: f64) {
         self.held = (self.held + come).min(self.size);
         self.held_for_looks =
             (self.held_for_looks + come * SHARE_OF_LOOKS).min(self.size * SHARE_OF_LOOKS);
@@ -412,6 +449,38 @@ mod tests {
         }
 
         #[test]
+        fn n04_no_minute_has_more_calls_than_are_allowed_also_where_each_process_leaves_its_calls_to_the_next(
+            limits in prop::collection::vec(10_u32..200, 1..4),
+            events in prop::collection::vec(
+                (0_u64..4_000, 1_u32..6, urgency(), prop::bool::weighted(0.1), prop::bool::weighted(0.02)),
+                1..400,
+            ),
+        ) {
+            let mut now = Duration::from_secs(5);
+            let mut releases = limits.iter().cycle().map(|calls| limit(*calls));
+            let mut bucket = Bucket::new(releases.next().unwrap(), now);
+            let mut made = Vec::new();
+            for (after, count, urgency, hands_over, refused) in events {
+                if hands_over {
+                    let left = bucket.saved(now);
+                    now += Duration::from_millis(after / 2);
+                    bucket = Bucket::new(releases.next().unwrap(), now);
+                    bucket.add(left);
+                }
+                now += Duration::from_millis(after);
+                if refused {
+                    bucket.refused(now);
+                }
+                if bucket.take(count, urgency, now).is_ok() {
+                    made.extend((0..count).map(|_| now));
+                }
+            }
+            // Each process may have a limit of its own.
+            let most = limits.into_iter().max().unwrap_or_default();
+            prop_assert!(most_in_a_minute(&made) <= most as usize);
+        }
+
+        #[test]
         fn who_waits_as_long_as_was_said_gets_the_calls(
             calls in 10_u32..200, count in 1_u32..=4, urgency in urgency(), spent in 0_u32..20, refusals in 0..8,
         ) {
@@ -430,6 +499,40 @@ mod tests {
             }
             prop_assert!(false, "still none");
         }
+    }
+
+    #[test]
+    fn n04_what_was_left_is_there_at_once_and_no_more_than_can_be_saved_up() {
+        let now = Duration::from_mins(5);
+        let mut before = Bucket::new(limit(60), Duration::ZERO);
+        assert_eq!(before.saved(Duration::ZERO), 0);
+        assert!(!before.is_full(Duration::ZERO));
+        assert_eq!(before.saved(now), 10);
+        assert!(before.is_full(now));
+        assert_eq!(before.take(3, Urgency::Change, now), Ok(()));
+        let later = now + Duration::from_millis(600);
+        assert_eq!(before.saved(later), 7, "whole calls");
+        assert!(!before.is_full(later));
+        let mut next = Bucket::new(limit(60), Duration::ZERO);
+        next.add(7);
+        assert_eq!(next.take(1, Urgency::FirstLook, Duration::ZERO), Ok(()));
+        assert_eq!(next.take(6, Urgency::Change, Duration::ZERO), Ok(()));
+        assert!(next.take(1, Urgency::Change, Duration::ZERO).is_err());
+        let mut smaller = Bucket::new(limit(30), Duration::ZERO);
+        smaller.add(10);
+        assert_eq!(smaller.saved(Duration::ZERO), 5);
+    }
+
+    #[test]
+    fn n04_a_bucket_that_was_asked_for_fewer_leaves_none_and_is_not_full_until_it_has_grown_back() {
+        let mut bucket = Bucket::new(limit(60), Duration::ZERO);
+        bucket.refused(Duration::from_mins(5));
+        let now = Duration::from_mins(8);
+        assert_eq!(bucket.saved(now), 0);
+        assert!(!bucket.is_full(now));
+        let grown = Duration::from_mins(11);
+        assert_eq!(bucket.saved(grown), 10);
+        assert!(bucket.is_full(grown));
     }
 
     #[test]
