@@ -110,7 +110,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let clock = Clock::start();
     let cluster = Cluster::infer(namespace, clock).await?;
     let cluster = cluster.counted(Arc::clone(&metrics), clock);
-    let connector = Connector::new(Policy {
+    let connector = Arc::new(Connector::new(Policy {
         allow,
         call_timeout: pace.call_timeout,
         lock_out: pace.lock_out(),
@@ -122,7 +122,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         calls_at_once: usize::from(concurrency).div_ceil(2),
         clock,
         observer: Arc::clone(&metrics) as _,
-    })?;
+    })?);
     let bound = Bound::new(admin_address)?;
     tracing::info!(
         version = version::RELEASE,
@@ -152,13 +152,14 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         cluster,
         heartbeat,
         readiness: Arc::default(),
+        connector: Arc::clone(&connector),
         settings: Settings {
             clock,
             chance: Chance::default(),
             pace,
             limits,
             resync,
-            connect: Arc::new(connector),
+            connect: connector,
             defaults,
             calendar: Arc::clone(&calendar),
             meter: Arc::clone(&metrics) as _,
@@ -205,6 +206,7 @@ struct Work {
     settings: Settings,
     heartbeat: Arc<Heartbeat>,
     readiness: Arc<Readiness>,
+    connector: Arc<Connector>,
 }
 
 impl Work {
@@ -228,10 +230,12 @@ impl Work {
             return self.lead(shutdown, pending()).await.1;
         };
         let readiness = Arc::clone(&self.readiness);
-        select! {
-            () = elector.acquire(|why| readiness.standby(why)) => {}
+        let calls = select! {
+            calls = elector.acquire(|why| readiness.standby(why)) => calls,
             () = shutdown.clone().asked() => return Ok(()),
-        }
+        };
+        let connector = Arc::clone(&self.connector);
+        connector.take_over(calls);
         let (depose, deposed) = oneshot::channel::<()>();
         let leading = self.lead(shutdown, async {
             // An error means the same: nobody renews the lease any more.
@@ -247,7 +251,7 @@ impl Work {
             ended = leading => ended,
             ended = keeping => ended,
         };
-        elector.release(idle).await;
+        elector.release(idle, connector.hand_over()).await;
         result
     }
 

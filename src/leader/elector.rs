@@ -31,6 +31,8 @@ pub struct Elector {
     observation: Observation,
     /// The lease as this process wrote it last, while nothing speaks against its still standing there.
     written: Option<Lease>,
+    /// How many calls the process that led before has left.
+    calls: u32,
 }
 
 /// Why a try came to nothing; the next one follows.
@@ -58,6 +60,7 @@ impl Elector {
             leadership: Arc::new(Leadership::standby()),
             observation: Observation::default(),
             written: None,
+            calls: 0,
         }
     }
 
@@ -66,8 +69,9 @@ impl Elector {
         Arc::clone(&self.leadership)
     }
 
-    /// Returns once this process leads. `waiting` is told for whom or what it waits, whenever that changes.
-    pub async fn acquire(&mut self, waiting: impl Fn(&str)) {
+    /// Returns once this process leads, with how many calls of the cloud the one before has left ([`Self::release`]); none where that is
+    /// not known. `waiting` is told for whom or what it waits, whenever that changes.
+    pub async fn acquire(&mut self, waiting: impl Fn(&str)) -> u32 {
         let mut said = String::new();
         loop {
             let (why, pause) = match self.attempt().await {
@@ -83,6 +87,7 @@ impl Elector {
             clock::pause(pause).await;
         }
         tracing::info!(lease = self.name, identity = self.identity, "leading");
+        self.calls
     }
 
     /// Renews the lease for as long as it is this process's; returns when it no longer is. That the API server can't be
@@ -114,25 +119,25 @@ impl Elector {
     }
 
     /// Gives the lease back, so that nobody has to wait for the end of its term, and says whether this process leaves nothing
-    /// in flight. It acts no more.
-    pub async fn release(mut self, idle: bool) {
+    /// in flight, and how many calls of the cloud it leaves to the next one. It acts no more, and calls the cloud no more.
+    pub async fn release(mut self, idle: bool, calls: u32) {
         let held = self.leadership.time_left(self.clock.now()).is_some();
         self.leadership.over();
         if !held {
             return;
         }
-        match self.give_back(idle).await {
-            Ok(()) => tracing::info!(lease = self.name, idle, "the lease is given back"),
+        match self.give_back(idle, calls).await {
+            Ok(()) => tracing::info!(lease = self.name, idle, calls, "the lease is given back"),
             Err(error) => tracing::warn!(lease = self.name, %error, "the lease is not given back"),
         }
     }
 
-    async fn give_back(&mut self, idle: bool) -> Result<(), TryError> {
+    async fn give_back(&mut self, idle: bool, calls: u32) -> Result<(), TryError> {
         let now = self.clock.now();
         if let Some(lease) = self.current().await?
             && self.observation.judge(&lease, &self.identity, now.uptime) == Standing::Ours
         {
-            let free = lease::given_back(lease, idle, now);
+            let free = lease::given_back(lease, idle, calls, now);
             bounded(self.api.replace(&self.name, &PostParams::default(), &free)).await?;
         }
         Ok(())
@@ -167,7 +172,9 @@ impl Elector {
         let standing = self.observation.judge(&current, &self.identity, now.uptime);
         if !matches!(standing, Standing::Held { .. }) {
             let was_idle = lease::was_idle(&current, now);
+            let calls = lease::calls_left(&current, now);
             self.write(current, false).await?;
+            self.calls = calls;
             if was_idle {
                 tracing::info!(
                     lease = self.name,

@@ -21,8 +21,11 @@ pub const LONGEST_TERM: Duration = Duration::from_mins(1);
 /// The annotation of a lease that was given back with nothing in flight.
 const IDLE: &str = "taurusdb.huaweicloud.com/given-back-with-nothing-in-flight";
 
-/// For how long that counts: a successor comes within seconds.
-const IDLE_FOR: Duration = Duration::from_mins(10);
+/// The annotation of a lease that was given back, with how many calls of the cloud its holder has left.
+const CALLS: &str = "taurusdb.huaweicloud.com/given-back-with-calls-left";
+
+/// For how long these count: a successor comes within seconds.
+const FRESH_FOR: Duration = Duration::from_mins(10);
 
 /// Whose a lease is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +121,7 @@ pub(super) fn held(current: Lease, identity: &str, now: Moment) -> Lease {
     let mut metadata = current.metadata;
     if let Some(annotations) = &mut metadata.annotations {
         annotations.remove(IDLE);
+        annotations.remove(CALLS);
     }
     Lease {
         metadata,
@@ -126,8 +130,8 @@ pub(super) fn held(current: Lease, identity: &str, now: Moment) -> Lease {
 }
 
 /// The lease as nobody holds it; how often it changed hands is kept. `idle` is whether its holder had nothing in flight, which
-/// [`was_idle`] tells its successor.
-pub(super) fn given_back(current: Lease, idle: bool, now: Moment) -> Lease {
+/// [`was_idle`] tells its successor, as [`calls_left`] does how many calls it leaves.
+pub(super) fn given_back(current: Lease, idle: bool, calls: u32, now: Moment) -> Lease {
     let before = current.spec.unwrap_or_default();
     let mut lease = Lease {
         metadata: current.metadata,
@@ -136,37 +140,67 @@ pub(super) fn given_back(current: Lease, idle: bool, now: Moment) -> Lease {
             ..LeaseSpec::default()
         }),
     };
-    let mark = idle.then(|| mark(&lease, now.wall)).flatten();
+    let mark = mark(&lease, now.wall);
     let annotations = lease.metadata.annotations.get_or_insert_default();
     annotations.remove(IDLE);
-    annotations.extend(mark.map(|mark| (IDLE.to_owned(), mark)));
+    annotations.remove(CALLS);
+    if let Some(mark) = mark {
+        // Two annotations: older operators know the first one alone, by its whole text.
+        annotations.insert(CALLS.to_owned(), format!("{mark} {calls}"));
+        if idle {
+            annotations.insert(IDLE.to_owned(), mark);
+        }
+    }
     lease
 }
 
 /// Whether the last holder of a free lease gave it back with nothing in flight, and nobody has held it since.
-///
-/// The mark names the lease's UID, how often it changed hands, and the time: another lease of that name, a later holder that
-/// knows nothing of the mark, and a backup of more than [`IDLE_FOR`] ago don't fulfil it.
 pub(super) fn was_idle(lease: &Lease, now: Moment) -> bool {
+    annotation(lease, IDLE).is_some_and(|marked| is_of_last_holder(marked, lease, now))
+}
+
+/// How many calls the last holder of a free lease had left when it gave it back, if nobody has held it since; none where that is not known.
+///
+/// An old mark promises too little, never too much: calls only come with time. It counts for as long as the other one, since a lease from
+/// a backup says nothing of those who have held it since.
+pub(super) fn calls_left(lease: &Lease, now: Moment) -> u32 {
+    let words = annotation(lease, CALLS).and_then(|words| words.rsplit_once(' '));
+    let Some((marked, number)) = words else {
+        return 0;
+    };
+    let calls = number.parse::<u32>().ok();
+    calls
+        .filter(|calls| calls.to_string() == number && is_of_last_holder(marked, lease, now))
+        .unwrap_or_default()
+}
+
+fn annotation<'a>(lease: &'a Lease, name: &str) -> Option<&'a str> {
+    let annotations = lease.metadata.annotations.as_ref()?;
+    annotations.get(name).map(String::as_str)
+}
+
+/// Whether a mark is that of the last holder of a free lease.
+///
+/// It names the lease's UID, how often it changed hands, and the time: another lease of that name, a later holder that
+/// knows nothing of the mark, and a backup of more than [`FRESH_FOR`] ago don't fulfil it.
+fn is_of_last_holder(marked: &str, lease: &Lease, now: Moment) -> bool {
     let is_held = lease
         .spec
         .as_ref()
         .and_then(|spec| spec.holder_identity.as_ref())
         .is_some_and(|holder| !holder.is_empty());
-    let marks = lease.metadata.annotations.as_ref();
-    let marked = marks.and_then(|marks| marks.get(IDLE));
     let time = marked
-        .and_then(|marked| marked.rsplit_once(' '))
+        .rsplit_once(' ')
         .and_then(|(_, time)| time.parse::<Timestamp>().ok());
     let Some(time) = time.filter(|_| !is_held) else {
         return false;
     };
     let age = now.wall.duration_since(time).abs();
-    let is_fresh = Duration::try_from(age).is_ok_and(|age| age <= IDLE_FOR);
-    is_fresh && marked == mark(lease, time).as_ref()
+    let is_fresh = Duration::try_from(age).is_ok_and(|age| age <= FRESH_FOR);
+    is_fresh && mark(lease, time).as_deref() == Some(marked)
 }
 
-/// What [`was_idle`] compares; nothing of a lease that is on no API server yet.
+/// What [`is_of_last_holder`] compares; nothing of a lease that is on no API server yet.
 fn mark(lease: &Lease, time: Timestamp) -> Option<String> {
     let uid = lease.metadata.uid.as_ref()?;
     let transitions = lease.spec.as_ref()?.lease_transitions?;
@@ -296,6 +330,7 @@ mod tests {
         let free = given_back(
             lease(&json!({"holderIdentity": "a", "leaseTransitions": 5})),
             true,
+            0,
             at(106),
         );
         let mut seen = Observation::default();
@@ -316,21 +351,21 @@ mod tests {
     #[test]
     fn a_lease_that_was_given_back_idle_says_so_until_somebody_holds_it() {
         let before = json!({"holderIdentity": "a", "leaseTransitions": 5});
-        let idle = given_back(on_server("u", &before), true, at_second(1000));
+        let idle = given_back(on_server("u", &before), true, 8, at_second(1000));
         assert!(was_idle(&idle, at_second(1000)));
         assert!(was_idle(&idle, at_second(1600)));
         assert!(was_idle(&idle, at_second(500)), "the clocks differ");
         assert!(!was_idle(&idle, at_second(1601)), "a backup, perhaps");
         let next = held(idle.clone(), "b", at_second(1001));
         assert!(!was_idle(&next, at_second(1001)), "it is held");
-        let later = given_back(next, false, at_second(1002));
+        let later = given_back(next, false, 8, at_second(1002));
         assert!(!was_idle(&later, at_second(1002)), "something is in flight");
     }
 
     #[test]
     fn the_word_of_a_holder_counts_for_its_own_lease_and_its_own_term_alone() {
         let before = json!({"holderIdentity": "a", "leaseTransitions": 5});
-        let idle = given_back(on_server("u", &before), true, at_second(1000));
+        let idle = given_back(on_server("u", &before), true, 8, at_second(1000));
         let mut other = idle.clone();
         other.metadata.uid = Some("v".to_owned());
         assert!(
@@ -360,7 +395,85 @@ mod tests {
         }
         let unmarked = on_server("u", &json!({"leaseTransitions": 5}));
         assert!(!was_idle(&unmarked, at_second(1000)));
-        let nowhere = given_back(lease(&before), true, at_second(1000));
+        let nowhere = given_back(lease(&before), true, 8, at_second(1000));
         assert!(!was_idle(&nowhere, at_second(1000)), "it has no UID yet");
+    }
+
+    #[test]
+    fn n04_a_lease_that_was_given_back_says_how_many_calls_are_left_until_somebody_holds_it() {
+        let before = json!({"holderIdentity": "a", "leaseTransitions": 5});
+        for idle in [true, false] {
+            let free = given_back(on_server("u", &before), idle, 8, at_second(1000));
+            assert_eq!(was_idle(&free, at_second(1000)), idle);
+            assert_eq!(calls_left(&free, at_second(1000)), 8);
+            assert_eq!(calls_left(&free, at_second(1600)), 8);
+            assert_eq!(calls_left(&free, at_second(500)), 8, "the clocks differ");
+            assert_eq!(calls_left(&free, at_second(1601)), 0, "a backup, perhaps");
+            let next = held(free, "b", at_second(1001));
+            assert_eq!(calls_left(&next, at_second(1001)), 0, "it is held");
+            let later = given_back(next, idle, 0, at_second(1002));
+            assert_eq!(calls_left(&later, at_second(1002)), 0);
+        }
+        let nowhere = given_back(lease(&before), true, 8, at_second(1000));
+        assert_eq!(calls_left(&nowhere, at_second(1000)), 0, "it has no UID");
+    }
+
+    #[test]
+    fn n04_the_mark_that_older_operators_know_stays_as_it_was_and_they_end_the_word_about_calls() {
+        let before = json!({"holderIdentity": "a", "leaseTransitions": 5});
+        let free = given_back(on_server("u", &before), true, 8, at_second(1000));
+        assert_eq!(annotation(&free, IDLE), Some("u 5 1970-01-01T00:16:40Z"));
+        assert_eq!(annotation(&free, CALLS), Some("u 5 1970-01-01T00:16:40Z 8"));
+        // An older operator leaves the other annotation alone, and counts itself as a holder.
+        let mut later = given_back(
+            held(free.clone(), "b", at_second(1001)),
+            true,
+            8,
+            at_second(1002),
+        );
+        let marks = later.metadata.annotations.as_mut().unwrap();
+        let old = free.metadata.annotations.as_ref().unwrap().get(CALLS);
+        marks.insert(CALLS.to_owned(), old.unwrap().clone());
+        assert!(was_idle(&later, at_second(1002)));
+        assert_eq!(calls_left(&later, at_second(1002)), 0);
+    }
+
+    #[test]
+    fn n04_odd_words_about_calls_and_those_about_another_lease_promise_none() {
+        let mark = "u 5 1970-01-01T00:16:40Z";
+        let marked = |uid: &str, spec: &Value, words: String| {
+            let mut lease = on_server(uid, spec);
+            lease.metadata.annotations = Some([(CALLS.to_owned(), words)].into());
+            calls_left(&lease, at_second(1000))
+        };
+        let spec = json!({"leaseTransitions": 5});
+        assert_eq!(marked("u", &spec, format!("{mark} 8")), 8);
+        for odd in [
+            "",
+            "+8",
+            "08",
+            "-8",
+            "8.5",
+            "8 8",
+            "8 of 10",
+            "4294967296",
+            "all",
+        ] {
+            assert_eq!(marked("u", &spec, format!("{mark} {odd}")), 0, "{odd}");
+        }
+        for odd in ["", "8", " 8", "u 8", "u 5 8", "u 5 now 8", mark] {
+            assert_eq!(marked("u", &spec, odd.to_owned()), 0, "{odd}");
+        }
+        assert_eq!(marked("v", &spec, format!("{mark} 8")), 0, "another lease");
+        let later = json!({"leaseTransitions": 6});
+        assert_eq!(
+            marked("u", &later, format!("{mark} 8")),
+            0,
+            "a later holder"
+        );
+        let taken = json!({"leaseTransitions": 5, "holderIdentity": "b"});
+        assert_eq!(marked("u", &taken, format!("{mark} 8")), 0);
+        let unmarked = on_server("u", &spec);
+        assert_eq!(calls_left(&unmarked, at_second(1000)), 0);
     }
 }

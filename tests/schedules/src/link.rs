@@ -70,6 +70,11 @@ impl Links {
             entrances: Entrances::new(bounds, clock, Arc::new(())),
         }
     }
+
+    /// What all calls pass.
+    pub fn entrances(&self) -> &Entrances {
+        &self.entrances
+    }
 }
 
 impl Connect for Links {

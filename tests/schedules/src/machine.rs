@@ -101,19 +101,20 @@ impl Machine {
             let client = client(shared.clone(), Arc::clone(&life));
             let metrics = shared.lock().begin_figures();
             let meter: Arc<dyn Meter> = Arc::new(Witness(shared.clone(), metrics));
+            let links = Arc::new(Links::new(
+                shared.clone(),
+                Arc::clone(&life),
+                clock,
+                &Pace::real(),
+                calls,
+            ));
             let settings = |leadership| Settings {
                 clock,
                 chance: Chance::seeded(seed),
                 pace: flaw::pace(flaw, Pace::real()),
                 limits: Limits::default(),
                 resync,
-                connect: Arc::new(Links::new(
-                    shared.clone(),
-                    Arc::clone(&life),
-                    clock,
-                    &Pace::real(),
-                    calls,
-                )),
+                connect: Arc::clone(&links) as _,
                 defaults: None,
                 calendar: calendar.clone(),
                 meter: Arc::clone(&meter),
@@ -128,7 +129,8 @@ impl Machine {
             }
             let identity = life.identity.clone();
             let mut elector = Elector::new(client.clone(), ("ops", "operator"), identity, clock);
-            elector.acquire(|_| ()).await;
+            let left = elector.acquire(|_| ()).await;
+            links.entrances().take_over(left);
             {
                 let mut world = shared.lock();
                 world.led_since = Some(world.now());
@@ -158,7 +160,8 @@ impl Machine {
                     .lock()
                     .say(|| format!("{} leaves nothing in flight", life.identity));
             }
-            elector.release(idle).await;
+            let left = links.entrances().hand_over();
+            elector.release(idle, left).await;
         }
     }
 }

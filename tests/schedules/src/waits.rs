@@ -5,7 +5,11 @@
 use std::time::Duration;
 
 use rand::{SeedableRng as _, rngs::SmallRng};
-use taurus_port_operator::{clock::Shift, cloud::Meaning, crd::TaurusProxyPort};
+use taurus_port_operator::{
+    clock::Shift,
+    cloud::{Meaning, budget::CallLimit},
+    crd::TaurusProxyPort,
+};
 use tokio::task::AbortHandle;
 
 use crate::{
@@ -52,9 +56,16 @@ pub async fn after_an_owner_and_its_operator_ended(flaw: Option<Flaw>, seed: u64
     Duration::from_millis(stage.shared.lock().now() - deleted)
 }
 
-/// How long the change of a resource that is made when the operator ends waits for its successor, from when that leads.
+/// The calls of the cloud that the operator may make as it is shipped.
+const SHIPPED: CallLimit = CallLimit {
+    calls: 60,
+    per: Duration::from_mins(1),
+};
+
+/// How long the change of a resource that is made when the operator ends waits for its successor, from when that leads. The operators
+/// make no more calls than those that are shipped.
 pub async fn after_a_hand_over(left: Left, flaw: Option<Flaw>, seed: u64) -> Duration {
-    let stage = Stage::new(flaw, seed);
+    let stage = Stage::with(flaw, seed, SHIPPED);
     stage.make(0, 3306);
     let minutes = if left == Left::AShortTerm { 1 } else { 5 };
     tokio::time::sleep(Duration::from_mins(minutes)).await;
@@ -128,10 +139,16 @@ impl Drop for Stage {
 
 impl Stage {
     fn new(flaw: Option<Flaw>, seed: u64) -> Self {
+        Self::with(flaw, seed, CallLimit::unfelt())
+    }
+
+    /// The same where no more calls are made.
+    fn with(flaw: Option<Flaw>, seed: u64, calls: CallLimit) -> Self {
         let random = SmallRng::seed_from_u64(seed);
         let sky = Sky::new(Mode::Hidden, 3306);
         let mut world = World::new(random, flaw, sky, true, false);
         world.slow_leases = false;
+        world.call_limit = calls;
         let shared = Shared::new(world);
         let machine = Machine {
             number: 0,
