@@ -213,7 +213,7 @@ mod tests {
         // Others end whenever they do, on the same proxy too, and people label the resource of the first.
         for (number, second) in [200, hour, 5 * hour, 7 * hour].into_iter().enumerate() {
             let now = after(second);
-            for (proxy, letter) in [(&one, "a"), (&other, "c")] {
+            for (proxy, letter) in [(&one, "x"), (&other, "y")] {
                 let last = LastChange {
                     finished_at: Time(now.wall),
                     ..last(&format!("{letter}{number}"), end)
