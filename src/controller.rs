@@ -87,7 +87,8 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> bool {
     let namespace = scope.namespace.as_deref();
-    let listening = Listening::new(client.clone(), namespace, scope.heartbeat, settings.clock);
+    let heartbeat = scope.heartbeat;
+    let listening = Listening::to_resources(client.clone(), namespace, heartbeat, settings.clock);
     let (wake, woken) = mpsc::unbounded();
     let context = Arc::new(Context::new(client.clone(), settings, wake));
     let keeping = Arc::clone(&context);

@@ -1,4 +1,5 @@
-//! The watch of the resources, and its end where it has gone deaf: then it is begun anew with a list.
+//! A watch of a collection, and its end where it has gone deaf: then it is begun anew with a list. The resources are watched so, and so
+//! are Secrets and what is published.
 //!
 //! A watch can be silent for three reasons. The API server has nothing to tell: it sends a bookmark each minute, but only if it knows
 //! of versions after those that the watch began with, and where nobody lists the resources it learns of them every ten minutes.
@@ -9,16 +10,22 @@
 //!
 //! Relies on [`super::watched`] for what was received. Promises that a deaf watch is begun anew within five minutes while
 //! the API server answers, and that neither a question of ours nor what comes from an API server that stands still counts as a sign
-//! of life.
+//! of life. Only the silence of the watch of the resources is told to others: without that one the operator is of no use, and without
+//! the others, which may be forbidden, it is slower.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _, stream};
 use kube::{
     Api, Client,
     api::ListParams,
-    runtime::{WatchStreamExt as _, watcher},
+    core::NamespaceResourceScope,
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, watcher},
+    },
 };
+use serde::de::DeserializeOwned;
 
 use crate::{
     clock::{self, Clock},
@@ -37,28 +44,59 @@ const DEAF_AFTER: Duration = Duration::from_mins(3);
 /// The question ends within this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-type Event = Result<watcher::Event<Guarded>, watcher::Error>;
+type Event<K> = Result<watcher::Event<K>, watcher::Error>;
 
-/// Listens to the resources.
+/// Listens to the objects of a kind.
 #[derive(Clone)]
-pub(super) struct Listening {
+pub(super) struct Listening<K> {
     /// Hears the watch.
-    watching: Api<Guarded>,
+    watching: Api<K>,
     /// Asks beside it.
-    asking: Api<Guarded>,
+    asking: Api<K>,
+    config: watcher::Config,
     heartbeat: Arc<Heartbeat>,
     clock: Clock,
 }
 
-impl Listening {
-    /// To those of one namespace, or of all.
-    pub(super) fn new(
+impl Listening<Guarded> {
+    /// To the resources of one namespace, or of all; `heartbeat` is told of the watch.
+    pub(super) fn to_resources(
         client: Client,
         namespace: Option<&str>,
         heartbeat: Arc<Heartbeat>,
         clock: Clock,
     ) -> Self {
-        let heard = watched::client(client.clone(), Arc::clone(&heartbeat), clock);
+        let pages = watcher::Config::default().page_size(PAGE);
+        Self::new(client, namespace, pages, heartbeat, clock)
+    }
+}
+
+impl<K> Listening<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    K: Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    /// To the objects that `config` selects, of one namespace, or of all; nobody else is told how long their watch is silent.
+    pub(super) fn beside(
+        client: Client,
+        namespace: Option<&str>,
+        config: watcher::Config,
+        clock: Clock,
+    ) -> Self {
+        let heartbeat = Arc::<Heartbeat>::default();
+        heartbeat.beat(clock.now());
+        Self::new(client, namespace, config, heartbeat, clock)
+    }
+
+    fn new(
+        client: Client,
+        namespace: Option<&str>,
+        config: watcher::Config,
+        heartbeat: Arc<Heartbeat>,
+        clock: Clock,
+    ) -> Self {
+        let plural = K::plural(&()).into_owned();
+        let heard = watched::client(client.clone(), plural, Arc::clone(&heartbeat), clock);
         let api = |client| match namespace {
             Some(namespace) => Api::namespaced(client, namespace),
             None => Api::all(client),
@@ -66,16 +104,16 @@ impl Listening {
         Self {
             watching: api(heard),
             asking: api(client),
+            config,
             heartbeat,
             clock,
         }
     }
 
     /// What is heard. Never ends.
-    pub(super) fn events(self) -> impl Stream<Item = Event> + Send {
+    pub(super) fn events(self) -> impl Stream<Item = Event<K>> + Send {
         let begin = move || {
-            let pages = watcher::Config::default().page_size(PAGE);
-            let events = watcher(self.watching.clone(), pages).default_backoff();
+            let events = watcher(self.watching.clone(), self.config.clone()).default_backoff();
             events.take_until(Box::pin(self.clone().deaf()))
         };
         stream::repeat_with(begin).flatten()
@@ -84,6 +122,7 @@ impl Listening {
     /// Ends when the watch is deaf.
     async fn deaf(self) {
         let began = self.clock.now();
+        let watched = K::plural(&());
         loop {
             clock::pause(ASK_EVERY).await;
             // An API server that does not answer has no better watch to offer.
@@ -93,9 +132,10 @@ impl Listening {
             let now = self.clock.now();
             if let Some(newest) = self.heartbeat.told(version, now) {
                 tracing::warn!(
+                    %watched,
                     current = version,
                     newest,
-                    "versions of the API server ran backwards, as after etcd was restored from a backup: all TaurusProxyPorts are read \
+                    "versions of the API server ran backwards, as after etcd was restored from a backup: all that is watched is read \
                      anew; API servers that were not restarted since then still show the old state"
                 );
                 return;
@@ -103,8 +143,9 @@ impl Listening {
             let silence = self.heartbeat.silence(now);
             if silence >= DEAF_AFTER && now.elapsed(began.uptime) >= DEAF_AFTER {
                 tracing::warn!(
+                    %watched,
                     silent = silence.as_secs(),
-                    "the watch of TaurusProxyPorts is silent, or its API server shows an old state: all of them are read again"
+                    "a watch is silent, or its API server shows an old state: all that is watched is read again"
                 );
                 return;
             }
@@ -113,7 +154,11 @@ impl Listening {
 
     /// The version of the collection now; nothing where the API server does not answer. It is no part of the watch.
     async fn version(&self) -> Option<u64> {
-        let one = ListParams::default().limit(1);
+        let one = ListParams {
+            label_selector: self.config.label_selector.clone(),
+            ..ListParams::default()
+        };
+        let one = one.limit(1);
         let asked = Box::pin(self.asking.list_metadata(&one));
         let answered = tokio::time::timeout(ANSWER_WITHIN, asked).await;
         let version = answered.ok()?.ok()?.metadata.resource_version?;

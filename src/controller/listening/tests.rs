@@ -12,7 +12,8 @@ use bytes::Bytes;
 use futures::channel::mpsc::{self, UnboundedSender};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Frame;
-use kube::{ResourceExt as _, client::Body};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{ResourceExt as _, client::Body, core::PartialObjectMeta};
 use serde_json::{Value, json};
 
 use super::*;
@@ -105,6 +106,30 @@ struct Story {
 
 impl Story {
     async fn begin(version: u64, resources: &[&'static str]) -> Self {
+        Self::begin_with(version, resources, |client, heartbeat, clock| {
+            Listening::to_resources(client, None, heartbeat, clock)
+        })
+        .await
+    }
+
+    /// The same of Secrets, of which nobody is told how long their watch is silent.
+    async fn begin_beside(version: u64, secrets: &[&'static str]) -> Self {
+        Self::begin_with(version, secrets, |client, _, clock| {
+            let all = watcher::Config::default();
+            Listening::<PartialObjectMeta<Secret>>::beside(client, None, all, clock)
+        })
+        .await
+    }
+
+    async fn begin_with<K>(
+        version: u64,
+        resources: &[&'static str],
+        listen: impl FnOnce(Client, Arc<Heartbeat>, Clock) -> Listening<K>,
+    ) -> Self
+    where
+        K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        K: Clone + Debug + DeserializeOwned + Send + 'static,
+    {
         let server = Arc::new(Server::default());
         server.version.store(version, ORDER);
         *server.resources.lock().unwrap() = resources.to_vec();
@@ -117,7 +142,7 @@ impl Story {
         let heartbeat = Arc::new(Heartbeat::default());
         heartbeat.beat(clock.now());
         let client = Client::new(service, "default");
-        let listening = Listening::new(client, None, Arc::clone(&heartbeat), clock);
+        let listening = listen(client, Arc::clone(&heartbeat), clock);
         let heard = Arc::new(Mutex::new(Vec::new()));
         let noting = Arc::clone(&heard);
         tokio::spawn(async move {
@@ -229,4 +254,47 @@ async fn h02_an_api_server_that_is_away_is_not_asked_for_all_resources() {
     story.pass(4 * MINUTE).await;
     assert_eq!(story.server.lists.load(ORDER), 1);
     assert!(story.silence() >= 4 * MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a9_secrets_that_were_restored_from_a_backup_are_read_anew_within_five_minutes() {
+    let story = Story::begin_beside(1000, &["keys", "old"]).await;
+    story.pass(2 * MINUTE).await;
+    *story.server.resources.lock().unwrap() = vec!["keys", "new"];
+    story.server.version.store(600, ORDER);
+    story.pass(5 * MINUTE).await;
+    assert_eq!(
+        story.heard.lock().unwrap().last().unwrap(),
+        &["keys", "new"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a9_a_watch_of_secrets_that_is_deaf_is_begun_anew_and_one_that_gets_bookmarks_is_not() {
+    let story = Story::begin_beside(1000, &["keys"]).await;
+    for _ in 0..30 {
+        story.server.version.fetch_add(12, ORDER);
+        story.server.bookmark();
+        story.pass(MINUTE).await;
+    }
+    assert_eq!(story.lists(), 1);
+    for _ in 0..14 {
+        story.server.version.fetch_add(12, ORDER);
+        story.pass(MINUTE).await;
+    }
+    assert!(story.lists() > 3, "{}", story.lists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a9_the_silence_of_another_watch_is_no_silence_of_that_of_the_resources() {
+    let story = Story::begin_beside(1000, &["keys"]).await;
+    for _ in 0..14 {
+        story.server.version.fetch_add(12, ORDER);
+        story.server.bookmark();
+        story.pass(MINUTE).await;
+    }
+    assert!(
+        story.silence() >= 14 * MINUTE,
+        "it is no sign of life either"
+    );
 }

@@ -2,25 +2,24 @@
 //! reading them again and again where it doesn't.
 //!
 //! Promises to ask before it watches, so that an operator without the right meets no refusal, and to notice when the right
-//! comes later. The watch is of metadata: the API server sends no data of Secrets, and what is not in use is dropped at once.
+//! comes later. The watch is of metadata: the API server sends no data of Secrets, and what is not in use is dropped at once. One that
+//! has gone deaf is begun anew.
 
 use std::{pin::pin, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client, ResourceExt as _,
+    Client, ResourceExt as _,
     core::PartialObjectMeta,
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event, watcher},
-    },
+    runtime::watcher::{self, Event},
 };
 
 use crate::{
     clock::Clock,
     controller::{
         accounts::Accounts,
+        listening::Listening,
         secrets::Source,
         watching::{is_forbidden, may},
     },
@@ -88,12 +87,11 @@ impl Keeper<'_> {
 
     /// Follows the watch until it is forbidden.
     async fn follow(&self) {
-        let secrets: Api<PartialObjectMeta<Secret>> = match &self.namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        };
-        let events = watcher(secrets, watcher::Config::default()).default_backoff();
-        let mut events = pin!(events.map_ok(named));
+        let (client, namespace) = (self.client.clone(), self.namespace.as_deref());
+        let all = watcher::Config::default();
+        let secrets =
+            Listening::<PartialObjectMeta<Secret>>::beside(client, namespace, all, self.clock);
+        let mut events = pin!(secrets.events().map_ok(named));
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {

@@ -43,7 +43,8 @@ async fn every_piece_of_the_watch_is_heard_and_nothing_else() {
     let (sender, pieces) = mpsc::unbounded();
     let clock = Clock::with_head_start(2 * LONG);
     let heartbeat = Arc::new(Heartbeat::default());
-    let client = client(server(pieces).await, Arc::clone(&heartbeat), clock);
+    let plural = "taurusproxyports".to_owned();
+    let client = client(server(pieces).await, plural, Arc::clone(&heartbeat), clock);
     let hush = || {
         let now = clock.now();
         let uptime = now.uptime.checked_sub(LONG).unwrap();
