@@ -125,6 +125,9 @@ pub async fn attend_all(
 ) -> bool {
     let woken = woken.map(Call::usual);
     let calls = stream::select(calls(events, Arc::clone(&context), synced), woken);
+    let noting = Arc::clone(&context);
+    let calls = calls.inspect(move |call| noting.published.called(&call.name));
+    let calls = stream::select(calls, context.published.calls().map(Call::usual));
     let of = Arc::clone(&context);
     let group = move |name: &ResourceName| of.roster.group(name);
     let stopped = async {
@@ -311,11 +314,15 @@ fn hand_over(
 /// There must be only one at a time of each resource.
 async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration> {
     let began = context.clock.now();
+    let called = context.published.take(name);
     let TakenUp {
         uid,
         mut memory,
         object,
     } = taken_up::take_up(&context.roster, &context.memories, name)?;
+    if let Some(kept) = memory.publishing.as_deref_mut() {
+        kept.called(called);
+    }
     let object = match &object {
         Some(Guarded(Ok(object))) => object,
         Some(Guarded(Err(resource))) => {
@@ -347,6 +354,9 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     if !matches!(result, Ok(Ok(_))) {
         // Whoever comes again later keeps nothing until then that others could use.
         drop(memory.take_unused_permit());
+        if let Some(kept) = memory.publishing.as_deref_mut() {
+            kept.call_for_a_look();
+        }
     }
     if result.is_err() {
         memory.doubt();

@@ -99,6 +99,12 @@ pub struct Pace {
     pub turn_within: Duration,
     /// A new generation is acknowledged after this if the look takes longer.
     pub interim_after: Duration,
+    /// Edits of what is published for a resource are put right this far apart.
+    pub edit_gap: Duration,
+    /// Edits that were put right count for this long.
+    pub edit_window: Duration,
+    /// Waits before an edit is put right where there were too many: first and longest.
+    pub edit_waits: (Duration, Duration),
 }
 
 impl Pace {
@@ -145,6 +151,9 @@ impl Pace {
             limits_hour: minutes(60),
             turn_within: minutes(1),
             interim_after: seconds(5),
+            edit_gap: seconds(5),
+            edit_window: minutes(10),
+            edit_waits: (seconds(30), minutes(5)),
         }
     }
 
@@ -195,6 +204,9 @@ impl Pace {
             limits_hour: fast(real.limits_hour),
             turn_within: fast(real.turn_within).max(seconds(5)),
             interim_after: fast(real.interim_after).max(Duration::from_millis(500)),
+            edit_gap: fast(real.edit_gap),
+            edit_window: fast(real.edit_window),
+            edit_waits: pair(real.edit_waits),
         }
     }
 

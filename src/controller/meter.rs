@@ -34,6 +34,8 @@ pub trait Meter: Send + Sync {
     fn drift_corrected(&self) {}
     /// A Service or a ConfigMap was to be published; how it stands.
     fn published(&self, _reason: Reason) {}
+    /// An object that leads applications to a proxy had been edited or deleted, and was put right.
+    fn restored(&self) {}
     /// A change has ended; one that was refused or never sent has not begun.
     fn change_ended(&self, _last: &LastChange) {}
     /// A resource as it stands now, with its UID that all share.

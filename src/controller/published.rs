@@ -1,61 +1,115 @@
 //! Hears of edits of what is published, so that they are put right within seconds.
 //!
 //! A watch of the metadata of what carries this operator's label, where the cluster allows that; without the right, all is put right at
-//! the next look. Promises to ask before it watches, so that an operator without the right meets no refusal, and that own writes call
-//! for nothing.
+//! the next look. Promises to ask before it watches, so that an operator without the right meets no refusal; that own writes call for
+//! nothing; that a watch which has gone deaf is begun anew, and what happened meanwhile is heard of then; and that a turn which an edit
+//! alone has called for is known as one, since it needs no look at the cloud.
 
 use std::{
     collections::HashSet,
     fmt::Debug,
     pin::pin,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use futures::StreamExt as _;
+use futures::{
+    Stream, StreamExt as _,
+    channel::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    stream,
+};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Service},
     discovery::v1::EndpointSlice,
 };
 use kube::{
-    Api, Client, ResourceExt as _,
+    Client, ResourceExt as _,
     core::{NamespaceResourceScope, PartialObjectMeta},
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event, watcher},
-    },
+    runtime::watcher::{self, Event},
 };
 
 use crate::{
     clock,
     controller::{
         context::Context,
+        listening::Listening,
         watching::{is_forbidden, may},
     },
     model::ResourceName,
     publish::wanted::{MANAGED_BY, MANAGER, SLICE_MANAGED_BY},
 };
 
+mod known;
+
+use known::{Known, News, Shown};
+
 /// So many events are taken in at once.
 const AT_ONCE: usize = 1024;
 
-/// The resources whose objects somebody has edited or deleted.
+/// The resources whose objects somebody has edited or deleted, and those that something else calls.
+#[derive(Debug)]
+pub(super) struct Disturbed {
+    noted: Mutex<Noted>,
+    call: UnboundedSender<ResourceName>,
+    /// Until somebody listens.
+    calls: Mutex<Option<UnboundedReceiver<ResourceName>>>,
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Disturbed(Mutex<HashSet<ResourceName>>);
+struct Noted {
+    edited: HashSet<ResourceName>,
+    called: HashSet<ResourceName>,
+}
+
+/// What has called for a turn. Neither is so where its time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Calls {
+    /// Something that is published was edited or deleted.
+    pub(super) by_edit: bool,
+    /// Anything else has called.
+    pub(super) otherwise: bool,
+}
+
+impl Default for Disturbed {
+    fn default() -> Self {
+        let (call, calls) = mpsc::unbounded();
+        Self {
+            noted: Mutex::default(),
+            call,
+            calls: Mutex::new(Some(calls)),
+        }
+    }
+}
 
 impl Disturbed {
-    /// Something of this resource was edited.
+    /// Something of this resource was edited: it is called.
     fn note(&self, name: ResourceName) {
-        self.lock().insert(name);
+        self.lock().edited.insert(name.clone());
+        // Nobody listens any longer once the controller ends.
+        let _ = self.call.unbounded_send(name);
     }
 
-    /// Whether something of it was edited since this was asked last.
-    pub(super) fn take(&self, name: &ResourceName) -> bool {
-        let mut all = self.lock();
-        !all.is_empty() && all.remove(name)
+    /// Something else calls this resource.
+    pub(super) fn called(&self, name: &ResourceName) {
+        self.lock().called.insert(name.clone());
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<ResourceName>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What has called for the turn of a resource that begins now.
+    pub(super) fn take(&self, name: &ResourceName) -> Calls {
+        let mut noted = self.lock();
+        Calls {
+            by_edit: noted.edited.remove(name),
+            otherwise: noted.called.remove(name),
+        }
+    }
+
+    /// The resources that edits call, for the one who attends to them.
+    pub(super) fn calls(&self) -> impl Stream<Item = ResourceName> + Send + use<> {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        stream::iter(calls.take()).flatten()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,20 +152,22 @@ impl Scope {
         K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send,
         K: 'static,
     {
-        let objects: Api<PartialObjectMeta<K>> = match &self.namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        };
         let own = watcher::Config::default().labels(&format!("{label}={MANAGER}"));
-        let events = watcher(objects, own).default_backoff();
-        let mut events = pin!(events.ready_chunks(AT_ONCE));
+        let (client, namespace) = (self.client.clone(), self.namespace.as_deref());
+        let objects =
+            Listening::<PartialObjectMeta<K>>::beside(client, namespace, own, context.clock);
+        let mut known = Known::default();
+        let mut events = pin!(objects.events().ready_chunks(AT_ONCE));
         while let Some(chunk) = events.next().await {
             // An own write may be heard of before its answer has come.
             clock::pause(context.pace.poll_first).await;
             for event in chunk {
                 match event {
-                    Ok(Event::Apply(object) | Event::Delete(object)) => tell(context, &object),
-                    Ok(Event::Init | Event::InitApply(_) | Event::InitDone) => {}
+                    Ok(event) => {
+                        for news in known.take(shown(event)) {
+                            tell(context, news);
+                        }
+                    }
                     Err(error) if is_forbidden(&error) => return,
                     Err(error) => {
                         let detail = K::kind(&());
@@ -123,22 +179,71 @@ impl Scope {
     }
 }
 
-/// Wakes those who have an object that was edited or deleted, unless they did it themselves.
-fn tell<K>(context: &Context, object: &PartialObjectMeta<K>)
+/// All that is kept of an object's metadata.
+fn shown<K>(event: Event<PartialObjectMeta<K>>) -> Event<Shown>
 where
     K: kube::Resource<DynamicType = ()>,
 {
-    let marks = [object.resource_version(), object.uid()];
-    let mut marks = marks.iter().flatten();
+    let of = |object: PartialObjectMeta<K>| {
+        let namespace = object.namespace().unwrap_or_default();
+        let owners = object.owner_references().iter();
+        let owners = owners.map(|owner| {
+            (
+                ResourceName::new(&namespace, &owner.name),
+                owner.uid.clone(),
+            )
+        });
+        Shown {
+            uid: object.uid().unwrap_or_default(),
+            version: object.resource_version().unwrap_or_default(),
+            owners: owners.collect(),
+        }
+    };
+    match event {
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(of(object)),
+        Event::InitDone => Event::InitDone,
+        Event::Apply(object) => Event::Apply(of(object)),
+        Event::Delete(object) => Event::Delete(of(object)),
+    }
+}
+
+/// Calls those who have an object that was edited or deleted, unless they did it themselves.
+fn tell(context: &Context, news: News) {
+    let mut marks = news.marks.iter();
     if marks.any(|mark| context.publications.has_written(mark)) {
         return;
     }
-    let namespace = object.namespace().unwrap_or_default();
-    for owner in object.owner_references() {
-        let name = ResourceName::new(&namespace, &owner.name);
-        if context.roster.uid(&name).as_deref() == Some(&owner.uid) {
-            context.published.note(name.clone());
-            context.wake([name].into());
+    for (name, uid) in news.owners {
+        if context.roster.uid(&name).as_deref() == Some(uid.as_str()) {
+            context.published.note(name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a8_a_turn_that_an_edit_alone_has_called_for_is_known_as_one() {
+        let disturbed = Disturbed::default();
+        let [one, other] = ["one", "other"].map(|name| ResourceName::new("shop", name));
+        let mut calls = pin!(disturbed.calls());
+        disturbed.note(one.clone());
+        assert_eq!(calls.next().now_or_never(), Some(Some(one.clone())));
+        disturbed.called(&other);
+        assert_eq!(
+            calls.next().now_or_never(),
+            None,
+            "that one is called elsewhere"
+        );
+        let by = |by_edit, otherwise| Calls { by_edit, otherwise };
+        assert_eq!(disturbed.take(&one), by(true, false));
+        assert_eq!(disturbed.take(&one), by(false, false), "its time has come");
+        disturbed.note(other.clone());
+        assert_eq!(disturbed.take(&other), by(true, true));
     }
 }

@@ -61,10 +61,12 @@ pub async fn reconcile(
             memory.replaced(&object, &fresh);
             object = fresh;
         }
-        match Box::pin(Pass::new(context, uid, memory, &mut object).run()).await {
+        let passing = Box::pin(Pass::new(context, uid, memory, &mut object).run());
+        match passing.await {
             Err(JournalError::Conflict) => fetch = true,
             Err(JournalError::Gone) => return Ok(None),
-            result => return result,
+            Err(error) => return Err(error),
+            Ok(delay) => return Ok(publishing::next_turn(context, memory, delay)),
         }
     }
     Err(JournalError::Conflict)
@@ -133,6 +135,9 @@ impl<'a> Pass<'a> {
             }
             return Ok(again);
         }
+        if let Some(again) = self.see_to_edits(&desired).await? {
+            return Ok(Some(again));
+        }
         self.meet_definition(&desired);
         self.memory.session.meet(&record, self.context.clock.now());
         self.hold_instance(&desired, &record);
@@ -149,7 +154,6 @@ impl<'a> Pass<'a> {
             return self.finish(&desired, finding).await;
         }
         self.join_published(&desired).await;
-        self.restore_published(&desired).await;
         let namespace = self.object.namespace().unwrap_or_default();
         let uid = self.object.uid();
         let opening = self.context.accounts.cloud(

@@ -248,6 +248,10 @@ pub enum Reason {
     /// Of `ServicePublished` and `ConfigMapPublished`: an object of that name exists and belongs to somebody else, or to another resource
     /// for the same proxy; or an EndpointSlice of somebody else leads from the Service to elsewhere.
     NameTaken,
+    /// Of `ServicePublished` and `ConfigMapPublished`: somebody edits or deletes the object again and again; it was put right five times
+    /// within ten minutes. The operator goes on at ever longer intervals, at most five minutes; the message has the time.
+    #[strum(message = "find out who does so, and end it: [applications.md](applications.md)")]
+    EditContested,
     /// Of `ServicePublished` and `ConfigMapPublished`: the operator lacks the right to write them.
     Forbidden,
     /// Of `ServicePublished` and `ConfigMapPublished`: the API server refuses the object (the condition is False), or failed or did not
@@ -318,6 +322,7 @@ impl Reason {
             | Self::EndpointWithdrawn
             | Self::AddressUnusable
             | Self::NameTaken
+            | Self::EditContested
             | Self::Forbidden
             | Self::PublishFailed => Class::Detail,
         }
@@ -358,6 +363,7 @@ impl Reason {
                 | Self::EndpointWithdrawn
                 | Self::AddressUnusable
                 | Self::NameTaken
+                | Self::EditContested
                 | Self::Forbidden
                 | Self::PublishFailed
         )

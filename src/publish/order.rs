@@ -2,6 +2,7 @@
 
 use super::{
     Wish,
+    contest::Mend,
     said::Said,
     standing::Owner,
     wanted::{AddressError, Place},
@@ -114,6 +115,8 @@ pub struct Published {
     pub map_left: Option<(String, Said)>,
     /// Objects of which the status says nothing could not be looked for: they have to be still.
     pub is_unswept: bool,
+    /// What was made or replaced.
+    pub mends: Vec<Mend>,
 }
 
 /// How soon a publication is tried again.

@@ -4,7 +4,7 @@
 //! one that was not: where the order knows no better, a slice stays as it is. What is no longer wished for goes once what takes its
 //! place is there, and is kept true until then.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::{
     api::{
@@ -18,6 +18,7 @@ use kube::{Client, ResourceExt as _};
 use super::{
     ServiceWish,
     calls::{Calls, Kind, Miss},
+    contest::{self, Mend, Was},
     order::{Known, Order, Published, Rival, Slot},
     said::Said,
     standing::{self, Owner, Standing},
@@ -32,6 +33,8 @@ const MOST_TRIES: u32 = 3;
 #[derive(Clone)]
 pub struct Publisher {
     calls: Calls,
+    /// What was made or replaced for the order at hand.
+    mends: Arc<Mutex<Vec<Mend>>>,
 }
 
 /// What is there of a Service.
@@ -58,6 +61,7 @@ impl Publisher {
     pub fn new(client: Client, clock: Clock, leadership: Arc<Leadership>) -> Self {
         Self {
             calls: Calls::new(client, clock, leadership),
+            mends: Arc::default(),
         }
     }
 
@@ -94,6 +98,19 @@ impl Publisher {
 
     /// Publishes what is wished for, and removes what no longer is.
     pub async fn publish(&self, order: &Order) -> Published {
+        // Orders are carried out side by side.
+        let own = Self {
+            calls: self.calls.clone(),
+            mends: Arc::default(),
+        };
+        let mut published = own.carry_out(order).await;
+        let mut mends = own.mends.lock().unwrap_or_else(PoisonError::into_inner);
+        published.mends.append(&mut mends);
+        drop(mends);
+        published
+    }
+
+    async fn carry_out(&self, order: &Order) -> Published {
         let mut published = Published::default();
         let mut found = Found::default();
         if let Some(wish) = &order.wish.service {
@@ -521,18 +538,34 @@ impl Publisher {
             }
             let owners = standing::owned(meta, owner);
             let wanted = make(live.clone(), Made { owner, owners });
+            let was = match meta {
+                Some(meta) => Was::Other(contest::last_writer(meta)),
+                None => Was::Missing,
+            };
             let outcome = match live {
                 Some(live) if live == wanted => return Ok(live),
                 Some(_) => self.calls.replace(owner, &wanted).await,
                 None => self.calls.create(owner, &wanted).await,
             };
             match outcome {
-                Ok(stored) => return Ok(stored),
+                Ok(stored) => {
+                    self.note(Mend {
+                        kind: K::NAME,
+                        name: name.to_owned(),
+                        was,
+                    });
+                    return Ok(stored);
+                }
                 Err(Miss::Changed) => {}
                 Err(Miss::Said(said)) => return Err(said),
             }
         }
         Err(Miss::Changed.into())
+    }
+
+    fn note(&self, mend: Mend) {
+        let mut mends = self.mends.lock().unwrap_or_else(PoisonError::into_inner);
+        mends.push(mend);
     }
 
     /// The slices of a Service, by its name alone: kube-proxy asks no more.

@@ -1,6 +1,8 @@
 //! What is said of what is published: one condition for the Service, one for the ConfigMap.
 
-use super::{order::Urge, wanted::AddressError};
+use k8s_openapi::jiff::Timestamp;
+
+use super::{contest::Mend, order::Urge, wanted::AddressError};
 use crate::model::Reason;
 
 /// How one object stands.
@@ -32,6 +34,8 @@ pub enum Said {
     Held(&'static str, String, String),
     /// An object of that name is being deleted, and a finalizer holds it: its kind and name.
     Ending(&'static str, String),
+    /// It is edited again and again: what was put right last, and when an edit is put right again.
+    Contested(Box<Mend>, Timestamp),
     /// The operator may not do it: the verb, and the kind of objects.
     Forbidden(&'static str, &'static str),
     /// The API server refuses it, and goes on to do so until somebody changes something.
@@ -67,6 +71,7 @@ impl Said {
             Self::Taken(..) | Self::OfAnother(..) | Self::Mixed(..) | Self::Held(..) => {
                 Reason::NameTaken
             }
+            Self::Contested(..) => Reason::EditContested,
             Self::Forbidden(..) => Reason::Forbidden,
             Self::Ending(..) | Self::Refused(_) | Self::Failed(_) | Self::NotLeading => {
                 Reason::PublishFailed
@@ -145,6 +150,7 @@ impl Said {
                 "{kind} {name} is being deleted, and is still there: look at its metadata.finalizers; within a minute after it has gone, the \
                  operator makes it"
             ),
+            Self::Contested(last, until) => last.contested(*until),
             Self::Forbidden(verb, kind) => format!(
                 "the operator may not {verb} {kind}: install its component deploy/components/services, or set services.enabled in its \
                  chart; the operator tries again within 15 minutes of that"

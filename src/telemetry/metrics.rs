@@ -79,6 +79,7 @@ pub struct Metrics {
     applied_now: Counter,
     drift_corrections: Counter,
     publications: Family<PublicationLabel, Counter>,
+    restores: Counter,
     resources: Resources,
     limits: Limits,
     requests: Requests,
@@ -103,6 +104,7 @@ impl Default for Metrics {
             applied_now: Counter::default(),
             drift_corrections: Counter::default(),
             publications: Family::default(),
+            restores: Counter::default(),
             resources: Resources::default(),
             limits: Limits::default(),
             requests: Requests::default(),
@@ -181,6 +183,7 @@ impl Metrics {
         catalogue::APPLIED_NOW.register(ours, self.applied_now.clone());
         catalogue::DRIFT_CORRECTIONS.register(ours, self.drift_corrections.clone());
         catalogue::PUBLICATIONS.register(ours, self.publications.clone());
+        catalogue::RESTORES.register(ours, self.restores.clone());
         self.limits.register(ours);
         catalogue::CLOUD_CALLS.register(ours, self.cloud_calls.clone());
         catalogue::CLOUD_CALL_SECONDS.register(ours, self.cloud_call_seconds.clone());
@@ -218,6 +221,10 @@ impl Meter for Metrics {
         self.publications
             .get_or_create(&PublicationLabel { reason })
             .inc();
+    }
+
+    fn restored(&self) {
+        self.restores.inc();
     }
 
     fn change_ended(&self, last: &LastChange) {

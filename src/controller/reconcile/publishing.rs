@@ -2,7 +2,8 @@
 //!
 //! Relies on `plan::endpoint` for where they may be led. Promises no call for a resource that wishes for nothing, and none where the same
 //! was published a short while ago; a name on record before anything of that name is made; that what failed is tried again without
-//! another look at the cloud; and that Ready waits for what failed in passing, and for nothing that a person has to mend.
+//! another look at the cloud; that what somebody has edited or deleted is put back as it was published last, without such a look where
+//! that was read; and that Ready waits for what failed in passing, and for nothing that a person has to mend.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +17,8 @@ use crate::{
         events,
         guarded::Guarded,
         journal::JournalError,
+        memory::Memory,
+        published::Calls,
         queue::seat,
         read::{Desired, Timing},
     },
@@ -36,6 +39,7 @@ use crate::{
     publish::{
         Wish,
         absence::Absence,
+        contest::{Contest, Terms},
         order::{Known, Names, Order, Published, Rival, Urge},
         said::Said,
         standing::Owner,
@@ -63,6 +67,12 @@ pub struct Kept {
     has_joined: bool,
     /// Where applications were led last by this process.
     place: Option<Place>,
+    /// Somebody has edited or deleted something of it, and it was not seen to yet.
+    edited: bool,
+    /// The edits that were put right.
+    contest: Contest,
+    /// Uptime of the next turn, for all but edits; nothing where something else has called for one, or the last turn has failed.
+    turn_at: Option<Duration>,
     /// Since when a task list has shown that no change is at work on the instance that is on no record; uptime.
     quiet_since: Option<Duration>,
 }
@@ -122,39 +132,97 @@ impl Pass<'_> {
         }
     }
 
-    /// What somebody has edited or deleted is put back as it was published last, before anything is looked at.
-    pub(super) async fn restore_published(&mut self, desired: &Desired) {
-        let Some(namespace) = self.object.namespace() else {
-            return;
-        };
-        let name = ResourceName::new(&namespace, &self.object.name_any());
-        if !self.context.published.take(&name) {
-            return;
-        }
+    /// Sees to what somebody has edited or deleted, before anything is looked at. Where nothing else has called for this turn, it ends with
+    /// that: says in how long the next one is due.
+    pub(super) async fn see_to_edits(
+        &mut self,
+        desired: &Desired,
+    ) -> Result<Option<Duration>, JournalError> {
+        let Context {
+            clock,
+            pace,
+            resync,
+            ..
+        } = self.context;
+        let terms = Terms::of(pace, *resync);
+        let uptime = clock.now().uptime;
         let Some(kept) = self.memory.publishing.as_deref_mut() else {
-            return;
+            return Ok(None);
         };
-        let wish = desired.publication.as_deref();
-        let last = kept.last.take();
-        let Some(mut order) = last.map(|last| last.order) else {
-            return;
-        };
-        // The look that follows publishes what is wished for now.
-        if wish != Some(&order.wish) || desired.deleting {
-            return;
+        let mut turn_at = kept.turn_at.take().filter(|at| uptime < *at);
+        kept.contest.end(uptime, terms);
+        let not_before = kept.contest.not_before(terms);
+        if kept.edited && not_before.is_none_or(|at| at <= uptime) {
+            let is_restored = self.restore_published(desired, terms).await;
+            turn_at = turn_at.filter(|_| is_restored);
         }
+        let Some(turn_at) = turn_at else {
+            return Ok(None);
+        };
+        let said = self.published_words(desired);
+        let now = clock.now();
+        self.write(|object| {
+            let status: TaurusProxyPortStatus = object.status.clone().unwrap_or_default();
+            summary::published(status, &said, now)
+        })
+        .await?;
+        Ok(Some(turn_at.saturating_sub(clock.now().uptime)))
+    }
+
+    /// What somebody has edited or deleted is put back as it was published last. Whether that is all there is to do: what is there is not
+    /// known to be right where nothing was read that could be put in its place.
+    async fn restore_published(&mut self, desired: &Desired, terms: Terms) -> bool {
+        let Some(kept) = self.memory.publishing.as_deref_mut() else {
+            return false;
+        };
+        kept.edited = false;
         let place = kept.place;
+        let last = kept.last.take();
+        // What is wished for now is published by the look that follows.
+        let is_wished = |last: &Last| desired.publication.as_deref() == Some(&last.order.wish);
+        let Some(last) = last.filter(is_wished).filter(|_| !desired.deleting) else {
+            let now = self.context.clock.now();
+            kept.contest.seen_to(&[], true, now, terms);
+            return false;
+        };
+        let mut order = last.order.clone();
         order.rivals = self.rivals(&order.owner);
         if let (Some(place), Known::Keep(_) | Known::Withdrawn) = (place, &order.known) {
             // What this process has published last stands, also while a change is at work.
             order.known = Known::At(place);
         }
+        let is_known = !matches!(order.known, Known::Keep(_) | Known::Withdrawn);
         let publishing = Box::pin(self.context.publications.publish(&order));
-        let published = seat::aside(publishing).await;
-        if let Some(said) = &published.service {
-            let name = self.object.name_any();
-            tracing::info!(namespace, name, outcome = ?said.reason(), "what leads applications to the proxy was edited, and put right");
+        let mut published = seat::aside(publishing).await;
+        let mut mends = std::mem::take(&mut published.mends);
+        if last.published.urge() != Urge::None {
+            // What had failed is made up for.
+            mends.clear();
         }
+        let (namespace, name) = (&order.owner.namespace, &order.owner.name);
+        for mend in &mends {
+            self.context.meter.restored();
+            tracing::info!(
+                namespace, name, kind = mend.kind, object = mend.name, was = ?mend.was,
+                "what leads applications to the proxy was edited or deleted, and put right"
+            );
+        }
+        let is_settled = matches!(published.urge(), Urge::None | Urge::Held);
+        let is_restored = is_known && is_settled;
+        let now = self.context.clock.now();
+        let kept = self.memory.publishing.get_or_insert_default();
+        // Also one that takes a look costs something.
+        let counts = !mends.is_empty() || !is_restored;
+        kept.contest.seen_to(&mends, counts, now, terms);
+        kept.failures = failures_after(kept.failures, &published);
+        kept.last = Some(Last {
+            order: last.order,
+            request: last.request,
+            at: now.uptime,
+            published,
+        });
+        self.tell_of_publication(desired);
+        is_restored
     }
 
     /// Takes in whether the proxy is there. That it is gone is sure only where no task of its instance is at work.
@@ -314,17 +382,13 @@ impl Pass<'_> {
         let publishing = Box::pin(self.context.publications.publish(&order));
         let published = seat::aside(publishing).await;
         order.sweeps = false;
-        self.tell_of_publication(&published);
         let outcomes = [&published.service, &published.config_map];
         for said in outcomes.into_iter().flatten() {
             self.context.meter.published(said.reason());
         }
         let now = self.context.clock.now().uptime;
         let kept = self.memory.publishing.get_or_insert_default();
-        kept.failures = match published.urge() {
-            Urge::Failed | Urge::Refused => kept.failures.saturating_add(1),
-            Urge::None | Urge::Held | Urge::Denied => 0,
-        };
+        kept.failures = failures_after(kept.failures, &published);
         match &order.known {
             Known::At(place) => kept.place = Some(*place),
             Known::Gone | Known::Unusable(..) => kept.place = None,
@@ -337,6 +401,7 @@ impl Pass<'_> {
             at: now,
             published,
         });
+        self.tell_of_publication(desired);
         let Some(kept) = self.memory.publishing.as_deref() else {
             return Ok(None);
         };
@@ -541,19 +606,25 @@ impl Pass<'_> {
     pub(super) fn published_words(&self, desired: &Desired) -> summary::Publication {
         let wish = desired.publication.as_deref().cloned().unwrap_or_default();
         let kept = self.memory.publishing.as_deref();
-        let last = kept.and_then(|kept| kept.last.as_ref());
-        summary::Publication {
+        let said = kept.and_then(|kept| {
             // What came of another wish says nothing of this one.
-            published: last
-                .filter(|last| last.order.wish == wish)
-                .map(|last| last.published.clone()),
+            let last = kept.last.as_ref().filter(|last| last.order.wish == wish)?;
+            let mut published = last.published.clone();
+            kept.contest.tell(&mut published);
+            Some(published)
+        });
+        summary::Publication {
+            published: said,
             wish,
             generation: desired.generation,
         }
     }
 
     /// People hear of what stands in the way when the status has not said so yet.
-    fn tell_of_publication(&self, published: &Published) {
+    fn tell_of_publication(&self, desired: &Desired) {
+        let Some(published) = self.published_words(desired).published else {
+            return;
+        };
         let status = self.object.status.as_ref();
         let news = [
             (&published.service, SERVICE),
@@ -578,6 +649,50 @@ impl Pass<'_> {
             let about = self.object.object_ref(&());
             events::publish(self.context, about, class, reason, &text);
         }
+    }
+}
+
+impl Kept {
+    /// What has called for the turn that begins now.
+    pub(in crate::controller) fn called(&mut self, calls: Calls) {
+        self.edited |= calls.by_edit;
+        if calls.otherwise {
+            self.call_for_a_look();
+        }
+    }
+
+    /// The next turn is for more than edits.
+    pub(in crate::controller) fn call_for_a_look(&mut self) {
+        self.turn_at = None;
+    }
+}
+
+/// In how long the resource has its next turn, whose `delay` was decided: sooner where an edit is to be put right before, or is no longer
+/// one of too many.
+pub(super) fn next_turn(
+    context: &Context,
+    memory: &mut Memory,
+    delay: Option<Duration>,
+) -> Option<Duration> {
+    let Some(kept) = memory.publishing.as_deref_mut() else {
+        return delay;
+    };
+    let uptime = context.clock.now().uptime;
+    kept.turn_at = delay.map(|delay| uptime.saturating_add(delay));
+    let terms = Terms::of(&context.pace, context.resync);
+    let restored = kept.contest.not_before(terms).filter(|_| kept.edited);
+    let times = restored.into_iter().chain(kept.contest.over_at(terms));
+    // What could not be seen to in this turn waits for the next one.
+    let ahead = times.filter(|at| *at > uptime);
+    let sooner = ahead.map(|at| at.saturating_sub(uptime));
+    delay.into_iter().chain(sooner).min()
+}
+
+/// How often in a row it could not be published, after this.
+fn failures_after(before: u32, published: &Published) -> u32 {
+    match published.urge() {
+        Urge::Failed | Urge::Refused => before.saturating_add(1),
+        Urge::None | Urge::Held | Urge::Denied => 0,
     }
 }
 
@@ -612,7 +727,12 @@ fn names_had(object: &TaurusProxyPort) -> Names {
     let has = |kind| {
         matches!(
             reason_of(object, kind),
-            Some(Reason::Published | Reason::EndpointWithdrawn | Reason::AddressUnusable)
+            Some(
+                Reason::Published
+                    | Reason::EditContested
+                    | Reason::EndpointWithdrawn
+                    | Reason::AddressUnusable
+            )
         )
     };
     let names = names_on_record(object);

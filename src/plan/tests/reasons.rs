@@ -315,6 +315,7 @@ fn way(reason: Reason) -> Way {
         | Reason::Publishing
         | Reason::AddressUnusable
         | Reason::NameTaken
+        | Reason::EditContested
         | Reason::Forbidden
         | Reason::PublishFailed => to(|_| {}),
     }

@@ -18,6 +18,7 @@ use crate::{
     leader::Leadership,
     publish::{
         ServiceWish, Wish,
+        contest::{Mend, Was},
         order::{Known, Names, Order, Published, Rival, Slot, Urge},
         publisher::Publisher,
         said::Said,
@@ -848,6 +849,36 @@ async fn h9_what_could_not_be_deleted_still_has_edits_that_count() {
     server.allow_all();
     publisher.publish(&order).await;
     assert!(server.get(SERVICE).is_none() && publisher.has_written(uid));
+}
+
+#[tokio::test]
+async fn a8_what_had_to_be_written_is_told_with_who_wrote_it_before() {
+    let server = Server::default();
+    let first = server.publish(&order(at(3306))).await;
+    assert_eq!(first.mends.len(), 3);
+    assert!(first.mends.iter().all(|mend| mend.was == Was::Missing));
+    let same = server.publish(&order(at(3306))).await;
+    assert!(same.mends.is_empty(), "nothing differs");
+    server.edit(SLICE, |slice| {
+        slice["ports"][0]["port"] = json!(9999);
+        slice["metadata"]["managedFields"] = json!([
+            {"manager": "taurus-port-operator", "operation": "Update", "time": "2026-03-02T16:40:05Z"},
+            {"manager": "argocd", "operation": "Update", "time": "2026-03-02T16:40:06Z"},
+        ]);
+    });
+    server.state().objects.remove(MAP);
+    let mended = server.publish(&order(at(3306))).await;
+    let mend = |kind, name: &str, was| Mend {
+        kind,
+        name: name.to_owned(),
+        was,
+    };
+    let by = Was::Other(Some("argocd".to_owned()));
+    let expected = [
+        mend("EndpointSlice", "orders-db-ipv4", by),
+        mend("ConfigMap", "orders-db", Was::Missing),
+    ];
+    assert_eq!(mended.mends, expected);
 }
 
 #[tokio::test]

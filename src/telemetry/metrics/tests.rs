@@ -163,6 +163,7 @@ fn everything() -> Metrics {
     for reason in Reason::iter().filter(|reason| reason.is_of_publication()) {
         metrics.published(reason);
     }
+    metrics.restored();
     for answer in [
         Answer::Accepted(JobId::parse("9f2c1e").unwrap()),
         Answer::NothingToDo,
@@ -322,6 +323,7 @@ fn what_happens_is_counted_where_it_belongs() {
         ("taurus_resources{state=\"ready\",reason=\"Settled\"}", "1"),
         ("taurus_undecodable_resources", "1"),
         ("taurus_publications_total{reason=\"NameTaken\"}", "1"),
+        ("taurus_publications_restored_total", "1"),
     ] {
         let sample = samples.get(series).map(String::as_str);
         assert_eq!(sample, Some(value), "{series}: {samples:#?}");

@@ -193,6 +193,10 @@ impl Meter for Witness {
         self.counting(|metrics| metrics.published(reason));
     }
 
+    fn restored(&self) {
+        self.counting(Meter::restored);
+    }
+
     fn change_ended(&self, last: &LastChange) {
         self.counting(|metrics| metrics.change_ended(last));
     }

@@ -25,10 +25,15 @@ use crate::{
     rest::ready,
     server::Refused,
     sky::{Course, End, Fate, Mode, PROXIES, Sky},
+    stock::Kind,
     world::{Shared, World, wall},
 };
 
 const NAME: &str = "tpp-0";
+
+/// The Service that the resource may wish for, and its slice.
+const SERVICE: &str = "orders";
+const SLICE: &str = "orders-ipv4";
 
 /// Another resource, for another proxy on the same instance.
 const NEIGHBOUR: &str = "tpp-1";
@@ -54,9 +59,35 @@ impl Stage {
 
     /// The same where a settled resource is looked at so often.
     pub async fn set_with(seed: u64, resync: Duration, flaw: Option<Flaw>) -> Self {
+        Self::set_in(seed, resync, flaw, |_| ()).await
+    }
+
+    /// The same where what is published may be watched, and the resource wishes for a Service.
+    pub async fn set_publishing(seed: u64, resync: Duration) -> Self {
+        let stage = Self::set_in(seed, resync, None, |world| {
+            world.publishing = true;
+            world.stock.may_watch = true;
+        })
+        .await;
+        stage.edit(|object| {
+            let service = serde_json::json!({"name": SERVICE});
+            object.spec.service = serde_json::from_value(service).unwrap();
+        });
+        stage.pass(60).await;
+        assert_eq!(stage.publication(), "Published", "{}", stage.told());
+        stage
+    }
+
+    async fn set_in(
+        seed: u64,
+        resync: Duration,
+        flaw: Option<Flaw>,
+        set: impl FnOnce(&mut World),
+    ) -> Self {
         let sky = Sky::new(Mode::Doubling, 3306);
         let mut world = World::new(SmallRng::seed_from_u64(seed), flaw, sky, false, true);
         world.metrics = Some(Arc::default());
+        set(&mut world);
         let shared = Shared::new(world);
         let shift = Shift::forever();
         let machine = Machine {
@@ -355,6 +386,37 @@ impl Stage {
             Refused::Failing
         };
         world.trouble[0].published.refused = Some((refused, until));
+    }
+
+    /// Somebody else leads the slice of the resource elsewhere.
+    pub fn edit_slice(&self, port: u16) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        if let Some(mut slice) = world.stock.get(Kind::Slice, SLICE).cloned() {
+            slice.value["ports"][0]["port"] = port.into();
+            world.stock.store(Kind::Slice, SLICE, slice, now);
+        }
+    }
+
+    /// Somebody else deletes the slice of the resource.
+    pub fn delete_slice(&self) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        world.stock.remove(Kind::Slice, SLICE, now);
+    }
+
+    /// Where the slice of the resource leads.
+    pub fn slice_port(&self) -> Option<u16> {
+        let world = self.shared.lock();
+        world.stock.get(Kind::Slice, SLICE)?.port(Kind::Slice)
+    }
+
+    /// The reason of `ServicePublished`.
+    pub fn publication(&self) -> String {
+        let object = self.object();
+        let mut conditions = object.status.iter().flat_map(|status| &status.conditions);
+        let of_service = conditions.find(|condition| condition.type_ == "ServicePublished");
+        of_service.map_or_else(String::new, |condition| condition.reason.clone())
     }
 
     /// An admission policy refuses all writes of the resource's status, and none of the other one's.

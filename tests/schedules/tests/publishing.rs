@@ -1,5 +1,7 @@
 //! Schedules in which resources also publish where their proxies are: what applications are led by, whatever happens.
 
+use std::time::Duration;
+
 use taurus_schedules::{Flaw, Stage, play_publishing};
 
 /// How many are played here, fewer where nothing is optimised.
@@ -174,4 +176,66 @@ async fn whoever_publishes_in_vain_looks_at_the_cloud_as_often_as_others() {
             assert_eq!(stage.requests(), 1, "{seed}: {}", stage.told());
         }
     }
+}
+
+/// No look comes about in a story by itself.
+const SELDOM: Duration = Duration::from_hours(24);
+
+const RESTORED: &str = "taurus_publications_restored_total";
+
+/// What this process has published is put back from memory.
+#[tokio::test(start_paused = true)]
+async fn a8_what_is_edited_or_deleted_is_put_right_within_seconds_and_costs_no_call_of_the_cloud() {
+    let stage = Stage::set_publishing(1, SELDOM).await;
+    let reads = stage.reads();
+    stage.edit_slice(9999);
+    stage.pass(10).await;
+    assert_eq!(stage.slice_port(), Some(3306), "{}", stage.told());
+    stage.delete_slice();
+    stage.pass(10).await;
+    assert_eq!(stage.slice_port(), Some(3306), "{}", stage.told());
+    assert_eq!(stage.figure(RESTORED), Some(2));
+    assert_eq!(stage.publication(), "Published");
+    assert_eq!(stage.reads(), reads, "{}", stage.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a8_an_edit_war_is_damped_and_told_and_over_when_nobody_edits_any_more() {
+    let stage = Stage::set_publishing(2, SELDOM).await;
+    let reads = stage.reads();
+    for _ in 0..600 {
+        stage.edit_slice(9999);
+        stage.pass(1).await;
+    }
+    assert_eq!(stage.publication(), "EditContested", "{}", stage.told());
+    let restored = stage.figure(RESTORED).unwrap();
+    assert!((6..=12).contains(&restored), "{restored}");
+    assert!(stage.writes() < 40, "{}", stage.writes());
+    // The last edit is put right when that was said.
+    stage.pass(301).await;
+    assert_eq!(stage.slice_port(), Some(3306));
+    stage.pass(601).await;
+    assert_eq!(stage.publication(), "Published", "{}", stage.told());
+    stage.edit_slice(9999);
+    stage.pass(10).await;
+    assert_eq!(stage.slice_port(), Some(3306), "at once again");
+    assert_eq!(stage.reads(), reads, "{}", stage.told());
+}
+
+/// Whoever is called for something else meanwhile looks at the cloud, whatever somebody edits.
+#[tokio::test(start_paused = true)]
+async fn a8_an_edit_war_holds_up_no_change_of_the_port() {
+    let stage = Stage::set_publishing(3, SELDOM).await;
+    for second in 0..300 {
+        if second == 60 {
+            stage.next_job(1_000, 20, true);
+            stage.want(3307);
+        }
+        stage.edit_slice(9999);
+        stage.pass(1).await;
+    }
+    assert!(stage.is_ready(), "{}", stage.told());
+    assert_eq!((stage.port(), stage.requests()), (3307, 1));
+    stage.pass(301).await;
+    assert_eq!(stage.slice_port(), Some(3307));
 }

@@ -121,6 +121,9 @@ figures! {
     PUBLICATIONS: taurus "publications", Counter, none, [PUBLISHED],
         "Services and ConfigMaps that were to be published or checked, by how they stood then: the reason of `ServicePublished` or `ConfigMapPublished`",
         "A rate of `PublishFailed` has its cause in the API server or a webhook; `NameTaken` and `Forbidden` need a person: [applications.md](applications.md).";
+    RESTORES: taurus "publications_restored", Counter, none, [],
+        "Services, EndpointSlices and ConfigMaps that somebody had edited or deleted, and that the operator has put right",
+        "A rate that lasts means that somebody writes what the operator writes: `EditContested` on the resource names the object, and who has written it last: [applications.md](applications.md).";
     CALENDAR_BROKEN: taurus "calendar_broken", Gauge, none, [],
         "Whether the file of --calendar could not be read at the last try",
         "The last good calendar stays in force; /readyz and the log have the fault. After a start without a good one no change starts of any resource.";
