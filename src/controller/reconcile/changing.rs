@@ -4,7 +4,7 @@
 //! the first is made, so that the look is still fresh when the change is sent. Who gets no permit makes no call; who waits for calls,
 //! or reads for longer than a look is good for, leaves it to others.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc};
 
 use futures::{
     FutureExt as _,
@@ -199,22 +199,13 @@ impl Pass<'_> {
             Err(error) => return Ok(self.without_a_turn(desired, &record, error)),
         };
         let held = self.memory.permit.is_some();
-        let pace = &self.context.pace;
-        // Others may have the permit by then: the first look reads all tasks that there are.
-        let first = pace.look_good_for;
-        let mut finding = self
-            .find_in_time(desired, directory, turn.as_ref(), first)
-            .await?;
+        let mut finding = self.find_in_time(desired, directory, turn.as_ref()).await?;
         if self.came_too_late(&finding, held) {
             // There were very many tasks to read. Next time only those are read that are new.
             if held && let Some(refusal) = self.take_permit(desired) {
                 return Ok(self.refused(desired, finding, refusal));
             }
-            let again = pace.look_good_for.saturating_mul(2);
-            let again = again.saturating_add(pace.call_timeout);
-            finding = self
-                .find_in_time(desired, directory, turn.as_ref(), again)
-                .await?;
+            finding = self.find_in_time(desired, directory, turn.as_ref()).await?;
             if self.came_too_late(&finding, held) {
                 return Ok(self.too_slow(desired, finding));
             }
@@ -227,16 +218,18 @@ impl Pass<'_> {
         }
     }
 
-    /// A closer look. After `held` others may have the permit of a change that was not begun: one that takes much longer than it is good
-    /// for can't lead to a change. The walk of another resource may have to end first, and a look counts from when the tasks were read
+    /// A closer look. One that takes much longer than it is good for can't lead to a change: meanwhile others may have the permit of
+    /// a change that was not begun. The walk of another resource may have to end first, and a look counts from when the tasks were read
     /// that may show a new one.
     async fn find_in_time(
         &mut self,
         desired: &Desired,
         directory: &Arc<Directory>,
         turn: &dyn Cloud,
-        held: Duration,
     ) -> Result<Finding, JournalError> {
+        let pace = &self.context.pace;
+        let good_for = pace.look_good_for.saturating_mul(2);
+        let good_for = good_for.saturating_add(pace.call_timeout);
         let Some(permit) = self.memory.take_unused_permit() else {
             return self.find_closely(desired, directory, turn).await;
         };
@@ -245,7 +238,7 @@ impl Pass<'_> {
             tokio::select! {
                 biased;
                 finding = finding.as_mut() => (finding, Some(permit)),
-                () = clock::pause(held) => {
+                () = clock::pause(good_for) => {
                     drop(permit);
                     (finding.await, None)
                 }
