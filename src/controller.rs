@@ -299,7 +299,7 @@ fn hand_over(
         }
         (object, _, change) if may_be_at_work => {
             orphan::hold(
-                context,
+                &context,
                 (uid, name),
                 object.as_ref(),
                 change.as_ref(),

@@ -167,15 +167,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
             work: Arc::default(),
         },
     };
-    metrics.watch(Watched {
-        leadership: Arc::clone(&work.settings.leadership),
-        readiness: Arc::clone(&work.readiness),
-        heartbeat: Arc::clone(&work.heartbeat),
-        work: Arc::clone(&work.settings.work),
-        calendar: Arc::clone(&calendar),
-        clock,
-        calls_per_minute: call_limit.calls,
-    });
+    metrics.watch(work.watched(call_limit.calls));
     let admin = Admin {
         liveness: Arc::new(work.liveness()),
         readiness: Arc::clone(&work.readiness),
@@ -210,6 +202,19 @@ struct Work {
 }
 
 impl Work {
+    /// What the metrics look at when they are asked for.
+    fn watched(&self, calls_per_minute: u32) -> Watched {
+        Watched {
+            leadership: Arc::clone(&self.settings.leadership),
+            readiness: Arc::clone(&self.readiness),
+            heartbeat: Arc::clone(&self.heartbeat),
+            work: Arc::clone(&self.settings.work),
+            calendar: Arc::clone(&self.settings.calendar),
+            clock: self.settings.clock,
+            calls_per_minute,
+        }
+    }
+
     fn liveness(&self) -> Liveness {
         let cluster = self.cluster.clone();
         let ask = Box::new(move || cluster.clone().answers().boxed());

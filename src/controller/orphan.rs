@@ -157,7 +157,7 @@ async fn unless_late<T>(
 /// read any more, or somebody has taken the change from its record. Until the end of the settle window a job may not be visible
 /// yet; from then on the task list shows it to whoever wants to change something there, so nothing is held for longer.
 pub(super) fn hold(
-    context: Arc<Context>,
+    context: &Context,
     (uid, name): (&Uid, &ResourceName),
     object: Option<&TaurusProxyPort>,
     change: Option<&Change>,

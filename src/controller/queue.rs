@@ -484,7 +484,7 @@ mod tests {
         let began = clock.now().uptime;
         attend_all(receiver, 8, clock::pause(1000 * SECOND), group, attend).await;
         let ended = ended.lock().unwrap().unwrap();
-        ended - began
+        ended.saturating_sub(began)
     }
 
     #[tokio::test(start_paused = true)]

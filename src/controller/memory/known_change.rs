@@ -21,10 +21,6 @@ pub(super) struct KnownChange {
 
 impl KnownChange {
     /// One of which a definition has dropped something.
-    #[expect(
-        clippy::unnecessary_box_returns,
-        reason = "it is kept in a box: few resources have one"
-    )]
     pub(super) fn cut(change: ChangeRecord, subject: Option<String>) -> Box<Self> {
         Box::new(Self {
             change,

@@ -55,7 +55,7 @@ impl Default for Windows {
             refused: Mutex::default(),
             told: Mutex::default(),
             turns: AtomicUsize::default(),
-            read: SharedRead::with_rest(|_| REST),
+            read: SharedRead::with_rest(|()| REST),
         }
     }
 }
@@ -139,14 +139,12 @@ impl Directory {
             failed = reading.await.err();
             told = self.windows.told(instance, since);
         }
-        match told {
-            Some((begun, answer)) => (begun, answer.map_err(|error| CloudError::clone(&error))),
-            None => {
-                let text = "the read of maintenance windows left this instance out";
-                let error = failed.unwrap_or_else(|| CloudError::local(Meaning::Transient, text));
-                (self.uptime(), Err(error))
-            }
+        if let Some((begun, answer)) = told {
+            return (begun, answer.map_err(|error| CloudError::clone(&error)));
         }
+        let text = "the read of maintenance windows left this instance out";
+        let error = failed.unwrap_or_else(|| CloudError::local(Meaning::Transient, text));
+        (self.uptime(), Err(error))
     }
 
     /// Asks for all whose answers are older than half the time for which they are good. Further pages are paid for one by one: as many at

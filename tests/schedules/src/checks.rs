@@ -157,7 +157,7 @@ impl World {
     /// Conditions of others stay as they are.
     fn check_others(&mut self, before: &TaurusProxyPort, after: &TaurusProxyPort, life: &Life) {
         let of_others = |object: &TaurusProxyPort| {
-            let all = status(object).map_or(Default::default(), |status| status.conditions.clone());
+            let all = status(object).map_or_else(Vec::new, |status| status.conditions.clone());
             all.into_iter().filter(is_of_others).collect::<Vec<_>>()
         };
         let (old, new) = (of_others(before), of_others(after));

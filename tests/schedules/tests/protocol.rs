@@ -477,7 +477,7 @@ async fn e14_a_wait_that_the_cloud_asks_for_is_not_cut_to_the_resync() {
 /// How many reads there are in the time that the cloud asks for.
 async fn reads_in_a_wait(flaw: Option<Flaw>) -> u64 {
     let stage = Stage::flawed(1, flaw).await;
-    stage.reads_are_put_off(300, Duration::from_secs(120));
+    stage.reads_are_put_off(300, Duration::from_mins(2));
     let before = stage.reads();
     stage.want(3307);
     while stage.reads() == before {
@@ -682,7 +682,6 @@ const A_MONTH_AGO: &str = "2026-12-01T00:00:00Z";
 const THREE_HOURS_AGO: &str = "2027-01-15T05:00:00Z";
 
 /// Whether the job of long ago, which the cloud does not know, is over so many seconds after a restore.
-#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 async fn is_over(with_later_task: bool, after: u64, flaw: Option<Flaw>) -> bool {
     let stage = Stage::flawed(1, flaw).await;
     if with_later_task {
