@@ -163,7 +163,12 @@ fn of_a_system_that_can_not_be_built_for_the_reason_is_said() {
     let folder = tempfile::tempdir().unwrap();
     // A toolchain that has the library of one system, and no cargo-zigbuild.
     let programs = folder.path().join("programs");
-    std::fs::create_dir_all(folder.path().join("lib/rustlib/aarch64-unknown-linux-musl/lib")).unwrap();
+    std::fs::create_dir_all(
+        folder
+            .path()
+            .join("lib/rustlib/aarch64-unknown-linux-musl/lib"),
+    )
+    .unwrap();
     std::fs::create_dir(&programs).unwrap();
     let rustc = programs.join("rustc");
     std::fs::write(
