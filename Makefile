@@ -31,6 +31,9 @@ CARGO_FUZZ_VERSION := 0.13.2
 CARGO_FUZZ := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
 CARGO_CYCLONEDX_VERSION := 0.5.9
 export CARGO_CYCLONEDX := $(CACHE)/tools/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)/bin/cargo-cyclonedx
+ZIGBUILD_VERSION := 0.24.1
+ZIG_VERSION := 0.17.1
+export CARGO_ZIGBUILD := $(CACHE)/tools/zigbuild-$(ZIGBUILD_VERSION)-$(ZIG_VERSION)/bin/cargo-zigbuild
 HADOLINT_VERSION := 2.15.1
 HADOLINT := $(CACHE)/tools/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 
@@ -148,8 +151,8 @@ image-root: need-rust ## Lay out the files of the image without an engine, in ta
 	@build/image-root $(DIST)/image $(ARCH_FLAG)
 	@ls -l $(DIST)/image
 
-plugin: need-rust ## Build the plugin for kubectl, with archives and a manifest for krew, in target/dist/plugin
-	@build/plugin
+plugin: need-rust $(CARGO_ZIGBUILD) ## Build the plugin for kubectl, with archives and a manifest for krew, in target/dist/plugin
+	@build/plugin --prepare
 
 lint-image: $(HADOLINT) ## Look for what is unwise in the Dockerfile
 	$(HADOLINT) Dockerfile
@@ -226,6 +229,11 @@ $(CARGO_FUZZ):
 $(CARGO_CYCLONEDX):
 	@echo "Building cargo-cyclonedx $(CARGO_CYCLONEDX_VERSION) into $(CACHE), once: about 2 minutes."
 	cargo install cargo-cyclonedx --version $(CARGO_CYCLONEDX_VERSION) --locked --root $(CACHE)/tools/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)
+
+$(CARGO_ZIGBUILD):
+	@command -v python3 > /dev/null || { echo "Python 3 is missing: zig, which links for other systems, comes with it." >&2; exit 1; }
+	python3 -m venv $(CACHE)/tools/zigbuild-$(ZIGBUILD_VERSION)-$(ZIG_VERSION)
+	$(dir $@)pip install --quiet cargo-zigbuild==$(ZIGBUILD_VERSION) ziglang==$(ZIG_VERSION)
 
 $(HADOLINT):
 	@command -v python3 > /dev/null || { echo "Python 3 is missing: hadolint comes with it." >&2; exit 1; }

@@ -2,7 +2,7 @@
 //!
 //! Nothing is sent before the first request. Objects are read as they are, not as this release knows them.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use kube::{
     Api, Client, Config, Resource as _,
@@ -90,7 +90,14 @@ impl Cluster {
         let api = self.resources_of(&self.namespace);
         let got = api.get(name).await;
         got.map_err(|error| {
-            Failure::kubernetes(format!("can't read {}/{name}", self.namespace), &error)
+            let what = format!("can't read {}/{name}", self.namespace);
+            let is_missing = matches!(&error, kube::Error::Api(status) if status.code == 404);
+            if is_missing && Path::new(name).is_file() {
+                return Failure::Usage(format!(
+                    "{what}: it is a file, and this takes the name of a resource; `lint` and `plan -f` take files"
+                ));
+            }
+            Failure::kubernetes(what, &error)
         })
     }
 

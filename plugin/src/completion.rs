@@ -1,11 +1,13 @@
-//! Completions: scripts for shells, and answers for kubectl's own completion of plugins.
+//! Completions: scripts for shells, and answers for them and for kubectl's own completion of plugins.
 //!
 //! kubectl asks a program `kubectl_complete-taurus_port` with the words so far, and reads a word a line and then what the shell may
-//! do besides. Names of resources come from the cluster; where that can't be asked soon, there are none.
+//! do besides; the scripts of bash, zsh and fish ask this program the same. Names of resources come from the cluster; where that
+//! can't be asked soon, there are none.
 
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
+use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _, ValueEnum as _};
+use clap_complete::Shell;
 use kube::{ResourceExt, api::ListParams};
 
 use crate::{
@@ -17,6 +19,9 @@ use crate::{
 
 /// The name under which this program answers kubectl.
 pub const NAME: &str = "kubectl_complete-taurus_port";
+
+/// The word after which a script gives the words so far.
+pub const WORD: &str = "__complete";
 
 /// The name under which kubectl finds it.
 const PROGRAM: &str = "kubectl-taurus_port";
@@ -44,13 +49,21 @@ const NAMED: [&str; 9] = [
     "abandon-job",
 ];
 
-/// Prints the script of a shell, for the program's own name.
+/// Prints the script of a shell, for the program's own name. Those of other shells know no names of resources.
 pub fn print(
     arguments: &CompletionArguments,
     around: &mut Surroundings<'_>,
 ) -> Result<(), Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), PROGRAM, &mut script);
+    let script = match arguments.shell {
+        Shell::Bash => include_bytes!("completion/complete.bash").to_vec(),
+        Shell::Zsh => include_bytes!("completion/complete.zsh").to_vec(),
+        Shell::Fish => include_bytes!("completion/complete.fish").to_vec(),
+        other => {
+            let mut script = Vec::new();
+            clap_complete::generate(other, &mut Cli::command(), PROGRAM, &mut script);
+            script
+        }
+    };
     Ok(around.out.write_all(&script)?)
 }
 
@@ -117,8 +130,8 @@ fn fixed(words: &[String]) -> Option<(Vec<String>, &'static str)> {
             Some((verbs.collect(), NOTHING_ELSE))
         }
         Some("completion") => {
-            let shells = ["bash", "zsh", "fish"].map(str::to_owned);
-            Some((shells.into(), NOTHING_ELSE))
+            let shells = Shell::value_variants().iter().map(Shell::to_string);
+            Some((shells.collect(), NOTHING_ELSE))
         }
         Some(verb) if NAMED.contains(&verb) => None,
         Some(_) => Some((Vec::new(), WITH_FILES)),
@@ -176,7 +189,8 @@ mod tests {
         );
         assert_eq!(words("status -n ").unwrap(), (Vec::new(), WITH_FILES));
         assert_eq!(words("lint ").unwrap(), (Vec::new(), WITH_FILES));
-        assert_eq!(words("completion ").unwrap().0, ["bash", "zsh", "fish"]);
+        let shells = words("completion ").unwrap().0;
+        assert!(shells.contains(&"fish".to_owned()), "{shells:?}");
         for line in ["status ", "-n shop suspend or", "abandon-job "] {
             assert_eq!(words(line), None, "{line}");
         }

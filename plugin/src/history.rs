@@ -82,7 +82,7 @@ impl History {
         }
         let mut head = vec!["ENDED", "FROM", "TO", "OUTCOME", "TOOK", "TRIGGER"];
         if wide {
-            head.extend(["BEGAN", "CHANGE"]);
+            head.extend(["BEGAN", "CHANGE", "PLAN"]);
         }
         head.push("JOB");
         let rows = self.entries.iter().map(|entry| row(entry, wide, now));
@@ -127,7 +127,7 @@ fn row(entry: &Value, wide: bool, now: Timestamp) -> Vec<Cell> {
         of("trigger").into(),
     ];
     if wide {
-        row.extend([of("startedAt").into(), of("id").into()]);
+        row.extend(["startedAt", "id", "plan"].map(|name| of(name).into()));
     }
     row.push(of("jobID").into());
     row
@@ -155,7 +155,7 @@ mod tests {
         let status = json!({"history": [
             {"id": "b", "fromPort": 3307, "toPort": 3308, "trigger": "Moon", "outcome": "Failed", "jobID": "job-2",
                 "startedAt": "2026-03-02T11:50:00Z", "finishedAt": "2026-03-02T11:55:00Z"},
-            {"id": "a", "fromPort": 3306, "toPort": 3307, "trigger": "Edit", "outcome": "Succeeded",
+            {"id": "a", "fromPort": 3306, "toPort": 3307, "trigger": "Edit", "outcome": "Succeeded", "plan": "00112233aabbccdd",
                 "startedAt": "2026-03-01T10:00:00Z", "finishedAt": "2026-03-01T10:01:40Z"},
         ]});
         assert_eq!(
@@ -164,7 +164,10 @@ mod tests {
              5m ago   3307  3308  Failed     5m    Moon     job-2\n\
              25h ago  3306  3307  Succeeded  100s  Edit     -\n"
         );
-        assert!(shown(status, true).contains("2026-03-01T10:01:40Z"));
+        let wide = shown(status, true);
+        for part in ["2026-03-01T10:01:40Z", "PLAN", "00112233aabbccdd"] {
+            assert!(wide.contains(part), "{wide}");
+        }
     }
 
     #[test]

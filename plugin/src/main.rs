@@ -18,7 +18,7 @@ use taurus_port_plugin::{
 /// What is asked for, by the name under which the program is called.
 enum Task {
     Run(Box<Cli>),
-    /// kubectl asks for completions of these words.
+    /// kubectl or a shell asks for completions of these words.
     Complete(Vec<String>),
 }
 
@@ -27,8 +27,14 @@ impl Task {
         let mut words = std::env::args();
         let program = words.next().unwrap_or_default();
         let name = Path::new(&program).file_stem();
+        let words: Vec<String> = words.collect();
         if name.is_some_and(|name| name == completion::NAME) {
-            return Ok(Self::Complete(words.collect()));
+            return Ok(Self::Complete(words));
+        }
+        if let [word, words @ ..] = words.as_slice()
+            && word == completion::WORD
+        {
+            return Ok(Self::Complete(words.to_vec()));
         }
         let cli = Cli::try_parse().map_err(cli::with_hint)?;
         Ok(Self::Run(Box::new(cli)))

@@ -137,7 +137,9 @@ mod tests {
 
     fn attributes() -> Value {
         json!({"id": PROXY, "instance_id": INSTANCE, "proxy_name": "orders", "port": 3307, "region": "ap-southeast-1",
-            "flavor": "x", "node_num": 2, "timeouts": null})
+            "address": "192.168.0.10", "flavor": "gaussdb.proxy.xlarge.x86.2", "node_num": 2, "route_mode": 0, "timeouts": null,
+            "nodes": [{"id": "node-1", "name": "node_1", "role": "master", "status": "ACTIVE", "az_code": "az1", "frozen_flag": 0}],
+            "master_node_weight": [{"id": "node-1", "weight": 100}], "dns_name": "", "proxy_mode": "readwrite", "can_upgrade": false})
     }
 
     fn one(state: &Value) -> Found {

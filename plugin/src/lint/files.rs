@@ -128,17 +128,11 @@ pub fn manifests(source: &Source) -> (Vec<Manifest>, Vec<Finding>) {
         field: field.to_owned(),
         message,
     };
-    let documents = match yaml::documents(&source.text) {
-        Ok(documents) => documents,
-        Err(fault) => {
-            return (
-                Vec::new(),
-                vec![finding(fault.line, "", format!("not YAML: {}", fault.why))],
-            );
-        }
-    };
-    let (mut found, mut faults) = (Vec::new(), Vec::new());
-    for document in documents {
+    let (documents, unreadable) = yaml::readable(&source.text);
+    let faults = unreadable.into_iter();
+    let faults = faults.map(|fault| finding(fault.line, "", format!("not YAML: {}", fault.why)));
+    let (mut found, mut faults) = (Vec::new(), faults.collect::<Vec<_>>());
+    for mut document in documents {
         for field in &document.twice {
             let line = document.lines.get(field).copied().unwrap_or(1);
             faults.push(finding(line, field, "the key stands twice".to_owned()));
@@ -153,10 +147,12 @@ pub fn manifests(source: &Source) -> (Vec<Manifest>, Vec<Finding>) {
             });
         };
         let is_list = text_at(&document.value, "/kind").is_some_and(|kind| kind.ends_with("List"));
-        match document.value.get("items").and_then(Value::as_array) {
-            Some(items) if is_list => {
-                for (place, item) in items.iter().enumerate() {
-                    add(item.clone(), format!("items[{place}]"));
+        let items = document.value.get_mut("items");
+        let items = items.filter(|items| is_list && items.is_array());
+        match items.map(Value::take) {
+            Some(Value::Array(items)) => {
+                for (place, item) in items.into_iter().enumerate() {
+                    add(item, format!("items[{place}]"));
                 }
             }
             _ => add(document.value, String::new()),

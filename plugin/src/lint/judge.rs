@@ -1,4 +1,7 @@
-//! What the API server would say of one object: unknown fields first, then the schema, then the rules.
+//! What the API server would say of one object: its unknown fields, its schema and its rules.
+//!
+//! Where the API server ends at the first of these that finds something, all is told at once. Promises that what is told beyond it is
+//! what it would say next: a rule is run only on what has the shape that the rule relies on.
 
 use serde_json::{Map, Value};
 use taurus_port_operator::{
@@ -99,18 +102,19 @@ impl Judge {
                 format!("no such version: it must be {GROUP}/{VERSION}"),
             )];
         }
-        let unknown = self.unknown(object);
-        if !unknown.is_empty() {
-            return unknown;
+        if object.get("kind").and_then(Value::as_str) != Some(KIND) {
+            let message = format!("{GROUP} has no such kind: it must be {KIND}");
+            return vec![Fault::of("kind", message)];
         }
+        let mut faults = self.unknown(object);
         let object = stored(object);
         let verdict = self.schema.run(&object);
-        let mut faults = verdict.faults;
+        faults.extend(verdict.faults);
         faults.extend(of_name(&object));
-        if !verdict.blocks_rules {
-            let before = before.map(stored);
-            self.rules.run(&object, before.as_ref(), "", &mut faults);
-        }
+        let before = before.map(stored);
+        let except = &verdict.misshapen;
+        self.rules
+            .run(&object, before.as_ref(), "", except, &mut faults);
         faults.sort();
         faults.dedup();
         faults
@@ -131,16 +135,11 @@ impl Judge {
     }
 }
 
-/// Whether an object is one of ours, whatever its version.
+/// Whether an object is meant to be one of ours: it has our kind or our group, and what else it has may be misspelt.
 pub fn is_ours(object: &Value) -> bool {
-    let version = object
-        .get("apiVersion")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    object.get("kind").and_then(Value::as_str) == Some(KIND)
-        && version
-            .split_once('/')
-            .is_some_and(|(group, _)| group == GROUP)
+    let text = |name: &str| object.get(name).and_then(Value::as_str);
+    let group = text("apiVersion").and_then(|version| version.split_once('/'));
+    text("kind") == Some(KIND) || group.is_some_and(|(group, _)| group == GROUP)
 }
 
 /// What is taken, and may not be what is wanted.

@@ -1,21 +1,23 @@
 //! The rules of the definition (`x-kubernetes-validations`), run as CEL.
 //!
 //! Relies on `cel` for the language. Durations are numbers here, of seconds: the rules only compare them. Promises to run each rule of the
-//! definition, and to know when it can't: then there is no judge at all, never one that passes over a rule.
+//! definition, and to know when it can't: then there is no judge at all, never one that passes over a rule. A pattern is compiled
+//! once, however many objects there are.
 
 use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use cel::{Context, Env, Program, Value as Cel};
+use cel::{Context, Env, ExecutionError, Program, Value as Cel, extractors::This};
+use regex::Regex;
 use serde_json::Value;
 
 use super::judge::Fault;
 use crate::failure::Failure;
 
-/// So many texts are remembered of a rule; patterns are compiled with each run.
+/// So many texts are remembered of a rule.
 const REMEMBERED: usize = 4096;
 
 /// The rules of a part of the schema, and of what it holds.
@@ -25,9 +27,57 @@ pub struct Rules {
     items: Option<Box<Rules>>,
 }
 
+/// The language that the rules are written in.
+struct Language {
+    env: Arc<Env>,
+    patterns: Arc<Patterns>,
+}
+
+/// Patterns that are compiled.
+#[derive(Default)]
+struct Patterns(Mutex<HashMap<String, Regex>>);
+
+impl Patterns {
+    /// Whether a text matches. A pattern that is none is an error, as on the API server.
+    fn matches(&self, text: &str, pattern: &str) -> Result<bool, ExecutionError> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(compiled) = known.get(pattern) {
+            return Ok(compiled.is_match(text));
+        }
+        let compiled = Regex::new(pattern);
+        let compiled =
+            compiled.map_err(|error| ExecutionError::function_error("matches", error))?;
+        let matches = compiled.is_match(text);
+        known.insert(pattern.to_owned(), compiled);
+        Ok(matches)
+    }
+}
+
+impl Language {
+    fn new() -> Self {
+        Self {
+            env: Arc::new(Env::stdlib()),
+            patterns: Arc::default(),
+        }
+    }
+
+    /// What a rule is run in, with the functions that it may call.
+    fn context(&self) -> Option<Context<'static, 'static>> {
+        let mut context = Context::with_env(Arc::clone(&self.env));
+        let patterns = Arc::clone(&self.patterns);
+        let matches = move |This(text): This<Arc<String>>, pattern: Arc<String>| {
+            patterns.matches(&text, &pattern)
+        };
+        context.add_function("matches", matches).ok()?;
+        let duration = |text: Arc<String>| seconds(&text);
+        context.add_function("duration", duration).ok()?;
+        Some(context)
+    }
+}
+
 struct Rule {
     program: Program,
-    language: Arc<Env>,
+    language: Arc<Language>,
     /// Whether it held for texts that it was run on. Those of many objects are the same: regions, projects, Secrets.
     known: RefCell<HashMap<String, bool>>,
     /// Whether it compares with the object before.
@@ -41,10 +91,10 @@ struct Rule {
 impl Rules {
     /// Compiles the rules of a schema.
     pub fn new(schema: &Value) -> Result<Self, Failure> {
-        Self::within(schema, &Arc::new(Env::stdlib()))
+        Self::within(schema, &Arc::new(Language::new()))
     }
 
-    fn within(schema: &Value, language: &Arc<Env>) -> Result<Self, Failure> {
+    fn within(schema: &Value, language: &Arc<Language>) -> Result<Self, Failure> {
         let rules = schema
             .get("x-kubernetes-validations")
             .and_then(Value::as_array);
@@ -95,13 +145,19 @@ impl Rules {
             + self.items.as_ref().map_or(0, |items| items.count())
     }
 
-    /// Runs them on a value at `path`. Those that compare are run where there was something before.
-    pub fn run(&self, value: &Value, before: Option<&Value>, path: &str, faults: &mut Vec<Fault>) {
-        for rule in self
-            .own
-            .iter()
-            .filter(|rule| !rule.compares || before.is_some())
-        {
+    /// Runs them on a value at `path`. Those that compare are run where there was something before. A rule is left out where one of
+    /// the fields `except` is what it is about, or within.
+    pub fn run(
+        &self,
+        value: &Value,
+        before: Option<&Value>,
+        path: &str,
+        except: &[String],
+        faults: &mut Vec<Fault>,
+    ) {
+        let sees_one = except.iter().any(|field| is_within(field, path));
+        let runs = |rule: &&Rule| !sees_one && (!rule.compares || before.is_some());
+        for rule in self.own.iter().filter(runs) {
             if !rule.holds(value, before) {
                 faults.push(rule.fault(path, value));
             }
@@ -109,7 +165,7 @@ impl Rules {
         // What was in its place before is another one: rules that compare are not run.
         if let (Some(rules), Value::Array(values)) = (&self.items, value) {
             for (place, value) in values.iter().enumerate() {
-                rules.run(value, None, &format!("{path}[{place}]"), faults);
+                rules.run(value, None, &format!("{path}[{place}]"), except, faults);
             }
         }
         for (name, rules) in &self.fields {
@@ -123,6 +179,7 @@ impl Rules {
                     value,
                     before.and_then(|before| before.get(name)),
                     &path,
+                    except,
                     faults,
                 );
             }
@@ -131,7 +188,7 @@ impl Rules {
 }
 
 impl Rule {
-    fn new(rule: &Value, language: &Arc<Env>) -> Result<Self, Failure> {
+    fn new(rule: &Value, language: &Arc<Language>) -> Result<Self, Failure> {
         let text = |name: &str| {
             rule.get(name)
                 .and_then(Value::as_str)
@@ -178,13 +235,14 @@ impl Rule {
 
     /// A rule that can't be worked out does not hold, as on the API server.
     fn is_true(&self, value: &Value, before: Option<&Value>) -> bool {
-        let mut context = Context::with_env(Arc::clone(&self.language));
-        let declared = context.add_function("duration", |text: Arc<String>| seconds(&text));
+        let Some(mut context) = self.language.context() else {
+            return false;
+        };
         context.add_variable_from_value("self", cel_of(value));
         if let Some(before) = before {
             context.add_variable_from_value("oldSelf", cel_of(before));
         }
-        declared.is_ok() && matches!(self.program.execute(&context), Ok(Cel::Bool(true)))
+        matches!(self.program.execute(&context), Ok(Cel::Bool(true)))
     }
 
     fn fault(&self, path: &str, value: &Value) -> Fault {
@@ -200,6 +258,12 @@ impl Rule {
             message,
         }
     }
+}
+
+/// Whether a field is this part of an object, or within it.
+fn is_within(field: &str, part: &str) -> bool {
+    let rest = field.strip_prefix(part);
+    rest.is_some_and(|rest| part.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn unusable(why: &str) -> Failure {
@@ -264,7 +328,7 @@ mod tests {
     fn faults(rule: &Value, value: &Value, before: Option<&Value>) -> Vec<Fault> {
         let rules = Rules::new(&json!({"x-kubernetes-validations": [rule]})).unwrap();
         let mut faults = Vec::new();
-        rules.run(value, before, "spec", &mut faults);
+        rules.run(value, before, "spec", &[], &mut faults);
         faults
     }
 
@@ -277,6 +341,41 @@ mod tests {
             assert_eq!(found.len(), 1, "{value}");
             assert_eq!(found[0].field, "spec.port");
         }
+    }
+
+    #[test]
+    fn a_pattern_is_looked_for_and_one_that_is_none_holds_for_nothing() {
+        for (pattern, value, count) in [
+            ("b", "abc", 0),
+            ("^b", "abc", 1),
+            (r"^a\.c$", "a.c", 0),
+            ("(", "abc", 1),
+        ] {
+            let text = format!("self.matches(r'{pattern}')");
+            let rule = json!({"rule": text, "message": "m"});
+            assert_eq!(faults(&rule, &json!(value), None).len(), count, "{pattern}");
+            let rule = json!({"rule": format!("!{text}"), "message": "m"});
+            let otherwise = if pattern == "(" { 1 } else { 1 - count };
+            assert_eq!(
+                faults(&rule, &json!(value), None).len(),
+                otherwise,
+                "!{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_compiled_once_however_many_texts_there_are() {
+        let rule =
+            json!({"x-kubernetes-validations": [{"rule": "self.matches('^a')", "message": "m"}]});
+        let rules = Rules::new(&rule).unwrap();
+        for number in 0..100 {
+            let mut faults = Vec::new();
+            rules.run(&json!(format!("a{number}")), None, "spec", &[], &mut faults);
+            assert_eq!(faults, []);
+        }
+        let compiled = rules.own[0].language.patterns.0.lock().unwrap();
+        assert_eq!(compiled.len(), 1);
     }
 
     #[test]
@@ -299,9 +398,65 @@ mod tests {
         assert_eq!(rules.count(), 1);
         let mut faults = Vec::new();
         let value = json!({"list": [{"name": "a"}, {"name": "b"}]});
-        rules.run(&value, None, "spec", &mut faults);
+        rules.run(&value, None, "spec", &[], &mut faults);
         let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
         assert_eq!(fields, ["spec.list[1].name"]);
+    }
+
+    #[test]
+    fn a_rule_is_left_out_where_what_it_sees_has_another_shape() {
+        let rule = |text: &str| json!([{"rule": text, "message": text}]);
+        let schema = json!({
+            "x-kubernetes-validations": rule("size(self.list) > 9"),
+            "properties": {
+                "port": {"x-kubernetes-validations": rule("self > 3306")},
+                "ports": {"x-kubernetes-validations": rule("self > 3306")},
+                "list": {"items": {"x-kubernetes-validations": rule("self > 5")}}
+            }
+        });
+        let rules = Rules::new(&schema).unwrap();
+        let value = json!({"port": "x", "ports": 1, "list": [1, "y"]});
+        for (except, told) in [
+            (
+                &[][..],
+                &[
+                    "spec",
+                    "spec.list[0]",
+                    "spec.list[1]",
+                    "spec.port",
+                    "spec.ports",
+                ][..],
+            ),
+            (
+                &["spec.port"],
+                &["spec.list[0]", "spec.list[1]", "spec.ports"],
+            ),
+            (
+                &["spec.list[1]"],
+                &["spec.list[0]", "spec.port", "spec.ports"],
+            ),
+            (
+                &["spec.absent"],
+                &["spec.list[0]", "spec.list[1]", "spec.port", "spec.ports"],
+            ),
+            (
+                &["status"],
+                &[
+                    "spec",
+                    "spec.list[0]",
+                    "spec.list[1]",
+                    "spec.port",
+                    "spec.ports",
+                ],
+            ),
+        ] {
+            let except: Vec<String> = except.iter().map(|field| (*field).to_owned()).collect();
+            let mut faults = Vec::new();
+            rules.run(&value, None, "spec", &except, &mut faults);
+            let mut fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
+            fields.sort_unstable();
+            assert_eq!(fields, told, "{except:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The schema of the definition, run as a JSON schema, in the words of the API server.
 //!
-//! Relies on `boon` for the checks. Promises to name fields as the API server does, and to tell which faults keep it from running its
-//! rules.
+//! Relies on `boon` for the checks. Promises to name fields as the API server does, and to tell of which fields no rule can be run.
 
 use std::fmt::Write as _;
 
@@ -26,8 +25,8 @@ pub struct Schema {
 pub struct Verdict {
     /// The faults.
     pub faults: Vec<Fault>,
-    /// Whether the API server runs no rules because of them.
-    pub blocks_rules: bool,
+    /// The fields whose faults keep the API server from running any rule: a rule that sees such a field can't be believed.
+    pub misshapen: Vec<String>,
 }
 
 impl Schema {
@@ -179,8 +178,10 @@ fn collect(error: &ValidationError<'_, '_>, root: &Value, verdict: &mut Verdict)
     let field = field_of(&pointer);
     let value = root.pointer(&pointer).unwrap_or(&Value::Null);
     let mut add = |field: String, message: String, blocks: bool| {
+        if blocks {
+            verdict.misshapen.push(field.clone());
+        }
         verdict.faults.push(Fault { field, message });
-        verdict.blocks_rules |= blocks;
     };
     let invalid = |should: String| format!("Invalid value: {value}: {field} in body {should}");
     match &error.kind {
@@ -316,6 +317,6 @@ mod tests {
             .map(|fault| fault.field.as_str())
             .collect();
         assert_eq!(fields, ["days[2]", "list[1]"]);
-        assert!(!verdict.blocks_rules);
+        assert!(verdict.misshapen.is_empty());
     }
 }

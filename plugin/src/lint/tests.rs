@@ -77,6 +77,48 @@ fn faults_are_told_with_line_field_and_the_words_of_the_api_server() {
 }
 
 #[test]
+fn a_fault_hides_no_other() {
+    let bad = GOOD
+        .replace("name: orders", "name: Orders")
+        .replace("  projectID:", "  projetID:")
+        .replace("po01", "po02")
+        .replace("port: 3307", "port: \"3307\"\n  changeTimeout: 1d");
+    let other = bad.replace("Orders", "Users");
+    let found = lint(&[&format!("{bad}---\na: [\n---\n{other}")]);
+    let told = |file: &[Finding]| -> Vec<(usize, String)> {
+        file.iter()
+            .map(|fault| (fault.line, fault.field.clone()))
+            .collect()
+    };
+    let of_one = [
+        (4, "metadata.name"),
+        (5, "spec.projectID"),
+        (7, "spec.projetID"),
+        (9, "spec.proxyID"),
+        (9, "spec.proxyID"),
+        (10, "spec.port"),
+        (11, "spec.changeTimeout"),
+        (11, "spec.changeTimeout"),
+    ];
+    let of_one = |passed: usize| of_one.map(|(line, field)| (line + passed, field.to_owned()));
+    let (first, rest) = found.faults.split_at(8);
+    assert_eq!(told(first), of_one(0));
+    assert!(rest[0].message.starts_with("not YAML: "), "{rest:?}");
+    assert_eq!(told(&rest[1..]), of_one(14));
+    // A rule that needs what is missing or misshapen says nothing of it.
+    let of_port = found
+        .faults
+        .iter()
+        .filter(|fault| fault.field == "spec.port");
+    assert!(
+        of_port
+            .clone()
+            .all(|fault| fault.message.contains("must be of type integer"))
+    );
+    assert_eq!(of_port.count(), 2);
+}
+
+#[test]
 fn reserved_ports_are_refused_by_the_rule_of_the_definition() {
     for port in taurus_port_operator::model::RESERVED {
         let found = faults(&[&GOOD.replace("3307", &port.to_string())]);
@@ -141,11 +183,20 @@ fn versions_names_and_keys_that_can_not_be_are_faults() {
     for (text, field) in [
         (GOOD.replace("v1alpha1", "v2"), "apiVersion"),
         (
+            GOOD.replace("taurusdb.huawei", "taurus.huawei"),
+            "apiVersion",
+        ),
+        (
+            GOOD.replace("kind: TaurusProxyPort", "kind: TaurusProxyPorts"),
+            "kind",
+        ),
+        (GOOD.replace("kind: TaurusProxyPort\n", ""), "kind"),
+        (
             GOOD.replace("name: orders", "name: Orders"),
             "metadata.name",
         ),
         (
-            GOOD.replace("  name: orders", "  label: x"),
+            GOOD.replace("  name: orders", "  name: orders\n  label: x"),
             "metadata.label",
         ),
         (

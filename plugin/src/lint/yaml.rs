@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span};
+use granit_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Number, Value};
 
-/// So many values may come of the aliases of a document.
+/// So many values may come of the aliases of a document; those that are written out are as many as the file is long.
 const MOST_VALUES: usize = 100_000;
 
 /// So deep a value may be.
@@ -37,23 +37,63 @@ pub struct YamlFault {
 
 /// The documents of a text. Empty ones are left out.
 pub fn documents(text: &str) -> Result<Vec<Document>, YamlFault> {
+    let (documents, faults) = readable(text);
+    match faults.into_iter().next() {
+        Some(fault) => Err(fault),
+        None => Ok(documents),
+    }
+}
+
+/// The documents of a text that can be read, and why the others can't. As kubectl does, it goes on at the next line that begins a document.
+pub fn readable(text: &str) -> (Vec<Document>, Vec<YamlFault>) {
+    let (mut documents, mut faults) = (Vec::new(), Vec::new());
+    let (mut rest, mut passed) = (text, 0);
+    while let Err(fault) = read(rest, passed, &mut documents) {
+        // The fault may be found where the next document begins already.
+        let within = fault.line.saturating_sub(passed);
+        let starts = rest.match_indices("\n---").map(|(at, _)| at + 1);
+        let next = starts.map(|at| (at, lines_before(rest, at)));
+        let next = next.into_iter().find(|(_, lines)| lines + 1 >= within);
+        if faults.last() != Some(&fault) {
+            faults.push(fault);
+        }
+        // What was read of the document before the fault, where no other one begins between them, is part of one that can't be.
+        let is_of_last = |last: &Document| {
+            let start = last.lines.get("").copied().unwrap_or_default();
+            let mut between = rest.lines().take(within).skip(start.saturating_sub(passed));
+            start > passed && !between.any(|line| line.starts_with("---"))
+        };
+        if documents.last().is_some_and(is_of_last) {
+            documents.pop();
+        }
+        let Some((at, lines)) = next else {
+            break;
+        };
+        rest = rest.get(at..).unwrap_or_default();
+        passed += lines;
+    }
+    (documents, faults)
+}
+
+/// Reads documents until one can't be; so many lines stand before the text.
+fn read(text: &str, passed: usize, documents: &mut Vec<Document>) -> Result<(), YamlFault> {
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
+        passed,
         anchors: BTreeMap::new(),
         values: 0,
     };
-    let mut documents = Vec::new();
     while let Some((event, _)) = reader.next()? {
         match event {
             Event::DocumentStart(..) => {
                 reader.anchors.clear();
                 reader.values = 0;
                 let mut notes = Notes::default();
-                let Some((event, span)) = reader.next()? else {
+                let Some((event, line)) = reader.next()? else {
                     break;
                 };
-                notes.lines.insert(String::new(), span.start.line());
-                let value = reader.node(event, span, "", &mut notes, 0)?;
+                notes.lines.insert(String::new(), line);
+                let value = reader.node(event, line, "", &mut notes, 0)?;
                 if value != Value::Null {
                     documents.push(Document {
                         value,
@@ -66,7 +106,7 @@ pub fn documents(text: &str) -> Result<Vec<Document>, YamlFault> {
             _ => {}
         }
     }
-    Ok(documents)
+    Ok(())
 }
 
 #[derive(Default)]
@@ -77,20 +117,22 @@ struct Notes {
 
 struct Reader<'t> {
     parser: Parser<'t, granit_parser::StrInput<'t>>,
+    /// So many lines of the file stand before the text.
+    passed: usize,
     anchors: BTreeMap<usize, Value>,
     values: usize,
 }
 
 impl<'t> Reader<'t> {
-    /// The next event that is about data.
-    fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, YamlFault> {
+    /// The next event that is about data, with its line in the file.
+    fn next(&mut self) -> Result<Option<(Event<'t>, usize)>, YamlFault> {
         for event in self.parser.by_ref() {
             let (event, span) = event.map_err(|error| YamlFault {
-                line: error.marker().line(),
-                why: error.to_string(),
+                line: self.passed + error.marker().line(),
+                why: error.info(),
             })?;
             if !matches!(event, Event::Comment(..)) {
-                return Ok(Some((event, span)));
+                return Ok(Some((event, self.passed + span.start.line())));
             }
         }
         Ok(None)
@@ -99,18 +141,17 @@ impl<'t> Reader<'t> {
     fn node(
         &mut self,
         event: Event<'t>,
-        span: Span,
+        line: usize,
         path: &str,
         notes: &mut Notes,
         depth: usize,
     ) -> Result<Value, YamlFault> {
         let fault = |why: &str| YamlFault {
-            line: span.start.line(),
+            line,
             why: why.to_owned(),
         };
-        self.values += 1;
-        if self.values > MOST_VALUES || depth > DEEPEST {
-            return Err(fault("the document is too large or too deep"));
+        if depth > DEEPEST {
+            return Err(fault("the document is too deep"));
         }
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -127,22 +168,27 @@ impl<'t> Reader<'t> {
                 let value = self.anchors.get(&anchor).cloned();
                 let value = value.ok_or_else(|| fault("the alias leads to itself"))?;
                 self.values += size(&value);
+                if self.values > MOST_VALUES {
+                    return Err(fault(
+                        "the document is too large with what its aliases stand for",
+                    ));
+                }
                 return Ok(value);
             }
             Event::SequenceStart(_, anchor, _) => {
                 let mut items = Vec::new();
                 loop {
-                    let (event, span) = self.within(span)?;
+                    let (event, line) = self.within(line)?;
                     if matches!(event, Event::SequenceEnd) {
                         break;
                     }
                     let path = format!("{path}[{}]", items.len());
-                    notes.lines.insert(path.clone(), span.start.line());
-                    items.push(self.node(event, span, &path, notes, depth + 1)?);
+                    items.push(self.node(event, line, &path, notes, depth + 1)?);
+                    notes.lines.insert(path, line);
                 }
                 (Value::Array(items), anchor)
             }
-            Event::MappingStart(_, anchor, _) => (self.mapping(span, path, notes, depth)?, anchor),
+            Event::MappingStart(_, anchor, _) => (self.mapping(line, path, notes, depth)?, anchor),
             other => return Err(fault(&format!("unexpected {other:?}"))),
         };
         if anchor != 0 {
@@ -153,7 +199,7 @@ impl<'t> Reader<'t> {
 
     fn mapping(
         &mut self,
-        span: Span,
+        line: usize,
         path: &str,
         notes: &mut Notes,
         depth: usize,
@@ -161,7 +207,7 @@ impl<'t> Reader<'t> {
         let mut fields = Map::new();
         let mut merged: Vec<Value> = Vec::new();
         loop {
-            let (event, at) = self.within(span)?;
+            let (event, at) = self.within(line)?;
             let key = match event {
                 Event::MappingEnd => break,
                 Event::Scalar(text, ..) => text.into_owned(),
@@ -176,17 +222,17 @@ impl<'t> Reader<'t> {
             } else {
                 format!("{path}.{key}")
             };
-            notes.lines.entry(place.clone()).or_insert(at.start.line());
-            let (event, span) = self.within(span)?;
-            let value = self.node(event, span, &place, notes, depth + 1)?;
+            let (event, line) = self.within(line)?;
+            let value = self.node(event, line, &place, notes, depth + 1)?;
             if key == "<<" {
                 match value {
                     Value::Array(values) => merged.extend(values),
                     value => merged.push(value),
                 }
             } else if fields.insert(key, value).is_some() {
-                notes.twice.push(place);
+                notes.twice.push(place.clone());
             }
+            notes.lines.entry(place).or_insert(at);
         }
         for (key, value) in merged.into_iter().filter_map(into_fields).flatten() {
             fields.entry(key).or_insert(value);
@@ -194,12 +240,17 @@ impl<'t> Reader<'t> {
         Ok(Value::Object(fields))
     }
 
-    fn within(&mut self, outer: Span) -> Result<(Event<'t>, Span), YamlFault> {
+    fn within(&mut self, outer: usize) -> Result<(Event<'t>, usize), YamlFault> {
         self.next()?.ok_or_else(|| YamlFault {
-            line: outer.start.line(),
+            line: outer,
             why: "the document ends too soon".to_owned(),
         })
     }
+}
+
+fn lines_before(text: &str, at: usize) -> usize {
+    let before = text.as_bytes().get(..at).unwrap_or_default();
+    before.iter().filter(|byte| **byte == b'\n').count()
 }
 
 fn into_fields(value: Value) -> Option<Map<String, Value>> {
@@ -209,9 +260,9 @@ fn into_fields(value: Value) -> Option<Map<String, Value>> {
     }
 }
 
-fn not_a_key(at: Span) -> YamlFault {
+fn not_a_key(line: usize) -> YamlFault {
     YamlFault {
-        line: at.start.line(),
+        line,
         why: "a key must be a text".to_owned(),
     }
 }
@@ -376,6 +427,38 @@ mod tests {
     }
 
     #[test]
+    fn after_a_document_that_can_not_be_read_the_next_one_is() {
+        for broken in [
+            "b: [1\n",
+            "b: \"x\n",
+            "  b: 1\n a: 2\n",
+            "b: 1\nb\n",
+            "a: *none\n",
+        ] {
+            let text = format!("a: 1\n---\n{broken}---\nc: 1\n--- \n{broken}---\nd: 1\n");
+            let (found, faults) = readable(&text);
+            let found: Vec<&Value> = found.iter().map(|document| &document.value).collect();
+            assert_eq!(
+                found,
+                [&json!({"a": 1}), &json!({"c": 1}), &json!({"d": 1})],
+                "{broken:?}"
+            );
+            let long = broken.lines().count();
+            let lines: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
+            // A fault may be seen at the line that begins the next document.
+            let near = |line: usize, first: usize| (first..=first + long).contains(&line);
+            assert!(
+                lines.len() == 2 && near(lines[0], 3) && near(lines[1], 5 + long),
+                "{broken:?}: {faults:?}"
+            );
+        }
+        let (found, faults) = readable("a: 1\n---\nb: [1\n");
+        assert_eq!((found.len(), faults.len()), (1, 1));
+        let (_, faults) = readable("--- {a: [\n--- {b: [\n---\nc: 1\n");
+        assert_eq!(faults.len(), 2, "{faults:?}");
+    }
+
+    #[test]
     fn aliases_and_merges_are_followed() {
         let text = "base: &base {port: 3307, region: r}\nspec:\n  <<: *base\n  port: 3308\nid: &id x\nother: *id\n";
         let read = value(text);
@@ -391,6 +474,8 @@ mod tests {
             text = format!("{text}a{level}: &a{level} [{before}]\n");
         }
         assert!(documents(&text).unwrap_err().why.contains("too large"));
+        let long = format!("[{}]", "1, ".repeat(2 * MOST_VALUES));
+        assert!(documents(&long).is_ok(), "a long list is no fault");
         let deep = "[".repeat(200) + &"]".repeat(200);
         assert!(documents(&deep).is_err());
     }

@@ -1,6 +1,7 @@
 //! A control plane with the definition, and the plugin on it.
 
 use std::{
+    ffi::OsStr,
     io::Write as _,
     path::Path,
     process::{Command, Stdio},
@@ -118,20 +119,8 @@ impl Place {
     /// What kubectl's own completion of plugins prints.
     pub fn completed(&self, words: &[&str]) -> String {
         let folder = tempfile::tempdir().unwrap();
-        let plugin = env!("CARGO_BIN_EXE_kubectl-taurus_port");
-        let name = folder.path().join("kubectl_complete-taurus_port");
-        std::os::unix::fs::symlink(plugin, name).unwrap();
         let mut kubectl = Command::new(self.plane.kubectl());
-        with_plugin(&mut kubectl, &self.plane);
-        let path = kubectl.get_envs().find(|(name, _)| *name == "PATH");
-        let path = path
-            .and_then(|(_, path)| path)
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned();
-        let output = kubectl
-            .env("PATH", format!("{}:{path}", folder.path().display()))
+        let output = with_completion(&mut kubectl, &self.plane, folder.path())
             .arg("__complete")
             .args(words)
             .output()
@@ -221,6 +210,25 @@ pub fn with_plugin<'c>(command: &'c mut Command, plane: &ControlPlane) -> &'c mu
         "PATH",
         format!("{plugin}:{}:{path}", folder(plane.kubectl())),
     )
+}
+
+/// The same, and lets kubectl find the plugin for completions, by a link in this folder.
+pub fn with_completion<'c>(
+    command: &'c mut Command,
+    plane: &ControlPlane,
+    folder: &Path,
+) -> &'c mut Command {
+    let plugin = env!("CARGO_BIN_EXE_kubectl-taurus_port");
+    let name = folder.join("kubectl_complete-taurus_port");
+    if !name.exists() {
+        std::os::unix::fs::symlink(plugin, name).unwrap();
+    }
+    with_plugin(command, plane);
+    let is_path =
+        |(name, path): (&OsStr, Option<&OsStr>)| (name == "PATH").then_some(path?.to_owned());
+    let path = command.get_envs().find_map(is_path).unwrap();
+    let path = format!("{}:{}", folder.display(), path.to_str().unwrap());
+    command.env("PATH", path)
 }
 
 /// A status with this condition of the three True.

@@ -10,7 +10,10 @@ use std::{
 use futures::{StreamExt as _, stream};
 use serde_json::json;
 
-use crate::plane::{Place, status};
+use crate::{
+    plane::{Place, status},
+    screen::Screen,
+};
 
 const RESOURCES: usize = 10_000;
 const WITHIN: Duration = Duration::from_secs(2);
@@ -64,4 +67,11 @@ async fn ten_thousand_resources_are_shown_within_two_seconds_and_100_mib() {
         }
     }
     assert!(faults.is_empty(), "{faults:?}");
+    for columns in [80, 200] {
+        let screen = Screen::with(place, columns, "status");
+        let text = screen.until("9,900 more are in order");
+        // More are stalled than a screen has lines: it ends with them.
+        assert!(text.contains("orders-"), "{text}");
+        screen.fits();
+    }
 }

@@ -11,20 +11,26 @@ use serde_json::json;
 use taurus_controlplane::needs;
 use taurus_port_operator::crd::APPROVE;
 
-use crate::plane::{PATIENCE, Place, status, with_plugin};
+use crate::plane::{PATIENCE, Place, status, with_completion};
 
 const ROWS: usize = 24;
 
 /// A terminal with a server of its own, which ends with it.
-struct Screen<'p> {
+pub struct Screen<'p> {
     place: &'p Place,
     folder: tempfile::TempDir,
     columns: usize,
 }
 
 impl<'p> Screen<'p> {
-    /// A terminal of so many columns, in which a command runs and then a shell waits.
-    fn with(place: &'p Place, columns: usize, line: &str) -> Self {
+    /// A terminal of so many columns, in which a command of the plugin runs, and which stays.
+    pub fn with(place: &'p Place, columns: usize, line: &str) -> Self {
+        let line = format!("kubectl taurus-port -n {} {line}; cat", place.namespace);
+        Self::of(place, columns, &line)
+    }
+
+    /// The same with any command.
+    fn of(place: &'p Place, columns: usize, line: &str) -> Self {
         if !Command::new("tmux")
             .arg("-V")
             .output()
@@ -38,16 +44,17 @@ impl<'p> Screen<'p> {
             folder,
             columns,
         };
-        let line = format!("kubectl taurus-port -n {} {line}; cat", place.namespace);
         let (x, y) = (columns.to_string(), ROWS.to_string());
-        let made = screen.tmux(&["new-session", "-d", "-x", &x, "-y", &y, &line]);
+        let here = screen.folder.path().to_str().unwrap();
+        let made = screen.tmux(&["new-session", "-d", "-x", &x, "-y", &y, "-c", here, line]);
         assert!(made.status.success(), "{made:?}");
         screen
     }
 
     fn tmux(&self, arguments: &[&str]) -> Output {
         let mut tmux = Command::new("tmux");
-        with_plugin(&mut tmux, &self.place.plane)
+        with_completion(&mut tmux, &self.place.plane, self.folder.path())
+            .env("HOME", self.folder.path())
             .env_remove("TMUX")
             .env_remove("NO_COLOR")
             .env("LC_ALL", "C.UTF-8")
@@ -71,7 +78,7 @@ impl<'p> Screen<'p> {
     }
 
     /// The screen, once this stands on it.
-    fn until(&self, wanted: &str) -> String {
+    pub fn until(&self, wanted: &str) -> String {
         let began = Instant::now();
         loop {
             let text = self.text(false);
@@ -83,7 +90,7 @@ impl<'p> Screen<'p> {
     }
 
     /// No line was broken by the terminal, and none is wider.
-    fn fits(&self) {
+    pub fn fits(&self) {
         let lines = |joined: bool| -> Vec<String> {
             let text = self.text(joined);
             let lines = text.lines().map(|line| line.trim_end().to_owned());
@@ -122,6 +129,14 @@ async fn fleet(place: &Place, count: usize) {
 
 #[taurus_needs::test(flavor = "multi_thread")]
 async fn the_fleet_and_one_resource_fit_a_screen_of_80_and_of_200_columns() {
+    let alone = Place::new().await;
+    fleet(&alone, 1).await;
+    for columns in [80, 200] {
+        let screen = Screen::with(&alone, columns, "status");
+        let text = screen.until("orders-0");
+        assert!(text.starts_with("1 resource: 1 ready"), "{text}");
+        screen.fits();
+    }
     let place = Place::new().await;
     fleet(&place, 300).await;
     let mut said = status("Reconciling", "WaitingForApproval", 3306);
@@ -205,4 +220,102 @@ async fn a_person_is_asked_and_a_watch_is_drawn_anew() {
         "it is drawn anew: {drawn}"
     );
     watch.keys(&["C-c"]);
+}
+
+/// Shells that can be had here, and how each is begun without the settings of a person.
+fn shells() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = [
+        ("bash", "bash --norc --noprofile -i"),
+        ("zsh", "zsh -f -i"),
+        ("fish", "fish --no-config --private -i"),
+    ];
+    all.into_iter().filter(|(shell, _)| {
+        let found = Command::new(shell).arg("--version").output();
+        let found = found.is_ok_and(|output| output.status.success());
+        if !found {
+            println!("{shell} is not installed: nothing is completed in it");
+        }
+        found
+    })
+}
+
+/// The line by which a shell takes the script that a command prints.
+fn taking(shell: &str, command: &str) -> String {
+    match shell {
+        "zsh" => format!("autoload -U compinit; compinit -u -D; source <({command})"),
+        "fish" => format!("{command} | source"),
+        _ => format!("source <({command})"),
+    }
+}
+
+#[taurus_needs::test(flavor = "multi_thread")]
+async fn shells_complete_verbs_flags_names_and_files() {
+    let place = Place::new().await;
+    place.make("orders", json!({}), json!({})).await;
+    let namespace = &place.namespace;
+    let mut tried = 0;
+    for (shell, begun) in shells() {
+        let screen = Screen::of(&place, 120, begun);
+        let line = taking(shell, "kubectl-taurus_port completion $SHELL_NAME")
+            .replace("$SHELL_NAME", shell);
+        // The word stands on the screen only where it was run, not as it is typed.
+        screen.keys(&[
+            &format!("{line}; touch manifest.yaml; echo rea\"\"dy"),
+            "Enter",
+        ]);
+        screen.until("ready");
+        for (typed, completed) in [
+            ("hist", "kubectl-taurus_port history ".to_owned()),
+            (
+                "status --oper",
+                "kubectl-taurus_port status --operator-namespace ".to_owned(),
+            ),
+            (
+                &format!("-n {namespace} history or"),
+                format!("kubectl-taurus_port -n {namespace} history orders "),
+            ),
+            (
+                "lint mani",
+                "kubectl-taurus_port lint manifest.yaml ".to_owned(),
+            ),
+        ] {
+            screen.keys(&["C-u", "C-l"]);
+            screen.keys(&["-l", &format!("kubectl-taurus_port {typed}")]);
+            screen.keys(&["Tab"]);
+            // What is typed next stands behind a blank: the word was whole.
+            screen.keys(&["-l", "x"]);
+            screen.until(&format!("{completed}x"));
+        }
+        tried += 1;
+    }
+    assert!(tried >= 1, "bash is everywhere");
+}
+
+#[taurus_needs::test(flavor = "multi_thread")]
+async fn kubectl_completes_names_in_each_shell() {
+    /// What kubectl's script for bash builds upon.
+    const BASH_COMPLETION: &str = "/usr/share/bash-completion/bash_completion";
+    let place = Place::new().await;
+    place.make("orders", json!({}), json!({})).await;
+    let namespace = &place.namespace;
+    for (shell, begun) in shells() {
+        let mut line = taking(shell, &format!("kubectl completion {shell}"));
+        if shell == "bash" {
+            if !std::path::Path::new(BASH_COMPLETION).exists() {
+                println!("{BASH_COMPLETION} is missing: kubectl completes nothing in bash");
+                continue;
+            }
+            line = format!("source {BASH_COMPLETION}; {line}");
+        }
+        let screen = Screen::of(&place, 120, begun);
+        screen.keys(&[&format!("{line}; echo rea\"\"dy"), "Enter"]);
+        screen.until("ready");
+        screen.keys(&["C-u", "C-l"]);
+        screen.keys(&[
+            "-l",
+            &format!("kubectl taurus-port -n {namespace} history or"),
+        ]);
+        screen.keys(&["Tab"]);
+        screen.until("history orders");
+    }
 }
