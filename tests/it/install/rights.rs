@@ -229,12 +229,13 @@ async fn each_right_of_the_component_for_warnings_is_used_and_none_is_missing() 
     let mut account = Account::of(&world, &kustomized(plane, overlay)).await;
     let of_base = kustomized(plane, "deploy/base");
     let of_base = Right::granted_by(&of_base);
-    let program = account.program(&world, "warning").await;
     let policy = json!({
         "apiVersion": "cilium.io/v2", "kind": "CiliumClusterwideNetworkPolicy", "metadata": {"name": "databases"},
         "spec": {"egress": [{"toPorts": [{"ports": [{"port": "3306"}]}]}]},
     });
     printed(apply(plane, &[policy]));
+    // A read for the neighbour, whose change begins first, serves this one as well.
+    let program = account.program(&world, "warning").await;
     let mut resource = world.resource(3307);
     resource.spec.approval = Some(Approval::Manual);
     world.create(&resource).await;
