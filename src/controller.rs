@@ -58,6 +58,7 @@ pub mod reconcile;
 pub mod roster;
 mod saving;
 pub mod secrets;
+mod surveys;
 mod taken_up;
 mod timing;
 mod undecodable;

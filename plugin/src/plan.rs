@@ -11,7 +11,10 @@ use std::{fmt::Write as _, path::Path};
 
 use kube::api::DynamicObject;
 use serde::Serialize;
-use taurus_port_operator::calendar::{Calendar, check};
+use taurus_port_operator::{
+    calendar::{Calendar, check},
+    preflight::Touched,
+};
 
 use crate::{
     Ending,
@@ -23,7 +26,7 @@ use crate::{
 };
 pub use decision::{Action, Verdict, decide};
 pub use proposal::Proposal;
-use touched::{Surrounding, Touched};
+use touched::Surrounding;
 
 /// Said where the calendar was not given.
 const NO_CALENDAR: &str = "the operator's calendar (--calendar FILE): a window or a freeze in it may put these changes off";
@@ -195,6 +198,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use taurus_port_operator::preflight::Fate;
 
     use super::*;
 
@@ -227,11 +231,12 @@ mod tests {
                 reason: Some("WaitingForWindow"),
                 message: "it waits".to_owned(),
             },
-            touches: vec![Touched {
-                kind: "EndpointSlice".to_owned(),
-                name: "db-1".to_owned(),
-                how: "which leads to it".to_owned(),
-            }],
+            touches: vec![Touched::of(
+                "EndpointSlice",
+                "db-1",
+                "which leads to it",
+                Fate::Stale,
+            )],
         });
         Plan {
             changes: changes.into(),

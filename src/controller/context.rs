@@ -23,6 +23,7 @@ use crate::{
         read::Desired,
         roster::Roster,
         secrets::GoodFor,
+        surveys::Surveys,
         timing::{InstanceWindow, Waiting},
         work::Work,
     },
@@ -85,6 +86,7 @@ pub struct Context {
     pub(super) accounts: Accounts,
     pub(super) publications: publish::publisher::Publisher,
     pub(super) published: Disturbed,
+    pub(super) surveys: Arc<Surveys>,
     pub(super) claims: Claims,
     pub(super) permits: Permits,
     pub(super) lengths: Lengths,
@@ -159,6 +161,7 @@ impl Context {
                 Arc::clone(&leadership),
             ),
             published: Disturbed::default(),
+            surveys: Arc::new(Surveys::new(client.clone(), clock)),
             wake,
             publisher: Arc::new(Publisher::new(client, chance.clone())),
             definition: Definition::default(),
@@ -231,6 +234,7 @@ impl Context {
             clock::pause(directory::KEPT).await;
             self.accounts.tidy();
             self.verified.tidy(self.clock.now().uptime);
+            self.surveys.tidy(self.clock.now().uptime);
         }
     }
 

@@ -13,7 +13,11 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::{
-    controller::{meter::Followed, reconcile::Kept, timing::InstanceWindow},
+    controller::{
+        meter::Followed,
+        reconcile::{Kept, Surveyed},
+        timing::InstanceWindow,
+    },
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{
         directory::{Booking, Directory},
@@ -60,6 +64,8 @@ pub struct Memory {
     pub told_empty: Seldom<String>,
     /// What is kept of what is published for applications.
     pub publishing: Seldom<Kept>,
+    /// What the change of its plan would break.
+    pub surveyed: Seldom<Surveyed>,
     /// Its generation and wishes, where it says something of the time of its changes.
     pub timed: Seldom<(i64, Wishes)>,
     /// What was read of the window that the cloud has for its instance.

@@ -7,9 +7,9 @@ use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
     controller::{context::Context, events},
-    crd::{ASKED_WITH, Outcome, TaurusProxyPort},
+    crd::{ASKED_WITH, Outcome, PlanRecord, TaurusProxyPort},
     model::Class,
-    plan::{drift, record::Record},
+    plan::{drift, facts::Preflight, record::Record},
 };
 
 /// The reason of the event that says what a missing `managementPolicy` means.
@@ -17,6 +17,53 @@ const POLICY_NOT_SET: &str = "PolicyNotSet";
 
 /// The reason of the event that says that a port was put right which moved without the operator.
 const DRIFT_CORRECTED: &str = "DriftCorrected";
+
+/// The reason of the event that says what a change would break in the cluster.
+pub(super) const PREFLIGHT: &str = "PreflightWarnings";
+
+/// Says what the change that is planned would break, as far as the plan did not say so before.
+pub(super) fn of_preflight(
+    context: &Context,
+    before: &TaurusProxyPort,
+    after: &TaurusProxyPort,
+    found: Option<&Preflight>,
+) {
+    let Some(text) = found.and_then(|found| newly_found(before, after, found)) else {
+        return;
+    };
+    let (namespace, name) = (after.namespace(), after.name_any());
+    tracing::warn!(
+        namespace,
+        name,
+        reason = PREFLIGHT,
+        detail = text,
+        "preflight"
+    );
+    let about = after.object_ref(&());
+    events::publish(context, about, Class::Stalled, PREFLIGHT, &text);
+}
+
+/// What the plan says of the cluster, and did not say before.
+fn newly_found(
+    before: &TaurusProxyPort,
+    after: &TaurusProxyPort,
+    found: &Preflight,
+) -> Option<String> {
+    fn plan(object: &TaurusProxyPort) -> Option<&PlanRecord> {
+        object.status.as_ref()?.plan.as_ref()
+    }
+    let said = plan(before).map_or(&[][..], |plan| &plan.warnings);
+    let plan = plan(after)?;
+    let of_cluster = |warning: &&String| found.warnings.contains(warning);
+    let news = plan.warnings.iter().filter(of_cluster);
+    let news: Vec<&str> = news
+        .filter(|warning| !said.contains(warning))
+        .map(String::as_str)
+        .collect();
+    let (from, to) = (plan.from_port, plan.to_port);
+    let id = &plan.id;
+    (!news.is_empty()).then(|| format!("plan {id} (port {from} to {to}): {}", news.join("; ")))
+}
 
 /// Says that a change which has just ended has put drift right: people should know that something else sets the port.
 pub(super) fn of_correction(context: &Context, after: &TaurusProxyPort) {

@@ -34,8 +34,10 @@ mod given_up;
 mod looking;
 mod publishing;
 mod reporting;
+mod surveying;
 
 pub use publishing::Kept;
+pub use surveying::Surveyed;
 
 /// How often a reconcile starts over on a fresh view before it leaves it to the next one.
 const MOST_VIEWS: u32 = 3;
@@ -147,6 +149,7 @@ impl<'a> Pass<'a> {
         }
         // Whoever looks with the same booking does so before this is dropped.
         let _booking = self.memory.booking.take();
+        self.survey_recorded(&desired, &record).await;
         self.look_at_definition().await?;
         self.acknowledge(&desired, &record).await?;
         self.acknowledge_suspension(&desired, &record).await?;

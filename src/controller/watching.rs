@@ -16,29 +16,37 @@ pub async fn may<K: kube::Resource<DynamicType = ()>>(
     namespace: Option<&str>,
     verbs: &[&str],
 ) -> bool {
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     for verb in verbs {
-        let attributes = ResourceAttributes {
-            group: Some(K::group(&()).into_owned()),
-            namespace: namespace.map(str::to_owned),
-            resource: Some(K::plural(&()).into_owned()),
-            verb: Some((*verb).to_owned()),
-            ..ResourceAttributes::default()
-        };
-        let review = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(attributes),
-                ..SelfSubjectAccessReviewSpec::default()
-            },
-            ..SelfSubjectAccessReview::default()
-        };
-        let answer = bounded(reviews.create(&PostParams::default(), &review)).await;
-        let allowed = answer.is_ok_and(|review| review.status.is_some_and(|said| said.allowed));
-        if !allowed {
+        if answered::<K>(client, namespace, verb).await != Some(true) {
             return false;
         }
     }
     true
+}
+
+/// Whether a verb is allowed for a kind, in a namespace or in all; nothing where there was no answer.
+pub async fn answered<K: kube::Resource<DynamicType = ()>>(
+    client: &Client,
+    namespace: Option<&str>,
+    verb: &str,
+) -> Option<bool> {
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let attributes = ResourceAttributes {
+        group: Some(K::group(&()).into_owned()),
+        namespace: namespace.map(str::to_owned),
+        resource: Some(K::plural(&()).into_owned()),
+        verb: Some(verb.to_owned()),
+        ..ResourceAttributes::default()
+    };
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(attributes),
+            ..SelfSubjectAccessReviewSpec::default()
+        },
+        ..SelfSubjectAccessReview::default()
+    };
+    let answer = bounded(reviews.create(&PostParams::default(), &review)).await;
+    Some(answer.ok()?.status?.allowed)
 }
 
 /// Whether a watch was refused for want of a right.

@@ -32,7 +32,8 @@ pub struct PlanRecord {
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub waits_for: Vec<WaitsFor>,
-    /// What a person should know before it starts, or why it can't.
+    /// What a person should know before it starts, or why it can't; also what it would break in the cluster, such as a `NetworkPolicy` that
+    /// lets only the old port through, where the operator may read that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(max = 512)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]

@@ -1,6 +1,6 @@
 //! What decisions are made on, besides the wishes and the record: what was seen of the cloud and of the fleet.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -92,6 +92,17 @@ pub struct Observed {
     pub record_pruned: bool,
     /// What holds for the time of changes; nothing where they may start at any time.
     pub terms: Option<Box<Terms>>,
+    /// What the change that is due would break in the cluster, where that was looked at.
+    pub preflight: Option<Preflight>,
+}
+
+/// What a change would break in the cluster, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preflight {
+    /// The port that goes, and the one that comes.
+    pub ports: (i32, i32),
+    /// The warnings; none where nothing was found.
+    pub warnings: Arc<[String]>,
 }
 
 impl Observed {

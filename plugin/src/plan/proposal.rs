@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use kube::{ResourceExt as _, api::DynamicObject};
 use serde_json::Value;
+use taurus_port_operator::preflight::Move;
 
 use crate::{
     cluster::Cluster,
     failure::Failure,
     lint::{self, Source, judge::Judge},
-    plan::touched::Move,
     resource::text_at,
     surroundings::Surroundings,
     verbs::appliers_of_annotation,

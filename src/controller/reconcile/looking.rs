@@ -370,6 +370,7 @@ impl Pass<'_> {
         let observed = Observed {
             standing: self.context.standing(self.object, None),
             terms: self.context.terms(self.object, desired, window),
+            preflight: self.surveyed(),
             ..Observed::default()
         };
         let decision = plan::meanwhile(&self.facts(desired, record, &observed), cause);
@@ -420,6 +421,7 @@ impl Pass<'_> {
         observed.record_pruned = self.memory.record_pruned.as_deref() == Some(&desired.generation);
         let window = self.memory.instance_window.as_deref();
         observed.terms = self.context.terms(self.object, desired, window);
+        observed.preflight = self.surveyed();
     }
 
     pub(super) fn decide(

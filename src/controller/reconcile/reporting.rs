@@ -33,6 +33,7 @@ impl Pass<'_> {
         desired: &Desired,
         finding: Finding,
     ) -> Result<Option<Duration>, JournalError> {
+        let finding = self.with_survey(desired, finding).await;
         if let Some(permit) = &self.memory.permit
             && finding.decision.record.change.is_some()
         {
@@ -170,6 +171,12 @@ impl Pass<'_> {
     pub(super) fn replaced(&mut self, written: TaurusProxyPort) {
         events::transition(self.context, self.object, &written);
         notices::first_word(self.context, self.object, &written);
+        notices::of_preflight(
+            self.context,
+            self.object,
+            &written,
+            self.surveyed().as_ref(),
+        );
         self.replaced_in_silence(written);
     }
 

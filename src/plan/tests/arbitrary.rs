@@ -183,6 +183,7 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
         |((proxy, beside), job, tasks, (given_up, obstacle, outlived))| Observed {
             list_has_gaps: false,
             is_recalled: false,
+            preflight: None,
             cloud_time: None,
             spare_call_in: outlived.then_some(Duration::from_secs(3)),
             by_list: outlived,

@@ -14,6 +14,9 @@ use crate::{
     plan::{facts::Facts, history, message::shown},
 };
 
+/// So many warnings has a plan at most.
+const MOST: usize = 8;
+
 /// Warnings of a plan, which may start at `next`.
 pub(super) fn of(
     facts: &Facts<'_>,
@@ -39,7 +42,27 @@ pub(super) fn of(
             "one page of the vendor's documentation calls port {port} reserved, another allows it: the service may refuse it"
         ));
     }
+    if let Some(preflight) = &facts.observed.preflight {
+        // What was found for other ports is of another plan.
+        if preflight.ports == (plan.from_port, plan.to_port) {
+            add_as_many_as_fit(&mut warnings, &preflight.warnings);
+        }
+    }
     warnings
+}
+
+/// Adds what was found in the cluster; where that is too much, the last one says so.
+fn add_as_many_as_fit(warnings: &mut Vec<String>, found: &[String]) {
+    let room = MOST.saturating_sub(warnings.len());
+    if found.len() <= room {
+        warnings.extend_from_slice(found);
+    } else if room > 0 {
+        warnings.extend(found.iter().take(room - 1).cloned());
+        let more = found.len() - (room - 1);
+        warnings.push(format!(
+            "{more} more objects or rules have to do with the port: kubectl taurus-port plan shows them"
+        ));
+    }
 }
 
 /// An approval that counts for another plan.
@@ -264,5 +287,22 @@ mod tests {
         // Made when the opening that the freeze takes away was over.
         let late = "2026-03-07T06:00:00Z";
         expect(&saturdays, late, late, None);
+    }
+
+    #[test]
+    fn what_was_found_in_the_cluster_fills_what_is_left_of_eight() {
+        let found: Vec<String> = (0..9).map(|number| format!("found {number}")).collect();
+        let filled = |own: usize, count: usize| {
+            let mut warnings = vec!["own".to_owned(); own];
+            add_as_many_as_fit(&mut warnings, &found[..count]);
+            warnings
+        };
+        assert_eq!(filled(0, 8), found[..8]);
+        assert_eq!(filled(2, 6)[2..], found[..6]);
+        let full = filled(2, 9);
+        assert_eq!(full[..7].len() + 1, full.len());
+        assert_eq!(full[2..7], found[..5]);
+        assert!(full[7].starts_with("4 more"), "{full:?}");
+        assert_eq!(filled(8, 2).len(), 8);
     }
 }

@@ -21,6 +21,8 @@ impl Right {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let path: Vec<&str> = path.trim_matches('/').split('/').collect();
         let (group, rest) = match path.as_slice() {
+            // What the API server has: the role `system:discovery`, which every cluster has.
+            ["api" | "apis"] => return None,
             ["api", _, rest @ ..] => ("", rest),
             ["apis", group, _, rest @ ..] => (*group, rest),
             _ => panic!("{line} is not about resources"),

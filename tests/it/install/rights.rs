@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use taurus_port_operator::crd::TaurusProxyPort;
+use taurus_port_operator::crd::{Approval, TaurusProxyPort};
 use taurus_sim::Mode;
 
 use super::{
-    manifests::{deployed, kubeconfig_of, kustomized, one},
+    manifests::{apply, deployed, kubeconfig_of, kustomized, one},
+    platforms::by_helm,
     request::Right,
 };
 use crate::stories::publication;
@@ -161,6 +162,130 @@ async fn each_right_of_the_component_that_publishes_services_is_used_and_none_is
     account.granted.retain(|right| !of_base.contains(right));
     account.judge_those(|needed| !of_base.iter().any(|right| right.covers(needed)));
     world.finish().await;
+}
+
+/// The kinds of meshes that are read: group, version, kind, plural and scope. A definition without a schema stands for theirs.
+const MESHES: [[&str; 5]; 4] = [
+    [
+        "networking.istio.io",
+        "v1",
+        "ServiceEntry",
+        "serviceentries",
+        "Namespaced",
+    ],
+    [
+        "networking.istio.io",
+        "v1",
+        "DestinationRule",
+        "destinationrules",
+        "Namespaced",
+    ],
+    [
+        "cilium.io",
+        "v2",
+        "CiliumNetworkPolicy",
+        "ciliumnetworkpolicies",
+        "Namespaced",
+    ],
+    [
+        "cilium.io",
+        "v2",
+        "CiliumClusterwideNetworkPolicy",
+        "ciliumclusterwidenetworkpolicies",
+        "Cluster",
+    ],
+];
+
+fn definition([group, version, kind, plural, scope]: [&str; 5]) -> Value {
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}")},
+        "spec": {"group": group, "scope": scope, "names": {"kind": kind, "plural": plural}, "versions": [{
+            "name": version, "served": true, "storage": true, "schema": {"openAPIV3Schema": schema},
+        }]},
+    })
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_right_of_the_component_for_warnings_is_used_and_none_is_missing() {
+    let folder = with_component("preflight");
+    let overlay = folder.path().join(OVERLAY);
+    let overlay = overlay.to_str().unwrap();
+    let plane = &plane::with(overlay).await;
+    let meshes = MESHES.map(definition);
+    printed(apply(plane, &meshes));
+    for mesh in &meshes {
+        let name = format!("crd/{}", mesh["metadata"]["name"].as_str().unwrap());
+        let established = [
+            "wait",
+            "--for=condition=Established",
+            "--timeout=10m",
+            &name,
+        ];
+        printed(plane::kubectl(plane, &established));
+    }
+    let world = World::on(plane, options(Mode::M2)).await;
+    let mut account = Account::of(&world, &kustomized(plane, overlay)).await;
+    let of_base = kustomized(plane, "deploy/base");
+    let of_base = Right::granted_by(&of_base);
+    let policy = json!({
+        "apiVersion": "cilium.io/v2", "kind": "CiliumClusterwideNetworkPolicy", "metadata": {"name": "databases"},
+        "spec": {"egress": [{"toPorts": [{"ports": [{"port": "3306"}]}]}]},
+    });
+    printed(apply(plane, &[policy]));
+    // A read for the neighbour, whose change begins first, serves this one as well.
+    let program = account.program(&world, "warning").await;
+    let mut resource = world.resource(3307);
+    resource.spec.approval = Some(Approval::Manual);
+    world.create(&resource).await;
+    let is_warned = |object: &TaurusProxyPort| {
+        let plan = object
+            .status
+            .as_ref()
+            .and_then(|status| status.plan.as_ref());
+        plan.is_some_and(|plan| plan.warnings.len() == 1)
+    };
+    let warned = world.until("a warning", is_warned).await;
+    let warnings = warned.status.unwrap().plan.unwrap().warnings;
+    assert!(
+        warnings[0].starts_with("CiliumClusterwideNetworkPolicy databases"),
+        "{warnings:?}"
+    );
+    drop(program);
+    // Those of the base are judged with all that an operator has to do.
+    account.granted.retain(|right| !of_base.contains(right));
+    account.judge_those(|needed| !of_base.iter().any(|right| right.covers(needed)));
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_chart_grants_for_warnings_what_the_component_does() {
+    let plane = &plane::bare().await;
+    let folder = with_component("preflight");
+    let overlay = folder.path().join(OVERLAY);
+    let sorted = |objects: &[Value]| {
+        let mut rights = Right::granted_by(objects);
+        rights.sort();
+        rights
+    };
+    let by_kustomize = sorted(&kustomized(plane, overlay.to_str().unwrap()));
+    let enabled = json!({"preflight": {"enabled": true}});
+    assert_eq!(sorted(&by_helm(&enabled)), by_kustomize);
+    // A Role has no say in what is of no namespace.
+    let single = json!({"preflight": {"enabled": true}, "singleNamespace": true});
+    let of_role = sorted(&by_helm(&single));
+    let without = sorted(&by_helm(&json!({"singleNamespace": true})));
+    let added: Vec<_> = of_role
+        .into_iter()
+        .filter(|right| !without.contains(right))
+        .collect();
+    let of_base = sorted(&kustomized(plane, "deploy/base"));
+    let mut of_component = by_kustomize;
+    of_component.retain(|right| !of_base.contains(right));
+    let everywhere = Right::needed_by("GET /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies");
+    of_component.retain(|right| Some(right) != everywhere.as_ref());
+    assert_eq!(added, of_component);
 }
 
 /// All that an operator has to do with what it publishes.

@@ -19,6 +19,8 @@ pub enum Call {
     WriteLease,
     /// An EndpointSlice is made or written.
     WriteSlice,
+    /// Network policies are read.
+    ReadPolicies,
     /// Anything else: Secrets, events.
     Other,
 }
@@ -35,6 +37,7 @@ impl Call {
             [.., "taurusproxyports", name, "status"] => Self::Status((*name).to_owned()),
             [.., "leases"] | [.., "leases", _] if !reads => Self::WriteLease,
             [.., "leases", _] => Self::ReadLease,
+            [.., "networkpolicies"] if reads => Self::ReadPolicies,
             [.., "endpointslices"] | [.., "endpointslices", _] if !reads => Self::WriteSlice,
             _ => Self::Other,
         }

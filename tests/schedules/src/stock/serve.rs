@@ -56,10 +56,13 @@ impl World {
         }
     }
 
-    /// Whether somebody may watch what is published: asked of everybody, and allowed to everybody or nobody.
+    /// Whether somebody may watch what is published: asked of everybody, and allowed to everybody or nobody. What a change would break
+    /// is read by nobody: there is nothing here that it could break.
     pub fn review_access(&self, call: &Call) -> Answer {
         let mut review: Value = serde_json::from_slice(&call.body).unwrap_or_default();
-        review["status"] = json!({"allowed": self.publishing && self.stock.may_watch});
+        let is_published = review["spec"]["resourceAttributes"]["resource"] != "networkpolicies";
+        let allowed = is_published && self.publishing && self.stock.may_watch;
+        review["status"] = json!({"allowed": allowed});
         ok(review.to_string().into())
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 
-use super::{Move, Touched};
+use super::{Fate, Move, Touched};
 
 /// Whether the word stands in the text by itself.
 pub fn has_word(text: &str, word: &str) -> bool {
@@ -66,7 +66,7 @@ pub fn config_maps(maps: &[ConfigMap], moved: &Move) -> Vec<Touched> {
     });
     let stale = stale.map(|map| {
         let how = format!("which has the address {address} and port {port}");
-        Touched::of("ConfigMap", map.name_any(), how)
+        Touched::of("ConfigMap", map.name_any(), how, Fate::Stale)
     });
     stale.collect()
 }

@@ -12,7 +12,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    Move, Touched,
+    Fate, Move, Touched,
     values::{has_service, has_word},
 };
 
@@ -157,7 +157,7 @@ pub fn users(workloads: &[Workload], sought: &Sought<'_>) -> Vec<Touched> {
         let uses = workload.uses(sought);
         let by: Vec<String> = uses.by.into_iter().collect();
         let how = format!("which reaches the proxy by {}", by.join(" and "));
-        (!by.is_empty()).then(|| Touched::of(workload.kind, &workload.name, how))
+        (!by.is_empty()).then(|| Touched::of(workload.kind, &workload.name, how, Fate::Follows))
     });
     users.collect()
 }
