@@ -17,6 +17,7 @@ pub mod model;
 pub mod one_at_a_time;
 pub mod pace;
 pub mod plan;
+pub mod probe;
 pub mod publish;
 pub mod run;
 pub mod shutdown;

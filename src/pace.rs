@@ -97,6 +97,8 @@ pub struct Pace {
     pub limits_hour: Duration,
     /// Who waited for a permit and was called comes within this, or loses its place.
     pub turn_within: Duration,
+    /// Two probes of a proxy begin at least this far apart.
+    pub probe_gap: Duration,
     /// A new generation is acknowledged after this if the look takes longer.
     pub interim_after: Duration,
 }
@@ -144,6 +146,7 @@ impl Pace {
             take_over: minutes(2),
             limits_hour: minutes(60),
             turn_within: minutes(1),
+            probe_gap: seconds(2),
             interim_after: seconds(5),
         }
     }
@@ -194,6 +197,7 @@ impl Pace {
             take_over: fast(real.take_over),
             limits_hour: fast(real.limits_hour),
             turn_within: fast(real.turn_within).max(seconds(5)),
+            probe_gap: fast(real.probe_gap),
             interim_after: fast(real.interim_after).max(Duration::from_millis(500)),
         }
     }

@@ -13,7 +13,10 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::{
-    controller::{reconcile::Kept, timing::InstanceWindow},
+    controller::{
+        reconcile::{Kept, Probing},
+        timing::InstanceWindow,
+    },
     crd::TaurusProxyPort,
     fleet::{
         directory::{Booking, Directory},
@@ -56,6 +59,8 @@ pub struct Memory {
     pub told_empty: Seldom<String>,
     /// What is kept of what is published for applications.
     pub publishing: Seldom<Kept>,
+    /// What is kept of the probes of its proxy.
+    pub probing: Seldom<Probing>,
     /// Its generation and wishes, where it says something of the time of its changes.
     pub timed: Seldom<(i64, Wishes)>,
     /// What was read of the window that the cloud has for its instance.

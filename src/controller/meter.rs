@@ -32,6 +32,8 @@ pub trait Meter: Send + Sync {
     fn drift_corrected(&self) {}
     /// A Service or a ConfigMap was to be published; how it stands.
     fn published(&self, _reason: Reason) {}
+    /// A proxy was probed; what came of it, as the reason of `Reachable`.
+    fn probed(&self, _reason: Reason) {}
     /// A change has ended; one that was refused or never sent has not begun.
     fn change_ended(&self, _last: &LastChange) {}
     /// A resource as it stands now, with its UID that all share.

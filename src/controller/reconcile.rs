@@ -32,9 +32,11 @@ mod acting;
 mod changing;
 mod given_up;
 mod looking;
+mod probing;
 mod publishing;
 mod reporting;
 
+pub use probing::Probing;
 pub use publishing::Kept;
 
 /// How often a reconcile starts over on a fresh view before it leaves it to the next one.
@@ -79,10 +81,12 @@ struct Pass<'a> {
     withdrawn: Option<Trouble>,
     /// A change is due, and the proxy was busy when it was read last.
     was_busy: bool,
+    /// Uptime of the next look, where this pass only goes on with a probe.
+    look_at: Option<Duration>,
 }
 
 /// What was seen, and what follows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Finding {
     observed: Observed,
     decision: Decision,
@@ -103,6 +107,7 @@ impl<'a> Pass<'a> {
             object,
             withdrawn: None,
             was_busy: false,
+            look_at: None,
         }
     }
 
@@ -149,6 +154,9 @@ impl<'a> Pass<'a> {
         }
         self.join_published(&desired).await;
         self.restore_published(&desired).await;
+        if let Some(finding) = self.probed(&desired, &record) {
+            return self.finish(&desired, finding).await;
+        }
         let namespace = self.object.namespace().unwrap_or_default();
         let uid = self.object.uid();
         let opened = self

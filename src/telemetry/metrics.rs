@@ -25,8 +25,8 @@ use crate::{
     model::{Reason, Uid},
     telemetry::metrics::{
         labels::{
-            AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel, PublicationLabel,
-            UrgencyLabel,
+            AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel, ProbeLabel,
+            PublicationLabel, UrgencyLabel,
         },
         limits::Limits,
         process::Process,
@@ -78,6 +78,7 @@ pub struct Metrics {
     applied_now: Counter,
     drift_corrections: Counter,
     publications: Family<PublicationLabel, Counter>,
+    probes: Family<ProbeLabel, Counter>,
     resources: Resources,
     limits: Limits,
     requests: Requests,
@@ -102,6 +103,7 @@ impl Default for Metrics {
             applied_now: Counter::default(),
             drift_corrections: Counter::default(),
             publications: Family::default(),
+            probes: Family::default(),
             resources: Resources::default(),
             limits: Limits::default(),
             requests: Requests::default(),
@@ -147,6 +149,9 @@ impl Metrics {
         for outcome in [Outcome::Succeeded, Outcome::Failed, Outcome::Void] {
             drop(self.changes.get_or_create(&OutcomeLabel::of(outcome)));
         }
+        for reason in catalogue::probes() {
+            drop(self.probes.get_or_create(&ProbeLabel { reason }));
+        }
         for reason in catalogue::publications() {
             drop(
                 self.publications
@@ -177,6 +182,7 @@ impl Metrics {
         catalogue::APPLIED_NOW.register(ours, self.applied_now.clone());
         catalogue::DRIFT_CORRECTIONS.register(ours, self.drift_corrections.clone());
         catalogue::PUBLICATIONS.register(ours, self.publications.clone());
+        catalogue::PROBES.register(ours, self.probes.clone());
         self.limits.register(ours);
         catalogue::CLOUD_CALLS.register(ours, self.cloud_calls.clone());
         catalogue::CLOUD_CALL_SECONDS.register(ours, self.cloud_call_seconds.clone());
@@ -214,6 +220,11 @@ impl Meter for Metrics {
         self.publications
             .get_or_create(&PublicationLabel { reason })
             .inc();
+    }
+
+    fn probed(&self, reason: Reason) {
+        let reason = reason.name();
+        self.probes.get_or_create(&ProbeLabel { reason }).inc();
     }
 
     fn change_ended(&self, last: &LastChange) {

@@ -36,6 +36,7 @@ mod manifests;
 mod ownership;
 mod pace;
 mod policies;
+mod probes;
 pub mod publication;
 mod releases;
 mod restarts;

@@ -130,6 +130,11 @@ fn everything() -> Metrics {
     for reason in Reason::iter().filter(|reason| reason.is_of_publication()) {
         metrics.published(reason);
     }
+    for reason in Reason::iter().filter(|reason| reason.is_of_reachable()) {
+        if reason != Reason::NotProbed {
+            metrics.probed(reason);
+        }
+    }
     for answer in [
         Answer::Accepted(JobId::parse("9f2c1e").unwrap()),
         Answer::NothingToDo,

@@ -28,6 +28,7 @@ use tokio::sync::mpsc;
 use crate::{
     cluster::Delivery,
     flaw::{self, Flaw},
+    greeter::Greeter,
     life::Life,
     link::Links,
     server::client,
@@ -115,6 +116,7 @@ impl Machine {
                 )),
                 defaults: None,
                 calendar: calendar.clone(),
+                probe: Arc::new(Greeter(shared.clone())),
                 meter: Arc::clone(&meter),
                 leadership,
                 work: Arc::default(),
@@ -183,6 +185,10 @@ impl Meter for Witness {
 
     fn drift_corrected(&self) {
         self.counting(Meter::drift_corrected);
+    }
+
+    fn probed(&self, reason: Reason) {
+        self.counting(|metrics| metrics.probed(reason));
     }
 
     fn published(&self, reason: Reason) {
