@@ -110,7 +110,7 @@ async fn flags_make_the_fleet_and_given_credentials_are_not_repeated() {
     let state = reqwest::get(format!("{url}/_sim/state")).await.unwrap();
     let state: serde_json::Value = serde_json::from_str(&state.text().await.unwrap()).unwrap();
     let listens = &state["default_job"]["port_listens"];
-    assert_eq!(listens, &serde_json::json!({"before": 2.0}));
+    assert_eq!(listens, &serde_json::json!({"before": 2}));
     let list = format!(
         "{url}/v3/{}/instances/{}/proxies",
         "7".repeat(32),
