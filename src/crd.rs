@@ -18,7 +18,7 @@ mod words;
 pub use history::{HistoryEntry, Trigger};
 pub use plan::{PlanRecord, WaitsFor};
 pub use spec::{
-    ConfigMapSpec, CredentialsReference, ManagementPolicy, ServiceSpec, TaurusProxyPort,
+    ConfigMapSpec, CredentialsReference, ManagementPolicy, ProbeMode, ServiceSpec, TaurusProxyPort,
     TaurusProxyPortSpec,
 };
 pub use status::{

@@ -18,6 +18,7 @@ pub mod one_at_a_time;
 pub mod pace;
 pub mod plan;
 pub mod preflight;
+pub mod probe;
 pub mod publish;
 pub mod run;
 pub mod shutdown;

@@ -97,6 +97,8 @@ pub struct Pace {
     pub limits_hour: Duration,
     /// Who waited for a permit and was called comes within this, or loses its place.
     pub turn_within: Duration,
+    /// Two probes of a proxy begin at least this far apart.
+    pub probe_gap: Duration,
     /// A new generation is acknowledged after this if the look takes longer.
     pub interim_after: Duration,
     /// Edits of what is published for a resource are put right this far apart.
@@ -150,6 +152,7 @@ impl Pace {
             take_over: minutes(2),
             limits_hour: minutes(60),
             turn_within: minutes(1),
+            probe_gap: seconds(2),
             interim_after: seconds(5),
             edit_gap: seconds(5),
             edit_window: minutes(10),
@@ -203,6 +206,7 @@ impl Pace {
             take_over: fast(real.take_over),
             limits_hour: fast(real.limits_hour),
             turn_within: fast(real.turn_within).max(seconds(5)),
+            probe_gap: fast(real.probe_gap),
             interim_after: fast(real.interim_after).max(Duration::from_millis(500)),
             edit_gap: fast(real.edit_gap),
             edit_window: fast(real.edit_window),

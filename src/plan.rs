@@ -24,6 +24,7 @@ pub mod facts;
 pub mod gates;
 pub mod history;
 pub mod message;
+pub mod probing;
 pub mod protocol;
 pub mod record;
 mod rivals;

@@ -22,6 +22,7 @@ use crate::{
     config::{Config, ConfigError, Election},
     controller::{self, Scope, context::Settings, heartbeat::Heartbeat},
     leader::{Elector, Leadership},
+    probe::tcp::Tcp,
     run::cluster::{Cluster, ClusterError},
     shutdown::{self, Shutdown, ShutdownError},
     telemetry::{
@@ -162,6 +163,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
             connect: connector,
             defaults,
             calendar: Arc::clone(&calendar),
+            probe: Arc::new(Tcp),
             meter: Arc::clone(&metrics) as _,
             leadership,
             work: Arc::default(),

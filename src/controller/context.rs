@@ -41,6 +41,7 @@ use crate::{
     model::ResourceName,
     pace::Pace,
     plan::record::Record,
+    probe::Probe,
     publish,
 };
 
@@ -65,6 +66,8 @@ pub struct Settings {
     pub defaults: Option<Defaults>,
     /// When changes may start, for all resources.
     pub calendar: Arc<Store>,
+    /// Connects to proxies.
+    pub probe: Arc<dyn Probe>,
     /// Counts.
     pub meter: Arc<dyn Meter>,
     /// Whether this process may act.
@@ -99,6 +102,7 @@ pub struct Context {
     pub(super) memories: Memories,
     pub(super) publisher: Arc<Publisher>,
     pub(super) definition: Definition,
+    pub(super) probe: Arc<dyn Probe>,
     pub(super) meter: Arc<dyn Meter>,
     pub(super) roster: Roster,
     pub(super) leadership: Arc<Leadership>,
@@ -122,6 +126,7 @@ impl Context {
             connect,
             defaults,
             calendar,
+            probe,
             meter,
             leadership,
             work,
@@ -188,6 +193,7 @@ impl Context {
             chance,
             pace,
             resync,
+            probe,
             meter,
             roster: Roster::default(),
         }
@@ -196,6 +202,11 @@ impl Context {
     /// From now on no change is started; what is at work is recorded.
     pub fn drain(&self) {
         self.draining.send_replace(true);
+    }
+
+    /// What lets one resource look anew, for who tells of the end of what it waits for.
+    pub(super) fn caller(&self) -> UnboundedSender<ResourceName> {
+        self.wake.clone()
     }
 
     /// Lets these look anew: what they waited for may be over.

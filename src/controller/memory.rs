@@ -15,7 +15,7 @@ use kube::ResourceExt as _;
 use crate::{
     controller::{
         meter::Followed,
-        reconcile::{Kept, Surveyed},
+        reconcile::{Kept, Probing, Surveyed},
         timing::InstanceWindow,
     },
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
@@ -66,6 +66,8 @@ pub struct Memory {
     pub publishing: Seldom<Kept>,
     /// What the change of its plan would break.
     pub surveyed: Seldom<Surveyed>,
+    /// What is kept of the probes of its proxy.
+    pub probing: Seldom<Probing>,
     /// Its generation and wishes, where it says something of the time of its changes.
     pub timed: Seldom<(i64, Wishes)>,
     /// What was read of the window that the cloud has for its instance.

@@ -8,7 +8,10 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 
 use crate::{
-    crd::{ABANDON_JOB, ManagementPolicy, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortSpec},
+    crd::{
+        ABANDON_JOB, ManagementPolicy, ProbeMode, REQUESTED_AT, TaurusProxyPort,
+        TaurusProxyPortSpec,
+    },
     fleet::claims::InstanceKey,
     model::{IdError, InstanceId, JobId, Port, PortError, ProjectId, ProxyId, whole_units},
     publish::{ServiceWish, Wish},
@@ -48,6 +51,8 @@ pub struct Desired {
     pub deleting: bool,
     /// What applications reach the proxy by.
     pub publication: Option<Box<Wish>>,
+    /// Whether the proxy is probed, and what rests on it.
+    pub probe: ProbeMode,
 }
 
 impl Desired {
@@ -153,6 +158,7 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
         abandoned_job: annotation(ABANDON_JOB).and_then(JobId::parse),
         deleting: object.metadata.deletion_timestamp.is_some(),
         publication: publication(spec)?,
+        probe: spec.probe.unwrap_or_default(),
     })
 }
 
@@ -250,6 +256,7 @@ mod tests {
         );
         assert_eq!((desired.request, desired.abandoned_job), (None, None));
         assert_eq!(desired.timing, None);
+        assert_eq!(desired.probe, ProbeMode::Off);
     }
 
     #[test]

@@ -32,10 +32,12 @@ mod acting;
 mod changing;
 mod given_up;
 mod looking;
+mod probing;
 mod publishing;
 mod reporting;
 mod surveying;
 
+pub use probing::Probing;
 pub use publishing::Kept;
 pub use surveying::Surveyed;
 
@@ -84,10 +86,12 @@ struct Pass<'a> {
     withdrawn: Option<Trouble>,
     /// A change is due, and the proxy was busy when it was read last.
     was_busy: bool,
+    /// Uptime of the next look, where this pass only goes on with a probe.
+    look_at: Option<Duration>,
 }
 
 /// What was seen, and what follows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Finding {
     observed: Observed,
     decision: Decision,
@@ -108,6 +112,7 @@ impl<'a> Pass<'a> {
             object,
             withdrawn: None,
             was_busy: false,
+            look_at: None,
         }
     }
 
@@ -157,6 +162,9 @@ impl<'a> Pass<'a> {
             return self.finish(&desired, finding).await;
         }
         self.join_published(&desired).await;
+        if let Some(finding) = self.probed(&desired, &record) {
+            return self.finish(&desired, finding).await;
+        }
         let namespace = self.object.namespace().unwrap_or_default();
         let uid = self.object.uid();
         let opening = self.context.accounts.cloud(

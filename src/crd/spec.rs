@@ -229,6 +229,10 @@ pub struct TaurusProxyPortSpec {
     /// ConfigMap that says where applications connect to; none when absent.
     #[serde(rename = "configMap", default, skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMapSpec>,
+
+    /// Absent means `Off`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeMode>,
 }
 
 /// The Service that the operator keeps in the namespace of the resource.
@@ -267,6 +271,20 @@ pub struct CredentialsReference {
         rules::SECRET_NAME, "name must be that of a Secret: lower-case letters, digits, '-' and '.'"
     ))]
     pub name: String,
+}
+
+/// Whether the operator connects to the proxy after a change, and while one is at work where service is set, to read the greeting of a MySQL
+/// server. `Off` (also when absent): it does not. `Report`: the condition Reachable says what came of it. `Require`: after a change the
+/// condition Ready also needs a greeting.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProbeMode {
+    /// It connects to nothing.
+    #[default]
+    Off,
+    /// The condition Reachable says what came of it.
+    Report,
+    /// After a change, Ready also needs a greeting.
+    Require,
 }
 
 /// What the operator may do about the port. `Enforce` (also when absent): apply, and correct drift. `ApplyOnChange`:

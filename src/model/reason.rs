@@ -62,6 +62,10 @@ pub enum Reason {
     /// then at ever longer intervals. Of `ServicePublished` and `ConfigMapPublished`: what `spec` says now was not published yet.
     #[strum(message = "if it lasts, check the API server and its webhooks")]
     Publishing,
+    /// The wanted port is in place, `spec.probe` is `Require`, and the operator has still to read a MySQL greeting there: it tries five times,
+    /// until the time in the message at the latest. Of `Reachable`: a change is at work, or a greeting is waited for after one.
+    #[strum(message = "see [applications.md](applications.md)")]
+    Probing,
     /// Another resource's change on the same instance goes first.
     WaitingForInstance,
     /// A limit of the operator is reached: changes at once, changes within an hour, calls of the cloud, or calls that are under way at
@@ -181,6 +185,12 @@ pub enum Reason {
         message = "delete all but one of them, set `managementPolicy` of the others to `Observe`, or let them want the same port"
     )]
     ProxyContested,
+    /// The wanted port is in place, `spec.probe` is `Require`, and no MySQL greeting was read there in five tries after the change; the
+    /// operator tries once more at each resync.
+    #[strum(
+        message = "let the operator reach the proxy (NetworkPolicy, security group), or see why it does not answer; or set `spec.probe` to `Report`: [applications.md](applications.md)"
+    )]
+    NotReachable,
     /// No `credentialsRef` and no default credentials that may be used; or, for longer than two minutes, no such Secret, or the
     /// operator may not read it.
     #[strum(message = "create the Secret")]
@@ -257,6 +267,18 @@ pub enum Reason {
     /// Of `ServicePublished` and `ConfigMapPublished`: the API server refuses the object (the condition is False), or failed or did not
     /// answer (Unknown); it is tried again.
     PublishFailed,
+    /// Of `Reachable`: a MySQL greeting was read at the port after it was set.
+    GreetingRead,
+    /// Of `Reachable`: the proxy took the connection, and did not greet as a MySQL server does; the message says what it did.
+    NoGreeting,
+    /// Of `Reachable`: nobody listens at the port.
+    ConnectionRefused,
+    /// Of `Reachable`: the proxy did not answer in time, as where a firewall or a NetworkPolicy drops what is sent to it.
+    ConnectionTimedOut,
+    /// Of `Reachable`: there is no way to the proxy; the message has the system's word.
+    ConnectionFailed,
+    /// Of `Reachable`: the port that is in place was not probed, since no change of the operator has set it since `spec.probe` says so.
+    NotProbed,
 }
 
 impl Reason {
@@ -273,6 +295,7 @@ impl Reason {
             | Self::BackingOff
             | Self::ProxyBusy
             | Self::Publishing
+            | Self::Probing
             | Self::WaitingForInstance
             | Self::WaitingForBudget
             | Self::RolloutHalted
@@ -303,6 +326,7 @@ impl Reason {
             | Self::InstanceBlocked
             | Self::ProxyClaimed
             | Self::ProxyContested
+            | Self::NotReachable
             | Self::CredentialsMissing
             | Self::CredentialsInvalid
             | Self::CredentialsLocked
@@ -324,7 +348,13 @@ impl Reason {
             | Self::NameTaken
             | Self::EditContested
             | Self::Forbidden
-            | Self::PublishFailed => Class::Detail,
+            | Self::PublishFailed
+            | Self::GreetingRead
+            | Self::NoGreeting
+            | Self::ConnectionRefused
+            | Self::ConnectionTimedOut
+            | Self::ConnectionFailed
+            | Self::NotProbed => Class::Detail,
         }
     }
 
@@ -366,6 +396,24 @@ impl Reason {
                 | Self::EditContested
                 | Self::Forbidden
                 | Self::PublishFailed
+        )
+    }
+
+    /// Whether it may be that of `Reachable`, or of Ready where that waits for it.
+    pub fn is_of_probes(self) -> bool {
+        self == Self::NotReachable || self == Self::Probing || self.is_of_reachable()
+    }
+
+    /// Whether it tells what came of a probe.
+    pub fn is_of_reachable(self) -> bool {
+        matches!(
+            self,
+            Self::GreetingRead
+                | Self::NoGreeting
+                | Self::ConnectionRefused
+                | Self::ConnectionTimedOut
+                | Self::ConnectionFailed
+                | Self::NotProbed
         )
     }
 

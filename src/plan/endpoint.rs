@@ -1,9 +1,10 @@
 //! Where applications may be led: the verified place of a proxy, as far as one look and the record tell.
 //!
 //! Pure. Promises that a port counts only if a list showed it in this look while no change of ours was at work on the proxy, by a
-//! resource that is vetted, or that follows what is there and knows of the changes of others; that all else leaves what was published
-//! as it is; and that what was withdrawn comes back by a read alone. Who else is at work on the instance does not matter: what is
-//! listed there may stay for long, and applications must reach the port that is in place.
+//! resource that is vetted, or that follows what is there and knows of the changes of others; or if the proxy has greeted at it while our
+//! own job was setting it; that all else leaves what was published as it is; and that what was withdrawn comes back by a read alone. Who
+//! else is at work on the instance does not matter: what is listed there may stay for long, and applications must reach the port that is
+//! in place.
 
 use crate::{
     cloud::Proxy,
@@ -34,6 +35,8 @@ pub struct Ground<'a> {
     pub address: Option<&'a str>,
     /// Where the Service leads, as far as that is on record.
     pub endpoint: Option<&'a str>,
+    /// Where a greeting was read while the job of the change on record was at work on that port.
+    pub greeted: Option<Place>,
     /// Whether it is on record that the endpoint was withdrawn.
     pub is_withdrawn: bool,
     /// Whether it is sure by now that the proxy is gone.
@@ -84,7 +87,7 @@ fn judge(ground: &Ground<'_>) -> Known {
     let kept = Known::Keep(on_record(ground, read.is_some()));
     // One that was just sent is on record, and so is one whose end was not.
     if record.change.is_some() {
-        return kept;
+        return ground.greeted.map_or(kept, Known::At);
     }
     let Some((proxy, port)) = read else {
         return kept;
@@ -130,6 +133,15 @@ fn read(observed: &Observed) -> Option<(&Proxy, u16)> {
     }
 }
 
+/// Where the Service leads since a greeting was read there during the change on record: also after a restart it does not lead to the old
+/// port again.
+fn ahead(ground: &Ground<'_>) -> Option<Place> {
+    let change = ground.record.change.as_ref()?;
+    let place = ground.endpoint.and_then(Place::parse)?;
+    let is_ahead = change.job.is_some() && place.port == change.to && change.to != change.from;
+    (is_ahead && ground.record.vetted).then_some(place)
+}
+
 /// The place that is on record, for where nothing is published: the verified one of a vetted resource; else where its Service led, unless
 /// that could not be led to what the last change has left.
 fn on_record(ground: &Ground<'_>, is_read: bool) -> Option<Place> {
@@ -142,6 +154,9 @@ fn on_record(ground: &Ground<'_>, is_read: bool) -> Option<Place> {
     };
     if record.restored {
         return None;
+    }
+    if let Some(ahead) = ahead(ground) {
+        return Some(ahead);
     }
     if !record.vetted || is_behind(ground) {
         return published();

@@ -291,6 +291,15 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
             ),
             said.clone(),
         ),
+        Cause::Probing { place, .. } => Message::plain(format!(
+            "port {} is in place, and spec.probe is Require: a MySQL greeting has still to be read at {place}",
+            desired.port
+        )),
+        Cause::NotReachable { place, said } => Message::plain(format!(
+            "port {} is in place, and spec.probe is Require, but no MySQL greeting was read at {place}: {said}; the operator tries again \
+             at each resync",
+            desired.port
+        )),
         Cause::WaitingForInstance(first) => others::goes_first(first.as_ref()),
         Cause::WaitingForLimit(limit) => waits::reached(limit),
         Cause::Damped { port, at } => Message::plain(format!(

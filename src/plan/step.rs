@@ -175,6 +175,20 @@ pub enum Cause {
     ProxyBusy(String),
     /// The port is in place, and what leads applications to it could not be written yet; what the API server said.
     Publishing(Option<String>),
+    /// The port is in place, and a greeting has to be read there.
+    Probing {
+        /// Where.
+        place: String,
+        /// Until when it is tried in a row, at the latest.
+        until: Option<Timestamp>,
+    },
+    /// The port is in place, and no greeting was read there.
+    NotReachable {
+        /// Where.
+        place: String,
+        /// What came of it.
+        said: String,
+    },
     /// Another change of ours is at work on the instance; whose, where that is known.
     WaitingForInstance(Option<Other>),
     /// A limit over all resources is reached.
@@ -329,7 +343,9 @@ impl Cause {
         let after = |wait: Duration| now.wall.checked_add(wait).ok().map(End::Until);
         match self {
             Self::WatchingOutcome(at) | Self::ListBehind { until: at, .. } => Some(End::Until(*at)),
-            Self::Verifying { until: at, .. } | Self::JobLost(_, at) => at.map(End::Until),
+            Self::Verifying { until: at, .. }
+            | Self::Probing { until: at, .. }
+            | Self::JobLost(_, at) => at.map(End::Until),
             Self::Newcomer(_)
             | Self::ListsLag(..)
             | Self::GivenUpLately(_)
@@ -359,6 +375,7 @@ impl Cause {
             | Self::JustFailed { .. }
             | Self::ProxyBusy(_)
             | Self::Publishing(_)
+            | Self::NotReachable { .. }
             | Self::WaitingForInstance(_)
             | Self::WaitingForLimit(_)
             | Self::Damped { .. }
@@ -429,6 +446,8 @@ impl Cause {
             }
             Self::ProxyBusy(_) => Reason::ProxyBusy,
             Self::Publishing(_) => Reason::Publishing,
+            Self::Probing { .. } => Reason::Probing,
+            Self::NotReachable { .. } => Reason::NotReachable,
             Self::WaitingForInstance(_) => Reason::WaitingForInstance,
             Self::WaitingForLimit(Limit::Halted { .. }) => Reason::RolloutHalted,
             Self::WaitingForLimit(Limit::Concurrent { .. } | Limit::Hourly { .. })

@@ -25,9 +25,11 @@ use crate::{
 
 mod others;
 mod publication;
+mod reachable;
 pub mod undecodable;
 
 pub use publication::{Publication, published, with_names, words};
+pub use reachable::{REACHABLE, Reach, reachable};
 
 /// The types of the conditions that are made here; all others are somebody else's.
 const OWN: [&str; 5] = [
@@ -80,7 +82,8 @@ pub fn invalid(object: &TaurusProxyPort, fault: String, now: Moment) -> TaurusPr
     let mut status = recorded(object, &record, None);
     status.observed_generation = Some(generation);
     status.conditions = conditions(old, statements, generation, now);
-    publication::unpublished(status, generation, now)
+    let status = publication::unpublished(status, generation, now);
+    reachable::as_it_was(status, generation)
 }
 
 /// What stands in the record, as status fields.

@@ -46,6 +46,8 @@ pub struct Order {
     pub sweeps: bool,
     /// Where the proxy is.
     pub known: Known,
+    /// The same by verified ports alone, where a greeting has told more: of that, the ConfigMap says nothing.
+    pub verified: Option<Known>,
     /// Whether another resource manages the proxy.
     pub waits: bool,
     /// Whether the resource is being deleted: what exists is kept true, and nothing is made.

@@ -308,7 +308,7 @@ impl Publisher {
             return Err(Said::Held(ConfigMap::NAME, name.to_owned(), by));
         }
         let kept = live.as_ref().and_then(wanted::place_in);
-        let place = match &order.known {
+        let place = match order.verified.as_ref().unwrap_or(&order.known) {
             Known::At(place) => *place,
             Known::Keep(other) => kept.or(*other).ok_or(Said::NothingRead)?,
             Known::Gone | Known::Withdrawn if live.is_some() => return Err(Said::Outdated),

@@ -45,7 +45,7 @@ pub struct Address(IpAddr);
 
 impl std::fmt::Display for Place {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::net::SocketAddr::new(self.address.0, self.port).fmt(formatter)
+        self.socket().fmt(formatter)
     }
 }
 
@@ -61,6 +61,11 @@ pub enum AddressError {
 }
 
 impl Place {
+    /// For who connects to it.
+    pub fn socket(self) -> std::net::SocketAddr {
+        std::net::SocketAddr::new(self.address.0, self.port)
+    }
+
     /// Reads what [`Display`](std::fmt::Display) writes.
     pub fn parse(text: &str) -> Option<Self> {
         let place: std::net::SocketAddr = text.parse().ok()?;

@@ -26,8 +26,8 @@ use crate::{
     model::{Moment, Reason, Uid},
     telemetry::metrics::{
         labels::{
-            AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel, PublicationLabel,
-            UrgencyLabel,
+            AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel, ProbeLabel,
+            PublicationLabel, UrgencyLabel,
         },
         limits::Limits,
         process::Process,
@@ -80,6 +80,7 @@ pub struct Metrics {
     drift_corrections: Counter,
     publications: Family<PublicationLabel, Counter>,
     restores: Counter,
+    probes: Family<ProbeLabel, Counter>,
     resources: Resources,
     limits: Limits,
     requests: Requests,
@@ -105,6 +106,7 @@ impl Default for Metrics {
             drift_corrections: Counter::default(),
             publications: Family::default(),
             restores: Counter::default(),
+            probes: Family::default(),
             resources: Resources::default(),
             limits: Limits::default(),
             requests: Requests::default(),
@@ -153,6 +155,9 @@ impl Metrics {
         for outcome in [Outcome::Succeeded, Outcome::Failed, Outcome::Void] {
             drop(self.changes.get_or_create(&OutcomeLabel::of(outcome)));
         }
+        for reason in catalogue::probes() {
+            drop(self.probes.get_or_create(&ProbeLabel { reason }));
+        }
         for reason in catalogue::publications() {
             drop(
                 self.publications
@@ -184,6 +189,7 @@ impl Metrics {
         catalogue::DRIFT_CORRECTIONS.register(ours, self.drift_corrections.clone());
         catalogue::PUBLICATIONS.register(ours, self.publications.clone());
         catalogue::RESTORES.register(ours, self.restores.clone());
+        catalogue::PROBES.register(ours, self.probes.clone());
         self.limits.register(ours);
         catalogue::CLOUD_CALLS.register(ours, self.cloud_calls.clone());
         catalogue::CLOUD_CALL_SECONDS.register(ours, self.cloud_call_seconds.clone());
@@ -225,6 +231,11 @@ impl Meter for Metrics {
 
     fn restored(&self) {
         self.restores.inc();
+    }
+
+    fn probed(&self, reason: Reason) {
+        let reason = reason.name();
+        self.probes.get_or_create(&ProbeLabel { reason }).inc();
     }
 
     fn change_ended(&self, last: &LastChange) {

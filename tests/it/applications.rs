@@ -5,7 +5,7 @@
 //! allowed. There the simulator's proxies have addresses: each listens where its port is in force and forwards to the database; when the
 //! port moves, its connections are cut. There is no DNS of a cluster: the applications are given the address of the Service, once.
 
-mod network;
+pub mod network;
 mod pool;
 
 use std::{

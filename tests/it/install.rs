@@ -15,6 +15,7 @@ mod parent;
 mod people;
 mod platforms;
 mod policies;
+mod probes;
 mod request;
 mod rights;
 mod values;

@@ -37,6 +37,7 @@ mod ownership;
 mod pace;
 mod policies;
 pub mod preflight;
+mod probes;
 pub mod publication;
 mod releases;
 mod restarts;

@@ -22,12 +22,12 @@ use crate::{
     plan::{
         self, Decision, backoff,
         facts::{Observed, Trouble},
-        protocol,
+        probing, protocol,
         record::{Change, Record},
         session::UnsavedJob,
         settle,
         step::{Cause, Order, Progress, Step},
-        summary,
+        summary::{self, Reach},
         timing::Wishes,
     },
 };
@@ -79,7 +79,13 @@ impl Pass<'_> {
             };
             let now = self.context.clock.now();
             let status = summary::status(object, desired, &finding.observed, &decision, now);
-            summary::published(status, &words, now)
+            let status = summary::published(status, &words, now);
+            let reach = Reach {
+                mode: desired.probe,
+                said: Some(probing::Said::Moving(change.to, None)),
+                generation: desired.generation,
+            };
+            summary::reachable(status, &reach, now)
         };
         let bench = Bench {
             cloud,

@@ -351,11 +351,12 @@ impl Pass<'_> {
         if wish.is_empty() && on_record == Names::default() && self.memory.publishing.is_none() {
             return Ok(None);
         }
-        let known = self.known(desired, finding);
+        let (known, verified) = self.known(desired, finding);
         let waits = endpoint::waits(&finding.decision.step);
         let Some(mut order) = self.order(desired, wish, known, waits) else {
             return Ok(None);
         };
+        order.verified = verified;
         let uptime = self.context.clock.now().uptime;
         if let Some(kept) = self.memory.publishing.as_deref()
             && let Some(last) = &kept.last
@@ -506,6 +507,7 @@ impl Pass<'_> {
             sweeps: false,
             wish,
             known,
+            verified: None,
             waits,
             ends: desired.deleting,
         })
@@ -536,8 +538,8 @@ impl Pass<'_> {
         near.filter_map(resource).collect()
     }
 
-    /// Where the proxy is, for applications.
-    fn known(&self, desired: &Desired, finding: &Finding) -> Known {
+    /// Where the proxy is, for applications; and the same by verified ports alone, where that is something else.
+    fn known(&self, desired: &Desired, finding: &Finding) -> (Known, Option<Known>) {
         let now = self.context.clock.now().uptime;
         let status = self.object.status.as_ref();
         let kept = self.memory.publishing.as_deref();
@@ -553,7 +555,7 @@ impl Pass<'_> {
             let proxy = ProxyKey::of(&desired.subject);
             self.context.moves.of(&proxy, now)
         };
-        endpoint::known(&Ground {
+        let ground = Ground {
             record: &finding.decision.record,
             observed: &finding.observed,
             step: &finding.decision.step,
@@ -562,11 +564,26 @@ impl Pass<'_> {
             endpoint: status
                 .and_then(|status| status.service.as_ref())
                 .and_then(|service| service.endpoint.as_deref()),
+            greeted: self.greeted(&finding.decision.record),
             is_withdrawn: reason_of(self.object, SERVICE) == Some(Reason::EndpointWithdrawn),
             is_gone: kept.is_some_and(|kept| kept.is_gone),
             left_lately: self.left_lately(&finding.decision.record),
             others,
-        })
+        };
+        let known = endpoint::known(&ground);
+        let change = ground.record.change.as_ref();
+        let is_ahead = change.is_some_and(|change| match &known {
+            Known::At(place) | Known::Keep(Some(place)) => place.port == change.to,
+            _ => false,
+        });
+        let verified = is_ahead.then(|| {
+            endpoint::known(&Ground {
+                endpoint: None,
+                greeted: None,
+                ..ground
+            })
+        });
+        (known, verified)
     }
 
     /// The port that the last change has left, where lists may lag behind it. One of an earlier process counts as no older than this one
@@ -708,7 +725,7 @@ fn names_on_record(object: &TaurusProxyPort) -> Names {
 }
 
 /// The reason of a condition.
-fn reason_of(object: &TaurusProxyPort, kind: &str) -> Option<Reason> {
+pub(super) fn reason_of(object: &TaurusProxyPort, kind: &str) -> Option<Reason> {
     let status = object.status.as_ref()?;
     let mut conditions = status.conditions.iter();
     let condition = conditions.find(|condition| condition.type_ == kind)?;

@@ -42,6 +42,7 @@ impl Pass<'_> {
             permit.count(goes_on && !self.is_overdue(record) && !self.is_unheard_of(record));
         }
         let was_on_record = self.record().change.is_some();
+        self.turn_to_probe(desired, &finding);
         let again = match self.publish_and_say(desired, &finding).await {
             Ok(again) => again,
             Err(error) => {
@@ -100,7 +101,11 @@ impl Pass<'_> {
             decision,
             looked_at,
         };
-        Ok(Some(self.until_published(desired, finding, delay, again)))
+        let kept = self.memory.probing.is_some().then(|| finding.clone());
+        let delay = self.until_published(desired, finding, delay, again);
+        Ok(Some(kept.map_or(delay, |finding| {
+            self.until_probed(desired, finding, delay)
+        })))
     }
 
     /// Whether an edit of the calendar wakes the resource.
@@ -118,6 +123,7 @@ impl Pass<'_> {
     ) -> Result<Option<Duration>, JournalError> {
         let again = self.publish(desired, finding).await?;
         let held = self.held_back(&finding.decision);
+        let held = held.or_else(|| self.held_by_probe(desired, &finding.decision));
         let said = held.as_ref().unwrap_or(&finding.decision);
         self.say(desired, &finding.observed, said).await?;
         Ok(again)
@@ -151,9 +157,11 @@ impl Pass<'_> {
     ) -> Result<(), JournalError> {
         let now = self.context.clock.now();
         let said = self.published_words(desired);
+        let reach = self.reach(desired, &decision.record, &decision.step);
         self.write(|object| {
             let status = summary::status(object, desired, observed, decision, now);
-            summary::published(status, &said, now)
+            let status = summary::published(status, &said, now);
+            summary::reachable(status, &reach, now)
         })
         .await?;
         self.memory.session.note_word(&decision.step);

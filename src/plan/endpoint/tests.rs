@@ -9,7 +9,7 @@ use crate::{
     cloud::{CloudError, Meaning, ProxyStatus, Task},
     crd::Phase,
     fleet::claims::Opening,
-    model::{ChangeId, JobState, Moment, ProxyId},
+    model::{ChangeId, JobId, JobState, Moment, ProxyId},
     plan::{facts::Trouble, record::Change, settle},
     publish::wanted::AddressError,
 };
@@ -99,6 +99,7 @@ fn judged_as(record: &Record, observed: &Observed, but: impl Fn(&mut Ground<'_>)
         observes: false,
         address: Some(ADDRESS),
         endpoint: Some("192.0.2.7:3306"),
+        greeted: None,
         is_withdrawn: false,
         is_gone: false,
         left_lately: None,
@@ -278,4 +279,35 @@ fn h3_a_row_without_an_address_leaves_the_address_as_it_was() {
     let known = judged(&vetted(3307), &row);
     let expected = Known::Unusable("proxy.example.com".to_owned(), AddressError::NoIp);
     assert_eq!(known, expected);
+}
+
+#[test]
+fn a_greeting_during_our_job_leads_to_the_new_port_and_never_back() {
+    let mut record = changing(3306, 3307);
+    let change = record.change.as_mut().unwrap();
+    change.job = JobId::parse("job-1");
+    let greeted = |ground: &mut Ground<'_>| ground.greeted = Some(place(3307));
+    for observed in [list(3306), list(3307), unread()] {
+        assert_eq!(
+            judged_as(&record, &observed, greeted),
+            Known::At(place(3307))
+        );
+    }
+    // A process that starts then has heard no greeting.
+    let ahead = |ground: &mut Ground<'_>| ground.endpoint = Some("192.0.2.7:3307");
+    let known = judged_as(&record, &list(3306), ahead);
+    assert_eq!(known, Known::Keep(Some(place(3307))));
+    let verified = |ground: &mut Ground<'_>| ground.endpoint = None;
+    let known = judged_as(&record, &list(3306), verified);
+    assert_eq!(known, Known::Keep(Some(place(3306))));
+    // Without a job of ours it may be of another change.
+    record.change.as_mut().unwrap().job = None;
+    let known = judged_as(&record, &list(3306), ahead);
+    assert_eq!(known, Known::Keep(Some(place(3306))));
+    // Once the change is over, a list decides.
+    let failed = vetted(3306);
+    assert_eq!(
+        judged_as(&failed, &list(3306), greeted),
+        Known::At(place(3306))
+    );
 }

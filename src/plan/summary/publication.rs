@@ -5,7 +5,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::Statement;
+use super::{Statement, reachable::REACHABLE};
 use crate::{
     crd::{PublishedConfigMap, PublishedService, TaurusProxyPortStatus},
     model::Moment,
@@ -145,7 +145,16 @@ fn say(
         reason: said.reason(),
         message: words(said),
     };
-    let new = super::condition(old, &new, generation, now);
+    put(conditions, &new, generation, now);
+}
+
+/// Puts a statement in its place among the conditions.
+pub(super) fn put(conditions: &mut Vec<Condition>, new: &Statement, generation: i64, now: Moment) {
+    let place = conditions
+        .iter()
+        .position(|condition| condition.type_ == new.kind);
+    let old = place.and_then(|place| conditions.get(place));
+    let new = super::condition(old, new, generation, now);
     if let Some(condition) = place.and_then(|place| conditions.get_mut(place)) {
         *condition = new;
     } else {
@@ -157,7 +166,7 @@ fn say(
 /// The API server takes no more conditions than this: the last one of somebody else makes room.
 fn make_room(conditions: &mut Vec<Condition>) {
     let is_foreign = |condition: &Condition| {
-        let own = super::OWN.iter().chain(&[SERVICE, CONFIG_MAP]);
+        let own = super::OWN.iter().chain(&[SERVICE, CONFIG_MAP, REACHABLE]);
         !own.into_iter().any(|own| *own == condition.type_)
     };
     if conditions.len() >= super::others::MOST

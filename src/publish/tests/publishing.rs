@@ -236,6 +236,7 @@ fn of(owner: Owner, known: Known) -> Order {
         before: Names::default(),
         sweeps: false,
         known,
+        verified: None,
         waits: false,
         ends: false,
         rivals: Vec::new(),
@@ -1034,4 +1035,21 @@ fn a_place_is_read_as_it_is_written() {
     for text in ["127.0.0.1:3306", "192.0.2.7:0", "192.0.2.7", "x:1"] {
         assert_eq!(Place::parse(text), None, "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_greeting_leads_the_service_ahead_and_not_the_config_map() {
+    let server = published(3306).await;
+    let ahead = Order {
+        verified: Some(keep(Some(3306))),
+        ..order(at(3307))
+    };
+    let led = server.publish(&ahead).await;
+    assert_eq!(server.port(SLICE), Some(3307));
+    assert_eq!(shown(&led).endpoint.as_deref(), Some("192.0.2.7:3307"));
+    assert_eq!(server.map("proxyPort"), "3306");
+    // What is missing is filled in by the verified port.
+    server.state().objects.remove(MAP);
+    server.publish(&ahead).await;
+    assert_eq!(server.map("proxyPort"), "3306");
 }

@@ -186,6 +186,13 @@ pub(super) fn publications() -> Vec<&'static str> {
     reasons.map(Reason::name).collect()
 }
 
+pub(super) fn probes() -> Vec<&'static str> {
+    // That nothing was probed is no outcome of a probe.
+    let reasons =
+        Reason::iter().filter(|reason| reason.is_of_reachable() && *reason != Reason::NotProbed);
+    reasons.map(Reason::name).collect()
+}
+
 fn reasons() -> Vec<&'static str> {
     let reasons = Reason::iter().map(Reason::name);
     reasons.chain(["unknown"]).collect()

@@ -164,6 +164,11 @@ fn everything() -> Metrics {
         metrics.published(reason);
     }
     metrics.restored();
+    for reason in Reason::iter().filter(|reason| reason.is_of_reachable()) {
+        if reason != Reason::NotProbed {
+            metrics.probed(reason);
+        }
+    }
     for answer in [
         Answer::Accepted(JobId::parse("9f2c1e").unwrap()),
         Answer::NothingToDo,

@@ -1,4 +1,4 @@
-//! `managementPolicy` and `suspend`.
+//! `managementPolicy`, `suspend` and `probe`.
 
 use serde_json::json;
 
@@ -32,6 +32,22 @@ async fn other_policies_are_refused_with_those_that_there_are() {
         let changed = judge.stored_as_change(&written).await;
         assert_eq!(changed["managementPolicy"], json!(word));
     }
+}
+
+#[taurus_needs::test]
+async fn other_probes_are_refused_with_those_that_there_are() {
+    let judge = Judge::new().await;
+    // What the reader of YAML takes for a boolean is none of the words.
+    let words = ["\"On\"", "report", "\"\"", "true", "Off"];
+    judge.keep_refusals("probes", &each("probe", &words)).await;
+    for word in ["Off", "Report", "Require"] {
+        let written = Written::good().with("probe", &format!("\"{word}\""));
+        assert_eq!(judge.stored(&written).await["probe"], json!(word));
+        let changed = judge.stored_as_change(&written).await;
+        assert_eq!(changed["probe"], json!(word));
+    }
+    let absent = judge.stored(&Written::good()).await;
+    assert_eq!(absent.get("probe"), None);
 }
 
 #[taurus_needs::test]

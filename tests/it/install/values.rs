@@ -95,6 +95,10 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
             "/networkPolicy/extraEgress/0",
         ),
         (
+            json!({"networkPolicy": {"probeTo": ["the proxies"]}}),
+            "/networkPolicy/probeTo/0",
+        ),
+        (
             json!({"serviceMonitor": {"enabled": "true"}}),
             "/serviceMonitor/enabled",
         ),

@@ -20,6 +20,7 @@ use taurus_port_operator::{
     fleet::limits::Limits,
     leader::Leadership,
     pace::Pace,
+    probe::{Probe, tcp::Tcp},
 };
 use tokio::sync::oneshot;
 
@@ -55,6 +56,8 @@ pub struct Setup {
     pub defaults: Option<Defaults>,
     /// Its own calendar.
     pub calendar: Arc<Store>,
+    /// How it connects to proxies.
+    pub probe: Arc<dyn Probe>,
     /// By how much its clocks are off.
     pub shift: Option<&'static Shift>,
     /// Where it finds the API server; where that is, without this.
@@ -85,6 +88,7 @@ impl Default for Setup {
             authorities: Vec::new(),
             defaults: None,
             calendar: Arc::default(),
+            probe: Arc::new(Tcp),
             shift: None,
             api_server: None,
             leadership: Arc::new(Leadership::alone()),
@@ -212,6 +216,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         connect: Arc::new(Connector::new(policy).unwrap()),
         defaults: setup.defaults.clone(),
         calendar: Arc::clone(&setup.calendar),
+        probe: Arc::clone(&setup.probe),
         meter: Arc::clone(&setup.meter),
         leadership: Arc::clone(&setup.leadership),
         work: Arc::default(),

@@ -26,6 +26,7 @@ use tokio::time::Duration;
 use self::{cloud::Cloud, flawed::Flawed};
 use crate::{
     flaw::{self, Flaw},
+    greeter::Greeter,
     life::Life,
     machine::{RESYNC, control},
     server,
@@ -139,6 +140,7 @@ impl Fleet {
             pace,
             defaults: None,
             calendar,
+            probe: Arc::new(Greeter(self.shared.clone())),
             meter: Arc::clone(&self.witness) as _,
             limits: terms.changes,
             leadership: Arc::new(Leadership::alone()),

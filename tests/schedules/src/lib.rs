@@ -24,6 +24,7 @@ mod fake;
 mod flaw;
 mod fleet;
 mod gate;
+mod greeter;
 mod keys;
 mod life;
 mod link;

@@ -29,6 +29,7 @@ use tokio::sync::mpsc;
 use crate::{
     cluster::Delivery,
     flaw::{self, Flaw},
+    greeter::Greeter,
     life::Life,
     link::Links,
     server::client,
@@ -117,6 +118,7 @@ impl Machine {
                 connect: Arc::clone(&links) as _,
                 defaults: None,
                 calendar: calendar.clone(),
+                probe: Arc::new(Greeter(shared.clone())),
                 meter: Arc::clone(&meter),
                 leadership,
                 work: Arc::default(),
@@ -187,6 +189,10 @@ impl Meter for Witness {
 
     fn drift_corrected(&self) {
         self.counting(Meter::drift_corrected);
+    }
+
+    fn probed(&self, reason: Reason) {
+        self.counting(|metrics| metrics.probed(reason));
     }
 
     fn published(&self, reason: Reason) {

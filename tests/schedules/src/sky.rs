@@ -13,6 +13,8 @@ use taurus_port_operator::{
     model::JobId,
 };
 
+use crate::greeter::Listening;
+
 mod jobs;
 mod shown;
 
@@ -107,6 +109,8 @@ pub struct Sky {
     pub tally: [Tally; PROXIES.len()],
     pub lag: u64,
     pub read_takes: u64,
+    /// How proxies answer to who connects.
+    pub listening: Listening,
     /// How often lists of proxies and jobs were read.
     pub reads: u64,
     /// How long a connection for a change takes to open.
@@ -149,6 +153,7 @@ impl Sky {
             tally: Default::default(),
             lag: 0,
             read_takes: 0,
+            listening: Listening::default(),
             reads: 0,
             opening_takes: 0,
             hold_ups: VecDeque::new(),

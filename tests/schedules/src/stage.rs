@@ -419,6 +419,50 @@ impl Stage {
         of_service.map_or_else(String::new, |condition| condition.reason.clone())
     }
 
+    /// Each proxy listens at its new port for so many milliseconds before its job ends, and at its old one no longer.
+    pub fn listens_early(&self, early: u64) {
+        self.shared.lock().sky.listening.early = early;
+    }
+
+    /// No proxy listens for so many seconds.
+    pub fn is_deaf(&self, seconds: u64) {
+        let mut world = self.shared.lock();
+        let until = world.now() + seconds * 1000;
+        world.sky.listening.deaf_until = until;
+    }
+
+    /// When somebody has connected to a proxy, in milliseconds, and to which port.
+    pub fn probes(&self) -> Vec<(u64, u16)> {
+        self.shared.lock().sky.listening.probes.clone()
+    }
+
+    /// From now on a Service of this name is wished for, and what leads to it is watched.
+    pub fn publish(&self, name: &str) {
+        let mut world = self.shared.lock();
+        world.publishing = true;
+        world.stock.may_watch = true;
+        drop(world);
+        self.edit(|object| {
+            let service = serde_json::json!({"name": name});
+            object.spec.service = serde_json::from_value(service).unwrap();
+        });
+    }
+
+    /// The port to which the Service of this name leads.
+    pub fn led_to(&self, name: &str) -> Option<u16> {
+        let world = self.shared.lock();
+        let slice = world.stock.get(Kind::Slice, &format!("{name}-ipv4"))?;
+        slice.port(Kind::Slice)
+    }
+
+    /// The condition of this type: its status, reason and message.
+    pub fn condition(&self, kind: &str) -> Option<[String; 3]> {
+        let status = self.object().status?;
+        let mut conditions = status.conditions.into_iter();
+        let condition = conditions.find(|condition| condition.type_ == kind)?;
+        Some([condition.status, condition.reason, condition.message])
+    }
+
     /// An admission policy refuses all writes of the resource's status, and none of the other one's.
     pub fn refuse_writes_of_it(&self) {
         self.shared.lock().trouble[0].refused = Some(NAME);

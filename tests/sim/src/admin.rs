@@ -47,8 +47,10 @@ pub(crate) fn forbidden() -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::MANUAL;
-    use crate::{Chaos, Effect, Fault, JobOutcome, JobPlan, Maintenance};
+    use crate::{Chaos, Effect, Fault, JobOutcome, JobPlan, Maintenance, PortListens};
 
     #[test]
     fn what_the_manual_shows_can_be_read() {
@@ -58,6 +60,8 @@ mod tests {
             .map(|rest| rest.split("```").next().unwrap());
         let plan: JobPlan = serde_json::from_str(blocks.next().unwrap()).unwrap();
         assert_eq!(plan.end_word, Some("COMPLETED".into()));
+        let early = PortListens::Before(Duration::from_secs(5));
+        assert_eq!(plan.port_listens, early);
         let fault: Fault = serde_json::from_str(blocks.next().unwrap()).unwrap();
         assert_eq!(fault.times, Some(1));
         let effects: Vec<Effect> = serde_json::from_str(blocks.next().unwrap()).unwrap();

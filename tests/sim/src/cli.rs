@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use secrecy::SecretString;
+use taurus_sim::PortListens;
 
 use values::{InstanceFlag, ProxyFlag, TagFlag};
 
@@ -59,7 +60,7 @@ pub(crate) struct Cli {
     #[arg(long)]
     remote_admin: bool,
 
-    /// A database: each proxy whose address this machine has listens there, at the port that is in force, and forwards to it. When
+    /// A database: each proxy whose address this machine has listens there, where --port-listens says, and forwards to it. When
     /// the port moves, the old listener is closed and its connections are cut
     #[arg(long, value_name = "IP:PORT")]
     database: Option<SocketAddr>,
@@ -71,7 +72,7 @@ pub(crate) struct Cli {
         env = "TAURUS_SIM_SCENARIO",
         conflicts_with_all = [
             "time", "mode", "project", "instance", "tag", "proxy", "fleet", "job_duration", "job_visible_after",
-            "token_lifetime", "same_port", "task_offset", "refuse_task_offset_0", "accept_33060", "calls_per_minute", "chaos", "seed",
+            "port_listens", "token_lifetime", "same_port", "task_offset", "refuse_task_offset_0", "accept_33060", "calls_per_minute", "chaos", "seed",
         ]
     )]
     scenario: Option<PathBuf>,
@@ -139,6 +140,11 @@ pub(crate) struct Cli {
     /// How long a new job can't be queried
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = values::duration)]
     job_visible_after: Duration,
+
+    /// Where clients reach a proxy while a job changes its port: `at-end`, at the old port until the job ends; `before=TIME`, at the
+    /// new port from so long before its end; `down=TIME`, nowhere from when it begins to work until so long after its end
+    #[arg(long, value_name = "WHEN", default_value = "at-end", value_parser = values::port_listens)]
+    port_listens: PortListens,
 
     /// How long a new token is good for
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = values::duration)]

@@ -59,7 +59,7 @@
 //! - **Time**: automatic, or stepped by [`Control::advance`]. Jobs, tokens, locks and the `Date` header go by it. Only
 //!   the age of signatures is judged by the real clock, see [`Behaviour::clock_skew`].
 //! - **What the vendor leaves open**: [`Behaviour`], with the [`Mode`]s of what is seen of a running change.
-//! - **Jobs**: [`JobPlan`] says how long, visible when, ending how, shown when; by default, for the next one, for a
+//! - **Jobs**: [`JobPlan`] says how long, visible when, ending how, shown when, listening when; by default, for the next one, for a
 //!   proxy's next one. [`Control::start_job`] starts other work, [`Control::end_job`] ends any.
 //! - **What happens outside**: drift, statuses, vanishing and returning: [`Control::change_proxy`] and its neighbours.
 //! - **Faults**: rules that pick requests and hold, lose, cut or replace answers, before or after the work: [`Fault`],
@@ -115,7 +115,7 @@ pub use fleet::{Fleet, FleetError};
 pub use journal::{Entry, Filter, Outcome, Reply};
 pub use operation::Operation;
 pub use options::Options;
-pub use plan::{JobOutcome, JobPlan, PortShows};
+pub use plan::{JobOutcome, JobPlan, PortListens, PortShows};
 pub use scenario::ScenarioError;
 pub use simulator::{Simulator, StartError};
 pub use state::{InstanceView, JobState, JobView, Maintenance, ProxyView, Scheduled, StateView};

@@ -1,8 +1,9 @@
-//! The proxies as clients of the database reach them: each has a listener at its address and the port that is in force, which forwards to a
-//! database.
+//! The proxies as clients of the database reach them: each has a listener at its address and the port where it listens by the course of its
+//! jobs, which forwards to a database.
 //!
-//! Promises what the vendor describes of a change: when the port moves, the old listener is closed and all its connections are cut. A proxy
-//! whose address this machine lacks has no listener; it is tried again.
+//! Promises what the vendor describes of a change: when the port moves, the old listener is closed and all its connections are cut. When that
+//! is, before the job ends or as it ends, is said by [`crate::PortListens`]. A proxy whose address this machine lacks has no listener; it is
+//! tried again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +19,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::world::Shared;
+use crate::{state::Proxy, world::Shared};
 
 /// How often the ports in force are compared with the listeners.
 const COMPARED_EVERY: Duration = Duration::from_millis(10);
@@ -51,8 +52,8 @@ fn wanted(shared: &Shared) -> BTreeSet<SocketAddr> {
     let world = shared.world();
     let state = &world.state;
     let present = state.proxies.values().filter(|proxy| proxy.present);
-    let address = |proxy| {
-        let port = state.actual_port(proxy, now);
+    let address = |proxy: &Proxy| {
+        let port = state.listening_port(proxy, now)?;
         Some(SocketAddr::new(proxy.address.parse().ok()?, port))
     };
     present.filter_map(address).collect()

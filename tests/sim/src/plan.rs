@@ -22,6 +22,8 @@ pub struct JobPlan {
     pub outcome: JobOutcome,
     /// When the list shows the new port of a job that completes.
     pub port_shows: PortShows,
+    /// Where clients reach the proxy while it is pending and at work.
+    pub port_listens: PortListens,
     /// What stands for the status word while it is pending or running, `null` included.
     #[serde(
         deserialize_with = "even_null",
@@ -47,6 +49,7 @@ impl Default for JobPlan {
             visible_after: Duration::from_secs(3),
             outcome: JobOutcome::default(),
             port_shows: PortShows::default(),
+            port_listens: PortListens::default(),
             running_word: None,
             end_word: None,
             record_kept: Duration::from_hours(30 * 24),
@@ -91,6 +94,15 @@ impl JobPlan {
     #[must_use]
     pub fn port_shows(self, port_shows: PortShows) -> Self {
         Self { port_shows, ..self }
+    }
+
+    /// Clients reach the proxy there meanwhile.
+    #[must_use]
+    pub fn port_listens(self, port_listens: PortListens) -> Self {
+        Self {
+            port_listens,
+            ..self
+        }
     }
 
     /// While it is pending or running, this stands for the status word.
@@ -149,6 +161,21 @@ pub enum PortShows {
     Never,
 }
 
+/// Where clients reach the proxy while a job is pending and at work: no document says it. Connections to a port are cut when the
+/// proxy ceases to listen there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortListens {
+    /// At the old port until the job ends, then at the one that is in force.
+    #[default]
+    AtEnd,
+    /// At the new port from this much before the job ends (seconds in JSON), but not before it begins to work; a job that does not
+    /// complete brings the old one back at its end.
+    Before(#[serde(with = "crate::seconds")] Duration),
+    /// Nowhere, from when the job begins to work until this much after its end (seconds in JSON).
+    Down(#[serde(with = "crate::seconds")] Duration),
+}
+
 /// Tells a `null` that is there from an absent field.
 fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
@@ -161,7 +188,8 @@ mod tests {
     #[test]
     fn a_plan_is_written_in_seconds_and_a_null_word_is_not_an_absent_one() {
         let plan: JobPlan = serde_json::from_str(
-            r#"{"duration": 1.5, "outcome": {"failed": {"reason": "no disk"}}, "port_shows": {"after": 90}, "end_word": null}"#,
+            r#"{"duration": 1.5, "outcome": {"failed": {"reason": "no disk"}}, "port_shows": {"after": 90},
+                "port_listens": {"before": 2}, "end_word": null}"#,
         )
         .unwrap();
         assert_eq!(plan.duration, Duration::from_millis(1500));
@@ -172,6 +200,8 @@ mod tests {
             }
         );
         assert_eq!(plan.port_shows, PortShows::After(Duration::from_secs(90)));
+        let early = PortListens::Before(Duration::from_secs(2));
+        assert_eq!(plan.port_listens, early);
         assert_eq!(
             (plan.running_word.clone(), plan.end_word.clone()),
             (None, Some(Value::Null))
@@ -187,6 +217,7 @@ mod tests {
             r#"{"durations": 1}"#,
             r#"{"outcome": "done"}"#,
             r#"{"duration": 1e300}"#,
+            r#"{"port_listens": {"down": -1}}"#,
         ] {
             assert!(serde_json::from_str::<JobPlan>(odd).is_err(), "{odd}");
         }

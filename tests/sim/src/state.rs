@@ -142,7 +142,16 @@ impl State {
         self.instances.get(id).map_or("", |instance| &instance.name)
     }
 
-    /// The port that clients of the proxy connect to.
+    /// The port at which clients reach the proxy; none while it listens nowhere.
+    pub(crate) fn listening_port(&self, proxy: &Proxy, now: Timestamp) -> Option<u16> {
+        let overriding = self
+            .jobs_of(proxy)
+            .filter_map(|job| job.listens(now))
+            .last();
+        overriding.unwrap_or_else(|| Some(self.actual_port(proxy, now)))
+    }
+
+    /// The port that is in force: what ended jobs and outsiders have made of it.
     pub(crate) fn actual_port(&self, proxy: &Proxy, now: Timestamp) -> u16 {
         proxy.actual_port(self.jobs_of(proxy), now)
     }

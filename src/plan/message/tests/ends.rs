@@ -138,6 +138,20 @@ fn sample(kind: Kind) -> (Cause, Says) {
             (Cause::WaitingForLimit(limit), Says::InItsText)
         }
         Kind::Publishing => (Cause::Publishing(None), Says::Nothing(THE_API_SERVER)),
+        Kind::Probing => {
+            let cause = Cause::Probing {
+                place: "10.20.0.1:3307".to_owned(),
+                until: Some(time),
+            };
+            (cause, Says::Until)
+        }
+        Kind::NotReachable => {
+            let cause = Cause::NotReachable {
+                place: "10.20.0.1:3307".to_owned(),
+                said: "the connection was refused".to_owned(),
+            };
+            (cause, Says::Nothing(PERSON))
+        }
         Kind::WaitingForInstance => (Cause::WaitingForInstance(None), Says::Nothing(THE_CLOUD)),
         Kind::ProxyBusy => (
             Cause::ProxyBusy("RESTARTING".to_owned()),

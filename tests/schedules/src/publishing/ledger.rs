@@ -47,6 +47,8 @@ pub struct Ledger {
     floors: BTreeMap<Whose, Vec<(u64, u64)>>,
     /// When each slice was led somewhere last by a process, and to which port.
     led: BTreeMap<String, (u64, u16)>,
+    /// Where a proxy has greeted while a job was setting this very port, and when.
+    pub greeted: Vec<(usize, u16, u64)>,
     /// When the cloud has not shown each proxy: from and until.
     pub absences: Vec<(Option<usize>, u64, u64)>,
 }
@@ -217,7 +219,12 @@ impl World {
         let floors = floors.flatten().filter(|(at, _)| *at <= sent);
         let floor = floors.map(|(_, since)| *since).max().unwrap_or(0);
         let verified = ledger.verified.get(&proxy).copied();
-        if !self.sky.was_in_place(proxy, port, floor, sent) {
+        // Ahead of the end of our job a port counts that the proxy has greeted at; for what follows verified ports alone it does not.
+        let is_slice = matches!(&whose[1], Whose::Object(Kind::Slice, _));
+        let mut greeted = ledger.greeted.iter();
+        let is_greeted = greeted
+            .any(|(of, at, when)| (*of, *at) == (proxy, port) && (floor..=sent).contains(when));
+        if !(is_slice && is_greeted || self.sky.was_in_place(proxy, port, floor, sent)) {
             let text = if self.sky.was_in_place(proxy, port, 0, sent) {
                 "is the old one: another was verified since"
             } else {

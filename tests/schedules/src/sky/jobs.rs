@@ -37,6 +37,16 @@ impl Work {
         self.accepted.saturating_add(self.course.takes)
     }
 
+    /// The port that it sets.
+    pub fn to(&self) -> u16 {
+        self.to
+    }
+
+    /// Whether its proxy listens at the new port by now, where it does so for so long before the end.
+    pub fn listens_early(&self, early: u64, now: u64) -> bool {
+        early > 0 && self.course.end == End::Moves && self.ends() <= now.saturating_add(early)
+    }
+
     /// When it ended, as far as its record says.
     pub(super) fn ends_on_record(&self) -> Option<u64> {
         (self.ended && !self.course.sticks).then(|| self.ends())

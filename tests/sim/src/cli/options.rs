@@ -45,7 +45,9 @@ impl Cli {
                 Accounts::sample()
             },
             behaviour: self.behaviour(),
-            job: JobPlan::lasting(self.job_duration).visible_after(self.job_visible_after),
+            job: JobPlan::lasting(self.job_duration)
+                .visible_after(self.job_visible_after)
+                .port_listens(self.port_listens),
             chaos: self.chaos.map(Chaos::seeded),
             seed: self.seed,
             ..Options::default()

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use taurus_sim::PortListens;
 
 /// `[PROJECT/]ID`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +157,18 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|_| "it is not negative".to_owned())
 }
 
+/// `at-end`, `before=2s`, `down=2s`.
+pub(super) fn port_listens(text: &str) -> Result<PortListens, String> {
+    if text == "at-end" {
+        return Ok(PortListens::AtEnd);
+    }
+    match text.split_once('=') {
+        Some(("before", lead)) => duration(lead).map(PortListens::Before),
+        Some(("down", lag)) => duration(lag).map(PortListens::Down),
+        _ => Err("it is at-end, before=TIME or down=TIME".to_owned()),
+    }
+}
+
 impl std::fmt::Debug for AccessKeyFlag {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -216,6 +229,14 @@ mod tests {
         );
         assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        let second = Duration::from_secs(1);
+        for (text, listens) in [
+            ("at-end", PortListens::AtEnd),
+            ("before=1s", PortListens::Before(second)),
+            ("down=1s", PortListens::Down(second)),
+        ] {
+            assert_eq!(port_listens(text), Ok(listens));
+        }
     }
 
     #[test]
@@ -238,6 +259,8 @@ mod tests {
         assert!(!token("canary canary").unwrap_err().contains("canary"));
         for odd in ["", "5", "-5s", "soon"] {
             assert!(duration(odd).is_err(), "{odd}");
+            assert!(port_listens(&format!("before={odd}")).is_err(), "{odd}");
+            assert!(port_listens(odd).is_err(), "{odd}");
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::proxy::{PortEvent, Rank};
 use crate::behaviour::Mode;
 use crate::clock::{earlier, later};
-use crate::plan::{JobOutcome, JobPlan, PortShows};
+use crate::plan::{JobOutcome, JobPlan, PortListens, PortShows};
 
 /// What the vendor calls the job of a port change isn't documented; this name follows its neighbours.
 pub(crate) const PORT_CHANGE: &str = "GaussDBforMySQLModifyProxyPort";
@@ -193,6 +193,24 @@ impl Job {
             shown_from,
             shown_until,
         })
+    }
+
+    /// Where it lets clients reach its proxy: nowhere, or at a port; nothing while it leaves that as it is.
+    pub(super) fn listens(&self, now: Timestamp) -> Option<Option<u16>> {
+        let port = self.port?;
+        let starts = self.starts();
+        match self.plan.port_listens {
+            _ if now < starts || self.plan.outcome == JobOutcome::Unauthorized => None,
+            PortListens::AtEnd => None,
+            PortListens::Before(lead) => {
+                let ends = self.ends().filter(|ends| now < *ends)?;
+                (earlier(ends, lead) <= now).then_some(Some(port))
+            }
+            PortListens::Down(lag) => {
+                let until = self.ends().map(|ends| later(ends, lag));
+                until.is_none_or(|until| now < until).then_some(None)
+            }
+        }
     }
 
     fn starts(&self) -> Timestamp {

@@ -58,8 +58,10 @@ pub struct ProxyView {
     pub status: String,
     /// The port that the list shows.
     pub listed_port: u16,
-    /// The port that clients could connect to.
+    /// The port that is in force.
     pub actual_port: u16,
+    /// The port at which clients reach it; none while it listens nowhere.
+    pub listening_port: Option<u16>,
     /// The port that the last unfinished job was asked for.
     pub requested_port: Option<u16>,
     /// False while it has vanished.
@@ -146,6 +148,7 @@ impl State {
                 .to_owned(),
             listed_port: self.listed_port(proxy, now),
             actual_port: self.actual_port(proxy, now),
+            listening_port: self.listening_port(proxy, now),
             requested_port: running.last().and_then(|job| job.port),
             present: self.proxy(&proxy.id, now).is_some(),
             mode: proxy.mode.unwrap_or(behaviour.mode),

@@ -18,6 +18,7 @@ mod instances;
 mod jobs;
 mod journal;
 mod lease;
+mod listeners;
 mod maintenance;
 mod modes;
 mod program;

@@ -96,6 +96,7 @@ async fn flags_make_the_fleet_and_given_credentials_are_not_repeated() {
         "--user=acme/op:canary",
         "--token=canary",
         "--job-duration=8s",
+        "--port-listens=before=2s",
     ])
     .await;
     assert!(
@@ -106,6 +107,10 @@ async fn flags_make_the_fleet_and_given_credentials_are_not_repeated() {
         rest.contains("8s") && !rest.contains("canary") && !rest.contains(sample::ACCESS_KEY),
         "{rest}"
     );
+    let state = reqwest::get(format!("{url}/_sim/state")).await.unwrap();
+    let state: serde_json::Value = serde_json::from_str(&state.text().await.unwrap()).unwrap();
+    let listens = &state["default_job"]["port_listens"];
+    assert_eq!(listens, &serde_json::json!({"before": 2}));
     let list = format!(
         "{url}/v3/{}/instances/{}/proxies",
         "7".repeat(32),
@@ -193,6 +198,7 @@ async fn what_is_wrong_is_said_with_the_name_of_the_flag() {
             "--instance p/x: no --project is \"p\"",
         ),
         (vec!["--job-duration", "soon"], "--job-duration"),
+        (vec!["--port-listens", "sometimes"], "--port-listens"),
         (vec!["--mode", "M5"], "--mode"),
         (vec!["--listen", "everywhere"], "--listen"),
         (vec!["--fleeet", "1"], "--fleeet"),

@@ -171,7 +171,10 @@ async fn the_examples_jobs_and_faults_come_as_they_are_written() {
 
     let reply = change(&client, 3309).await.unwrap();
     assert!(reply.json()["job_id"].is_string(), "{reply:?}");
-    simulator.advance(seconds(10)).unwrap();
+    let listens = || simulator.proxy(sample::PROXY).unwrap().listening_port;
+    simulator.advance(seconds(6)).unwrap();
+    assert_eq!(listens(), Some(3309), "4 seconds before its job ends");
+    simulator.advance(seconds(4)).unwrap();
     let view = simulator.proxy(sample::PROXY).unwrap();
     assert_eq!((view.actual_port, view.listed_port), (3309, 3306));
     simulator.advance(seconds(30)).unwrap();

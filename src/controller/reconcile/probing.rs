@@ -1,0 +1,284 @@
+//! The probes of a resource's proxy, beside its looks.
+//!
+//! Relies on `plan::probing` for when one is due and what it means. A probe is a task of its own: no turn waits for it, and no seat. When it
+//! ends, it calls for a turn, which publishes and says what came of it and makes no call of the cloud: the look that was due before is due
+//! as it was. Promises at most one probe of a resource at a time.
+
+use std::time::Duration;
+
+use kube::{Resource as _, ResourceExt as _};
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Finding, Pass, publishing::reason_of};
+use crate::{
+    controller::{
+        events,
+        read::{Desired, Timing},
+    },
+    crd::ProbeMode,
+    model::{ChangeId, Class, ResourceName},
+    plan::{
+        Decision,
+        probing::{self, Aim, Ground, Row, Said, Stage},
+        record::Record,
+        step::Step,
+        summary::{REACHABLE, Reach},
+    },
+    probe::Outcome,
+    publish::wanted::Place,
+};
+
+/// What is kept of the probes of one proxy.
+#[derive(Debug, Default)]
+pub struct Probing {
+    row: Row,
+    under_way: Option<UnderWay>,
+    /// What came of one that nobody has looked at yet.
+    news: Option<(Aim, Place, Outcome)>,
+    /// Where a greeting was read while the job of this change was at work.
+    greeted: Option<(ChangeId, Place)>,
+    again: Option<Again>,
+}
+
+/// A probe that has begun; it ends with this.
+#[derive(Debug)]
+struct UnderWay {
+    aim: Aim,
+    place: Place,
+    answer: oneshot::Receiver<Outcome>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// What the last look has found, for the turns of probes before the next one.
+#[derive(Debug)]
+struct Again {
+    finding: Finding,
+    generation: i64,
+    request: Option<String>,
+    /// What was said about the time of changes, also by annotations.
+    timing: Option<Box<Timing>>,
+    /// Uptime at which the next probe is due, if none is under way.
+    at: Option<Duration>,
+    /// Uptime of the next look.
+    look_at: Duration,
+}
+
+impl Probing {
+    /// Takes in what came of the probe that is under way, if it has ended.
+    fn hear(&mut self) {
+        let Some(mut under_way) = self.under_way.take() else {
+            return;
+        };
+        match under_way.answer.try_recv() {
+            Ok(outcome) => self.news = Some((under_way.aim, under_way.place, outcome)),
+            Err(TryRecvError::Empty) => self.under_way = Some(under_way),
+            // It was ended with the runtime.
+            Err(TryRecvError::Closed) => {}
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// What the last look has found, where a probe has ended or is due since and nothing else has changed.
+    pub(super) fn probed(&mut self, desired: &Desired, record: &Record) -> Option<Finding> {
+        let uptime = self.context.clock.now().uptime;
+        let probing = self.memory.probing.as_deref_mut()?;
+        probing.hear();
+        let again = probing.again.take()?;
+        let is_called = probing.news.is_some() || again.at.is_some_and(|at| at <= uptime);
+        let same = again.generation == desired.generation
+            && again.request == desired.request
+            && again.timing == desired.timing;
+        let course = |record: &Record| {
+            let change = record.change.as_ref();
+            change.map(|change| (change.id.clone(), change.phase, change.job.clone()))
+        };
+        let mut finding = again.finding;
+        let goes_on = course(record) == course(&finding.decision.record);
+        if !(is_called && same && goes_on && uptime < again.look_at && !desired.deleting) {
+            return None;
+        }
+        self.look_at = Some(again.look_at);
+        finding.decision.record = record.clone();
+        Some(finding)
+    }
+
+    /// Takes in what came of the last probe, and turns to what is to be probed now.
+    pub(super) fn turn_to_probe(&mut self, desired: &Desired, finding: &Finding) {
+        let decision = &finding.decision;
+        let stage = probing::stage(&self.ground(desired, &decision.record, &decision.step));
+        let now = self.context.clock.now();
+        if stage == Stage::Rest && self.memory.probing.is_none() {
+            return;
+        }
+        let probing = self.memory.probing.get_or_insert_default();
+        probing.hear();
+        if let Stage::Probes(aim, place) = &stage {
+            probing
+                .row
+                .turn_to(aim, *place, now.wall, &self.context.pace);
+        }
+        if let Some((aim, place, outcome)) = probing.news.take() {
+            self.context.meter.probed(outcome.reason());
+            let change = decision.record.change.as_ref();
+            if let (Aim::AtWork(id), Some(change)) = (&aim, change)
+                && outcome == Outcome::Greeted
+                && change.id == *id
+            {
+                probing.greeted = Some((id.clone(), place));
+            }
+            if probing.row.is_of(&aim, place) {
+                probing.row.ends(outcome, now.wall);
+            }
+        }
+        let is_over = decision.record.change.is_none();
+        probing.greeted.take_if(|_| is_over);
+        self.tell_of_probe(desired, decision);
+    }
+
+    /// Where a greeting was read while the job of the change on record was at work on this very port.
+    pub(super) fn greeted(&self, record: &Record) -> Option<Place> {
+        let change = record.change.as_ref()?;
+        let (id, place) = self.memory.probing.as_deref()?.greeted.as_ref()?;
+        let is_of_it = *id == change.id && change.job.is_some() && place.port == change.to;
+        is_of_it.then_some(*place)
+    }
+
+    /// Ready waits for a greeting, where that is required.
+    pub(super) fn held_by_probe(&self, desired: &Desired, decision: &Decision) -> Option<Decision> {
+        let ground = self.ground(desired, &decision.record, &decision.step);
+        let none = Row::default();
+        let row = self
+            .memory
+            .probing
+            .as_deref()
+            .map_or(&none, |kept| &kept.row);
+        let cause = probing::holds(&ground, row)?;
+        Some(Decision {
+            step: Step::Hold(cause, Duration::ZERO),
+            ..decision.clone()
+        })
+    }
+
+    /// What there is to say in the condition `Reachable`.
+    pub(super) fn reach(&self, desired: &Desired, record: &Record, step: &Step) -> Reach {
+        // What is held up for a probe is in order but for that.
+        let is_held = matches!(step, Step::Hold(cause, _) if cause.reason().is_of_probes());
+        let step = if is_held { &Step::Rest } else { step };
+        let ground = self.ground(desired, record, step);
+        let none = Row::default();
+        let row = self
+            .memory
+            .probing
+            .as_deref()
+            .map_or(&none, |kept| &kept.row);
+        let said = probing::said(&ground, row, self.greeted(record));
+        Reach {
+            mode: desired.probe,
+            said,
+            generation: desired.generation,
+        }
+    }
+
+    /// When the resource has its next turn: for the next look after `delay`, or for a probe. Begins one that is due.
+    pub(super) fn until_probed(
+        &mut self,
+        desired: &Desired,
+        finding: Finding,
+        delay: Duration,
+    ) -> Duration {
+        let now = self.context.clock.now().uptime;
+        let Some(mut probing) = self.memory.probing.take() else {
+            return delay;
+        };
+        let look_at = now.saturating_add(delay);
+        // However many probes there are, the next look comes when it is due.
+        let look_at = self.look_at.take().map_or(look_at, |at| at.min(look_at));
+        let decision = &finding.decision;
+        let stage = probing::stage(&self.ground(desired, &decision.record, &decision.step));
+        let is_over = stage == Stage::Rest && decision.record.change.is_none();
+        let mut due = None;
+        if let Stage::Probes(aim, place) = stage
+            && probing.under_way.is_none()
+        {
+            let (pace, resync) = (&self.context.pace, self.context.resync);
+            due = probing.row.due(desired.probe, now, pace, resync);
+            if due.take_if(|due| due.is_zero()).is_some() {
+                probing.row.begins(now);
+                probing.under_way = Some(self.begin(aim, place));
+            }
+        }
+        let is_active = probing.under_way.is_some() || due.is_some();
+        let until_look = look_at.saturating_sub(now);
+        let until = due.map_or(until_look, |due| due.min(until_look));
+        probing.again = is_active.then(|| Again {
+            generation: desired.generation,
+            request: desired.request.clone(),
+            timing: desired.timing.clone(),
+            at: due.map(|due| now.saturating_add(due)),
+            look_at,
+            finding,
+        });
+        // Nothing more is known than the status says.
+        self.memory.probing = (is_active || !is_over).then_some(probing);
+        until
+    }
+
+    fn begin(&self, aim: Aim, place: Place) -> UnderWay {
+        let probe = self.context.probe.probe(place);
+        let caller = self.context.caller();
+        let namespace = self.object.namespace().unwrap_or_default();
+        let name = ResourceName::new(&namespace, &self.object.name_any());
+        let (told, answer) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let outcome = probe.await;
+            tracing::debug!(%place, ?outcome, "a proxy was probed");
+            // An error means that nobody wants to know any longer.
+            if told.send(outcome).is_ok() {
+                let _ = caller.unbounded_send(name);
+            }
+        });
+        UnderWay {
+            aim,
+            place,
+            answer,
+            _task: AbortOnDropHandle::new(task),
+        }
+    }
+
+    fn ground<'g>(
+        &'g self,
+        desired: &'g Desired,
+        record: &'g Record,
+        step: &'g Step,
+    ) -> Ground<'g> {
+        let status = self.object.status.as_ref();
+        let wish = desired.publication.as_deref();
+        Ground {
+            mode: desired.probe,
+            serves: wish.is_some_and(|wish| wish.service.is_some()),
+            record,
+            step,
+            address: status.and_then(|status| status.address.as_deref()),
+            said: reason_of(self.object, REACHABLE),
+            request: desired.request.as_deref(),
+        }
+    }
+
+    /// People hear that a proxy does not answer where the status has not said so yet. Where Ready waits for it, its own event tells them.
+    fn tell_of_probe(&self, desired: &Desired, decision: &Decision) {
+        let reach = self.reach(desired, &decision.record, &decision.step);
+        let Some(Said::Told(place, outcome, _)) = &reach.said else {
+            return;
+        };
+        let is_old = reason_of(self.object, REACHABLE) == Some(outcome.reason());
+        if is_old || *outcome == Outcome::Greeted || desired.probe != ProbeMode::Report {
+            return;
+        }
+        let about = self.object.object_ref(&());
+        let text = format!("no MySQL greeting was read at {place}: {}", outcome.text());
+        let reason = outcome.reason().name();
+        events::publish(self.context, about, Class::Stalled, reason, &text);
+    }
+}

@@ -1,0 +1,260 @@
+//! When a proxy is probed, and what comes of it for its resource.
+//!
+//! Pure. Promises that a proxy is probed only while a job of ours sets its port, or after a change of ours has set it: at rest there are no
+//! probes; that two of them begin at least [`Pace::probe_gap`] apart; and that only a few follow a change, unless Ready waits for one.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{
+    crd::{Outcome as Ended, Phase, ProbeMode},
+    model::{ChangeId, Reason},
+    pace::Pace,
+    plan::{
+        record::Record,
+        step::{Cause, Step},
+    },
+    probe::{Outcome, tcp},
+    publish::wanted::{Address, AddressError, Place},
+};
+
+/// So many probes follow a change in a row.
+const MOST: u32 = 5;
+
+/// What a probe is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aim {
+    /// To lead applications to the new port of this change as soon as the proxy listens there.
+    AtWork(ChangeId),
+    /// To know whether the proxy answers at the port that this change has set; and what a person has asked for since.
+    After(String, Option<String>),
+}
+
+/// What is probed now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing.
+    Rest,
+    /// This place.
+    Probes(Aim, Place),
+    /// It would be, but may not be connected to.
+    Unusable(String, AddressError),
+}
+
+/// What it is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    /// What the resource wishes for.
+    pub mode: ProbeMode,
+    /// Whether it wishes for a Service.
+    pub serves: bool,
+    /// The record as it was decided.
+    pub record: &'a Record,
+    /// What follows.
+    pub step: &'a Step,
+    /// The address of the proxy that is on record, as a list gave it.
+    pub address: Option<&'a str>,
+    /// The reason of the condition that is on record.
+    pub said: Option<Reason>,
+    /// The last request of a person.
+    pub request: Option<&'a str>,
+}
+
+/// What is probed now.
+pub fn stage(ground: &Ground<'_>) -> Stage {
+    let record = ground.record;
+    let (aim, port) = match &record.change {
+        _ if ground.mode == ProbeMode::Off => return Stage::Rest,
+        Some(change) => {
+            let is_at_work = change.job.is_some() && change.phase == Phase::Submitted;
+            // One that is stuck may be so for hours.
+            if !(ground.serves && is_at_work && ground.step.goes_on()) {
+                return Stage::Rest;
+            }
+            (Aim::AtWork(change.id.clone()), change.to)
+        }
+        None => {
+            let Some(last) = set_by(record).filter(|_| is_open(ground)) else {
+                return Stage::Rest;
+            };
+            let aim = Aim::After(last.0.to_owned(), ground.request.map(str::to_owned));
+            (aim, last.1)
+        }
+    };
+    let Some(address) = ground.address else {
+        return Stage::Rest;
+    };
+    match Address::parse(address) {
+        Ok(address) => Stage::Probes(aim, Place { address, port }),
+        Err(why) => Stage::Unusable(address.to_owned(), why),
+    }
+}
+
+/// The change that has set the port which is in place, and the port.
+fn set_by(record: &Record) -> Option<(&str, u16)> {
+    let last = record.last.as_ref()?;
+    let to = u16::try_from(last.to_port).ok()?;
+    let is_in_place = last.outcome == Ended::Succeeded && record.port == Some(to);
+    is_in_place.then_some((&*last.id, to))
+}
+
+/// Whether a greeting was not read yet that has to be after a change.
+fn is_open(ground: &Ground<'_>) -> bool {
+    let in_order = matches!(ground.step, Step::Rest | Step::Keep(_));
+    in_order
+        && ground
+            .said
+            .is_some_and(|said| !matches!(said, Reason::GreetingRead | Reason::NotProbed))
+}
+
+/// The probes of one aim, one after the other.
+#[derive(Debug, Default)]
+pub struct Row {
+    of: Option<(Aim, Place)>,
+    made: u32,
+    /// Uptime at which the last one began, of whatever aim.
+    last_at: Option<Duration>,
+    /// What came of the last one of this aim, and when.
+    told: Option<(Outcome, Timestamp)>,
+    /// When the row after a change ends at the latest, as it was when it began.
+    until: Option<Timestamp>,
+}
+
+impl Row {
+    /// Goes on with the row of this aim, or begins it.
+    pub fn turn_to(&mut self, aim: &Aim, place: Place, now: Timestamp, pace: &Pace) {
+        let of = Some((aim.clone(), place));
+        if self.of != of {
+            *self = Self {
+                of,
+                last_at: self.last_at,
+                until: now.checked_add(longest(pace)).ok(),
+                ..Self::default()
+            };
+        }
+    }
+
+    /// Whether this is what its probes are for.
+    pub fn is_of(&self, aim: &Aim, place: Place) -> bool {
+        self.of
+            .as_ref()
+            .is_some_and(|of| of.0 == *aim && of.1 == place)
+    }
+
+    /// In how long the next probe is due; nothing where none follows. `resync` is how often Ready looks for what it waits for.
+    pub fn due(
+        &self,
+        mode: ProbeMode,
+        uptime: Duration,
+        pace: &Pace,
+        resync: Duration,
+    ) -> Option<Duration> {
+        let (aim, _) = self.of.as_ref()?;
+        if matches!(self.told, Some((Outcome::Greeted, _))) {
+            return None;
+        }
+        let gap = match aim {
+            Aim::AtWork(_) => pace.probe_gap,
+            Aim::After(..) if self.made < MOST => gap_after(self.made, pace),
+            Aim::After(..) if mode == ProbeMode::Require => resync.max(pace.probe_gap),
+            Aim::After(..) => return None,
+        };
+        let due = self
+            .last_at
+            .map_or(Duration::ZERO, |at| at.saturating_add(gap));
+        Some(due.saturating_sub(uptime))
+    }
+
+    /// A probe begins.
+    pub fn begins(&mut self, uptime: Duration) {
+        self.last_at = Some(uptime);
+        self.made = self.made.saturating_add(1);
+    }
+
+    /// This came of it.
+    pub fn ends(&mut self, outcome: Outcome, now: Timestamp) {
+        self.told = Some((outcome, now));
+    }
+
+    /// What is said of the probes after a change.
+    fn said(&self, place: Place) -> Said {
+        match &self.told {
+            Some((outcome, at)) if *outcome == Outcome::Greeted || self.made >= MOST => {
+                Said::Told(place, outcome.clone(), *at)
+            }
+            told => Said::Waiting(place, told.as_ref().map(|(outcome, _)| outcome.clone())),
+        }
+    }
+}
+
+/// Each gap is twice as long as the one before: a proxy may need a while until it listens.
+fn gap_after(made: u32, pace: &Pace) -> Duration {
+    pace.probe_gap
+        .saturating_mul(1 << made.saturating_sub(1).min(MOST))
+}
+
+/// How long a row takes at most, if each probe takes as long as it may.
+fn longest(pace: &Pace) -> Duration {
+    let each = tcp::CONNECTS_WITHIN.saturating_add(tcp::GREETS_WITHIN);
+    let gaps = (0..MOST).map(|made| gap_after(made, pace));
+    gaps.fold(each.saturating_mul(MOST), Duration::saturating_add)
+}
+
+/// What there is to say in the condition `Reachable`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// The port that is in place was not probed.
+    NotProbed,
+    /// A change sets this port; and where a greeting was read meanwhile.
+    Moving(u16, Option<Place>),
+    /// A greeting is waited for; what came of the last probe.
+    Waiting(Place, Option<Outcome>),
+    /// What came of the probes, and when the last one was.
+    Told(Place, Outcome, Timestamp),
+    /// The address may not be connected to.
+    Unusable(String, AddressError),
+}
+
+/// What there is to say; nothing where what is on record stands.
+pub fn said(ground: &Ground<'_>, row: &Row, greeted: Option<Place>) -> Option<Said> {
+    if let Some(change) = &ground.record.change {
+        return Some(Said::Moving(change.to, greeted));
+    }
+    match stage(ground) {
+        Stage::Unusable(address, why) => Some(Said::Unusable(address, why)),
+        Stage::Probes(aim, place) if row.is_of(&aim, place) => Some(row.said(place)),
+        Stage::Probes(_, place) => Some(Said::Waiting(place, None)),
+        // What was told of the port that is in place stands.
+        Stage::Rest if ground.said.is_some() && set_by(ground.record).is_some() => None,
+        Stage::Rest => Some(Said::NotProbed),
+    }
+}
+
+/// For what Ready waits, where a greeting is required.
+pub fn holds(ground: &Ground<'_>, row: &Row) -> Option<Cause> {
+    if ground.mode != ProbeMode::Require || *ground.step != Step::Rest {
+        return None;
+    }
+    match stage(ground) {
+        Stage::Rest => None,
+        Stage::Unusable(address, why) => Some(Cause::NotReachable {
+            place: address,
+            said: why.to_string(),
+        }),
+        Stage::Probes(aim, place) => match row.said(place) {
+            Said::Told(_, Outcome::Greeted, _) if row.is_of(&aim, place) => None,
+            Said::Told(_, outcome, _) if row.is_of(&aim, place) => Some(Cause::NotReachable {
+                place: place.to_string(),
+                said: outcome.text(),
+            }),
+            _ => Some(Cause::Probing {
+                place: place.to_string(),
+                until: row.until,
+            }),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

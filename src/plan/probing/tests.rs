@@ -1,0 +1,366 @@
+//! When probes are made, what is said of them, and what they hold up.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::*;
+use crate::{crd::LastChange, model::JobId, plan::record::Change};
+
+static REST: Step = Step::Rest;
+
+const RESYNC: Duration = Duration::from_mins(10);
+
+fn wall() -> Timestamp {
+    "2026-03-02T08:40:00Z".parse().unwrap()
+}
+
+fn place(port: u16) -> Place {
+    let address = Address::parse("10.20.0.1").unwrap();
+    Place { address, port }
+}
+
+/// A change from 3306 to 3307 is at work.
+fn changing() -> Record {
+    Record {
+        port: Some(3306),
+        change: Some(Change {
+            id: ChangeId::from_bits(1),
+            plan: None,
+            from: 3306,
+            to: 3307,
+            generation: 2,
+            phase: Phase::Submitted,
+            attempt: 1,
+            job: JobId::parse("job-1"),
+            intended_at: wall(),
+            submitted_at: Some(wall()),
+        }),
+        ..Record::default()
+    }
+}
+
+/// It has ended.
+fn changed() -> Record {
+    Record {
+        port: Some(3307),
+        last: Some(LastChange {
+            id: "1".to_owned(),
+            from_port: 3306,
+            to_port: 3307,
+            job_id: Some("job-1".to_owned()),
+            outcome: Ended::Succeeded,
+            started_at: Time(wall()),
+            finished_at: Time(wall()),
+            message: None,
+        }),
+        ..Record::default()
+    }
+}
+
+fn running() -> Step {
+    let job = JobId::parse("job-1").unwrap();
+    Step::Hold(Cause::JobRunning(job, None), Duration::from_secs(15))
+}
+
+fn at_work<'a>(record: &'a Record, step: &'a Step) -> Ground<'a> {
+    Ground {
+        mode: ProbeMode::Report,
+        serves: true,
+        record,
+        step,
+        address: Some("10.20.0.1"),
+        said: Some(Reason::GreetingRead),
+        request: None,
+    }
+}
+
+fn after(record: &Record) -> Ground<'_> {
+    Ground {
+        said: Some(Reason::Probing),
+        mode: ProbeMode::Require,
+        ..at_work(record, &REST)
+    }
+}
+
+fn aim(stage: Stage) -> (Aim, Place) {
+    match stage {
+        Stage::Probes(aim, place) => (aim, place),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn row(ground: &Ground<'_>) -> Row {
+    let (aim, place) = aim(stage(ground));
+    let mut row = Row::default();
+    row.turn_to(&aim, place, wall(), &Pace::real());
+    row
+}
+
+#[test]
+fn the_new_port_is_probed_only_while_a_job_sets_it_for_a_service() {
+    let (record, step) = (changing(), running());
+    let ground = at_work(&record, &step);
+    let (aim, probed) = aim(stage(&ground));
+    assert_eq!(
+        (aim, probed),
+        (Aim::AtWork(ChangeId::from_bits(1)), place(3307))
+    );
+    let with = |change: fn(&mut Change)| {
+        let mut record = changing();
+        change(record.change.as_mut().unwrap());
+        record
+    };
+    let verifying = with(|change| change.phase = Phase::Verifying);
+    let intended = with(|change| change.job = None);
+    let overdue = Cause::JobOverdue {
+        job: None,
+        since: None,
+    };
+    let overdue = Step::Hold(overdue, Duration::ZERO);
+    for ground in [
+        Ground {
+            mode: ProbeMode::Off,
+            ..ground
+        },
+        Ground {
+            serves: false,
+            ..ground
+        },
+        Ground {
+            record: &verifying,
+            ..ground
+        },
+        Ground {
+            record: &intended,
+            ..ground
+        },
+        Ground {
+            step: &overdue,
+            ..ground
+        },
+        Ground {
+            address: None,
+            ..ground
+        },
+    ] {
+        assert_eq!(stage(&ground), Stage::Rest, "{ground:?}");
+    }
+}
+
+#[test]
+fn the_port_in_place_is_probed_only_after_a_change_has_set_it() {
+    let record = changed();
+    let ground = after(&record);
+    assert_eq!(
+        aim(stage(&ground)),
+        (Aim::After("1".to_owned(), None), place(3307))
+    );
+    let mut failed = changed();
+    failed.last.as_mut().unwrap().outcome = Ended::Failed;
+    let drifted = Record {
+        port: Some(3399),
+        ..changed()
+    };
+    let never = Record {
+        last: None,
+        ..changed()
+    };
+    let waits = Step::Hold(Cause::Suspended, Duration::ZERO);
+    for ground in [
+        Ground {
+            mode: ProbeMode::Off,
+            ..ground
+        },
+        Ground {
+            record: &failed,
+            ..ground
+        },
+        Ground {
+            record: &drifted,
+            ..ground
+        },
+        Ground {
+            record: &never,
+            ..ground
+        },
+        Ground {
+            step: &waits,
+            ..ground
+        },
+        Ground {
+            said: None,
+            ..ground
+        },
+        Ground {
+            said: Some(Reason::NotProbed),
+            ..ground
+        },
+        Ground {
+            said: Some(Reason::GreetingRead),
+            ..ground
+        },
+    ] {
+        assert_eq!(stage(&ground), Stage::Rest, "{ground:?}");
+        assert_eq!(holds(&ground, &Row::default()), None);
+    }
+}
+
+#[test]
+fn an_address_that_is_not_published_is_not_connected_to() {
+    let record = changed();
+    for address in [
+        "127.0.0.1",
+        "::ffff:127.0.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "db.example",
+    ] {
+        let ground = Ground {
+            address: Some(address),
+            ..after(&record)
+        };
+        assert!(matches!(stage(&ground), Stage::Unusable(..)), "{address}");
+        assert!(matches!(
+            holds(&ground, &Row::default()),
+            Some(Cause::NotReachable { .. })
+        ));
+    }
+}
+
+/// When probes begin, in seconds, each of which takes so long and fails.
+fn times(mode: ProbeMode, ground: &Ground<'_>, takes: u64, count: usize) -> Vec<u64> {
+    let mut row = row(ground);
+    let mut uptime = Duration::from_secs(100);
+    let mut times = Vec::new();
+    while times.len() < count
+        && let Some(due) = row.due(mode, uptime, &Pace::real(), RESYNC)
+    {
+        uptime += due;
+        times.push(uptime.as_secs() - 100);
+        row.begins(uptime);
+        uptime += Duration::from_secs(takes);
+        row.ends(Outcome::Refused, wall());
+    }
+    times
+}
+
+#[test]
+fn probes_are_two_seconds_apart_while_a_job_is_at_work() {
+    let (record, step) = (changing(), running());
+    let ground = at_work(&record, &step);
+    assert_eq!(times(ProbeMode::Report, &ground, 0, 4), [0, 2, 4, 6]);
+    assert_eq!(
+        times(ProbeMode::Report, &ground, 8, 3),
+        [0, 8, 16],
+        "never two at once"
+    );
+}
+
+#[test]
+fn five_follow_a_change_and_then_one_at_each_look_where_ready_waits() {
+    let record = changed();
+    let ground = after(&record);
+    assert_eq!(times(ProbeMode::Report, &ground, 0, 99), [0, 2, 6, 14, 30]);
+    assert_eq!(
+        times(ProbeMode::Require, &ground, 0, 7),
+        [0, 2, 6, 14, 30, 630, 1230]
+    );
+    let longest = longest(&Pace::real());
+    let slow = times(ProbeMode::Report, &ground, 8, 99);
+    assert!(
+        Duration::from_secs(slow[4] + 8) <= longest,
+        "{slow:?}, {longest:?}"
+    );
+}
+
+#[test]
+fn a_new_row_keeps_its_distance_from_the_one_before() {
+    let (record, step) = (changing(), running());
+    let mut row = row(&at_work(&record, &step));
+    let pace = Pace::real();
+    let now = Duration::from_secs(50);
+    row.begins(now);
+    row.ends(Outcome::Greeted, wall());
+    assert_eq!(
+        row.due(ProbeMode::Report, now, &pace, RESYNC),
+        None,
+        "it was greeted"
+    );
+    let record = changed();
+    let (aim, place) = aim(stage(&after(&record)));
+    row.turn_to(&aim, place, wall(), &pace);
+    let due = row.due(ProbeMode::Report, now, &pace, RESYNC);
+    assert_eq!(due, Some(pace.probe_gap));
+    // The same again changes nothing.
+    row.begins(now);
+    row.turn_to(&aim, place, wall(), &pace);
+    assert_eq!(row.made, 1);
+}
+
+#[test]
+fn ready_waits_for_a_greeting_and_stalls_once_the_row_is_over() {
+    let record = changed();
+    let ground = after(&record);
+    let mut row = row(&ground);
+    let waits = |row: &Row| matches!(holds(&ground, row), Some(Cause::Probing { .. }));
+    assert!(waits(&Row::default()) && waits(&row));
+    for _ in 1..MOST {
+        row.begins(Duration::ZERO);
+        row.ends(Outcome::Silent, wall());
+        assert!(waits(&row));
+        let said = said(&ground, &row, None);
+        assert_eq!(
+            said,
+            Some(Said::Waiting(place(3307), Some(Outcome::Silent)))
+        );
+    }
+    row.begins(Duration::ZERO);
+    row.ends(Outcome::Silent, wall());
+    assert!(matches!(
+        holds(&ground, &row),
+        Some(Cause::NotReachable { .. })
+    ));
+    let told = said(&ground, &row, None);
+    assert_eq!(told, Some(Said::Told(place(3307), Outcome::Silent, wall())));
+    let reports = Ground {
+        mode: ProbeMode::Report,
+        ..ground
+    };
+    assert_eq!(holds(&reports, &row), None, "it only reports");
+    row.begins(Duration::ZERO);
+    row.ends(Outcome::Greeted, wall());
+    assert_eq!(holds(&ground, &row), None);
+}
+
+#[test]
+fn what_was_told_stands_for_as_long_as_the_port_does() {
+    let record = changed();
+    let at_rest = Ground {
+        said: Some(Reason::GreetingRead),
+        ..after(&record)
+    };
+    assert_eq!(said(&at_rest, &Row::default(), None), None);
+    let drifted = Record {
+        port: Some(3399),
+        ..changed()
+    };
+    let drifted = Ground {
+        record: &drifted,
+        ..at_rest
+    };
+    assert_eq!(said(&drifted, &Row::default(), None), Some(Said::NotProbed));
+    let new = Ground {
+        said: None,
+        ..at_rest
+    };
+    assert_eq!(said(&new, &Row::default(), None), Some(Said::NotProbed));
+    let moving = changing();
+    let moving = Ground {
+        record: &moving,
+        ..at_rest
+    };
+    let greeted = Some(place(3307));
+    assert_eq!(
+        said(&moving, &Row::default(), greeted),
+        Some(Said::Moving(3307, greeted))
+    );
+}

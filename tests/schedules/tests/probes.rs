@@ -1,0 +1,184 @@
+//! Probes: when they are made, what they lead applications to, and what they hold up.
+
+use taurus_port_operator::crd::ProbeMode;
+use taurus_schedules::Stage;
+
+const SERVICE: &str = "orders-db";
+
+async fn stage(seed: u64, mode: ProbeMode) -> Stage {
+    let stage = Stage::set(seed).await;
+    stage.edit(|object| object.spec.probe = Some(mode));
+    stage.publish(SERVICE);
+    stage.pass(30).await;
+    assert_eq!(stage.led_to(SERVICE), Some(3306), "{}", stage.told());
+    stage
+}
+
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+fn is(stage: &Stage, kind: &str, status: &str, reason: &str) {
+    let condition = stage.condition(kind).unwrap();
+    assert_eq!(
+        condition[..2],
+        [status, reason],
+        "{condition:?}\n{}",
+        stage.told()
+    );
+}
+
+/// Waits until this holds, for so many seconds at most.
+async fn until(stage: &Stage, seconds: u64, holds: impl Fn() -> bool) {
+    for _ in 0..seconds * 10 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(holds(), "{}", stage.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_rest_nothing_is_connected_to() {
+    for mode in [ProbeMode::Report, ProbeMode::Require] {
+        let stage = stage(1, mode).await;
+        stage.pass(3 * 3600).await;
+        assert!(stage.probes().is_empty(), "{}", stage.told());
+        assert!(stage.is_ready());
+        is(&stage, "Reachable", "Unknown", "NotProbed");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_greeting_leads_applications_to_the_new_port_before_the_job_has_ended() {
+    for seed in 0..10 {
+        let stage = stage(seed, ProbeMode::Report).await;
+        stage.listens_early(30_000);
+        stage.next_job(1_000, 100, true);
+        let began = stage.reads();
+        stage.want(3307);
+        until(&stage, 90, || stage.led_to(SERVICE) == Some(3307)).await;
+        assert_eq!(stage.port(), 3306, "the job is at work: {}", stage.told());
+        assert_eq!(stage.reason(), "JobRunning");
+        let map = stage.object().status.unwrap();
+        assert_eq!(map.port, Some(3306), "not verified yet");
+        // The slice follows within a probe's distance.
+        let probes = stage.probes();
+        let gaps = probes.windows(2).map(|pair| pair[1].0 - pair[0].0);
+        assert!(
+            gaps.clone().all(|gap| (2_000..2_600).contains(&gap)),
+            "{probes:?}"
+        );
+        stage.pass(40).await;
+        assert!(stage.is_ready(), "{}", stage.told());
+        is(&stage, "Reachable", "True", "GreetingRead");
+        assert_eq!(stage.led_to(SERVICE), Some(3307));
+        assert_eq!((stage.requests(), stage.breaches()), (1, Vec::new()));
+        // Once more at the end, and then no more; and no probe has cost a call.
+        assert_eq!(stage.probes().len(), probes.len() + 1);
+        let reads = stage.reads() - began;
+        stage.pass(3600).await;
+        assert_eq!(stage.probes().len(), probes.len() + 1);
+        assert!(reads < 30, "{reads} reads, {} probes", probes.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_fails_after_a_greeting_leads_back_by_a_list_alone() {
+    let stage = stage(3, ProbeMode::Report).await;
+    // Another proxy listens at that port, for all that a probe can tell.
+    stage.create_neighbour();
+    stage.pass(60).await;
+    stage.want_of_neighbour(3307);
+    stage.pass(120).await;
+    assert_eq!(stage.port_of_neighbour(), 3307);
+    stage.next_job(1_000, 60, false);
+    stage.want(3307);
+    until(&stage, 50, || stage.led_to(SERVICE) == Some(3307)).await;
+    stage.crash();
+    stage.pass(25).await;
+    assert_eq!(
+        stage.led_to(SERVICE),
+        Some(3307),
+        "not back while it is at work: {}",
+        stage.told()
+    );
+    until(&stage, 300, || stage.led_to(SERVICE) == Some(3306)).await;
+    assert_eq!(stage.port(), 3306);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ready_waits_for_a_greeting_where_it_is_required_and_nothing_is_changed_twice() {
+    for seed in 0..10 {
+        let stage = stage(seed, ProbeMode::Require).await;
+        stage.is_deaf(900);
+        stage.next_job(1_000, 20, true);
+        stage.want(3307);
+        until(&stage, 60, || stage.reason() == "Probing").await;
+        let status = stage.object().status.unwrap();
+        assert_eq!((status.port, status.applied_port), (Some(3307), Some(3307)));
+        assert_eq!(stage.led_to(SERVICE), Some(3307), "a list has shown it");
+        let before = stage.probes().len();
+        until(&stage, 60, || stage.reason() == "NotReachable").await;
+        is(&stage, "Stalled", "True", "NotReachable");
+        is(&stage, "Reachable", "False", "ConnectionRefused");
+        assert!(stage.probes().len() - before <= 5, "{}", stage.told());
+        let (writes, probes) = (stage.writes(), stage.probes().len());
+        stage.pass(300).await;
+        assert_eq!(stage.writes(), writes, "nothing is written at rest");
+        assert!(stage.probes().len() <= probes + 1);
+        // A look later somebody listens.
+        until(&stage, 1800, || stage.is_ready()).await;
+        is(&stage, "Reachable", "True", "GreetingRead");
+        assert_eq!(stage.requests(), 1, "{}", stage.told());
+        assert_eq!(
+            stage.object().status.unwrap().last_change.unwrap().to_port,
+            3307
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ready_waits_for_is_known_after_a_crash_and_asked_for_by_people() {
+    let stage = stage(5, ProbeMode::Require).await;
+    stage.is_deaf(100_000);
+    stage.next_job(1_000, 20, true);
+    stage.want(3307);
+    until(&stage, 60, || stage.reason() == "Probing").await;
+    stage.crash();
+    stage.pass(200).await;
+    is(&stage, "Ready", "False", "NotReachable");
+    stage.is_deaf(0);
+    stage.edit(|object| {
+        use kube::ResourceExt as _;
+        let key = taurus_port_operator::crd::REQUESTED_AT.to_owned();
+        object.annotations_mut().insert(key, "now".to_owned());
+    });
+    until(&stage, 60, || stage.is_ready()).await;
+    assert_eq!(stage.requests(), 1, "{}", stage.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_holds_nothing_up_and_ends_after_five() {
+    let stage = stage(6, ProbeMode::Report).await;
+    stage.edit(|object| object.spec.service = None);
+    stage.is_deaf(100_000);
+    stage.next_job(1_000, 20, true);
+    stage.want(3307);
+    until(&stage, 60, || stage.is_ready()).await;
+    assert!(
+        stage.probes().len() <= 1,
+        "without a Service none is made during a change"
+    );
+    stage.pass(3600).await;
+    assert_eq!(stage.probes().len(), 5, "{}", stage.told());
+    is(&stage, "Reachable", "False", "ConnectionRefused");
+    assert!(stage.is_ready());
+    // The next change begins anew.
+    stage.is_deaf(0);
+    stage.next_job(1_000, 20, true);
+    stage.want(3308);
+    stage.pass(120).await;
+    is(&stage, "Reachable", "True", "GreetingRead");
+    stage.edit(|object| object.spec.probe = None);
+    stage.pass(30).await;
+    assert_eq!(stage.condition("Reachable"), None);
+}
