@@ -17,6 +17,7 @@ use taurus_port_operator::{
     fleet::limits::Limits,
     leader::Leadership,
     pace::Pace,
+    probe::tcp::Tcp,
 };
 
 use crate::plane::Place;
@@ -46,6 +47,7 @@ pub async fn operated<T>(place: &Place, cloud: &str, done: impl Future<Output = 
         pace: durations,
         limits: Limits::default(),
         connect: Arc::new(Connector::new(policy).unwrap()),
+        probe: Arc::new(Tcp),
         defaults: None,
         calendar: Arc::default(),
         meter: Arc::new(()),
