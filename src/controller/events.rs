@@ -2,7 +2,7 @@
 //!
 //! Promises that an event tells what was true when it was last seen: only the same text about the same resource is counted up.
 
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
@@ -35,6 +35,19 @@ pub(super) fn transition(context: &Context, before: &TaurusProxyPort, after: &Ta
     let kind = if warns { Kind::Warning } else { Kind::Normal };
     let news = News::new(after.object_ref(&()), kind, reason, message);
     context.publisher.publish(news, context.clock.now());
+}
+
+/// A resource of which no more than its metadata can be read, as events name it.
+pub(super) fn reference(metadata: &ObjectMeta) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(TaurusProxyPort::api_version(&()).into_owned()),
+        kind: Some(TaurusProxyPort::kind(&()).into_owned()),
+        name: metadata.name.clone(),
+        namespace: metadata.namespace.clone(),
+        uid: metadata.uid.clone(),
+        resource_version: metadata.resource_version.clone(),
+        ..ObjectReference::default()
+    }
 }
 
 /// Publishes an event about this resource.

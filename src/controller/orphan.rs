@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeSet, future::Future, pin::pin, sync::Arc, time::Duration};
 
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     controller::{
         accounts::Opened,
         context::Context,
-        events::{Kind, News},
+        events::{self, Kind, News},
         memory::Memory,
         read::{self, Desired},
     },
@@ -183,14 +183,12 @@ pub(super) fn hold(
         "the resource was deleted while a change{proxy} may be at work{job}, and its spec or record no longer tells how to follow it: no \
          other change of the instance starts before {until}"
     );
-    let about = ObjectReference {
-        api_version: Some(TaurusProxyPort::api_version(&()).into_owned()),
-        kind: Some(TaurusProxyPort::kind(&()).into_owned()),
+    let about = events::reference(&ObjectMeta {
         namespace: Some(name.namespace().to_owned()),
         name: Some(name.name().to_owned()),
         uid: Some(uid.to_string()),
-        ..ObjectReference::default()
-    };
+        ..ObjectMeta::default()
+    });
     let news = News::new(about, Kind::Warning, "ChangeOfDeleted", &note);
     context.publisher.publish(news, now);
     tokio::spawn(async move {

@@ -148,7 +148,7 @@ impl<'a> Pass<'a> {
         self.meet_definition(&desired);
         self.memory.session.meet(&record, self.context.clock.now());
         self.hold_instance(&desired, &record);
-        if self.is_overdue(&record) || self.is_unheard_of(&record) {
+        if self.leaves_its_share(&record) {
             // Whatever comes of this pass; what is decided at its end may take the share again.
             self.memory.give_share_back();
         }

@@ -6,12 +6,8 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Resource as _;
-
 use crate::{
     controller::{Undecodable, context::Context, events, journal::JournalError, memory::Memory},
-    crd::TaurusProxyPort,
     leader,
     model::Uid,
     plan::record::Record,
@@ -38,7 +34,7 @@ pub(super) async fn attend(context: &Context, resource: &Undecodable) -> Option<
         Ok(None) | Err(JournalError::Gone) => return None,
         Ok(Some(told)) => {
             let class = told.reason.class();
-            let about = reference(resource);
+            let about = events::reference(metadata);
             events::publish(context, about, class, told.reason.name(), &told.message);
             return None;
         }
@@ -72,17 +68,4 @@ pub(super) fn stand_by(
         ..Record::default()
     };
     memory.stand_by(&record, context.clock.now(), &context.pace)
-}
-
-fn reference(resource: &Undecodable) -> ObjectReference {
-    let metadata = &resource.metadata;
-    ObjectReference {
-        api_version: Some(TaurusProxyPort::api_version(&()).into_owned()),
-        kind: Some(TaurusProxyPort::kind(&()).into_owned()),
-        name: metadata.name.clone(),
-        namespace: metadata.namespace.clone(),
-        uid: metadata.uid.clone(),
-        resource_version: metadata.resource_version.clone(),
-        ..ObjectReference::default()
-    }
 }

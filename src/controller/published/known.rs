@@ -66,7 +66,7 @@ impl Known {
                     owners: object.owners,
                 });
                 let mut gone: Vec<News> = gone.collect();
-                // What follows from that shall not depend on the order of a hash table.
+                // What follows from that must not depend on the order of a hash table.
                 gone.sort_unstable_by(|one, other| one.marks.cmp(&other.marks));
                 gone
             }

@@ -39,7 +39,7 @@ impl Pass<'_> {
         {
             let goes_on = finding.decision.step.goes_on();
             let record = &finding.decision.record;
-            permit.count(goes_on && !self.is_overdue(record) && !self.is_unheard_of(record));
+            permit.count(goes_on && !self.leaves_its_share(record));
         }
         let was_on_record = self.record().change.is_some();
         self.turn_to_probe(desired, &finding);
@@ -129,9 +129,14 @@ impl Pass<'_> {
         Ok(again)
     }
 
+    /// Whether others have the share of a change on record: nobody knows for how long it goes on.
+    pub(super) fn leaves_its_share(&self, record: &Record) -> bool {
+        self.is_overdue(record) || self.is_unheard_of(record)
+    }
+
     /// Whether a change takes longer than changes do. How long that is must not depend on what one resource allows: others
     /// wait for its share.
-    pub(super) fn is_overdue(&self, record: &Record) -> bool {
+    fn is_overdue(&self, record: &Record) -> bool {
         let longest = self.context.pace.of_user(DEFAULT_CHANGE_TIMEOUT);
         let now = self.context.clock.now();
         let change = record.change.as_ref();
@@ -140,7 +145,7 @@ impl Pass<'_> {
     }
 
     /// Whether nothing was heard for a while of a job that should be polled, for whatever reason: others wait for its share.
-    pub(super) fn is_unheard_of(&self, record: &Record) -> bool {
+    fn is_unheard_of(&self, record: &Record) -> bool {
         let now = self.context.clock.now();
         let polled = |change: &&Change| change.job.is_some() && change.phase == Phase::Submitted;
         let change = record.change.as_ref().filter(polled);

@@ -108,17 +108,22 @@ fn a_list_that_still_shows_the_port_of_a_job_that_failed_makes_nothing_ready() {
     }
 }
 
+/// Somebody else's task is at work for 40 minutes, beside a change of unknown outcome: it is never called overdue.
+fn is_not_called_overdue_beside_a_young_task(world: &mut World) {
+    world.loses(None);
+    world.run(5);
+    let now = world.now();
+    world.sky.state().foreign_until = now + 40 * MINUTE;
+    world.run(35 * MINUTE);
+    assert_eq!(world.reason(), "OutcomeUnknown");
+    world.run(HOUR);
+    assert!(world.is_ready());
+}
+
 #[test]
 fn b29_a_young_task_of_somebody_else_is_not_called_overdue() {
     for mut world in about_to_change() {
-        world.loses(None);
-        world.run(5);
-        let now = world.now();
-        world.sky.state().foreign_until = now + 40 * MINUTE;
-        world.run(35 * MINUTE);
-        assert_eq!(world.reason(), "OutcomeUnknown");
-        world.run(HOUR);
-        assert!(world.is_ready());
+        is_not_called_overdue_beside_a_young_task(&mut world);
     }
 }
 
@@ -127,14 +132,7 @@ fn b29_a_young_task_of_somebody_else_is_not_called_overdue() {
 fn h16_a_young_task_of_somebody_else_is_not_called_overdue_by_a_clock_that_is_ahead() {
     for mut world in about_to_change() {
         world.crew[0].ahead = 6 * HOUR;
-        world.loses(None);
-        world.run(5);
-        let now = world.now();
-        world.sky.state().foreign_until = now + 40 * MINUTE;
-        world.run(35 * MINUTE);
-        assert_eq!(world.reason(), "OutcomeUnknown");
-        world.run(HOUR);
-        assert!(world.is_ready());
+        is_not_called_overdue_beside_a_young_task(&mut world);
     }
 }
 
