@@ -252,6 +252,8 @@ async fn each_right_of_the_component_for_warnings_is_used_and_none_is_missing() 
         warnings[0].starts_with("CiliumClusterwideNetworkPolicy databases"),
         "{warnings:?}"
     );
+    // Nothing else ends its change.
+    world.until_neighbour_is_ready().await;
     drop(program);
     // Those of the base are judged with all that an operator has to do.
     account.granted.retain(|right| !of_base.contains(right));
