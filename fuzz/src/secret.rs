@@ -50,6 +50,7 @@ fn check_credential(credential: &Credential) {
             password,
             domain_name,
         } => (vec![], vec![username, password, domain_name]),
+        Credential::Workload(_) | Credential::Machine(_) => panic!("no Secret holds an identity"),
     };
     for value in headers.iter().chain(&others) {
         let value = value.expose_secret();
@@ -80,6 +81,7 @@ fn blank(credential: &Credential) -> Credential {
             password: blank(),
             domain_name: blank(),
         },
+        Credential::Workload(_) | Credential::Machine(_) => credential.clone(),
     }
 }
 

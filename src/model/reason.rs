@@ -210,7 +210,7 @@ pub enum Reason {
         message = "allow the host with `--allowed-endpoint`; else set another `spec.iamEndpoint`, or create the resource anew with another `spec.endpoint`"
     )]
     EndpointNotAllowed,
-    /// The region is not in the operator's table of hosts; or the credentials hold a password, and no address of IAM is known.
+    /// The region is not in the operator's table of hosts; or the credentials are exchanged at IAM, and no address of IAM is known.
     #[strum(
         message = "follow the message: create the resource anew with `spec.endpoint`, or only set `spec.iamEndpoint`"
     )]

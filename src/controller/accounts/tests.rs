@@ -170,7 +170,8 @@ async fn n01_who_opens_the_same_at_the_same_time_on_several_threads_shares_it() 
     const TRIES: usize = 1_000;
     let accounts = accounts(json!({}), Shift::forever());
     let now = accounts.clock.now();
-    let held = BTreeMap::from([("token".to_owned(), ByteString(b"t".to_vec()))]);
+    let data = BTreeMap::from([("token".to_owned(), ByteString(b"t".to_vec()))]);
+    let held = Held::Data(data);
     let together = std::sync::Barrier::new(2);
     let open_all = || {
         let open = |number| {
