@@ -34,7 +34,8 @@ async fn identities_that_can_not_be_are_refused_by_their_fields() {
 #[taurus_needs::test]
 async fn a_resource_has_a_secret_or_an_identity_and_not_both() {
     let judge = Judge::new().await;
-    let identity = "{serviceAccountName: taurus-ports, idpID: cce_1, audience: https://iam.example.com}";
+    let identity =
+        "{serviceAccountName: taurus-ports, idpID: cce_1, audience: https://iam.example.com}";
     let both = with(identity).with("credentialsRef", "{name: keys}");
     let cases = [("both".to_owned(), both)];
     judge.keep_refusals("identities-rules", &cases).await;

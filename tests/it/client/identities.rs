@@ -188,7 +188,11 @@ async fn a_node_without_an_agency_and_a_pod_without_an_identity_are_named_with_w
     let pod = Machine::Pod { uri, proof };
     for (machine, who, advice) in [
         (node, "metadata service", "give the node (ECS) an agency"),
-        (pod, "pod identity", "associate the operator's ServiceAccount"),
+        (
+            pod,
+            "pod identity",
+            "associate the operator's ServiceAccount",
+        ),
     ] {
         let cloud = connected(&simulator, Credential::Machine(machine));
         let error = list(&cloud).await.unwrap_err();

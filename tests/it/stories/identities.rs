@@ -114,7 +114,11 @@ async fn a_service_account_changes_ports_without_any_key_and_its_keys_are_renewe
         .set_identity_provider(provider(&world.plane, &world.namespace));
     world.start_operator().await;
     world.create(&keyless(world.resource(3307), ACCOUNT)).await;
-    let forbidden = ["may not have a token made", ACCOUNT, "denied by the API server"];
+    let forbidden = [
+        "may not have a token made",
+        ACCOUNT,
+        "denied by the API server",
+    ];
     is_refused(&world, "orders", "CredentialsMissing", &forbidden).await;
     grant(&world, &[ACCOUNT]);
     let missing = ["does not exist", "serviceAccountName"];
@@ -157,7 +161,9 @@ async fn a_service_account_that_iam_has_no_rule_for_is_refused_and_borrows_nothi
     make_account(&world, OTHER).await;
     world.start_operator().await;
     world.create(&keyless(world.resource(3307), ACCOUNT)).await;
-    world.until_passing("Ready", |object| is_ready_with(object, 3307)).await;
+    world
+        .until_passing("Ready", |object| is_ready_with(object, 3307))
+        .await;
     // Same namespace, same provider, same project: another ServiceAccount is another identity.
     world.create(&keyless(world.numbered(0, 3307), OTHER)).await;
     let said = ["spec.workloadIdentity", "IAM does not accept", OTHER];
