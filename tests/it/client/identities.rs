@@ -198,7 +198,7 @@ async fn a_node_without_an_agency_and_a_pod_without_an_identity_are_named_with_w
         let error = list(&cloud).await.unwrap_err();
         assert_eq!(error.meaning, Meaning::Unauthenticated);
         // The cloud itself was not asked, and must not be said to have refused.
-        assert_eq!((&error.code, error.status), (&None, None));
+        assert!(error.code.is_none() && error.status.is_none(), "{error:?}");
         assert!(
             error.text.contains(who) && error.text.contains(advice),
             "{error}"
