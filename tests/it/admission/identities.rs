@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{judge::Judge, written::Written};
+use crate::world::{plane, tools::printed};
 
 /// A resource with this identity.
 fn with(identity: &str) -> Written {
@@ -51,4 +52,13 @@ async fn a_resource_has_a_secret_or_an_identity_and_not_both() {
     // A Secret can be changed for an identity at any time.
     let changed = judge.stored_as_change(&with(identity)).await;
     assert_eq!(changed.get("credentialsRef"), None);
+}
+
+#[taurus_needs::test]
+async fn the_sample_is_taken_as_it_is() {
+    let plane = plane::shared().await;
+    let sample = "deploy/examples/workload-identity.yaml";
+    let create = ["create", "--dry-run=server", "-f", sample];
+    let created = printed(plane::kubectl(&plane, &create));
+    assert_eq!(created.lines().count(), 2, "{created}");
 }
