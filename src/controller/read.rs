@@ -8,6 +8,7 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 
 use crate::{
+    cloud::endpoints,
     crd::{
         ABANDON_JOB, ManagementPolicy, ProbeMode, REQUESTED_AT, TaurusProxyPort,
         TaurusProxyPortSpec, WorkloadIdentity,
@@ -103,6 +104,12 @@ pub enum SpecError {
         "neither spec.region nor spec.endpoint is set; delete this resource and create it anew with one of them, since they can't be added"
     )]
     NoPlace,
+    /// The cloud can't do what is wanted.
+    #[error(
+        "spec.managementPolicy must be Observe here: the API of this cloud (Open Telekom Cloud) has the lists of proxies, and no call that \
+         changes the port of one"
+    )]
+    OnlyObserved,
     /// The Secret's name is none that a Secret can have; it must not lead to another place of the API server.
     #[error(
         "spec.credentialsRef.name is not the name of a Secret: lower-case letters, digits, '-' and '.'"
@@ -149,6 +156,10 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
     let annotation = |name| object.annotations().get(name).map(String::as_str);
     let project = ProjectId::parse(&spec.project_id)?;
     let place = (spec.region.as_deref(), spec.endpoint.as_deref());
+    let policy = spec.management_policy.unwrap_or_default();
+    if policy != ManagementPolicy::Observe && !endpoints::sets_ports(place.0, place.1) {
+        return Err(SpecError::OnlyObserved);
+    }
     let instance = InstanceId::parse(&spec.instance_id)?;
     Ok(Desired {
         generation: object.metadata.generation.unwrap_or_default(),
@@ -162,7 +173,7 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
         },
         credentials: credentials(spec)?,
         port: Port::new(spec.port.into())?,
-        policy: spec.management_policy.unwrap_or_default(),
+        policy,
         suspended: spec.suspend.unwrap_or_default(),
         change_timeout: match &spec.change_timeout {
             Some(text) => change_timeout(text).ok_or(SpecError::ChangeTimeout)?,
@@ -368,6 +379,18 @@ mod tests {
             text.contains("spec.region") && text.contains("spec.endpoint"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn where_ports_can_not_be_set_they_are_only_observed() {
+        let there = |value: &mut Value| value["spec"]["region"] = json!("eu-de");
+        let text = fault(there);
+        assert!(text.contains("spec.managementPolicy"), "{text}");
+        let observed = read(&object(|value| {
+            there(value);
+            value["spec"]["managementPolicy"] = json!("Observe");
+        }));
+        assert_eq!(observed.unwrap().policy, ManagementPolicy::Observe);
     }
 
     fn identity(service_account: &str, idp_id: &str, audience: &str) -> Value {
