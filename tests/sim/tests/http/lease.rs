@@ -124,7 +124,7 @@ async fn a_machine_with_an_agency_gets_keys_with_and_without_a_metadata_token() 
     }
     assert_eq!(get(Some("strange")).await.status, 401);
     simulator.advance(seconds(21_600)).unwrap();
-    let ended = get(Some(&token)).await;
+    let ended = get(Some(&*token)).await;
     assert_eq!(ended.status, 401);
     assert!(
         !ended
