@@ -187,8 +187,8 @@ crds: need-rust ## Write the custom resource definition anew from the types
 	mv $(CRD).new $(CRD)
 	cp $(CRD) $(CRD_OF_CHART)
 
-docs: need-rust ## Write the reference, the pages of metrics, logs and the plugin, the copies of the alert rules and the table of field cases anew
-	WRITE_DOCS=1 cargo test --workspace --locked --test it -- field_cases:: reference:: monitoring::pages::
+docs: need-rust ## Write the reference, the pages of metrics, logs and the plugin, the picture of the flow, the copies of the alert rules and the table of field cases anew
+	WRITE_DOCS=1 cargo test --workspace --locked --test it -- field_cases:: reference:: monitoring::pages:: pages::hurry::
 	WRITE_DOCS=1 cargo test --workspace --locked --lib page::
 
 # With the flags of tests/gitops/build, so that what was built for the tests isn't built again.

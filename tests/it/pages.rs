@@ -1,6 +1,7 @@
 //! The pages for people: they lead to each other, name what there is, and their commands work.
 
 mod commands;
+mod hurry;
 mod iam;
 mod links;
 mod operations;

@@ -1,5 +1,5 @@
 //! The commands of the pages, run as somebody types them: those of `docs/operations.md` one by one, and the way from the
-//! front page to the removal.
+//! first steps to the removal.
 
 use std::path::Path;
 
@@ -53,7 +53,7 @@ impl Person {
     }
 }
 
-/// The manifest of the front page as a text, for the simulator: its project, and its address in place of the region.
+/// The manifest of the first steps as a text, for the simulator: its project, and its address in place of the region.
 fn manifest(page: &Page, world: &World) -> String {
     let (_, rest) = page.text.split_once("```yaml\n").unwrap();
     let text = rest.split("```").next().unwrap();
@@ -62,7 +62,6 @@ fn manifest(page: &Page, world: &World) -> String {
         match field.trim() {
             "region" => format!("  endpoint: {}\n", world.sim.url()),
             "projectID" => format!("  projectID: {}\n", sample::PROJECT),
-            "managementPolicy" => "  managementPolicy: Observe\n".to_owned(),
             _ => format!("{line}\n"),
         }
     };
@@ -104,10 +103,10 @@ async fn each_command_of_the_page_on_operations_works() {
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
-async fn n09_the_way_from_the_front_page_to_the_removal_edits_the_file() {
+async fn n09_the_way_from_the_first_steps_to_the_removal_edits_the_file() {
     let plane = &plane::empty().await;
-    let front = Page::read("README.md");
-    let [install, observe, change] = &blocks(front.section(2, "Use it")).collect::<Vec<_>>()[..]
+    let steps = Page::read("docs/start.md");
+    let [install, observe, change] = &blocks(steps.section(2, "Use it")).collect::<Vec<_>>()[..]
     else {
         panic!("three blocks")
     };
@@ -116,7 +115,7 @@ async fn n09_the_way_from_the_front_page_to_the_removal_edits_the_file() {
     let person = Person::at(plane, &world.namespace);
     std::fs::write(
         person.folder.path().join("orders.yaml"),
-        manifest(&front, &world),
+        manifest(&steps, &world),
     )
     .unwrap();
     let old = pod(&world, person.folder.path(), "old").await;

@@ -1,9 +1,15 @@
 //! Each relative link of a page leads to a file, and each anchor to a heading.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Component, Path, PathBuf},
+};
 
 use super::Page;
 use crate::world::tools::root;
+
+/// The page that leads to all others, by role.
+const MAP: &str = "docs/README.md";
 
 /// The anchor that a heading has where pages are shown.
 fn anchor(heading: &str) -> String {
@@ -72,20 +78,48 @@ fn each_link_of_each_page_leads_somewhere() {
     assert!(count > 100, "{count}");
 }
 
+/// The pages that a page leads to, by their paths from the root.
+fn leads_to(page: &Page) -> BTreeSet<PathBuf> {
+    let folder = page.path.parent().unwrap();
+    let files = links(page).into_iter().filter_map(|link| {
+        let file = link.split('#').next().unwrap_or_default();
+        (!file.is_empty() && !link.starts_with("https://")).then(|| plain(&folder.join(file)))
+    });
+    files.collect()
+}
+
+/// A path without steps to the folder above.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                assert!(plain.pop(), "{} leaves the repository", path.display());
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
 #[test]
-fn each_page_of_the_docs_can_be_reached_from_the_front_page() {
-    let front = Page::read("README.md");
-    let linked = links(&front);
+fn each_page_of_the_docs_can_be_reached_from_the_front_page_by_way_of_the_map_at_most() {
+    let front = leads_to(&Page::read("README.md"));
+    assert!(
+        front.contains(Path::new(MAP)),
+        "the front page leads to the map"
+    );
+    let of_map = leads_to(&Page::read(MAP));
     for page in Page::all() {
-        let path = page.path.to_str().unwrap();
         let lists = ["docs/adr/", "README.md", "CHANGELOG.md"];
-        if lists.iter().any(|list| path.starts_with(list)) {
+        if lists
+            .iter()
+            .any(|list| page.path.to_str().unwrap().starts_with(list))
+        {
             continue;
         }
-        let found = linked
-            .iter()
-            .any(|link| link.split('#').next() == Some(path));
-        assert!(found, "README.md doesn't lead to {path}");
+        let found = front.contains(&page.path) || of_map.contains(&page.path);
+        assert!(found, "no link leads to {}", page.path.display());
     }
 }
 

@@ -19,6 +19,7 @@ use crate::plan::JobPlan;
 
 pub(crate) use instance::Instance;
 pub use job::JobState;
+use job::Listens;
 pub(crate) use job::{Job, PORT_CHANGE};
 pub use maintenance::{Maintenance, Scheduled};
 pub(crate) use proxy::Proxy;
@@ -148,7 +149,11 @@ impl State {
             .jobs_of(proxy)
             .filter_map(|job| job.listens(now))
             .last();
-        overriding.unwrap_or_else(|| Some(self.actual_port(proxy, now)))
+        match overriding {
+            Some(Listens::Nowhere) => None,
+            Some(Listens::At(port)) => Some(port),
+            None => Some(self.actual_port(proxy, now)),
+        }
     }
 
     /// The port that is in force: what ended jobs and outsiders have made of it.

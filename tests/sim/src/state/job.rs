@@ -49,6 +49,15 @@ pub enum JobState {
     Unauthorized,
 }
 
+/// Where a job lets clients reach its proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listens {
+    /// At no port.
+    Nowhere,
+    /// At this port.
+    At(u16),
+}
+
 impl JobState {
     const ALL: [Self; 6] = [
         Self::Pending,
@@ -195,8 +204,8 @@ impl Job {
         })
     }
 
-    /// Where it lets clients reach its proxy: nowhere, or at a port; nothing while it leaves that as it is.
-    pub(super) fn listens(&self, now: Timestamp) -> Option<Option<u16>> {
+    /// Where it lets clients reach its proxy; nothing while it leaves that as it is.
+    pub(super) fn listens(&self, now: Timestamp) -> Option<Listens> {
         let port = self.port?;
         let starts = self.starts();
         match self.plan.port_listens {
@@ -204,11 +213,13 @@ impl Job {
             PortListens::AtEnd => None,
             PortListens::Before(lead) => {
                 let ends = self.ends().filter(|ends| now < *ends)?;
-                (earlier(ends, lead) <= now).then_some(Some(port))
+                (earlier(ends, lead) <= now).then_some(Listens::At(port))
             }
             PortListens::Down(lag) => {
                 let until = self.ends().map(|ends| later(ends, lag));
-                until.is_none_or(|until| now < until).then_some(None)
+                until
+                    .is_none_or(|until| now < until)
+                    .then_some(Listens::Nowhere)
             }
         }
     }
