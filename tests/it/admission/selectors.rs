@@ -65,9 +65,7 @@ async fn lists_are_narrowed_by_each_selectable_field_and_an_absent_one_counts_as
     let api: Api<TaurusProxyPort> = Api::namespaced(client, &namespace);
     for resource in resources() {
         let resource = serde_json::from_value(resource).unwrap();
-        api.create(&PostParams::default(), &resource)
-            .await
-            .unwrap();
+        api.create(&PostParams::default(), &resource).await.unwrap();
     }
     let status = Patch::Merge(status_of_full());
     api.patch_status("full", &PatchParams::default(), &status)
