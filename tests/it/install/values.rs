@@ -120,6 +120,15 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
             json!({"rbac": {"aggregateRoles": "no"}}),
             "/rbac/aggregateRoles",
         ),
+        (json!({"hostUsers": "no"}), "/hostUsers"),
+        (
+            json!({"metricsTLS": {"secretName": "A_b"}}),
+            "/metricsTLS/secretName",
+        ),
+        (
+            json!({"flags": {"metrics-tls-cert": "/tls.crt"}}),
+            "'metrics-tls-cert'",
+        ),
         (json!({"enabled": "yes"}), "/enabled"),
         (json!({"global": []}), "/global"),
     ];
@@ -130,7 +139,7 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
 }
 
 /// Flags that have no place among `flags`: other values set them, or nobody should.
-const ELSEWHERE: [&str; 9] = [
+const ELSEWHERE: [&str; 11] = [
     "calendar",
     "default-credentials-dir",
     "default-credentials-namespaces",
@@ -139,6 +148,8 @@ const ELSEWHERE: [&str; 9] = [
     "leader-elect",
     "lease-name",
     "lease-namespace",
+    "metrics-tls-cert",
+    "metrics-tls-key",
     "namespace",
 ];
 
@@ -217,6 +228,18 @@ fn samples() -> Vec<(&'static str, Vec<Value>)> {
         "10m!",
         "5 parsecs",
     ];
+    let addresses = [
+        "[::]:8080",
+        "0.0.0.0:8080",
+        "127.0.0.1:9090",
+        "[fd00::1]:8443",
+        "[::ffff:10.0.0.1]:1",
+        "8080",
+        ":8080",
+        "0.0.0.0",
+        "::",
+        "localhost:8080",
+    ];
     vec![
         ("resync", texts(&durations)),
         ("halt-for", texts(&durations)),
@@ -269,21 +292,8 @@ fn samples() -> Vec<(&'static str, Vec<Value>)> {
                 ]))
                 .collect(),
         ),
-        (
-            "admin-address",
-            texts(&[
-                "[::]:8080",
-                "0.0.0.0:8080",
-                "127.0.0.1:9090",
-                "[fd00::1]:8443",
-                "[::ffff:10.0.0.1]:1",
-                "8080",
-                ":8080",
-                "0.0.0.0",
-                "::",
-                "localhost:8080",
-            ]),
-        ),
+        ("admin-address", texts(&addresses)),
+        ("metrics-tls-address", texts(&addresses)),
         (
             "otlp-endpoint",
             texts(&[
