@@ -86,8 +86,8 @@ fn of_one(
     secrets: &[&str],
 ) {
     let shown = || format!("{object:#?}");
-    if status.conditions.is_empty() {
-        // Such a status is not of our writing: it came with the object.
+    if status.conditions.is_empty() || status.is_unobserved() {
+        // Such a status is not of our writing: it came with the object, or from the definition.
         return;
     }
     let is_true =
