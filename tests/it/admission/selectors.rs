@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kube::{
-    Api, ResourceExt as _,
+    Api, ResourceExt,
     api::{ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
@@ -106,8 +106,8 @@ async fn lists_are_narrowed_by_each_selectable_field_and_an_absent_one_counts_as
         sample::OTHER_INSTANCE
     );
     assert_eq!(listed(&api, &running).await, ["full"]);
-    let other = api.list(&ListParams::default().fields("spec.port=3307"));
-    let refused = other.await.unwrap_err().to_string();
+    let other = ListParams::default().fields("spec.port=3307");
+    let refused = api.list(&other).await.unwrap_err().to_string();
     assert!(refused.contains("field label not supported"), "{refused}");
 
     let definition = crd::definition();
