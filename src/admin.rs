@@ -1,6 +1,8 @@
 //! The admin server: `/livez` and `/readyz` for the kubelet, `/metrics` for Prometheus.
 //!
-//! It says nothing secret and changes nothing, and needs no sign-in. What others can make it hold is bounded by `connections`.
+//! It says nothing secret and changes nothing, and needs no sign-in. What others can make it hold is bounded by `connections`. With a
+//! certificate `/metrics` has a port of its own and is served there alone, by https; a kubelet verifies no certificate, so that the
+//! others stay as they are.
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
 
@@ -11,14 +13,18 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     admin::{
         liveness::{Liveness, Verdict},
         readiness::{Readiness, Stage},
+        tls::Certificates,
     },
     calendar::store::Store,
+    config::certificate::MetricsTls,
     telemetry::metrics::{self, Metrics},
 };
 
@@ -26,6 +32,7 @@ mod connections;
 pub mod listen;
 pub mod liveness;
 pub mod readiness;
+pub mod tls;
 
 /// What the server tells of.
 #[derive(Clone)]
@@ -45,30 +52,65 @@ pub struct Admin {
 pub enum AdminError {
     /// The address is not to be had.
     #[error(
-        "the admin server can't listen on {address}: {source}; free it, or give another one with --admin-address \
-         (TAURUS_ADMIN_ADDRESS)"
+        "the admin server can't listen on {address}: {source}; free it, or give another one with {setting}"
     )]
     Bind {
         /// The address.
         address: SocketAddr,
+        /// Which flag and variable give it.
+        setting: &'static str,
         /// Why not.
         source: io::Error,
     },
+    /// There can be no https.
+    #[error("/metrics can't be served by https: {0}")]
+    Tls(#[from] rustls::Error),
 }
+
+const ADMIN_ADDRESS: &str = "--admin-address (TAURUS_ADMIN_ADDRESS)";
+const METRICS_TLS_ADDRESS: &str = "--metrics-tls-address (TAURUS_METRICS_TLS_ADDRESS)";
 
 /// A server that listens and does not answer yet.
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
+    secure: Option<Secure>,
+}
+
+/// Where `/metrics` is served by https.
+struct Secure {
+    listener: TcpListener,
+    address: SocketAddr,
+    certificates: Arc<Certificates>,
+    acceptor: TlsAcceptor,
 }
 
 impl Bound {
     /// Takes the address, as [`listen::listen`] does.
     pub fn new(address: SocketAddr) -> Result<Self, AdminError> {
-        let bind = |source| AdminError::Bind { address, source };
-        let listener = listen::listen(address).map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
-        Ok(Self { listener, address })
+        let (listener, address) = bind(address, ADMIN_ADDRESS)?;
+        Ok(Self {
+            listener,
+            address,
+            secure: None,
+        })
+    }
+
+    /// The same with another address for `/metrics`, by https; `broken` tells whether the files of the certificate can be used.
+    pub fn with_tls(self, tls: MetricsTls, broken: Gauge) -> Result<Self, AdminError> {
+        let (listener, address) = bind(tls.address, METRICS_TLS_ADDRESS)?;
+        let certificates = Arc::new(Certificates::new(tls, broken));
+        let config = tls::server_config(Arc::clone(&certificates))?;
+        let secure = Secure {
+            listener,
+            address,
+            certificates,
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+        };
+        Ok(Self {
+            secure: Some(secure),
+            ..self
+        })
     }
 
     /// Where it listens.
@@ -76,18 +118,52 @@ impl Bound {
         self.address
     }
 
+    /// Where it listens for https, if it does.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.secure.as_ref().map(|secure| secure.address)
+    }
+
     /// Answers for as long as the future is polled.
     pub async fn serve(self, admin: Admin) -> Infallible {
-        connections::serve(self.listener, router(admin)).await
+        let Some(secure) = self.secure else {
+            let router = probes().route("/metrics", get(figures)).with_state(admin);
+            return connections::serve(self.listener, router, None).await;
+        };
+        let plain = probes().route("/metrics", get(elsewhere));
+        let plain = plain.with_state(admin.clone());
+        let secured = Router::new().route("/metrics", get(figures));
+        let secured = secured.with_state(admin);
+        tokio::select! {
+            never = connections::serve(self.listener, plain, None) => never,
+            never = connections::serve(secure.listener, secured, Some(secure.acceptor)) => never,
+            never = secure.certificates.keep() => never,
+        }
     }
 }
 
-fn router(admin: Admin) -> Router {
+fn bind(
+    address: SocketAddr,
+    setting: &'static str,
+) -> Result<(TcpListener, SocketAddr), AdminError> {
+    let refused = |source| AdminError::Bind {
+        address,
+        setting,
+        source,
+    };
+    let listener = listen::listen(address).map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
+fn probes() -> Router<Admin> {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(figures))
-        .with_state(admin)
+}
+
+async fn elsewhere() -> impl IntoResponse {
+    let text = "/metrics is served by https alone, on the address of --metrics-tls-address (TAURUS_METRICS_TLS_ADDRESS)\n";
+    (StatusCode::NOT_FOUND, text)
 }
 
 async fn livez(State(admin): State<Admin>) -> impl IntoResponse {

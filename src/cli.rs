@@ -172,6 +172,24 @@ pub struct RunArguments {
     #[arg(hide_env_values = true, default_value = "[::]:8080")]
     pub admin_address: String,
 
+    /// File with the certificate by which /metrics is served by https, in PEM, with those of its issuers after it.
+    ///
+    /// With it, /metrics is served on the address below alone; /livez and /readyz stay where they are, by http. The file is read again while
+    /// the operator runs. If it is broken then, the last good certificate stays in use.
+    #[arg(long, env = "TAURUS_METRICS_TLS_CERT", value_name = "FILE")]
+    #[arg(hide_env_values = true)]
+    pub metrics_tls_cert: Option<String>,
+
+    /// File with the private key of that certificate, in PEM, without a password. It is read again as well.
+    #[arg(long, env = "TAURUS_METRICS_TLS_KEY", value_name = "FILE")]
+    #[arg(hide_env_values = true)]
+    pub metrics_tls_key: Option<String>,
+
+    /// Address and port on which /metrics is served by https, where there is a certificate for it.
+    #[arg(long, env = "TAURUS_METRICS_TLS_ADDRESS", value_name = "IP:PORT")]
+    #[arg(hide_env_values = true, default_value = "[::]:8443")]
+    pub metrics_tls_address: String,
+
     /// How log lines look on standard error: text for people, json for collectors.
     #[arg(long, env = "TAURUS_LOG_FORMAT", value_name = "text|json")]
     #[arg(hide_env_values = true, default_value = "text")]

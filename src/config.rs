@@ -16,6 +16,7 @@ use crate::{
     },
     config::{
         authorities::{Authorities, AuthoritiesFault},
+        certificate::{CertificateFault, MetricsTls},
         collector::CollectorFault,
         defaults::{Defaults, DefaultsFault, Origin},
         endpoint::{Endpoint, EndpointFault},
@@ -31,6 +32,7 @@ use crate::{
 };
 
 pub mod authorities;
+pub mod certificate;
 pub mod collector;
 pub mod defaults;
 pub mod endpoint;
@@ -68,6 +70,8 @@ pub struct Config {
     pub election: Option<Election>,
     /// Where the admin server listens.
     pub admin_address: SocketAddr,
+    /// How `/metrics` is served by https; by http, with the rest, where there is none.
+    pub metrics_tls: Option<MetricsTls>,
     /// What is told, and how.
     pub telemetry: telemetry::Settings,
 }
@@ -161,6 +165,9 @@ pub enum ConfigError {
          127.0.0.1:8080"
     )]
     AdminAddress(String),
+    /// `/metrics` can't be served by https.
+    #[error(transparent)]
+    MetricsTls(#[from] CertificateFault),
     /// The log format is unknown.
     #[error("--log-format (TAURUS_LOG_FORMAT): {0:?} is unknown: give text or json")]
     LogFormat(String),
@@ -217,6 +224,7 @@ impl Config {
             pace,
             election: election(arguments)?,
             admin_address: parsed(&arguments.admin_address, ConfigError::AdminAddress)?,
+            metrics_tls: certificate::read(arguments)?,
             telemetry: telemetry::Settings {
                 logs: logs::Settings {
                     format: parsed::<Format>(&arguments.log_format, ConfigError::LogFormat)?,

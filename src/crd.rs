@@ -1,7 +1,8 @@
 //! The resource `TaurusProxyPort`, as the Kubernetes API shows it.
 //!
 //! Relies on kube's derive for the schema. Promises that what a schema can refuse is refused by the API server, in
-//! words that name the field and the rule, and that an absent field stays absent: there are no defaults.
+//! words that name the field and the rule, and that an absent field stays absent: `spec` has no defaults, and the one of
+//! `status` counts where there is no status at all, and says nothing but that.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
@@ -23,7 +24,7 @@ pub use spec::{
 };
 pub use status::{
     ChangeRecord, Corrections, FailureCause, FailureRecord, LastChange, Outcome, Phase,
-    PublishedConfigMap, PublishedService, TaurusProxyPortStatus,
+    PublishedConfigMap, PublishedService, TaurusProxyPortStatus, UNOBSERVED,
 };
 pub use timing::{Approval, Day, InstanceWindow, MaintenanceWindow};
 
@@ -65,14 +66,19 @@ mod tests {
     }
 
     #[test]
-    fn the_printed_definition_has_no_defaults_no_nulls_and_no_fractions() {
+    fn the_printed_definition_has_one_default_no_nulls_and_no_fractions() {
         let text = printed::yaml(&definition()).unwrap();
-        for unwanted in ["default:", "nullable:", "1025.0", "uint16"] {
+        let default =
+            "          status:\n            default:\n              observedGeneration: -1\n";
+        assert!(text.contains(default), "{text}");
+        assert_eq!(text.matches("default:").count(), 1, "{text}");
+        for unwanted in ["nullable:", "1025.0", "uint16"] {
             assert!(!text.contains(unwanted), "{unwanted} in\n{text}");
         }
         for wanted in [
             "projectID:",
             "minimum: 1025",
+            "selectableFields:",
             "shortNames:",
             "x-kubernetes-list-map-keys:",
         ] {

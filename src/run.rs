@@ -103,6 +103,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         pace,
         election,
         admin_address,
+        metrics_tls,
         telemetry: told,
     } = config;
     let calendar = Arc::new(Store::new(calendar.as_deref()));
@@ -125,6 +126,10 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         observer: Arc::clone(&metrics) as _,
     })?);
     let bound = Bound::new(admin_address)?;
+    let bound = match metrics_tls {
+        Some(tls) => bound.with_tls(tls, metrics.certificate_broken())?,
+        None => bound,
+    };
     tracing::info!(
         version = version::RELEASE,
         commit = version::COMMIT,
@@ -132,6 +137,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         profile = version::PROFILE,
         built_for = version::TARGET,
         admin = %bound.address(),
+        metrics = bound.tls_address().map(tracing::field::display),
         cluster = %cluster.address(),
         namespace = cluster.namespace().unwrap_or("(all)"),
         ?resync,

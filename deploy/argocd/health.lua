@@ -34,7 +34,8 @@ if not is_table(obj.metadata) or obj.metadata.deletionTimestamp ~= nil then
   return progressing("Being deleted")
 end
 local generation = obj.metadata.generation
-if not is_table(obj.status) or type(generation) ~= "number" then
+-- By default the API server shows a status that observes generation -1.
+if not is_table(obj.status) or type(generation) ~= "number" or obj.status.observedGeneration == -1 then
   return progressing("Waiting for the operator")
 end
 if obj.status.observedGeneration ~= generation then

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use kube::{ResourceExt as _, api::DynamicObject};
 use serde::Serialize;
 use serde_json::Value;
-use taurus_port_operator::model::{Class, Reason};
+use taurus_port_operator::{
+    crd::UNOBSERVED,
+    model::{Class, Reason},
+};
 
 use crate::format::tame;
 pub use lean::Lean;
@@ -132,7 +135,8 @@ impl Summary {
         let state = state_of(main);
         let observed = data
             .pointer("/status/observedGeneration")
-            .and_then(Value::as_i64);
+            .and_then(Value::as_i64)
+            .filter(|generation| *generation != UNOBSERVED);
         Self {
             namespace,
             name,
@@ -247,6 +251,10 @@ mod tests {
             (Some("3307"), None)
         );
         assert_eq!(summary.policy, "Enforce");
+        // So it is shown until the operator has looked: nobody has edited it since.
+        let default = json!({"spec": {"port": 3307}, "status": {"observedGeneration": -1}});
+        let default = Summary::of(&object(default));
+        assert_eq!((default.state, default.edited), (State::Unknown, false));
     }
 
     #[test]

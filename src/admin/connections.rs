@@ -12,19 +12,23 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinSet},
+    time::timeout,
 };
+use tokio_rustls::{Accept, TlsAcceptor};
 
 use crate::clock;
 
 /// How many connections are open at once: probes and Prometheus need one each, for milliseconds.
 pub const MOST: usize = 64;
 
-/// The head of a request has to be there within this, from the begin of the connection.
+/// The head of a request has to be there within this, from the begin of the connection; with https, the handshake has this, and the head
+/// as long again.
 pub const HEAD_WITHIN: Duration = Duration::from_secs(5);
 
-/// An answer has to be taken within this, from the begin of the connection.
+/// An answer has to be taken within this, from the begin of the connection, or from the end of its handshake.
 const DONE_WITHIN: Duration = Duration::from_secs(30);
 
 /// A head that is longer is refused, in bytes.
@@ -40,12 +44,15 @@ struct Connections {
     by_age: VecDeque<AbortHandle>,
 }
 
-/// Answers by `router` for as long as the future is polled.
-pub async fn serve(listener: TcpListener, router: Router) -> Infallible {
+/// Answers by `router` for as long as the future is polled, by https where there is something to accept it with.
+pub async fn serve(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) -> Infallible {
     let mut connections = Connections::default();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => connections.open(answer(stream, router.clone())),
+            Ok((stream, _)) => match &tls {
+                None => connections.open(answer(stream, router.clone())),
+                Some(tls) => connections.open(answer_after(tls.accept(stream), router.clone())),
+            },
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "the admin server can't take connections; it tries again");
@@ -67,8 +74,15 @@ impl Connections {
     }
 }
 
+/// One request and its answer, after a handshake. Who does not come to its end, or does not believe the certificate, gets no answer.
+async fn answer_after(handshake: Accept<TcpStream>, router: Router) {
+    if let Ok(Ok(stream)) = timeout(HEAD_WITHIN, handshake).await {
+        answer(stream, router).await;
+    }
+}
+
 /// One request and its answer.
-async fn answer(stream: TcpStream, router: Router) {
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
@@ -76,7 +90,7 @@ async fn answer(stream: TcpStream, router: Router) {
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     // What goes wrong on a connection is the other side's to notice.
-    let _ = tokio::time::timeout(DONE_WITHIN, serving).await;
+    let _ = timeout(DONE_WITHIN, serving).await;
 }
 
 /// Whether the error says nothing about the next connection.

@@ -1,5 +1,7 @@
 //! The admin server over real HTTP, on a port of its own.
 
+mod https;
+
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -29,6 +31,11 @@ fn served() -> Served {
 }
 
 fn served_with(calendar: Arc<Store>) -> Served {
+    let bound = Bound::new(([127, 0, 0, 1], 0).into()).unwrap();
+    served_at(bound, calendar)
+}
+
+fn served_at(bound: Bound, calendar: Arc<Store>) -> Served {
     let clock = Clock::with_head_start(Duration::from_hours(2));
     let heartbeat = Arc::new(Heartbeat::default());
     let work = Arc::new(Work::default());
@@ -45,7 +52,6 @@ fn served_with(calendar: Arc<Store>) -> Served {
         metrics: Arc::default(),
         calendar,
     };
-    let bound = Bound::new(([127, 0, 0, 1], 0).into()).unwrap();
     let address = bound.address();
     tokio::spawn(bound.serve(admin));
     Served {

@@ -184,6 +184,7 @@ fn every_refusal_names_flag_and_environment() {
         ("allow-http", "maybe"),
         ("allow-http", "true"),
         ("admin-address", "x"),
+        ("metrics-tls-address", "x"),
         ("log-format", "x"),
         ("log-level", "x=y"),
         ("extra-ca", "/nonexistent/bundle.pem"),

@@ -115,7 +115,11 @@ pub(super) fn first_word(context: &Context, before: &TaurusProxyPort, after: &Ta
 
 /// A field that was mistyped is dropped by an API server that doesn't validate, and what was meant to look moves the port.
 fn of_missing_policy(before: &TaurusProxyPort, after: &TaurusProxyPort) -> Option<String> {
-    let is_first = before.status.is_none() && after.status.is_some();
+    let is_told = |object: &TaurusProxyPort| {
+        let status = object.status.as_ref();
+        status.is_some_and(|status| !status.is_unobserved())
+    };
+    let is_first = !is_told(before) && is_told(after);
     if !is_first || after.spec.management_policy.is_some() {
         return None;
     }
@@ -211,9 +215,18 @@ mod tests {
             "{note}"
         );
         assert!(note.contains("3307") && note.contains("Observe"), "{note}");
+        // The API server's default is nobody's word.
+        let default = || Some(json!({"observedGeneration": -1}));
+        assert_eq!(
+            of_missing_policy(&object(None, default()), &object(None, seen())),
+            Some(note)
+        );
         // Once, and not to who has said it.
         assert!(of_missing_policy(&object(None, seen()), &object(None, seen())).is_none());
-        assert!(of_missing_policy(&object(None, None), &object(None, None)).is_none());
+        for silent in [None, default()] {
+            let [before, after] = [None, silent].map(|status| object(None, status));
+            assert!(of_missing_policy(&before, &after).is_none());
+        }
         for policy in ["Enforce", "Observe", "ApplyOnChange"] {
             let [before, after] = [None, seen()].map(|status| object(Some(policy), status));
             assert!(of_missing_policy(&before, &after).is_none(), "{policy}");

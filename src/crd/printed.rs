@@ -4,11 +4,16 @@
 //! here, so that what is applied equals what is served: `nullable` on every optional field (an explicit null would be
 //! stored and make rules fail), `format` beside a range (the API server's words about formats name no field), and whole
 //! numbers printed as fractions.
+//!
+//! One thing is added: the status that a resource has before the operator has written one. Without it kstatus takes a new
+//! resource for done.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::status::UNOBSERVED;
 
 /// Why the definition can't be printed.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +26,7 @@ pub enum PrintError {
     Yaml(#[from] serde_saphyr::ser::Error),
 }
 
-/// Takes `nullable` out of every schema, and `format` where a range says more.
+/// Takes `nullable` out of every schema, and `format` where a range says more; gives the status its default.
 pub fn mended(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut definition.spec.versions {
         let schema = version
@@ -30,6 +35,7 @@ pub fn mended(mut definition: CustomResourceDefinition) -> CustomResourceDefinit
             .and_then(|schema| schema.open_api_v3_schema.as_mut());
         if let Some(schema) = schema {
             mend(schema);
+            begin_unobserved(schema);
         }
     }
     definition
@@ -58,6 +64,14 @@ fn mend(schema: &mut JSONSchemaProps) {
         Some(JSONSchemaPropsOrArray::Schema(items)) => mend(items),
         Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(mend),
         None => {}
+    }
+}
+
+/// The default stands for the whole status alone: one that somebody has written is never added to.
+fn begin_unobserved(schema: &mut JSONSchemaProps) {
+    let properties = schema.properties.as_mut();
+    if let Some(status) = properties.and_then(|properties| properties.get_mut("status")) {
+        status.default = Some(JSON(json!({ "observedGeneration": UNOBSERVED })));
     }
 }
 

@@ -54,6 +54,18 @@ use super::{
         json_path = ".status.conditions[?(@.type=='Ready')].reason"
     ),
     printcolumn(
+        name = "Suspend",
+        type_ = "boolean",
+        json_path = ".spec.suspend",
+        description = "Whether spec.suspend holds back new changes"
+    ),
+    printcolumn(
+        name = "Next",
+        type_ = "string",
+        json_path = ".status.plan.notBefore",
+        description = "When a change that is due may start"
+    ),
+    printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
@@ -65,16 +77,10 @@ use super::{
         priority = "1"
     ),
     printcolumn(
-        name = "Job",
+        name = "Change",
         type_ = "string",
-        json_path = ".status.change.jobID",
-        priority = "1"
-    ),
-    printcolumn(
-        name = "Next",
-        type_ = "string",
-        json_path = ".status.plan.notBefore",
-        description = "When a change that is due may start",
+        json_path = ".status.change.phase",
+        description = "How far the change in progress has come",
         priority = "1"
     ),
     printcolumn(
@@ -89,7 +95,15 @@ use super::{
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].message",
         priority = "1"
-    )
+    ),
+    selectable = ".spec.instanceID",
+    selectable = ".spec.managementPolicy",
+    selectable = ".spec.projectID",
+    selectable = ".spec.proxyID",
+    selectable = ".spec.region",
+    selectable = ".status.change.phase",
+    selectable = ".status.lastChange.outcome",
+    selectable = ".status.plan.id"
 )]
 #[x_kube(
     validation = rules::required(

@@ -12,6 +12,9 @@ use super::history::HistoryEntry;
 use super::plan::PlanRecord;
 use super::words::{known_or_default, readable, readable_change, readable_each};
 
+/// The generation that is observed where the operator has written no status yet: the API server shows it by default.
+pub const UNOBSERVED: i64 = -1;
+
 /// Status of a proxy's port.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct TaurusProxyPortStatus {
@@ -142,6 +145,11 @@ pub struct TaurusProxyPortStatus {
 }
 
 impl TaurusProxyPortStatus {
+    /// Whether the operator has written none of it: it is the default of the definition, perhaps with what others have added.
+    pub fn is_unobserved(&self) -> bool {
+        self.observed_generation == Some(UNOBSERVED)
+    }
+
     /// The condition of Ready, Reconciling and Stalled that is True; there is exactly one in what this operator wrote.
     pub fn main_condition(&self) -> Option<&Condition> {
         self.conditions.iter().find(|condition| {

@@ -11,7 +11,7 @@ use kube::ResourceExt as _;
 use crate::{
     crd::{
         ChangeRecord, FailureRecord, HistoryEntry, LastChange, Phase, PlanRecord, TaurusProxyPort,
-        TaurusProxyPortStatus,
+        TaurusProxyPortStatus, UNOBSERVED,
     },
     model::{ChangeId, JobId, Reason},
     plan::{history, message},
@@ -139,7 +139,10 @@ impl Record {
         Self {
             vetted,
             restored,
-            generation: status.observed_generation.filter(|_| !restored),
+            // The default of the definition is no record.
+            generation: status
+                .observed_generation
+                .filter(|generation| !restored && *generation != UNOBSERVED),
             ready: says_ready && ready.is_some_and(|ready| is_own_word(ready, object)),
             says_ready,
             reason: ready.and_then(|condition| condition.reason.parse().ok()),
@@ -349,6 +352,20 @@ mod tests {
                 "who leaves drift alone still does"
             );
         }
+    }
+
+    #[test]
+    fn the_default_of_the_definition_is_no_record() {
+        let read = record(&json!({ "observedGeneration": UNOBSERVED }));
+        assert_eq!(read, Record::default());
+        // Nor does it take anything from what is one.
+        let mut written =
+            json!({"subjectUID": "uid-1", "observedGeneration": 3, "change": change()});
+        let mut known = record(&written);
+        assert!(known.change.is_some());
+        written["observedGeneration"] = json!(UNOBSERVED);
+        known.generation = None;
+        assert_eq!(record(&written), known);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 use k8s_openapi::jiff::Timestamp;
 use prometheus_client::{
     encoding::text,
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 use strum::IntoEnumIterator as _;
@@ -85,6 +85,7 @@ pub struct Metrics {
     limits: Limits,
     requests: Requests,
     state: State,
+    certificate_broken: Gauge,
     log_lines_dropped: Counter,
 }
 
@@ -111,6 +112,7 @@ impl Default for Metrics {
             limits: Limits::default(),
             requests: Requests::default(),
             state: State::default(),
+            certificate_broken: Gauge::default(),
             log_lines_dropped: Counter::default(),
         };
         metrics.begin_at_zero();
@@ -140,6 +142,11 @@ impl Metrics {
     /// Counts lines of log that could not be written.
     pub fn dropped_log_lines(&self) -> Counter {
         self.log_lines_dropped.clone()
+    }
+
+    /// Tells whether the files of the certificate of `/metrics` can't be used (1).
+    pub fn certificate_broken(&self) -> Gauge {
+        self.certificate_broken.clone()
     }
 
     /// A request to the API server has ended.
@@ -197,6 +204,7 @@ impl Metrics {
         catalogue::CLOUD_CALL_WAIT_SECONDS.register(ours, self.cloud_call_wait_seconds.clone());
         catalogue::CLOUD_CALLS_PUT_OFF.register(ours, self.cloud_calls_put_off.clone());
         self.requests.register(ours);
+        catalogue::METRICS_CERTIFICATE_BROKEN.register(ours, self.certificate_broken.clone());
         catalogue::LOG_LINES_DROPPED.register(ours, self.log_lines_dropped.clone());
     }
 }

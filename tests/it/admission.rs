@@ -15,6 +15,7 @@ mod linted;
 mod loosened;
 mod names;
 mod ports;
+mod selectors;
 mod switches;
 mod timeouts;
 mod windows;

@@ -6,6 +6,7 @@
 mod calendar;
 pub mod chart;
 mod controllers;
+mod extras;
 mod ingress;
 mod kustomize;
 mod lifecycle;

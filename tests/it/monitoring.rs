@@ -6,6 +6,7 @@ mod alerts;
 mod component;
 mod dashboard;
 mod exposition;
+mod https;
 mod kube_state_metrics;
 mod logs;
 mod pages;

@@ -28,9 +28,10 @@ const BY_HELM: [Chapter; 4] = [
 ];
 
 /// The way of what kustomize makes.
-const BY_KUSTOMIZE: [Chapter; 7] = [
+const BY_KUSTOMIZE: [Chapter; 8] = [
     (INSTALL, "With kustomize"),
     (INSTALL, "Ports of the NetworkPolicy"),
+    (INSTALL, "A user namespace for the pod"),
     (UPGRADE, "Upgrade: kustomize"),
     (UPGRADE, "Roll back: kustomize"),
     (INSTALL, "A single namespace"),

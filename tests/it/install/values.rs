@@ -132,6 +132,15 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
             json!({"rbac": {"aggregateRoles": "no"}}),
             "/rbac/aggregateRoles",
         ),
+        (json!({"hostUsers": "no"}), "/hostUsers"),
+        (
+            json!({"metricsTLS": {"secretName": "A_b"}}),
+            "/metricsTLS/secretName",
+        ),
+        (
+            json!({"flags": {"metrics-tls-cert": "/tls.crt"}}),
+            "'metrics-tls-cert'",
+        ),
         (json!({"enabled": "yes"}), "/enabled"),
         (json!({"global": []}), "/global"),
     ];
@@ -142,7 +151,7 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
 }
 
 /// Flags that have no place among `flags`: other values set them, or nobody should.
-const ELSEWHERE: [&str; 10] = [
+const ELSEWHERE: [&str; 12] = [
     "calendar",
     "default-credentials-dir",
     "default-credentials-identity",
@@ -152,6 +161,8 @@ const ELSEWHERE: [&str; 10] = [
     "leader-elect",
     "lease-name",
     "lease-namespace",
+    "metrics-tls-cert",
+    "metrics-tls-key",
     "namespace",
 ];
 
@@ -230,6 +241,18 @@ fn samples() -> Vec<(&'static str, Vec<Value>)> {
         "10m!",
         "5 parsecs",
     ];
+    let addresses = [
+        "[::]:8080",
+        "0.0.0.0:8080",
+        "127.0.0.1:9090",
+        "[fd00::1]:8443",
+        "[::ffff:10.0.0.1]:1",
+        "8080",
+        ":8080",
+        "0.0.0.0",
+        "::",
+        "localhost:8080",
+    ];
     vec![
         ("resync", texts(&durations)),
         ("halt-for", texts(&durations)),
@@ -282,21 +305,8 @@ fn samples() -> Vec<(&'static str, Vec<Value>)> {
                 ]))
                 .collect(),
         ),
-        (
-            "admin-address",
-            texts(&[
-                "[::]:8080",
-                "0.0.0.0:8080",
-                "127.0.0.1:9090",
-                "[fd00::1]:8443",
-                "[::ffff:10.0.0.1]:1",
-                "8080",
-                ":8080",
-                "0.0.0.0",
-                "::",
-                "localhost:8080",
-            ]),
-        ),
+        ("admin-address", texts(&addresses)),
+        ("metrics-tls-address", texts(&addresses)),
         (
             "otlp-endpoint",
             texts(&[

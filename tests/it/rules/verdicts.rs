@@ -54,7 +54,7 @@ fn wrong(object: &TaurusProxyPort, verdict: &Verdict) -> Option<String> {
     (!right).then(wanted)
 }
 
-/// kstatus takes an object for done of which nobody has said anything yet: it has nothing else to go by.
+/// Where an older definition gives no status by default, kstatus takes an object for done of which nobody has said anything yet.
 fn expected(object: &TaurusProxyPort) -> (Option<Kstatus>, Health) {
     if object.metadata.deletion_timestamp.is_some() {
         return (Some(Kstatus::Terminating), Health::Progressing);

@@ -42,7 +42,7 @@ pub fn of_versions(versions: &[Version], secrets: &[&str]) {
         let uid = object.uid().unwrap();
         if is_restored(object) {
             // It has taken the place of what was said before: what is said next goes on from there.
-            if last.get(&uid).is_some_and(|last| last.status.is_some()) {
+            if last.get(&uid).is_some_and(|last| said(last).is_some()) {
                 last.remove(&uid);
             }
             continue;
@@ -73,6 +73,12 @@ fn is_restored(object: &TaurusProxyPort) -> bool {
     }
 }
 
+/// The status, where the operator has written one: the default of the definition says nothing.
+fn said(object: &TaurusProxyPort) -> Option<&TaurusProxyPortStatus> {
+    let status = object.status.as_ref();
+    status.filter(|status| !status.is_unobserved())
+}
+
 fn of_one(
     object: &TaurusProxyPort,
     status: &TaurusProxyPortStatus,
@@ -80,8 +86,8 @@ fn of_one(
     secrets: &[&str],
 ) {
     let shown = || format!("{object:#?}");
-    if status.conditions.is_empty() {
-        // Such a status is not of our writing: it came with the object.
+    if status.conditions.is_empty() || status.is_unobserved() {
+        // Such a status is not of our writing: it came with the object, or from the definition.
         return;
     }
     let is_true =
@@ -178,8 +184,8 @@ fn of_ready(
 
 fn of_two(before: &TaurusProxyPort, after: &TaurusProxyPort) {
     let shown = || format!("{before:#?}\nthen\n{after:#?}");
-    let (Some(old), Some(new)) = (&before.status, &after.status) else {
-        if let Some(new) = &after.status {
+    let (Some(old), Some(new)) = (said(before), said(after)) else {
+        if let Some(new) = said(after) {
             assert!(
                 find(new, "Ready").is_none_or(|ready| ready.status != "True"),
                 "S4: Ready is not the first that is said: {}",

@@ -114,7 +114,10 @@ impl Seen {
             return;
         }
         let old = before.and_then(|before| before.status);
-        self.writes += usize::from(!deleted && object.status.is_some() && object.status != old);
+        let status = object.status.as_ref();
+        // The default of the definition is no write.
+        let is_written = status.is_some_and(|status| !status.is_unobserved());
+        self.writes += usize::from(!deleted && is_written && object.status != old);
         if let Some(status) = &object.status {
             let change = status
                 .change

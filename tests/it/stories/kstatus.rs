@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use taurus_port_operator::crd::TaurusProxyPort;
+use taurus_port_operator::crd::{TaurusProxyPort, TaurusProxyPortStatus, UNOBSERVED};
 use taurus_sim::{Answer, Effect, Fault, Filter, Mode, Operation, sample};
 
 use super::{cloud_answers::paced, health::verdicts_of};
@@ -12,7 +12,7 @@ use crate::world::{
     World, condition,
     operator::Setup,
     options,
-    verdicts::{Health, Kstatus},
+    verdicts::{Health, Kstatus, Verdict},
 };
 
 /// At the pace of the contract: seconds here are its seconds.
@@ -82,6 +82,32 @@ async fn c01_every_generation_is_judged_soon_whatever_the_cloud_does() {
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c01_a_resource_that_nobody_has_looked_at_is_never_current() {
+    let mut world = World::without_operator(options(Mode::M2)).await;
+    world.want(3307).await;
+    let shown = world.get().await.status.unwrap();
+    let default = TaurusProxyPortStatus {
+        observed_generation: Some(UNOBSERVED),
+        ..TaurusProxyPortStatus::default()
+    };
+    assert_eq!(shown, default, "by the API server");
+    world.patch(json!({"spec": {"changeTimeout": "45m"}})).await;
+    world.start_operator().await;
+    world.until_ready(3307).await;
+    let verdicts = verdicts_of(&world).await;
+    let is_ready = |verdict: &&Verdict| verdict.kstatus.status == Kstatus::Current;
+    let (last, before) = verdicts.split_last().unwrap();
+    assert!(is_ready(&last) && before.len() >= 2, "{verdicts:?}");
+    // Of the versions before, none has the wanted port in place.
+    let ended = before.iter().rev().skip_while(is_ready);
+    for verdict in ended {
+        assert_eq!(verdict.kstatus.status, Kstatus::InProgress, "{verdict:?}");
+        assert_eq!(verdict.health(), Health::Progressing, "{verdict:?}");
+    }
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c06_an_error_for_good_fails_within_thirty_seconds() {
     let world = at_real_pace().await;
     let refused = Answer::error(400, "DBS.200461", "the port can't be used");
@@ -121,8 +147,7 @@ async fn c06_ten_minutes_of_an_unavailable_cloud_are_progress_and_never_failure(
         .until_true("ten minutes", || lasted() >= paced(600))
         .await;
     let verdicts = verdicts_of(&world).await;
-    // Of the first version nobody has said anything yet.
-    for verdict in &verdicts[1..] {
+    for verdict in &verdicts {
         assert_eq!(verdict.kstatus.status, Kstatus::InProgress, "{verdict:?}");
     }
     assert!(verdicts.len() > 1);

@@ -1,7 +1,7 @@
 //! The resources as an API server keeps them, and who watches them.
 //!
 //! Promises what the real one promises: a version for every write, a generation for every new spec, a refusal of a write
-//! from another version, and no new version where nothing changes.
+//! from another version, no new version where nothing changes, and the status that the definition has as its default.
 
 use std::{
     borrow::Cow,
@@ -13,7 +13,9 @@ use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v
 use kube::{ResourceExt as _, runtime::watcher::Event};
 use taurus_port_operator::{
     controller::{Guarded, Undecodable},
-    crd::{APPROVE, ManagementPolicy, PlanRecord, TaurusProxyPort},
+    crd::{
+        APPROVE, ManagementPolicy, PlanRecord, TaurusProxyPort, TaurusProxyPortStatus, UNOBSERVED,
+    },
     fleet::permits::Trace,
 };
 use tokio::{
@@ -109,6 +111,7 @@ impl Cluster {
     /// Creates a resource. A tool for backups writes the status of a restored one right after.
     pub fn create(&mut self, mut object: TaurusProxyPort, now: u64) {
         let restored = object.status.take();
+        let restored = restored.filter(|status| !status.is_unobserved());
         self.born += 1;
         let of_proxy = |other: &TaurusProxyPort| other.spec.proxy_id == object.spec.proxy_id;
         if self.all().any(of_proxy) {
@@ -213,6 +216,7 @@ impl Cluster {
 
     fn store(&mut self, mut object: TaurusProxyPort, now: u64) {
         object.metadata.resource_version = Some(self.next_version());
+        object.status.get_or_insert_with(unobserved);
         if self.has(Flaw::RevivesPlans) {
             self.note_used_plan(&object);
         }
@@ -334,6 +338,14 @@ impl Cluster {
                 watch.sender.send((at, event())).ok();
             }
         }
+    }
+}
+
+/// The default of the definition.
+fn unobserved() -> TaurusProxyPortStatus {
+    TaurusProxyPortStatus {
+        observed_generation: Some(UNOBSERVED),
+        ..TaurusProxyPortStatus::default()
     }
 }
 

@@ -42,9 +42,10 @@ pub fn is_of_others(condition: &Condition) -> bool {
     condition.type_.contains('/')
 }
 
-/// Somebody else writes their condition, once there is a status.
+/// Somebody else writes their condition, once the operator has written a status.
 pub fn write_condition_of_others(object: &mut TaurusProxyPort, reason: &str) {
-    let Some(status) = &mut object.status else {
+    let status = object.status.as_mut();
+    let Some(status) = status.filter(|status| !status.is_unobserved()) else {
         return;
     };
     status.conditions.retain(|one| !is_of_others(one));

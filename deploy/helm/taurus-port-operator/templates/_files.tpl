@@ -1,4 +1,5 @@
-{{- /* What of the environment leads to files and names, and the files themselves: credentials, authorities and the calendar. */ -}}
+{{- /* What of the environment leads to files and names, and the files themselves: credentials, authorities, the calendar, and the certificate
+of /metrics. */ -}}
 
 {{- define "taurus-port-operator.environment" -}}
 {{- if .Values.singleNamespace }}
@@ -37,6 +38,12 @@
 - name: TAURUS_CALENDAR
   value: /var/run/taurus/calendar/{{ .Values.calendar.key }}
 {{- end }}
+{{- if .Values.metricsTLS.secretName }}
+- name: TAURUS_METRICS_TLS_CERT
+  value: /var/run/taurus/metrics-tls/tls.crt
+- name: TAURUS_METRICS_TLS_KEY
+  value: /var/run/taurus/metrics-tls/tls.key
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
@@ -58,6 +65,11 @@
   mountPath: /var/run/taurus/calendar
   readOnly: true
 {{- end }}
+{{- if .Values.metricsTLS.secretName }}
+- name: metrics-tls
+  mountPath: /var/run/taurus/metrics-tls
+  readOnly: true
+{{- end }}
 {{- end -}}
 
 {{- define "taurus-port-operator.volumes" -}}
@@ -76,5 +88,11 @@
 - name: calendar
   configMap:
     name: {{ . }}
+{{- end }}
+{{- with .Values.metricsTLS.secretName }}
+- name: metrics-tls
+  secret:
+    secretName: {{ . }}
+    defaultMode: 288 # 0440
 {{- end }}
 {{- end -}}

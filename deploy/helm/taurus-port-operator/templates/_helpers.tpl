@@ -72,6 +72,11 @@ labels:
 {{- end }}
 {{- end -}}
 
+{{- /* The container's port that /metrics is served at. */ -}}
+{{- define "taurus-port-operator.metricsPort" -}}
+{{- if .Values.metricsTLS.secretName }}metrics{{ else }}admin{{ end -}}
+{{- end -}}
+
 {{- /* The roles' subject. */ -}}
 {{- define "taurus-port-operator.subjects" -}}
 - kind: ServiceAccount

@@ -188,6 +188,9 @@ figures! {
     API_REQUEST_SECONDS: taurus "api_request", Histogram, Seconds, [REQUEST],
         "How long the API server took to answer; for a watch, until it began to answer",
         "Status writes that take seconds delay every change.";
+    METRICS_CERTIFICATE_BROKEN: taurus "metrics_certificate_broken", Gauge, none, [],
+        "Whether the files of --metrics-tls-cert and --metrics-tls-key could not be used at the last try; 0 where there are none",
+        "/metrics shows the last good certificate until that expires, and then Prometheus refuses it: the log has the fault. A process that starts with such files ends at once.";
     LOG_LINES_DROPPED: taurus "log_lines_dropped", Counter, none, [],
         "Lines of log that were dropped, because standard error did not accept them",
         "The reader of the container's log is stuck or too slow. Nothing waits for it, but the dropped lines are lost; look at statuses, events and metrics instead.";
