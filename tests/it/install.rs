@@ -6,6 +6,7 @@
 mod calendar;
 pub mod chart;
 mod controllers;
+mod defaults;
 mod ingress;
 mod kustomize;
 mod lifecycle;

@@ -1,5 +1,6 @@
 //! The pages for people: they lead to each other, name what there is, and their commands work.
 
+mod audit;
 mod commands;
 mod iam;
 mod links;
