@@ -3,6 +3,7 @@
 //!
 //! There is no kubelet, and but for one story no controller manager: a process of the test stands in for the pods.
 
+mod authorities;
 mod calendar;
 pub mod chart;
 mod controllers;

@@ -4,6 +4,7 @@ mod audit;
 mod commands;
 mod iam;
 mod links;
+mod network;
 mod operations;
 mod windows;
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use taurus_controlplane::{ControlPlane, needs};
 use taurus_sim::sample;
 
-use super::manifests::apply;
+use super::manifests::{apply, minor};
 use crate::world::{
     PATIENCE,
     plane::{self, Plane},
@@ -26,17 +26,6 @@ fn resource(namespace: &str, name: &str, fields: &Value) -> Value {
     let spec = resource["spec"].as_object_mut().unwrap();
     spec.extend(fields.as_object().unwrap().clone());
     resource
-}
-
-/// The minor release of the API server.
-fn minor(plane: &ControlPlane) -> u32 {
-    let said = printed(plane::kubectl(plane, &["version", "-o", "json"]));
-    let said: Value = serde_json::from_str(&said).unwrap();
-    let minor = said["serverVersion"]["minor"].as_str().unwrap();
-    minor
-        .trim_end_matches(|it: char| !it.is_ascii_digit())
-        .parse()
-        .unwrap()
 }
 
 /// A control plane with the sample at work for the namespace `shop`; the namespace `bare` has no defaults.

@@ -23,7 +23,7 @@
   value: {{ join "," .projects | quote }}
 {{- end }}
 {{- end }}
-{{- if .Values.extraCA.configMap }}
+{{- if or .Values.extraCA.configMap .Values.extraCA.clusterTrustBundle }}
 - name: TAURUS_EXTRA_CA
   value: /var/run/taurus/ca/{{ .Values.extraCA.key }}
 {{- end }}
@@ -42,7 +42,7 @@
   mountPath: /var/run/taurus/credentials
   readOnly: true
 {{- end }}
-{{- if .Values.extraCA.configMap }}
+{{- if or .Values.extraCA.configMap .Values.extraCA.clusterTrustBundle }}
 - name: extra-ca
   mountPath: /var/run/taurus/ca
   readOnly: true
@@ -65,6 +65,14 @@
 - name: extra-ca
   configMap:
     name: {{ . }}
+{{- end }}
+{{- with .Values.extraCA.clusterTrustBundle }}
+- name: extra-ca
+  projected:
+    sources:
+      - clusterTrustBundle:
+          name: {{ . }}
+          path: {{ $.Values.extraCA.key }}
 {{- end }}
 {{- with .Values.calendar.configMap }}
 - name: calendar
