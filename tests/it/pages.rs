@@ -1,11 +1,13 @@
 //! The pages for people: they lead to each other, name what there is, and their commands work.
 
 mod audit;
+mod coexistence;
 mod commands;
 mod iam;
 mod links;
 mod network;
 mod operations;
+mod uninstall;
 mod windows;
 
 use std::path::{Path, PathBuf};
