@@ -4,6 +4,7 @@ mod audit;
 mod coexistence;
 mod commands;
 mod iam;
+mod kuberc;
 mod links;
 mod network;
 mod operations;
