@@ -174,6 +174,7 @@ controllers: ## Build kube-controller-manager for the stories that need it, once
 
 gitops-tools: ## Build the GitOps tools that tests judge, render and apply with, once (about 5 minutes)
 	@for module in tests/gitops/*/go.mod; do tests/gitops/build "$$(basename "$$(dirname "$$module")")" > /dev/null; done
+	@tests/gitops/definitions > /dev/null
 
 applications: ## Build kube-proxy, a database and three applications for the story of applications, once (about 3 minutes)
 	@tests/controlplane/build kube-proxy > /dev/null

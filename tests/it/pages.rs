@@ -8,6 +8,7 @@ mod kuberc;
 mod links;
 mod network;
 mod operations;
+mod secrets;
 mod uninstall;
 mod windows;
 
