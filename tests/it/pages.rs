@@ -1,6 +1,7 @@
 //! The pages for people: they lead to each other, name what there is, and their commands work.
 
 mod audit;
+mod baseline;
 mod coexistence;
 mod commands;
 mod iam;
