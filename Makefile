@@ -42,7 +42,7 @@ HADOLINT := $(CACHE)/tools/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 AT_ONCE := GOGC=400 RUST_TEST_THREADS=$${RUST_TEST_THREADS:-12}
 
 # Admission, definitions, what kubectl shows, compares and installs, and a main story of each kind.
-VERSIONED := admission:: definitions:: gitops:: install::kustomize:: install::policies:: stories::shown:: a10_ b05_ c09_ c10_
+VERSIONED := admission:: definitions:: gitops:: install::defaults:: install::kustomize:: install::policies:: stories::shown:: a10_ b05_ c09_ c10_
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

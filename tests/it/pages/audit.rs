@@ -20,9 +20,10 @@ const TRIED: &str = "tried";
 /// The lines of the policies in the log.
 fn lines(log: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(log).unwrap();
+    // The last one may be half written.
     let events = text
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let notes = events.flat_map(|event| {
         let notes = event["annotations"].as_object().cloned();
         notes.unwrap_or_default().into_iter()
