@@ -42,7 +42,7 @@ HADOLINT := $(CACHE)/tools/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 AT_ONCE := GOGC=400 RUST_TEST_THREADS=$${RUST_TEST_THREADS:-12}
 
 # Admission, definitions, what kubectl shows, compares and installs, and a main story of each kind.
-VERSIONED := admission:: definitions:: gitops:: install::kustomize:: install::policies:: stories::shown:: a10_ b05_ c09_ c10_
+VERSIONED := admission:: definitions:: gitops:: install::defaults:: install::kustomize:: install::policies:: stories::shown:: a10_ b05_ c09_ c10_
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -174,6 +174,7 @@ controllers: ## Build kube-controller-manager for the stories that need it, once
 
 gitops-tools: ## Build the GitOps tools that tests judge, render and apply with, once (about 5 minutes)
 	@for module in tests/gitops/*/go.mod; do tests/gitops/build "$$(basename "$$(dirname "$$module")")" > /dev/null; done
+	@tests/gitops/definitions > /dev/null
 
 applications: ## Build kube-proxy, a database and three applications for the story of applications, once (about 3 minutes)
 	@tests/controlplane/build kube-proxy > /dev/null

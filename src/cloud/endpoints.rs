@@ -271,6 +271,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_page_on_networks_has_each_host() {
+        let page = include_str!("../../docs/network.md");
+        for (label, regions) in SERVICE_HOSTS {
+            let row = format!(
+                "| `{label}.REGION.myhuaweicloud.com` | {} |",
+                regions.join(", ")
+            );
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn hosts_of_regions_are_not_one_pattern() {
         for (region, host) in [
             (

@@ -3,9 +3,11 @@
 //!
 //! There is no kubelet, and but for one story no controller manager: a process of the test stands in for the pods.
 
+mod authorities;
 mod calendar;
 pub mod chart;
 mod controllers;
+mod defaults;
 mod extras;
 mod ingress;
 mod kustomize;

@@ -1,10 +1,17 @@
 //! The pages for people: they lead to each other, name what there is, and their commands work.
 
+mod audit;
+mod baseline;
+mod coexistence;
 mod commands;
 mod hurry;
 mod iam;
+mod kuberc;
 mod links;
+mod network;
 mod operations;
+mod secrets;
+mod uninstall;
 mod windows;
 
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@ mod cloud_credentials;
 mod cloud_endpoints;
 mod cloud_limits;
 mod cloud_refusals;
+mod coexistence;
 mod crashes;
 mod credentials;
 mod default_credentials;

@@ -31,6 +31,18 @@ const READY_WITHIN: Duration = Duration::from_mins(10);
 /// How often a start is tried with other ports.
 const TRIES: u32 = 3;
 
+/// What the API server logs of requests where nothing else is asked for: who patches resources.
+const AUDIT_POLICY: &str = "\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    verbs: [patch]
+    resources: [{group: taurusdb.huaweicloud.com, resources: [taurusproxyports]}]
+  - level: None
+";
+
 /// Why there is no control plane.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -90,10 +102,15 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Starts one and waits until it is ready.
     pub async fn start() -> Result<Self, Error> {
+        Self::start_audited(AUDIT_POLICY).await
+    }
+
+    /// The same with another audit policy, in YAML; requests are logged in `audit.log` of the [`folder`](Self::folder).
+    pub async fn start_audited(policy: &str) -> Result<Self, Error> {
         let assets = Assets::find()?;
         let mut tries = 1;
         loop {
-            match Self::start_once(&assets).await {
+            match Self::start_once(&assets, policy).await {
                 // Between choosing a port and listening on it somebody else may have taken it.
                 Err(Error::NotReady { tail })
                     if tries < TRIES && tail.contains("address already in use") =>
@@ -105,7 +122,7 @@ impl ControlPlane {
         }
     }
 
-    async fn start_once(assets: &Assets) -> Result<Self, Error> {
+    async fn start_once(assets: &Assets, policy: &str) -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("taurus-controlplane-")
             .tempdir()
@@ -115,6 +132,8 @@ impl ControlPlane {
         certificates
             .write(&folder)
             .map_err(Error::system("the certificates"))?;
+        std::fs::write(folder.join("audit-policy.yaml"), policy)
+            .map_err(Error::system("the audit policy"))?;
         let ports = ports::free::<3>().map_err(Error::system("free ports"))?;
         let servers = Servers::start(assets, &folder, ports)?;
         let url = servers.url();

@@ -50,6 +50,17 @@ pub fn lacking(what: &str, way: &str) -> ! {
     resume_unwind(Box::new(LeftOut))
 }
 
+/// Ends the test that runs, since the release of Kubernetes that it runs on lacks what it is about; `line` says what that is, and which
+/// releases have it. Also where all is required: nothing that could be installed would help.
+///
+/// # Panics
+///
+/// In a test without the attribute.
+pub fn too_old(line: &str) -> ! {
+    say_once(line);
+    resume_unwind(Box::new(LeftOut))
+}
+
 /// A control plane, in a test.
 ///
 /// # Errors
@@ -58,6 +69,16 @@ pub fn lacking(what: &str, way: &str) -> ! {
 pub async fn control_plane() -> Result<ControlPlane, Error> {
     programs_of_control_plane();
     ControlPlane::start().await
+}
+
+/// The same with this audit policy, in YAML.
+///
+/// # Errors
+///
+/// Where it can't be started with the programs that there are.
+pub async fn control_plane_audited(policy: &str) -> Result<ControlPlane, Error> {
+    programs_of_control_plane();
+    ControlPlane::start_audited(policy).await
 }
 
 /// kubectl, for a test that asks no API server.

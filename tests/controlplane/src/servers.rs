@@ -17,20 +17,11 @@ use crate::{Error, assets::Assets};
 
 /// Garbage is collected a quarter as often as usual, which takes three quarters of the processor time, and 90 MiB more.
 ///
-/// `$1` is the folder, `$2` etcd, `$3` kube-apiserver, then three ports: etcd's for clients, for peers, the API server's.
+/// `$1` is the folder, which holds certificates and the audit policy, `$2` etcd, `$3` kube-apiserver, then three ports: etcd's for clients,
+/// for peers, the API server's.
 const SUPERVISOR: &str = r#"
 folder=$1 etcd=$2 apiserver=$3 clients=$4 peers=$5 port=$6
 cd "$folder" || exit 1
-cat > audit-policy.yaml << 'END'
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-  - level: Metadata
-    verbs: [patch]
-    resources: [{group: taurusdb.huaweicloud.com, resources: [taurusproxyports]}]
-  - level: None
-END
 export GOGC=400
 setpriv --pdeathsig KILL "$etcd" --data-dir "$folder/etcd" --unsafe-no-fsync --log-level warn \
     --listen-client-urls "http://127.0.0.1:$clients" --advertise-client-urls "http://127.0.0.1:$clients" \

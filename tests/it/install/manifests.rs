@@ -26,6 +26,17 @@ pub fn one<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     one
 }
 
+/// The minor release of the API server.
+pub fn minor(plane: &ControlPlane) -> u32 {
+    let said = printed(plane::kubectl(plane, &["version", "-o", "json"]));
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let minor = said["serverVersion"]["minor"].as_str().unwrap();
+    minor
+        .trim_end_matches(|it: char| !it.is_ascii_digit())
+        .parse()
+        .unwrap()
+}
+
 /// Applies objects server-side.
 pub fn apply(plane: &ControlPlane, objects: &[Value]) -> Output {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});

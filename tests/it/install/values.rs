@@ -59,6 +59,10 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
         (json!({"flags": {"leader-elect": false}}), "'leader-elect'"),
         (json!({"secrets": {"names": ["Upper"]}}), "/secrets/names/0"),
         (
+            json!({"extraCA": {"configMap": "one", "clusterTrustBundle": "other"}}),
+            "/extraCA/configMap",
+        ),
+        (
             json!({"secrets": {"names": ["one"], "watch": true}}),
             "/secrets/names",
         ),

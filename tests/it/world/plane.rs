@@ -26,7 +26,7 @@ use taurus_controlplane::{ControlPlane, needs};
 use taurus_port_operator::crd;
 use tokio::sync::OnceCell;
 
-use super::PATIENCE;
+use super::{PATIENCE, tools::root};
 
 /// A control plane; it ends with the last story that has it.
 pub type Plane = Arc<ControlPlane>;
@@ -57,6 +57,15 @@ pub async fn with(kustomization: &str) -> Plane {
     with_kustomization(kustomization).await
 }
 
+/// The same, and the API server logs requests by this audit policy, a file of the repository.
+pub async fn audited(policy: &str, kustomization: &str) -> Plane {
+    prepare();
+    let policy = std::fs::read_to_string(root().join(policy)).unwrap();
+    let plane = Arc::new(needs::control_plane_audited(&policy).await.unwrap());
+    applied(&plane, kustomization).await;
+    plane
+}
+
 /// A control plane of its own for a story that begins with nothing.
 pub async fn empty() -> Plane {
     started().await
@@ -64,10 +73,15 @@ pub async fn empty() -> Plane {
 
 async fn with_kustomization(path: &str) -> Plane {
     let plane = started().await;
-    let applied = kubectl(&plane, &["apply", "--server-side", "-k", path]);
-    assert!(applied.status.success(), "{applied:?}");
-    established(&plane).await;
+    applied(&plane, path).await;
     plane
+}
+
+/// Applies a kustomization with the definition, and waits until that is served.
+async fn applied(plane: &ControlPlane, path: &str) {
+    let applied = kubectl(plane, &["apply", "--server-side", "-k", path]);
+    assert!(applied.status.success(), "{applied:?}");
+    established(plane).await;
 }
 
 /// A control plane whose definition of the resource has lost its rules, as that of a careless upgrade.

@@ -30,7 +30,7 @@ of /metrics. */ -}}
   value: {{ join "," .projects | quote }}
 {{- end }}
 {{- end }}
-{{- if .Values.extraCA.configMap }}
+{{- if or .Values.extraCA.configMap .Values.extraCA.clusterTrustBundle }}
 - name: TAURUS_EXTRA_CA
   value: /var/run/taurus/ca/{{ .Values.extraCA.key }}
 {{- end }}
@@ -55,7 +55,7 @@ of /metrics. */ -}}
   mountPath: /var/run/taurus/credentials
   readOnly: true
 {{- end }}
-{{- if .Values.extraCA.configMap }}
+{{- if or .Values.extraCA.configMap .Values.extraCA.clusterTrustBundle }}
 - name: extra-ca
   mountPath: /var/run/taurus/ca
   readOnly: true
@@ -83,6 +83,14 @@ of /metrics. */ -}}
 - name: extra-ca
   configMap:
     name: {{ . }}
+{{- end }}
+{{- with .Values.extraCA.clusterTrustBundle }}
+- name: extra-ca
+  projected:
+    sources:
+      - clusterTrustBundle:
+          name: {{ . }}
+          path: {{ $.Values.extraCA.key }}
 {{- end }}
 {{- with .Values.calendar.configMap }}
 - name: calendar

@@ -1,0 +1,48 @@
+//! `docs/openssf-baseline.md` answers each control once, and counts right.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Page;
+
+/// The answers, in the order of the columns of the count.
+const ANSWERS: [&str; 4] = ["met", "not met", "not met (host)", "not applicable"];
+
+/// How many controls the version of the page has at each level.
+const CONTROLS: [(u32, usize); 3] = [(1, 24), (2, 19), (3, 21)];
+
+/// The cells of the rows of a text that begin like this.
+fn rows<'a>(text: &'a str, begin: &str) -> Vec<Vec<&'a str>> {
+    let lines = text.lines().filter(|line| line.starts_with(begin));
+    // What is escaped is no border.
+    let cells = lines.map(|line| line.split(" | ").map(|it| it.trim_matches(['|', ' '])));
+    cells.map(Iterator::collect).collect()
+}
+
+#[test]
+fn the_page_on_the_baseline_answers_each_control_once_and_counts_right() {
+    let page = Page::read("docs/openssf-baseline.md");
+    let mut seen = BTreeSet::new();
+    for (level, count) in CONTROLS {
+        let mut answers = BTreeMap::<&str, usize>::new();
+        let controls = rows(page.section(2, &format!("Level {level}")), "| OSPS-");
+        for cells in &controls {
+            let [control, asks, answer, evidence] = cells[..] else {
+                panic!("four cells: {cells:?}")
+            };
+            assert!(seen.insert(control), "{control}");
+            assert!(ANSWERS.contains(&answer), "{control}: {answer}");
+            assert!(!asks.is_empty() && !evidence.is_empty(), "{control}");
+            if answer == "met" {
+                let shown = evidence.contains("](") || evidence.contains('`');
+                assert!(shown || evidence == "The same", "{control}: {evidence}");
+            }
+            *answers.entry(answer).or_default() += 1;
+        }
+        assert_eq!(controls.len(), count, "level {level}");
+        let counted = ANSWERS.map(|answer| answers.get(answer).copied().unwrap_or_default());
+        let mut expected = vec![level.to_string(), count.to_string()];
+        expected.extend(counted.iter().map(usize::to_string));
+        let told = rows(&page.text, &format!("| {level} |"));
+        assert_eq!(told, [expected], "level {level}");
+    }
+}

@@ -1,0 +1,56 @@
+//! The commands of `docs/uninstall.md`, from an installation with policies and resources to nothing.
+
+use taurus_port_operator::crd::ServiceSpec;
+use taurus_sim::{Mode, sample};
+
+use super::{Page, commands::Person};
+use crate::world::{NAME, World, job_of, options, plane, shell::blocks};
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_commands_of_the_page_on_uninstalling_leave_nothing_but_the_port() {
+    let plane = &plane::with("deploy/overlays/cluster-wide").await;
+    let job = options(Mode::M2).job(job_of(1));
+    let mut world = World::without_neighbour(plane, job).await;
+    let mut wanted = world.resource(3307);
+    wanted.spec.service = Some(ServiceSpec {
+        name: NAME.to_owned(),
+        port: None,
+    });
+    world.create(&wanted).await;
+    world.start_operator().await;
+    world.until_ready(3307).await;
+    world.stop_operator().await;
+    let person = Person::at(plane, &world.namespace);
+    for policies in ["-k deploy/policies", "-f deploy/policies/four-eyes.yaml"] {
+        person
+            .types(&format!("kubectl apply --server-side {policies}"))
+            .await;
+    }
+
+    let page = Page::read("docs/uninstall.md");
+    let upgrade = Page::read("docs/upgrade.md");
+    let mut said = Vec::new();
+    for heading in page.headings(2) {
+        for block in blocks(page.section(2, heading)) {
+            said.push(person.types(block).await);
+        }
+        if heading == "4. Remove the operator" {
+            for block in blocks(upgrade.section(2, "Remove it: kustomize")) {
+                person.types(block).await;
+            }
+        }
+    }
+    let [in_flight, services, kept, policies, definition, left] = &said[..] else {
+        panic!("six blocks: {said:?}")
+    };
+    assert_eq!(in_flight, "");
+    assert_eq!(*services, format!("{}/orders\n", world.namespace));
+    assert_eq!(kept, "");
+    for policy in ["taurus-projects", "taurus-approval", "taurus-four-eyes"] {
+        assert!(policies.contains(policy), "{policies}");
+    }
+    assert!(definition.contains("deleted"), "{definition}");
+    assert_eq!(left, "nothing\n");
+    assert_eq!(world.sim.proxy(sample::PROXY).unwrap().actual_port, 3307);
+    assert_eq!(world.asked_for(), [3307]);
+}
