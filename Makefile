@@ -9,7 +9,8 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .PHONY: help demo test-unit test test-versions nightly model schedules build-harnesses harnesses fleets kills soak bench check fuzz \
   control-plane controllers gitops-tools applications gaps crds docs \
-  plugin image image-root lint-image sbom static-for-tests check-go need-rust need-cpp need-python need-valgrind
+  plugin image image-root lint-image lint-workflows sbom release release-need release-check sign publish prepare-runner \
+  static-for-tests check-go need-rust need-go need-cpp need-python need-valgrind
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -90,7 +91,7 @@ HARNESSES := --test model --test fleet --test schedules --test gate --test publi
 model: need-rust ## Explore the model of the change protocol to its end (MODEL_EDITS=1 MODEL_FAULTS=1)
 	cargo test --profile fast --workspace --locked --test model -- --include-ignored --nocapture
 
-check: need-rust check-go lint-image $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
+check: need-rust check-go lint-image lint-workflows $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
@@ -138,6 +139,10 @@ bench: need-rust need-valgrind control-plane ## What the operator costs (RESOURC
 	cargo bench --profile fast --locked -p taurus-schedules --bench memory
 	@operator=$${OPERATOR:-$$(build/static)}; OPERATOR=$$operator $${CARGO_TARGET_DIR:-target}/fast/taurus-bench
 
+# What a release is called, and where it will lie; build/release has the rest.
+VERSION :=
+export REGISTRY DOWNLOADS SOURCE_URI BUILDER_ID
+
 # The processor of the image; this machine's if there is none.
 ARCH :=
 ARCH_FLAG := $(if $(ARCH),--arch $(ARCH))
@@ -154,11 +159,33 @@ image-root: need-rust ## Lay out the files of the image without an engine, in ta
 plugin: need-rust $(CARGO_ZIGBUILD) ## Build the plugin for kubectl, with archives and a manifest for krew, in target/dist/plugin
 	@build/plugin --prepare
 
+release: release-need need-rust need-go $(CARGO_ZIGBUILD) $(CARGO_CYCLONEDX) ## Make all files of a release, twice, and compare them (VERSION=0.1.0 REGISTRY=ghcr.io/example)
+	@for arch in amd64 arm64; do build/static --arch $$arch --prepare; done
+	@build/release "$(VERSION)"
+	@$(MAKE) --no-print-directory release-check
+
+# Before anything is built for it.
+release-need:
+	@build/release "$(VERSION)" --need
+
+release-check: need-rust need-go $(CARGO_ZIGBUILD) $(CARGO_CYCLONEDX) ## Make the release again in another folder, and compare it byte by byte (VERSION=0.1.0)
+	@build/release-again "$(VERSION)"
+
+sign: ## Sign the checksums of a release with cosign (VERSION=0.1.0 COSIGN_KEY=cosign.key, or without a key by the workflow's identity)
+	@build/sign "$(VERSION)"
+
+publish: need-go ## Copy image and chart of a release to the registry that it was made for (VERSION=0.1.0 REGISTRY=ghcr.io/example)
+	@build/publish "$(VERSION)"
+
 lint-image: $(HADOLINT) ## Look for what is unwise in the Dockerfile
 	$(HADOLINT) Dockerfile
 
 sbom: need-rust $(CARGO_CYCLONEDX) ## Write the bill of materials of the image, in target/dist (ARCH=arm64)
 	@build/sbom $(DIST) $(ARCH_FLAG)
+
+lint-workflows: need-go ## Look for mistakes in the workflows for GitHub
+	@tests/gitops/build actionlint > /dev/null
+	$$(tests/gitops/build --find actionlint) -shellcheck= -pyflakes= .github/workflows/*.yml
 
 # In the profile that is built soonest (2 minutes). Before the tests begin, since a build takes the processors; and after all else that
 # is built for them, which makes the build script anew that this is built with: the tests would build it again.
@@ -206,6 +233,14 @@ need-rust:
 	@command -v cargo > /dev/null || { echo "Rust is missing: everything here is built with cargo. Install it with \
 	rustup (https://rustup.rs); rust-toolchain.toml names the version." >&2; exit 1; }
 	@command -v cc > /dev/null || { echo "A C compiler (cc) is missing: Rust links with it. Install gcc or clang." >&2; exit 1; }
+
+prepare-runner: ## Install what a fresh Ubuntu lacks for tests and releases, and allow the file systems of their own that tests make (sudo)
+	sudo apt-get update
+	sudo apt-get install --yes --no-install-recommends ca-certificates gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-venv valgrind
+	sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0
+
+need-go:
+	@command -v go > /dev/null || { echo "Go is missing: actionlint, helm, kubectl and oras are built with it. Install Go 1.26." >&2; exit 1; }
 
 need-cpp:
 	@command -v c++ > /dev/null || { echo "A C++ compiler (c++) is missing: libFuzzer is built with it. Install g++ or clang." >&2; exit 1; }
