@@ -5,5 +5,7 @@
 
 mod bytes;
 mod made;
+mod page;
 mod places;
+mod registry;
 mod workflows;

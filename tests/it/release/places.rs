@@ -1,14 +1,13 @@
 //! What takes a release: a registry in memory, Helm, and an API server.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
-    thread,
-};
+use std::process::Command;
 
 use serde_json::Value;
 
-use super::made::{Source, VERSION, pinned};
+use super::{
+    made::{Source, VERSION, pinned},
+    registry::Registry,
+};
 use crate::{
     install::manifests::{kustomized, one, parse, unwarned},
     world::{
@@ -16,40 +15,6 @@ use crate::{
         tools::{helm, printed, tool},
     },
 };
-
-/// crane's own registry; it ends with its test.
-struct Registry {
-    server: Child,
-    /// Clients of this host ask for no TLS.
-    address: String,
-}
-
-impl Registry {
-    fn start() -> Self {
-        let mut server = Command::new(tool("crane"))
-            .args(["registry", "serve", "--address", "127.0.0.1:0"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
-        let port = log
-            .find_map(|line| Some(line.unwrap().split_once("serving on port ")?.1.to_owned()))
-            .expect("it says where it serves");
-        // It goes on to log, and ends where nobody reads that.
-        thread::spawn(move || log.for_each(drop));
-        Self {
-            server,
-            address: format!("localhost:{port}"),
-        }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
 
 /// What a program of `tests/gitops` prints.
 fn run(name: &str, arguments: &[&str]) -> String {
@@ -65,14 +30,9 @@ fn a_registry_has_image_bills_and_chart_by_the_digests_of_the_release() {
     let registry = Registry::start();
     let source = Source::new();
     let dist = source.released(&registry.address);
-    let publish = || {
-        let mut script = source.script("publish");
-        script.env("ORAS", tool("oras"));
-        script.env("REGISTRY", &registry.address).output().unwrap()
-    };
     let image = pinned(&dist);
     let (name, digest) = image.split_once('@').unwrap();
-    let said = printed(publish());
+    let said = printed(registry.take(&source));
     assert!(
         said.contains(&format!("{name}:{VERSION}@{digest}")),
         "{said}"
@@ -142,7 +102,7 @@ fn a_registry_has_image_bills_and_chart_by_the_digests_of_the_release() {
 
     // What was changed after it was made is not published.
     std::fs::write(dist.join("crds.yaml"), "").unwrap();
-    assert!(!publish().status.success());
+    assert!(!registry.take(&source).status.success());
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
