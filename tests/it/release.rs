@@ -8,4 +8,5 @@ mod made;
 mod page;
 mod places;
 mod registry;
+mod signing;
 mod workflows;

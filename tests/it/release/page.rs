@@ -10,13 +10,18 @@ use crate::{
     pages::Page,
     world::{
         shell::blocks,
-        tools::{printed, refusal, tool},
+        tools::{found, printed, refusal, tool},
     },
 };
 
+/// The page, and its chapter for those who have the files.
+pub const PAGE: &str = "docs/releases.md";
+pub const CHAPTER: &str = "Check a release";
+
 /// Types a block in the folder with the files.
-fn types(dist: &Path, block: &str) -> Output {
-    let tools = ["helm", "oras"].map(tool);
+pub fn types(dist: &Path, block: &str) -> Output {
+    let mut tools = ["helm", "oras"].map(tool).to_vec();
+    tools.extend(found("tests/gitops/build", "cosign"));
     let mut folders: Vec<_> = tools.iter().filter_map(|it| it.parent()).collect();
     let path = std::env::var("PATH").unwrap();
     folders.extend(path.split(':').map(Path::new));
@@ -34,8 +39,8 @@ fn the_documented_checks_pass_for_a_release_and_fail_for_a_changed_one() {
     let source = Source::new();
     let dist = source.released(&registry.address);
     printed(registry.take(&source));
-    let page = Page::read("docs/releases.md");
-    let chapter: Vec<_> = blocks(page.section(2, "Check a release")).collect();
+    let page = Page::read(PAGE);
+    let chapter: Vec<_> = blocks(page.section(2, CHAPTER)).collect();
     let [sums, provenance, manifests, places] = chapter[..] else {
         panic!("{chapter:?}");
     };
