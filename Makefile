@@ -9,7 +9,8 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .PHONY: help demo test-unit test test-versions nightly model schedules build-harnesses harnesses fleets kills soak bench check fuzz \
   control-plane controllers gitops-tools applications gaps crds docs \
-  plugin image image-root lint-image sbom static-for-tests check-go need-rust need-cpp need-python need-valgrind
+  plugin image image-root lint-image lint-workflows sbom release release-need release-check sign signing publish prepare-runner \
+  static-for-tests check-go need-rust need-go need-cpp need-python need-valgrind
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -80,6 +81,7 @@ nightly: need-rust need-cpp control-plane gitops-tools ## The long campaigns, on
 	$(MAKE) schedules SCHEDULES=100000 PUBLISHING=1
 	$(MAKE) schedules SCHEDULES=100000 GATED=1
 	$(MAKE) kills
+	$(MAKE) signing
 	$(MAKE) soak MINUTES=60
 	$(MAKE) fuzz FUZZ_SECONDS=$(NIGHTLY_FUZZ_SECONDS)
 
@@ -90,7 +92,7 @@ HARNESSES := --test model --test fleet --test schedules --test gate --test publi
 model: need-rust ## Explore the model of the change protocol to its end (MODEL_EDITS=1 MODEL_FAULTS=1)
 	cargo test --profile fast --workspace --locked --test model -- --include-ignored --nocapture
 
-check: need-rust check-go lint-image $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
+check: need-rust check-go lint-image lint-workflows $(CARGO_DENY) ## Format, lints, docs, dependencies, generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
@@ -138,6 +140,10 @@ bench: need-rust need-valgrind control-plane ## What the operator costs (RESOURC
 	cargo bench --profile fast --locked -p taurus-schedules --bench memory
 	@operator=$${OPERATOR:-$$(build/static)}; OPERATOR=$$operator $${CARGO_TARGET_DIR:-target}/fast/taurus-bench
 
+# What a release is called, and where it will lie; build/release has the rest.
+VERSION :=
+export REGISTRY DOWNLOADS SOURCE_URI BUILDER_ID
+
 # The processor of the image; this machine's if there is none.
 ARCH :=
 ARCH_FLAG := $(if $(ARCH),--arch $(ARCH))
@@ -154,11 +160,39 @@ image-root: need-rust ## Lay out the files of the image without an engine, in ta
 plugin: need-rust $(CARGO_ZIGBUILD) ## Build the plugin for kubectl, with archives and a manifest for krew, in target/dist/plugin
 	@build/plugin --prepare
 
+release: release-need need-rust need-go $(CARGO_ZIGBUILD) $(CARGO_CYCLONEDX) ## Make all files of a release, twice, and compare them (VERSION=0.1.0 REGISTRY=ghcr.io/example)
+	@for arch in amd64 arm64; do build/static --arch $$arch --prepare; done
+	@build/release "$(VERSION)"
+	@$(MAKE) --no-print-directory release-check
+
+# Before anything is built for it.
+release-need:
+	@build/release "$(VERSION)" --need
+
+release-check: need-rust need-go $(CARGO_ZIGBUILD) $(CARGO_CYCLONEDX) ## Make the release again in another folder, and compare it byte by byte (VERSION=0.1.0)
+	@build/release-again "$(VERSION)"
+
+sign: ## Sign the checksums of a release with cosign (VERSION=0.1.0 COSIGN_KEY=cosign.key, or without a key by the workflow's identity)
+	@build/sign "$(VERSION)"
+
+# Apart from `make test`, since cosign takes longer to build than the other tools.
+signing: need-rust need-go control-plane ## Try signing with a key, by cosign itself (the first time it builds cosign)
+	@for tool in cosign helm oras; do tests/gitops/build $$tool > /dev/null; done
+	cargo test --workspace --locked --test it -- --ignored --exact release::signing::a_signature_by_key_is_verified_as_documented_and_of_nothing_else
+
+publish: need-go ## Copy image and chart of a release to the registry that it was made for (VERSION=0.1.0 REGISTRY=ghcr.io/example)
+	@build/publish "$(VERSION)"
+
 lint-image: $(HADOLINT) ## Look for what is unwise in the Dockerfile
 	$(HADOLINT) Dockerfile
 
 sbom: need-rust $(CARGO_CYCLONEDX) ## Write the bill of materials of the image, in target/dist (ARCH=arm64)
 	@build/sbom $(DIST) $(ARCH_FLAG)
+
+# Without the two checkers of scripts that it would call where it finds them: there are no scripts in the workflows.
+lint-workflows: ## Look for mistakes in the workflows for GitHub
+	@command -v go > /dev/null || { echo "Go is missing: .github/workflows is left unchecked."; exit 0; }; \
+	actionlint=$$(tests/gitops/build actionlint); "$$actionlint" -shellcheck= -pyflakes= .github/workflows/*.yml
 
 # In the profile that is built soonest (2 minutes). Before the tests begin, since a build takes the processors; and after all else that
 # is built for them, which makes the build script anew that this is built with: the tests would build it again.
@@ -173,7 +207,7 @@ controllers: ## Build kube-controller-manager for the stories that need it, once
 	@tests/controlplane/build kube-controller-manager > /dev/null
 
 gitops-tools: ## Build the GitOps tools that tests judge, render and apply with, once (about 5 minutes)
-	@for module in tests/gitops/*/go.mod; do tests/gitops/build "$$(basename "$$(dirname "$$module")")" > /dev/null; done
+	@for module in $(filter-out tests/gitops/cosign/%,$(wildcard tests/gitops/*/go.mod)); do tests/gitops/build "$$(basename "$$(dirname "$$module")")" > /dev/null; done
 	@tests/gitops/definitions > /dev/null
 
 applications: ## Build kube-proxy, a database and three applications for the story of applications, once (about 3 minutes)
@@ -197,7 +231,7 @@ check-go:
 	@command -v go > /dev/null || { echo "Go is missing: tests/gitops and tests/applications are left unchecked."; exit 0; }; \
 	unformatted=$$(gofmt -l tests/gitops tests/applications); \
 	[[ -z $$unformatted ]] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }; \
-	for module in $$(dirname tests/gitops/*/*.go | sort -u); do \
+	for module in $$(dirname tests/gitops/*/*.go | grep -v /cosign | sort -u); do \
 	    echo "go vet in $$module"; \
 	    (cd "$$module" && env -u GOFLAGS GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 \
 	        go vet -mod=readonly -trimpath -buildvcs=false ./...) || exit 1; \
@@ -207,6 +241,14 @@ need-rust:
 	@command -v cargo > /dev/null || { echo "Rust is missing: everything here is built with cargo. Install it with \
 	rustup (https://rustup.rs); rust-toolchain.toml names the version." >&2; exit 1; }
 	@command -v cc > /dev/null || { echo "A C compiler (cc) is missing: Rust links with it. Install gcc or clang." >&2; exit 1; }
+
+prepare-runner: ## Install what a fresh Ubuntu lacks for tests and releases, and allow the file systems of their own that tests make (sudo)
+	sudo apt-get update
+	sudo apt-get install --yes --no-install-recommends ca-certificates gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-venv valgrind
+	sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0
+
+need-go:
+	@command -v go > /dev/null || { echo "Go is missing: helm, kubectl and oras are built with it. Install Go 1.26." >&2; exit 1; }
 
 need-cpp:
 	@command -v c++ > /dev/null || { echo "A C++ compiler (c++) is missing: libFuzzer is built with it. Install g++ or clang." >&2; exit 1; }

@@ -27,6 +27,7 @@ mod kills;
 mod monitoring;
 mod pages;
 mod reference;
+mod release;
 mod rules;
 mod soak;
 mod stories;

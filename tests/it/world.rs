@@ -17,6 +17,7 @@ pub mod definitions;
 pub mod flux;
 pub mod front;
 pub mod gate;
+pub mod git;
 pub mod netns;
 pub mod operator;
 pub mod plane;

@@ -9,17 +9,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::world::tools::{printed, root};
-
-/// Who commits, and when.
-const IDENTITY: [(&str, &str); 6] = [
-    ("GIT_AUTHOR_NAME", "somebody"),
-    ("GIT_AUTHOR_EMAIL", "somebody@example.test"),
-    ("GIT_COMMITTER_NAME", "somebody"),
-    ("GIT_COMMITTER_EMAIL", "somebody@example.test"),
-    ("GIT_AUTHOR_DATE", "1700000000 +0000"),
-    ("GIT_COMMITTER_DATE", "1700000000 +0000"),
-];
+use crate::world::{
+    git::committed,
+    tools::{printed, root},
+};
 
 /// The build script as a program.
 static SCRIPT: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
@@ -87,24 +80,6 @@ fn write_source(folder: &Path) {
     for file in ["build.rs", "Cargo.toml", "Cargo.lock", "src/lib.rs"] {
         fs::write(folder.join(file), "").unwrap();
     }
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .current_dir(folder)
-        .args(arguments)
-        .envs(IDENTITY)
-        .output()
-        .unwrap();
-    printed(output).trim().to_owned()
-}
-
-/// Makes a folder a repository with one commit; gives that.
-fn committed(folder: &Path) -> String {
-    git(folder, &["init", "--quiet"]);
-    git(folder, &["add", "."]);
-    git(folder, &["commit", "--quiet", "-m", "some source"]);
-    git(folder, &["rev-parse", "HEAD"])
 }
 
 #[test]
