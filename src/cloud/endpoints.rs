@@ -273,12 +273,15 @@ mod tests {
     #[test]
     fn the_page_on_networks_has_each_host() {
         let page = include_str!("../../docs/network.md");
-        for (label, regions) in SERVICE_HOSTS {
-            let row = format!(
-                "| `{label}.REGION.myhuaweicloud.com` | {} |",
-                regions.join(", ")
-            );
-            assert!(page.contains(&row), "{row}");
+        for vendor in &VENDORS {
+            for (label, regions) in vendor.services {
+                let row = format!(
+                    "| `{label}.REGION.{}` | {} |",
+                    vendor.domain,
+                    regions.join(", ")
+                );
+                assert!(page.contains(&row), "{row}");
+            }
         }
     }
 
