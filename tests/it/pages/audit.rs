@@ -93,9 +93,13 @@ async fn the_commands_of_the_page_on_audit_say_who_moved_which_port_and_what_cam
     world.want(3307).await;
     world.start_operator().await;
     world.until_ready(3307).await;
-    let role = ["create", "clusterrolebinding", "alice", "--user=alice"];
-    let role = [&role[..], &["--clusterrole=taurus-port-operator-edit"]].concat();
-    printed(plane::kubectl(plane, &role));
+    // Nobody adds the rights to roles of Kubernetes here.
+    for rights in ["view", "edit"] {
+        let name = format!("alice-{rights}");
+        let role = format!("--clusterrole=taurus-port-operator-{rights}");
+        let bind = ["create", "rolebinding", &name, "--user=alice", &role];
+        printed(world.kubectl(&bind));
+    }
     let moved = r#"{"spec":{"port":3308,"managementPolicy":"ApplyOnChange"}}"#;
     let patch = [
         "patch",

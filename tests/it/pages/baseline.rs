@@ -14,7 +14,10 @@ const CONTROLS: [(u32, usize); 3] = [(1, 24), (2, 19), (3, 21)];
 fn rows<'a>(text: &'a str, begin: &str) -> Vec<Vec<&'a str>> {
     let lines = text.lines().filter(|line| line.starts_with(begin));
     // What is escaped is no border.
-    let cells = lines.map(|line| line.split(" | ").map(|it| it.trim_matches(['|', ' '])));
+    let cells = lines.map(|line| {
+        line.split(" | ")
+            .map(|it| it.trim_matches(|it: char| it == '|' || it == ' '))
+    });
     cells.map(Iterator::collect).collect()
 }
 
@@ -33,8 +36,8 @@ fn the_page_on_the_baseline_answers_each_control_once_and_counts_right() {
             assert!(ANSWERS.contains(&answer), "{control}: {answer}");
             assert!(!asks.is_empty() && !evidence.is_empty(), "{control}");
             if answer == "met" {
-                let shown = evidence.contains("](") || evidence.contains('`');
-                assert!(shown || evidence == "The same", "{control}: {evidence}");
+                let linked = evidence.contains("](") || evidence.contains('`');
+                assert!(linked || evidence == "The same", "{control}: {evidence}");
             }
             *answers.entry(answer).or_default() += 1;
         }
@@ -42,7 +45,7 @@ fn the_page_on_the_baseline_answers_each_control_once_and_counts_right() {
         let counted = ANSWERS.map(|answer| answers.get(answer).copied().unwrap_or_default());
         let mut expected = vec![level.to_string(), count.to_string()];
         expected.extend(counted.iter().map(usize::to_string));
-        let told = rows(&page.text, &format!("| {level} |"));
-        assert_eq!(told, [expected], "level {level}");
+        let shown = rows(&page.text, &format!("| {level} |"));
+        assert_eq!(shown, [expected], "level {level}");
     }
 }
