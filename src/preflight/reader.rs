@@ -1,9 +1,17 @@
-//! Reads what is judged: lists of one namespace, each once.
+//! Reads what is judged: lists of one namespace, each once, and what is of no namespace.
 //!
-//! Promises that what can't be read is named, that nothing else is missing for it, and that only kinds of meshes are asked for whose API
-//! group is there. How long it takes is bounded by whoever asks.
+//! Relies on `pages` for answers of bounded length, and on `kept` for what is kept of them. Promises that what can't be read is named, that
+//! nothing else is missing for it, that only kinds of meshes are asked for whose API group is there, and an end of each part
+//! [soon](Scope::within).
 
-use std::fmt::Debug;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::future;
 use k8s_openapi::{
@@ -17,13 +25,18 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
-    Api, Client,
-    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
-    core::NamespaceResourceScope,
+    Client, Resource,
+    api::{ApiResource, DynamicObject, GetParams, GroupVersionKind},
+    core::Request,
 };
 use serde::de::DeserializeOwned;
 
-use super::{Clients, Found, mesh::Meshes, workloads::Workload};
+use super::{
+    Clients, Found, cilium, kept,
+    mesh::Meshes,
+    pages::{self, Bounds, End, Listing},
+    workloads::Workload,
+};
 
 /// How many objects of a kind the operator looks at: a namespace with more is told of, and takes no more memory.
 pub const MOST: u32 = 500;
@@ -35,6 +48,38 @@ pub enum Scope {
     Everything,
     /// What a change may break, with few rights: nothing that says how an application is set up, and of pods their metadata alone.
     Network,
+}
+
+impl Scope {
+    /// How much of a list is read. An operator reads what any tenant has written, and serves all of them.
+    pub fn bounds(self) -> Bounds {
+        match self {
+            Self::Everything => Bounds {
+                page: MOST,
+                page_bytes: 256 << 20,
+                object_bytes: usize::MAX,
+                objects: u32::MAX,
+                bytes: usize::MAX,
+                kept: usize::MAX,
+            },
+            Self::Network => Bounds {
+                page: 50,
+                page_bytes: 1 << 20,
+                object_bytes: 256 << 10,
+                objects: MOST,
+                bytes: 16 << 20,
+                kept: 4 << 20,
+            },
+        }
+    }
+
+    /// How long each part may take.
+    pub fn within(self) -> Duration {
+        match self {
+            Self::Everything => Duration::from_mins(5),
+            Self::Network => Duration::from_millis(1500),
+        }
+    }
 }
 
 /// Something that was not read.
@@ -59,49 +104,95 @@ pub enum Why {
     Failed,
     /// There is more of it than is looked at.
     TooMany,
+    /// Some of it is larger than is looked at, or can't be decoded.
+    TooLarge,
 }
 
-/// The kinds that are looked at: group, kind, plural, and whether they are of a namespace.
-const KINDS: [(&str, &str, &str, bool); 4] = [
-    (
-        "networking.istio.io",
-        "ServiceEntry",
-        "serviceentries",
-        true,
-    ),
-    (
-        "networking.istio.io",
-        "DestinationRule",
-        "destinationrules",
-        true,
-    ),
-    (
-        "cilium.io",
-        "CiliumNetworkPolicy",
-        "ciliumnetworkpolicies",
-        true,
-    ),
-    (
-        "cilium.io",
-        "CiliumClusterwideNetworkPolicy",
-        "ciliumclusterwidenetworkpolicies",
-        false,
-    ),
+/// The names of lists in what was not read.
+pub const SLICES: &str = "EndpointSlices";
+/// As [`SLICES`].
+pub const POLICIES: &str = "NetworkPolicies";
+/// As [`SLICES`].
+pub const PODS: &str = "Pods";
+/// As [`SLICES`]; those of the namespace.
+pub const ANNOTATIONS: &str = "annotations";
+/// As [`SLICES`].
+pub const GROUPS: &str = "API groups";
+
+/// The kinds of a namespace that are looked at where their group is there: group, kind and plural.
+const KINDS: [(&str, &str, &str); 3] = [
+    ("networking.istio.io", "ServiceEntry", "serviceentries"),
+    ("networking.istio.io", "DestinationRule", "destinationrules"),
+    ("cilium.io", cilium::NAMESPACED, "ciliumnetworkpolicies"),
 ];
 
 /// What is read, and what of it was not.
 type Part<T> = (T, Vec<Unread>);
 
-/// A list, and whether there is more of it.
-type Listed<K> = Result<(Vec<K>, bool), kube::Error>;
+/// What is of no namespace.
+#[derive(Debug, Default)]
+pub struct Everywhere {
+    /// The versions of the groups of meshes that are there.
+    versions: BTreeMap<&'static str, String>,
+    policies: Arc<Vec<DynamicObject>>,
+    unread: Vec<Unread>,
+}
 
-/// Reads a namespace. Also what could not be read.
+impl Everywhere {
+    fn without_groups(unread: Unread) -> Self {
+        Self {
+            unread: vec![unread],
+            ..Self::default()
+        }
+    }
+}
+
+/// Reads a namespace, and what is of none. Also what could not be read.
 pub async fn read(client: &Client, namespace: &str, scope: Scope) -> (Found, Vec<Unread>) {
-    let place = Place {
-        client,
-        namespace,
-        scope,
+    let everywhere = Box::pin(everywhere(client, scope)).await;
+    let (found, unread, _) = Box::pin(within(client, namespace, scope, &everywhere)).await;
+    (found, unread)
+}
+
+/// Reads what is of no namespace, which serves all of them.
+pub async fn everywhere(client: &Client, scope: Scope) -> Everywhere {
+    let place = Place::new(client, "", scope);
+    let asked = tokio::time::timeout(scope.within(), Box::pin(client.list_api_groups())).await;
+    let groups = match asked {
+        Ok(Ok(groups)) => groups.groups,
+        Ok(Err(error)) => return Everywhere::without_groups(failed(GROUPS, &error)),
+        Err(_) => return Everywhere::without_groups(unanswered(GROUPS)),
     };
+    let mut versions = BTreeMap::new();
+    for (group, ..) in KINDS {
+        if let Some(found) = groups.iter().find(|found| found.name == group) {
+            let version = found.preferred_version.as_ref();
+            let version = version.or(found.versions.first());
+            let version = version.map_or("v1", |version| version.version.as_str());
+            versions.insert(group, version.to_owned());
+        }
+    }
+    let plural = "ciliumclusterwidenetworkpolicies";
+    let reading = place.mesh(&versions, ("cilium.io", cilium::CLUSTERWIDE, plural), None);
+    let (policies, mut unread) = reading.await.unwrap_or_default();
+    for unread in &mut unread {
+        unread.is_everywhere = true;
+    }
+    Everywhere {
+        versions,
+        policies: Arc::new(policies),
+        unread,
+    }
+}
+
+/// Reads a namespace, with what is of none. Also what could not be read, and how much memory it takes, in bytes, at most about.
+pub async fn within(
+    client: &Client,
+    namespace: &str,
+    scope: Scope,
+    everywhere: &Everywhere,
+) -> (Found, Vec<Unread>, usize) {
+    let place = Place::new(client, namespace, scope);
     let of_clients = async {
         match scope {
             Scope::Everything => place.workloads().await,
@@ -113,15 +204,23 @@ pub async fn read(client: &Client, namespace: &str, scope: Scope) -> (Found, Vec
         async {
             futures::join!(
                 Box::pin(place.itself()),
-                Box::pin(place.list::<EndpointSlice>("EndpointSlices")),
-                Box::pin(place.list::<NetworkPolicy>("NetworkPolicies")),
+                Box::pin(place.of_kind::<EndpointSlice, _, _>(
+                    SLICES,
+                    kept::of_slice,
+                    kept::weight
+                )),
+                Box::pin(place.of_kind::<NetworkPolicy, _, _>(
+                    POLICIES,
+                    kept::of_policy,
+                    kept::weight
+                )),
             )
         },
         async {
             futures::join!(
                 Box::pin(place.config_maps()),
                 Box::pin(of_clients),
-                Box::pin(place.meshes()),
+                Box::pin(place.meshes(&everywhere.versions)),
             )
         }
     );
@@ -132,6 +231,7 @@ pub async fn read(client: &Client, namespace: &str, scope: Scope) -> (Found, Vec
         config_maps.1,
         clients.1,
         meshes.1,
+        everywhere.unread.clone(),
     ];
     let found = Found {
         namespace: own.0,
@@ -140,8 +240,9 @@ pub async fn read(client: &Client, namespace: &str, scope: Scope) -> (Found, Vec
         config_maps: config_maps.0,
         clients: clients.0,
         meshes: meshes.0,
+        clusterwide: Arc::clone(&everywhere.policies),
     };
-    (found, unread.concat())
+    (found, unread.concat(), place.weight.into_inner())
 }
 
 /// Where it is read.
@@ -149,105 +250,180 @@ struct Place<'a> {
     client: &'a Client,
     namespace: &'a str,
     scope: Scope,
+    /// Of what was kept so far.
+    weight: AtomicUsize,
 }
 
-impl Place<'_> {
-    fn params(&self) -> ListParams {
-        match self.scope {
-            Scope::Everything => ListParams::default(),
-            Scope::Network => ListParams::default().limit(MOST),
+/// A list to read.
+struct Wanted {
+    what: &'static str,
+    path: String,
+    metadata_alone: bool,
+    /// Whether the API server may not know the kind.
+    may_be_absent: bool,
+}
+
+impl<'a> Place<'a> {
+    fn new(client: &'a Client, namespace: &'a str, scope: Scope) -> Self {
+        Self {
+            client,
+            namespace,
+            scope,
+            weight: AtomicUsize::new(0),
         }
     }
 
-    fn api<K>(&self) -> Api<K>
-    where
-        K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-    {
-        Api::namespaced(self.client.clone(), self.namespace)
+    fn path<K: Resource<DynamicType = ()>>(&self) -> String {
+        K::url_path(&(), Some(self.namespace))
     }
 
-    async fn list<K>(&self, what: &'static str) -> Part<Vec<K>>
+    /// Reads a list; `shrunk` makes of an object what is kept of it, and `weigh` says how much memory that takes, in bytes.
+    async fn list<T: DeserializeOwned, K: Send>(
+        &self,
+        wanted: Wanted,
+        shrunk: fn(T) -> K,
+        weigh: fn(&K) -> usize,
+    ) -> Option<Part<Vec<K>>> {
+        let bounds = self.scope.bounds();
+        let listing = Listing {
+            client: self.client,
+            path: wanted.path,
+            metadata_alone: wanted.metadata_alone,
+            bounds,
+        };
+        let (mut items, mut weight) = (Vec::new(), 0_usize);
+        let taking = listing.each(|object: T| {
+            let object = shrunk(object);
+            let with_it = weight.saturating_add(weigh(&object));
+            let has_room = with_it <= bounds.kept;
+            if has_room {
+                weight = with_it;
+                items.push(object);
+            }
+            has_room
+        });
+        let ended = tokio::time::timeout(self.scope.within(), Box::pin(taking)).await;
+        self.weight.fetch_add(weight, Ordering::Relaxed);
+        let what = wanted.what;
+        let unread = match ended {
+            Ok(Ok(End::Whole)) => None,
+            Ok(Ok(End::TooMany)) => {
+                let said = format!("only the first {} were looked at", bounds.objects);
+                Some(unread(what, Why::TooMany, said))
+            }
+            Ok(Ok(End::TooLarge)) => {
+                let said = "some are larger than what is looked at, or can't be decoded";
+                Some(unread(what, Why::TooLarge, said.to_owned()))
+            }
+            Ok(Err(kube::Error::Api(status))) if wanted.may_be_absent && status.code == 404 => {
+                return None;
+            }
+            Ok(Err(error)) => Some(failed(what, &error)),
+            Err(_) => Some(unanswered(what)),
+        };
+        Some((items, unread.into_iter().collect()))
+    }
+
+    async fn of_kind<K, T, S>(
+        &self,
+        what: &'static str,
+        shrunk: fn(T) -> S,
+        weigh: fn(&S) -> usize,
+    ) -> Part<Vec<S>>
     where
-        K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-        K: Clone + DeserializeOwned + Debug,
+        K: Resource<DynamicType = ()>,
+        T: DeserializeOwned,
+        S: Send,
     {
-        taken(what, all(self.api(), &self.params()).await)
+        let wanted = Wanted {
+            what,
+            path: self.path::<K>(),
+            metadata_alone: false,
+            may_be_absent: false,
+        };
+        let listed = self.list(wanted, shrunk, weigh).await;
+        listed.unwrap_or_default()
     }
 
     async fn itself(&self) -> Part<ObjectMeta> {
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let own = namespaces.get_metadata(self.namespace).await;
-        let own = own.map(|own| (vec![own.metadata], false));
-        let (mut own, unread) = taken("annotations", own);
-        (own.pop().unwrap_or_default(), unread)
+        match tokio::time::timeout(self.scope.within(), Box::pin(self.marked())).await {
+            Ok(Ok(Some(own))) => (own, Vec::new()),
+            Ok(Ok(None)) => {
+                let said = "they are larger than what is looked at".to_owned();
+                let unread = unread(ANNOTATIONS, Why::TooLarge, said);
+                (ObjectMeta::default(), vec![unread])
+            }
+            Ok(Err(error)) => (ObjectMeta::default(), vec![failed(ANNOTATIONS, &error)]),
+            Err(_) => (ObjectMeta::default(), vec![unanswered(ANNOTATIONS)]),
+        }
+    }
+
+    /// The metadata of the namespace; nothing where it is too large.
+    async fn marked(&self) -> Result<Option<ObjectMeta>, kube::Error> {
+        let asking = Request::new(Namespace::url_path(&(), None));
+        let request = asking.get_metadata(self.namespace, &GetParams::default());
+        let request = request.map_err(kube::Error::BuildRequest)?;
+        let room = self.scope.bounds().page_bytes;
+        let Some(text) = pages::answer(self.client, request, room).await? else {
+            return Ok(None);
+        };
+        let own = serde_json::from_slice(&text).map_err(kube::Error::SerdeError)?;
+        Ok(Some(kept::marked(own)))
     }
 
     async fn config_maps(&self) -> Part<Vec<ConfigMap>> {
         match self.scope {
-            Scope::Everything => self.list("ConfigMaps").await,
+            Scope::Everything => {
+                let (shrunk, weigh) = (kept::of_config_map, kept::weight);
+                self.of_kind::<ConfigMap, _, _>("ConfigMaps", shrunk, weigh)
+                    .await
+            }
             Scope::Network => Part::default(),
         }
     }
 
     async fn workloads(&self) -> Part<Clients> {
         let (deployments, stateful_sets, daemon_sets, cron_jobs) = futures::join!(
-            self.list::<Deployment>("Deployments"),
-            self.list::<StatefulSet>("StatefulSets"),
-            self.list::<DaemonSet>("DaemonSets"),
-            self.list::<CronJob>("CronJobs"),
+            self.making::<Deployment>("Deployments", Workload::of_deployment),
+            self.making::<StatefulSet>("StatefulSets", Workload::of_stateful_set),
+            self.making::<DaemonSet>("DaemonSets", Workload::of_daemon_set),
+            self.making::<CronJob>("CronJobs", Workload::of_cron_job),
         );
-        let deployments = with(deployments, Workload::of_deployment);
-        let stateful_sets = with(stateful_sets, Workload::of_stateful_set);
-        let daemon_sets = with(daemon_sets, Workload::of_daemon_set);
-        let cron_jobs = with(cron_jobs, Workload::of_cron_job);
         let all = [deployments, stateful_sets, daemon_sets, cron_jobs];
         let (workloads, unread): (Vec<_>, Vec<_>) = all.into_iter().unzip();
         (Clients::Workloads(workloads.concat()), unread.concat())
     }
 
+    /// What makes pods is read for a person, whose program has memory enough.
+    async fn making<K>(
+        &self,
+        what: &'static str,
+        of: fn(K) -> Option<Workload>,
+    ) -> Part<Vec<Workload>>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let (workloads, unread) = self.of_kind::<K, K, _>(what, of, |_| 0).await;
+        (workloads.into_iter().flatten().collect(), unread)
+    }
+
     async fn pods(&self) -> Part<Clients> {
-        let pods: Api<Pod> = self.api();
-        let list = pods.list_metadata(&self.params()).await;
-        let list = list.map(|list| {
-            let goes_on = goes_on(list.metadata.continue_.as_deref());
-            let pods = list.items.into_iter().map(|pod| pod.metadata);
-            (pods.map(marked).collect(), goes_on)
-        });
-        let (pods, unread) = taken("Pods", list);
+        let wanted = Wanted {
+            what: PODS,
+            path: self.path::<Pod>(),
+            metadata_alone: true,
+            may_be_absent: false,
+        };
+        let listed = self.list(wanted, kept::of_pod, kept::weight).await;
+        let (pods, unread) = listed.unwrap_or_default();
         (Clients::Pods(pods), unread)
     }
 
     /// Those kinds of meshes whose group is there.
-    async fn meshes(&self) -> Part<Meshes> {
-        let groups = match self.client.list_api_groups().await {
-            Ok(groups) => groups.groups,
-            Err(error) => return (Meshes::default(), vec![failed("API groups", &error)]),
-        };
-        let reads = KINDS.map(|(group, kind, plural, is_namespaced)| {
-            let found = groups.iter().find(|found| found.name == group);
-            let version = found.map(|found| {
-                let version = found.preferred_version.as_ref();
-                let version = version.or(found.versions.first());
-                version.map_or("v1", |version| version.version.as_str())
-            });
-            async move {
-                let kind_of = GroupVersionKind::gvk(group, version?, kind);
-                let resource = ApiResource::from_gvk_with_plural(&kind_of, plural);
-                let api: Api<DynamicObject> = if is_namespaced {
-                    Api::namespaced_with(self.client.clone(), self.namespace, &resource)
-                } else {
-                    Api::all_with(self.client.clone(), &resource)
-                };
-                let (objects, mut unread) = match all(api, &self.params()).await {
-                    // The group is there without this kind.
-                    Err(kube::Error::Api(status)) if status.code == 404 => return None,
-                    read => taken(kind, read),
-                };
-                for unread in &mut unread {
-                    unread.is_everywhere = !is_namespaced;
-                }
-                Some((kind, objects, unread))
-            }
+    async fn meshes(&self, versions: &BTreeMap<&'static str, String>) -> Part<Meshes> {
+        let reads = KINDS.map(|of| async move {
+            let read = self.mesh(versions, of, Some(self.namespace)).await;
+            read.map(|(objects, unread)| (of.1, objects, unread))
         });
         let mut meshes = Meshes::default();
         let mut all_unread = Vec::new();
@@ -257,23 +433,40 @@ impl Place<'_> {
         }
         (meshes, all_unread)
     }
+
+    /// The objects of a kind; nothing where it is not there.
+    async fn mesh(
+        &self,
+        versions: &BTreeMap<&'static str, String>,
+        (group, kind, plural): (&'static str, &'static str, &'static str),
+        namespace: Option<&str>,
+    ) -> Option<Part<Vec<DynamicObject>>> {
+        let version = versions.get(group)?;
+        let of = GroupVersionKind::gvk(group, version, kind);
+        let resource = ApiResource::from_gvk_with_plural(&of, plural);
+        let wanted = Wanted {
+            what: kind,
+            path: DynamicObject::url_path(&resource, namespace),
+            metadata_alone: false,
+            // The group may be there without this kind.
+            may_be_absent: true,
+        };
+        self.list(wanted, kept::of_mesh, kept::weight).await
+    }
 }
 
-/// What was read; nothing of what was not, which is noted.
-fn taken<K>(what: &'static str, read: Listed<K>) -> Part<Vec<K>> {
-    match read {
-        Ok((items, false)) => (items, Vec::new()),
-        Ok((items, true)) => {
-            let unread = Unread {
-                what,
-                why: Why::TooMany,
-                said: format!("only the first {MOST} were looked at"),
-                is_everywhere: false,
-            };
-            (items, vec![unread])
-        }
-        Err(error) => (Vec::new(), vec![failed(what, &error)]),
+fn unread(what: &'static str, why: Why, said: String) -> Unread {
+    Unread {
+        what,
+        why,
+        said,
+        is_everywhere: false,
     }
+}
+
+fn unanswered(what: &'static str) -> Unread {
+    let said = "the API server did not answer in time".to_owned();
+    unread(what, Why::Failed, said)
 }
 
 fn failed(what: &'static str, error: &kube::Error) -> Unread {
@@ -281,32 +474,7 @@ fn failed(what: &'static str, error: &kube::Error) -> Unread {
         kube::Error::Api(refusal) if refusal.code == 403 => Why::Forbidden,
         _ => Why::Failed,
     };
-    Unread {
-        what,
-        why,
-        said: said(error),
-        is_everywhere: false,
-    }
-}
-
-fn with<K>(
-    (items, unread): Part<Vec<K>>,
-    of: impl Fn(K) -> Option<Workload>,
-) -> Part<Vec<Workload>> {
-    (items.into_iter().filter_map(of).collect(), unread)
-}
-
-/// What is kept of the metadata of a pod: there may be many.
-fn marked(pod: ObjectMeta) -> ObjectMeta {
-    ObjectMeta {
-        labels: pod.labels,
-        annotations: pod.annotations,
-        ..ObjectMeta::default()
-    }
-}
-
-fn goes_on(token: Option<&str>) -> bool {
-    token.is_some_and(|token| !token.is_empty())
+    unread(what, why, said(error))
 }
 
 /// Why something could not be read. The error's own text holds the whole answer.
@@ -315,13 +483,4 @@ fn said(error: &kube::Error) -> String {
         kube::Error::Api(refusal) => refusal.message.clone(),
         error => error.to_string(),
     }
-}
-
-async fn all<K>(api: Api<K>, params: &ListParams) -> Listed<K>
-where
-    K: Clone + DeserializeOwned + Debug,
-{
-    let list = api.list(params).await?;
-    let goes_on = goes_on(list.metadata.continue_.as_deref());
-    Ok((list.items, goes_on))
 }
