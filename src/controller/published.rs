@@ -46,10 +46,6 @@ use known::{Known, News, Shown};
 /// So many events are taken in at once.
 const AT_ONCE: usize = 1024;
 
-/// How many objects are listed at once. Any tenant may give its objects the operator's label, and fill their metadata up to what the API
-/// server takes, about 1.5 MiB each; kube's client holds a page three times.
-const PAGE: u32 = 10;
-
 /// So many owners of an object are looked at: what the operator has made has one.
 const MOST_OWNERS: usize = 4;
 
@@ -160,7 +156,7 @@ impl Scope {
         K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send,
         K: 'static,
     {
-        let own = own(label);
+        let own = watcher::Config::default().labels(&format!("{label}={MANAGER}"));
         let (client, namespace) = (self.client.clone(), self.namespace.as_deref());
         let objects =
             Listening::<PartialObjectMeta<K>>::beside(client, namespace, own, context.clock);
@@ -185,12 +181,6 @@ impl Scope {
             }
         }
     }
-}
-
-/// What is watched: the objects whose label names this operator.
-fn own(label: &str) -> watcher::Config {
-    let own = watcher::Config::default().labels(&format!("{label}={MANAGER}"));
-    own.page_size(PAGE)
 }
 
 /// All that is kept of an object's metadata.
@@ -333,7 +323,7 @@ mod tests {
         let objects = Listening::<PartialObjectMeta<ConfigMap>>::beside(
             client,
             None,
-            own(MANAGED_BY),
+            watcher::Config::default(),
             Clock::start(),
         );
         let mut events = pin!(objects.events());
