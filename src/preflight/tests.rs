@@ -683,6 +683,7 @@ fn what_fails_changes_nothing_of_its_kind_and_holds_up_no_other_one() {
     assert_eq!(none.texts(8), first.texts(8));
     let still = Known::after(Some(&none), warnings::Look::blank());
     assert!(still.texts(8).0[2].starts_with("what uses the port was not looked at"));
+    assert_eq!(still.news(&first.texts(8).0), None);
 }
 
 #[test]

@@ -186,10 +186,13 @@ impl Known {
         (texts, more)
     }
 
-    /// What is not among `reported`, as one text.
+    /// What is not among `reported`, as one text. That nothing could be read is no news of the cluster.
     pub fn news(&self, reported: &[String]) -> Option<String> {
         let (texts, more) = self.texts(MOST);
-        let new = texts.iter().filter(|text| !reported.contains(text));
+        let blank = nothing_read();
+        let new = texts
+            .iter()
+            .filter(|text| !reported.contains(text) && **text != blank);
         let new: Vec<&str> = new.map(String::as_str).collect();
         (!new.is_empty()).then(|| joined(&new, more))
     }
