@@ -1,4 +1,6 @@
 //! What meshes know of the port that goes: in objects of their kinds, and by what they take for TCP.
+//!
+//! Pure. Promises the same findings in the same order for the same objects, and none for an object that it can't read.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -83,15 +85,18 @@ impl Meshes {
     }
 }
 
+/// The items of a list; none where it is missing.
 pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
     let list = value.pointer(pointer).and_then(Value::as_array);
     list.into_iter().flatten()
 }
 
+/// A text, where there is one.
 pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
 
+/// A port, also one that is written as a text.
 pub(super) fn number(value: &Value) -> Option<u16> {
     let number = value
         .as_u64()
