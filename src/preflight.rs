@@ -5,17 +5,21 @@
 //! Promises the same findings in the same order for the same facts, and that no Secret is read. What the cloud knows, such as rules of
 //! security groups, would be more findings of [`touched`].
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use k8s_openapi::{
     api::{core::v1::ConfigMap, discovery::v1::EndpointSlice, networking::v1::NetworkPolicy},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
+use kube::api::DynamicObject;
 use serde::Serialize;
 
+pub mod cilium;
 pub mod injection;
+mod kept;
 pub mod mesh;
 pub mod network;
+pub mod pages;
 pub mod reader;
 pub mod values;
 pub mod warnings;
@@ -100,6 +104,8 @@ pub struct Found {
     pub clients: Clients,
     /// What meshes and Cilium have there.
     pub meshes: Meshes,
+    /// Cilium's policies for all namespaces, which all reads share.
+    pub clusterwide: Arc<Vec<DynamicObject>>,
 }
 
 /// Who may use the proxy, as far as was read.
@@ -135,6 +141,7 @@ pub fn touched(found: &Found, moved: &Move) -> Vec<Touched> {
     all.extend(stale_maps);
     all.extend(policies);
     all.extend(meshes);
+    all.extend(cilium::touched(found, moved));
     match &found.clients {
         Clients::Workloads(clients) => {
             let sought = workloads::Sought {

@@ -35,6 +35,10 @@ use crate::{
 /// How many resources are listed at once: what a page takes in memory, decoded, is what a process keeps of ten times as many.
 const PAGE: u32 = 100;
 
+/// How many objects are listed at once of a kind that anybody may make: each may have as much metadata as the API server takes, about
+/// 1.5 MiB, and kube's client holds a page three times.
+const PAGE_OF_ANYBODY: u32 = 10;
+
 /// How often the version of the collection is asked for.
 const ASK_EVERY: Duration = Duration::from_mins(1);
 
@@ -85,7 +89,8 @@ where
     ) -> Self {
         let heartbeat = Arc::<Heartbeat>::default();
         heartbeat.beat(clock.now());
-        Self::new(client, namespace, config, heartbeat, clock)
+        let pages = config.page_size(PAGE_OF_ANYBODY);
+        Self::new(client, namespace, pages, heartbeat, clock)
     }
 
     fn new(

@@ -10,6 +10,7 @@ use crate::{
     crd::{ASKED_WITH, Outcome, PlanRecord, TaurusProxyPort},
     model::Class,
     plan::{drift, facts::Preflight, record::Record},
+    preflight::warnings,
 };
 
 /// The reason of the event that says what a missing `managementPolicy` means.
@@ -28,10 +29,14 @@ pub(super) fn of_preflight(
     after: &TaurusProxyPort,
     found: Option<&Preflight>,
 ) {
-    let Some(text) = found.and_then(|found| newly_found(before, after, found)) else {
-        return;
-    };
-    let (namespace, name) = (after.namespace(), after.name_any());
+    if let Some(text) = found.and_then(|found| newly_found(before, after, found)) {
+        preflight(context, after, &text);
+    }
+}
+
+/// Says what a change would break.
+pub(super) fn preflight(context: &Context, about: &TaurusProxyPort, text: &str) {
+    let (namespace, name) = (about.namespace(), about.name_any());
     tracing::warn!(
         namespace,
         name,
@@ -39,8 +44,8 @@ pub(super) fn of_preflight(
         detail = text,
         "preflight"
     );
-    let about = after.object_ref(&());
-    events::publish(context, about, Class::Stalled, PREFLIGHT, &text);
+    let about = about.object_ref(&());
+    events::publish(context, about, Class::Stalled, PREFLIGHT, text);
 }
 
 /// What the plan says of the cluster, and did not say before.
@@ -60,9 +65,16 @@ fn newly_found(
         .filter(|warning| !said.contains(warning))
         .map(String::as_str)
         .collect();
+    let more = plan
+        .warnings
+        .last()
+        .and_then(|last| warnings::counted(last));
     let (from, to) = (plan.from_port, plan.to_port);
     let id = &plan.id;
-    (!news.is_empty()).then(|| format!("plan {id} (port {from} to {to}): {}", news.join("; ")))
+    (!news.is_empty()).then(|| {
+        let news = warnings::joined(&news, more.unwrap_or_default());
+        format!("plan {id} (port {from} to {to}): {news}")
+    })
 }
 
 /// Says that a change which has just ended has put drift right: people should know that something else sets the port.

@@ -1,9 +1,9 @@
 //! Hears of edits of what is published, so that they are put right within seconds.
 //!
 //! A watch of the metadata of what carries this operator's label, where the cluster allows that; without the right, all is put right at
-//! the next look. Promises to ask before it watches, so that an operator without the right meets no refusal; that own writes call for
-//! nothing; that a watch which has gone deaf is begun anew, and what happened meanwhile is heard of then; and that a turn which an edit
-//! alone has called for is known as one, since it needs no look at the cloud.
+//! the next look. Promises that what others give its label costs little memory; to ask before it watches, so that an operator without
+//! the right meets no refusal; that own writes call for nothing; that a watch which has gone deaf is begun anew, and what happened
+//! meanwhile is heard of then; and that a turn which an edit alone has called for is known as one, since it needs no look at the cloud.
 
 use std::{
     collections::HashSet,
@@ -22,7 +22,7 @@ use k8s_openapi::api::{
     discovery::v1::EndpointSlice,
 };
 use kube::{
-    Client, ResourceExt as _,
+    Client, Resource as _, ResourceExt as _,
     core::{NamespaceResourceScope, PartialObjectMeta},
     runtime::watcher::{self, Event},
 };
@@ -34,6 +34,7 @@ use crate::{
         listening::Listening,
         watching::{is_forbidden, may},
     },
+    crd::TaurusProxyPort,
     model::ResourceName,
     publish::wanted::{MANAGED_BY, MANAGER, SLICE_MANAGED_BY},
 };
@@ -44,6 +45,9 @@ use known::{Known, News, Shown};
 
 /// So many events are taken in at once.
 const AT_ONCE: usize = 1024;
+
+/// So many owners of an object are looked at: what the operator has made has one.
+const MOST_OWNERS: usize = 4;
 
 /// The resources whose objects somebody has edited or deleted, and those that something else calls.
 #[derive(Debug)]
@@ -186,7 +190,9 @@ where
 {
     let of = |object: PartialObjectMeta<K>| {
         let namespace = object.namespace().unwrap_or_default();
+        let kind = TaurusProxyPort::kind(&());
         let owners = object.owner_references().iter();
+        let owners = owners.filter(|owner| owner.kind == kind).take(MOST_OWNERS);
         let owners = owners.map(|owner| {
             (
                 ResourceName::new(&namespace, &owner.name),
@@ -223,9 +229,14 @@ fn tell(context: &Context, news: News) {
 
 #[cfg(test)]
 mod tests {
+    use std::{convert::Infallible, sync::Arc, time::Duration};
+
     use futures::FutureExt as _;
+    use kube::client::Body;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::clock::Clock;
 
     #[test]
     fn a8_a_turn_that_an_edit_alone_has_called_for_is_known_as_one() {
@@ -245,5 +256,95 @@ mod tests {
         assert_eq!(disturbed.take(&one), by(false, false), "its time has come");
         disturbed.note(other.clone());
         assert_eq!(disturbed.take(&other), by(true, true));
+    }
+
+    fn labelled(name: &str, owners: &Value) -> PartialObjectMeta<ConfigMap> {
+        let metadata = json!({
+            "name": name, "namespace": "shop", "uid": name, "resourceVersion": "1", "ownerReferences": owners,
+        });
+        let of = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
+        serde_json::from_value(of).unwrap()
+    }
+
+    #[test]
+    fn of_the_owners_of_an_object_few_are_kept_and_no_others_than_resources() {
+        let owner = |kind: &str| json!({"apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": kind, "name": "orders", "uid": "u"});
+        let owners = |owners: Value| match shown(Event::Apply(labelled("db", &owners))) {
+            Event::Apply(shown) => shown.owners.len(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(owners(json!([owner("TaurusProxyPort")])), 1);
+        assert_eq!(owners(json!([owner("Deployment")])), 0);
+        let many = vec![owner("TaurusProxyPort"); 5000];
+        assert_eq!(owners(many.into()), MOST_OWNERS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_carries_the_label_is_listed_in_small_pages() {
+        // 25 objects, each with as many annotations as the API server takes.
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let asking = Arc::clone(&asked);
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let asking = Arc::clone(&asking);
+            async move {
+                let number = |name: &str| {
+                    let mut parts = query.split('&');
+                    parts.find_map(|part| part.strip_prefix(name)?.parse::<usize>().ok())
+                };
+                if query.contains("watch=true") {
+                    std::future::pending::<()>().await;
+                }
+                let limit = number("limit=").unwrap_or(usize::MAX);
+                let from = number("continue=").unwrap_or_default();
+                let until = from.saturating_add(limit).min(25);
+                let items: Vec<Value> = (from..until)
+                    .map(|at| {
+                        let name = format!("map-{at}");
+                        let annotations = json!({"a": "x".repeat(250 << 10)});
+                        json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": {
+                            "name": name, "namespace": "shop", "uid": name, "resourceVersion": "1", "annotations": annotations,
+                        }})
+                    })
+                    .collect();
+                let token = (until < 25).then(|| until.to_string());
+                let metadata = json!({"resourceVersion": "7", "continue": token});
+                let list = json!({
+                    "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": metadata, "items": items,
+                });
+                let text = list.to_string().into_bytes();
+                let mut asked = asking.lock().unwrap();
+                asked.push((limit, text.len()));
+                drop(asked);
+                Ok::<_, Infallible>(http::Response::new(Body::from(text)))
+            }
+        });
+        let client = Client::new(service, "shop");
+        let objects = Listening::<PartialObjectMeta<ConfigMap>>::beside(
+            client,
+            None,
+            watcher::Config::default(),
+            Clock::start(),
+        );
+        let mut events = pin!(objects.events());
+        let mut listed = 0;
+        let listing = async {
+            while let Some(event) = events.next().await {
+                match event.unwrap() {
+                    Event::InitApply(_) => listed += 1,
+                    Event::InitDone => break,
+                    _ => {}
+                }
+            }
+        };
+        let patience = Duration::from_secs(30);
+        tokio::time::timeout(patience, listing).await.unwrap();
+        assert_eq!(listed, 25);
+        let asked = asked.lock().unwrap();
+        assert_eq!(asked.len(), 3);
+        for (limit, length) in &*asked {
+            assert_eq!(*limit, 10);
+            assert!(*length < 3 << 20, "{length}");
+        }
     }
 }

@@ -154,7 +154,7 @@ impl<'a> Pass<'a> {
         }
         // Whoever looks with the same booking does so before this is dropped.
         let _booking = self.memory.booking.take();
-        self.survey_recorded(&desired, &record).await;
+        self.recall_survey(&desired, &record);
         self.look_at_definition().await?;
         self.acknowledge(&desired, &record).await?;
         self.acknowledge_suspension(&desired, &record).await?;

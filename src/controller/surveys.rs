@@ -1,32 +1,47 @@
 //! Reads of what a change would break in a namespace, shared by all whose change is due there.
 //!
 //! Relies on `preflight` for what is read and judged. Promises to ask whether the operator may read before it reads, so that an operator
-//! without the component meets no refusal and says nothing; one read of a namespace at a time; and an end within [`WITHIN`].
+//! without the component meets no refusal and says nothing; one read of a namespace at a time, few at once over all of them, and one for
+//! all of what is of no namespace; an end [soon](WITHIN); and that all that is kept takes no more memory than [`MOST_KEPT`].
 
 use std::{
     collections::HashMap,
+    future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Client;
+use tokio::sync::Semaphore;
 
 use crate::{
     clock::Clock,
     controller::watching::answered,
     preflight::{
         self, Found, Move,
-        reader::{self, Scope, Unread, Why},
-        warnings,
+        reader::{self, Everywhere, Scope, Unread},
+        warnings::{self, Look},
     },
 };
 
 /// A read of a namespace takes no longer, and nothing waits longer for one.
-pub(super) const WITHIN: Duration = Duration::from_secs(3);
+pub(super) const WITHIN: Duration = Duration::from_secs(5);
 
 /// What was read serves others for so long.
 pub(super) const SHARED_FOR: Duration = Duration::from_secs(5);
+
+/// What is of no namespace serves all of them for so long, also those who ask for a new look.
+pub(super) const EVERYWHERE_FOR: Duration = Duration::from_secs(10);
+
+/// So many namespaces are read at once: what they need besides what is kept is bounded by that.
+const AT_ONCE: usize = 2;
+
+/// What is kept of namespaces for others takes no more memory, in bytes, at most about.
+pub(super) const MOST_KEPT: usize = 16 << 20;
+
+/// Whether the operator may read takes no longer to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// What was read of a namespace.
 #[derive(Debug, Clone)]
@@ -40,25 +55,16 @@ pub(super) enum Survey {
 }
 
 impl Survey {
-    /// What a move would break, for people.
-    pub(super) fn warnings(&self, moved: &Move) -> Vec<String> {
+    /// What a move would break.
+    pub(super) fn look(&self, moved: &Move) -> Look {
         match self {
-            Self::NotAllowed => Vec::new(),
+            Self::NotAllowed => Look::default(),
             Self::Read(read) => {
                 let (found, unread) = &**read;
                 let touched = preflight::touched(found, moved);
                 warnings::of(&touched, moved, unread)
             }
-            Self::Failed => vec![warnings::nothing_read()],
-        }
-    }
-
-    /// Whether all was read that may be read: what failed in passing may be read the next time.
-    pub(super) fn is_whole(&self) -> bool {
-        match self {
-            Self::NotAllowed => true,
-            Self::Read(read) => read.1.iter().all(|unread| unread.why != Why::Failed),
-            Self::Failed => false,
+            Self::Failed => Look::blank(),
         }
     }
 }
@@ -68,16 +74,46 @@ impl Survey {
 struct Kept {
     at: Duration,
     survey: Survey,
+    /// How much memory it takes, in bytes, at most about.
+    weight: usize,
 }
 
 /// Who reads a namespace, or has read it.
 type Place = Arc<tokio::sync::Mutex<Option<Kept>>>;
+
+/// What serves all namespaces, and since when; uptime.
+struct Shared<T>(tokio::sync::Mutex<Option<(Duration, T)>>);
+
+impl<T: Clone> Shared<T> {
+    fn new() -> Self {
+        Self(tokio::sync::Mutex::new(None))
+    }
+
+    /// What is known, unless it is too old; else what `read` gives, which is kept where it gives something.
+    async fn get(&self, clock: Clock, read: impl Future<Output = Option<T>>) -> Option<T> {
+        let mut known = self.0.lock().await;
+        let now = clock.now();
+        let fresh = known
+            .as_ref()
+            .filter(|(since, _)| now.elapsed(*since) < EVERYWHERE_FOR);
+        if let Some((_, known)) = fresh {
+            return Some(known.clone());
+        }
+        let read = read.await;
+        *known = read.clone().map(|read| (now.uptime, read));
+        read
+    }
+}
 
 /// The surveys of all namespaces.
 pub(super) struct Surveys {
     client: Client,
     clock: Clock,
     places: Mutex<HashMap<String, Place>>,
+    everywhere: Shared<Arc<Everywhere>>,
+    /// Whether the operator may read in all namespaces.
+    allowed: Shared<bool>,
+    seats: Semaphore,
 }
 
 impl Surveys {
@@ -87,6 +123,9 @@ impl Surveys {
             client,
             clock,
             places: Mutex::default(),
+            everywhere: Shared::new(),
+            allowed: Shared::new(),
+            seats: Semaphore::new(AT_ONCE),
         }
     }
 
@@ -103,24 +142,71 @@ impl Surveys {
         if let Some(known) = kept.as_ref().filter(|known| known.at >= oldest) {
             return known.survey.clone();
         }
+        // Never closed.
+        let Ok(_seat) = self.seats.acquire().await else {
+            return Survey::Failed;
+        };
         let at = self.clock.now().uptime;
-        let survey = self.read(namespace).await;
+        // What is not of use any more makes room for what comes.
+        *kept = None;
+        let (survey, weight) = self.read(namespace).await;
+        self.make_room(weight);
         *kept = Some(Kept {
             at,
             survey: survey.clone(),
+            weight,
         });
         survey
     }
 
-    async fn read(&self, namespace: &str) -> Survey {
-        // The component grants all that is read; this part of it tells whether it is there.
-        match answered::<NetworkPolicy>(&self.client, Some(namespace), "list").await {
-            Some(true) => {
-                let read = reader::read(&self.client, namespace, Scope::Network);
-                Survey::Read(Arc::new(read.await))
+    async fn read(&self, namespace: &str) -> (Survey, usize) {
+        match self.may_read(namespace).await {
+            Some(true) => {}
+            Some(false) => return (Survey::NotAllowed, 0),
+            None => return (Survey::Failed, 0),
+        }
+        let scope = Scope::Network;
+        let reading = async { Some(Arc::new(reader::everywhere(&self.client, scope).await)) };
+        let everywhere = self.everywhere.get(self.clock, Box::pin(reading)).await;
+        let everywhere = everywhere.unwrap_or_default();
+        let reading = Box::pin(reader::within(&self.client, namespace, scope, &everywhere));
+        let (found, unread, weight) = reading.await;
+        (Survey::Read(Arc::new((found, unread))), weight)
+    }
+
+    /// The component grants all that is read; this part of it tells whether it is there.
+    async fn may_read(&self, namespace: &str) -> Option<bool> {
+        let of_all = Box::pin(self.asked(None));
+        if self.allowed.get(self.clock, of_all).await? {
+            return Some(true);
+        }
+        self.asked(Some(namespace)).await
+    }
+
+    async fn asked(&self, namespace: Option<&str>) -> Option<bool> {
+        let asking = answered::<NetworkPolicy>(&self.client, namespace, "list");
+        let answer = tokio::time::timeout(ANSWER_WITHIN, Box::pin(asking)).await;
+        answer.ok().flatten()
+    }
+
+    /// Forgets surveys, the oldest first, until there is room for another one.
+    fn make_room(&self, weight: usize) {
+        let places = self.lock();
+        let mut held: Vec<_> = places
+            .values()
+            // One that is locked is being read, and holds nothing.
+            .filter_map(|place| place.try_lock().ok())
+            .filter(|kept| kept.is_some())
+            .collect();
+        held.sort_by_key(|kept| kept.as_ref().map(|kept| kept.at));
+        let weights = held.iter().flat_map(|kept| kept.as_ref());
+        let mut sum = weights.map(|kept| kept.weight).sum::<usize>();
+        for kept in &mut held {
+            if sum.saturating_add(weight) <= MOST_KEPT {
+                break;
             }
-            Some(false) => Survey::NotAllowed,
-            None => Survey::Failed,
+            let gone = kept.take().map_or(0, |kept| kept.weight);
+            sum = sum.saturating_sub(gone);
         }
     }
 
@@ -132,6 +218,9 @@ impl Surveys {
             let kept = place.try_lock();
             kept.map_or(true, |kept| kept.as_ref().is_some_and(is_new))
         });
+        if let Ok(mut everywhere) = self.everywhere.0.try_lock() {
+            everywhere.take_if(|(since, _)| uptime.saturating_sub(*since) >= EVERYWHERE_FOR);
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Place>> {

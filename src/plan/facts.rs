@@ -15,6 +15,7 @@ use crate::{
     model::{JobId, Moment},
     pace::Pace,
     plan::{record::Record, session::Session, timing::Terms},
+    preflight::warnings,
 };
 
 /// A read of the cloud, as a value: a failed one proves nothing, and says so.
@@ -101,8 +102,27 @@ pub struct Observed {
 pub struct Preflight {
     /// The port that goes, and the one that comes.
     pub ports: (i32, i32),
-    /// The warnings; none where nothing was found.
+    /// The first warnings; none where nothing was found.
     pub warnings: Arc<[String]>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+impl Preflight {
+    /// As many warnings as there is room for; where that is too little, the last one says how many more there are.
+    pub fn shown(&self, room: usize) -> Vec<String> {
+        let (count, more) = (self.warnings.len(), self.more);
+        if more == 0 && count <= room {
+            return self.warnings.to_vec();
+        }
+        let Some(first) = room.checked_sub(1) else {
+            return Vec::new();
+        };
+        let first = first.min(count);
+        let mut shown: Vec<String> = self.warnings.iter().take(first).cloned().collect();
+        shown.push(warnings::and_more(count - first + more));
+        shown
+    }
 }
 
 impl Observed {

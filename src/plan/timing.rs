@@ -330,6 +330,31 @@ fn timed(facts: &Facts<'_>, terms: &Terms, plan: &PlanRecord, step: &Step) -> Pl
     }
 }
 
+/// The ports of a change that is due and waits, where no plan stands for it: it waits for something else than its hours or an approval.
+pub fn awaited(facts: &Facts<'_>, step: &Step) -> Option<(i32, i32)> {
+    let Step::Hold(cause, _) = step else {
+        return None;
+    };
+    let waits = is_due(cause)
+        || matches!(
+            cause,
+            Cause::BackingOff(_)
+                | Cause::Damped { .. }
+                | Cause::Passing(..)
+                | Cause::GivenUp { at: Some(_), .. }
+        );
+    let is_begun = facts.record.change.is_some();
+    if !waits || is_begun || facts.observes() || !facts.is_vetted() || facts.desired.deleting {
+        return None;
+    }
+    let Seen::Known(Some(proxy)) = &facts.observed.proxy else {
+        return None;
+    };
+    let to = facts.desired.port.get();
+    let from = proxy.port.filter(|from| *from != to)?;
+    Some((from.into(), to.into()))
+}
+
 /// Whether a change is due that waits, and from which port is certain.
 fn is_due(cause: &Cause) -> bool {
     cause.reason().waits_for_its_moment()

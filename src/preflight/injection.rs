@@ -15,6 +15,21 @@ const LINKERD: [u16; 8] = [25, 587, 3306, 4444, 5432, 6379, 9300, 11211];
 /// The ports that Istio takes for TCP by itself.
 const ISTIO: [u16; 4] = [25, 53, 3306, 27017];
 
+/// What annotations that are looked at begin with.
+const LOOKED_AT: [&str; 4] = [
+    "linkerd.io/",
+    "config.linkerd.io/",
+    "sidecar.istio.io/",
+    "traffic.sidecar.istio.io/",
+];
+
+/// Whether an annotation of this name is looked at: all others of a pod need not be kept.
+pub(super) fn is_looked_at(annotation: &str) -> bool {
+    LOOKED_AT
+        .iter()
+        .any(|prefix| annotation.starts_with(prefix))
+}
+
 /// What says whether pods are in a mesh.
 #[derive(Debug, Clone, Copy)]
 pub struct Marks<'a> {

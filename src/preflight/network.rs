@@ -21,6 +21,11 @@ use crate::publish::wanted::{MANAGER, SLICE_MANAGED_BY};
 /// The label that names a slice's Service.
 const SERVICE: &str = "kubernetes.io/service-name";
 
+/// Whether a label of this name is looked at in a slice.
+pub(super) fn is_looked_at(label: &str) -> bool {
+    [SERVICE, SLICE_MANAGED_BY].contains(&label)
+}
+
 /// A slice that leads to the port that goes.
 pub struct Leading {
     /// Its Service.

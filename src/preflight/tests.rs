@@ -4,7 +4,8 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::{
-    reader::{Unread, Why},
+    reader::{PODS, POLICIES, Unread, Why},
+    warnings::Known,
     *,
 };
 
@@ -32,7 +33,15 @@ fn shown(read: &Found, moved: &Move) -> Vec<String> {
 
 /// What a person is told before the change.
 fn warned(found: &Found) -> Vec<String> {
-    warnings::of(&touched(found, &moved()), &moved(), &[])
+    said_of(&touched(found, &moved()), &[])
+}
+
+/// The same, of what was found and not read.
+fn said_of(touched: &[Touched], unread: &[Unread]) -> Vec<String> {
+    let known = Known::after(None, warnings::of(touched, &moved(), unread));
+    let (texts, more) = known.texts(usize::MAX);
+    assert_eq!(more, 0);
+    texts
 }
 
 const NOTHING: [&str; 0] = [];
@@ -311,13 +320,14 @@ fn in_mesh(kind: &'static str, spec: &Value) -> Vec<String> {
             {"hosts": ["db.example.com"], "addresses": ["10.0.0.0/24"], "ports": [{"number": 3306, "protocol": "TCP"}]}}),
     )
     .unwrap();
-    let mut meshes = Meshes::default();
-    meshes.0.entry("ServiceEntry").or_default().push(entry);
-    meshes.0.entry(kind).or_default().push(object);
-    let read = Found {
-        meshes,
-        ..Found::default()
-    };
+    let mut read = Found::default();
+    let of = &mut read.meshes.0;
+    of.entry("ServiceEntry").or_default().push(entry);
+    if kind == cilium::CLUSTERWIDE {
+        read.clusterwide = Arc::new(vec![object]);
+    } else {
+        of.entry(kind).or_default().push(object);
+    }
     let found = shown(&read, &moved()).into_iter();
     found.filter(|text| text.contains(" it, ")).collect()
 }
@@ -579,30 +589,37 @@ fn warnings_say_what_breaks_in_one_order_whatever_the_order_of_what_was_read() {
     assert_eq!(warned(&other), warned_of_one);
 }
 
-#[test]
-fn what_was_not_looked_at_is_one_warning_and_a_right_beyond_the_namespace_is_none() {
-    let unread = |what, why, is_everywhere| Unread {
+fn unread(what: &'static str, why: Why) -> Unread {
+    Unread {
         what,
         why,
         said: "request 4711 failed".to_owned(),
-        is_everywhere,
-    };
-    let warned = |unread: &[Unread]| warnings::of(&[], &moved(), unread);
+        is_everywhere: false,
+    }
+}
+
+#[test]
+fn what_was_not_looked_at_is_one_warning_and_a_right_beyond_the_namespace_is_none() {
+    let warned = |unread: &[Unread]| said_of(&[], unread);
     assert_eq!(warned(&[]), NOTHING);
     assert_eq!(
         warned(&[
-            unread("Pods", Why::TooMany, false),
-            unread("EndpointSlices", Why::Failed, false),
-            unread("NetworkPolicies", Why::Forbidden, false),
+            unread("Pods", Why::TooMany),
+            unread("EndpointSlices", Why::Failed),
+            unread("NetworkPolicies", Why::Forbidden),
+            unread("ServiceEntry", Why::TooLarge),
         ]),
         [
             "not all that uses the port was looked at: EndpointSlices (the API server failed), NetworkPolicies (the operator may not read them), \
-          Pods (there are too many)"
+          Pods (there are too many), ServiceEntry (some are too large, or can't be decoded)"
         ]
     );
-    let everywhere = "CiliumClusterwideNetworkPolicy";
-    assert_eq!(warned(&[unread(everywhere, Why::Forbidden, true)]), NOTHING);
-    assert_eq!(warned(&[unread(everywhere, Why::Failed, true)]).len(), 1);
+    let everywhere = |why| Unread {
+        is_everywhere: true,
+        ..unread(cilium::CLUSTERWIDE, why)
+    };
+    assert_eq!(warned(&[everywhere(Why::Forbidden)]), NOTHING);
+    assert_eq!(warned(&[everywhere(Why::Failed)]).len(), 1);
 }
 
 #[test]
@@ -614,10 +631,120 @@ fn a_warning_is_bounded_and_has_no_control_characters() {
         "which has it",
         Fate::Unknown,
     )];
-    let warnings = warnings::of(&touched, &moved(), &[]);
+    let warnings = said_of(&touched, &[]);
     let text = &warnings[0];
     assert!(
         text.chars().count() <= 512 && !text.contains(char::is_control),
         "{text}"
     );
+}
+
+fn broken(kind: &str, name: &str) -> Touched {
+    Touched::of(kind, name, "which breaks", Fate::Shuts)
+}
+
+/// What is known after a look that has found this, and could not read that.
+fn after(before: Option<&Known>, touched: &[Touched], unread: &[Unread]) -> Known {
+    Known::after(before, warnings::of(touched, &moved(), unread))
+}
+
+/// The first two words of each text.
+fn begins(known: &Known) -> Vec<String> {
+    let texts = known.texts(usize::MAX).0.into_iter();
+    let begins = texts.map(|text| {
+        let words: Vec<&str> = text.split(' ').take(2).collect();
+        words.join(" ")
+    });
+    begins.collect()
+}
+
+#[test]
+fn what_fails_changes_nothing_of_its_kind_and_holds_up_no_other_one() {
+    let [policy, slice] = [broken("NetworkPolicy", "a"), broken("EndpointSlice", "b")];
+    let first = after(None, &[policy, slice], &[]);
+    assert_eq!(begins(&first), ["NetworkPolicy a:", "EndpointSlice b:"]);
+    // The slice was mended, and another one is stale; policies can't be read.
+    let fails = [unread(POLICIES, Why::Failed)];
+    let other = [broken("EndpointSlice", "c")];
+    let once = after(Some(&first), &other, &fails);
+    assert_eq!(begins(&once), ["NetworkPolicy a:", "EndpointSlice c:"]);
+    let twice = after(Some(&once), &other, &fails);
+    assert_eq!(begins(&twice)[..2], begins(&once));
+    let texts = twice.texts(usize::MAX).0;
+    assert!(
+        texts[2].ends_with(": NetworkPolicies (the API server failed)"),
+        "{texts:?}"
+    );
+    assert_eq!(after(Some(&twice), &other, &fails), twice, "for ever");
+    let mended = after(Some(&twice), &other, &[]);
+    assert_eq!(begins(&mended), ["EndpointSlice c:"]);
+    // What can't be read at all stands as it is.
+    let none = Known::after(Some(&first), warnings::Look::blank());
+    assert_eq!(none.texts(8), first.texts(8));
+    let still = Known::after(Some(&none), warnings::Look::blank());
+    assert!(still.texts(8).0[2].starts_with("what uses the port was not looked at"));
+    assert_eq!(still.news(&first.texts(8).0), None);
+}
+
+#[test]
+fn what_rests_on_something_that_failed_stands_as_well() {
+    let namespace = Touched::of("Namespace", "shop", "whose mesh", Fate::Unknown);
+    let first = after(None, &[namespace, broken(cilium::NAMESPACED, "p")], &[]);
+    let once = after(Some(&first), &[], &[unread(PODS, Why::Failed)]);
+    assert_eq!(begins(&once), begins(&first));
+    // Without the right to read them it is judged without them.
+    let forbidden = after(Some(&first), &[], &[unread(PODS, Why::Forbidden)]);
+    assert_eq!(begins(&forbidden), ["not all"]);
+}
+
+#[test]
+fn what_a_plan_on_record_says_is_what_was_known() {
+    let touched: Vec<Touched> = (0..3)
+        .map(|at| broken("NetworkPolicy", &format!("p{at}")))
+        .collect();
+    let many: Vec<Touched> = (0..12)
+        .map(|at| broken("EndpointSlice", &format!("s{at:02}")))
+        .collect();
+    let fails = [unread(POLICIES, Why::Failed)];
+    for known in [
+        after(None, &touched, &[]),
+        after(None, &[], &fails),
+        after(None, &many, &[]),
+        Known::after(None, warnings::Look::blank()),
+        Known::default(),
+    ] {
+        let (texts, more) = known.texts(warnings::MOST);
+        let mut recorded = vec!["the annotation approves another plan".to_owned()];
+        recorded.extend(texts.iter().cloned());
+        recorded.extend((more > 0).then(|| warnings::and_more(more)));
+        let recalled = Known::of_record(&recorded);
+        assert_eq!(recalled.texts(warnings::MOST), (texts, more));
+        // A look that fails the same way changes nothing of it.
+        let again = Known::after(Some(&recalled), warnings::Look::blank());
+        assert_eq!(again.texts(1).0.first(), recalled.texts(1).0.first());
+    }
+    let recalled = Known::of_record(&after(None, &touched, &[]).texts(8).0);
+    assert_eq!(begins(&after(Some(&recalled), &[], &fails)).len(), 3);
+}
+
+#[test]
+fn no_more_than_eight_are_shown_and_an_event_has_room_for_what_it_says() {
+    let many: Vec<Touched> = (0..500)
+        .map(|at| broken("NetworkPolicy", &format!("p{at:03}-{}", "x".repeat(80))))
+        .collect();
+    let mut reversed = many.clone();
+    reversed.reverse();
+    let known = after(None, &many, &[]);
+    assert_eq!(known, after(None, &reversed, &[]), "whatever the order");
+    let (texts, more) = known.texts(warnings::MOST);
+    assert_eq!((texts.len(), more), (8, 492));
+    let news = known.news(&[]).unwrap();
+    assert!(news.len() < 900, "{}", news.len());
+    assert!(news.starts_with(&texts[0]) && news.contains(&texts[1]));
+    let shown = texts.iter().filter(|text| news.contains(*text)).count();
+    let more = format!("; and {} more: kubectl", 500 - shown);
+    assert!(news.contains(&more), "{news}");
+    assert_eq!(known.news(&texts), None);
+    let last = known.news(&texts[..7]).unwrap();
+    assert!(last.starts_with(&texts[7]) && last.contains("; and 492 more"));
 }

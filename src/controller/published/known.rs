@@ -49,7 +49,9 @@ impl Known {
                 Vec::new()
             }
             Event::InitApply(object) => {
-                self.listed.insert(object.uid.clone());
+                if !object.owners.is_empty() {
+                    self.listed.insert(object.uid.clone());
+                }
                 let before = self.of.get(&object.uid);
                 let is_other = before.is_none_or(|before| before.version != object.version);
                 let is_news = self.is_whole && is_other;
@@ -78,9 +80,14 @@ impl Known {
         }
     }
 
+    /// One that nobody owns calls nobody: it need not be known.
     fn keep(&mut self, object: Shown) -> News {
         let news = News::of(&object);
-        self.of.insert(object.uid.clone(), object);
+        if object.owners.is_empty() {
+            self.of.remove(&object.uid);
+        } else {
+            self.of.insert(object.uid.clone(), object);
+        }
         news
     }
 }

@@ -256,7 +256,7 @@ impl Pass<'_> {
                 _ => None,
             };
             if let Some(began) = began {
-                self.survey_begun(desired, plan, change, &finding.observed);
+                self.survey_begun(desired, change, &finding.observed);
                 self.tell_of_haste(
                     desired,
                     plan,

@@ -33,7 +33,6 @@ impl Pass<'_> {
         desired: &Desired,
         finding: Finding,
     ) -> Result<Option<Duration>, JournalError> {
-        let finding = self.with_survey(desired, finding).await;
         if let Some(permit) = &self.memory.permit
             && finding.decision.record.change.is_some()
         {
@@ -41,13 +40,12 @@ impl Pass<'_> {
             let record = &finding.decision.record;
             permit.count(goes_on && !self.leaves_its_share(record));
         }
-        let was_on_record = self.record().change.is_some();
+        // Not so where somebody has taken it from the record: it may be at work.
+        let has_ended = self.record().change.is_some() && finding.decision.record.change.is_none();
         self.turn_to_probe(desired, &finding);
-        let again = match self.publish_and_say(desired, &finding).await {
-            Ok(again) => again,
+        let (finding, again) = match self.publish_and_say(desired, finding).await {
+            Ok(said) => said,
             Err(error) => {
-                // Not so where somebody has taken it from the record: it may be at work.
-                let has_ended = was_on_record && finding.decision.record.change.is_none();
                 // Only the record says that it is at work: others may have its share. A conflict is seen to at once.
                 if has_ended && !matches!(error, JournalError::Conflict) {
                     self.memory.give_share_back();
@@ -115,18 +113,20 @@ impl Pass<'_> {
         self.context.waiting.note(self.uid, &name, waits);
     }
 
-    /// Publishes where the proxy is, and writes what was decided. Says when to publish again.
+    /// Publishes where the proxy is, looks at what a change would break, which nothing that is published waits for, and writes what was
+    /// decided. Says when to publish again.
     async fn publish_and_say(
         &mut self,
         desired: &Desired,
-        finding: &Finding,
-    ) -> Result<Option<Duration>, JournalError> {
-        let again = self.publish(desired, finding).await?;
+        finding: Finding,
+    ) -> Result<(Finding, Option<Duration>), JournalError> {
+        let again = self.publish(desired, &finding).await?;
+        let finding = self.with_survey(desired, finding).await;
         let held = self.held_back(&finding.decision);
         let held = held.or_else(|| self.held_by_probe(desired, &finding.decision));
         let said = held.as_ref().unwrap_or(&finding.decision);
         self.say(desired, &finding.observed, said).await?;
-        Ok(again)
+        Ok((finding, again))
     }
 
     /// Whether others have the share of a change on record: nobody knows for how long it goes on.
@@ -190,6 +190,7 @@ impl Pass<'_> {
             &written,
             self.surveyed().as_ref(),
         );
+        self.note_reported(&written);
         self.replaced_in_silence(written);
     }
 

@@ -1,77 +1,114 @@
-//! What a change that is due would break in the cluster, told before it begins; of one that begins at once, told right after that.
+//! What a change that is due would break in the cluster, said before it begins; of one that begins at once, right after that.
 //!
-//! Relies on `surveys` for reads that end soon. Promises no read where no change is due, one for each plan and one now and then while it
-//! waits, and that nothing here holds a change up for longer than such a read takes. This is where a change would be held back for what
-//! was found, if a resource asked for that.
+//! Relies on `surveys` for reads that end soon. Promises no read where no change is due; one for each plan, and one now and then while it
+//! waits; one for a change that waits without a plan; that what is on record stands until something else was seen; and that nothing
+//! here holds up a change, or what is published, for longer than such a read takes. This is where a change would be held back for what was
+//! found, if a resource asked for that.
 
 use std::{sync::Arc, time::Duration};
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource as _, ResourceExt as _};
 
 use super::{Finding, Pass};
 use crate::{
     controller::{
         events::{Kind, News},
-        notices::PREFLIGHT,
+        notices::{self, PREFLIGHT},
         queue::seat,
         read::Desired,
         surveys::SHARED_FOR,
     },
-    crd::PlanRecord,
+    crd::{PlanRecord, TaurusProxyPort},
     plan::{
         facts::{Facts, Observed, Preflight, Seen},
         record::{Change, Record},
+        step::Step,
         timing,
     },
-    preflight::Move,
+    preflight::{
+        Move,
+        warnings::{Known, MOST},
+    },
 };
 
 /// What was found for a plan that waits is looked at again after this, at the latest.
 const LONGEST_KEPT: Duration = Duration::from_mins(5);
 
-/// What was found for a plan.
+/// A change that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Due {
+    /// Its plan; nothing where none stands for it.
+    plan: Option<String>,
+    /// The port that goes, and the one that comes.
+    ports: (i32, i32),
+}
+
+/// What was found for a change that is due.
 #[derive(Debug)]
 pub struct Surveyed {
-    /// The plan.
-    plan: String,
-    found: Preflight,
-    /// Whether nothing failed.
-    is_whole: bool,
+    due: Due,
+    known: Known,
+    /// What was reported of it: by a status that was written, or by an event.
+    reported: Vec<String>,
     /// The request of a person that was seen then: a new one asks for another look.
     request: Option<String>,
-    /// Uptime.
-    at: Duration,
+    /// Uptime of the last look; nothing where this process has not looked yet.
+    at: Option<Duration>,
+}
+
+impl Surveyed {
+    fn found(&self) -> Preflight {
+        let (warnings, more) = self.known.texts(MOST);
+        Preflight {
+            ports: self.due.ports,
+            warnings: warnings.into(),
+            more,
+        }
+    }
 }
 
 impl Pass<'_> {
-    /// What was found for the plan that waits, for decisions.
+    /// What was found for the change that waits, for decisions.
     pub(super) fn surveyed(&self) -> Option<Preflight> {
-        let surveyed = self.memory.surveyed.as_deref();
-        surveyed.map(|surveyed| surveyed.found.clone())
+        self.memory.surveyed.as_deref().map(Surveyed::found)
     }
 
-    /// A plan on record has warnings from an earlier process: what is written without having looked would take them away.
-    pub(super) async fn survey_recorded(&mut self, desired: &Desired, record: &Record) {
-        let plan = record.plan.as_ref().filter(|_| record.change.is_none());
-        match plan {
-            Some(plan) if self.memory.surveyed.is_none() => {
-                self.survey(desired, plan, &Observed::default()).await;
-            }
-            Some(_) => {}
-            None => self.memory.surveyed = None,
+    /// A plan on record has warnings from an earlier process: they stand until this one has looked.
+    pub(super) fn recall_survey(&mut self, desired: &Desired, record: &Record) {
+        if record.change.is_some() {
+            self.memory.surveyed = None;
+        } else if let Some(plan) = &record.plan
+            && self.memory.surveyed.is_none()
+        {
+            self.memory.surveyed = Some(Box::new(Surveyed {
+                due: Due::of(plan),
+                known: Known::of_record(&plan.warnings),
+                reported: plan.warnings.clone(),
+                request: desired.request.clone(),
+                at: None,
+            }));
         }
     }
 
-    /// A finding, with what its change would break told in its plan.
+    /// A finding, with what its change would break in its plan; where no plan stands for the change, an event says it.
     pub(super) async fn with_survey(&mut self, desired: &Desired, mut finding: Finding) -> Finding {
-        let record = &finding.decision.record;
-        let plan = record.plan.clone().filter(|_| record.change.is_none());
-        let Some(plan) = plan else {
+        let decision = &finding.decision;
+        let is_over = decision.record.change.is_some() || decision.step == Step::Rest;
+        if is_over {
             self.memory.surveyed = None;
             return finding;
+        }
+        let Some(due) = self.due(desired, &finding) else {
+            // It may be due still: it is only not seen now.
+            return finding;
         };
-        if self.is_survey_due(desired, &plan) {
-            self.survey(desired, &plan, &finding.observed).await;
+        if self.is_survey_due(desired, &due) {
+            self.survey(desired, &due, &finding.observed).await;
+        }
+        if due.plan.is_none() {
+            self.report_awaited(&due);
+            return finding;
         }
         let found = self.surveyed();
         if finding.observed.preflight == found {
@@ -88,26 +125,43 @@ impl Pass<'_> {
         finding
     }
 
-    fn is_survey_due(&self, desired: &Desired, plan: &PlanRecord) -> bool {
-        let Some(surveyed) = self.memory.surveyed.as_deref() else {
-            return true;
+    /// The change that is due and waits, if there is one.
+    fn due(&self, desired: &Desired, finding: &Finding) -> Option<Due> {
+        let decision = &finding.decision;
+        if let Some(plan) = &decision.record.plan {
+            return Some(Due::of(plan));
+        }
+        let facts = Facts {
+            session: &decision.session,
+            ..self.facts(desired, &decision.record, &finding.observed)
         };
-        let age = self.context.clock.now().elapsed(surveyed.at);
-        // Looks come about as often as that: half of it skips none.
-        let good_for = LONGEST_KEPT.min(self.context.resync / 2);
-        surveyed.plan != plan.id || surveyed.request != desired.request || age >= good_for
+        let ports = timing::awaited(&facts, &decision.step)?;
+        Some(Due { plan: None, ports })
     }
 
-    async fn survey(&mut self, desired: &Desired, plan: &PlanRecord, observed: &Observed) {
-        let ports = (plan.from_port, plan.to_port);
-        let (Ok(from), Ok(to)) = (u16::try_from(ports.0), u16::try_from(ports.1)) else {
+    fn is_survey_due(&self, desired: &Desired, due: &Due) -> bool {
+        let surveyed = self.memory.surveyed.as_deref();
+        let Some(surveyed) = surveyed.filter(|surveyed| surveyed.due == *due) else {
+            return true;
+        };
+        let Some(at) = surveyed.at else {
+            return true;
+        };
+        // Looks come about as often as that: half of it skips none.
+        let good_for = LONGEST_KEPT.min(self.context.resync / 2);
+        let is_old = self.context.clock.now().elapsed(at) >= good_for;
+        // What waits without a plan has nothing that would show what was mended: one look is enough.
+        let is_watched = due.plan.is_some() || surveyed.known.is_in_part();
+        surveyed.request != desired.request || is_old && is_watched
+    }
+
+    async fn survey(&mut self, desired: &Desired, due: &Due, observed: &Observed) {
+        let (Ok(from), Ok(to)) = (u16::try_from(due.ports.0), u16::try_from(due.ports.1)) else {
             return;
         };
         let moved = self.moved(desired, (from, to), observed);
-        let known = self.memory.surveyed.take();
-        let is_asked = known
-            .as_ref()
-            .is_some_and(|known| known.request != desired.request);
+        let before = self.memory.surveyed.as_deref();
+        let is_asked = before.is_some_and(|known| known.request != desired.request);
         let now = self.context.clock.now().uptime;
         let oldest = if is_asked {
             now
@@ -115,19 +169,16 @@ impl Pass<'_> {
             now.saturating_sub(SHARED_FOR)
         };
         let surveying = Box::pin(self.context.surveys.of(&moved.namespace, oldest));
-        let survey = seat::aside(surveying).await;
-        let before = known.filter(|known| known.found.ports == ports && known.is_whole);
-        let (warnings, is_whole) = match before {
-            // What was found before stands, as far as is known.
-            Some(before) if !survey.is_whole() => (before.found.warnings, true),
-            _ => (survey.warnings(&moved).into(), survey.is_whole()),
-        };
+        let look = seat::aside(surveying).await.look(&moved);
+        let before = self.memory.surveyed.take();
+        let same = before.as_deref().filter(|it| it.due.ports == due.ports);
+        let known = Known::after(same.map(|it| &it.known), look);
         self.memory.surveyed = Some(Box::new(Surveyed {
-            plan: plan.id.clone(),
-            is_whole,
-            found: Preflight { ports, warnings },
+            due: due.clone(),
+            known,
+            reported: before.map(|it| it.reported).unwrap_or_default(),
             request: desired.request.clone(),
-            at: now,
+            at: Some(now),
         }));
     }
 
@@ -149,47 +200,98 @@ impl Pass<'_> {
         }
     }
 
-    /// Tells of what a change that was just begun breaks, unless that was told while it waited. Nothing waits for it.
-    pub(super) fn survey_begun(
-        &self,
-        desired: &Desired,
-        plan: Option<&PlanRecord>,
-        change: &Change,
-        observed: &Observed,
-    ) {
-        let surveyed = self.memory.surveyed.as_deref();
-        let is_told = |plan: &PlanRecord| surveyed.is_some_and(|known| known.plan == plan.id);
-        if plan.is_some_and(is_told) {
-            return;
+    /// What a written status says is reported.
+    pub(super) fn note_reported(&mut self, written: &TaurusProxyPort) {
+        let plan = written
+            .status
+            .as_ref()
+            .and_then(|status| status.plan.as_ref());
+        if let (Some(plan), Some(surveyed)) = (plan, self.memory.surveyed.as_deref_mut()) {
+            surveyed.reported.clone_from(&plan.warnings);
         }
-        let moved = self.moved(desired, (change.from, change.to), observed);
-        let surveys = Arc::clone(&self.context.surveys);
+    }
+
+    /// Says once what a change would break that waits without a plan.
+    fn report_awaited(&mut self, due: &Due) {
+        let Some(surveyed) = self.memory.surveyed.as_deref_mut() else {
+            return;
+        };
+        let Some(news) = surveyed.known.news(&surveyed.reported) else {
+            return;
+        };
+        surveyed.reported = surveyed.known.texts(MOST).0;
+        let (from, to) = due.ports;
+        let text = format!("the change from port {from} to {to} waits: {news}");
+        notices::preflight(self.context, self.object, &text);
+    }
+
+    /// Says what a change that was just begun breaks, as far as that was not said while it waited. Nothing waits for it.
+    pub(super) fn survey_begun(&self, desired: &Desired, change: &Change, observed: &Observed) {
+        let ports = (i32::from(change.from), i32::from(change.to));
+        let surveyed = self.memory.surveyed.as_deref();
+        let surveyed = surveyed.filter(|surveyed| surveyed.due.ports == ports);
+        let known = surveyed.map(|surveyed| surveyed.known.clone());
+        let reported = surveyed.map_or_else(Vec::new, |surveyed| surveyed.reported.clone());
+        let begun = Begun {
+            about: self.object.object_ref(&()),
+            name: self.object.name_any(),
+            moved: self.moved(desired, (change.from, change.to), observed),
+            reported,
+        };
         let publisher = Arc::clone(&self.context.publisher);
         let clock = self.context.clock;
-        let about = self.object.object_ref(&());
-        let name = self.object.name_any();
-        tokio::spawn(async move {
-            let oldest = clock.now().uptime.saturating_sub(SHARED_FOR);
-            let survey = surveys.of(&moved.namespace, oldest).await;
-            let warnings = survey.warnings(&moved);
-            if warnings.is_empty() {
-                return;
+        let now = clock.now();
+        let is_new = |at: Duration| now.elapsed(at) < LONGEST_KEPT;
+        if let (Some(known), true) = (&known, surveyed.and_then(|it| it.at).is_some_and(is_new)) {
+            if let Some(news) = begun.news(known) {
+                publisher.publish(news, now);
             }
-            let (from, to) = (moved.from, moved.to);
-            let text = format!(
-                "the change from port {from} to {to} was begun: {}",
-                warnings.join("; ")
-            );
-            let namespace = &moved.namespace;
-            tracing::warn!(
-                namespace,
-                name,
-                reason = PREFLIGHT,
-                detail = text,
-                "preflight"
-            );
-            let news = News::new(about, Kind::Warning, PREFLIGHT, &text);
-            publisher.publish(news, clock.now());
+            return;
+        }
+        let surveys = Arc::clone(&self.context.surveys);
+        tokio::spawn(async move {
+            let oldest = now.uptime.saturating_sub(SHARED_FOR);
+            let survey = surveys.of(&begun.moved.namespace, oldest).await;
+            let known = Known::after(known.as_ref(), survey.look(&begun.moved));
+            if let Some(news) = begun.news(&known) {
+                publisher.publish(news, clock.now());
+            }
         });
+    }
+}
+
+impl Due {
+    fn of(plan: &PlanRecord) -> Self {
+        Self {
+            plan: Some(plan.id.clone()),
+            ports: (plan.from_port, plan.to_port),
+        }
+    }
+}
+
+/// A change that was just begun.
+struct Begun {
+    about: ObjectReference,
+    name: String,
+    moved: Move,
+    reported: Vec<String>,
+}
+
+impl Begun {
+    /// What was not reported of it yet; a line of the log says the same.
+    fn news(&self, known: &Known) -> Option<News> {
+        let news = known.news(&self.reported)?;
+        let (from, to) = (self.moved.from, self.moved.to);
+        let text = format!("the change from port {from} to {to} was begun: {news}");
+        let (namespace, name) = (&self.moved.namespace, &self.name);
+        tracing::warn!(
+            namespace,
+            name,
+            reason = PREFLIGHT,
+            detail = text,
+            "preflight"
+        );
+        let about = self.about.clone();
+        Some(News::new(about, Kind::Warning, PREFLIGHT, &text))
     }
 }

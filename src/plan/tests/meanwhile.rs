@@ -10,12 +10,15 @@ use crate::{
     calendar::Calendar,
     controller::read::read,
     crd::{ManagementPolicy, TaurusProxyPort},
-    fleet::claims::{Rival, Standing},
+    fleet::{
+        claims::{Rival, Standing},
+        limits::Limit,
+    },
     model::Moment,
     pace::Pace,
     plan::{
         self, Decision,
-        facts::{Facts, Observed},
+        facts::{Facts, Observed, Seen},
         record::Record,
         session::Session,
         step::{Cause, Step},
@@ -91,4 +94,49 @@ fn a_plan_of_the_old_spec_is_not_shown_for_the_new_one() {
     };
     assert_eq!(plan_for(3307), Some(3307));
     assert_eq!(plan_for(3308), None);
+}
+
+#[test]
+fn a_change_that_waits_for_anything_but_its_moment_is_known_by_its_ports() {
+    let world = World::settled(Mode::Hidden, 3306);
+    let proxy = world.sky.state().proxies().unwrap().remove(0);
+    let awaited = |port: u16, policy: ManagementPolicy, cause: Cause| {
+        let mut object = world.cluster.object.clone();
+        object.spec.port = port.into();
+        object.spec.management_policy = Some(policy);
+        let uptime = Duration::from_hours(1);
+        let observed = Observed {
+            proxy: Seen::Known(Some(proxy.clone())),
+            ..Observed::default()
+        };
+        let facts = Facts {
+            desired: &read(&object).unwrap(),
+            record: &Record::of(&object),
+            observed: &observed,
+            session: &Session::default(),
+            now: Moment::new(wall(3600), uptime),
+            leading_for: uptime,
+            pace: &Pace::real(),
+            resync: Duration::from_mins(10),
+        };
+        timing::awaited(&facts, &Step::Hold(cause, Duration::ZERO))
+    };
+    let enforced = |cause: Cause| awaited(3307, ManagementPolicy::Enforce, cause);
+    let limit = || {
+        Cause::WaitingForLimit(Limit::Hourly {
+            most: 60,
+            next: None,
+        })
+    };
+    let moved = Some((3306, 3307));
+    assert_eq!(enforced(limit()), moved);
+    assert_eq!(enforced(Cause::WaitingForInstance(None)), moved);
+    assert_eq!(enforced(Cause::ProxyBusy("job job-2".to_owned())), moved);
+    let at = wall(4500);
+    assert_eq!(enforced(Cause::Damped { port: 3306, at }), moved);
+    for cause in [Cause::Suspended, Cause::FailedLately, Cause::Looking] {
+        assert_eq!(enforced(cause.clone()), None, "{cause:?}");
+    }
+    assert_eq!(awaited(3306, ManagementPolicy::Enforce, limit()), None);
+    assert_eq!(awaited(3307, ManagementPolicy::Observe, limit()), None);
 }

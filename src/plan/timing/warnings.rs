@@ -12,10 +12,8 @@ use crate::{
     controller::read::Timing,
     crd::{APPLY_NOW, APPROVE, HistoryEntry, PlanRecord},
     plan::{facts::Facts, history, message::shown},
+    preflight::warnings::MOST,
 };
-
-/// So many warnings has a plan at most.
-const MOST: usize = 8;
 
 /// Warnings of a plan, which may start at `next`.
 pub(super) fn of(
@@ -45,24 +43,11 @@ pub(super) fn of(
     if let Some(preflight) = &facts.observed.preflight {
         // What was found for other ports is of another plan.
         if preflight.ports == (plan.from_port, plan.to_port) {
-            add_as_many_as_fit(&mut warnings, &preflight.warnings);
+            let room = MOST.saturating_sub(warnings.len());
+            warnings.extend(preflight.shown(room));
         }
     }
     warnings
-}
-
-/// Adds what was found in the cluster; where that is too much, the last one says so.
-fn add_as_many_as_fit(warnings: &mut Vec<String>, found: &[String]) {
-    let room = MOST.saturating_sub(warnings.len());
-    if found.len() <= room {
-        warnings.extend_from_slice(found);
-    } else if room > 0 {
-        warnings.extend(found.iter().take(room - 1).cloned());
-        let more = found.len() - (room - 1);
-        warnings.push(format!(
-            "{more} more objects or rules have to do with the port: kubectl taurus-port plan shows them"
-        ));
-    }
 }
 
 /// An approval that counts for another plan.
@@ -213,10 +198,12 @@ fn bounded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{
         calendar::{Window, WindowParts},
-        plan::timing::Wishes,
+        plan::{facts::Preflight, timing::Wishes},
     };
 
     fn terms(window: (&[&str], &str, &str), freezes: &[(&str, &str, &str)]) -> Terms {
@@ -291,18 +278,25 @@ mod tests {
 
     #[test]
     fn what_was_found_in_the_cluster_fills_what_is_left_of_eight() {
-        let found: Vec<String> = (0..9).map(|number| format!("found {number}")).collect();
-        let filled = |own: usize, count: usize| {
-            let mut warnings = vec!["own".to_owned(); own];
-            add_as_many_as_fit(&mut warnings, &found[..count]);
-            warnings
+        let found: Vec<String> = (0..8).map(|number| format!("found {number}")).collect();
+        let filled = |own: usize, count: usize, more: usize| {
+            let preflight = Preflight {
+                ports: (3306, 3307),
+                warnings: Arc::from(&found[..count]),
+                more,
+            };
+            preflight.shown(MOST - own)
         };
-        assert_eq!(filled(0, 8), found[..8]);
-        assert_eq!(filled(2, 6)[2..], found[..6]);
-        let full = filled(2, 9);
-        assert_eq!(full[..7].len() + 1, full.len());
-        assert_eq!(full[2..7], found[..5]);
-        assert!(full[7].starts_with("4 more"), "{full:?}");
-        assert_eq!(filled(8, 2).len(), 8);
+        assert_eq!(filled(0, 8, 0), found);
+        assert_eq!(filled(2, 6, 0), found[..6]);
+        let full = filled(2, 8, 1);
+        assert_eq!(full.len(), 6);
+        assert_eq!(full[..5], found[..5]);
+        assert!(full[5].starts_with("and 4 more"), "{full:?}");
+        assert_eq!(filled(0, 8, 5).len(), MOST);
+        assert!(filled(8, 2, 0).is_empty());
+        // What was read from a record names fewer than there is room for.
+        let recorded = filled(0, 3, 5);
+        assert!(recorded.len() == 4 && recorded[3].starts_with("and 5 more"));
     }
 }

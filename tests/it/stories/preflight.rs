@@ -11,12 +11,17 @@ use kube::{
     api::{ListParams, PostParams},
 };
 use serde_json::{Value, json};
-use taurus_port_operator::crd::{Approval, PlanRecord, TaurusProxyPort};
+use taurus_port_operator::{
+    crd::{Approval, PlanRecord, TaurusProxyPort},
+    fleet::limits::Limits,
+};
 use taurus_sim::Mode;
 
-use super::windows::closed_window;
+use super::{publication, windows::closed_window};
 use crate::world::{
-    PATIENCE, World, options,
+    PATIENCE, World,
+    operator::Setup,
+    options, reason,
     relay::{Call, Effect, Fault, Relay},
     tools::printed,
 };
@@ -116,6 +121,11 @@ async fn until_told(world: &World, text: &str) -> String {
     tokio::time::timeout(PATIENCE, telling)
         .await
         .unwrap_or_else(|_| panic!("no event tells of {text}"))
+}
+
+/// Whether an event is about the policy and the story's own change.
+fn is_of_policy(note: &str) -> bool {
+    note.contains("port 3306 to 3307") && note.contains("NetworkPolicy databases")
 }
 
 async fn handled(world: &World, request: &str) -> TaurusProxyPort {
@@ -245,15 +255,95 @@ async fn warnings_outlive_a_restart_and_a_failing_api_server_changes_none() {
         "nothing was written"
     );
 
+    // From the start of this process nobody can read policies.
+    world.stop_operator().await;
     let failing = relay.inject(Fault::on(&[Call::ReadPolicies], Effect::refuse(500)));
-    let is_refused = || {
+    let refusals = || {
         let reads = relay.seen_of(&Call::ReadPolicies);
-        reads.iter().any(|read| read.answer == Some(500))
+        reads.iter().filter(|read| read.answer == Some(500)).count()
     };
-    world.until_true("a refusal", is_refused).await;
-    world.until_more(taurus_sim::Operation::List, 2).await;
-    assert_eq!(plan(&world.get().await), Some(&warned));
+    world.start_operator_with(relay.setup()).await;
+    world.until_true("a refusal", || refusals() > 0).await;
+    handled(&world, "while it fails").await;
+    world.until_true("a second one", || refusals() > 1).await;
+    let partly = until_warned(&world, 2).await;
+    assert_eq!(partly.id, warned.id);
+    assert_eq!(partly.warnings[0], warned.warnings[0], "it stands");
+    let failed = "NetworkPolicies (the API server failed)";
+    assert!(partly.warnings[1].ends_with(failed), "{partly:?}");
+
+    // What can be read is not held up by that.
+    let address = world.get().await.status.unwrap().address.unwrap();
+    apply(&world, &slice(&address, 3306));
+    handled(&world, "a slice is stale").await;
+    let more = until_warned(&world, 3).await;
+    assert_eq!(more.warnings[0], warned.warnings[0]);
+    assert!(more.warnings[1].starts_with("EndpointSlice db-1"));
     relay.remove(failing);
+    handled(&world, "it answers again").await;
+    let whole = until_warned(&world, 2).await;
+    assert_eq!(whole.warnings, more.warnings[..2]);
+    let notes = told(&world).await;
+    let of_policy = notes.iter().filter(|note| is_of_policy(note));
+    assert_eq!(of_policy.count(), 1, "what stands is not news: {notes:?}");
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_said_of_a_plan_before_is_said_once_its_change_begins() {
+    let mut world = World::without_operator(options(Mode::M2)).await;
+    allow(&world).await;
+    world.start_operator().await;
+    apply(&world, &policy(&[3306]));
+    let mut resource = world.resource(3307);
+    resource.spec.approval = Some(Approval::Manual);
+    world.create(&resource).await;
+    let warned = until_warned(&world, 1).await;
+    until_told(&world, "NetworkPolicy databases").await;
+    let address = world.get().await.status.unwrap().address.unwrap();
+    world.stop_operator().await;
+    // Nobody looks at it before the change begins.
+    apply(&world, &slice(&address, 3306));
+    world
+        .patch(json!({"spec": {"approvedPlan": warned.id}}))
+        .await;
+    world.start_operator().await;
+    world.until_change(1).await;
+    until_told(&world, "EndpointSlice db-1").await;
+    world.until_ready(3307).await;
+    let notes = told(&world).await;
+    let of_policy = notes.iter().filter(|note| is_of_policy(note));
+    assert_eq!(of_policy.count(), 1, "{notes:?}");
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_change_would_break_that_waits_for_a_limit_is_said_once_before_it_begins() {
+    let mut world = World::without_operator(options(Mode::M2)).await;
+    allow(&world).await;
+    apply(&world, &policy(&[3306]));
+    let limits = Limits {
+        hourly: 1,
+        ..Limits::default()
+    };
+    let setup = Setup {
+        limits,
+        ..Setup::default()
+    };
+    world.start_operator_with(setup).await;
+    // The neighbour's change is the one of this hour.
+    world.until_neighbour_is_ready().await;
+    world.want(3307).await;
+    let waits = |object: &TaurusProxyPort| reason(object) == "WaitingForBudget";
+    world.until("it waits", waits).await;
+    let note = until_told(&world, "the change from port 3306 to 3307 waits").await;
+    assert!(note.contains("NetworkPolicy databases"), "{note}");
+    handled(&world, "still the same").await;
+    assert_eq!(plan(&world.get().await), None);
+    assert_eq!(world.asked_for().len(), 0, "it has not begun");
+    let notes = told(&world).await;
+    let of_policy = notes.iter().filter(|note| is_of_policy(note));
+    assert_eq!(of_policy.count(), 1, "{notes:?}");
     world.finish().await;
 }
 
@@ -269,6 +359,30 @@ async fn a_change_that_begins_at_once_is_told_of_by_an_event() {
     let note = until_told(&world, "the change from port 3306 to 3307 was begun").await;
     assert!(note.contains("NetworkPolicy databases"), "{note}");
     world.until_ready(3307).await;
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_published_waits_for_no_read_of_the_cluster() {
+    let mut world = World::without_operator(options(Mode::M2)).await;
+    allow(&world).await;
+    publication::allow(&world).await;
+    let relay = Relay::start(&world.plane).await;
+    world.start_operator_with(relay.setup()).await;
+    world.until_neighbour_is_ready().await;
+    let before = relay.seen().len();
+    let mut resource = publication::published(&world, 3307);
+    resource.spec.approval = Some(Approval::Manual);
+    world.create(&resource).await;
+    until_warned(&world, 0).await;
+    let seen = relay.seen();
+    let first = |call: &Call| {
+        let mut since = seen.iter().skip(before);
+        since.position(|seen| seen.call == *call)
+    };
+    let written = first(&Call::WriteSlice).expect("the slice leads to the port in place");
+    let read = first(&Call::ReadPolicies).expect("policies are read");
+    assert!(written < read, "{written} {read}");
     world.finish().await;
 }
 
