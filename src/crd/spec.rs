@@ -230,7 +230,7 @@ pub struct TaurusProxyPortSpec {
     #[serde(rename = "configMap", default, skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMapSpec>,
 
-    /// Absent means `Off`.
+    /// Absent means `Never`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeMode>,
 }
@@ -274,13 +274,13 @@ pub struct CredentialsReference {
 }
 
 /// Whether the operator connects to the proxy after a change, and while one is at work where service is set, to read the greeting of a MySQL
-/// server. `Off` (also when absent): it does not. `Report`: the condition Reachable says what came of it. `Require`: after a change the
+/// server. `Never` (also when absent): it does not. `Report`: the condition Reachable says what came of it. `Require`: after a change the
 /// condition Ready also needs a greeting.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProbeMode {
     /// It connects to nothing.
     #[default]
-    Off,
+    Never,
     /// The condition Reachable says what came of it.
     Report,
     /// After a change, Ready also needs a greeting.

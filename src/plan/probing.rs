@@ -65,7 +65,7 @@ pub struct Ground<'a> {
 pub fn stage(ground: &Ground<'_>) -> Stage {
     let record = ground.record;
     let (aim, port) = match &record.change {
-        _ if ground.mode == ProbeMode::Off => return Stage::Rest,
+        _ if ground.mode == ProbeMode::Never => return Stage::Rest,
         Some(change) => {
             let is_at_work = change.job.is_some() && change.phase == Phase::Submitted;
             // One that is stuck may be so for hours.

@@ -118,7 +118,7 @@ fn the_new_port_is_probed_only_while_a_job_sets_it_for_a_service() {
     let overdue = Step::Hold(overdue, Duration::ZERO);
     for ground in [
         Ground {
-            mode: ProbeMode::Off,
+            mode: ProbeMode::Never,
             ..ground
         },
         Ground {
@@ -167,7 +167,7 @@ fn the_port_in_place_is_probed_only_after_a_change_has_set_it() {
     let waits = Step::Hold(Cause::Suspended, Duration::ZERO);
     for ground in [
         Ground {
-            mode: ProbeMode::Off,
+            mode: ProbeMode::Never,
             ..ground
         },
         Ground {
