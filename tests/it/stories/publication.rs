@@ -12,7 +12,7 @@ use k8s_openapi::api::{
     rbac::v1::{Role, RoleBinding},
 };
 use kube::{
-    Api, ResourceExt as _,
+    Api, Client, ResourceExt as _,
     api::{DeleteParams, Patch, PatchParams, PostParams},
     runtime::{WatchStreamExt as _, watcher},
 };
@@ -52,8 +52,13 @@ async fn granted() -> World {
     world
 }
 
-/// Gives the operator the rights of the component in the story's namespace.
+/// The same in the story's namespace.
 pub async fn allow(world: &World) {
+    allow_in(&world.client, &world.namespace).await;
+}
+
+/// Gives the operator the rights of the component in a namespace.
+pub async fn allow_in(client: &Client, namespace: &str) {
     let shipped = include_str!("../../../deploy/components/services/rbac.yaml");
     let mut documents = serde_saphyr::from_multiple::<Value>(shipped)
         .unwrap()
@@ -68,9 +73,9 @@ pub async fn allow(world: &World) {
     }))
     .unwrap();
     let params = PostParams::default();
-    let of_namespace: Api<Role> = Api::namespaced(world.client.clone(), &world.namespace);
+    let of_namespace: Api<Role> = Api::namespaced(client.clone(), namespace);
     of_namespace.create(&params, &role).await.unwrap();
-    let bindings: Api<RoleBinding> = Api::namespaced(world.client.clone(), &world.namespace);
+    let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
     bindings.create(&params, &binding).await.unwrap();
 }
 
