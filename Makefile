@@ -41,8 +41,8 @@ HADOLINT := $(CACHE)/tools/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 # written in Go ends before its garbage is worth collecting: kubectl and Helm take a quarter less processor time so.
 AT_ONCE := GOGC=400 RUST_TEST_THREADS=$${RUST_TEST_THREADS:-12}
 
-# Admission, definitions, what kubectl shows, compares and installs, and a main story of each kind.
-VERSIONED := admission:: definitions:: gitops:: install::kustomize:: install::policies:: stories::shown:: a10_ b05_ c09_ c10_
+# Admission, definitions, what kubectl shows, compares and installs, what applications are led by, and a main story of each kind.
+VERSIONED := admission:: definitions:: gitops:: install::kustomize:: install::policies:: stories::publication:: stories::shown:: a10_ b05_ c09_ c10_
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

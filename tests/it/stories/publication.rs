@@ -502,3 +502,47 @@ async fn a_proxy_that_is_missing_keeps_its_endpoint_until_it_is_gone_for_sure() 
     assert!(!ports(&seen).contains(&0), "never an empty slice");
     world.finish().await;
 }
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_of_the_other_family_gets_a_slice_of_its_own_and_is_told() {
+    let world = allowed().await;
+    world.create(&published(&world, 3306)).await;
+    let settled = world
+        .until("published", |object| says(object, "Published"))
+        .await;
+    let address = settled.status.unwrap().address.unwrap();
+    let service = services(&world).get(SERVICE).await.unwrap();
+    let opaque = service.annotations().get("config.linkerd.io/opaque-ports");
+    assert_eq!(opaque.map(String::as_str), Some("3306"));
+    let there = async |family: &str| {
+        let slice = slices(&world).get_opt(&format!("{SERVICE}-{family}")).await;
+        let slice = slice.unwrap()?;
+        let addresses = slice.endpoints.into_iter().flat_map(|one| one.addresses);
+        Some((slice.address_type, addresses.collect::<Vec<_>>()))
+    };
+    let of_family = |family: &str, address: &str| {
+        let addresses = vec![address.to_owned()];
+        Some((family.to_owned(), addresses))
+    };
+    assert_eq!(there("ipv4").await, of_family("IPv4", &address));
+    // The cluster has IPv4 alone. The cloud spells addresses as it likes; the API server stores them in one way.
+    let other = "2001:DB8:0:0::7";
+    world.sim.set_address(sample::PROXY, other).unwrap();
+    world.ask("another address").await;
+    let unusable = |object: &TaurusProxyPort| says(object, "AddressUnusable");
+    world.until("of no use", unusable).await;
+    assert_eq!(there("ipv6").await, of_family("IPv6", "2001:db8::7"));
+    assert_eq!(
+        there("ipv4").await,
+        None,
+        "it would lead to where the proxy was"
+    );
+    world.sim.set_address(sample::PROXY, &address).unwrap();
+    world.ask("the first address").await;
+    world
+        .until("published again", |object| says(object, "Published"))
+        .await;
+    assert_eq!(there("ipv4").await, of_family("IPv4", &address));
+    assert_eq!(there("ipv6").await, None);
+    world.finish().await;
+}
