@@ -13,6 +13,7 @@ use k8s_openapi::{
 };
 use serde::Serialize;
 
+mod cilium;
 pub mod injection;
 pub mod mesh;
 pub mod network;

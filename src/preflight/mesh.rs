@@ -1,4 +1,6 @@
 //! What meshes and Cilium know of the port that goes: in objects of their kinds, and by what they take for TCP.
+//!
+//! Pure. Promises the same findings in the same order for the same objects, and none for an object that it can't read.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +12,7 @@ use kube::{ResourceExt as _, api::DynamicObject};
 use serde_json::Value;
 
 use super::{
-    Fate, Move, Touched,
+    Fate, Move, Touched, cilium,
     injection::Marks,
     network::is_within,
     values::has_service,
@@ -84,7 +86,7 @@ impl Meshes {
         };
         for kind in ["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"] {
             let shut = self.of(kind).filter(|policy| {
-                let lets = |port: u16| cilium_lets(&policy.data, address, port);
+                let lets = |port: u16| cilium::lets(&policy.data, address, port);
                 lets(from) && !lets(to)
             });
             let how = format!("which lets {address}:{from} through and not {to}");
@@ -96,16 +98,19 @@ impl Meshes {
     }
 }
 
-fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
+/// The items of a list; none where it is missing.
+pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
     let list = value.pointer(pointer).and_then(Value::as_array);
     list.into_iter().flatten()
 }
 
-fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+/// A text, where there is one.
+pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
 
-fn number(value: &Value) -> Option<u16> {
+/// A port, also one that is written as a text.
+pub(super) fn number(value: &Value) -> Option<u16> {
     let number = value
         .as_u64()
         .or_else(|| value.as_str()?.parse::<u64>().ok())?;
@@ -131,45 +136,6 @@ fn names(entry: &Value, moved: &Move) -> bool {
     let texts = list(entry, "/spec/hosts").chain(list(entry, "/spec/addresses"));
     let ends = list(entry, "/spec/endpoints").filter_map(|end| end.get("address"));
     texts.chain(ends).filter_map(Value::as_str).any(is_it)
-}
-
-/// Whether some rule of a Cilium policy for egress lets the address through by a port.
-fn cilium_lets(policy: &Value, address: IpAddr, port: u16) -> bool {
-    let one = policy.pointer("/spec").into_iter();
-    let specs = one.chain(list(policy, "/specs"));
-    specs.flat_map(|spec| list(spec, "/egress")).any(|rule| {
-        let selects = |name: &&String| name.starts_with("to") && *name != "toPorts";
-        let fields = rule.as_object().into_iter().flat_map(|rule| rule.keys());
-        let everyone = fields.filter(selects).count() == 0;
-        let in_block = list(rule, "/toCIDR").filter_map(Value::as_str);
-        let mut in_block = in_block.filter(|block| is_within(block, address));
-        let mut in_set = list(rule, "/toCIDRSet").filter(|set| {
-            let within = |block: &Value| block.as_str().is_some_and(|it| is_within(it, address));
-            let inside = set.get("cidr").is_some_and(within);
-            inside && !list(set, "/except").any(within)
-        });
-        let entities = list(rule, "/toEntities").filter_map(Value::as_str);
-        let mut entities = entities.filter(|entity| matches!(*entity, "all" | "world"));
-        let covers = everyone
-            || in_block.next().is_some()
-            || in_set.next().is_some()
-            || entities.next().is_some();
-        let mut ports = list(rule, "/toPorts")
-            .flat_map(|ports| list(ports, "/ports"))
-            .peekable();
-        covers && (ports.peek().is_none() || ports.any(|known| cilium_means(known, port)))
-    })
-}
-
-fn cilium_means(known: &Value, port: u16) -> bool {
-    let protocol = text(known, "/protocol");
-    let is_tcp = protocol.is_none_or(|protocol| matches!(protocol, "TCP" | "ANY"));
-    let first = known.get("port").and_then(number);
-    let last = known.get("endPort").and_then(number).or(first);
-    is_tcp
-        && first
-            .zip(last)
-            .is_some_and(|(first, last)| (first..=last).contains(&port) || first == 0)
 }
 
 /// Workloads in a mesh that reach the proxy by its address, where the mesh takes the old port for TCP and not the new one.

@@ -5,7 +5,6 @@
 
 use std::fmt::Debug;
 
-use futures::future;
 use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment, StatefulSet},
@@ -16,17 +15,16 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::{
-    Api, Client,
-    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
-    core::NamespaceResourceScope,
-};
+use kube::{Api, Client, api::ListParams, core::NamespaceResourceScope};
 use serde::de::DeserializeOwned;
 
-use super::{Clients, Found, mesh::Meshes, workloads::Workload};
+use super::{Clients, Found, workloads::Workload};
 
-/// How many objects of a kind the operator looks at: a namespace with more is told of, and takes no more memory.
-pub const MOST: u32 = 500;
+mod lists;
+mod meshes;
+
+pub use lists::{MOST, Unread, Why};
+use lists::{Part, all, goes_on, taken};
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,64 +35,6 @@ pub enum Scope {
     Network,
 }
 
-/// Something that was not read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
-    /// What it is, in the plural.
-    pub what: &'static str,
-    /// Why.
-    pub why: Why,
-    /// The same for people, in the API server's words; another one each time, perhaps.
-    pub said: String,
-    /// Whether it is of no namespace.
-    pub is_everywhere: bool,
-}
-
-/// Why something was not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
-    /// The right to read it is missing.
-    Forbidden,
-    /// The API server failed.
-    Failed,
-    /// There is more of it than is looked at.
-    TooMany,
-}
-
-/// The kinds that are looked at: group, kind, plural, and whether they are of a namespace.
-const KINDS: [(&str, &str, &str, bool); 4] = [
-    (
-        "networking.istio.io",
-        "ServiceEntry",
-        "serviceentries",
-        true,
-    ),
-    (
-        "networking.istio.io",
-        "DestinationRule",
-        "destinationrules",
-        true,
-    ),
-    (
-        "cilium.io",
-        "CiliumNetworkPolicy",
-        "ciliumnetworkpolicies",
-        true,
-    ),
-    (
-        "cilium.io",
-        "CiliumClusterwideNetworkPolicy",
-        "ciliumclusterwidenetworkpolicies",
-        false,
-    ),
-];
-
-/// What is read, and what of it was not.
-type Part<T> = (T, Vec<Unread>);
-
-/// A list, and whether there is more of it.
-type Listed<K> = Result<(Vec<K>, bool), kube::Error>;
-
 /// Reads a namespace. Also what could not be read.
 pub async fn read(client: &Client, namespace: &str, scope: Scope) -> (Found, Vec<Unread>) {
     let place = Place {
@@ -102,6 +42,7 @@ pub async fn read(client: &Client, namespace: &str, scope: Scope) -> (Found, Vec
         namespace,
         scope,
     };
+    let params = place.params();
     let of_clients = async {
         match scope {
             Scope::Everything => place.workloads().await,
@@ -121,7 +62,7 @@ pub async fn read(client: &Client, namespace: &str, scope: Scope) -> (Found, Vec
             futures::join!(
                 Box::pin(place.config_maps()),
                 Box::pin(of_clients),
-                Box::pin(place.meshes()),
+                Box::pin(meshes::read(client, namespace, &params)),
             )
         }
     );
@@ -216,77 +157,6 @@ impl Place<'_> {
         let (pods, unread) = taken("Pods", list);
         (Clients::Pods(pods), unread)
     }
-
-    /// Those kinds of meshes whose group is there.
-    async fn meshes(&self) -> Part<Meshes> {
-        let groups = match self.client.list_api_groups().await {
-            Ok(groups) => groups.groups,
-            Err(error) => return (Meshes::default(), vec![failed("API groups", &error)]),
-        };
-        let reads = KINDS.map(|(group, kind, plural, is_namespaced)| {
-            let found = groups.iter().find(|found| found.name == group);
-            let version = found.map(|found| {
-                let version = found.preferred_version.as_ref();
-                let version = version.or(found.versions.first());
-                version.map_or("v1", |version| version.version.as_str())
-            });
-            async move {
-                let kind_of = GroupVersionKind::gvk(group, version?, kind);
-                let resource = ApiResource::from_gvk_with_plural(&kind_of, plural);
-                let api: Api<DynamicObject> = if is_namespaced {
-                    Api::namespaced_with(self.client.clone(), self.namespace, &resource)
-                } else {
-                    Api::all_with(self.client.clone(), &resource)
-                };
-                let (objects, mut unread) = match all(api, &self.params()).await {
-                    // The group is there without this kind.
-                    Err(kube::Error::Api(status)) if status.code == 404 => return None,
-                    read => taken(kind, read),
-                };
-                for unread in &mut unread {
-                    unread.is_everywhere = !is_namespaced;
-                }
-                Some((kind, objects, unread))
-            }
-        });
-        let mut meshes = Meshes::default();
-        let mut all_unread = Vec::new();
-        for (kind, objects, unread) in future::join_all(reads).await.into_iter().flatten() {
-            meshes.0.insert(kind, objects);
-            all_unread.extend(unread);
-        }
-        (meshes, all_unread)
-    }
-}
-
-/// What was read; nothing of what was not, which is noted.
-fn taken<K>(what: &'static str, read: Listed<K>) -> Part<Vec<K>> {
-    match read {
-        Ok((items, false)) => (items, Vec::new()),
-        Ok((items, true)) => {
-            let unread = Unread {
-                what,
-                why: Why::TooMany,
-                said: format!("only the first {MOST} were looked at"),
-                is_everywhere: false,
-            };
-            (items, vec![unread])
-        }
-        Err(error) => (Vec::new(), vec![failed(what, &error)]),
-    }
-}
-
-fn failed(what: &'static str, error: &kube::Error) -> Unread {
-    let why = match error {
-        kube::Error::Api(refusal) if refusal.code == 403 => Why::Forbidden,
-        _ => Why::Failed,
-    };
-    Unread {
-        what,
-        why,
-        said: said(error),
-        is_everywhere: false,
-    }
 }
 
 fn with<K>(
@@ -303,25 +173,4 @@ fn marked(pod: ObjectMeta) -> ObjectMeta {
         annotations: pod.annotations,
         ..ObjectMeta::default()
     }
-}
-
-fn goes_on(token: Option<&str>) -> bool {
-    token.is_some_and(|token| !token.is_empty())
-}
-
-/// Why something could not be read. The error's own text holds the whole answer.
-fn said(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(refusal) => refusal.message.clone(),
-        error => error.to_string(),
-    }
-}
-
-async fn all<K>(api: Api<K>, params: &ListParams) -> Listed<K>
-where
-    K: Clone + DeserializeOwned + Debug,
-{
-    let list = api.list(params).await?;
-    let goes_on = goes_on(list.metadata.continue_.as_deref());
-    Ok((list.items, goes_on))
 }
