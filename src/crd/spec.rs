@@ -85,6 +85,13 @@ use super::{
         priority = "1"
     ),
     printcolumn(
+        name = "Service",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='ServicePublished')].reason",
+        description = "How the Service that leads applications stands; empty where none is named",
+        priority = "1"
+    ),
+    printcolumn(
         name = "Message",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].message",
