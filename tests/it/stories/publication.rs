@@ -52,11 +52,6 @@ async fn granted() -> World {
     world
 }
 
-/// The same in the story's namespace.
-pub async fn allow(world: &World) {
-    allow_in(&world.client, &world.namespace).await;
-}
-
 /// Gives the operator the rights of the component in a namespace.
 pub async fn allow_in(client: &Client, namespace: &str) {
     let shipped = include_str!("../../../deploy/components/services/rbac.yaml");
@@ -77,6 +72,11 @@ pub async fn allow_in(client: &Client, namespace: &str) {
     of_namespace.create(&params, &role).await.unwrap();
     let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
     bindings.create(&params, &binding).await.unwrap();
+}
+
+/// The same in the story's namespace.
+pub async fn allow(world: &World) {
+    allow_in(&world.client, &world.namespace).await;
 }
 
 /// The story's resource, which wishes for a Service and a ConfigMap.
