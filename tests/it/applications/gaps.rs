@@ -2,7 +2,6 @@
 //!
 //! Each move goes to a port that was never used before. At all ports but the two of a move a decoy listens, at the address of the proxy:
 //! no application may ever meet one. Nothing here judges how long anything took, which depends on the machine.
-#![expect(clippy::print_stderr, reason = "progress, for whoever waits for it")]
 
 use std::{env, time::Duration};
 
