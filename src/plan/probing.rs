@@ -123,8 +123,8 @@ pub struct Row {
 
 impl Row {
     /// Goes on with the row of this aim, or begins it.
-    pub fn turn_to(&mut self, aim: &Aim, place: Place, now: Timestamp, pace: &Pace) {
-        let of = Some((aim.clone(), place));
+    pub fn turn_to(&mut self, aim: &Aim, there: Place, now: Timestamp, pace: &Pace) {
+        let of = Some((aim.clone(), there));
         if self.of != of {
             *self = Self {
                 of,

@@ -549,8 +549,8 @@ impl Pass<'_> {
             .context
             .permits
             .is_free(&desired.subject.instance, &uid);
-        let knows = self.may_follow(desired);
-        let others = if finding.observed.instance_taken || !is_free || !knows {
+        let may_follow = self.may_follow(desired);
+        let others = if finding.observed.instance_taken || !is_free || !may_follow {
             Others::AtWork
         } else {
             let proxy = ProxyKey::of(&desired.subject);

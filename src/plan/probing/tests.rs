@@ -286,13 +286,13 @@ fn a_new_row_keeps_its_distance_from_the_one_before() {
         "it was greeted"
     );
     let record = changed();
-    let (aim, place) = aim(stage(&after(&record)));
-    row.turn_to(&aim, place, wall(), &pace);
+    let (aim, there) = aim(stage(&after(&record)));
+    row.turn_to(&aim, there, wall(), &pace);
     let due = row.due(ProbeMode::Report, now, &pace, RESYNC);
     assert_eq!(due, Some(pace.probe_gap));
     // The same again changes nothing.
     row.begins(now);
-    row.turn_to(&aim, place, wall(), &pace);
+    row.turn_to(&aim, there, wall(), &pace);
     assert_eq!(row.made, 1);
 }
 

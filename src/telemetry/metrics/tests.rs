@@ -699,7 +699,7 @@ fn a_port_that_differs_counts_since_when_unless_nobody_wants_it_set() {
 #[test]
 fn what_is_wished_for_and_not_published_counts_by_its_reason() {
     let metrics = Metrics::default();
-    let publishes = |service: (&str, &str), map: (&str, &str)| {
+    let wishing = |service: (&str, &str), map: (&str, &str)| {
         let mut status = status("Ready", "Settled");
         for (kind, (word, reason)) in [("ServicePublished", service), ("ConfigMapPublished", map)] {
             let mut condition = status.conditions[0].clone();
@@ -720,22 +720,22 @@ fn what_is_wished_for_and_not_published_counts_by_its_reason() {
     };
     let published = ("True", "Published");
     let taken = ("False", "NameTaken");
-    say(&metrics, "uid-a", publishes(published, published));
+    say(&metrics, "uid-a", wishing(published, published));
     assert!(figures().is_empty(), "{:?}", figures());
-    say(&metrics, "uid-a", publishes(taken, published));
+    say(&metrics, "uid-a", wishing(taken, published));
     say(
         &metrics,
         "uid-b",
-        publishes(taken, ("Unknown", "PublishFailed")),
+        wishing(taken, ("Unknown", "PublishFailed")),
     );
     // A reason of somebody else's is no label.
-    say(&metrics, "uid-c", publishes(published, ("False", "9f2c1e")));
+    say(&metrics, "uid-c", wishing(published, ("False", "9f2c1e")));
     let both = [r#"{reason="NameTaken"} 2"#, r#"{reason="PublishFailed"} 1"#];
     assert_eq!(figures(), both);
-    say(&metrics, "uid-a", publishes(published, published));
+    say(&metrics, "uid-a", wishing(published, published));
     metrics.undecodable(&Uid::from("uid-b"), None, now());
     assert!(figures().is_empty(), "{:?}", figures());
-    say(&metrics, "uid-b", publishes(taken, published));
+    say(&metrics, "uid-b", wishing(taken, published));
     metrics.forget("uid-b");
     assert!(figures().is_empty(), "{:?}", figures());
 }
