@@ -305,7 +305,7 @@ mod tests {
         );
         assert_eq!((desired.request, desired.abandoned_job), (None, None));
         assert_eq!(desired.timing, None);
-        assert_eq!(desired.probe, ProbeMode::Off);
+        assert_eq!(desired.probe, ProbeMode::Never);
     }
 
     #[test]

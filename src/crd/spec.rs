@@ -91,6 +91,13 @@ use super::{
         priority = "1"
     ),
     printcolumn(
+        name = "Service",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='ServicePublished')].reason",
+        description = "How the Service that leads applications stands; empty where none is named",
+        priority = "1"
+    ),
+    printcolumn(
         name = "Message",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].message",
@@ -253,7 +260,7 @@ pub struct TaurusProxyPortSpec {
     #[serde(rename = "configMap", default, skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMapSpec>,
 
-    /// Absent means `Off`.
+    /// Absent means `Never`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeMode>,
 }
@@ -320,13 +327,13 @@ pub struct WorkloadIdentity {
 }
 
 /// Whether the operator connects to the proxy after a change, and while one is at work where service is set, to read the greeting of a MySQL
-/// server. `Off` (also when absent): it does not. `Report`: the condition Reachable says what came of it. `Require`: after a change the
+/// server. `Never` (also when absent): it does not. `Report`: the condition Reachable says what came of it. `Require`: after a change the
 /// condition Ready also needs a greeting.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProbeMode {
     /// It connects to nothing.
     #[default]
-    Off,
+    Never,
     /// The condition Reachable says what came of it.
     Report,
     /// After a change, Ready also needs a greeting.

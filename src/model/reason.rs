@@ -273,7 +273,7 @@ pub enum Reason {
     NoGreeting,
     /// Of `Reachable`: nobody listens at the port.
     ConnectionRefused,
-    /// Of `Reachable`: the proxy did not answer in time, as where a firewall or a NetworkPolicy drops what is sent to it.
+    /// Of `Reachable`: the proxy did not answer in time, as where a firewall or a `NetworkPolicy` drops what is sent to it.
     ConnectionTimedOut,
     /// Of `Reachable`: there is no way to the proxy; the message has the system's word.
     ConnectionFailed,

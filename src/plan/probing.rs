@@ -65,7 +65,7 @@ pub struct Ground<'a> {
 pub fn stage(ground: &Ground<'_>) -> Stage {
     let record = ground.record;
     let (aim, port) = match &record.change {
-        _ if ground.mode == ProbeMode::Off => return Stage::Rest,
+        _ if ground.mode == ProbeMode::Never => return Stage::Rest,
         Some(change) => {
             let is_at_work = change.job.is_some() && change.phase == Phase::Submitted;
             // One that is stuck may be so for hours.
@@ -123,8 +123,8 @@ pub struct Row {
 
 impl Row {
     /// Goes on with the row of this aim, or begins it.
-    pub fn turn_to(&mut self, aim: &Aim, place: Place, now: Timestamp, pace: &Pace) {
-        let of = Some((aim.clone(), place));
+    pub fn turn_to(&mut self, aim: &Aim, there: Place, now: Timestamp, pace: &Pace) {
+        let of = Some((aim.clone(), there));
         if self.of != of {
             *self = Self {
                 of,

@@ -87,7 +87,7 @@ fn slices_that_lead_to_the_old_port_are_named_with_their_service() {
 }
 
 /// A policy of this name, with a spec of which something was left out.
-fn policy(name: &str, spec: Value) -> Value {
+fn policy(name: &str, spec: &Value) -> Value {
     json!({"metadata": {"name": name}, "spec": spec})
 }
 
@@ -153,7 +153,7 @@ fn policies_that_let_only_the_old_port_through_are_named() {
         (json!([{"to": to, "ports": [{"port": 5432}]}]), false),
     ] {
         let spec = json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": egress});
-        let read = with_policies(&[policy("egress", spec)]);
+        let read = with_policies(&[policy("egress", &spec)]);
         assert_eq!(!shown(&read, &moved()).is_empty(), shuts, "{egress}");
     }
 }
@@ -173,9 +173,9 @@ fn policies_count_for_egress_alone_and_add_up() {
         (json!(["Ingress"]), false),
     ] {
         let spec = json!({"podSelector": {}, "policyTypes": types, "egress": rule(3306)});
-        assert_eq!(named(&[policy("old", spec)]), shuts, "{types}");
+        assert_eq!(named(&[policy("old", &spec)]), shuts, "{types}");
     }
-    let old = policy("old", json!({"podSelector": shop, "egress": rule(3306)}));
+    let old = policy("old", &json!({"podSelector": shop, "egress": rule(3306)}));
     for (selector, egress, lets) in [
         (json!({}), rule(3307), true),
         (shop.clone(), rule(3307), true),
@@ -190,7 +190,7 @@ fn policies_count_for_egress_alone_and_add_up() {
         (json!({}), json!([]), false),
     ] {
         let spec = json!({"podSelector": selector, "policyTypes": ["Egress"], "egress": egress});
-        let both = [old.clone(), policy("new", spec.clone())];
+        let both = [old.clone(), policy("new", &spec)];
         assert_eq!(named(&both), !lets, "{spec}");
     }
 }
@@ -527,7 +527,7 @@ fn a_namespace_whose_pods_are_in_a_mesh_is_named_unless_the_port_goes_around_it(
         (&none, none.clone(), &[]),
     ] {
         assert_eq!(
-            lost_by(namespace, &[pod.clone()]),
+            lost_by(namespace, std::slice::from_ref(&pod)),
             lost,
             "{namespace} {pod}"
         );
@@ -565,7 +565,7 @@ fn warnings_say_what_breaks_in_one_order_whatever_the_order_of_what_was_read() {
     let rule = json!([{"ports": [{"port": 3306}]}]);
     let policies = ["b", "a"].map(|name| {
         let selector = json!({"matchLabels": {"app": name}});
-        policy(name, json!({"podSelector": selector, "egress": rule}))
+        policy(name, &json!({"podSelector": selector, "egress": rule}))
     });
     let one = Found {
         policies: parsed(&policies),

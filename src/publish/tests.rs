@@ -199,3 +199,63 @@ fn a_config_map_names_the_service_and_the_proxy() {
     );
     assert_eq!(data(None), ["192.0.2.7", "3307", "192.0.2.7", "3307"]);
 }
+
+#[test]
+fn a_service_and_its_slice_take_no_more_than_a_kibibyte_each() {
+    let own = Owner {
+        namespace: "n".repeat(40),
+        name: "r".repeat(40),
+        uid: "00000000-0000-0000-0000-000000000000".to_owned(),
+        proxy: format!("{}po01", "0".repeat(32)),
+        ..owner("orders")
+    };
+    let wish = ServiceWish {
+        name: "s".repeat(40),
+        port: 65535,
+    };
+    let address = "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff";
+    let service = wanted::service(None, &wish, "IPv6", made(&own, None));
+    let slice = wanted::slice(None, &wish.name, place(address, 65534), made(&own, None));
+    let sizes = [
+        serde_json::to_vec(&service).unwrap().len(),
+        serde_json::to_vec(&slice).unwrap().len(),
+    ];
+    assert!(sizes.iter().all(|size| *size <= 1024), "{sizes:?}");
+}
+
+#[test]
+fn meshes_take_what_is_published_for_opaque_tcp_in_both_families() {
+    let own = owner("orders");
+    for (address, family) in [("192.0.2.7", "IPv4"), ("2001:DB8:0:0::7", "IPv6")] {
+        let service = wanted::service(None, &wish(), family, made(&own, None));
+        let annotations = service.metadata.annotations.unwrap();
+        assert_eq!(
+            annotations[wanted::OPAQUE_PORTS],
+            "3306",
+            "that of the Service"
+        );
+        let spec = service.spec.unwrap();
+        assert_eq!(spec.ip_families, Some(vec![family.to_owned()]));
+        assert_eq!(spec.ip_family_policy.as_deref(), Some("PreferDualStack"));
+        let ports = spec.ports.unwrap();
+        let [port] = ports.as_slice() else {
+            panic!("one port: {ports:?}");
+        };
+        let slice = wanted::slice(None, "orders-db", place(address, 3307), made(&own, None));
+        assert_eq!(slice.address_type, family);
+        let name = wanted::slice_name("orders-db", family);
+        assert_eq!(slice.metadata.name, Some(name));
+        let of_slice = slice.ports.unwrap();
+        let [of_slice] = of_slice.as_slice() else {
+            panic!("one port: {of_slice:?}");
+        };
+        let names = [&port.name, &of_slice.name].map(|name| name.clone().unwrap_or_default());
+        assert_eq!(names, ["", ""], "kube-proxy and meshes match them by name");
+        assert_eq!(port.app_protocol.as_deref(), Some("tcp"));
+        assert_eq!(of_slice.app_protocol, port.app_protocol);
+        // An address is stored as Kubernetes spells it.
+        let stored = &slice.endpoints[0].addresses;
+        let canonical: std::net::IpAddr = address.parse().unwrap();
+        assert_eq!(*stored, [canonical.to_string()]);
+    }
+}

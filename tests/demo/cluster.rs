@@ -29,6 +29,11 @@ impl Cluster {
         self.0.kubectl()
     }
 
+    /// A client of the administrator.
+    pub async fn client(&self) -> Result<kube::Client> {
+        Ok(self.0.client().await?)
+    }
+
     pub fn folder(&self) -> &Path {
         self.0.folder()
     }

@@ -1,4 +1,5 @@
-//! The main job as a user sees it: a resource is applied, its proxy's port moves, drift is put right, nonsense is refused.
+//! The main job as a user sees it: a resource is applied, its proxy's port moves while an application queries, drift is put right,
+//! nonsense is refused.
 //!
 //! Relies on the programs that `make demo` builds. The control plane is real, the cloud is simulated, and there is no
 //! kubelet: the operator runs beside the control plane, as its own program with the rights of its service account. Promises
@@ -17,10 +18,12 @@ use std::{
 
 use tokio::time::timeout;
 
+mod application;
 mod cluster;
 mod programs;
 mod table;
 
+use application::Application;
 use cluster::Cluster;
 use programs::{Operator, Simulator};
 use table::Row;
@@ -66,6 +69,7 @@ struct Stage {
     cluster: Cluster,
     simulator: Simulator,
     operator: Operator,
+    application: Application,
 }
 
 impl Stage {
@@ -86,6 +90,7 @@ impl Stage {
             ["-k", "crds"],
             ["-f", "deploy/base/namespace.yaml"],
             ["-f", "deploy/base/rbac.yaml"],
+            ["-f", "deploy/components/services/rbac.yaml"],
         ] {
             cluster
                 .kubectl(&["apply", "--server-side", files[0], files[1]])
@@ -101,10 +106,18 @@ impl Stage {
         say(
             "There are no pods here, so it runs as a program of its own, a good deal hurried: --pace 20, --resync 5s.",
         )?;
+        title("Starting an application that queries by way of the Service orders-db")?;
+        let client = cluster.client().await?;
+        let application = Application::start(client, simulator.cloud()).await?;
+        say(
+            "There is no kube-proxy here: a small forwarder leads new connections to where the EndpointSlice leads, and the proxy answers \
+             only at the port where the cloud has it. The application is never told of another address.",
+        )?;
         Ok(Self {
             cluster,
             simulator,
             operator,
+            application,
         })
     }
 
@@ -112,10 +125,15 @@ impl Stage {
         title("Applying a resource that wants port 3307")?;
         let manifest = self.manifest()?;
         self.show(&["apply", "-f", path(&manifest)?]).await?;
+        let began = self.application.answered().await?;
+        say(
+            "The application queries its database: the Service leads to the old port until the new one is verified.",
+        )?;
         self.watch("the wanted port", |row| {
             row.ready == "True" && row.actual == "3307"
         })
         .await?;
+        self.tell_of_application(began).await?;
         self.show(&["get", "tpp", "-n", "demo", "-o", "wide"])
             .await?;
         self.show(&["describe", "tpp", "orders", "-n", "demo"])
@@ -123,12 +141,14 @@ impl Stage {
         self.expect_changes(1).await?;
 
         title("Somebody changes the port behind the operator's back, to 3399")?;
+        let began = Instant::now();
         self.simulator.set_port(PROXY, 3399).await?;
         self.watch("the drift", |row| row.ready != "True").await?;
         self.watch("the port put right", |row| {
             row.ready == "True" && row.actual == "3307"
         })
         .await?;
+        self.tell_of_application(began).await?;
         self.show(&[
             "get",
             "events",
@@ -184,6 +204,13 @@ impl Stage {
             Ok(result) => result,
             Err(_) => Err(format!("{what} was not seen within {} s", PATIENCE.as_secs()).into()),
         }
+    }
+
+    /// What the application saw of a move of the port; it queries again by now.
+    async fn tell_of_application(&self, began: Instant) -> Result<()> {
+        self.application.answered().await?;
+        let tally = self.application.since(began);
+        say(&format!("The application saw: {tally}."))
     }
 
     async fn expect_changes(&self, wanted: usize) -> Result<()> {

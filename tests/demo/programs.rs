@@ -23,6 +23,13 @@ pub struct Simulator {
     http: reqwest::Client,
 }
 
+/// What the simulator tells of itself.
+#[derive(Debug, Clone)]
+pub struct Cloud {
+    url: String,
+    http: reqwest::Client,
+}
+
 /// The operator.
 pub struct Operator {
     child: Child,
@@ -94,8 +101,34 @@ impl Simulator {
         Ok(entries.ok_or("the journal has no entries")?.len())
     }
 
+    /// For those who look at it on their own.
+    pub fn cloud(&self) -> Cloud {
+        Cloud {
+            url: self.url.clone(),
+            http: self.http.clone(),
+        }
+    }
+
     pub async fn end(mut self) -> Result<()> {
         Ok(self.child.kill().await?)
+    }
+}
+
+impl Cloud {
+    /// Where clients reach the proxy; nothing while it listens nowhere.
+    pub async fn listening_port(&self, proxy: &str) -> reqwest::Result<Option<u16>> {
+        let url = format!("{}/_sim/state", self.url);
+        let answer = self.http.get(url).send().await?.error_for_status()?;
+        let state: Value = answer.json().await?;
+        let list = |value: &Value, name: &str| -> Vec<Value> {
+            let list = value.get(name).and_then(Value::as_array);
+            list.cloned().unwrap_or_default()
+        };
+        let instances = list(&state, "instances");
+        let mut proxies = instances.iter().flat_map(|one| list(one, "proxies"));
+        let found = proxies.find(|one| one.get("id").and_then(Value::as_str) == Some(proxy));
+        let port = found.and_then(|one| one.get("listening_port")?.as_u64());
+        Ok(port.and_then(|port| u16::try_from(port).ok()))
     }
 }
 

@@ -23,6 +23,7 @@ mod replica;
 mod report;
 mod rest;
 mod secrets;
+mod services;
 mod settings;
 mod stage;
 mod trouble;

@@ -26,6 +26,7 @@ pub mod recorder;
 pub mod relay;
 pub mod servers;
 pub mod shell;
+pub mod slices;
 mod told;
 pub mod tools;
 pub mod verdicts;

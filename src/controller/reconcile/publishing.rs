@@ -60,7 +60,8 @@ pub struct Kept {
     is_gone: bool,
     /// How often in a row it could not be published.
     failures: u32,
-    again: Option<Again>,
+    /// Rare, and large.
+    again: Option<Box<Again>>,
     /// Uptime of the next look, where this pass only publishes again what the last one found.
     look_at: Option<Duration>,
     /// Whether it was seen to objects of its names that others have.
@@ -319,7 +320,7 @@ impl Pass<'_> {
     pub(super) fn unpublished(&mut self, desired: &Desired, record: &Record) -> Option<Finding> {
         let kept = self.memory.publishing.as_deref_mut()?;
         kept.look_at = None;
-        let again = kept.again.take()?;
+        let again = *kept.again.take()?;
         let uptime = self.context.clock.now().uptime;
         let is_time = uptime >= again.at && uptime < again.look_at;
         // Others move a proxy that is only observed; of its own moves the resource knows.
@@ -472,14 +473,14 @@ impl Pass<'_> {
         let (Some(again), Some(kept)) = (again, self.memory.publishing.as_deref_mut()) else {
             return delay;
         };
-        kept.again = Some(Again {
+        kept.again = Some(Box::new(Again {
             finding,
             generation: desired.generation,
             request: desired.request.clone(),
             timing: desired.timing.clone(),
             at: uptime.saturating_add(again),
             look_at: uptime.saturating_add(delay),
-        });
+        }));
         again
     }
 
@@ -548,8 +549,8 @@ impl Pass<'_> {
             .context
             .permits
             .is_free(&desired.subject.instance, &uid);
-        let knows = self.may_follow(desired);
-        let others = if finding.observed.instance_taken || !is_free || !knows {
+        let may_follow = self.may_follow(desired);
+        let others = if finding.observed.instance_taken || !is_free || !may_follow {
             Others::AtWork
         } else {
             let proxy = ProxyKey::of(&desired.subject);

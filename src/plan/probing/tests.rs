@@ -118,7 +118,7 @@ fn the_new_port_is_probed_only_while_a_job_sets_it_for_a_service() {
     let overdue = Step::Hold(overdue, Duration::ZERO);
     for ground in [
         Ground {
-            mode: ProbeMode::Off,
+            mode: ProbeMode::Never,
             ..ground
         },
         Ground {
@@ -167,7 +167,7 @@ fn the_port_in_place_is_probed_only_after_a_change_has_set_it() {
     let waits = Step::Hold(Cause::Suspended, Duration::ZERO);
     for ground in [
         Ground {
-            mode: ProbeMode::Off,
+            mode: ProbeMode::Never,
             ..ground
         },
         Ground {
@@ -286,13 +286,13 @@ fn a_new_row_keeps_its_distance_from_the_one_before() {
         "it was greeted"
     );
     let record = changed();
-    let (aim, place) = aim(stage(&after(&record)));
-    row.turn_to(&aim, place, wall(), &pace);
+    let (aim, there) = aim(stage(&after(&record)));
+    row.turn_to(&aim, there, wall(), &pace);
     let due = row.due(ProbeMode::Report, now, &pace, RESYNC);
     assert_eq!(due, Some(pace.probe_gap));
     // The same again changes nothing.
     row.begins(now);
-    row.turn_to(&aim, place, wall(), &pace);
+    row.turn_to(&aim, there, wall(), &pace);
     assert_eq!(row.made, 1);
 }
 

@@ -36,7 +36,7 @@ pub fn reachable(
 ) -> TaurusProxyPortStatus {
     let conditions = &mut status.conditions;
     let place = conditions.iter().position(|one| one.type_ == REACHABLE);
-    if reach.mode == ProbeMode::Off {
+    if reach.mode == ProbeMode::Never {
         if let Some(place) = place {
             conditions.remove(place);
         }
@@ -100,7 +100,7 @@ fn words(said: &Said, mode: ProbeMode) -> Message {
         Said::Told(place, outcome, at) => {
             let again = match mode {
                 ProbeMode::Require => "it is tried again at each resync".to_owned(),
-                ProbeMode::Off | ProbeMode::Report => format!(
+                ProbeMode::Never | ProbeMode::Report => format!(
                     "it is tried again after the next change, or when the annotation {REQUESTED_AT} has a new value"
                 ),
             };

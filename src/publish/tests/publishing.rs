@@ -214,6 +214,7 @@ impl Server {
 const SERVICE: &str = "/api/v1/namespaces/shop/services/orders-db";
 const OTHER: &str = "/api/v1/namespaces/shop/services/orders-sql";
 const SLICE: &str = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/orders-db-ipv4";
+const SLICE_V6: &str = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/orders-db-ipv6";
 const OTHER_SLICE: &str =
     "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/orders-sql-ipv4";
 const MAP: &str = "/api/v1/namespaces/shop/configmaps/orders-db";
@@ -1052,4 +1053,33 @@ async fn a_greeting_leads_the_service_ahead_and_not_the_config_map() {
     server.state().objects.remove(MAP);
     server.publish(&ahead).await;
     assert_eq!(server.map("proxyPort"), "3306");
+}
+
+#[tokio::test]
+async fn each_address_family_has_a_slice_of_its_own_and_never_both() {
+    let server = published(3306).await;
+    server.edit(SERVICE, |service| {
+        service["spec"]["ipFamilies"] = json!(["IPv4", "IPv6"]);
+    });
+    let v6 = Known::At(place("2001:db8::7", 3307));
+    let moved = server.publish(&order(v6)).await;
+    assert_eq!(moved.service, Some(Said::Published));
+    assert_eq!(server.get(SLICE), None);
+    assert_eq!(server.port(SLICE_V6), Some(3307));
+    assert_eq!(
+        server.get(SLICE_V6).unwrap()["addressType"],
+        "IPv6",
+        "it can't be changed"
+    );
+    assert_eq!(
+        shown(&moved).endpoint.as_deref(),
+        Some("[2001:db8::7]:3307")
+    );
+    assert_eq!(server.map("proxyHost"), "2001:db8::7");
+    let back = server.publish(&order(at(3307))).await;
+    assert_eq!(back.service, Some(Said::Published));
+    assert_eq!(server.get(SLICE_V6), None);
+    assert_eq!(server.port(SLICE), Some(3307));
+    let service = server.get(SERVICE).unwrap();
+    assert_eq!(service["spec"]["ipFamilies"], json!(["IPv4", "IPv6"]));
 }

@@ -186,6 +186,12 @@ pub(super) fn publications() -> Vec<&'static str> {
     reasons.map(Reason::name).collect()
 }
 
+fn unpublished() -> Vec<&'static str> {
+    let mut reasons = publications();
+    reasons.retain(|reason| *reason != Reason::Published.name());
+    reasons
+}
+
 pub(super) fn probes() -> Vec<&'static str> {
     // That nothing was probed is no outcome of a probe.
     let reasons =

@@ -43,6 +43,8 @@ struct Ledger {
     plans: HashMap<Uid, Plan>,
     /// Those whose proxies have another port than the one that is wanted.
     out_of_sync: HashMap<Uid, OutOfSync>,
+    /// Why something that applications are led by is not there, of those that lack it.
+    missing: HashMap<Uid, Vec<Reason>>,
     /// When this was asked for or told at last.
     now: Option<Moment>,
 }
@@ -88,6 +90,7 @@ struct Count {
     oldest_plan: BTreeMap<&'static str, i64>,
     out_of_sync: usize,
     oldest_out_of_sync: i64,
+    missing: BTreeMap<&'static str, i64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -122,6 +125,11 @@ struct WaitLabel {
     waits_for: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
 impl Resources {
     /// A resource as its status says now.
     pub(super) fn said(&self, uid: &Uid, status: &TaurusProxyPortStatus, now: Moment) {
@@ -140,6 +148,7 @@ impl Resources {
         let before = ledger.out_of_sync.get(uid).copied();
         let known = out_of_sync(status, reason, before, now);
         put(&mut ledger.out_of_sync, uid, known);
+        put(&mut ledger.missing, uid, missing(status));
     }
 
     /// A resource can't be decoded. A change that was begun then is on record of it, if one is: nobody can say how far it has come, so
@@ -158,6 +167,7 @@ impl Resources {
         put(&mut ledger.changes, uid, change);
         ledger.plans.remove(uid);
         ledger.out_of_sync.remove(uid);
+        ledger.missing.remove(uid);
     }
 
     /// The change of a deleted resource is followed: this one, else the one that was counted of it.
@@ -193,6 +203,7 @@ impl Resources {
         ledger.changes.remove(uid);
         ledger.plans.remove(uid);
         ledger.out_of_sync.remove(uid);
+        ledger.missing.remove(uid);
     }
 
     /// The figures are asked for at this moment.
@@ -244,6 +255,9 @@ impl Resources {
             OutOfSync::InHand => None,
         });
         count.oldest_out_of_sync = oldest.min().unwrap_or_default();
+        for reason in ledger.missing.values().flatten() {
+            *count.missing.entry(reason.name()).or_default() += 1;
+        }
         count
     }
 }
@@ -355,6 +369,20 @@ fn out_of_sync(
     })
 }
 
+/// Why each object that applications are led by, and that the resource wishes for, does not lead to the port that was read last; nothing
+/// where all do.
+fn missing(status: &TaurusProxyPortStatus) -> Option<Vec<Reason>> {
+    let conditions = status.conditions.iter();
+    let missing = conditions.filter(|one| {
+        let is_of_publication = matches!(&*one.type_, "ServicePublished" | "ConfigMapPublished");
+        is_of_publication && one.status != "True"
+    });
+    let reasons = missing.filter_map(|one| one.reason.parse::<Reason>().ok());
+    let is_listed = |reason: &Reason| reason.is_of_publication() && *reason != Reason::Published;
+    let reasons: Vec<Reason> = reasons.filter(is_listed).collect();
+    (!reasons.is_empty()).then_some(reasons)
+}
+
 impl Collector for Resources {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let count = self.counted();
@@ -384,6 +412,12 @@ impl Collector for Resources {
         let others = catalogue::OUT_OF_SYNC.begin(&mut encoder)?;
         ConstGauge::new(i64::try_from(count.out_of_sync).unwrap_or(i64::MAX)).encode(others)?;
         let oldest = catalogue::OLDEST_OUT_OF_SYNC.begin(&mut encoder)?;
-        ConstGauge::new(count.oldest_out_of_sync).encode(oldest)
+        ConstGauge::new(count.oldest_out_of_sync).encode(oldest)?;
+        let mut missing = catalogue::MISSING.begin(&mut encoder)?;
+        for (reason, count) in count.missing {
+            let label = ReasonLabel { reason };
+            ConstGauge::new(count).encode(missing.encode_family(&label)?)?;
+        }
+        Ok(())
     }
 }

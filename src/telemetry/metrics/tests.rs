@@ -697,6 +697,50 @@ fn a_port_that_differs_counts_since_when_unless_nobody_wants_it_set() {
 }
 
 #[test]
+fn what_is_wished_for_and_not_published_counts_by_its_reason() {
+    let metrics = Metrics::default();
+    let wishing = |service: (&str, &str), map: (&str, &str)| {
+        let mut status = status("Ready", "Settled");
+        for (kind, (word, reason)) in [("ServicePublished", service), ("ConfigMapPublished", map)] {
+            let mut condition = status.conditions[0].clone();
+            condition.type_ = kind.to_owned();
+            condition.status = word.to_owned();
+            condition.reason = reason.to_owned();
+            status.conditions.push(condition);
+        }
+        status
+    };
+    let figures = || {
+        let samples = samples(&metrics);
+        let missing = samples.into_iter().filter_map(|(series, value)| {
+            let label = series.strip_prefix("taurus_publications_missing")?;
+            Some(format!("{label} {value}"))
+        });
+        missing.collect::<Vec<_>>()
+    };
+    let published = ("True", "Published");
+    let taken = ("False", "NameTaken");
+    say(&metrics, "uid-a", wishing(published, published));
+    assert!(figures().is_empty(), "{:?}", figures());
+    say(&metrics, "uid-a", wishing(taken, published));
+    say(
+        &metrics,
+        "uid-b",
+        wishing(taken, ("Unknown", "PublishFailed")),
+    );
+    // A reason of somebody else's is no label.
+    say(&metrics, "uid-c", wishing(published, ("False", "9f2c1e")));
+    let both = [r#"{reason="NameTaken"} 2"#, r#"{reason="PublishFailed"} 1"#];
+    assert_eq!(figures(), both);
+    say(&metrics, "uid-a", wishing(published, published));
+    metrics.undecodable(&Uid::from("uid-b"), None, now());
+    assert!(figures().is_empty(), "{:?}", figures());
+    say(&metrics, "uid-b", wishing(taken, published));
+    metrics.forget("uid-b");
+    assert!(figures().is_empty(), "{:?}", figures());
+}
+
+#[test]
 fn a_clock_that_was_set_back_makes_no_negative_durations() {
     let metrics = Metrics::default();
     let last = last("Succeeded", "2026-01-01T00:00:40Z", "2026-01-01T00:00:00Z");

@@ -13,7 +13,7 @@ pub fn agrees(case: &str, document: &str, refused: Option<&str>) {
     };
     let report = lint::check(&[source]).unwrap();
     let linted = report.faults.into_iter().map(|fault| fault.field);
-    compare(case, linted.collect(), refused);
+    compare(case, &linted.collect(), refused);
 }
 
 /// The same of a change from one document to another.
@@ -21,10 +21,10 @@ pub fn agrees_on_change(case: &str, from: &str, to: &str, refused: Option<&str>)
     let [from, to] = [from, to].map(|text| yaml::documents(text).unwrap().remove(0).value);
     let faults = Judge::new().unwrap().faults(&to, Some(&from));
     let linted = faults.into_iter().map(|fault| fault.field);
-    compare(case, linted.collect(), refused);
+    compare(case, &linted.collect(), refused);
 }
 
-fn compare(case: &str, linted: BTreeSet<String>, refused: Option<&str>) {
+fn compare(case: &str, linted: &BTreeSet<String>, refused: Option<&str>) {
     let told = fields(refused);
     if refused.is_some_and(looked_no_further) {
         assert!(
@@ -32,7 +32,7 @@ fn compare(case: &str, linted: BTreeSet<String>, refused: Option<&str>) {
             "{case}: {linted:?} of {refused:?}"
         );
     } else {
-        assert_eq!(linted, told, "{case}: {refused:?}");
+        assert_eq!(*linted, told, "{case}: {refused:?}");
     }
 }
 

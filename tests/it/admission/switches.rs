@@ -37,11 +37,10 @@ async fn other_policies_are_refused_with_those_that_there_are() {
 #[taurus_needs::test]
 async fn other_probes_are_refused_with_those_that_there_are() {
     let judge = Judge::new().await;
-    // What the reader of YAML takes for a boolean is none of the words.
-    let words = ["\"On\"", "report", "\"\"", "true", "Off"];
+    let words = ["never", "report", "\"Report \"", "\"\"", "true", "1"];
     judge.keep_refusals("probes", &each("probe", &words)).await;
-    for word in ["Off", "Report", "Require"] {
-        let written = Written::good().with("probe", &format!("\"{word}\""));
+    for word in ["Never", "Report", "Require"] {
+        let written = Written::good().with("probe", word);
         assert_eq!(judge.stored(&written).await["probe"], json!(word));
         let changed = judge.stored_as_change(&written).await;
         assert_eq!(changed["probe"], json!(word));

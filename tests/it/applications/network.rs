@@ -15,9 +15,10 @@ use taurus_controlplane::needs;
 use super::pool;
 use crate::world::{World, controllers::beside, netns, tools::found};
 
-/// The address of this machine in its network, and those of the simulator's two proxies.
+/// The address of this machine in its network.
 const HERE: &str = "10.20.0.1";
-const PROXIES: [&str; 2] = ["10.20.0.2", "10.20.0.3"];
+/// Those of the simulator's two proxies.
+pub const PROXIES: [&str; 2] = ["10.20.0.2", "10.20.0.3"];
 
 /// The program; it ends the test where it was not built.
 pub fn kube_proxy() -> PathBuf {

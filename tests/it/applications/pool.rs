@@ -39,9 +39,38 @@ pub fn now() -> u64 {
 #[derive(Debug, Clone)]
 struct Query {
     at: u64,
+    worker: usize,
     /// Nothing where it succeeded.
     error: Option<String>,
 }
+
+/// How the pools are set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settings {
+    /// As they are by themselves.
+    Defaults,
+    /// Each connection is checked before it is used.
+    Checks,
+    /// The same, and a query that fails is repeated for ten seconds.
+    Retries,
+}
+
+impl Settings {
+    /// As the applications are told of it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Defaults => "defaults",
+            Self::Checks => "checks",
+            Self::Retries => "retries",
+        }
+    }
+}
+
+/// How many workers an application has.
+const WORKERS: usize = 4;
+
+/// For how long a connection that was cut may still have answered, in milliseconds.
+const CUT_WITHIN: u64 = 50;
 
 /// A running application; it ends with the story.
 pub struct Pool {
@@ -74,7 +103,7 @@ impl fmt::Display for Tally {
 
 impl Pool {
     /// All of them, which find their database there.
-    pub fn all(host: &str, port: u16) -> Vec<Self> {
+    pub fn all(host: &str, port: u16, settings: Settings) -> Vec<Self> {
         let folder = built();
         let go = Command::new(folder.join("go-pool"));
         let mut java = Command::new("java");
@@ -89,13 +118,15 @@ impl Pool {
             ("Python, SQLAlchemy", python),
         ]
         .into_iter()
-        .map(|(name, command)| Self::start(name, command, host, port))
+        .map(|(name, mut command)| {
+            command.args([host, &port.to_string(), settings.word()]);
+            Self::start(name, command)
+        })
         .collect()
     }
 
-    fn start(name: &'static str, mut command: Command, host: &str, port: u16) -> Self {
+    fn start(name: &'static str, mut command: Command) -> Self {
         let mut child = command
-            .args([host, &port.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -105,10 +136,14 @@ impl Pool {
         let kept = Arc::clone(&queries);
         thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
-                let (at, outcome) = line.split_once(' ').unwrap();
-                let error = (outcome != "ok").then(|| outcome.to_owned());
-                let at = at.parse().unwrap();
-                kept.lock().unwrap().push(Query { at, error });
+                let (at, rest) = line.split_once(' ').unwrap();
+                let (worker, outcome) = rest.split_once(' ').unwrap();
+                let query = Query {
+                    at: at.parse().unwrap(),
+                    worker: worker.parse().unwrap(),
+                    error: (outcome != "ok").then(|| outcome.to_owned()),
+                };
+                kept.lock().unwrap().push(query);
             }
         });
         Self {
@@ -119,7 +154,7 @@ impl Pool {
         }
     }
 
-    /// Waits for ten more queries that succeed, and for those of all its workers.
+    /// Waits for ten more queries that succeed.
     pub async fn queries_again(&self) {
         let since = now();
         let again = |query: &&Query| query.at > since && query.error.is_none();
@@ -132,6 +167,19 @@ impl Pool {
         let since = now();
         let failed = |query: &Query| query.at > since && query.error.is_some();
         self.until(|queries| queries.iter().any(failed)).await;
+    }
+
+    /// Waits until each worker has queried again since then, and gives how long each took, in milliseconds. What a connection may have
+    /// answered before it was cut does not count.
+    pub async fn until_back(&self, since: u64) -> Vec<u64> {
+        let back = |queries: &[Query]| -> Vec<u64> {
+            let workers = 0..WORKERS;
+            let times = workers.filter_map(|worker| first_since(queries, worker, since));
+            times.collect()
+        };
+        self.until(|queries| back(queries).len() == WORKERS).await;
+        let queries = self.queries.lock().unwrap();
+        back(queries.as_slice())
     }
 
     async fn until(&self, is: impl Fn(&[Query]) -> bool) {
@@ -170,6 +218,15 @@ impl Pool {
             .filter_map(|query| Some(format!("{} {}", query.at, query.error.as_ref()?)));
         errors.take(5).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// How long after that a worker has queried again, in milliseconds.
+fn first_since(queries: &[Query], worker: usize, since: u64) -> Option<u64> {
+    let mut queries = queries.iter();
+    let first = queries.find(|query| {
+        query.worker == worker && query.error.is_none() && query.at > since + CUT_WITHIN
+    });
+    first.map(|query| query.at - since)
 }
 
 impl Drop for Pool {

@@ -1,6 +1,11 @@
 //! What must hold of the changes, whenever the process was killed.
 
-use taurus_port_operator::pace::Pace;
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, Service},
+    discovery::v1::EndpointSlice,
+};
+use kube::{Api, ResourceExt as _};
+use taurus_port_operator::{pace::Pace, publish::wanted};
 use taurus_sim::{Entry, Filter, Operation, Outcome, sample};
 
 use super::{
@@ -8,7 +13,10 @@ use super::{
     play::Kill,
     story::Story,
 };
-use crate::world::{DIVISOR, World, relay::Relay};
+use crate::{
+    stories::publication::SERVICE,
+    world::{DIVISOR, WANTED, World, is_ready_with, recorder::Lists, relay::Relay, slices::Slices},
+};
 
 /// How many changes the cloud accepted beyond those that the story takes.
 pub fn repeated(world: &World, story: Story) -> usize {
@@ -47,6 +55,45 @@ pub fn of_kills(world: &World, relay: &Relay, story: Story, kills: &[Kill]) {
     for entry in accepted.iter().filter(|_| story != Story::Recreate) {
         on_record(world, entry, kills, &told);
     }
+}
+
+/// Records the slices of a world.
+pub async fn slices(world: &World) -> Slices {
+    let api = Api::namespaced(world.client.clone(), &world.namespace);
+    let mut lists = Lists::new(world.sim.control().clone());
+    let is_shown = move |proxy: &str, port: u16| {
+        let shown = lists.of(proxy);
+        shown.iter().any(|(_, known)| *known == port)
+    };
+    Slices::start(api, is_shown).await
+}
+
+/// Applications were led to ports that the cloud had shown, and to the wanted one before the resource was Ready with it; only where the
+/// resource wishes for that.
+pub async fn of_slices(world: &World, slices: &Slices, story: Story) {
+    let none: [String; 0] = [];
+    assert_eq!(slices.wrong(), none);
+    if story != Story::Publish {
+        assert_eq!(slices.own().len(), 0, "nobody has wished for one");
+        return;
+    }
+    let slice: Api<EndpointSlice> = Api::namespaced(world.client.clone(), &world.namespace);
+    let slice = slice.get(&format!("{SERVICE}-ipv4")).await.unwrap();
+    let place = wanted::place_of(&slice).unwrap();
+    assert_eq!(place.port, WANTED);
+    let version = |version: Option<String>| version.unwrap().parse::<u64>().unwrap();
+    let objects = world.recorder.objects();
+    let ready = objects.iter().find(|object| is_ready_with(object, WANTED));
+    let ready = version(ready.unwrap().resource_version());
+    assert!(
+        version(slice.resource_version()) < ready,
+        "the slice comes first"
+    );
+    let services: Api<Service> = Api::namespaced(world.client.clone(), &world.namespace);
+    services.get(SERVICE).await.unwrap();
+    let maps: Api<ConfigMap> = Api::namespaced(world.client.clone(), &world.namespace);
+    let map = maps.get(SERVICE).await.unwrap();
+    assert_eq!(wanted::place_in(&map), Some(place));
 }
 
 /// A change that is at work is waited for, also where the cloud would take a second one.

@@ -12,10 +12,13 @@ use super::{
     story::{self, Story},
     totals::Told,
 };
-use crate::world::{
-    NAME, World, plane,
-    program::Program,
-    relay::{self, Call, Relay},
+use crate::{
+    stories::publication,
+    world::{
+        NAME, World, plane,
+        program::Program,
+        relay::{self, Call, Relay},
+    },
 };
 
 /// Longer than anything may take: what is not killed by then was not there to be killed.
@@ -37,6 +40,8 @@ pub struct Kill {
 pub async fn play(case: &Case) -> Told {
     let options = Options::stepped().mode(case.mode).job(story::job());
     let world = World::without_neighbour(&plane::shared().await, options).await;
+    publication::allow(&world).await;
+    let slices = judge::slices(&world).await;
     let relay = Relay::start(&world.plane).await;
     let mut target = Target {
         kubeconfig: relay.kubeconfig(),
@@ -47,7 +52,7 @@ pub async fn play(case: &Case) -> Told {
     };
     if case.story.begins_settled() {
         target.start().await;
-        world.want(sample::PORT).await;
+        world.create(&case.story.settled(&world)).await;
         world.until_ready(sample::PORT).await;
     }
     let begun = target.requests();
@@ -58,6 +63,7 @@ pub async fn play(case: &Case) -> Told {
         program.kill().await;
     }
     judge::of_kills(&world, &relay, case.story, &kills);
+    judge::of_slices(&world, &slices, case.story).await;
     world.judge(NAME).await;
     Told {
         kills: kills.len(),

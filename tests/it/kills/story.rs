@@ -5,7 +5,10 @@ use std::time::Duration;
 use taurus_port_operator::crd::{Outcome, TaurusProxyPort};
 use taurus_sim::{JobPlan, sample};
 
-use crate::world::{WANTED, World, is_ready_with};
+use crate::{
+    stories::publication,
+    world::{WANTED, World, is_ready_with},
+};
 
 /// How long jobs take, by the cloud's clock.
 const JOB: Duration = Duration::from_secs(10);
@@ -31,16 +34,19 @@ pub enum Story {
     Retry,
     /// It is deleted while its job is at work, and made anew.
     Recreate,
+    /// A settled one that leads applications by a Service and a ConfigMap wants another port.
+    Publish,
 }
 
 impl Story {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Create,
         Self::Edit,
         Self::EditAgain,
         Self::Drift,
         Self::Retry,
         Self::Recreate,
+        Self::Publish,
     ];
 
     /// Whether the resource is settled when the story begins.
@@ -51,10 +57,19 @@ impl Story {
     /// The ports of the changes that it takes, in their order: each is made once, whatever happens to the process.
     pub fn changes(self) -> &'static [u16] {
         match self {
-            Self::Create | Self::Edit | Self::Recreate => &[WANTED],
+            Self::Create | Self::Edit | Self::Recreate | Self::Publish => &[WANTED],
             Self::EditAgain => &[WANTED, OTHER],
             Self::Drift => &[sample::PORT],
             Self::Retry => &[WANTED, WANTED],
+        }
+    }
+
+    /// The resource with which a story begins that begins settled.
+    pub fn settled(self, world: &World) -> TaurusProxyPort {
+        if self == Self::Publish {
+            publication::published(world, sample::PORT)
+        } else {
+            world.resource(sample::PORT)
         }
     }
 
@@ -62,7 +77,7 @@ impl Story {
     pub async fn tell(self, world: &World) {
         match self {
             Self::Create => drop(world.want(WANTED).await),
-            Self::Edit => drop(world.want_now(WANTED).await),
+            Self::Edit | Self::Publish => drop(world.want_now(WANTED).await),
             Self::EditAgain => {
                 world.want_now(WANTED).await;
                 until_accepted(world).await;

@@ -194,6 +194,23 @@ const CASES: &[Case] = &[
         )],
         &[],
     ),
+    // A Service that somebody else has; one that was not published for a short while.
+    case(
+        95,
+        &[(
+            r#"taurus_publications_missing{reason="NameTaken"}"#,
+            "0x59 1x180",
+        )],
+        &["TaurusNotPublished"],
+    ),
+    case(
+        95,
+        &[(
+            r#"taurus_publications_missing{reason="Publishing"}"#,
+            "0x59 1x20 0x160",
+        )],
+        &[],
+    ),
     // A calendar that stays broken; one that is put right at once.
     case(
         71,

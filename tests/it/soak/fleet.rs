@@ -1,7 +1,9 @@
 //! What a run is about: resources, each for a proxy of its own, in several namespaces, projects and credentials.
 
 use kube::api::ObjectMeta;
-use taurus_port_operator::crd::{CredentialsReference, TaurusProxyPort, TaurusProxyPortSpec};
+use taurus_port_operator::crd::{
+    ConfigMapSpec, CredentialsReference, ServiceSpec, TaurusProxyPort, TaurusProxyPortSpec,
+};
 use taurus_sim::{Accounts, Control, Fleet, Mode, Options, sample};
 
 /// How many namespaces there are, each with a credential of its own.
@@ -9,6 +11,9 @@ pub const NAMESPACES: usize = 4;
 
 /// The Secret in each of them.
 pub const SECRET: &str = "keys";
+
+/// The Service of somebody else in each of them.
+pub const TAKEN: &str = "taken";
 
 /// A second project beside that of the sample.
 const OTHER_PROJECT: &str = "77777777777777777777777777777777";
@@ -26,6 +31,8 @@ pub struct Place {
     pub project: &'static str,
     pub instance: String,
     pub proxy: String,
+    /// The Service and the ConfigMap that lead applications to it.
+    pub service: Option<String>,
 }
 
 /// The place of each resource.
@@ -40,9 +47,19 @@ pub fn places(resources: usize) -> Vec<Place> {
             project: [sample::PROJECT, OTHER_PROJECT][namespace / 2],
             instance: Fleet::numbered_instance(instance),
             proxy: Fleet::numbered_proxy(number),
+            service: service(number),
         }
     };
     (0..resources).map(place).collect()
+}
+
+/// Every third resource leads applications; every fifth of these wishes for a Service that is somebody else's.
+fn service(number: usize) -> Option<String> {
+    match (number.is_multiple_of(3), number.is_multiple_of(15)) {
+        (_, true) => Some(TAKEN.to_owned()),
+        (true, false) => Some(format!("db-{number}")),
+        (false, false) => None,
+    }
 }
 
 /// A simulator's beginning with all of them.
@@ -93,6 +110,11 @@ impl Place {
                 management_policy: None,
                 suspend: None,
                 change_timeout: None,
+                service: self
+                    .service
+                    .clone()
+                    .map(|name| ServiceSpec { name, port: None }),
+                config_map: self.service.clone().map(|name| ConfigMapSpec { name }),
                 ..TaurusProxyPortSpec::default()
             },
             status: None,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use taurus_sim::{Effect, Outcome};
 
-use super::{ledger::Reasons, logs, memory, plan::Event, secrets::MARK, stage::Stage};
+use super::{ledger::Reasons, logs, memory, plan::Event, secrets::MARK, services, stage::Stage};
 use crate::{
     rules,
     world::{plane, recorder, verdicts},
@@ -67,6 +67,7 @@ pub async fn of(
     report.none("resources that did not come to rest", restless);
     report.none("writes and changes in the quiet at the end", disturbed);
     statuses(&mut report, stage).await;
+    publications(&mut report, stage).await;
     processes(&mut report, stage).await;
     report
 }
@@ -184,6 +185,22 @@ async fn statuses(report: &mut Report, stage: &Stage) {
     let judged = verdicts::on(&plane::shared().await, recorder::objects(&all)).await;
     let wrong = rules::wrong_verdicts(&all, &judged);
     report.none("versions with a wrong result of kstatus or Argo CD", &wrong);
+}
+
+async fn publications(report: &mut Report, stage: &Stage) {
+    let (kept, people) = (&stage.services, &stage.people);
+    report.row("versions of slices", kept.slices.own().len());
+    let wrong = kept.slices.wrong();
+    report.none("slices that led to what no list had shown", &wrong);
+    let misled = services::misled(
+        &stage.client,
+        &people.namespaces,
+        &people.places,
+        &people.cloud,
+    );
+    report.none("slices that lead to another port at the end", &misled.await);
+    let touched = kept.touched(&stage.client).await;
+    report.none("Services of others that were written", &touched);
 }
 
 async fn processes(report: &mut Report, stage: &Stage) {

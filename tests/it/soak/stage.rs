@@ -20,6 +20,7 @@ use super::{
     plan::PORTS,
     replica::Replica,
     secrets::Secrets,
+    services::Services,
     settings::{Log, Settings},
     versions::Versions,
 };
@@ -34,6 +35,7 @@ pub struct Stage {
     pub secrets: Arc<Secrets>,
     pub book: Arc<Book>,
     pub versions: Versions,
+    pub services: Services,
     pub replicas: Vec<Arc<Replica>>,
     pub hand_overs: Arc<HandOvers>,
     pub samples: Mutex<Vec<Sample>>,
@@ -57,6 +59,12 @@ impl Stage {
         }
         let cloud = sim.control().clone();
         let book = Arc::new(Book::new(cloud.clone()));
+        let shown = Arc::clone(&book);
+        let is_shown = move |proxy: &str, port: u16| {
+            shown.catch_up();
+            shown.has_listed(proxy, port)
+        };
+        let services = Services::start(&client, &namespaces, is_shown).await;
         let log = Arc::new(Log::new(&settings.folder));
         let endpoint = sim.address().to_string();
         let mut replicas = Vec::new();
@@ -79,6 +87,7 @@ impl Stage {
         };
         Self {
             versions: Versions::start(client.clone(), Arc::clone(&book)),
+            services,
             settings,
             client,
             sim,

@@ -45,8 +45,8 @@ pub async fn allow(world: &World) {
     }))
     .unwrap();
     let params = PostParams::default();
-    let roles: Api<Role> = Api::namespaced(world.client.clone(), &world.namespace);
-    roles.create(&params, &role).await.unwrap();
+    let of_namespace: Api<Role> = Api::namespaced(world.client.clone(), &world.namespace);
+    of_namespace.create(&params, &role).await.unwrap();
     let bindings: Api<RoleBinding> = Api::namespaced(world.client.clone(), &world.namespace);
     bindings.create(&params, &binding).await.unwrap();
 }

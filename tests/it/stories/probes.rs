@@ -173,7 +173,7 @@ async fn leads_ahead(world: &World, database: &Database) {
 /// The proxy listens nowhere until long after the job.
 async fn holds_ready_up(world: &World) {
     probes(world, ProbeMode::Require).await;
-    let long = std::time::Duration::from_secs(600);
+    let long = std::time::Duration::from_mins(10);
     let job = job_of(60).port_listens(PortListens::Down(long));
     world.sim.next_job_of(sample::PROXY, job);
     world.want_now(3308).await;

@@ -12,7 +12,7 @@ use k8s_openapi::api::{
     rbac::v1::{Role, RoleBinding},
 };
 use kube::{
-    Api, ResourceExt as _,
+    Api, Client, ResourceExt as _,
     api::{DeleteParams, Patch, PatchParams, PostParams},
     runtime::{WatchStreamExt as _, watcher},
 };
@@ -52,8 +52,8 @@ async fn granted() -> World {
     world
 }
 
-/// Gives the operator the rights of the component in the story's namespace.
-pub async fn allow(world: &World) {
+/// Gives the operator the rights of the component in a namespace.
+pub async fn allow_in(client: &Client, namespace: &str) {
     let shipped = include_str!("../../../deploy/components/services/rbac.yaml");
     let mut documents = serde_saphyr::from_multiple::<Value>(shipped)
         .unwrap()
@@ -68,10 +68,15 @@ pub async fn allow(world: &World) {
     }))
     .unwrap();
     let params = PostParams::default();
-    let of_namespace: Api<Role> = Api::namespaced(world.client.clone(), &world.namespace);
+    let of_namespace: Api<Role> = Api::namespaced(client.clone(), namespace);
     of_namespace.create(&params, &role).await.unwrap();
-    let bindings: Api<RoleBinding> = Api::namespaced(world.client.clone(), &world.namespace);
+    let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
     bindings.create(&params, &binding).await.unwrap();
+}
+
+/// The same in the story's namespace.
+pub async fn allow(world: &World) {
+    allow_in(&world.client, &world.namespace).await;
 }
 
 /// The story's resource, which wishes for a Service and a ConfigMap.
@@ -495,5 +500,49 @@ async fn a_proxy_that_is_missing_keeps_its_endpoint_until_it_is_gone_for_sure() 
     let slice = slices(&world).get(&name).await.unwrap();
     assert_eq!(port_of(&slice), Some(3306));
     assert!(!ports(&seen).contains(&0), "never an empty slice");
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_of_the_other_family_gets_a_slice_of_its_own_and_is_told() {
+    let world = allowed().await;
+    world.create(&published(&world, 3306)).await;
+    let settled = world
+        .until("published", |object| says(object, "Published"))
+        .await;
+    let address = settled.status.unwrap().address.unwrap();
+    let service = services(&world).get(SERVICE).await.unwrap();
+    let opaque = service.annotations().get("config.linkerd.io/opaque-ports");
+    assert_eq!(opaque.map(String::as_str), Some("3306"));
+    let there = async |family: &str| {
+        let slice = slices(&world).get_opt(&format!("{SERVICE}-{family}")).await;
+        let slice = slice.unwrap()?;
+        let addresses = slice.endpoints.into_iter().flat_map(|one| one.addresses);
+        Some((slice.address_type, addresses.collect::<Vec<_>>()))
+    };
+    let of_family = |family: &str, address: &str| {
+        let addresses = vec![address.to_owned()];
+        Some((family.to_owned(), addresses))
+    };
+    assert_eq!(there("ipv4").await, of_family("IPv4", &address));
+    // The cluster has IPv4 alone. The cloud spells addresses as it likes; the API server stores them in one way.
+    let other = "2001:DB8:0:0::7";
+    world.sim.set_address(sample::PROXY, other).unwrap();
+    world.ask("another address").await;
+    let unusable = |object: &TaurusProxyPort| says(object, "AddressUnusable");
+    world.until("of no use", unusable).await;
+    assert_eq!(there("ipv6").await, of_family("IPv6", "2001:db8::7"));
+    assert_eq!(
+        there("ipv4").await,
+        None,
+        "it would lead to where the proxy was"
+    );
+    world.sim.set_address(sample::PROXY, &address).unwrap();
+    world.ask("the first address").await;
+    world
+        .until("published again", |object| says(object, "Published"))
+        .await;
+    assert_eq!(there("ipv4").await, of_family("IPv4", &address));
+    assert_eq!(there("ipv6").await, None);
     world.finish().await;
 }

@@ -2,7 +2,7 @@
 //!
 //! What runs in one is another test of this program, a part that is left out otherwise: a process moves to a namespace as a whole.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use taurus_controlplane::needs;
 
@@ -26,10 +26,24 @@ pub fn needed() {
 ///
 /// Where the part fails, or there is none of that name.
 pub fn play(part: &str, environment: &[(&str, &str)]) -> String {
+    played(part, environment, Stdio::piped())
+}
+
+/// The same of a part that takes long: what it says of its progress is seen meanwhile.
+///
+/// # Panics
+///
+/// As [`play`].
+pub fn play_aloud(part: &str, environment: &[(&str, &str)]) -> String {
+    played(part, environment, Stdio::inherit())
+}
+
+fn played(part: &str, environment: &[(&str, &str)], progress: Stdio) -> String {
     let mut unshare = Command::new("unshare");
     unshare.args(["--map-root-user", "--net"]);
     let output = this_program(unshare, part)
         .envs(environment.iter().copied())
+        .stderr(progress)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -149,7 +149,7 @@ pub fn objects(versions: &[Version]) -> Vec<Value> {
 }
 
 /// What the lists have shown so far.
-struct Lists {
+pub struct Lists {
     cloud: Control,
     /// All requests up to this one have been answered and are read.
     read: u64,
@@ -157,7 +157,7 @@ struct Lists {
 }
 
 impl Lists {
-    fn new(cloud: Control) -> Self {
+    pub fn new(cloud: Control) -> Self {
         Self {
             cloud,
             read: 0,
@@ -166,7 +166,7 @@ impl Lists {
     }
 
     /// The ports that were shown of a proxy.
-    fn of(&mut self, proxy: &str) -> Vec<(String, u16)> {
+    pub fn of(&mut self, proxy: &str) -> Vec<(String, u16)> {
         let mut all_answered = true;
         for entry in self.cloud.entries(&Filter::all().since(self.read)) {
             all_answered &= entry.outcome != Outcome::Open;

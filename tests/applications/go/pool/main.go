@@ -1,7 +1,9 @@
 // An application in Go: four workers that query a database through the pool of database/sql.
 //
-// Each query is one line on standard output: the time of its end in milliseconds since 1970, and "ok" or "failed" with the error. It ends
-// with its standard input. The arguments are host and port; neither changes while it runs.
+// Each query is one line on standard output: the time of its end in milliseconds since 1970, the number of its worker, and "ok" or "failed"
+// with the error. It ends with its standard input. The arguments are host and port, neither of which changes while it runs, and how it is
+// set up: "defaults" as the pool is by itself, "checks" with a check of each connection before it is used, which is the same here, and
+// "retries" with queries that are repeated for ten seconds.
 package main
 
 import (
@@ -21,6 +23,12 @@ import (
 )
 
 const workers = 4
+
+// For how long a query that fails is repeated, and how often.
+const (
+	patience = 10 * time.Second
+	pause    = 100 * time.Millisecond
+)
 
 func main() {
 	_ = mysql.SetLogger(log.New(io.Discard, "", 0))
@@ -46,15 +54,16 @@ func main() {
 	}()
 	var lock sync.Mutex
 	out := bufio.NewWriter(os.Stdout)
-	for range workers {
+	retries := os.Args[3] == "retries"
+	for worker := range workers {
 		go func() {
 			for {
 				line := "ok"
-				if err := query(pool); err != nil {
+				if err := work(pool, retries); err != nil {
 					line = "failed " + strings.ReplaceAll(err.Error(), "\n", " ")
 				}
 				lock.Lock()
-				fmt.Fprintln(out, time.Now().UnixMilli(), line)
+				fmt.Fprintln(out, time.Now().UnixMilli(), worker, line)
 				_ = out.Flush()
 				lock.Unlock()
 				time.Sleep(20 * time.Millisecond)
@@ -62,6 +71,17 @@ func main() {
 		}()
 	}
 	select {}
+}
+
+func work(pool *sql.DB, retries bool) error {
+	began := time.Now()
+	for {
+		err := query(pool)
+		if err == nil || !retries || time.Since(began) > patience {
+			return err
+		}
+		time.Sleep(pause)
+	}
 }
 
 func query(pool *sql.DB) error {
