@@ -22,7 +22,7 @@ use super::{
     order::{Known, Order, Published, Rival, Slot},
     said::Said,
     standing::{self, Owner, Standing},
-    wanted::{self, FAMILIES, MANAGED_BY, MANAGER, Made, PROXY, Place, SERVICE_NAME},
+    wanted::{self, FAMILIES, Front, MANAGED_BY, MANAGER, Made, PROXY, Place, SERVICE_NAME},
 };
 use crate::{clock::Clock, crd::PublishedService, leader::Leadership};
 
@@ -46,6 +46,8 @@ struct Found {
     place: Option<Place>,
     /// The port at which applications reach the proxy by that name, whoever has the Service.
     front: Option<u16>,
+    /// What applications reach by that name is somebody else's.
+    is_foreign: bool,
 }
 
 /// The slices of a Service's name.
@@ -121,11 +123,9 @@ impl Publisher {
         } else {
             published.service_slot = Slot::Empty;
         }
-        let front = found
-            .front
-            .filter(|_| published.service.as_ref().is_some_and(Said::leads_there));
+        let front = front(order, published.service.as_ref(), &found);
         if let Some(name) = &order.wish.config_map {
-            let said = self.config_map(order, name, front).await;
+            let said = self.config_map(order, name, &front).await;
             let said = said.err().unwrap_or(Said::Published);
             published.map_slot = slot(&said, name.clone());
             published.config_map = Some(said);
@@ -133,7 +133,7 @@ impl Publisher {
             published.map_slot = Slot::Empty;
         }
         self.see_to_services(order, &mut published).await;
-        self.see_to_maps(order, front, &mut published).await;
+        self.see_to_maps(order, &front, &mut published).await;
         published
     }
 
@@ -151,6 +151,7 @@ impl Publisher {
             Standing::Foreign | Standing::OfAnother(_) | Standing::Ending { ours: false } => {
                 // What applications reach by that name is somebody else's now, and not to be led to the proxy. Of a slice that another
                 // resource has, that one knows better.
+                found.is_foreign = true;
                 let is_own = |slice: &&EndpointSlice| {
                     standing::of(Some(&slice.metadata), owner) == Standing::Own
                 };
@@ -289,7 +290,7 @@ impl Publisher {
         Ok(wanted::place_of(&slice))
     }
 
-    async fn config_map(&self, order: &Order, name: &str, front: Option<u16>) -> Result<(), Said> {
+    async fn config_map(&self, order: &Order, name: &str, front: &Front) -> Result<(), Said> {
         let owner = &order.owner;
         let live = self.calls.get::<ConfigMap>(owner, name).await?;
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
@@ -317,10 +318,7 @@ impl Publisher {
                 return Err(Said::Unusable(address.clone(), *why));
             }
         };
-        let front = front.zip(order.wish.service.as_ref());
-        let front = front.map(|(port, wish)| (wanted::host(&wish.name, &owner.namespace), port));
-        let make =
-            |live, made: Made<'_>| wanted::config_map(live, name, front.clone(), place, made);
+        let make = |live, made: Made<'_>| wanted::config_map(live, name, front, place, made);
         if let Some(live) = live.filter(|live| live.immutable == Some(true)) {
             let owners = standing::owned(Some(&live.metadata), owner);
             if make(Some(live.clone()), Made { owner, owners }) != live {
@@ -430,7 +428,7 @@ impl Publisher {
     }
 
     /// The same of ConfigMaps.
-    async fn see_to_maps(&self, order: &Order, front: Option<u16>, published: &mut Published) {
+    async fn see_to_maps(&self, order: &Order, front: &Front, published: &mut Published) {
         let wished = order.wish.config_map.as_deref();
         let names = self
             .names_left::<ConfigMap>(order, order.before.config_map.as_deref(), wished, published)
@@ -628,6 +626,29 @@ fn is_of_rival(order: &Order, service: &str, slice: &EndpointSlice) -> bool {
     };
     let mut rivals = order.rivals.iter();
     rivals.any(|rival| rival.uid == uid && rival.wishes.service.as_deref() == Some(service))
+}
+
+/// Where the ConfigMap sends applications, by what came of the Service. One failure must not take them from the Service: how that stands
+/// is not known then.
+fn front(order: &Order, said: Option<&Said>, found: &Found) -> Front {
+    let (Some(wish), Some(said)) = (&order.wish.service, said) else {
+        return Front::Proxy;
+    };
+    let host = |name: &str| wanted::host(name, &order.owner.namespace);
+    let stands = || {
+        let before = order.before.service.iter().map(String::as_str);
+        Front::AsItStands(before.chain([wish.name.as_str()]).map(host).collect())
+    };
+    if said.leads_there() {
+        // One that another resource has may be missing for a moment.
+        return found
+            .front
+            .map_or_else(stands, |port| Front::Service(host(&wish.name), port));
+    }
+    if said.leaves_open() && !found.is_foreign && !order.waits {
+        return stands();
+    }
+    Front::Proxy
 }
 
 fn taken<K: Kind>(name: &str, standing: Standing) -> Said {

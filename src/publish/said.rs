@@ -100,6 +100,21 @@ impl Said {
         )
     }
 
+    /// Whether it is not known how the object stands, or that passes by itself or by the hand of a person: what leads applications
+    /// through it stays as it is.
+    pub fn leaves_open(&self) -> bool {
+        matches!(
+            self,
+            Self::Pending
+                | Self::NothingRead
+                | Self::Ending(..)
+                | Self::Forbidden(..)
+                | Self::Refused(_)
+                | Self::Failed(_)
+                | Self::NotLeading
+        )
+    }
+
     /// The own words, and what the other side said.
     pub fn text(&self) -> (String, Option<String>) {
         let own = match self {

@@ -13,7 +13,7 @@ mod publishing;
 use super::{
     ServiceWish,
     standing::{self, Owner, Standing},
-    wanted::{self, Address, AddressError, Made, Place},
+    wanted::{self, Address, AddressError, Front, Made, Place},
 };
 
 fn owner(name: &str) -> Owner {
@@ -174,7 +174,7 @@ fn a_slice_leads_to_the_verified_port_alone() {
 #[test]
 fn a_config_map_names_the_service_and_the_proxy() {
     let own = owner("orders");
-    let data = |front| {
+    let data = |front: Front| {
         let others = [("team".to_owned(), "shop".to_owned())];
         let live = ConfigMap {
             data: Some(others.into()),
@@ -183,7 +183,7 @@ fn a_config_map_names_the_service_and_the_proxy() {
         let map = wanted::config_map(
             Some(live),
             "db",
-            front,
+            &front,
             place("192.0.2.7", 3307),
             made(&own, None),
         );
@@ -192,10 +192,12 @@ fn a_config_map_names_the_service_and_the_proxy() {
         assert_eq!(data["team"], "shop", "what others keep in it stays");
         ["host", "port", "proxyHost", "proxyPort"].map(|key| data[key].clone())
     };
-    let front = Some(("orders-db.shop.svc".to_owned(), 3306));
+    let front = Front::Service("orders-db.shop.svc".to_owned(), 3306);
     assert_eq!(
         data(front),
         ["orders-db.shop.svc", "3306", "192.0.2.7", "3307"]
     );
-    assert_eq!(data(None), ["192.0.2.7", "3307", "192.0.2.7", "3307"]);
+    let proxy = ["192.0.2.7", "3307", "192.0.2.7", "3307"];
+    assert_eq!(data(Front::Proxy), proxy);
+    assert_eq!(data(Front::AsItStands(Vec::new())), proxy);
 }

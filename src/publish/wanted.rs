@@ -220,25 +220,51 @@ pub fn place_of(slice: &EndpointSlice) -> Option<Place> {
     })
 }
 
-/// The ConfigMap: where applications connect to, and where the proxy is. `front` is the address and port of the Service. What others
-/// keep in it stays.
+/// Where a ConfigMap sends applications.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Front {
+    /// To the proxy itself.
+    Proxy,
+    /// To this host and port, of a Service.
+    Service(String, u16),
+    /// Where it sends them now, if that is one of these hosts of Services; else to the proxy.
+    AsItStands(Vec<String>),
+}
+
+impl Front {
+    /// The host and the port; nothing for those of the proxy.
+    fn place(&self, live: &ConfigMap) -> Option<(String, String)> {
+        match self {
+            Self::Proxy => None,
+            Self::Service(host, port) => Some((host.clone(), port.to_string())),
+            Self::AsItStands(hosts) => {
+                let data = live.data.as_ref()?;
+                let host = data.get(HOST).filter(|host| hosts.contains(*host))?;
+                let port = data.get(PORT)?;
+                let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+                is_port.then(|| (host.clone(), port.clone()))
+            }
+        }
+    }
+}
+
+/// The ConfigMap: where applications connect to, and where the proxy is. What others keep in it stays.
 pub fn config_map(
     live: Option<ConfigMap>,
     name: &str,
-    front: Option<(String, u16)>,
+    front: &Front,
     place: Place,
     made: Made<'_>,
 ) -> ConfigMap {
     let mut map = live.unwrap_or_default();
     mark(&mut map.metadata, name, made, &[(MANAGED_BY, MANAGER)]);
     let (proxy_host, proxy_port) = (place.address.to_string(), place.port.to_string());
-    let (host, port) = front.map_or_else(
-        || (proxy_host.clone(), proxy_port.clone()),
-        |(host, port)| (host, port.to_string()),
-    );
+    let (host, port) = front
+        .place(&map)
+        .unwrap_or_else(|| (proxy_host.clone(), proxy_port.clone()));
     let values = [
-        ("host", host),
-        ("port", port),
+        (HOST, host),
+        (PORT, port),
         (PROXY_HOST, proxy_host),
         (PROXY_PORT, proxy_port),
     ];
@@ -247,6 +273,8 @@ pub fn config_map(
     map
 }
 
+const HOST: &str = "host";
+const PORT: &str = "port";
 const PROXY_HOST: &str = "proxyHost";
 const PROXY_PORT: &str = "proxyPort";
 

@@ -1053,3 +1053,62 @@ async fn a_greeting_leads_the_service_ahead_and_not_the_config_map() {
     server.publish(&ahead).await;
     assert_eq!(server.map("proxyPort"), "3306");
 }
+
+/// One call that goes wrong does not take applications from their Service to the proxy, nor what a person has still to mend.
+#[tokio::test]
+async fn a_config_map_leads_to_the_service_whatever_refuses_a_call_about_it() {
+    let slices = "endpointslices";
+    let fails = [
+        (Method::GET, "services", 503, "etcd is slow"),
+        (Method::GET, slices, 500, "no"),
+        (Method::PUT, slices, 429, "slow down"),
+        (Method::PUT, slices, 422, "a webhook says no"),
+        (
+            Method::PUT,
+            slices,
+            403,
+            "User \"x\" cannot update resource",
+        ),
+    ];
+    for (method, part, code, message) in fails {
+        let server = published(3306).await;
+        server.refuse(method, part, code, message);
+        let failed = server.publish(&order(at(3307))).await;
+        let said = failed.service.unwrap();
+        assert!(said.leaves_open(), "{said:?}");
+        let led = (server.map("host"), server.map("port"));
+        let through = ("orders-db.shop.svc".to_owned(), "3306".to_owned());
+        assert_eq!(led, through, "{code}");
+        assert_eq!(server.map("proxyPort"), "3307", "it was verified");
+    }
+}
+
+/// While a finalizer holds it, applications use it; and then it is made anew under its name.
+#[tokio::test]
+async fn a_config_map_leads_to_a_service_that_is_being_deleted() {
+    let server = published(3306).await;
+    server.edit(SERVICE, |service| {
+        service["metadata"]["deletionTimestamp"] = json!("2026-03-02T08:40:00Z");
+    });
+    let ending = server.publish(&order(at(3307))).await;
+    assert!(matches!(ending.service, Some(Said::Ending(..))));
+    assert_eq!(server.map("host"), "orders-db.shop.svc");
+    // One of somebody else is not led to, however it stands.
+    server.edit(SERVICE, |service| {
+        service["metadata"]["labels"] = json!({});
+        service["metadata"]["ownerReferences"] = json!([]);
+    });
+    let ending = server.publish(&order(at(3307))).await;
+    assert!(matches!(ending.service, Some(Said::Ending(..))));
+    assert_eq!(server.map("host"), "192.0.2.7");
+}
+
+/// What somebody has written in place of the Service's host is not kept.
+#[tokio::test]
+async fn a_config_map_keeps_no_host_that_is_no_service_of_the_resource() {
+    let server = published(3306).await;
+    server.edit(MAP, |map| map["data"]["host"] = json!("evil.shop.svc"));
+    server.refuse(Method::GET, "services", 503, "etcd is slow");
+    server.publish(&order(at(3306))).await;
+    assert_eq!(server.map("host"), "192.0.2.7");
+}
