@@ -12,7 +12,7 @@ use crate::{
     model::{ChangeId, Reason},
     pace::Pace,
     plan::{
-        record::Record,
+        record::{Change, Record},
         step::{Cause, Step},
     },
     probe::{Outcome, tcp},
@@ -214,6 +214,13 @@ pub enum Said {
     Told(Place, Outcome, Timestamp),
     /// The address may not be connected to.
     Unusable(String, AddressError),
+}
+
+/// What there is to say of a change that is put on record before it is sent, and once it was accepted: until then it may be refused, and
+/// what was said of the port that is in place stands.
+pub fn begun(change: &Change) -> Option<Said> {
+    let is_accepted = change.job.is_some();
+    is_accepted.then(|| Said::Moving(change.to, None))
 }
 
 /// What there is to say; nothing where what is on record stands.

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::*;
-use crate::{crd::LastChange, model::JobId, plan::record::Change};
+use crate::{crd::LastChange, model::JobId};
 
 static REST: Step = Step::Rest;
 
@@ -329,6 +329,14 @@ fn ready_waits_for_a_greeting_and_stalls_once_the_row_is_over() {
     row.begins(Duration::ZERO);
     row.ends(Outcome::Greeted, wall());
     assert_eq!(holds(&ground, &row), None);
+}
+
+#[test]
+fn what_was_told_stands_until_a_change_is_accepted() {
+    let mut change = changing().change.unwrap();
+    assert_eq!(begun(&change), Some(Said::Moving(3307, None)));
+    change.job = None;
+    assert_eq!(begun(&change), None, "it may be refused");
 }
 
 #[test]

@@ -308,6 +308,13 @@ impl Stage {
         self.shared.lock().sky.fates.push_back(fate);
     }
 
+    /// The next so many requests are refused, since the instance is busy.
+    pub fn refuse_next(&self, requests: usize) {
+        let mut world = self.shared.lock();
+        let refusals = std::iter::repeat_n(Fate::Refused(Meaning::Busy), requests);
+        world.sky.fates.extend(refusals);
+    }
+
     /// The next job is visible after so many milliseconds, takes so many seconds, and moves the port or fails.
     pub fn next_job(&self, visible_after: u64, takes: u64, moves: bool) {
         self.shared.lock().sky.courses.push_back(Course {

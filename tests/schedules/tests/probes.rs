@@ -182,3 +182,30 @@ async fn a_report_holds_nothing_up_and_ends_after_five() {
     stage.pass(30).await;
     assert_eq!(stage.condition("Reachable"), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_refused_leaves_what_was_read_and_connects_to_nothing() {
+    for mode in [ProbeMode::Report, ProbeMode::Require] {
+        let stage = stage(7, mode).await;
+        stage.next_job(1_000, 20, true);
+        stage.want(3307);
+        until(&stage, 120, || stage.is_ready()).await;
+        until(&stage, 60, || {
+            stage
+                .condition("Reachable")
+                .is_some_and(|one| one[0] == "True")
+        })
+        .await;
+        let probes = stage.probes().len();
+        stage.refuse_next(1_000);
+        stage.want(3308);
+        until(&stage, 300, || stage.requests() > 1).await;
+        stage.pass(60).await;
+        is(&stage, "Reachable", "True", "GreetingRead");
+        // The wish is taken back: nothing was set since it was greeted.
+        stage.want(3307);
+        until(&stage, 60, || stage.is_ready()).await;
+        is(&stage, "Reachable", "True", "GreetingRead");
+        assert_eq!(stage.probes().len(), probes, "{}", stage.told());
+    }
+}
