@@ -40,6 +40,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether nobody listens there, as far as that can be known.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Refused | Self::TimedOut)
+    }
+
     /// The reason of the condition.
     pub fn reason(&self) -> Reason {
         match self {

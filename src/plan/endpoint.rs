@@ -35,7 +35,7 @@ pub struct Ground<'a> {
     pub address: Option<&'a str>,
     /// Where the Service leads, as far as that is on record.
     pub endpoint: Option<&'a str>,
-    /// Where a greeting was read while the job of the change on record was at work on that port.
+    /// Where greetings lead, which were read while the job of the change on record was at work: to its new port, or back.
     pub greeted: Option<Place>,
     /// Whether it is on record that the endpoint was withdrawn.
     pub is_withdrawn: bool,

@@ -1,12 +1,14 @@
 //! When a proxy is probed, and what comes of it for its resource.
 //!
-//! Pure. Promises that a proxy is probed only while a job of ours sets its port, or after a change of ours has set it: at rest there are no
-//! probes; that two of them begin at least [`Pace::probe_gap`] apart; and that only a few follow a change, unless Ready waits for one.
+//! Pure; `lead` is what greetings mean for applications while a job is at work. Promises that a proxy is probed only while a job of ours
+//! sets its port, or after a change of ours has set it: at rest there are no probes; that two of them begin at least [`Pace::probe_gap`]
+//! apart; and that only a few follow a change, unless Ready waits for one.
 
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use self::lead::{Lead, Side};
 use crate::{
     crd::{Outcome as Ended, Phase, ProbeMode},
     model::{ChangeId, Reason},
@@ -22,11 +24,19 @@ use crate::{
 /// So many probes follow a change in a row.
 const MOST: u32 = 5;
 
+/// Once applications are led ahead, probes are so many times as far apart.
+const CONFIRMED: u32 = 5;
+
 /// What a probe is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Aim {
-    /// To lead applications to the new port of this change as soon as the proxy listens there.
-    AtWork(ChangeId),
+    /// To lead applications to the new port of a change as soon as the proxy listens there, and back where it does no longer.
+    AtWork {
+        /// The change.
+        change: ChangeId,
+        /// The port that the proxy had.
+        from: u16,
+    },
     /// To know whether the proxy answers at the port that this change has set; and what a person has asked for since.
     After(String, Option<String>),
 }
@@ -36,7 +46,7 @@ pub enum Aim {
 pub enum Stage {
     /// Nothing.
     Rest,
-    /// This place.
+    /// This place; during a change it has the new port.
     Probes(Aim, Place),
     /// It would be, but may not be connected to.
     Unusable(String, AddressError),
@@ -55,6 +65,8 @@ pub struct Ground<'a> {
     pub step: &'a Step,
     /// The address of the proxy that is on record, as a list gave it.
     pub address: Option<&'a str>,
+    /// Where the Service leads, as far as that is on record.
+    pub endpoint: Option<&'a str>,
     /// The reason of the condition that is on record.
     pub said: Option<Reason>,
     /// The last request of a person.
@@ -72,7 +84,11 @@ pub fn stage(ground: &Ground<'_>) -> Stage {
             if !(ground.serves && is_at_work && ground.step.goes_on()) {
                 return Stage::Rest;
             }
-            (Aim::AtWork(change.id.clone()), change.to)
+            let aim = Aim::AtWork {
+                change: change.id.clone(),
+                from: change.from,
+            };
+            (aim, change.to)
         }
         None => {
             let Some(last) = set_by(record).filter(|_| is_open(ground)) else {
@@ -89,6 +105,16 @@ pub fn stage(ground: &Ground<'_>) -> Stage {
         Ok(address) => Stage::Probes(aim, Place { address, port }),
         Err(why) => Stage::Unusable(address.to_owned(), why),
     }
+}
+
+/// Whether applications are led ahead of the change already, by what is on record.
+pub fn is_ahead(ground: &Ground<'_>) -> bool {
+    let change = ground.record.change.as_ref();
+    let moves = change.filter(|change| change.to != change.from);
+    let place = ground.endpoint.and_then(Place::parse);
+    moves
+        .zip(place)
+        .is_some_and(|(change, place)| place.port == change.to)
 }
 
 /// The change that has set the port which is in place, and the port.
@@ -117,18 +143,28 @@ pub struct Row {
     last_at: Option<Duration>,
     /// What came of the last one of this aim, and when.
     told: Option<(Outcome, Timestamp)>,
+    /// What those during a change have told.
+    lead: Lead,
     /// When the row after a change ends at the latest, as it was when it began.
     until: Option<Timestamp>,
 }
 
 impl Row {
-    /// Goes on with the row of this aim, or begins it.
-    pub fn turn_to(&mut self, aim: &Aim, place: Place, now: Timestamp, pace: &Pace) {
+    /// Goes on with the row of this aim, or begins it; `is_ahead` is where applications are led then, by what is on record.
+    pub fn turn_to(
+        &mut self,
+        aim: &Aim,
+        place: Place,
+        is_ahead: bool,
+        now: Timestamp,
+        pace: &Pace,
+    ) {
         let of = Some((aim.clone(), place));
         if self.of != of {
             *self = Self {
                 of,
                 last_at: self.last_at,
+                lead: Lead::on_record(is_ahead),
                 until: now.checked_add(longest(pace)).ok(),
                 ..Self::default()
             };
@@ -142,6 +178,29 @@ impl Row {
             .is_some_and(|of| of.0 == *aim && of.1 == place)
     }
 
+    /// What is probed next.
+    pub fn target(&self) -> Option<Place> {
+        self.at(self.lead.to_probe())
+    }
+
+    /// Where greetings lead applications during a change, and which change.
+    pub fn leads(&self) -> Option<(&ChangeId, Place)> {
+        let (Aim::AtWork { change, .. }, _) = self.of.as_ref()? else {
+            return None;
+        };
+        let place = self.at(self.lead.heard()?)?;
+        Some((change, place))
+    }
+
+    fn at(&self, side: Side) -> Option<Place> {
+        let (aim, place) = self.of.as_ref()?;
+        let port = match (aim, side) {
+            (Aim::AtWork { from, .. }, Side::Old) => *from,
+            _ => place.port,
+        };
+        Some(Place { port, ..*place })
+    }
+
     /// In how long the next probe is due; nothing where none follows. `resync` is how often Ready looks for what it waits for.
     pub fn due(
         &self,
@@ -151,11 +210,10 @@ impl Row {
         resync: Duration,
     ) -> Option<Duration> {
         let (aim, _) = self.of.as_ref()?;
-        if matches!(self.told, Some((Outcome::Greeted, _))) {
-            return None;
-        }
+        let has_greeted = matches!(self.told, Some((Outcome::Greeted, _)));
         let gap = match aim {
-            Aim::AtWork(_) => pace.probe_gap,
+            Aim::AtWork { .. } => self.gap_at_work(pace),
+            Aim::After(..) if has_greeted => return None,
             Aim::After(..) if self.made < MOST => gap_after(self.made, pace),
             Aim::After(..) if mode == ProbeMode::Require => resync.max(pace.probe_gap),
             Aim::After(..) => return None,
@@ -172,9 +230,21 @@ impl Row {
         self.made = self.made.saturating_add(1);
     }
 
-    /// This came of it.
-    pub fn ends(&mut self, outcome: Outcome, now: Timestamp) {
+    /// This came of a probe of `place`.
+    pub fn ends(&mut self, place: Place, outcome: Outcome, now: Timestamp) {
+        let is_old = self.at(Side::New) != Some(place);
+        let side = if is_old { Side::Old } else { Side::New };
+        self.lead.ends(side, &outcome);
         self.told = Some((outcome, now));
+    }
+
+    /// While a job is at work. Where the proxy is found to be where applications are led, it is seldom asked again.
+    fn gap_at_work(&self, pace: &Pace) -> Duration {
+        if self.lead.is_confirmed() {
+            pace.probe_gap.saturating_mul(CONFIRMED)
+        } else {
+            pace.probe_gap
+        }
     }
 
     /// What is said of the probes after a change.
@@ -226,7 +296,8 @@ pub fn begun(change: &Change) -> Option<Said> {
 /// What there is to say; nothing where what is on record stands.
 pub fn said(ground: &Ground<'_>, row: &Row, greeted: Option<Place>) -> Option<Said> {
     if let Some(change) = &ground.record.change {
-        return Some(Said::Moving(change.to, greeted));
+        let ahead = greeted.filter(|place| place.port == change.to);
+        return Some(Said::Moving(change.to, ahead));
     }
     match stage(ground) {
         Stage::Unusable(address, why) => Some(Said::Unusable(address, why)),
@@ -263,5 +334,6 @@ pub fn holds(ground: &Ground<'_>, row: &Row) -> Option<Cause> {
     }
 }
 
+mod lead;
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use crate::{
         read::{Desired, Timing},
     },
     crd::ProbeMode,
-    model::{ChangeId, Class, ResourceName},
+    model::{Class, ResourceName},
     plan::{
         Decision,
         probing::{self, Aim, Ground, Row, Said, Stage},
@@ -35,10 +35,18 @@ pub struct Probing {
     row: Row,
     under_way: Option<UnderWay>,
     /// What came of one that nobody has looked at yet.
-    news: Option<(Aim, Place, Outcome)>,
-    /// Where a greeting was read while the job of this change was at work.
-    greeted: Option<(ChangeId, Place)>,
+    news: Option<News>,
     again: Option<Again>,
+}
+
+/// A probe that has ended.
+#[derive(Debug)]
+struct News {
+    aim: Aim,
+    place: Place,
+    /// What was connected to, for this aim.
+    target: Place,
+    outcome: Outcome,
 }
 
 /// A probe that has begun; it ends with this.
@@ -46,6 +54,7 @@ pub struct Probing {
 struct UnderWay {
     aim: Aim,
     place: Place,
+    target: Place,
     answer: oneshot::Receiver<Outcome>,
     _task: AbortOnDropHandle<()>,
 }
@@ -71,7 +80,14 @@ impl Probing {
             return;
         };
         match under_way.answer.try_recv() {
-            Ok(outcome) => self.news = Some((under_way.aim, under_way.place, outcome)),
+            Ok(outcome) => {
+                self.news = Some(News {
+                    aim: under_way.aim,
+                    place: under_way.place,
+                    target: under_way.target,
+                    outcome,
+                });
+            }
             Err(TryRecvError::Empty) => self.under_way = Some(under_way),
             // It was ended with the runtime.
             Err(TryRecvError::Closed) => {}
@@ -107,7 +123,8 @@ impl Pass<'_> {
     /// Takes in what came of the last probe, and turns to what is to be probed now.
     pub(super) fn turn_to_probe(&mut self, desired: &Desired, finding: &Finding) {
         let decision = &finding.decision;
-        let stage = probing::stage(&self.ground(desired, &decision.record, &decision.step));
+        let ground = self.ground(desired, &decision.record, &decision.step);
+        let (stage, is_ahead) = (probing::stage(&ground), probing::is_ahead(&ground));
         let now = self.context.clock.now();
         if stage == Stage::Rest && self.memory.probing.is_none() {
             return;
@@ -115,34 +132,24 @@ impl Pass<'_> {
         let probing = self.memory.probing.get_or_insert_default();
         probing.hear();
         if let Stage::Probes(aim, place) = &stage {
-            probing
-                .row
-                .turn_to(aim, *place, now.wall, &self.context.pace);
+            let pace = &self.context.pace;
+            probing.row.turn_to(aim, *place, is_ahead, now.wall, pace);
         }
-        if let Some((aim, place, outcome)) = probing.news.take() {
-            self.context.meter.probed(outcome.reason());
-            let change = decision.record.change.as_ref();
-            if let (Aim::AtWork(id), Some(change)) = (&aim, change)
-                && outcome == Outcome::Greeted
-                && change.id == *id
-            {
-                probing.greeted = Some((id.clone(), place));
-            }
-            if probing.row.is_of(&aim, place) {
-                probing.row.ends(outcome, now.wall);
+        if let Some(news) = probing.news.take() {
+            self.context.meter.probed(news.outcome.reason());
+            if probing.row.is_of(&news.aim, news.place) {
+                probing.row.ends(news.target, news.outcome, now.wall);
             }
         }
-        let is_over = decision.record.change.is_none();
-        probing.greeted.take_if(|_| is_over);
         self.tell_of_probe(desired, decision);
     }
 
-    /// Where a greeting was read while the job of the change on record was at work on this very port.
+    /// Where greetings lead applications, which were read while the job of the change on record was at work.
     pub(super) fn greeted(&self, record: &Record) -> Option<Place> {
         let change = record.change.as_ref()?;
-        let (id, place) = self.memory.probing.as_deref()?.greeted.as_ref()?;
-        let is_of_it = *id == change.id && change.job.is_some() && place.port == change.to;
-        is_of_it.then_some(*place)
+        let (id, place) = self.memory.probing.as_deref()?.row.leads()?;
+        let is_of_it = *id == change.id && change.job.is_some();
+        is_of_it.then_some(place)
     }
 
     /// Ready waits for a greeting, where that is required.
@@ -204,9 +211,11 @@ impl Pass<'_> {
         {
             let (pace, resync) = (&self.context.pace, self.context.resync);
             due = probing.row.due(desired.probe, now, pace, resync);
-            if due.take_if(|due| due.is_zero()).is_some() {
+            if let Some(target) = probing.row.target()
+                && due.take_if(|due| due.is_zero()).is_some()
+            {
                 probing.row.begins(now);
-                probing.under_way = Some(self.begin(aim, place));
+                probing.under_way = Some(self.begin(aim, place, target));
             }
         }
         let is_active = probing.under_way.is_some() || due.is_some();
@@ -225,15 +234,15 @@ impl Pass<'_> {
         until
     }
 
-    fn begin(&self, aim: Aim, place: Place) -> UnderWay {
-        let probe = self.context.probe.probe(place);
+    fn begin(&self, aim: Aim, place: Place, target: Place) -> UnderWay {
+        let probe = self.context.probe.probe(target);
         let caller = self.context.caller();
         let namespace = self.object.namespace().unwrap_or_default();
         let name = ResourceName::new(&namespace, &self.object.name_any());
         let (told, answer) = oneshot::channel();
         let task = tokio::spawn(async move {
             let outcome = probe.await;
-            tracing::debug!(%place, ?outcome, "a proxy was probed");
+            tracing::debug!(place = %target, ?outcome, "a proxy was probed");
             // An error means that nobody wants to know any longer.
             if told.send(outcome).is_ok() {
                 let _ = caller.unbounded_send(name);
@@ -242,6 +251,7 @@ impl Pass<'_> {
         UnderWay {
             aim,
             place,
+            target,
             answer,
             _task: AbortOnDropHandle::new(task),
         }
@@ -261,6 +271,9 @@ impl Pass<'_> {
             record,
             step,
             address: status.and_then(|status| status.address.as_deref()),
+            endpoint: status
+                .and_then(|status| status.service.as_ref())
+                .and_then(|service| service.endpoint.as_deref()),
             said: reason_of(self.object, REACHABLE),
             request: desired.request.as_deref(),
         }

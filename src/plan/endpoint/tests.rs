@@ -282,7 +282,7 @@ fn h3_a_row_without_an_address_leaves_the_address_as_it_was() {
 }
 
 #[test]
-fn a_greeting_during_our_job_leads_to_the_new_port_and_never_back() {
+fn a_greeting_during_our_job_leads_to_the_new_port_and_another_one_back() {
     let mut record = changing(3306, 3307);
     let change = record.change.as_mut().unwrap();
     change.job = JobId::parse("job-1");
@@ -293,6 +293,14 @@ fn a_greeting_during_our_job_leads_to_the_new_port_and_never_back() {
             Known::At(place(3307))
         );
     }
+    let back = |ground: &mut Ground<'_>| {
+        ground.greeted = Some(place(3306));
+        ground.endpoint = Some("192.0.2.7:3307");
+    };
+    assert_eq!(
+        judged_as(&record, &list(3306), back),
+        Known::At(place(3306))
+    );
     // A process that starts then has heard no greeting.
     let ahead = |ground: &mut Ground<'_>| ground.endpoint = Some("192.0.2.7:3307");
     let known = judged_as(&record, &list(3306), ahead);

@@ -68,6 +68,7 @@ fn at_work<'a>(record: &'a Record, step: &'a Step) -> Ground<'a> {
         record,
         step,
         address: Some("10.20.0.1"),
+        endpoint: Some("10.20.0.1:3306"),
         said: Some(Reason::GreetingRead),
         request: None,
     }
@@ -91,7 +92,7 @@ fn aim(stage: Stage) -> (Aim, Place) {
 fn row(ground: &Ground<'_>) -> Row {
     let (aim, place) = aim(stage(ground));
     let mut row = Row::default();
-    row.turn_to(&aim, place, wall(), &Pace::real());
+    row.turn_to(&aim, place, is_ahead(ground), wall(), &Pace::real());
     row
 }
 
@@ -102,7 +103,13 @@ fn the_new_port_is_probed_only_while_a_job_sets_it_for_a_service() {
     let (aim, probed) = aim(stage(&ground));
     assert_eq!(
         (aim, probed),
-        (Aim::AtWork(ChangeId::from_bits(1)), place(3307))
+        (
+            Aim::AtWork {
+                change: ChangeId::from_bits(1),
+                from: 3306
+            },
+            place(3307)
+        )
     );
     let with = |change: fn(&mut Change)| {
         let mut record = changing();
@@ -238,7 +245,7 @@ fn times(mode: ProbeMode, ground: &Ground<'_>, takes: u64, count: usize) -> Vec<
         times.push(uptime.as_secs() - 100);
         row.begins(uptime);
         uptime += Duration::from_secs(takes);
-        row.ends(Outcome::Refused, wall());
+        row.ends(row.target().unwrap(), Outcome::Refused, wall());
     }
     times
 }
@@ -253,6 +260,49 @@ fn probes_are_two_seconds_apart_while_a_job_is_at_work() {
         [0, 8, 16],
         "never two at once"
     );
+}
+
+#[test]
+fn a_greeting_leads_ahead_and_the_ports_are_probed_on() {
+    let (record, step) = (changing(), running());
+    let ground = at_work(&record, &step);
+    let pace = Pace::real();
+    let mut row = row(&ground);
+    let probe = |row: &mut Row, outcome| {
+        let target = row.target().unwrap();
+        row.begins(Duration::ZERO);
+        row.ends(target, outcome, wall());
+        target.port
+    };
+    let due = |row: &Row| row.due(ProbeMode::Report, Duration::ZERO, &pace, RESYNC);
+    let led = |row: &Row| row.leads().map(|(_, place)| place);
+    assert_eq!(probe(&mut row, Outcome::Refused), 3307);
+    assert_eq!((led(&row), due(&row)), (None, Some(pace.probe_gap)));
+    assert_eq!(probe(&mut row, Outcome::Greeted), 3306);
+    let moving = Said::Moving(3307, None);
+    assert_eq!(said(&ground, &row, led(&row)), Some(moving));
+    assert_eq!(probe(&mut row, Outcome::Greeted), 3307);
+    assert_eq!(led(&row), Some(place(3307)));
+    assert_eq!(due(&row), Some(5 * pace.probe_gap));
+    assert_eq!(probe(&mut row, Outcome::Refused), 3307);
+    assert_eq!(due(&row), Some(pace.probe_gap));
+    assert_eq!(probe(&mut row, Outcome::Greeted), 3306);
+    assert_eq!(led(&row), Some(place(3306)));
+}
+
+#[test]
+fn a_process_that_starts_during_a_change_goes_on_where_applications_are_led() {
+    let (record, step) = (changing(), running());
+    let ground = Ground {
+        endpoint: Some("10.20.0.1:3307"),
+        ..at_work(&record, &step)
+    };
+    let mut row = row(&ground);
+    assert_eq!(row.leads(), None, "it has read nothing itself");
+    row.ends(place(3307), Outcome::Refused, wall());
+    assert_eq!(row.target(), Some(place(3306)));
+    row.ends(place(3306), Outcome::Greeted, wall());
+    assert_eq!(row.leads().unwrap().1, place(3306));
 }
 
 #[test]
@@ -279,21 +329,19 @@ fn a_new_row_keeps_its_distance_from_the_one_before() {
     let pace = Pace::real();
     let now = Duration::from_secs(50);
     row.begins(now);
-    row.ends(Outcome::Greeted, wall());
-    assert_eq!(
-        row.due(ProbeMode::Report, now, &pace, RESYNC),
-        None,
-        "it was greeted"
-    );
+    row.ends(place(3307), Outcome::Greeted, wall());
     let record = changed();
     let (aim, place) = aim(stage(&after(&record)));
-    row.turn_to(&aim, place, wall(), &pace);
+    row.turn_to(&aim, place, false, wall(), &pace);
     let due = row.due(ProbeMode::Report, now, &pace, RESYNC);
     assert_eq!(due, Some(pace.probe_gap));
     // The same again changes nothing.
     row.begins(now);
-    row.turn_to(&aim, place, wall(), &pace);
+    row.turn_to(&aim, place, false, wall(), &pace);
     assert_eq!(row.made, 1);
+    row.ends(place, Outcome::Greeted, wall());
+    let due = row.due(ProbeMode::Report, now, &pace, RESYNC);
+    assert_eq!(due, None, "it was greeted");
 }
 
 #[test]
@@ -305,7 +353,7 @@ fn ready_waits_for_a_greeting_and_stalls_once_the_row_is_over() {
     assert!(waits(&Row::default()) && waits(&row));
     for _ in 1..MOST {
         row.begins(Duration::ZERO);
-        row.ends(Outcome::Silent, wall());
+        row.ends(place(3307), Outcome::Silent, wall());
         assert!(waits(&row));
         let said = said(&ground, &row, None);
         assert_eq!(
@@ -314,7 +362,7 @@ fn ready_waits_for_a_greeting_and_stalls_once_the_row_is_over() {
         );
     }
     row.begins(Duration::ZERO);
-    row.ends(Outcome::Silent, wall());
+    row.ends(place(3307), Outcome::Silent, wall());
     assert!(matches!(
         holds(&ground, &row),
         Some(Cause::NotReachable { .. })
@@ -327,7 +375,7 @@ fn ready_waits_for_a_greeting_and_stalls_once_the_row_is_over() {
     };
     assert_eq!(holds(&reports, &row), None, "it only reports");
     row.begins(Duration::ZERO);
-    row.ends(Outcome::Greeted, wall());
+    row.ends(place(3307), Outcome::Greeted, wall());
     assert_eq!(holds(&ground, &row), None);
 }
 

@@ -431,6 +431,18 @@ impl Stage {
         self.shared.lock().sky.listening.early = early;
     }
 
+    /// In so many seconds the proxy whose job is at work listens at its new port, for so many seconds, and then at its old one again.
+    pub fn listens_ahead(&self, after: u64, long: u64) {
+        let mut world = self.shared.lock();
+        let from = world.now() + after * 1000;
+        world.sky.listening.ahead = Some((from, from + long * 1000));
+    }
+
+    /// Somebody else greets at this port of the same address.
+    pub fn somebody_listens(&self, port: u16) {
+        self.shared.lock().sky.listening.strangers.push(port);
+    }
+
     /// No proxy listens for so many seconds.
     pub fn is_deaf(&self, seconds: u64) {
         let mut world = self.shared.lock();

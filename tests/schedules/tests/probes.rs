@@ -67,42 +67,80 @@ async fn a_greeting_leads_applications_to_the_new_port_before_the_job_has_ended(
             gaps.clone().all(|gap| (2_000..2_600).contains(&gap)),
             "{probes:?}"
         );
-        stage.pass(40).await;
+        until(&stage, 60, || stage.is_ready()).await;
+        stage.pass(10).await;
         assert!(stage.is_ready(), "{}", stage.told());
         is(&stage, "Reachable", "True", "GreetingRead");
         assert_eq!(stage.led_to(SERVICE), Some(3307));
         assert_eq!((stage.requests(), stage.breaches()), (1, Vec::new()));
-        // Once more at the end, and then no more; and no probe has cost a call.
-        assert_eq!(stage.probes().len(), probes.len() + 1);
+        // Seldom from then on, once more at the end, and then no more; and no probe has cost a call.
+        let (made, ahead) = (stage.probes().len(), probes.len());
+        assert!((ahead + 1..=ahead + 5).contains(&made), "{made}, {ahead}");
         let reads = stage.reads() - began;
         stage.pass(3600).await;
-        assert_eq!(stage.probes().len(), probes.len() + 1);
-        assert!(reads < 30, "{reads} reads, {} probes", probes.len());
+        assert_eq!(stage.probes().len(), made);
+        assert!(reads < 30, "{reads} reads, {made} probes");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_fails_after_a_greeting_leads_back_by_a_list_alone() {
+async fn a_job_that_fails_after_a_greeting_leads_back_by_a_list() {
     let stage = stage(3, ProbeMode::Report).await;
-    // Another proxy listens at that port, for all that a probe can tell.
-    stage.create_neighbour();
-    stage.pass(60).await;
-    stage.want_of_neighbour(3307);
-    stage.pass(120).await;
-    assert_eq!(stage.port_of_neighbour(), 3307);
     stage.next_job(1_000, 60, false);
     stage.want(3307);
+    stage.listens_ahead(10, 300);
     until(&stage, 50, || stage.led_to(SERVICE) == Some(3307)).await;
     stage.crash();
     stage.pass(25).await;
     assert_eq!(
         stage.led_to(SERVICE),
         Some(3307),
-        "not back while it is at work: {}",
+        "not back while it greets there: {}",
         stage.told()
     );
     until(&stage, 300, || stage.led_to(SERVICE) == Some(3306)).await;
-    assert_eq!(stage.port(), 3306);
+    assert_eq!((stage.port(), stage.breaches()), (3306, Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_goes_again_leads_back_by_a_greeting_at_the_old_port() {
+    for crashes in [false, true] {
+        let stage = stage(8, ProbeMode::Report).await;
+        stage.next_job(1_000, 3_600, true);
+        stage.want(3307);
+        until(&stage, 60, || stage.reason() == "JobRunning").await;
+        stage.listens_ahead(20, 10);
+        until(&stage, 30, || stage.led_to(SERVICE) == Some(3307)).await;
+        if crashes {
+            stage.crash();
+        }
+        until(&stage, 90, || stage.led_to(SERVICE) == Some(3306)).await;
+        assert_eq!(stage.port(), 3306);
+        stage.pass(600).await;
+        assert_eq!(stage.led_to(SERVICE), Some(3306), "{}", stage.told());
+        until(&stage, 3_600, || stage.led_to(SERVICE) == Some(3307)).await;
+        assert_eq!((stage.port(), stage.breaches()), (3307, Vec::new()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_who_listened_there_before_the_job_leads_nobody() {
+    for has_early in [false, true] {
+        let stage = stage(9, ProbeMode::Report).await;
+        stage.somebody_listens(3307);
+        if has_early {
+            stage.listens_early(30_000);
+        }
+        stage.next_job(1_000, 100, true);
+        stage.want(3307);
+        until(&stage, 60, || stage.reason() == "JobRunning").await;
+        stage.pass(40).await;
+        assert_eq!(stage.led_to(SERVICE), Some(3306), "{}", stage.told());
+        until(&stage, 120, || stage.led_to(SERVICE) == Some(3307)).await;
+        // The old port is silent once the proxy has left it: then the new one is the proxy's.
+        assert_eq!(stage.port() == 3306, has_early, "{}", stage.told());
+        assert_eq!(stage.breaches(), Vec::<String>::new());
+    }
 }
 
 #[tokio::test(start_paused = true)]
