@@ -2,7 +2,8 @@
 //!
 //! Pure. Promises that a port counts only if a list showed it in this look while no change of ours was at work on the proxy, by a
 //! resource that is vetted, or that follows what is there and knows of the changes of others; or if the proxy has greeted at it while our
-//! own job was setting it; that all else leaves what was published as it is; and that what was withdrawn comes back by a read alone. Who
+//! own job was setting it; that no list leads back from there while it may lag; that all else leaves what was published as it is; and that
+//! what was withdrawn comes back by a read alone. Who
 //! else is at work on the instance does not matter: what is listed there may stay for long, and applications must reach the port that is
 //! in place.
 
@@ -92,7 +93,7 @@ fn judge(ground: &Ground<'_>) -> Known {
     let Some((proxy, port)) = read else {
         return kept;
     };
-    if is_behind(ground) {
+    if is_behind(ground) || waits_for_proof(ground).is_some_and(|ahead| ahead.port != port) {
         return kept;
     }
     let follows = record.vetted || ground.observes || waits(ground.step);
@@ -142,6 +143,32 @@ fn ahead(ground: &Ground<'_>) -> Option<Place> {
     (is_ahead && ground.record.vetted).then_some(place)
 }
 
+/// Where applications were led ahead of a change that has not succeeded, as far as the cloud said: the proxy has greeted there, and the
+/// port may have been set all the same.
+pub fn unproven(record: &Record, endpoint: Option<&str>) -> Option<Place> {
+    let last = record.last.as_ref();
+    let failed = last.filter(|last| last.outcome != Outcome::Succeeded)?;
+    let place = endpoint.and_then(Place::parse)?;
+    let is_ahead = failed.to_port == i32::from(place.port) && failed.to_port != failed.from_port;
+    (is_ahead && record.vetted && record.change.is_none()).then_some(place)
+}
+
+/// The same while lists may lag behind the end of that change: none of them leads back.
+fn waits_for_proof(ground: &Ground<'_>) -> Option<Place> {
+    let is_lately = ground.left_lately.is_some();
+    unproven(ground.record, ground.endpoint).filter(|_| is_lately)
+}
+
+/// Whether a place is no verified one: applications were led there by a greeting.
+pub fn is_by_greeting(ground: &Ground<'_>, known: &Known) -> bool {
+    let change = ground.record.change.as_ref();
+    match (known, change) {
+        (Known::At(place) | Known::Keep(Some(place)), Some(change)) => place.port == change.to,
+        (Known::Keep(Some(place)), None) => waits_for_proof(ground) == Some(*place),
+        _ => false,
+    }
+}
+
 /// The place that is on record, for where nothing is published: the verified one of a vetted resource; else where its Service led, unless
 /// that could not be led to what the last change has left.
 fn on_record(ground: &Ground<'_>, is_read: bool) -> Option<Place> {
@@ -155,7 +182,7 @@ fn on_record(ground: &Ground<'_>, is_read: bool) -> Option<Place> {
     if record.restored {
         return None;
     }
-    if let Some(ahead) = ahead(ground) {
+    if let Some(ahead) = ahead(ground).or_else(|| waits_for_proof(ground)) {
         return Some(ahead);
     }
     if !record.vetted || is_behind(ground) {

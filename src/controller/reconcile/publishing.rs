@@ -465,9 +465,10 @@ impl Pass<'_> {
         let left = kept.look_at.take().map(|at| at.saturating_sub(uptime));
         let delay = left.map_or(delay, |left| left.min(delay));
         // What was found then tells no more: only a look does.
-        let delay = self
-            .follows_in(desired, &finding)
-            .map_or(delay, |left| left.min(delay));
+        let follows_in = self.follows_in(desired, &finding);
+        let leads_back_in = self.leads_back_in(&finding.decision.record);
+        let looks = follows_in.into_iter().chain(leads_back_in);
+        let delay = looks.fold(delay, Duration::min);
         let again = again.filter(|again| *again < delay);
         let (Some(again), Some(kept)) = (again, self.memory.publishing.as_deref_mut()) else {
             return delay;
@@ -571,12 +572,7 @@ impl Pass<'_> {
             others,
         };
         let known = endpoint::known(&ground);
-        let change = ground.record.change.as_ref();
-        let is_ahead = change.is_some_and(|change| match &known {
-            Known::At(place) | Known::Keep(Some(place)) => place.port == change.to,
-            _ => false,
-        });
-        let verified = is_ahead.then(|| {
+        let verified = endpoint::is_by_greeting(&ground, &known).then(|| {
             endpoint::known(&Ground {
                 endpoint: None,
                 greeted: None,
@@ -590,15 +586,29 @@ impl Pass<'_> {
     /// has led, whatever the wall clock shows.
     fn left_lately(&self, record: &Record) -> Option<u16> {
         let last = record.last.as_ref()?;
-        let now = self.context.clock.now();
-        let age = self.memory.session.age(last.finished_at.0, now);
-        let age = age.min(self.context.leading_for());
         let left = match last.outcome {
             Outcome::Succeeded => last.to_port,
             Outcome::Failed | Outcome::Void => last.from_port,
         };
         let left = u16::try_from(left).ok();
-        left.filter(|_| age < self.context.pace.list_lag)
+        left.filter(|_| self.lists_lag_for(record).is_some())
+    }
+
+    /// For how long lists may still lag behind the end of the last change.
+    fn lists_lag_for(&self, record: &Record) -> Option<Duration> {
+        let last = record.last.as_ref()?;
+        let now = self.context.clock.now();
+        let age = self.memory.session.age(last.finished_at.0, now);
+        let age = age.min(self.context.leading_for());
+        let left = self.context.pace.list_lag.checked_sub(age)?;
+        Some(left).filter(|left| !left.is_zero())
+    }
+
+    /// In how long a list is believed that leads applications back from where a greeting has led them.
+    fn leads_back_in(&self, record: &Record) -> Option<Duration> {
+        let service = self.object.status.as_ref()?.service.as_ref()?;
+        endpoint::unproven(record, service.endpoint.as_deref())?;
+        self.lists_lag_for(record)
     }
 
     /// What is about to be made is found again by whoever comes next: also after a crash, and where the wish is withdrawn meanwhile.

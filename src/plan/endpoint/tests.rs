@@ -312,10 +312,85 @@ fn a_greeting_during_our_job_leads_to_the_new_port_and_another_one_back() {
     record.change.as_mut().unwrap().job = None;
     let known = judged_as(&record, &list(3306), ahead);
     assert_eq!(known, Known::Keep(Some(place(3306))));
-    // Once the change is over, a list decides.
+    // Once the change is over, and lists have caught up, they decide.
     let failed = vetted(3306);
     assert_eq!(
         judged_as(&failed, &list(3306), greeted),
         Known::At(place(3306))
     );
+}
+
+#[test]
+fn no_list_leads_back_from_a_greeting_while_it_may_lag_behind_the_end_of_a_job_that_failed() {
+    let failed = |port| Record {
+        last: Some(settle::ended(
+            changing(3306, 3307).change.as_ref().unwrap(),
+            Outcome::Failed,
+            None,
+            Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO),
+        )),
+        ..vetted(port)
+    };
+    let ahead = |ground: &mut Ground<'_>| {
+        ground.step = &BUSY;
+        ground.endpoint = Some("192.0.2.7:3307");
+    };
+    let lately = |ground: &mut Ground<'_>| {
+        ahead(ground);
+        ground.left_lately = Some(3306);
+    };
+    let kept = Known::Keep(Some(place(3307)));
+    for observed in [list(3306), unread(), Observed::default()] {
+        assert_eq!(judged_as(&failed(3306), &observed, lately), kept);
+    }
+    let moved = judged_as(&failed(3307), &list(3307), lately);
+    assert_eq!(moved, Known::At(place(3307)), "it was moved all the same");
+    let known = judged_as(&failed(3306), &list(3306), ahead);
+    assert_eq!(known, Known::At(place(3306)), "lists have caught up");
+    let behind = judged_as(&failed(3306), &list(3306), |ground| {
+        lately(ground);
+        ground.endpoint = Some("192.0.2.7:3306");
+    });
+    assert_eq!(behind, Known::At(place(3306)), "nobody was led ahead");
+}
+
+#[test]
+fn what_only_a_greeting_tells_is_known_to_be_no_verified_place() {
+    let is_by_greeting = |record: &Record, left_lately, known: &Known| {
+        let observed = unread();
+        let ground = Ground {
+            record,
+            observed: &observed,
+            step: &BUSY,
+            observes: false,
+            address: Some(ADDRESS),
+            endpoint: Some("192.0.2.7:3307"),
+            greeted: None,
+            is_withdrawn: false,
+            is_gone: false,
+            left_lately,
+            others: Others::None,
+        };
+        super::is_by_greeting(&ground, known)
+    };
+    let (at, keep) = (
+        |port| Known::At(place(port)),
+        |port| Known::Keep(Some(place(port))),
+    );
+    let record = changing(3306, 3307);
+    assert!(is_by_greeting(&record, None, &at(3307)));
+    assert!(is_by_greeting(&record, None, &keep(3307)));
+    assert!(!is_by_greeting(&record, None, &at(3306)));
+    let failed = Record {
+        last: Some(settle::ended(
+            record.change.as_ref().unwrap(),
+            Outcome::Void,
+            None,
+            Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO),
+        )),
+        ..vetted(3306)
+    };
+    assert!(is_by_greeting(&failed, Some(3306), &keep(3307)));
+    assert!(!is_by_greeting(&failed, Some(3306), &at(3307)), "a list");
+    assert!(!is_by_greeting(&failed, None, &keep(3306)));
 }

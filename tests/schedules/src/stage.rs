@@ -325,6 +325,16 @@ impl Stage {
         });
     }
 
+    /// The next job takes so many seconds, moves the port, and says that it has failed.
+    pub fn next_job_moves_and_fails(&self, takes: u64) {
+        self.shared.lock().sky.courses.push_back(Course {
+            visible_after: 1_000,
+            takes: takes * 1000,
+            end: End::MovesAndFails,
+            sticks: false,
+        });
+    }
+
     /// Lists show what was so many milliseconds ago.
     pub fn list_lags(&self, milliseconds: u64) {
         self.shared.lock().sky.lag = milliseconds;

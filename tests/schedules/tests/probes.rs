@@ -103,6 +103,24 @@ async fn a_job_that_fails_after_a_greeting_leads_back_by_a_list() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_list_that_lags_leads_back_where_a_job_fails_and_has_moved_the_port() {
+    for seed in 0..10 {
+        let stage = stage(seed, ProbeMode::Report).await;
+        stage.list_lags(60_000);
+        stage.next_job_moves_and_fails(60);
+        stage.want(3307);
+        stage.listens_ahead(10, 300);
+        until(&stage, 50, || stage.led_to(SERVICE) == Some(3307)).await;
+        for _ in 0..400 {
+            stage.pass(1).await;
+            assert_eq!(stage.led_to(SERVICE), Some(3307), "{}", stage.told());
+        }
+        assert_eq!(stage.port(), 3307);
+        assert_eq!(stage.breaches(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_listener_that_goes_again_leads_back_by_a_greeting_at_the_old_port() {
     for crashes in [false, true] {
         let stage = stage(8, ProbeMode::Report).await;
