@@ -88,6 +88,49 @@ impl Order {
     }
 }
 
+/// Where applications were led last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Places {
+    /// By the Service, perhaps by a greeting.
+    pub led: Option<Place>,
+    /// By verified ports alone.
+    pub verified: Option<Place>,
+}
+
+impl Places {
+    /// Takes in what was published.
+    pub fn take_in(&mut self, order: &Order) {
+        let verified = order.verified.as_ref().unwrap_or(&order.known);
+        for (place, known) in [
+            (&mut self.led, &order.known),
+            (&mut self.verified, verified),
+        ] {
+            match known {
+                Known::At(known) => *place = Some(*known),
+                Known::Gone | Known::Unusable(..) => *place = None,
+                Known::Keep(_) | Known::Withdrawn => {}
+            }
+        }
+    }
+}
+
+impl Order {
+    /// The same for who puts back what somebody has edited or deleted: what was published last stands, also while a change is at work.
+    /// What a greeting has told stays out of what follows verified ports alone.
+    pub fn restored(mut self, places: Places) -> Self {
+        let is_open = |known: &Known| matches!(known, Known::Keep(_) | Known::Withdrawn);
+        let verified = self.verified.take().unwrap_or_else(|| self.known.clone());
+        let at = |known: Known, place: Option<Place>| match place {
+            Some(place) if is_open(&known) => Known::At(place),
+            _ => known,
+        };
+        let verified = at(verified, places.verified);
+        self.known = at(self.known, places.led);
+        self.verified = Some(verified).filter(|verified| *verified != self.known);
+        self
+    }
+}
+
 /// What the status shows of an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Slot<T> {

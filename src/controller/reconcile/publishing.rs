@@ -40,10 +40,9 @@ use crate::{
         Wish,
         absence::Absence,
         contest::{Contest, Terms},
-        order::{Known, Names, Order, Published, Rival, Urge},
+        order::{Known, Names, Order, Places, Published, Rival, Urge},
         said::Said,
         standing::Owner,
-        wanted::Place,
     },
 };
 
@@ -66,7 +65,7 @@ pub struct Kept {
     /// Whether it was seen to objects of its names that others have.
     has_joined: bool,
     /// Where applications were led last by this process.
-    place: Option<Place>,
+    places: Places,
     /// Somebody has edited or deleted something of it, and it was not seen to yet.
     edited: bool,
     /// The edits that were put right.
@@ -176,7 +175,7 @@ impl Pass<'_> {
             return false;
         };
         kept.edited = false;
-        let place = kept.place;
+        let places = kept.places;
         let last = kept.last.take();
         // What is wished for now is published by the look that follows.
         let is_wished = |last: &Last| desired.publication.as_deref() == Some(&last.order.wish);
@@ -185,12 +184,8 @@ impl Pass<'_> {
             kept.contest.seen_to(&[], true, now, terms);
             return false;
         };
-        let mut order = last.order.clone();
+        let mut order = last.order.clone().restored(places);
         order.rivals = self.rivals(&order.owner);
-        if let (Some(place), Known::Keep(_) | Known::Withdrawn) = (place, &order.known) {
-            // What this process has published last stands, also while a change is at work.
-            order.known = Known::At(place);
-        }
         let is_known = !matches!(order.known, Known::Keep(_) | Known::Withdrawn);
         let publishing = Box::pin(self.context.publications.publish(&order));
         let mut published = seat::aside(publishing).await;
@@ -390,11 +385,7 @@ impl Pass<'_> {
         let now = self.context.clock.now().uptime;
         let kept = self.memory.publishing.get_or_insert_default();
         kept.failures = failures_after(kept.failures, &published);
-        match &order.known {
-            Known::At(place) => kept.place = Some(*place),
-            Known::Gone | Known::Unusable(..) => kept.place = None,
-            Known::Keep(_) | Known::Withdrawn => {}
-        }
+        kept.places.take_in(&order);
         let nothing_is_left = order.wish.is_empty() && published.urge() == Urge::None;
         kept.last = Some(Last {
             order,

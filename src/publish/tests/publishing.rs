@@ -19,7 +19,7 @@ use crate::{
     publish::{
         ServiceWish, Wish,
         contest::{Mend, Was},
-        order::{Known, Names, Order, Published, Rival, Slot, Urge},
+        order::{Known, Names, Order, Places, Published, Rival, Slot, Urge},
         publisher::Publisher,
         said::Said,
         standing::Owner,
@@ -1111,4 +1111,37 @@ async fn a_config_map_keeps_no_host_that_is_no_service_of_the_resource() {
     server.refuse(Method::GET, "services", 503, "etcd is slow");
     server.publish(&order(at(3306))).await;
     assert_eq!(server.map("host"), "192.0.2.7");
+}
+
+/// The job has failed, and no list can be read: the Service stays where the greeting has led it, and the ConfigMap where a list has.
+#[tokio::test]
+async fn a_config_map_that_is_put_back_has_no_port_of_a_greeting() {
+    let server = published(3306).await;
+    let ahead = Order {
+        verified: Some(keep(Some(3306))),
+        ..order(at(3307))
+    };
+    server.publish(&ahead).await;
+    let failed = order(keep(Some(3306)));
+    let mut places = Places::default();
+    for published in [&order(at(3306)), &ahead, &failed] {
+        places.take_in(published);
+    }
+    let led = |port| Some(place("192.0.2.7", port));
+    assert_eq!((places.led, places.verified), (led(3307), led(3306)));
+    for order in [ahead, failed] {
+        let restored = order.restored(places);
+        server.state().objects.remove(MAP);
+        server.state().objects.remove(SLICE);
+        server.publish(&restored).await;
+        assert_eq!(server.port(SLICE), Some(3307));
+        assert_eq!(server.map("proxyPort"), "3306");
+        server.edit(MAP, |map| map["data"]["proxyPort"] = json!("9999"));
+        server.edit(SLICE, |slice| slice["ports"][0]["port"] = json!(9999));
+        server.publish(&restored).await;
+        assert_eq!(server.port(SLICE), Some(3307));
+        assert_eq!(server.map("proxyPort"), "3306");
+    }
+    places.take_in(&order(Known::Gone));
+    assert_eq!(places, Places::default());
 }
