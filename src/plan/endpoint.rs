@@ -16,7 +16,7 @@ use crate::{
         step::{Cause, Step},
     },
     publish::{
-        order::Known,
+        order::{Ahead, Known},
         wanted::{Address, Place},
     },
 };
@@ -163,10 +163,22 @@ fn waits_for_proof(ground: &Ground<'_>) -> Option<Place> {
 pub fn is_by_greeting(ground: &Ground<'_>, known: &Known) -> bool {
     let change = ground.record.change.as_ref();
     match (known, change) {
-        (Known::At(place) | Known::Keep(Some(place)), Some(change)) => place.port == change.to,
+        (Known::At(place) | Known::Keep(Some(place)), Some(change)) => {
+            place.port == change.to && ground.record.port != Some(change.to)
+        }
         (Known::Keep(Some(place)), None) => waits_for_proof(ground) == Some(*place),
         _ => false,
     }
+}
+
+/// What has led applications to such a place.
+pub fn led_by(record: &Record) -> Option<Ahead> {
+    record
+        .change
+        .as_ref()
+        .map_or(Some(Ahead::Unproven), |change| {
+            change.job.clone().map(Ahead::During)
+        })
 }
 
 /// The place that is on record, for where nothing is published: the verified one of a vetted resource; else where its Service led, unless

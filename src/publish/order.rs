@@ -7,7 +7,7 @@ use super::{
     standing::Owner,
     wanted::{AddressError, Place},
 };
-use crate::crd::PublishedService;
+use crate::{crd::PublishedService, model::JobId};
 
 /// Where the proxy is, as far as that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,12 +48,23 @@ pub struct Order {
     pub known: Known,
     /// The same by verified ports alone, where a greeting has told more: of that, the ConfigMap says nothing.
     pub verified: Option<Known>,
+    /// What has led applications to the known place, where no list has.
+    pub ahead: Option<Ahead>,
     /// Whether another resource manages the proxy.
     pub waits: bool,
     /// Whether the resource is being deleted: what exists is kept true, and nothing is made.
     pub ends: bool,
     /// Other resources of the namespace for the same proxy.
     pub rivals: Vec<Rival>,
+}
+
+/// What has led applications to a port that no list has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ahead {
+    /// A greeting that was read there during this job, whose change goes on.
+    During(JobId),
+    /// The same; the change has not succeeded, as far as the cloud said, and lists may lag behind its end.
+    Unproven,
 }
 
 /// Another resource of the namespace for the same proxy.

@@ -117,7 +117,7 @@ impl Publisher {
         let mut found = Found::default();
         if let Some(wish) = &order.wish.service {
             let said = self.service(order, wish, &mut found).await;
-            let said = said.err().unwrap_or(Said::Published);
+            let said = said.err().unwrap_or_else(|| done(order, &found));
             published.service_slot = slot(&said, shown(order, wish, &found));
             published.service = Some(said);
         } else {
@@ -626,6 +626,15 @@ fn is_of_rival(order: &Order, service: &str, slice: &EndpointSlice) -> bool {
     };
     let mut rivals = order.rivals.iter();
     rivals.any(|rival| rival.uid == uid && rival.wishes.service.as_deref() == Some(service))
+}
+
+/// What there is to say of a Service that leads where it shall.
+fn done(order: &Order, found: &Found) -> Said {
+    let place = found.place.filter(|place| order.known.confirms(place));
+    let ahead = place.zip(order.ahead.clone());
+    ahead.map_or(Said::Published, |(place, ahead)| {
+        Said::Ahead(place.port, ahead)
+    })
 }
 
 /// Where the ConfigMap sends applications, by what came of the Service. One failure must not take them from the Service: how that stands

@@ -347,11 +347,13 @@ impl Pass<'_> {
             return Ok(None);
         }
         let (known, verified) = self.known(desired, finding);
+        let record = &finding.decision.record;
+        let ahead = verified.as_ref().and_then(|_| endpoint::led_by(record));
         let waits = endpoint::waits(&finding.decision.step);
         let Some(mut order) = self.order(desired, wish, known, waits) else {
             return Ok(None);
         };
-        order.verified = verified;
+        (order.verified, order.ahead) = (verified, ahead);
         let uptime = self.context.clock.now().uptime;
         if let Some(kept) = self.memory.publishing.as_deref()
             && let Some(last) = &kept.last
@@ -500,6 +502,7 @@ impl Pass<'_> {
             wish,
             known,
             verified: None,
+            ahead: None,
             waits,
             ends: desired.deleting,
         })
@@ -660,7 +663,7 @@ impl Pass<'_> {
                 Said::NothingRead | Said::NotManaging | Said::Pending | Said::NotLeading => {
                     continue;
                 }
-                Said::Published | Said::PublishedBeside(..) => Class::Ready,
+                Said::Published | Said::PublishedBeside(..) | Said::Ahead(..) => Class::Ready,
                 _ => Class::Stalled,
             };
             let text = summary::words(said).to_string();

@@ -16,10 +16,11 @@ use crate::{
     clock::Clock,
     crd::PublishedService,
     leader::Leadership,
+    model::JobId,
     publish::{
         ServiceWish, Wish,
         contest::{Mend, Was},
-        order::{Known, Names, Order, Places, Published, Rival, Slot, Urge},
+        order::{Ahead, Known, Names, Order, Places, Published, Rival, Slot, Urge},
         publisher::Publisher,
         said::Said,
         standing::Owner,
@@ -237,6 +238,7 @@ fn of(owner: Owner, known: Known) -> Order {
         sweeps: false,
         known,
         verified: None,
+        ahead: None,
         waits: false,
         ends: false,
         rivals: Vec::new(),
@@ -1042,10 +1044,26 @@ async fn a_greeting_leads_the_service_ahead_and_not_the_config_map() {
     let server = published(3306).await;
     let ahead = Order {
         verified: Some(keep(Some(3306))),
+        ahead: JobId::parse("job-7").map(Ahead::During),
         ..order(at(3307))
     };
     let led = server.publish(&ahead).await;
     assert_eq!(server.port(SLICE), Some(3307));
+    let said = led.service.clone().unwrap();
+    assert_eq!(said.status(), "True");
+    let text = said.text().0;
+    let says = |part: &str| text.contains(part);
+    assert!(says("3307") && says("job-7"), "{text}");
+    assert_eq!(led.config_map, Some(Said::Published), "by a list");
+    // The job has failed, and the list may lag.
+    let unproven = Order {
+        known: keep(Some(3307)),
+        ahead: Some(Ahead::Unproven),
+        ..ahead.clone()
+    };
+    let said = server.publish(&unproven).await.service.unwrap();
+    assert_eq!((said.status(), said.leads_there()), ("Unknown", true));
+    assert_eq!(server.map("host"), "orders-db.shop.svc");
     assert_eq!(shown(&led).endpoint.as_deref(), Some("192.0.2.7:3307"));
     assert_eq!(server.map("proxyPort"), "3306");
     // What is missing is filled in by the verified port.

@@ -60,6 +60,11 @@ async fn a_greeting_leads_applications_to_the_new_port_before_the_job_has_ended(
         assert_eq!(stage.reason(), "JobRunning");
         let map = stage.object().status.unwrap();
         assert_eq!(map.port, Some(3306), "not verified yet");
+        let says_so = |condition: [String; 3]| condition[2].contains("3307");
+        until(&stage, 5, || {
+            stage.condition("ServicePublished").is_some_and(says_so)
+        })
+        .await;
         // The slice follows within a probe's distance.
         let probes = stage.probes();
         let gaps = probes.windows(2).map(|pair| pair[1].0 - pair[0].0);
