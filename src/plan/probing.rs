@@ -14,6 +14,7 @@ use crate::{
     model::{ChangeId, Reason},
     pace::Pace,
     plan::{
+        endpoint,
         record::{Change, Record},
         step::{Cause, Step},
     },
@@ -125,13 +126,23 @@ fn set_by(record: &Record) -> Option<(&str, u16)> {
     is_in_place.then_some((&*last.id, to))
 }
 
-/// Whether a greeting was not read yet that has to be after a change.
+/// Whether a greeting was not read yet that has to be after a change. Whatever else is wished for by then, and whatever that waits for, the
+/// port that is in place is probed; not where the proxy may be gone or another's.
 fn is_open(ground: &Ground<'_>) -> bool {
-    let in_order = matches!(ground.step, Step::Rest | Step::Keep(_));
-    in_order
+    let is_doubtful = matches!(
+        ground.step,
+        Step::Hold(Cause::ProxyNotFound | Cause::ConfirmingAbsence(_), _)
+    );
+    !is_doubtful
+        && !endpoint::waits(ground.step)
         && ground
             .said
             .is_some_and(|said| !matches!(said, Reason::GreetingRead | Reason::NotProbed))
+}
+
+/// Whether Ready waits for a greeting and for nothing else.
+pub fn is_awaited(ground: &Ground<'_>) -> bool {
+    ground.mode == ProbeMode::Require && matches!(ground.step, Step::Rest | Step::Keep(_))
 }
 
 /// The probes of one aim, one after the other.
@@ -201,10 +212,11 @@ impl Row {
         Some(Place { port, ..*place })
     }
 
-    /// In how long the next probe is due; nothing where none follows. `resync` is how often Ready looks for what it waits for.
+    /// In how long the next probe is due; nothing where none follows. `resync` is how often Ready looks for what it waits for, where that
+    /// is a greeting.
     pub fn due(
         &self,
-        mode: ProbeMode,
+        is_awaited: bool,
         uptime: Duration,
         pace: &Pace,
         resync: Duration,
@@ -215,7 +227,7 @@ impl Row {
             Aim::AtWork { .. } => self.gap_at_work(pace),
             Aim::After(..) if has_greeted => return None,
             Aim::After(..) if self.made < MOST => gap_after(self.made, pace),
-            Aim::After(..) if mode == ProbeMode::Require => resync.max(pace.probe_gap),
+            Aim::After(..) if is_awaited => resync.max(pace.probe_gap),
             Aim::After(..) => return None,
         };
         let due = self

@@ -203,14 +203,15 @@ impl Pass<'_> {
         // However many probes there are, the next look comes when it is due.
         let look_at = self.look_at.take().map_or(look_at, |at| at.min(look_at));
         let decision = &finding.decision;
-        let stage = probing::stage(&self.ground(desired, &decision.record, &decision.step));
+        let ground = self.ground(desired, &decision.record, &decision.step);
+        let (stage, is_awaited) = (probing::stage(&ground), probing::is_awaited(&ground));
         let is_over = stage == Stage::Rest && decision.record.change.is_none();
         let mut due = None;
         if let Stage::Probes(aim, place) = stage
             && probing.under_way.is_none()
         {
             let (pace, resync) = (&self.context.pace, self.context.resync);
-            due = probing.row.due(desired.probe, now, pace, resync);
+            due = probing.row.due(is_awaited, now, pace, resync);
             if let Some(target) = probing.row.target()
                 && due.take_if(|due| due.is_zero()).is_some()
             {

@@ -171,7 +171,11 @@ fn the_port_in_place_is_probed_only_after_a_change_has_set_it() {
         last: None,
         ..changed()
     };
-    let waits = Step::Hold(Cause::Suspended, Duration::ZERO);
+    let claimed = Step::Hold(
+        Cause::TakingOver(crate::fleet::claims::Opening::Before),
+        Duration::ZERO,
+    );
+    let gone = Step::Hold(Cause::ProxyNotFound, Duration::ZERO);
     for ground in [
         Ground {
             mode: ProbeMode::Off,
@@ -190,7 +194,11 @@ fn the_port_in_place_is_probed_only_after_a_change_has_set_it() {
             ..ground
         },
         Ground {
-            step: &waits,
+            step: &claimed,
+            ..ground
+        },
+        Ground {
+            step: &gone,
             ..ground
         },
         Ground {
@@ -209,6 +217,31 @@ fn the_port_in_place_is_probed_only_after_a_change_has_set_it() {
         assert_eq!(stage(&ground), Stage::Rest, "{ground:?}");
         assert_eq!(holds(&ground, &Row::default()), None);
     }
+}
+
+#[test]
+fn the_port_in_place_is_probed_whatever_a_new_wish_waits_for() {
+    let record = changed();
+    let waits = Step::Hold(Cause::Suspended, Duration::ZERO);
+    for step in [&REST, &waits] {
+        let ground = Ground {
+            step,
+            ..after(&record)
+        };
+        let (aim, probed) = aim(stage(&ground));
+        assert_eq!(
+            (aim, probed),
+            (Aim::After("1".to_owned(), None), place(3307))
+        );
+        assert_eq!(is_awaited(&ground), *step == REST);
+        let waiting = Said::Waiting(place(3307), None);
+        assert_eq!(said(&ground, &Row::default(), None), Some(waiting));
+    }
+    let reports = Ground {
+        mode: ProbeMode::Report,
+        ..after(&record)
+    };
+    assert!(!is_awaited(&reports));
 }
 
 #[test]
@@ -234,12 +267,12 @@ fn an_address_that_is_not_published_is_not_connected_to() {
 }
 
 /// When probes begin, in seconds, each of which takes so long and fails.
-fn times(mode: ProbeMode, ground: &Ground<'_>, takes: u64, count: usize) -> Vec<u64> {
+fn times(is_awaited: bool, ground: &Ground<'_>, takes: u64, count: usize) -> Vec<u64> {
     let mut row = row(ground);
     let mut uptime = Duration::from_secs(100);
     let mut times = Vec::new();
     while times.len() < count
-        && let Some(due) = row.due(mode, uptime, &Pace::real(), RESYNC)
+        && let Some(due) = row.due(is_awaited, uptime, &Pace::real(), RESYNC)
     {
         uptime += due;
         times.push(uptime.as_secs() - 100);
@@ -254,12 +287,8 @@ fn times(mode: ProbeMode, ground: &Ground<'_>, takes: u64, count: usize) -> Vec<
 fn probes_are_two_seconds_apart_while_a_job_is_at_work() {
     let (record, step) = (changing(), running());
     let ground = at_work(&record, &step);
-    assert_eq!(times(ProbeMode::Report, &ground, 0, 4), [0, 2, 4, 6]);
-    assert_eq!(
-        times(ProbeMode::Report, &ground, 8, 3),
-        [0, 8, 16],
-        "never two at once"
-    );
+    assert_eq!(times(false, &ground, 0, 4), [0, 2, 4, 6]);
+    assert_eq!(times(false, &ground, 8, 3), [0, 8, 16], "never two at once");
 }
 
 #[test]
@@ -274,7 +303,7 @@ fn a_greeting_leads_ahead_and_the_ports_are_probed_on() {
         row.ends(target, outcome, wall());
         target.port
     };
-    let due = |row: &Row| row.due(ProbeMode::Report, Duration::ZERO, &pace, RESYNC);
+    let due = |row: &Row| row.due(false, Duration::ZERO, &pace, RESYNC);
     let led = |row: &Row| row.leads().map(|(_, place)| place);
     assert_eq!(probe(&mut row, Outcome::Refused), 3307);
     assert_eq!((led(&row), due(&row)), (None, Some(pace.probe_gap)));
@@ -309,13 +338,10 @@ fn a_process_that_starts_during_a_change_goes_on_where_applications_are_led() {
 fn five_follow_a_change_and_then_one_at_each_look_where_ready_waits() {
     let record = changed();
     let ground = after(&record);
-    assert_eq!(times(ProbeMode::Report, &ground, 0, 99), [0, 2, 6, 14, 30]);
-    assert_eq!(
-        times(ProbeMode::Require, &ground, 0, 7),
-        [0, 2, 6, 14, 30, 630, 1230]
-    );
+    assert_eq!(times(false, &ground, 0, 99), [0, 2, 6, 14, 30]);
+    assert_eq!(times(true, &ground, 0, 7), [0, 2, 6, 14, 30, 630, 1230]);
     let longest = longest(&Pace::real());
-    let slow = times(ProbeMode::Report, &ground, 8, 99);
+    let slow = times(false, &ground, 8, 99);
     assert!(
         Duration::from_secs(slow[4] + 8) <= longest,
         "{slow:?}, {longest:?}"
@@ -333,14 +359,14 @@ fn a_new_row_keeps_its_distance_from_the_one_before() {
     let record = changed();
     let (aim, place) = aim(stage(&after(&record)));
     row.turn_to(&aim, place, false, wall(), &pace);
-    let due = row.due(ProbeMode::Report, now, &pace, RESYNC);
+    let due = row.due(false, now, &pace, RESYNC);
     assert_eq!(due, Some(pace.probe_gap));
     // The same again changes nothing.
     row.begins(now);
     row.turn_to(&aim, place, false, wall(), &pace);
     assert_eq!(row.made, 1);
     row.ends(place, Outcome::Greeted, wall());
-    let due = row.due(ProbeMode::Report, now, &pace, RESYNC);
+    let due = row.due(false, now, &pace, RESYNC);
     assert_eq!(due, None, "it was greeted");
 }
 

@@ -99,7 +99,9 @@ fn words(said: &Said, mode: ProbeMode) -> Message {
         ),
         Said::Told(place, outcome, at) => {
             let again = match mode {
-                ProbeMode::Require => "it is tried again at each resync".to_owned(),
+                ProbeMode::Require => {
+                    "it is tried again at each resync while Ready waits for it".to_owned()
+                }
                 ProbeMode::Off | ProbeMode::Report => format!(
                     "it is tried again after the next change, or when the annotation {REQUESTED_AT} has a new value"
                 ),

@@ -270,3 +270,24 @@ async fn a_change_that_is_refused_leaves_what_was_read_and_connects_to_nothing()
         assert_eq!(stage.probes().len(), probes, "{}", stage.told());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_port_in_place_is_probed_though_the_next_wish_has_to_wait() {
+    let stage = stage(10, ProbeMode::Require).await;
+    stage.next_job(1_000, 60, true);
+    stage.want(3307);
+    until(&stage, 60, || stage.reason() == "JobRunning").await;
+    stage.edit(|object| {
+        object.spec.suspend = Some(true);
+        object.spec.port = 3308;
+    });
+    until(&stage, 120, || stage.reason() == "Suspended").await;
+    stage.pass(10).await;
+    assert_eq!(stage.port(), 3307);
+    is(&stage, "Reachable", "True", "GreetingRead");
+    let probes = stage.probes();
+    assert_eq!(probes.last().map(|probe| probe.1), Some(3307));
+    stage.pass(3_600).await;
+    assert_eq!(stage.probes(), probes, "none at rest");
+    assert_eq!(stage.requests(), 1);
+}
