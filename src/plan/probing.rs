@@ -42,6 +42,9 @@ pub enum Aim {
     After(String, Option<String>),
 }
 
+/// Why nothing is connected to, for people.
+pub const NO_ADDRESS: &str = "the cloud's list has no address of the proxy";
+
 /// What is probed now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
@@ -49,6 +52,8 @@ pub enum Stage {
     Rest,
     /// This place; during a change it has the new port.
     Probes(Aim, Place),
+    /// This port would be, but the cloud has given no address.
+    NoAddress(u16),
     /// It would be, but may not be connected to.
     Unusable(String, AddressError),
 }
@@ -100,7 +105,10 @@ pub fn stage(ground: &Ground<'_>) -> Stage {
         }
     };
     let Some(address) = ground.address else {
-        return Stage::Rest;
+        return match aim {
+            Aim::AtWork { .. } => Stage::Rest,
+            Aim::After(..) => Stage::NoAddress(port),
+        };
     };
     match Address::parse(address) {
         Ok(address) => Stage::Probes(aim, Place { address, port }),
@@ -294,6 +302,8 @@ pub enum Said {
     Waiting(Place, Option<Outcome>),
     /// What came of the probes, and when the last one was.
     Told(Place, Outcome, Timestamp),
+    /// The cloud has given no address; the port.
+    NoAddress(u16),
     /// The address may not be connected to.
     Unusable(String, AddressError),
 }
@@ -312,6 +322,7 @@ pub fn said(ground: &Ground<'_>, row: &Row, greeted: Option<Place>) -> Option<Sa
         return Some(Said::Moving(change.to, ahead));
     }
     match stage(ground) {
+        Stage::NoAddress(port) => Some(Said::NoAddress(port)),
         Stage::Unusable(address, why) => Some(Said::Unusable(address, why)),
         Stage::Probes(aim, place) if row.is_of(&aim, place) => Some(row.said(place)),
         Stage::Probes(_, place) => Some(Said::Waiting(place, None)),
@@ -328,6 +339,10 @@ pub fn holds(ground: &Ground<'_>, row: &Row) -> Option<Cause> {
     }
     match stage(ground) {
         Stage::Rest => None,
+        Stage::NoAddress(port) => Some(Cause::NotReachable {
+            place: format!("port {port}"),
+            said: NO_ADDRESS.to_owned(),
+        }),
         Stage::Unusable(address, why) => Some(Cause::NotReachable {
             place: address,
             said: why.to_string(),

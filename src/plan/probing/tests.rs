@@ -266,6 +266,26 @@ fn an_address_that_is_not_published_is_not_connected_to() {
     }
 }
 
+#[test]
+fn ready_waits_where_the_cloud_has_given_no_address() {
+    let record = changed();
+    let ground = Ground {
+        address: None,
+        ..after(&record)
+    };
+    assert_eq!(stage(&ground), Stage::NoAddress(3307));
+    let none = Row::default();
+    let cause = holds(&ground, &none).unwrap();
+    assert_eq!(cause.reason(), Reason::NotReachable);
+    let told = said(&ground, &none, None);
+    assert_eq!(told, Some(Said::NoAddress(3307)));
+    let reports = Ground {
+        mode: ProbeMode::Report,
+        ..ground
+    };
+    assert_eq!(holds(&reports, &none), None, "it only reports");
+}
+
 /// When probes begin, in seconds, each of which takes so long and fails.
 fn times(is_awaited: bool, ground: &Ground<'_>, takes: u64, count: usize) -> Vec<u64> {
     let mut row = row(ground);

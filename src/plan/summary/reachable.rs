@@ -9,7 +9,7 @@ use crate::{
     model::{Moment, Reason},
     plan::{
         message::{self, Message},
-        probing::Said,
+        probing::{NO_ADDRESS, Said},
     },
     probe::Outcome,
 };
@@ -71,7 +71,7 @@ pub(super) fn as_it_was(
 fn standing(said: &Said) -> (&'static str, Reason) {
     match said {
         Said::NotProbed => ("Unknown", Reason::NotProbed),
-        Said::Moving(..) | Said::Waiting(..) => ("Unknown", Reason::Probing),
+        Said::Moving(..) | Said::Waiting(..) | Said::NoAddress(_) => ("Unknown", Reason::Probing),
         Said::Told(_, Outcome::Greeted, _) => ("True", Reason::GreetingRead),
         Said::Told(_, outcome, _) => ("False", outcome.reason()),
         Said::Unusable(..) => ("False", Reason::AddressUnusable),
@@ -93,6 +93,9 @@ fn words(said: &Said, mode: ProbeMode) -> Message {
             format!("a MySQL greeting is waited for at {place}"),
             last.as_ref().map(Outcome::text),
         ),
+        Said::NoAddress(port) => Message::plain(format!(
+            "a MySQL greeting is waited for at port {port}, but {NO_ADDRESS}: it is connected to once a list has one"
+        )),
         Said::Told(place, Outcome::Greeted, at) => Message::quoting(
             format!("a MySQL greeting was read at {place}"),
             format!("at {}", message::shown(*at)),
