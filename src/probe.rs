@@ -45,6 +45,14 @@ impl Outcome {
         matches!(self, Self::Refused | Self::TimedOut)
     }
 
+    /// Whether somebody took the connection and did not greet: a server may count that, and shut the client out after too many.
+    pub fn is_counted(&self) -> bool {
+        matches!(
+            self,
+            Self::Silent | Self::Closed | Self::Error(_) | Self::Foreign
+        )
+    }
+
     /// The reason of the condition.
     pub fn reason(&self) -> Reason {
         match self {

@@ -28,6 +28,12 @@ const MOST: u32 = 5;
 /// Once applications are led ahead, probes are so many times as far apart.
 const CONFIRMED: u32 = 5;
 
+/// While a job is at work, probes are at most so many times as far apart.
+const SELDOM: u32 = 30;
+
+/// Of the time for which the job was probed, the gap is at least this part: after two minutes they become fewer.
+const PART: u32 = 64;
+
 /// What a probe is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Aim {
@@ -63,7 +69,7 @@ pub enum Stage {
 pub struct Ground<'a> {
     /// What the resource wishes for.
     pub mode: ProbeMode,
-    /// Whether it wishes for a Service.
+    /// Whether it has a Service: who has none leads nobody to the port that a job is setting.
     pub serves: bool,
     /// The record as it was decided.
     pub record: &'a Record,
@@ -158,8 +164,12 @@ pub fn is_awaited(ground: &Ground<'_>) -> bool {
 pub struct Row {
     of: Option<(Aim, Place)>,
     made: u32,
+    /// Uptime at which the first one of this aim began.
+    first_at: Option<Duration>,
     /// Uptime at which the last one began, of whatever aim.
     last_at: Option<Duration>,
+    /// So many connections in a row were taken without a greeting.
+    counted: u32,
     /// What came of the last one of this aim, and when.
     told: Option<(Outcome, Timestamp)>,
     /// What those during a change have told.
@@ -246,6 +256,7 @@ impl Row {
 
     /// A probe begins.
     pub fn begins(&mut self, uptime: Duration) {
+        self.first_at.get_or_insert(uptime);
         self.last_at = Some(uptime);
         self.made = self.made.saturating_add(1);
     }
@@ -255,16 +266,28 @@ impl Row {
         let is_old = self.at(Side::New) != Some(place);
         let side = if is_old { Side::Old } else { Side::New };
         self.lead.ends(side, &outcome);
+        self.counted = if outcome.is_counted() {
+            self.counted.saturating_add(1)
+        } else {
+            0
+        };
         self.told = Some((outcome, now));
     }
 
-    /// While a job is at work. Where the proxy is found to be where applications are led, it is seldom asked again.
+    /// While a job is at work: longer where the proxy is found to be where applications are led, the longer the job takes, and the more
+    /// connections in a row somebody has taken without a greeting.
     fn gap_at_work(&self, pace: &Pace) -> Duration {
-        if self.lead.is_confirmed() {
-            pace.probe_gap.saturating_mul(CONFIRMED)
-        } else {
-            pace.probe_gap
-        }
+        let times = |count| pace.probe_gap.saturating_mul(count);
+        let age = self.last_at.zip(self.first_at);
+        let age = age.map_or(Duration::ZERO, |(last, first)| last.saturating_sub(first));
+        let usual = match &self.lead {
+            lead if lead.is_confirmed() => times(CONFIRMED).max(age / PART),
+            // Applications may be led to a port at which nobody listens.
+            lead if lead.is_in_doubt() => pace.probe_gap,
+            _ => age / PART,
+        };
+        let counted = times(1 << self.counted.min(MOST));
+        usual.max(counted).min(times(SELDOM))
     }
 
     /// What is said of the probes after a change.

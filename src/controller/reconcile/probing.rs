@@ -10,7 +10,10 @@ use kube::{Resource as _, ResourceExt as _};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Finding, Pass, publishing::reason_of};
+use super::{
+    Finding, Pass,
+    publishing::{has_service, reason_of},
+};
 use crate::{
     controller::{
         events,
@@ -266,9 +269,10 @@ impl Pass<'_> {
     ) -> Ground<'g> {
         let status = self.object.status.as_ref();
         let wish = desired.publication.as_deref();
+        let serves = wish.is_some_and(|wish| wish.service.is_some());
         Ground {
             mode: desired.probe,
-            serves: wish.is_some_and(|wish| wish.service.is_some()),
+            serves: serves && has_service(self.object),
             record,
             step,
             address: status.and_then(|status| status.address.as_deref()),

@@ -763,6 +763,12 @@ fn names_had(object: &TaurusProxyPort) -> Names {
     }
 }
 
+/// Whether the resource has its Service, by what was said of it last: what fails in passing changes nothing of that.
+pub(super) fn has_service(object: &TaurusProxyPort) -> bool {
+    let reason = reason_of(object, SERVICE);
+    names_had(object).service.is_some() || reason == Some(Reason::PublishFailed)
+}
+
 /// What the status says was made, and is wished for under this name no longer.
 fn names_left(object: &TaurusProxyPort, wish: &Wish) -> Names {
     let names = names_on_record(object);

@@ -312,6 +312,38 @@ fn probes_are_two_seconds_apart_while_a_job_is_at_work() {
 }
 
 #[test]
+fn probes_become_fewer_while_a_job_takes_long() {
+    let (record, step) = (changing(), running());
+    let times = times(false, &at_work(&record, &step), 0, 400);
+    let gaps = || times.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(gaps().take(64).all(|gap| gap == 2), "two minutes long");
+    assert_eq!(gaps().last(), Some(60), "once a minute in the end");
+}
+
+#[test]
+fn who_takes_connections_without_a_greeting_is_asked_ever_more_rarely() {
+    let (record, step) = (changing(), running());
+    let ground = at_work(&record, &step);
+    let pace = Pace::real();
+    for outcome in [Outcome::Error(1129), Outcome::Error(1040), Outcome::Closed] {
+        let mut row = row(&ground);
+        let gaps: Vec<u64> = (0..6)
+            .map(|_| {
+                row.begins(Duration::ZERO);
+                let target = row.target().unwrap();
+                row.ends(target, outcome.clone(), wall());
+                let due = row.due(false, Duration::ZERO, &pace, RESYNC);
+                due.unwrap().as_secs()
+            })
+            .collect();
+        assert_eq!(gaps, [4, 8, 16, 32, 60, 60], "{outcome:?}");
+        row.ends(place(3307), Outcome::Refused, wall());
+        let due = row.due(false, Duration::ZERO, &pace, RESYNC);
+        assert_eq!(due, Some(pace.probe_gap));
+    }
+}
+
+#[test]
 fn a_greeting_leads_ahead_and_the_ports_are_probed_on() {
     let (record, step) = (changing(), running());
     let ground = at_work(&record, &step);
