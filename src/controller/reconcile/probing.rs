@@ -2,7 +2,7 @@
 //!
 //! Relies on `plan::probing` for when one is due and what it means. A probe is a task of its own: no turn waits for it, and no seat. When it
 //! ends, it calls for a turn, which publishes and says what came of it and makes no call of the cloud: the look that was due before is due
-//! as it was. Promises at most one probe of a resource at a time.
+//! as it was. Promises at most one probe of a resource at a time, and that a row of them goes on while the list waits for its time.
 
 use std::time::Duration;
 
@@ -76,6 +76,20 @@ struct Again {
     look_at: Duration,
 }
 
+impl Again {
+    /// Whether nothing has changed since that this rests on.
+    fn stands(&self, desired: &Desired, record: &Record) -> bool {
+        let same = self.generation == desired.generation
+            && self.request == desired.request
+            && self.timing == desired.timing;
+        let course = |record: &Record| {
+            let change = record.change.as_ref();
+            change.map(|change| (change.id.clone(), change.phase, change.job.clone()))
+        };
+        same && !desired.deleting && course(record) == course(&self.finding.decision.record)
+    }
+}
+
 impl Probing {
     /// Takes in what came of the probe that is under way, if it has ended.
     fn hear(&mut self) {
@@ -104,23 +118,39 @@ impl Pass<'_> {
         let uptime = self.context.clock.now().uptime;
         let probing = self.memory.probing.as_deref_mut()?;
         probing.hear();
-        let again = probing.again.take()?;
+        // It stands until the next finding takes its place: the list may have its time much later.
+        let again = probing.again.as_ref()?;
         let is_called = probing.news.is_some() || again.at.is_some_and(|at| at <= uptime);
-        let same = again.generation == desired.generation
-            && again.request == desired.request
-            && again.timing == desired.timing;
-        let course = |record: &Record| {
-            let change = record.change.as_ref();
-            change.map(|change| (change.id.clone(), change.phase, change.job.clone()))
-        };
-        let mut finding = again.finding;
-        let goes_on = course(record) == course(&finding.decision.record);
-        if !(is_called && same && goes_on && uptime < again.look_at && !desired.deleting) {
+        if !(is_called && again.stands(desired, record) && uptime < again.look_at) {
             return None;
         }
+        let mut finding = again.finding.clone();
         self.look_at = Some(again.look_at);
         finding.decision.record = record.clone();
         Some(finding)
+    }
+
+    /// When the resource has its next turn, where the next look was put off by `delay`: sooner for a probe that has ended or is due.
+    pub(super) fn until_probed_meanwhile(
+        &mut self,
+        desired: &Desired,
+        delay: Option<Duration>,
+    ) -> Option<Duration> {
+        let uptime = self.context.clock.now().uptime;
+        let record = self.record();
+        let (Some(wait), Some(probing)) = (delay, self.memory.probing.as_deref_mut()) else {
+            return delay;
+        };
+        let has_news = probing.news.is_some();
+        // What was found for another wish is of no use until the next look.
+        let again = probing.again.as_mut();
+        let Some(again) = again.filter(|again| again.stands(desired, &record)) else {
+            return delay;
+        };
+        again.look_at = uptime.saturating_add(wait);
+        let due = again.at.map(|at| at.saturating_sub(uptime));
+        let due = if has_news { Some(Duration::ZERO) } else { due };
+        Some(due.map_or(wait, |due| due.min(wait)))
     }
 
     /// Takes in what came of the last probe, and turns to what is to be probed now.

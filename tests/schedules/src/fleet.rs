@@ -269,6 +269,18 @@ impl Fleet {
         self.shared.lock().calls
     }
 
+    /// How often somebody has connected to a proxy at this port.
+    pub fn probes(&self, port: u16) -> usize {
+        let world = self.shared.lock();
+        let probes = world.sky.listening.probes.iter();
+        probes.filter(|(_, at)| *at == port).count()
+    }
+
+    /// From now on somebody greets at this port.
+    pub fn greet_at(&self, port: u16) {
+        self.shared.lock().sky.listening.strangers.push(port);
+    }
+
     /// The calls of the cloud so far.
     pub fn calls(&self) -> Vec<Call> {
         self.cloud.calls()
