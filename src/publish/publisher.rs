@@ -58,6 +58,15 @@ struct Slices {
     foreign: Option<String>,
 }
 
+impl Slices {
+    /// Where the own ones lead: one that leads where the proxy is known to be goes before others.
+    fn place(&self, known: &Known) -> Option<Place> {
+        let places = || self.own.iter().filter_map(wanted::place_of);
+        let right = places().find(|place| known.confirms(place));
+        right.or_else(|| places().next())
+    }
+}
+
 impl Publisher {
     /// One that writes through `client` for as long as this process leads.
     pub fn new(client: Client, clock: Clock, leadership: Arc<Leadership>) -> Self {
@@ -165,7 +174,7 @@ impl Publisher {
                     // Applications use it for as long as a finalizer holds it.
                     found.front = port_of(&live);
                     found.service = Some(live);
-                    found.place = slices.own.iter().find_map(wanted::place_of);
+                    found.place = slices.place(&order.known);
                     if let Known::At(place) = &order.known {
                         found.place = self.lead_slice(order, &wish.name, *place).await?;
                     }
@@ -193,7 +202,7 @@ impl Publisher {
         // One that nobody has has to become this resource's before its slice does.
         let is_own = standing == Standing::Own && standing::has_controller(meta);
         found.service = live.clone().filter(|_| is_own);
-        let kept = slices.own.iter().find_map(wanted::place_of);
+        let kept = slices.place(&order.known);
         found.place = kept;
         let place = match &order.known {
             Known::At(place) => *place,
@@ -216,7 +225,10 @@ impl Publisher {
         };
         self.lead(order, wish, place, is_own, found).await?;
         let name = wanted::slice_name(&wish.name, place.address.family());
-        for slice in slices.own.iter().filter(|slice| slice.name_any() != name) {
+        // Which one of several is right is known by the place of the proxy alone.
+        let is_other = |slice: &&EndpointSlice| slice.name_any() != name;
+        let is_known = order.known.confirms(&place);
+        for slice in slices.own.iter().filter(|_| is_known).filter(is_other) {
             self.calls.leave(owner, slice).await?;
         }
         if found.place != Some(place) {
@@ -412,7 +424,7 @@ impl Publisher {
         let mut found = Found::default();
         if standing == Standing::Own {
             let slices = self.slices(owner, name).await?;
-            found.place = slices.own.iter().find_map(wanted::place_of);
+            found.place = slices.place(&order.known);
             if let Known::At(place) = &order.known {
                 let slice = wanted::slice_name(name, place.address.family());
                 // Another one that wishes for the Service may have taken it since, and made a slice.

@@ -1163,3 +1163,29 @@ async fn a_config_map_that_is_put_back_has_no_port_of_a_greeting() {
     places.take_in(&order(Known::Gone));
     assert_eq!(places, Places::default());
 }
+
+/// A proxy that has got an address of the other family has two slices for a moment: a process that dies then leaves both.
+#[tokio::test]
+async fn of_two_slices_the_one_stays_that_leads_where_the_proxy_is() {
+    const OTHER_FAMILY: &str =
+        "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/orders-db-ipv6";
+    for (leads_to, stays, goes) in [
+        ("2001:db8::7", OTHER_FAMILY, SLICE),
+        ("192.0.2.7", SLICE, OTHER_FAMILY),
+    ] {
+        let server = published(3306).await;
+        let mut second = server.get(SLICE).unwrap();
+        second["metadata"]["name"] = json!("orders-db-ipv6");
+        second["addressType"] = json!("IPv6");
+        second["endpoints"][0]["addresses"] = json!(["2001:db8::7"]);
+        server.has(OTHER_FAMILY, second);
+        server.publish(&order(keep(None))).await;
+        for path in [SLICE, OTHER_FAMILY] {
+            assert!(server.get(path).is_some(), "nobody knows which is right");
+        }
+        let known = Known::Keep(Some(place(leads_to, 3306)));
+        server.publish(&order(known)).await;
+        assert!(server.get(stays).is_some(), "{leads_to}");
+        assert_eq!(server.get(goes), None, "{leads_to}");
+    }
+}
