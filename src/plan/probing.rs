@@ -164,6 +164,7 @@ pub fn is_awaited(ground: &Ground<'_>) -> bool {
 pub struct Row {
     of: Option<(Aim, Place)>,
     made: u32,
+    ended: u32,
     /// Uptime at which the first one of this aim began.
     first_at: Option<Duration>,
     /// Uptime at which the last one began, of whatever aim.
@@ -266,6 +267,7 @@ impl Row {
         let is_old = self.at(Side::New) != Some(place);
         let side = if is_old { Side::Old } else { Side::New };
         self.lead.ends(side, &outcome);
+        self.ended = self.ended.saturating_add(1);
         self.counted = if outcome.is_counted() {
             self.counted.saturating_add(1)
         } else {
@@ -293,7 +295,7 @@ impl Row {
     /// What is said of the probes after a change.
     fn said(&self, place: Place) -> Said {
         match &self.told {
-            Some((outcome, at)) if *outcome == Outcome::Greeted || self.made >= MOST => {
+            Some((outcome, at)) if *outcome == Outcome::Greeted || self.ended >= MOST => {
                 Said::Told(place, outcome.clone(), *at)
             }
             told => Said::Waiting(place, told.as_ref().map(|(outcome, _)| outcome.clone())),

@@ -440,6 +440,7 @@ fn ready_waits_for_a_greeting_and_stalls_once_the_row_is_over() {
         );
     }
     row.begins(Duration::ZERO);
+    assert!(waits(&row), "the fifth one is under way");
     row.ends(place(3307), Outcome::Silent, wall());
     assert!(matches!(
         holds(&ground, &row),
