@@ -16,8 +16,9 @@ use crate::{
         step::{Cause, Step},
     },
     publish::{
+        networks::Networks,
         order::{Ahead, Known},
-        wanted::{Address, Place},
+        wanted::Place,
     },
 };
 
@@ -32,6 +33,8 @@ pub struct Ground<'a> {
     pub step: &'a Step,
     /// Whether the resource only observes its proxy.
     pub observes: bool,
+    /// Where proxies may lie.
+    pub networks: &'a Networks,
     /// The address of the proxy that is on record.
     pub address: Option<&'a str>,
     /// Where the Service leads, as far as that is on record.
@@ -112,7 +115,7 @@ fn judge(ground: &Ground<'_>) -> Known {
     let Some(address) = proxy.address.as_deref().or(ground.address) else {
         return kept;
     };
-    match Address::parse(address) {
+    match ground.networks.address(address) {
         Ok(address) => Known::At(Place { address, port }),
         Err(why) => Known::Unusable(address.to_owned(), why),
     }
@@ -134,11 +137,16 @@ fn read(observed: &Observed) -> Option<(&Proxy, u16)> {
     }
 }
 
+/// Where the Service leads, as far as that is on record.
+fn published(ground: &Ground<'_>) -> Option<Place> {
+    ground.networks.place(ground.endpoint?)
+}
+
 /// Where the Service leads since a greeting was read there during the change on record: also after a restart it does not lead to the old
 /// port again.
 fn ahead(ground: &Ground<'_>) -> Option<Place> {
     let change = ground.record.change.as_ref()?;
-    let place = ground.endpoint.and_then(Place::parse)?;
+    let place = published(ground)?;
     let is_ahead = change.job.is_some() && place.port == change.to && change.to != change.from;
     (is_ahead && ground.record.vetted).then_some(place)
 }
@@ -156,7 +164,8 @@ pub fn unproven(record: &Record, endpoint: Option<&str>) -> Option<Place> {
 /// The same while lists may lag behind the end of that change: none of them leads back.
 fn waits_for_proof(ground: &Ground<'_>) -> Option<Place> {
     let is_lately = ground.left_lately.is_some();
-    unproven(ground.record, ground.endpoint).filter(|_| is_lately)
+    let place = unproven(ground.record, ground.endpoint).filter(|_| is_lately)?;
+    ground.networks.has(place.address).then_some(place)
 }
 
 /// Whether a place is no verified one: applications were led there by a greeting.
@@ -187,8 +196,8 @@ fn on_record(ground: &Ground<'_>, is_read: bool) -> Option<Place> {
     let record = ground.record;
     let last = record.last.as_ref();
     let left = last.filter(|last| last.outcome == Outcome::Succeeded);
-    let published = || {
-        let place = ground.endpoint.and_then(Place::parse);
+    let stands = || {
+        let place = published(ground);
         place.filter(|place| left.is_none_or(|left| left.to_port == i32::from(place.port)))
     };
     if record.restored {
@@ -198,13 +207,13 @@ fn on_record(ground: &Ground<'_>, is_read: bool) -> Option<Place> {
         return Some(ahead);
     }
     if !record.vetted || is_behind(ground) {
-        return published();
+        return stands();
     }
     // Nothing is published for the first time by what was read long ago.
     let counts = is_read || record.change.is_some() || ground.endpoint.is_some();
     let address = ground.address.filter(|_| counts)?;
     Some(Place {
-        address: Address::parse(address).ok()?,
+        address: ground.networks.address(address).ok()?,
         port: record.port?,
     })
 }

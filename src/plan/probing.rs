@@ -19,7 +19,10 @@ use crate::{
         step::{Cause, Step},
     },
     probe::{Outcome, tcp},
-    publish::wanted::{Address, AddressError, Place},
+    publish::{
+        networks::Networks,
+        wanted::{AddressError, Place},
+    },
 };
 
 /// So many probes follow a change in a row.
@@ -75,6 +78,8 @@ pub struct Ground<'a> {
     pub record: &'a Record,
     /// What follows.
     pub step: &'a Step,
+    /// Where proxies may lie.
+    pub networks: &'a Networks,
     /// The address of the proxy that is on record, as a list gave it.
     pub address: Option<&'a str>,
     /// Where the Service leads, as far as that is on record.
@@ -116,7 +121,7 @@ pub fn stage(ground: &Ground<'_>) -> Stage {
             Aim::After(..) => Stage::NoAddress(port),
         };
     };
-    match Address::parse(address) {
+    match ground.networks.address(address) {
         Ok(address) => Stage::Probes(aim, Place { address, port }),
         Err(why) => Stage::Unusable(address.to_owned(), why),
     }

@@ -66,6 +66,19 @@ fn addresses_that_lead_elsewhere_are_refused_and_others_are_canonical() {
     ] {
         assert_eq!(Address::parse(local), Err(AddressError::Local), "{local}");
     }
+    for reserved in [
+        "0.1.2.3",
+        "240.0.0.1",
+        "255.255.255.255",
+        "64:ff9b::10.96.0.1",
+        "64:ff9b:1::a60:1",
+        "2002:a60:1::1",
+        "2001::1",
+        "::10.96.0.1",
+    ] {
+        let refused = Err(AddressError::Reserved);
+        assert_eq!(Address::parse(reserved), refused, "{reserved}");
+    }
     for name in ["proxy.example.com", "", "10.0.0", "10.0.0.1:3306"] {
         assert_eq!(Address::parse(name), Err(AddressError::NoIp), "{name}");
     }

@@ -58,6 +58,12 @@ pub enum AddressError {
     /// It leads to the node itself, to its link, or to nobody.
     #[error("it is an unspecified, loopback, link-local or multicast address")]
     Local,
+    /// It is none of a host, or another one in disguise.
+    #[error("it is a reserved address, or one of IPv6 that stands for one of IPv4")]
+    Reserved,
+    /// It lies outside of where proxies are.
+    #[error("it lies in none of the networks of --proxy-networks")]
+    Elsewhere,
 }
 
 impl Place {
@@ -81,7 +87,8 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// If it is no IP address, or one that Kubernetes refuses in an EndpointSlice.
+    /// If it is no IP address, or one that no proxy has: that Kubernetes refuses in an EndpointSlice, that is reserved, or in which
+    /// another one is hidden.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let address: IpAddr = text.trim().parse().map_err(|_| AddressError::NoIp)?;
         let address = address.to_canonical();
@@ -93,7 +100,15 @@ impl Address {
         if is_local || is_link_local || address.is_multicast() {
             return Err(AddressError::Local);
         }
+        if is_reserved(address) {
+            return Err(AddressError::Reserved);
+        }
         Ok(Self(address))
+    }
+
+    /// The address itself.
+    pub fn ip(self) -> IpAddr {
+        self.0
     }
 
     /// The family, as slices and Services name it.
@@ -102,6 +117,20 @@ impl Address {
             IpAddr::V4(_) => "IPv4",
             IpAddr::V6(_) => "IPv6",
         }
+    }
+}
+
+/// Whether no proxy has this address: translators and tunnels (NAT64, 6to4, Teredo) lead from addresses of IPv6 to such of IPv4.
+fn is_reserved(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, ..] = address.octets();
+            first == 0 || first >= 240
+        }
+        IpAddr::V6(address) => matches!(
+            address.segments(),
+            [0x64, 0xff9b, ..] | [0x2002, ..] | [0x2001, 0, ..] | [0, 0, 0, 0, 0, 0, ..]
+        ),
     }
 }
 

@@ -305,6 +305,7 @@ impl Pass<'_> {
             serves: serves && has_service(self.object),
             record,
             step,
+            networks: &self.context.networks,
             address: status.and_then(|status| status.address.as_deref()),
             endpoint: status
                 .and_then(|status| status.service.as_ref())

@@ -555,6 +555,7 @@ impl Pass<'_> {
             observed: &finding.observed,
             step: &finding.decision.step,
             observes: desired.policy == ManagementPolicy::Observe,
+            networks: &self.context.networks,
             address: status.and_then(|status| status.address.as_deref()),
             endpoint: status
                 .and_then(|status| status.service.as_ref())

@@ -1,6 +1,6 @@
 //! What may be published, in each situation in which it once was the wrong thing.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -11,10 +11,12 @@ use crate::{
     fleet::claims::Opening,
     model::{ChangeId, JobId, JobState, Moment, ProxyId},
     plan::{facts::Trouble, record::Change, settle},
-    publish::wanted::AddressError,
+    publish::wanted::{Address, AddressError},
 };
 
 const ADDRESS: &str = "192.0.2.7";
+
+static ANY: LazyLock<Networks> = LazyLock::new(Networks::any);
 
 static WAITING: Step = Step::Hold(Cause::TakingOver(Opening::Before), Duration::ZERO);
 
@@ -97,6 +99,7 @@ fn judged_as(record: &Record, observed: &Observed, but: impl Fn(&mut Ground<'_>)
         observed,
         step: &Step::Rest,
         observes: false,
+        networks: &ANY,
         address: Some(ADDRESS),
         endpoint: Some("192.0.2.7:3306"),
         greeted: None,
@@ -363,6 +366,7 @@ fn what_only_a_greeting_tells_is_known_to_be_no_verified_place() {
             observed: &observed,
             step: &BUSY,
             observes: false,
+            networks: &ANY,
             address: Some(ADDRESS),
             endpoint: Some("192.0.2.7:3307"),
             greeted: None,
@@ -393,4 +397,38 @@ fn what_only_a_greeting_tells_is_known_to_be_no_verified_place() {
     assert!(is_by_greeting(&failed, Some(3306), &keep(3307)));
     assert!(!is_by_greeting(&failed, Some(3306), &at(3307)), "a list");
     assert!(!is_by_greeting(&failed, None, &keep(3306)));
+}
+
+/// Whoever chooses the subnets of a project in the cloud chooses no address of the cluster.
+#[test]
+fn nobody_is_led_out_of_the_networks_of_proxies() {
+    let only = Networks::parse("10.20.0.0/16").unwrap();
+    let record = vetted(3306);
+    let observed = list(3306);
+    let ground = Ground {
+        record: &record,
+        observed: &observed,
+        step: &Step::Rest,
+        observes: false,
+        networks: &only,
+        address: Some(ADDRESS),
+        endpoint: Some("192.0.2.7:3306"),
+        greeted: None,
+        is_withdrawn: false,
+        is_gone: false,
+        left_lately: None,
+        others: Others::None,
+    };
+    let elsewhere = Known::Unusable(ADDRESS.to_owned(), AddressError::Elsewhere);
+    assert_eq!(known(&ground), elsewhere);
+    let unread = unread();
+    for record in [vetted(3306), observing(3306), changing(3306, 3307)] {
+        // Nor by what stands in a status.
+        let ground = Ground {
+            record: &record,
+            observed: &unread,
+            ..ground
+        };
+        assert_eq!(known(&ground), Known::Keep(None));
+    }
 }

@@ -1,11 +1,15 @@
 //! When probes are made, what is said of them, and what they hold up.
 
+use std::sync::LazyLock;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::*;
-use crate::{crd::LastChange, model::JobId};
+use crate::{crd::LastChange, model::JobId, publish::wanted::Address};
 
 static REST: Step = Step::Rest;
+
+static ANY: LazyLock<Networks> = LazyLock::new(Networks::any);
 
 const RESYNC: Duration = Duration::from_mins(10);
 
@@ -67,6 +71,7 @@ fn at_work<'a>(record: &'a Record, step: &'a Step) -> Ground<'a> {
         serves: true,
         record,
         step,
+        networks: &ANY,
         address: Some("10.20.0.1"),
         endpoint: Some("10.20.0.1:3306"),
         said: Some(Reason::GreetingRead),
@@ -264,6 +269,13 @@ fn an_address_that_is_not_published_is_not_connected_to() {
             Some(Cause::NotReachable { .. })
         ));
     }
+    let elsewhere = Networks::parse("10.21.0.0/16").unwrap();
+    let ground = Ground {
+        networks: &elsewhere,
+        ..after(&record)
+    };
+    let refused = Stage::Unusable("10.20.0.1".to_owned(), AddressError::Elsewhere);
+    assert_eq!(stage(&ground), refused);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use taurus_port_operator::{
     fleet::{limits::Limits, permits::Permits},
     leader::Leadership,
     pace::Pace,
+    publish::networks::Networks,
 };
 use tokio::time::Duration;
 
@@ -141,6 +142,7 @@ impl Fleet {
             defaults: None,
             calendar,
             probe: Arc::new(Greeter(self.shared.clone())),
+            networks: Networks::any(),
             meter: Arc::clone(&self.witness) as _,
             limits: terms.changes,
             leadership: Arc::new(Leadership::alone()),

@@ -22,6 +22,7 @@ use taurus_port_operator::{
     leader::{Elector, Leadership},
     model::{Moment, Reason, Uid},
     pace::Pace,
+    publish::networks::Networks,
     telemetry::metrics::Metrics,
 };
 use tokio::sync::mpsc;
@@ -119,6 +120,7 @@ impl Machine {
                 defaults: None,
                 calendar: calendar.clone(),
                 probe: Arc::new(Greeter(shared.clone())),
+                networks: Networks::any(),
                 meter: Arc::clone(&meter),
                 leadership,
                 work: Arc::default(),
