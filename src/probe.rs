@@ -5,6 +5,7 @@
 //! of bytes, and keeps nothing of what it read but a verdict.
 
 use futures::future::BoxFuture;
+use strum::VariantNames as _;
 
 use crate::{model::Reason, publish::wanted::Place};
 
@@ -19,7 +20,8 @@ pub trait Probe: Send + Sync {
 }
 
 /// What came of a probe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// A greeting was read.
     Greeted,
@@ -53,18 +55,26 @@ impl Outcome {
         )
     }
 
-    /// The reason of the condition.
+    /// The reason of the condition. It tells whether there was a greeting and nothing else: who may write a resource would learn from it
+    /// who listens where.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Greeted => Reason::GreetingRead,
-            Self::Refused => Reason::ConnectionRefused,
-            Self::TimedOut => Reason::ConnectionTimedOut,
-            Self::NoWay(_) => Reason::ConnectionFailed,
-            Self::Silent | Self::Closed | Self::Error(_) | Self::Foreign => Reason::NoGreeting,
+            _ => Reason::NoGreeting,
         }
     }
 
-    /// What happened, for people.
+    /// What it is called in metrics.
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+
+    /// All of these names.
+    pub fn names() -> &'static [&'static str] {
+        Self::VARIANTS
+    }
+
+    /// What happened, for who runs the operator.
     pub fn text(&self) -> String {
         match self {
             Self::Greeted => "a MySQL greeting was read".to_owned(),

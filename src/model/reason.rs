@@ -269,14 +269,9 @@ pub enum Reason {
     PublishFailed,
     /// Of `Reachable`: a MySQL greeting was read at the port after it was set.
     GreetingRead,
-    /// Of `Reachable`: the proxy took the connection, and did not greet as a MySQL server does; the message says what it did.
+    /// Of `Reachable`: no MySQL greeting was read at the port. How far the connections came is told to who runs the operator, in its log and
+    /// metrics, and to nobody else: a resource is no scanner of networks.
     NoGreeting,
-    /// Of `Reachable`: nobody listens at the port.
-    ConnectionRefused,
-    /// Of `Reachable`: the proxy did not answer in time, as where a firewall or a NetworkPolicy drops what is sent to it.
-    ConnectionTimedOut,
-    /// Of `Reachable`: there is no way to the proxy; the message has the system's word.
-    ConnectionFailed,
     /// Of `Reachable`: the port that is in place was not probed, since no change of the operator has set it since `spec.probe` says so.
     NotProbed,
 }
@@ -351,9 +346,6 @@ impl Reason {
             | Self::PublishFailed
             | Self::GreetingRead
             | Self::NoGreeting
-            | Self::ConnectionRefused
-            | Self::ConnectionTimedOut
-            | Self::ConnectionFailed
             | Self::NotProbed => Class::Detail,
         }
     }
@@ -408,12 +400,7 @@ impl Reason {
     pub fn is_of_reachable(self) -> bool {
         matches!(
             self,
-            Self::GreetingRead
-                | Self::NoGreeting
-                | Self::ConnectionRefused
-                | Self::ConnectionTimedOut
-                | Self::ConnectionFailed
-                | Self::NotProbed
+            Self::GreetingRead | Self::NoGreeting | Self::NotProbed
         )
     }
 

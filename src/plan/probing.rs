@@ -51,6 +51,9 @@ pub enum Aim {
     After(String, Option<String>),
 }
 
+/// What is said of probes without a greeting.
+pub const UNTOLD: &str = "the operator's log says how far the connections came";
+
 /// Why nothing is connected to, for people.
 pub const NO_ADDRESS: &str = "the cloud's list has no address of the proxy";
 
@@ -379,9 +382,9 @@ pub fn holds(ground: &Ground<'_>, row: &Row) -> Option<Cause> {
         }),
         Stage::Probes(aim, place) => match row.said(place) {
             Said::Told(_, Outcome::Greeted, _) if row.is_of(&aim, place) => None,
-            Said::Told(_, outcome, _) if row.is_of(&aim, place) => Some(Cause::NotReachable {
+            Said::Told(..) if row.is_of(&aim, place) => Some(Cause::NotReachable {
                 place: place.to_string(),
-                said: outcome.text(),
+                said: UNTOLD.to_owned(),
             }),
             _ => Some(Cause::Probing {
                 place: place.to_string(),

@@ -23,7 +23,7 @@ use crate::{
     model::{Class, ResourceName},
     plan::{
         Decision,
-        probing::{self, Aim, Ground, Row, Said, Stage},
+        probing::{self, Aim, Ground, Row, Said, Stage, UNTOLD},
         record::Record,
         step::Step,
         summary::{REACHABLE, Reach},
@@ -169,7 +169,14 @@ impl Pass<'_> {
             probing.row.turn_to(aim, *place, is_ahead, now.wall, pace);
         }
         if let Some(news) = probing.news.take() {
-            self.context.meter.probed(news.outcome.reason());
+            self.context.meter.probed(news.outcome.name());
+            // While a job is at work most are in vain.
+            if matches!(news.aim, Aim::After(..)) && news.outcome != Outcome::Greeted {
+                let (name, why) = (self.object.name_any(), news.outcome.text());
+                let namespace = self.object.namespace();
+                let place = news.target;
+                tracing::info!(namespace, name, %place, why, "no MySQL greeting was read");
+            }
             if probing.row.is_of(&news.aim, news.place) {
                 probing.row.ends(news.target, news.outcome, now.wall);
             }
@@ -326,7 +333,7 @@ impl Pass<'_> {
             return;
         }
         let about = self.object.object_ref(&());
-        let text = format!("no MySQL greeting was read at {place}: {}", outcome.text());
+        let text = format!("no MySQL greeting was read at {place}; {UNTOLD}");
         let reason = outcome.reason().name();
         events::publish(self.context, about, Class::Stalled, reason, &text);
     }

@@ -9,7 +9,7 @@ use crate::{
     model::{Moment, Reason},
     plan::{
         message::{self, Message},
-        probing::{NO_ADDRESS, Said},
+        probing::{NO_ADDRESS, Said, UNTOLD},
     },
     probe::Outcome,
 };
@@ -89,10 +89,10 @@ fn words(said: &Said, mode: ProbeMode) -> Message {
         Said::Moving(port, Some(place)) => Message::plain(format!(
             "port {port} is being set, and a MySQL greeting was read at {place} meanwhile; it is probed once more when that is done"
         )),
-        Said::Waiting(place, last) => Message::quoting_option(
-            format!("a MySQL greeting is waited for at {place}"),
-            last.as_ref().map(Outcome::text),
-        ),
+        Said::Waiting(place, last) => {
+            let so_far = last.as_ref().map_or("", |_| "; none was read so far");
+            Message::plain(format!("a MySQL greeting is waited for at {place}{so_far}"))
+        }
         Said::NoAddress(port) => Message::plain(format!(
             "a MySQL greeting is waited for at port {port}, but {NO_ADDRESS}: it is connected to once a list has one"
         )),
@@ -100,7 +100,7 @@ fn words(said: &Said, mode: ProbeMode) -> Message {
             format!("a MySQL greeting was read at {place}"),
             format!("at {}", message::shown(*at)),
         ),
-        Said::Told(place, outcome, at) => {
+        Said::Told(place, _, at) => {
             let again = match mode {
                 ProbeMode::Require => {
                     "it is tried again at each resync while Ready waits for it".to_owned()
@@ -110,10 +110,7 @@ fn words(said: &Said, mode: ProbeMode) -> Message {
                 ),
             };
             Message::quoting(
-                format!(
-                    "no MySQL greeting was read at {place}: {}; {again}",
-                    outcome.text()
-                ),
+                format!("no MySQL greeting was read at {place}; {UNTOLD}; {again}"),
                 format!("last tried at {}", message::shown(*at)),
             )
         }

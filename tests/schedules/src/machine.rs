@@ -193,8 +193,8 @@ impl Meter for Witness {
         self.counting(Meter::drift_corrected);
     }
 
-    fn probed(&self, reason: Reason) {
-        self.counting(|metrics| metrics.probed(reason));
+    fn probed(&self, outcome: &'static str) {
+        self.counting(|metrics| metrics.probed(outcome));
     }
 
     fn published(&self, reason: Reason) {

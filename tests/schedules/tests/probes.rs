@@ -180,7 +180,7 @@ async fn ready_waits_for_a_greeting_where_it_is_required_and_nothing_is_changed_
         let before = stage.probes().len();
         until(&stage, 60, || stage.reason() == "NotReachable").await;
         is(&stage, "Stalled", "True", "NotReachable");
-        is(&stage, "Reachable", "False", "ConnectionRefused");
+        is(&stage, "Reachable", "False", "NoGreeting");
         assert!(stage.probes().len() - before <= 5, "{}", stage.told());
         let (writes, probes) = (stage.writes(), stage.probes().len());
         stage.pass(300).await;
@@ -231,7 +231,7 @@ async fn a_report_holds_nothing_up_and_ends_after_five() {
     );
     stage.pass(3600).await;
     assert_eq!(stage.probes().len(), 5, "{}", stage.told());
-    is(&stage, "Reachable", "False", "ConnectionRefused");
+    is(&stage, "Reachable", "False", "NoGreeting");
     assert!(stage.is_ready());
     // The next change begins anew.
     stage.is_deaf(0);
