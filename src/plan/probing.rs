@@ -1,8 +1,8 @@
 //! When a proxy is probed, and what comes of it for its resource.
 //!
 //! Pure; `lead` is what greetings mean for applications while a job is at work. Promises that a proxy is probed only while a job of ours
-//! sets its port, or after a change of ours has set it: at rest there are no probes; that two of them begin at least [`Pace::probe_gap`]
-//! apart; and that only a few follow a change, unless Ready waits for one.
+//! sets its port, or after a change of ours has set it: at rest there are no probes, nor after a start of the operator; that two of them
+//! begin at least [`Pace::probe_gap`] apart; and that only a few follow a change, unless Ready waits for one.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use k8s_openapi::jiff::Timestamp;
 use self::lead::{Lead, Side};
 use crate::{
     crd::{Outcome as Ended, Phase, ProbeMode},
-    model::{ChangeId, Reason},
+    model::{ChangeId, Moment, Reason},
     pace::Pace,
     plan::{
         endpoint,
@@ -91,6 +91,8 @@ pub struct Ground<'a> {
     pub said: Option<Reason>,
     /// The last request of a person.
     pub request: Option<&'a str>,
+    /// Whether that is not on record as handled yet.
+    pub is_asked: bool,
 }
 
 /// What is probed now.
@@ -130,14 +132,29 @@ pub fn stage(ground: &Ground<'_>) -> Stage {
     }
 }
 
-/// Whether applications are led ahead of the change already, by what is on record.
-pub fn is_ahead(ground: &Ground<'_>) -> bool {
-    let change = ground.record.change.as_ref();
-    let moves = change.filter(|change| change.to != change.from);
-    let place = ground.endpoint.and_then(Place::parse);
-    moves
-        .zip(place)
-        .is_some_and(|(change, place)| place.port == change.to)
+/// What a row begins with, by what is on record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Before {
+    /// Applications are led ahead of the change already.
+    pub is_ahead: bool,
+    /// An earlier process, or an earlier wish, had its row after this change in vain.
+    pub in_vain: bool,
+}
+
+impl Before {
+    /// What is on record.
+    pub fn of(ground: &Ground<'_>) -> Self {
+        let change = ground.record.change.as_ref();
+        let moves = change.filter(|change| change.to != change.from);
+        let place = ground.endpoint.and_then(Place::parse);
+        let both = moves.zip(place);
+        Self {
+            is_ahead: both.is_some_and(|(change, place)| place.port == change.to),
+            in_vain: change.is_none()
+                && ground.said == Some(Reason::NoGreeting)
+                && !ground.is_asked,
+        }
+    }
 }
 
 /// The change that has set the port which is in place, and the port.
@@ -155,11 +172,12 @@ fn is_open(ground: &Ground<'_>) -> bool {
         ground.step,
         Step::Hold(Cause::ProxyNotFound | Cause::ConfirmingAbsence(_), _)
     );
-    !is_doubtful
-        && !endpoint::waits(ground.step)
-        && ground
-            .said
-            .is_some_and(|said| !matches!(said, Reason::GreetingRead | Reason::NotProbed))
+    let is_open = match ground.said {
+        None | Some(Reason::GreetingRead | Reason::NotProbed) => false,
+        Some(Reason::NoGreeting) => ground.mode == ProbeMode::Require || ground.is_asked,
+        Some(_) => true,
+    };
+    is_open && !is_doubtful && !endpoint::waits(ground.step)
 }
 
 /// Whether Ready waits for a greeting and for nothing else.
@@ -188,24 +206,23 @@ pub struct Row {
 }
 
 impl Row {
-    /// Goes on with the row of this aim, or begins it; `is_ahead` is where applications are led then, by what is on record.
-    pub fn turn_to(
-        &mut self,
-        aim: &Aim,
-        place: Place,
-        is_ahead: bool,
-        now: Timestamp,
-        pace: &Pace,
-    ) {
+    /// Goes on with the row of this aim, or begins it with what was `before`.
+    pub fn turn_to(&mut self, aim: &Aim, place: Place, before: Before, now: Moment, pace: &Pace) {
         let of = Some((aim.clone(), place));
-        if self.of != of {
-            *self = Self {
-                of,
-                last_at: self.last_at,
-                lead: Lead::on_record(is_ahead),
-                until: now.checked_add(longest(pace)).ok(),
-                ..Self::default()
-            };
+        if self.of == of {
+            return;
+        }
+        *self = Self {
+            of,
+            last_at: self.last_at,
+            lead: Lead::on_record(before.is_ahead),
+            until: now.wall.checked_add(longest(pace)).ok(),
+            ..Self::default()
+        };
+        if before.in_vain {
+            // A start of the operator is no reason to try sooner.
+            (self.made, self.ended) = (MOST, MOST);
+            self.last_at = Some(now.uptime);
         }
     }
 
@@ -300,14 +317,15 @@ impl Row {
         usual.max(counted).min(times(SELDOM))
     }
 
-    /// What is said of the probes after a change.
-    fn said(&self, place: Place) -> Said {
-        match &self.told {
+    /// What is said of the probes after a change; nothing where what was said of earlier ones stands.
+    fn said(&self, place: Place) -> Option<Said> {
+        Some(match &self.told {
             Some((outcome, at)) if *outcome == Outcome::Greeted || self.ended >= MOST => {
                 Said::Told(place, outcome.clone(), *at)
             }
+            None if self.ended >= MOST => return None,
             told => Said::Waiting(place, told.as_ref().map(|(outcome, _)| outcome.clone())),
-        }
+        })
     }
 }
 
@@ -357,7 +375,8 @@ pub fn said(ground: &Ground<'_>, row: &Row, greeted: Option<Place>) -> Option<Sa
     match stage(ground) {
         Stage::NoAddress(port) => Some(Said::NoAddress(port)),
         Stage::Unusable(address, why) => Some(Said::Unusable(address, why)),
-        Stage::Probes(aim, place) if row.is_of(&aim, place) => Some(row.said(place)),
+        Stage::Probes(aim, place) if row.is_of(&aim, place) => row.said(place),
+        Stage::Probes(..) if Before::of(ground).in_vain => None,
         Stage::Probes(_, place) => Some(Said::Waiting(place, None)),
         // What was told of the port that is in place stands.
         Stage::Rest if ground.said.is_some() && set_by(ground.record).is_some() => None,
@@ -381,8 +400,8 @@ pub fn holds(ground: &Ground<'_>, row: &Row) -> Option<Cause> {
             said: why.to_string(),
         }),
         Stage::Probes(aim, place) => match row.said(place) {
-            Said::Told(_, Outcome::Greeted, _) if row.is_of(&aim, place) => None,
-            Said::Told(..) if row.is_of(&aim, place) => Some(Cause::NotReachable {
+            Some(Said::Told(_, Outcome::Greeted, _)) if row.is_of(&aim, place) => None,
+            None | Some(Said::Told(..)) if row.is_of(&aim, place) => Some(Cause::NotReachable {
                 place: place.to_string(),
                 said: UNTOLD.to_owned(),
             }),

@@ -23,7 +23,7 @@ use crate::{
     model::{Class, ResourceName},
     plan::{
         Decision,
-        probing::{self, Aim, Ground, Row, Said, Stage, UNTOLD},
+        probing::{self, Aim, Before, Ground, Row, Said, Stage, UNTOLD},
         record::Record,
         step::Step,
         summary::{REACHABLE, Reach},
@@ -157,7 +157,7 @@ impl Pass<'_> {
     pub(super) fn turn_to_probe(&mut self, desired: &Desired, finding: &Finding) {
         let decision = &finding.decision;
         let ground = self.ground(desired, &decision.record, &decision.step);
-        let (stage, is_ahead) = (probing::stage(&ground), probing::is_ahead(&ground));
+        let (stage, before) = (probing::stage(&ground), Before::of(&ground));
         let now = self.context.clock.now();
         if stage == Stage::Rest && self.memory.probing.is_none() {
             return;
@@ -166,7 +166,7 @@ impl Pass<'_> {
         probing.hear();
         if let Stage::Probes(aim, place) = &stage {
             let pace = &self.context.pace;
-            probing.row.turn_to(aim, *place, is_ahead, now.wall, pace);
+            probing.row.turn_to(aim, *place, before, now, pace);
         }
         if let Some(news) = probing.news.take() {
             self.context.meter.probed(news.outcome.name());
@@ -319,6 +319,8 @@ impl Pass<'_> {
                 .and_then(|service| service.endpoint.as_deref()),
             said: reason_of(self.object, REACHABLE),
             request: desired.request.as_deref(),
+            is_asked: desired.request.is_some()
+                && desired.request != status.and_then(|status| status.last_handled_request.clone()),
         }
     }
 

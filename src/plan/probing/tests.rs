@@ -17,6 +17,10 @@ fn wall() -> Timestamp {
     "2026-03-02T08:40:00Z".parse().unwrap()
 }
 
+fn now() -> Moment {
+    Moment::new(wall(), Duration::ZERO)
+}
+
 fn place(port: u16) -> Place {
     let address = Address::parse("10.20.0.1").unwrap();
     Place { address, port }
@@ -76,6 +80,7 @@ fn at_work<'a>(record: &'a Record, step: &'a Step) -> Ground<'a> {
         endpoint: Some("10.20.0.1:3306"),
         said: Some(Reason::GreetingRead),
         request: None,
+        is_asked: false,
     }
 }
 
@@ -97,7 +102,7 @@ fn aim(stage: Stage) -> (Aim, Place) {
 fn row(ground: &Ground<'_>) -> Row {
     let (aim, place) = aim(stage(ground));
     let mut row = Row::default();
-    row.turn_to(&aim, place, is_ahead(ground), wall(), &Pace::real());
+    row.turn_to(&aim, place, Before::of(ground), now(), &Pace::real());
     row
 }
 
@@ -413,6 +418,41 @@ fn five_follow_a_change_and_then_one_at_each_look_where_ready_waits() {
 }
 
 #[test]
+fn a_start_of_the_operator_is_no_reason_to_probe_again() {
+    let record = changed();
+    let require = Ground {
+        said: Some(Reason::NoGreeting),
+        ..after(&record)
+    };
+    let report = Ground {
+        mode: ProbeMode::Report,
+        ..require
+    };
+    assert_eq!(stage(&report), Stage::Rest);
+    assert_eq!(said(&report, &Row::default(), None), None, "it stands");
+    // Ready waits for it: it is tried at each look, as before.
+    assert_eq!(times(true, &require, 0, 2), [RESYNC.as_secs() - 100, 1100]);
+    for row in [Row::default(), row(&require)] {
+        assert_eq!(said(&require, &row, None), None, "it stands");
+    }
+    let cause = holds(&require, &row(&require)).unwrap();
+    assert_eq!(cause.reason(), Reason::NotReachable);
+    // A person asks for it.
+    for ground in [require, report] {
+        let asked = Ground {
+            request: Some("now"),
+            is_asked: true,
+            ..ground
+        };
+        assert_eq!(times(false, &asked, 0, 99).len(), 5);
+        let waits = Said::Waiting(place(3307), None);
+        assert_eq!(said(&asked, &row(&asked), None), Some(waits));
+    }
+    // One that was interrupted begins anew.
+    assert_eq!(times(false, &after(&record), 0, 99).len(), 5);
+}
+
+#[test]
 fn a_new_row_keeps_its_distance_from_the_one_before() {
     let (record, step) = (changing(), running());
     let mut row = row(&at_work(&record, &step));
@@ -422,12 +462,12 @@ fn a_new_row_keeps_its_distance_from_the_one_before() {
     row.ends(place(3307), Outcome::Greeted, wall());
     let record = changed();
     let (aim, place) = aim(stage(&after(&record)));
-    row.turn_to(&aim, place, false, wall(), &pace);
+    row.turn_to(&aim, place, Before::default(), self::now(), &pace);
     let due = row.due(false, now, &pace, RESYNC);
     assert_eq!(due, Some(pace.probe_gap));
     // The same again changes nothing.
     row.begins(now);
-    row.turn_to(&aim, place, false, wall(), &pace);
+    row.turn_to(&aim, place, Before::default(), self::now(), &pace);
     assert_eq!(row.made, 1);
     row.ends(place, Outcome::Greeted, wall());
     let due = row.due(false, now, &pace, RESYNC);

@@ -291,3 +291,41 @@ async fn the_port_in_place_is_probed_though_the_next_wish_has_to_wait() {
     assert_eq!(stage.probes(), probes, "none at rest");
     assert_eq!(stage.requests(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_start_of_the_operator_connects_to_no_proxy_that_was_probed() {
+    for (mode, is_deaf) in [
+        (ProbeMode::Require, false),
+        (ProbeMode::Report, true),
+        (ProbeMode::Require, true),
+    ] {
+        let stage = stage(11, mode).await;
+        stage.edit(|object| object.spec.service = None);
+        if is_deaf {
+            stage.is_deaf(100_000);
+        }
+        stage.next_job(1_000, 20, true);
+        stage.want(3307);
+        let said = if is_deaf {
+            "NoGreeting"
+        } else {
+            "GreetingRead"
+        };
+        until(&stage, 300, || {
+            stage
+                .condition("Reachable")
+                .is_some_and(|one| one[1] == said)
+        })
+        .await;
+        stage.pass(5).await;
+        let (probes, ready) = (stage.probes(), stage.condition("Ready"));
+        for _ in 0..3 {
+            stage.crash();
+            stage.pass(120).await;
+            let reason = |ready: Option<[String; 3]>| ready.map(|ready| ready[1].clone());
+            let now = stage.condition("Ready");
+            assert_eq!(reason(now), reason(ready.clone()), "{}", stage.told());
+            assert_eq!(stage.probes(), probes, "{mode:?}: {}", stage.told());
+        }
+    }
+}
