@@ -410,6 +410,7 @@ fn five_follow_a_change_and_then_one_at_each_look_where_ready_waits() {
     assert_eq!(times(false, &ground, 0, 99), [0, 2, 6, 14, 30]);
     assert_eq!(times(true, &ground, 0, 7), [0, 2, 6, 14, 30, 630, 1230]);
     let longest = longest(&Pace::real());
+    assert_eq!(longest.as_secs(), 72, "as docs/operations.md says");
     let slow = times(false, &ground, 8, 99);
     assert!(
         Duration::from_secs(slow[4] + 8) <= longest,
