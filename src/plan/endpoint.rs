@@ -39,7 +39,8 @@ pub struct Ground<'a> {
     pub address: Option<&'a str>,
     /// Where the Service leads, as far as that is on record.
     pub endpoint: Option<&'a str>,
-    /// Where greetings lead, which were read while the job of the change on record was at work: to its new port, or back.
+    /// Where greetings lead, which were read while the job of the change on record was at work, or since the last one has failed: to its
+    /// new port, or back.
     pub greeted: Option<Place>,
     /// Whether it is on record that the endpoint was withdrawn.
     pub is_withdrawn: bool,
@@ -93,10 +94,16 @@ fn judge(ground: &Ground<'_>) -> Known {
     if record.change.is_some() {
         return ground.greeted.map_or(kept, Known::At);
     }
+    // What a list shows may be from before the end of the last change, and a greeting at the old port is not.
+    let ahead = waits_for_proof(ground);
+    let heard = ground.greeted.filter(|_| ahead.is_some());
     let Some((proxy, port)) = read else {
-        return kept;
+        return heard.map_or(kept, Known::At);
     };
-    if is_behind(ground) || waits_for_proof(ground).is_some_and(|ahead| ahead.port != port) {
+    if ahead.is_some_and(|ahead| ahead.port != port) {
+        return heard.map_or(kept, Known::At);
+    }
+    if is_behind(ground) {
         return kept;
     }
     let follows = record.vetted || ground.observes || waits(ground.step);
@@ -175,7 +182,9 @@ pub fn is_by_greeting(ground: &Ground<'_>, known: &Known) -> bool {
         (Known::At(place) | Known::Keep(Some(place)), Some(change)) => {
             place.port == change.to && ground.record.port != Some(change.to)
         }
-        (Known::Keep(Some(place)), None) => waits_for_proof(ground) == Some(*place),
+        (Known::At(place) | Known::Keep(Some(place)), None) => {
+            waits_for_proof(ground) == Some(*place) && ground.record.port != Some(place.port)
+        }
         _ => false,
     }
 }

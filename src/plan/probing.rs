@@ -1,7 +1,7 @@
 //! When a proxy is probed, and what comes of it for its resource.
 //!
 //! Pure; `lead` is what greetings mean for applications while a job is at work. Promises that a proxy is probed only while a job of ours
-//! sets its port, or after a change of ours has set it: at rest there are no probes, nor after a start of the operator; that two of them
+//! sets its port or has just failed to, or after a change of ours has set it: at rest there are no probes, nor after a start of the operator; that two of them
 //! begin at least [`Pace::probe_gap`] apart; and that only a few follow a change, unless Ready waits for one.
 
 use std::time::Duration;
@@ -93,6 +93,8 @@ pub struct Ground<'a> {
     pub request: Option<&'a str>,
     /// Whether that is not on record as handled yet.
     pub is_asked: bool,
+    /// Whether lists may lag behind the end of the last change.
+    pub is_lately: bool,
 }
 
 /// What is probed now.
@@ -113,11 +115,15 @@ pub fn stage(ground: &Ground<'_>) -> Stage {
             (aim, change.to)
         }
         None => {
-            let Some(last) = set_by(record).filter(|_| is_open(ground)) else {
+            let after = || {
+                let (id, port) = set_by(record).filter(|_| is_open(ground))?;
+                let aim = Aim::After(id.to_owned(), ground.request.map(str::to_owned));
+                Some((aim, port))
+            };
+            let Some(both) = unproven(ground).or_else(after) else {
                 return Stage::Rest;
             };
-            let aim = Aim::After(last.0.to_owned(), ground.request.map(str::to_owned));
-            (aim, last.1)
+            both
         }
     };
     let Some(address) = ground.address else {
@@ -130,6 +136,20 @@ pub fn stage(ground: &Ground<'_>) -> Stage {
         Ok(address) => Stage::Probes(aim, Place { address, port }),
         Err(why) => Stage::Unusable(address.to_owned(), why),
     }
+}
+
+/// The probes of a change go on after its end where it has not succeeded, as far as the cloud said, and applications are led ahead of it:
+/// while lists may lag, greetings alone tell which port is in place.
+fn unproven(ground: &Ground<'_>) -> Option<(Aim, u16)> {
+    let record = ground.record;
+    let ahead = endpoint::unproven(record, ground.endpoint)?;
+    let last = record.last.as_ref()?;
+    let aim = Aim::AtWork {
+        change: ChangeId::recorded(&last.id),
+        from: u16::try_from(last.from_port).ok()?,
+    };
+    let is_open = ground.serves && ground.is_lately && record.port != Some(ahead.port);
+    is_open.then_some((aim, ahead.port))
 }
 
 /// What a row begins with, by what is on record.
@@ -149,7 +169,8 @@ impl Before {
         let place = ground.endpoint.and_then(Place::parse);
         let both = moves.zip(place);
         Self {
-            is_ahead: both.is_some_and(|(change, place)| place.port == change.to),
+            is_ahead: both.is_some_and(|(change, place)| place.port == change.to)
+                || unproven(ground).is_some(),
             in_vain: change.is_none()
                 && ground.said == Some(Reason::NoGreeting)
                 && !ground.is_asked,
@@ -375,6 +396,8 @@ pub fn said(ground: &Ground<'_>, row: &Row, greeted: Option<Place>) -> Option<Sa
     match stage(ground) {
         Stage::NoAddress(port) => Some(Said::NoAddress(port)),
         Stage::Unusable(address, why) => Some(Said::Unusable(address, why)),
+        // It leads applications, and says nothing of a port that a change has set.
+        Stage::Probes(Aim::AtWork { .. }, _) => Some(Said::NotProbed),
         Stage::Probes(aim, place) if row.is_of(&aim, place) => row.said(place),
         Stage::Probes(..) if Before::of(ground).in_vain => None,
         Stage::Probes(_, place) => Some(Said::Waiting(place, None)),
@@ -390,7 +413,7 @@ pub fn holds(ground: &Ground<'_>, row: &Row) -> Option<Cause> {
         return None;
     }
     match stage(ground) {
-        Stage::Rest => None,
+        Stage::Rest | Stage::Probes(Aim::AtWork { .. }, _) => None,
         Stage::NoAddress(port) => Some(Cause::NotReachable {
             place: format!("port {port}"),
             said: NO_ADDRESS.to_owned(),

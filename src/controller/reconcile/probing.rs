@@ -184,11 +184,14 @@ impl Pass<'_> {
         self.tell_of_probe(desired, decision);
     }
 
-    /// Where greetings lead applications, which were read while the job of the change on record was at work.
+    /// Where greetings lead applications, which were read while the job of the change on record was at work, or since the last one failed.
     pub(super) fn greeted(&self, record: &Record) -> Option<Place> {
-        let change = record.change.as_ref()?;
         let (id, place) = self.memory.probing.as_deref()?.row.leads()?;
-        let is_of_it = *id == change.id && change.job.is_some();
+        let is_of_it = match (&record.change, &record.last) {
+            (Some(change), _) => *id == change.id && change.job.is_some(),
+            (None, Some(last)) => last.id == id.as_str(),
+            (None, None) => false,
+        };
         is_of_it.then_some(place)
     }
 
@@ -321,6 +324,7 @@ impl Pass<'_> {
             request: desired.request.as_deref(),
             is_asked: desired.request.is_some()
                 && desired.request != status.and_then(|status| status.last_handled_request.clone()),
+            is_lately: self.lists_lag_for(record).is_some(),
         }
     }
 

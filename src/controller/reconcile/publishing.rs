@@ -590,7 +590,7 @@ impl Pass<'_> {
     }
 
     /// For how long lists may still lag behind the end of the last change.
-    fn lists_lag_for(&self, record: &Record) -> Option<Duration> {
+    pub(super) fn lists_lag_for(&self, record: &Record) -> Option<Duration> {
         let last = record.last.as_ref()?;
         let now = self.context.clock.now();
         let age = self.memory.session.age(last.finished_at.0, now);

@@ -346,6 +346,13 @@ fn no_list_leads_back_from_a_greeting_while_it_may_lag_behind_the_end_of_a_job_t
     for observed in [list(3306), unread(), Observed::default()] {
         assert_eq!(judged_as(&failed(3306), &observed, lately), kept);
     }
+    for observed in [list(3306), unread()] {
+        let back = judged_as(&failed(3306), &observed, |ground| {
+            lately(ground);
+            ground.greeted = Some(place(3306));
+        });
+        assert_eq!(back, Known::At(place(3306)), "it greets there");
+    }
     let moved = judged_as(&failed(3307), &list(3307), lately);
     assert_eq!(moved, Known::At(place(3307)), "it was moved all the same");
     let known = judged_as(&failed(3306), &list(3306), ahead);
@@ -395,7 +402,11 @@ fn what_only_a_greeting_tells_is_known_to_be_no_verified_place() {
         ..vetted(3306)
     };
     assert!(is_by_greeting(&failed, Some(3306), &keep(3307)));
-    assert!(!is_by_greeting(&failed, Some(3306), &at(3307)), "a list");
+    let listed = Record {
+        port: Some(3307),
+        ..failed.clone()
+    };
+    assert!(!is_by_greeting(&listed, Some(3306), &at(3307)), "a list");
     assert!(!is_by_greeting(&failed, None, &keep(3306)));
 }
 

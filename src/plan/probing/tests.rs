@@ -81,6 +81,7 @@ fn at_work<'a>(record: &'a Record, step: &'a Step) -> Ground<'a> {
         said: Some(Reason::GreetingRead),
         request: None,
         is_asked: false,
+        is_lately: false,
     }
 }
 
@@ -156,6 +157,56 @@ fn the_new_port_is_probed_only_while_a_job_sets_it_for_a_service() {
         },
         Ground {
             address: None,
+            ..ground
+        },
+    ] {
+        assert_eq!(stage(&ground), Stage::Rest, "{ground:?}");
+    }
+}
+
+#[test]
+fn greetings_tell_which_port_is_in_place_after_a_job_that_failed_while_lists_may_lag() {
+    let record = Record {
+        vetted: true,
+        port: Some(3306),
+        last: changed().last.map(|last| LastChange {
+            outcome: Ended::Failed,
+            ..last
+        }),
+        ..Record::default()
+    };
+    let waits = Step::Hold(Cause::Suspended, Duration::ZERO);
+    let ground = Ground {
+        endpoint: Some("10.20.0.1:3307"),
+        is_lately: true,
+        ..at_work(&record, &waits)
+    };
+    let mut row = row(&ground);
+    assert_eq!(said(&ground, &row, None), Some(Said::NotProbed));
+    assert_eq!(holds(&ground, &row), None);
+    row.ends(place(3307), Outcome::Refused, wall());
+    row.ends(place(3306), Outcome::Greeted, wall());
+    let (of, led) = row.leads().unwrap();
+    assert_eq!((of.as_str(), led), ("1", place(3306)));
+    let listed = Record {
+        port: Some(3307),
+        ..record.clone()
+    };
+    for ground in [
+        Ground {
+            is_lately: false,
+            ..ground
+        },
+        Ground {
+            serves: false,
+            ..ground
+        },
+        Ground {
+            endpoint: Some("10.20.0.1:3306"),
+            ..ground
+        },
+        Ground {
+            record: &listed,
             ..ground
         },
     ] {
