@@ -103,7 +103,8 @@ fn judge(ground: &Ground<'_>) -> Known {
     if ahead.is_some_and(|ahead| ahead.port != port) {
         return heard.map_or(kept, Known::At);
     }
-    if is_behind(ground) {
+    // What a greeting and a list tell is so.
+    if ahead.is_none() && is_behind(ground) {
         return kept;
     }
     let follows = record.vetted || ground.observes || waits(ground.step);
