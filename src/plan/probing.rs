@@ -328,11 +328,13 @@ impl Row {
         let times = |count| pace.probe_gap.saturating_mul(count);
         let age = self.last_at.zip(self.first_at);
         let age = age.map_or(Duration::ZERO, |(last, first)| last.saturating_sub(first));
-        let usual = match &self.lead {
-            lead if lead.is_confirmed() => times(CONFIRMED).max(age / PART),
+        let usual = if self.lead.is_in_doubt() {
             // Applications may be led to a port at which nobody listens.
-            lead if lead.is_in_doubt() => pace.probe_gap,
-            _ => age / PART,
+            pace.probe_gap
+        } else if self.lead.is_confirmed() {
+            times(CONFIRMED).max(age / PART)
+        } else {
+            age / PART
         };
         let counted = times(1 << self.counted.min(MOST));
         usual.max(counted).min(times(SELDOM))
