@@ -115,6 +115,17 @@ pub struct RunArguments {
     #[arg(hide_env_values = true)]
     pub calendar: Option<String>,
 
+    /// Networks in which proxies may lie, separated by commas: nobody is led to an address outside of them, and none is connected to.
+    ///
+    /// For spec.service, spec.configMap and spec.probe. Name the subnets of your proxies: a tenant chooses the addresses of an own project
+    /// in the cloud, and by default that may be one of the cluster's own.
+    #[arg(long, env = "TAURUS_PROXY_NETWORKS", value_name = "CIDRS")]
+    #[arg(
+        hide_env_values = true,
+        default_value = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+    )]
+    pub proxy_networks: String,
+
     /// Work only while holding a Lease, so that several replicas can run, of which one works and the others wait.
     ///
     /// With false, never run more than one process: two would change the same proxies.

@@ -25,6 +25,7 @@ use crate::{
     fleet::limits::Limits,
     model::name::is_namespace,
     pace::Pace,
+    publish::networks::{Networks, NetworksFault},
     telemetry::{
         self,
         logs::{self, Format},
@@ -64,6 +65,8 @@ pub struct Config {
     pub defaults: Option<Defaults>,
     /// The file with the operator's calendar.
     pub calendar: Option<String>,
+    /// Where proxies may lie.
+    pub networks: Networks,
     /// The durations of the change protocol.
     pub pace: Pace,
     /// The lease that has to be held; none where there is no election.
@@ -159,6 +162,12 @@ pub enum ConfigError {
     /// The default credentials are none, or for nobody.
     #[error(transparent)]
     Defaults(#[from] DefaultsFault),
+    /// A network is none.
+    #[error(
+        "--proxy-networks (TAURUS_PROXY_NETWORKS): {0}: give an address with the length of its prefix, such as 10.0.0.0/8, or several, \
+         separated by commas"
+    )]
+    ProxyNetworks(#[from] NetworksFault),
     /// The admin address is no address with a port.
     #[error(
         "--admin-address (TAURUS_ADMIN_ADDRESS): {0:?} is not an IP address with a port: give one such as [::]:8080 or \
@@ -221,6 +230,7 @@ impl Config {
             egress: egress()?,
             defaults: defaults(arguments)?,
             calendar: arguments.calendar.clone(),
+            networks: Networks::parse(&arguments.proxy_networks)?,
             pace,
             election: election(arguments)?,
             admin_address: parsed(&arguments.admin_address, ConfigError::AdminAddress)?,

@@ -5,6 +5,7 @@
 //! of bytes, and keeps nothing of what it read but a verdict.
 
 use futures::future::BoxFuture;
+use strum::VariantNames as _;
 
 use crate::{model::Reason, publish::wanted::Place};
 
@@ -19,7 +20,8 @@ pub trait Probe: Send + Sync {
 }
 
 /// What came of a probe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// A greeting was read.
     Greeted,
@@ -40,18 +42,39 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The reason of the condition.
+    /// Whether nobody listens there, as far as that can be known.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Refused | Self::TimedOut)
+    }
+
+    /// Whether somebody took the connection and did not greet: a server may count that, and shut the client out after too many.
+    pub fn is_counted(&self) -> bool {
+        matches!(
+            self,
+            Self::Silent | Self::Closed | Self::Error(_) | Self::Foreign
+        )
+    }
+
+    /// The reason of the condition. It tells whether there was a greeting and nothing else: who may write a resource would learn from it
+    /// who listens where.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Greeted => Reason::GreetingRead,
-            Self::Refused => Reason::ConnectionRefused,
-            Self::TimedOut => Reason::ConnectionTimedOut,
-            Self::NoWay(_) => Reason::ConnectionFailed,
-            Self::Silent | Self::Closed | Self::Error(_) | Self::Foreign => Reason::NoGreeting,
+            _ => Reason::NoGreeting,
         }
     }
 
-    /// What happened, for people.
+    /// What it is called in metrics.
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+
+    /// All of these names.
+    pub fn names() -> &'static [&'static str] {
+        Self::VARIANTS
+    }
+
+    /// What happened, for who runs the operator.
     pub fn text(&self) -> String {
         match self {
             Self::Greeted => "a MySQL greeting was read".to_owned(),

@@ -42,6 +42,9 @@ fn without_flags_the_defaults_hold() {
     assert_eq!(lease.lease, "taurus-port-operator");
     assert_eq!(lease.namespace, None, "its own");
     assert_eq!(config.pace, Pace::real());
+    assert!(config.networks.address("10.20.0.1").is_ok());
+    assert!(config.networks.address("192.0.2.7").is_err(), "public");
+    assert!(config.networks.address("100.64.0.1").is_err(), "shared");
     assert_eq!(config.telemetry.logs.format, Format::Text);
     assert_eq!(config.telemetry.logs.filter.to_string(), "info");
     let region = "https://gaussdb.cn-north-4.myhuaweicloud.com";
@@ -58,6 +61,7 @@ fn what_is_given_is_taken() {
         "--allowed-endpoint=127.0.0.1:9000,cloud.example.test",
         "--allowed-endpoint=[::1]:9001",
         "--allow-http",
+        "--proxy-networks=10.20.0.0/16, fd00:7::/32",
         "--admin-address=[::]:9090",
         "--log-format=json",
         "--log-level=info,kube=debug",
@@ -66,6 +70,7 @@ fn what_is_given_is_taken() {
     assert_eq!(config.namespace.as_deref(), Some("shop"));
     assert_eq!(config.resync, Duration::from_mins(90));
     assert_eq!(config.concurrency, 1);
+    assert_eq!(config.networks.to_string(), "10.20.0.0/16,fd00:7::/32");
     for address in [
         "http://127.0.0.1:9000",
         "http://[::1]:9001",
@@ -183,6 +188,8 @@ fn every_refusal_names_flag_and_environment() {
         ("allowed-endpoint", "*"),
         ("allow-http", "maybe"),
         ("allow-http", "true"),
+        ("proxy-networks", ""),
+        ("proxy-networks", "10.0.0.1"),
         ("admin-address", "x"),
         ("metrics-tls-address", "x"),
         ("log-format", "x"),

@@ -42,7 +42,7 @@ use crate::{
     pace::Pace,
     plan::record::Record,
     probe::Probe,
-    publish,
+    publish::{self, networks::Networks},
 };
 
 /// Name under which events and requests appear.
@@ -68,6 +68,8 @@ pub struct Settings {
     pub calendar: Arc<Store>,
     /// Connects to proxies.
     pub probe: Arc<dyn Probe>,
+    /// Where proxies may lie.
+    pub networks: Networks,
     /// Counts.
     pub meter: Arc<dyn Meter>,
     /// Whether this process may act.
@@ -103,6 +105,7 @@ pub struct Context {
     pub(super) publisher: Arc<Publisher>,
     pub(super) definition: Definition,
     pub(super) probe: Arc<dyn Probe>,
+    pub(super) networks: Networks,
     pub(super) meter: Arc<dyn Meter>,
     pub(super) roster: Roster,
     pub(super) leadership: Arc<Leadership>,
@@ -127,6 +130,7 @@ impl Context {
             defaults,
             calendar,
             probe,
+            networks,
             meter,
             leadership,
             work,
@@ -194,6 +198,7 @@ impl Context {
             pace,
             resync,
             probe,
+            networks,
             meter,
             roster: Roster::default(),
         }

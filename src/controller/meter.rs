@@ -36,8 +36,8 @@ pub trait Meter: Send + Sync {
     fn published(&self, _reason: Reason) {}
     /// An object that leads applications to a proxy had been edited or deleted, and was put right.
     fn restored(&self) {}
-    /// A proxy was probed; what came of it, as the reason of `Reachable`.
-    fn probed(&self, _reason: Reason) {}
+    /// A proxy was probed; what came of it, by its name.
+    fn probed(&self, _outcome: &'static str) {}
     /// A change has ended; one that was refused or never sent has not begun.
     fn change_ended(&self, _last: &LastChange) {}
     /// A resource as it stands now, with its UID that all share.

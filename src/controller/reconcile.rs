@@ -153,16 +153,19 @@ impl<'a> Pass<'a> {
             self.memory.give_share_back();
         }
         // Whoever looks with the same booking does so before this is dropped.
-        let _booking = self.memory.booking.take();
+        let booking = self.memory.booking.take();
         self.recall_survey(&desired, &record);
         self.look_at_definition().await?;
         self.acknowledge(&desired, &record).await?;
         self.acknowledge_suspension(&desired, &record).await?;
         if let Some(finding) = self.unpublished(&desired, &record) {
+            // Nothing is looked at: the list has its time as it was booked.
+            self.memory.booking = booking;
             return self.finish(&desired, finding).await;
         }
         self.join_published(&desired).await;
         if let Some(finding) = self.probed(&desired, &record) {
+            self.memory.booking = booking;
             return self.finish(&desired, finding).await;
         }
         let namespace = self.object.namespace().unwrap_or_default();
@@ -195,7 +198,10 @@ impl<'a> Pass<'a> {
             let depth = self.depth(&desired, &record);
             match self.find_usual(&desired, &way, depth).await? {
                 Ok(finding) => finding,
-                Err(later) => return self.put_off(&desired, later).await,
+                Err(later) => {
+                    let delay = self.put_off(&desired, later).await?;
+                    return Ok(self.until_probed_meanwhile(&desired, delay));
+                }
             }
         };
         if let Some(change) = &finding.decision.session.verified {

@@ -63,7 +63,8 @@ pub enum Reason {
     #[strum(message = "if it lasts, check the API server and its webhooks")]
     Publishing,
     /// The wanted port is in place, `spec.probe` is `Require`, and the operator has still to read a MySQL greeting there: it tries five times,
-    /// until the time in the message at the latest. Of `Reachable`: a change is at work, or a greeting is waited for after one.
+    /// until the time in the message at the latest; a restart of the operator begins anew. Of `Reachable`: a change is at work, or a greeting
+    /// is waited for after one.
     #[strum(message = "see [applications.md](applications.md)")]
     Probing,
     /// Another resource's change on the same instance goes first.
@@ -185,8 +186,8 @@ pub enum Reason {
         message = "delete all but one of them, set `managementPolicy` of the others to `Observe`, or let them want the same port"
     )]
     ProxyContested,
-    /// The wanted port is in place, `spec.probe` is `Require`, and no MySQL greeting was read there in five tries after the change; the
-    /// operator tries once more at each resync.
+    /// The wanted port is in place, `spec.probe` is `Require`, and no MySQL greeting was read there in five tries after the change, or the
+    /// proxy has no address that may be connected to; the operator tries once more at each resync.
     #[strum(
         message = "let the operator reach the proxy (NetworkPolicy, security group), or see why it does not answer; or set `spec.probe` to `Report`: [applications.md](applications.md)"
     )]
@@ -245,15 +246,16 @@ pub enum Reason {
     PortUnknown,
     /// Of `JobSucceeded`.
     JobCompleted,
-    /// Of `ServicePublished` and `ConfigMapPublished`: they lead to the port that was read last.
+    /// Of `ServicePublished` and `ConfigMapPublished`: they lead to the port that was read last. Of `ServicePublished` with `spec.probe`, also
+    /// to one that no list has shown yet, at which a greeting was read during a job: the message says so.
     Published,
     /// Of `ServicePublished` and `ConfigMapPublished`: the proxy was not read yet, is gone, or another resource manages it.
     NothingToPublish,
     /// Of `ServicePublished`: the cloud has not shown the proxy for ten minutes, with a credential that has shown it before and with no task
     /// at work, so its EndpointSlice was deleted. It is made anew once the proxy is read again.
     EndpointWithdrawn,
-    /// Of `ServicePublished` and `ConfigMapPublished`: the cloud gives the proxy an address that can't be published, such as a host name, or
-    /// the Service has no address of its family.
+    /// Of `ServicePublished`, `ConfigMapPublished` and `Reachable`: the cloud gives the proxy an address that is neither published nor
+    /// connected to, such as a host name, or one outside of `--proxy-networks`; or the Service has no address of its family.
     AddressUnusable,
     /// Of `ServicePublished` and `ConfigMapPublished`: an object of that name exists and belongs to somebody else, or to another resource
     /// for the same proxy; or an EndpointSlice of somebody else leads from the Service to elsewhere.
@@ -269,15 +271,11 @@ pub enum Reason {
     PublishFailed,
     /// Of `Reachable`: a MySQL greeting was read at the port after it was set.
     GreetingRead,
-    /// Of `Reachable`: the proxy took the connection, and did not greet as a MySQL server does; the message says what it did.
+    /// Of `Reachable`: no MySQL greeting was read at the port. How far the connections came is told to who runs the operator, in its log and
+    /// metrics, and to nobody else: a resource is no scanner of networks.
     NoGreeting,
-    /// Of `Reachable`: nobody listens at the port.
-    ConnectionRefused,
-    /// Of `Reachable`: the proxy did not answer in time, as where a firewall or a `NetworkPolicy` drops what is sent to it.
-    ConnectionTimedOut,
-    /// Of `Reachable`: there is no way to the proxy; the message has the system's word.
-    ConnectionFailed,
-    /// Of `Reachable`: the port that is in place was not probed, since no change of the operator has set it since `spec.probe` says so.
+    /// Of `Reachable`: the port that is in place is not probed, since the last change of the operator has not set it, or did so before
+    /// `spec.probe` said so.
     NotProbed,
 }
 
@@ -351,9 +349,6 @@ impl Reason {
             | Self::PublishFailed
             | Self::GreetingRead
             | Self::NoGreeting
-            | Self::ConnectionRefused
-            | Self::ConnectionTimedOut
-            | Self::ConnectionFailed
             | Self::NotProbed => Class::Detail,
         }
     }
@@ -408,12 +403,7 @@ impl Reason {
     pub fn is_of_reachable(self) -> bool {
         matches!(
             self,
-            Self::GreetingRead
-                | Self::NoGreeting
-                | Self::ConnectionRefused
-                | Self::ConnectionTimedOut
-                | Self::ConnectionFailed
-                | Self::NotProbed
+            Self::GreetingRead | Self::NoGreeting | Self::NotProbed
         )
     }
 

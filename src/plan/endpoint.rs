@@ -2,7 +2,8 @@
 //!
 //! Pure. Promises that a port counts only if a list showed it in this look while no change of ours was at work on the proxy, by a
 //! resource that is vetted, or that follows what is there and knows of the changes of others; or if the proxy has greeted at it while our
-//! own job was setting it; that all else leaves what was published as it is; and that what was withdrawn comes back by a read alone. Who
+//! own job was setting it; that no list leads back from there while it may lag; that all else leaves what was published as it is; and that
+//! what was withdrawn comes back by a read alone. Who
 //! else is at work on the instance does not matter: what is listed there may stay for long, and applications must reach the port that is
 //! in place.
 
@@ -15,8 +16,9 @@ use crate::{
         step::{Cause, Step},
     },
     publish::{
-        order::Known,
-        wanted::{Address, Place},
+        networks::Networks,
+        order::{Ahead, Known},
+        wanted::Place,
     },
 };
 
@@ -31,11 +33,14 @@ pub struct Ground<'a> {
     pub step: &'a Step,
     /// Whether the resource only observes its proxy.
     pub observes: bool,
+    /// Where proxies may lie.
+    pub networks: &'a Networks,
     /// The address of the proxy that is on record.
     pub address: Option<&'a str>,
     /// Where the Service leads, as far as that is on record.
     pub endpoint: Option<&'a str>,
-    /// Where a greeting was read while the job of the change on record was at work on that port.
+    /// Where greetings lead, which were read while the job of the change on record was at work, or since the last one has failed: to its
+    /// new port, or back.
     pub greeted: Option<Place>,
     /// Whether it is on record that the endpoint was withdrawn.
     pub is_withdrawn: bool,
@@ -89,10 +94,17 @@ fn judge(ground: &Ground<'_>) -> Known {
     if record.change.is_some() {
         return ground.greeted.map_or(kept, Known::At);
     }
+    // What a list shows may be from before the end of the last change, and a greeting at the old port is not.
+    let ahead = waits_for_proof(ground);
+    let heard = ground.greeted.filter(|_| ahead.is_some());
     let Some((proxy, port)) = read else {
-        return kept;
+        return heard.map_or(kept, Known::At);
     };
-    if is_behind(ground) {
+    if ahead.is_some_and(|ahead| ahead.port != port) {
+        return heard.map_or(kept, Known::At);
+    }
+    // What a greeting and a list tell is so.
+    if ahead.is_none() && is_behind(ground) {
         return kept;
     }
     let follows = record.vetted || ground.observes || waits(ground.step);
@@ -111,7 +123,7 @@ fn judge(ground: &Ground<'_>) -> Known {
     let Some(address) = proxy.address.as_deref().or(ground.address) else {
         return kept;
     };
-    match Address::parse(address) {
+    match ground.networks.address(address) {
         Ok(address) => Known::At(Place { address, port }),
         Err(why) => Known::Unusable(address.to_owned(), why),
     }
@@ -133,13 +145,59 @@ fn read(observed: &Observed) -> Option<(&Proxy, u16)> {
     }
 }
 
+/// Where the Service leads, as far as that is on record.
+fn published(ground: &Ground<'_>) -> Option<Place> {
+    ground.networks.place(ground.endpoint?)
+}
+
 /// Where the Service leads since a greeting was read there during the change on record: also after a restart it does not lead to the old
 /// port again.
 fn ahead(ground: &Ground<'_>) -> Option<Place> {
     let change = ground.record.change.as_ref()?;
-    let place = ground.endpoint.and_then(Place::parse)?;
+    let place = published(ground)?;
     let is_ahead = change.job.is_some() && place.port == change.to && change.to != change.from;
     (is_ahead && ground.record.vetted).then_some(place)
+}
+
+/// Where applications were led ahead of a change that has not succeeded, as far as the cloud said: the proxy has greeted there, and the
+/// port may have been set all the same.
+pub fn unproven(record: &Record, endpoint: Option<&str>) -> Option<Place> {
+    let last = record.last.as_ref();
+    let failed = last.filter(|last| last.outcome != Outcome::Succeeded)?;
+    let place = endpoint.and_then(Place::parse)?;
+    let is_ahead = failed.to_port == i32::from(place.port) && failed.to_port != failed.from_port;
+    (is_ahead && record.vetted && record.change.is_none()).then_some(place)
+}
+
+/// The same while lists may lag behind the end of that change: none of them leads back.
+fn waits_for_proof(ground: &Ground<'_>) -> Option<Place> {
+    let is_lately = ground.left_lately.is_some();
+    let place = unproven(ground.record, ground.endpoint).filter(|_| is_lately)?;
+    ground.networks.has(place.address).then_some(place)
+}
+
+/// Whether a place is no verified one: applications were led there by a greeting.
+pub fn is_by_greeting(ground: &Ground<'_>, known: &Known) -> bool {
+    let change = ground.record.change.as_ref();
+    match (known, change) {
+        (Known::At(place) | Known::Keep(Some(place)), Some(change)) => {
+            place.port == change.to && ground.record.port != Some(change.to)
+        }
+        (Known::At(place) | Known::Keep(Some(place)), None) => {
+            waits_for_proof(ground) == Some(*place) && ground.record.port != Some(place.port)
+        }
+        _ => false,
+    }
+}
+
+/// What has led applications to such a place.
+pub fn led_by(record: &Record) -> Option<Ahead> {
+    record
+        .change
+        .as_ref()
+        .map_or(Some(Ahead::Unproven), |change| {
+            change.job.clone().map(Ahead::During)
+        })
 }
 
 /// The place that is on record, for where nothing is published: the verified one of a vetted resource; else where its Service led, unless
@@ -148,24 +206,24 @@ fn on_record(ground: &Ground<'_>, is_read: bool) -> Option<Place> {
     let record = ground.record;
     let last = record.last.as_ref();
     let left = last.filter(|last| last.outcome == Outcome::Succeeded);
-    let published = || {
-        let place = ground.endpoint.and_then(Place::parse);
+    let stands = || {
+        let place = published(ground);
         place.filter(|place| left.is_none_or(|left| left.to_port == i32::from(place.port)))
     };
     if record.restored {
         return None;
     }
-    if let Some(ahead) = ahead(ground) {
+    if let Some(ahead) = ahead(ground).or_else(|| waits_for_proof(ground)) {
         return Some(ahead);
     }
     if !record.vetted || is_behind(ground) {
-        return published();
+        return stands();
     }
     // Nothing is published for the first time by what was read long ago.
     let counts = is_read || record.change.is_some() || ground.endpoint.is_some();
     let address = ground.address.filter(|_| counts)?;
     Some(Place {
-        address: Address::parse(address).ok()?,
+        address: ground.networks.address(address).ok()?,
         port: record.port?,
     })
 }

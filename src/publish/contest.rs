@@ -147,7 +147,10 @@ impl Contest {
                 continue;
             };
             if let Some(said) = said
-                && matches!(said, Said::Published | Said::PublishedBeside(..))
+                && matches!(
+                    said,
+                    Said::Published | Said::PublishedBeside(..) | Said::Ahead(..)
+                )
             {
                 *said = Said::Contested(Box::new(last.clone()), until);
             }

@@ -7,7 +7,7 @@ use super::{
     standing::Owner,
     wanted::{AddressError, Place},
 };
-use crate::crd::PublishedService;
+use crate::{crd::PublishedService, model::JobId};
 
 /// Where the proxy is, as far as that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,12 +48,23 @@ pub struct Order {
     pub known: Known,
     /// The same by verified ports alone, where a greeting has told more: of that, the ConfigMap says nothing.
     pub verified: Option<Known>,
+    /// What has led applications to the known place, where no list has.
+    pub ahead: Option<Ahead>,
     /// Whether another resource manages the proxy.
     pub waits: bool,
     /// Whether the resource is being deleted: what exists is kept true, and nothing is made.
     pub ends: bool,
     /// Other resources of the namespace for the same proxy.
     pub rivals: Vec<Rival>,
+}
+
+/// What has led applications to a port that no list has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ahead {
+    /// A greeting that was read there during this job, whose change goes on.
+    During(JobId),
+    /// The same; the change has not succeeded, as far as the cloud said, and lists may lag behind its end.
+    Unproven,
 }
 
 /// Another resource of the namespace for the same proxy.
@@ -85,6 +96,49 @@ impl Order {
             service: self.wish.service.as_ref().map(|wish| wish.name.clone()),
             config_map: self.wish.config_map.clone(),
         }
+    }
+}
+
+/// Where applications were led last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Places {
+    /// By the Service, perhaps by a greeting.
+    pub led: Option<Place>,
+    /// By verified ports alone.
+    pub verified: Option<Place>,
+}
+
+impl Places {
+    /// Takes in what was published.
+    pub fn take_in(&mut self, order: &Order) {
+        let verified = order.verified.as_ref().unwrap_or(&order.known);
+        for (place, known) in [
+            (&mut self.led, &order.known),
+            (&mut self.verified, verified),
+        ] {
+            match known {
+                Known::At(known) => *place = Some(*known),
+                Known::Gone | Known::Unusable(..) => *place = None,
+                Known::Keep(_) | Known::Withdrawn => {}
+            }
+        }
+    }
+}
+
+impl Order {
+    /// The same for who puts back what somebody has edited or deleted: what was published last stands, also while a change is at work.
+    /// What a greeting has told stays out of what follows verified ports alone.
+    pub fn restored(mut self, places: Places) -> Self {
+        let is_open = |known: &Known| matches!(known, Known::Keep(_) | Known::Withdrawn);
+        let verified = self.verified.take().unwrap_or_else(|| self.known.clone());
+        let at = |known: Known, place: Option<Place>| match place {
+            Some(place) if is_open(&known) => Known::At(place),
+            _ => known,
+        };
+        let verified = at(verified, places.verified);
+        self.known = at(self.known, places.led);
+        self.verified = Some(verified).filter(|verified| *verified != self.known);
+        self
     }
 }
 

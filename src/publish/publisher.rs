@@ -22,7 +22,7 @@ use super::{
     order::{Known, Order, Published, Rival, Slot},
     said::Said,
     standing::{self, Owner, Standing},
-    wanted::{self, FAMILIES, MANAGED_BY, MANAGER, Made, PROXY, Place, SERVICE_NAME},
+    wanted::{self, FAMILIES, Front, MANAGED_BY, MANAGER, Made, PROXY, Place, SERVICE_NAME},
 };
 use crate::{clock::Clock, crd::PublishedService, leader::Leadership};
 
@@ -46,6 +46,8 @@ struct Found {
     place: Option<Place>,
     /// The port at which applications reach the proxy by that name, whoever has the Service.
     front: Option<u16>,
+    /// What applications reach by that name is somebody else's.
+    is_foreign: bool,
 }
 
 /// The slices of a Service's name.
@@ -54,6 +56,15 @@ struct Slices {
     own: Vec<EndpointSlice>,
     /// The name of one of somebody else.
     foreign: Option<String>,
+}
+
+impl Slices {
+    /// Where the own ones lead: one that leads where the proxy is known to be goes before others.
+    fn place(&self, known: &Known) -> Option<Place> {
+        let places = || self.own.iter().filter_map(wanted::place_of);
+        let right = places().find(|place| known.confirms(place));
+        right.or_else(|| places().next())
+    }
 }
 
 impl Publisher {
@@ -115,17 +126,15 @@ impl Publisher {
         let mut found = Found::default();
         if let Some(wish) = &order.wish.service {
             let said = self.service(order, wish, &mut found).await;
-            let said = said.err().unwrap_or(Said::Published);
+            let said = said.err().unwrap_or_else(|| done(order, &found));
             published.service_slot = slot(&said, shown(order, wish, &found));
             published.service = Some(said);
         } else {
             published.service_slot = Slot::Empty;
         }
-        let front = found
-            .front
-            .filter(|_| published.service.as_ref().is_some_and(Said::leads_there));
+        let front = front(order, published.service.as_ref(), &found);
         if let Some(name) = &order.wish.config_map {
-            let said = self.config_map(order, name, front).await;
+            let said = self.config_map(order, name, &front).await;
             let said = said.err().unwrap_or(Said::Published);
             published.map_slot = slot(&said, name.clone());
             published.config_map = Some(said);
@@ -133,7 +142,7 @@ impl Publisher {
             published.map_slot = Slot::Empty;
         }
         self.see_to_services(order, &mut published).await;
-        self.see_to_maps(order, front, &mut published).await;
+        self.see_to_maps(order, &front, &mut published).await;
         published
     }
 
@@ -151,6 +160,7 @@ impl Publisher {
             Standing::Foreign | Standing::OfAnother(_) | Standing::Ending { ours: false } => {
                 // What applications reach by that name is somebody else's now, and not to be led to the proxy. Of a slice that another
                 // resource has, that one knows better.
+                found.is_foreign = true;
                 let is_own = |slice: &&EndpointSlice| {
                     standing::of(Some(&slice.metadata), owner) == Standing::Own
                 };
@@ -164,7 +174,7 @@ impl Publisher {
                     // Applications use it for as long as a finalizer holds it.
                     found.front = port_of(&live);
                     found.service = Some(live);
-                    found.place = slices.own.iter().find_map(wanted::place_of);
+                    found.place = slices.place(&order.known);
                     if let Known::At(place) = &order.known {
                         found.place = self.lead_slice(order, &wish.name, *place).await?;
                     }
@@ -192,7 +202,7 @@ impl Publisher {
         // One that nobody has has to become this resource's before its slice does.
         let is_own = standing == Standing::Own && standing::has_controller(meta);
         found.service = live.clone().filter(|_| is_own);
-        let kept = slices.own.iter().find_map(wanted::place_of);
+        let kept = slices.place(&order.known);
         found.place = kept;
         let place = match &order.known {
             Known::At(place) => *place,
@@ -215,7 +225,10 @@ impl Publisher {
         };
         self.lead(order, wish, place, is_own, found).await?;
         let name = wanted::slice_name(&wish.name, place.address.family());
-        for slice in slices.own.iter().filter(|slice| slice.name_any() != name) {
+        // Which one of several is right is known by the place of the proxy alone.
+        let is_other = |slice: &&EndpointSlice| slice.name_any() != name;
+        let is_known = order.known.confirms(&place);
+        for slice in slices.own.iter().filter(|_| is_known).filter(is_other) {
             self.calls.leave(owner, slice).await?;
         }
         if found.place != Some(place) {
@@ -289,7 +302,7 @@ impl Publisher {
         Ok(wanted::place_of(&slice))
     }
 
-    async fn config_map(&self, order: &Order, name: &str, front: Option<u16>) -> Result<(), Said> {
+    async fn config_map(&self, order: &Order, name: &str, front: &Front) -> Result<(), Said> {
         let owner = &order.owner;
         let live = self.calls.get::<ConfigMap>(owner, name).await?;
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
@@ -317,10 +330,7 @@ impl Publisher {
                 return Err(Said::Unusable(address.clone(), *why));
             }
         };
-        let front = front.zip(order.wish.service.as_ref());
-        let front = front.map(|(port, wish)| (wanted::host(&wish.name, &owner.namespace), port));
-        let make =
-            |live, made: Made<'_>| wanted::config_map(live, name, front.clone(), place, made);
+        let make = |live, made: Made<'_>| wanted::config_map(live, name, front, place, made);
         if let Some(live) = live.filter(|live| live.immutable == Some(true)) {
             let owners = standing::owned(Some(&live.metadata), owner);
             if make(Some(live.clone()), Made { owner, owners }) != live {
@@ -414,7 +424,7 @@ impl Publisher {
         let mut found = Found::default();
         if standing == Standing::Own {
             let slices = self.slices(owner, name).await?;
-            found.place = slices.own.iter().find_map(wanted::place_of);
+            found.place = slices.place(&order.known);
             if let Known::At(place) = &order.known {
                 let slice = wanted::slice_name(name, place.address.family());
                 // Another one that wishes for the Service may have taken it since, and made a slice.
@@ -430,7 +440,7 @@ impl Publisher {
     }
 
     /// The same of ConfigMaps.
-    async fn see_to_maps(&self, order: &Order, front: Option<u16>, published: &mut Published) {
+    async fn see_to_maps(&self, order: &Order, front: &Front, published: &mut Published) {
         let wished = order.wish.config_map.as_deref();
         let names = self
             .names_left::<ConfigMap>(order, order.before.config_map.as_deref(), wished, published)
@@ -628,6 +638,38 @@ fn is_of_rival(order: &Order, service: &str, slice: &EndpointSlice) -> bool {
     };
     let mut rivals = order.rivals.iter();
     rivals.any(|rival| rival.uid == uid && rival.wishes.service.as_deref() == Some(service))
+}
+
+/// What there is to say of a Service that leads where it shall.
+fn done(order: &Order, found: &Found) -> Said {
+    let place = found.place.filter(|place| order.known.confirms(place));
+    let ahead = place.zip(order.ahead.clone());
+    ahead.map_or(Said::Published, |(place, ahead)| {
+        Said::Ahead(place.port, ahead)
+    })
+}
+
+/// Where the ConfigMap sends applications, by what came of the Service. One failure must not take them from the Service: how that stands
+/// is not known then.
+fn front(order: &Order, said: Option<&Said>, found: &Found) -> Front {
+    let (Some(wish), Some(said)) = (&order.wish.service, said) else {
+        return Front::Proxy;
+    };
+    let host = |name: &str| wanted::host(name, &order.owner.namespace);
+    let stands = || {
+        let before = order.before.service.iter().map(String::as_str);
+        Front::AsItStands(before.chain([wish.name.as_str()]).map(host).collect())
+    };
+    if said.leads_there() {
+        // One that another resource has may be missing for a moment.
+        return found
+            .front
+            .map_or_else(stands, |port| Front::Service(host(&wish.name), port));
+    }
+    if said.leaves_open() && !found.is_foreign && !order.waits {
+        return stands();
+    }
+    Front::Proxy
 }
 
 fn taken<K: Kind>(name: &str, standing: Standing) -> Said {

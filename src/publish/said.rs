@@ -2,7 +2,11 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{contest::Mend, order::Urge, wanted::AddressError};
+use super::{
+    contest::Mend,
+    order::{Ahead, Urge},
+    wanted::AddressError,
+};
 use crate::model::Reason;
 
 /// How one object stands.
@@ -10,6 +14,8 @@ use crate::model::Reason;
 pub enum Said {
     /// It leads to the port that was read last.
     Published,
+    /// It leads to this port by a greeting, ahead of any list.
+    Ahead(u16, Ahead),
     /// It is new, and was not published yet.
     Pending,
     /// Nothing was read yet that could be published.
@@ -54,8 +60,13 @@ impl Said {
     /// The status of the condition.
     pub fn status(&self) -> &'static str {
         match self {
-            Self::Published | Self::PublishedBeside(..) => "True",
-            Self::Pending | Self::Failed(_) | Self::NotLeading => "Unknown",
+            Self::Published | Self::PublishedBeside(..) | Self::Ahead(_, Ahead::During(_)) => {
+                "True"
+            }
+            Self::Ahead(_, Ahead::Unproven)
+            | Self::Pending
+            | Self::Failed(_)
+            | Self::NotLeading => "Unknown",
             _ => "False",
         }
     }
@@ -63,7 +74,7 @@ impl Said {
     /// The reason of the condition.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Published | Self::PublishedBeside(..) => Reason::Published,
+            Self::Published | Self::PublishedBeside(..) | Self::Ahead(..) => Reason::Published,
             Self::Pending => Reason::Publishing,
             Self::Withdrawn => Reason::EndpointWithdrawn,
             Self::NothingRead | Self::Outdated | Self::NotManaging => Reason::NothingToPublish,
@@ -96,7 +107,22 @@ impl Said {
     pub fn leads_there(&self) -> bool {
         matches!(
             self,
-            Self::Published | Self::PublishedBeside(..) | Self::Held(..)
+            Self::Published | Self::PublishedBeside(..) | Self::Ahead(..) | Self::Held(..)
+        )
+    }
+
+    /// Whether it is not known how the object stands, or that passes by itself or by the hand of a person: what leads applications
+    /// through it stays as it is.
+    pub fn leaves_open(&self) -> bool {
+        matches!(
+            self,
+            Self::Pending
+                | Self::NothingRead
+                | Self::Ending(..)
+                | Self::Forbidden(..)
+                | Self::Refused(_)
+                | Self::Failed(_)
+                | Self::NotLeading
         )
     }
 
@@ -104,6 +130,14 @@ impl Said {
     pub fn text(&self) -> (String, Option<String>) {
         let own = match self {
             Self::Published => "leads to the port that was read last".to_owned(),
+            Self::Ahead(port, Ahead::During(job)) => format!(
+                "leads to port {port}, at which a MySQL greeting was read during job {job}; it is verified once the job has ended and a list \
+                 of the cloud shows it"
+            ),
+            Self::Ahead(port, Ahead::Unproven) => format!(
+                "leads to port {port}, at which a MySQL greeting was read during the last job, which did not succeed as far as the cloud \
+                 said; it leads to the port that is listed once the list can't lag behind that any more"
+            ),
             Self::Pending => "what spec says now was not published yet".to_owned(),
             Self::NothingRead => {
                 "no address and port of the proxy is known that could be published".to_owned()

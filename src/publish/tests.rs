@@ -13,7 +13,7 @@ mod publishing;
 use super::{
     ServiceWish,
     standing::{self, Owner, Standing},
-    wanted::{self, Address, AddressError, Made, Place},
+    wanted::{self, Address, AddressError, Front, Made, Place},
 };
 
 fn owner(name: &str) -> Owner {
@@ -65,6 +65,19 @@ fn addresses_that_lead_elsewhere_are_refused_and_others_are_canonical() {
         "::ffff:127.0.0.1",
     ] {
         assert_eq!(Address::parse(local), Err(AddressError::Local), "{local}");
+    }
+    for reserved in [
+        "0.1.2.3",
+        "240.0.0.1",
+        "255.255.255.255",
+        "64:ff9b::10.96.0.1",
+        "64:ff9b:1::a60:1",
+        "2002:a60:1::1",
+        "2001::1",
+        "::10.96.0.1",
+    ] {
+        let refused = Err(AddressError::Reserved);
+        assert_eq!(Address::parse(reserved), refused, "{reserved}");
     }
     for name in ["proxy.example.com", "", "10.0.0", "10.0.0.1:3306"] {
         assert_eq!(Address::parse(name), Err(AddressError::NoIp), "{name}");
@@ -174,7 +187,7 @@ fn a_slice_leads_to_the_verified_port_alone() {
 #[test]
 fn a_config_map_names_the_service_and_the_proxy() {
     let own = owner("orders");
-    let data = |front| {
+    let data = |front: Front| {
         let others = [("team".to_owned(), "shop".to_owned())];
         let live = ConfigMap {
             data: Some(others.into()),
@@ -183,7 +196,7 @@ fn a_config_map_names_the_service_and_the_proxy() {
         let map = wanted::config_map(
             Some(live),
             "db",
-            front,
+            &front,
             place("192.0.2.7", 3307),
             made(&own, None),
         );
@@ -192,12 +205,14 @@ fn a_config_map_names_the_service_and_the_proxy() {
         assert_eq!(data["team"], "shop", "what others keep in it stays");
         ["host", "port", "proxyHost", "proxyPort"].map(|key| data[key].clone())
     };
-    let front = Some(("orders-db.shop.svc".to_owned(), 3306));
+    let front = Front::Service("orders-db.shop.svc".to_owned(), 3306);
     assert_eq!(
         data(front),
         ["orders-db.shop.svc", "3306", "192.0.2.7", "3307"]
     );
-    assert_eq!(data(None), ["192.0.2.7", "3307", "192.0.2.7", "3307"]);
+    let proxy = ["192.0.2.7", "3307", "192.0.2.7", "3307"];
+    assert_eq!(data(Front::Proxy), proxy);
+    assert_eq!(data(Front::AsItStands(Vec::new())), proxy);
 }
 
 #[test]

@@ -58,6 +58,12 @@ pub enum AddressError {
     /// It leads to the node itself, to its link, or to nobody.
     #[error("it is an unspecified, loopback, link-local or multicast address")]
     Local,
+    /// It is none of a host, or another one in disguise.
+    #[error("it is a reserved address, or one of IPv6 that stands for one of IPv4")]
+    Reserved,
+    /// It lies outside of where proxies are.
+    #[error("it lies in none of the networks of --proxy-networks")]
+    Elsewhere,
 }
 
 impl Place {
@@ -81,7 +87,8 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// If it is no IP address, or one that Kubernetes refuses in an EndpointSlice.
+    /// If it is no IP address, or one that no proxy has: that Kubernetes refuses in an EndpointSlice, that is reserved, or in which
+    /// another one is hidden.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let address: IpAddr = text.trim().parse().map_err(|_| AddressError::NoIp)?;
         let address = address.to_canonical();
@@ -93,7 +100,15 @@ impl Address {
         if is_local || is_link_local || address.is_multicast() {
             return Err(AddressError::Local);
         }
+        if is_reserved(address) {
+            return Err(AddressError::Reserved);
+        }
         Ok(Self(address))
+    }
+
+    /// The address itself.
+    pub fn ip(self) -> IpAddr {
+        self.0
     }
 
     /// The family, as slices and Services name it.
@@ -102,6 +117,20 @@ impl Address {
             IpAddr::V4(_) => "IPv4",
             IpAddr::V6(_) => "IPv6",
         }
+    }
+}
+
+/// Whether no proxy has this address: translators and tunnels (NAT64, 6to4, Teredo) lead from addresses of IPv6 to such of IPv4.
+fn is_reserved(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, ..] = address.octets();
+            first == 0 || first >= 240
+        }
+        IpAddr::V6(address) => matches!(
+            address.segments(),
+            [0x64, 0xff9b, ..] | [0x2002, ..] | [0x2001, 0, ..] | [0, 0, 0, 0, 0, 0, ..]
+        ),
     }
 }
 
@@ -220,25 +249,51 @@ pub fn place_of(slice: &EndpointSlice) -> Option<Place> {
     })
 }
 
-/// The ConfigMap: where applications connect to, and where the proxy is. `front` is the address and port of the Service. What others
-/// keep in it stays.
+/// Where a ConfigMap sends applications.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Front {
+    /// To the proxy itself.
+    Proxy,
+    /// To this host and port, of a Service.
+    Service(String, u16),
+    /// Where it sends them now, if that is one of these hosts of Services; else to the proxy.
+    AsItStands(Vec<String>),
+}
+
+impl Front {
+    /// The host and the port; nothing for those of the proxy.
+    fn place(&self, live: &ConfigMap) -> Option<(String, String)> {
+        match self {
+            Self::Proxy => None,
+            Self::Service(host, port) => Some((host.clone(), port.to_string())),
+            Self::AsItStands(hosts) => {
+                let data = live.data.as_ref()?;
+                let host = data.get(HOST).filter(|host| hosts.contains(*host))?;
+                let port = data.get(PORT)?;
+                let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+                is_port.then(|| (host.clone(), port.clone()))
+            }
+        }
+    }
+}
+
+/// The ConfigMap: where applications connect to, and where the proxy is. What others keep in it stays.
 pub fn config_map(
     live: Option<ConfigMap>,
     name: &str,
-    front: Option<(String, u16)>,
+    front: &Front,
     place: Place,
     made: Made<'_>,
 ) -> ConfigMap {
     let mut map = live.unwrap_or_default();
     mark(&mut map.metadata, name, made, &[(MANAGED_BY, MANAGER)]);
     let (proxy_host, proxy_port) = (place.address.to_string(), place.port.to_string());
-    let (host, port) = front.map_or_else(
-        || (proxy_host.clone(), proxy_port.clone()),
-        |(host, port)| (host, port.to_string()),
-    );
+    let (host, port) = front
+        .place(&map)
+        .unwrap_or_else(|| (proxy_host.clone(), proxy_port.clone()));
     let values = [
-        ("host", host),
-        ("port", port),
+        (HOST, host),
+        (PORT, port),
         (PROXY_HOST, proxy_host),
         (PROXY_PORT, proxy_port),
     ];
@@ -247,6 +302,8 @@ pub fn config_map(
     map
 }
 
+const HOST: &str = "host";
+const PORT: &str = "port";
 const PROXY_HOST: &str = "proxyHost";
 const PROXY_PORT: &str = "proxyPort";
 

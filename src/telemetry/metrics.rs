@@ -162,8 +162,8 @@ impl Metrics {
         for outcome in [Outcome::Succeeded, Outcome::Failed, Outcome::Void] {
             drop(self.changes.get_or_create(&OutcomeLabel::of(outcome)));
         }
-        for reason in catalogue::probes() {
-            drop(self.probes.get_or_create(&ProbeLabel { reason }));
+        for outcome in catalogue::probes() {
+            drop(self.probes.get_or_create(&ProbeLabel { outcome }));
         }
         for reason in catalogue::publications() {
             drop(
@@ -241,9 +241,8 @@ impl Meter for Metrics {
         self.restores.inc();
     }
 
-    fn probed(&self, reason: Reason) {
-        let reason = reason.name();
-        self.probes.get_or_create(&ProbeLabel { reason }).inc();
+    fn probed(&self, outcome: &'static str) {
+        self.probes.get_or_create(&ProbeLabel { outcome }).inc();
     }
 
     fn change_ended(&self, last: &LastChange) {

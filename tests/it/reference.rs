@@ -14,7 +14,7 @@ const HEAD: &str = "# Reference\n\nThe resource `TaurusProxyPort`, field by fiel
     from the\ndefinition and from the code. How it all works together: [status.md](status.md) and [configuration.md](configuration.md).\n";
 
 const REASONS: &str = "\n## Reasons\n\nEach reason belongs to one of the conditions `Ready`, `Reconciling` and `Stalled`; the last ones are \
-    details of `PortInSync` and\n`JobSucceeded`. The reasons of `JobSucceeded` are about the last change alone. Events have the same names. Ten more are no reasons:\n`AppliedNow`, `DriftCorrected`, `PolicyNotSet`, `PreflightWarnings`, `KeysIgnored`, `AnnotationIgnored`, `JobAbandoned`, `AbandonJobIgnored`,\n`ChangeOfDeleted` and `JobNotRecorded`; see [operations.md](operations.md#look).\n\n| reason | of | meaning | what to do |\n|---|---|---|---|\n";
+    details of `PortInSync`,\n`JobSucceeded`, `ServicePublished`, `ConfigMapPublished` and `Reachable`. The reasons of `JobSucceeded` are about the last change alone. Events have the same names. Ten more are no reasons:\n`AppliedNow`, `DriftCorrected`, `PolicyNotSet`, `PreflightWarnings`, `KeysIgnored`, `AnnotationIgnored`, `JobAbandoned`, `AbandonJobIgnored`,\n`ChangeOfDeleted` and `JobNotRecorded`; see [operations.md](operations.md#look).\n\n| reason | of | meaning | what to do |\n|---|---|---|---|\n";
 
 /// The fields below `schema`, deepest last, as rows of a table.
 fn fields(schema: &serde_json::Value, path: &str, table: &mut String) {

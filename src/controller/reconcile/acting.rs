@@ -82,7 +82,7 @@ impl Pass<'_> {
             let status = summary::published(status, &words, now);
             let reach = Reach {
                 mode: desired.probe,
-                said: Some(probing::Said::Moving(change.to, None)),
+                said: probing::begun(change),
                 generation: desired.generation,
             };
             summary::reachable(status, &reach, now)

@@ -2,7 +2,7 @@
 //!
 //! Relies on `plan::probing` for when one is due and what it means. A probe is a task of its own: no turn waits for it, and no seat. When it
 //! ends, it calls for a turn, which publishes and says what came of it and makes no call of the cloud: the look that was due before is due
-//! as it was. Promises at most one probe of a resource at a time.
+//! as it was. Promises at most one probe of a resource at a time, and that a row of them goes on while the list waits for its time.
 
 use std::time::Duration;
 
@@ -10,17 +10,20 @@ use kube::{Resource as _, ResourceExt as _};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Finding, Pass, publishing::reason_of};
+use super::{
+    Finding, Pass,
+    publishing::{has_service, reason_of},
+};
 use crate::{
     controller::{
         events,
         read::{Desired, Timing},
     },
     crd::ProbeMode,
-    model::{ChangeId, Class, ResourceName},
+    model::{Class, ResourceName},
     plan::{
         Decision,
-        probing::{self, Aim, Ground, Row, Said, Stage},
+        probing::{self, Aim, Before, Ground, Row, Said, Stage, UNTOLD},
         record::Record,
         step::Step,
         summary::{REACHABLE, Reach},
@@ -35,10 +38,18 @@ pub struct Probing {
     row: Row,
     under_way: Option<UnderWay>,
     /// What came of one that nobody has looked at yet.
-    news: Option<(Aim, Place, Outcome)>,
-    /// Where a greeting was read while the job of this change was at work.
-    greeted: Option<(ChangeId, Place)>,
+    news: Option<News>,
     again: Option<Again>,
+}
+
+/// A probe that has ended.
+#[derive(Debug)]
+struct News {
+    aim: Aim,
+    place: Place,
+    /// What was connected to, for this aim.
+    target: Place,
+    outcome: Outcome,
 }
 
 /// A probe that has begun; it ends with this.
@@ -46,6 +57,7 @@ pub struct Probing {
 struct UnderWay {
     aim: Aim,
     place: Place,
+    target: Place,
     answer: oneshot::Receiver<Outcome>,
     _task: AbortOnDropHandle<()>,
 }
@@ -64,6 +76,20 @@ struct Again {
     look_at: Duration,
 }
 
+impl Again {
+    /// Whether nothing has changed since that this rests on.
+    fn stands(&self, desired: &Desired, record: &Record) -> bool {
+        let same = self.generation == desired.generation
+            && self.request == desired.request
+            && self.timing == desired.timing;
+        let course = |record: &Record| {
+            let change = record.change.as_ref();
+            change.map(|change| (change.id.clone(), change.phase, change.job.clone()))
+        };
+        same && !desired.deleting && course(record) == course(&self.finding.decision.record)
+    }
+}
+
 impl Probing {
     /// Takes in what came of the probe that is under way, if it has ended.
     fn hear(&mut self) {
@@ -71,7 +97,14 @@ impl Probing {
             return;
         };
         match under_way.answer.try_recv() {
-            Ok(outcome) => self.news = Some((under_way.aim, under_way.place, outcome)),
+            Ok(outcome) => {
+                self.news = Some(News {
+                    aim: under_way.aim,
+                    place: under_way.place,
+                    target: under_way.target,
+                    outcome,
+                });
+            }
             Err(TryRecvError::Empty) => self.under_way = Some(under_way),
             // It was ended with the runtime.
             Err(TryRecvError::Closed) => {}
@@ -85,29 +118,46 @@ impl Pass<'_> {
         let uptime = self.context.clock.now().uptime;
         let probing = self.memory.probing.as_deref_mut()?;
         probing.hear();
-        let again = probing.again.take()?;
+        // It stands until the next finding takes its place: the list may have its time much later.
+        let again = probing.again.as_ref()?;
         let is_called = probing.news.is_some() || again.at.is_some_and(|at| at <= uptime);
-        let same = again.generation == desired.generation
-            && again.request == desired.request
-            && again.timing == desired.timing;
-        let course = |record: &Record| {
-            let change = record.change.as_ref();
-            change.map(|change| (change.id.clone(), change.phase, change.job.clone()))
-        };
-        let mut finding = again.finding;
-        let goes_on = course(record) == course(&finding.decision.record);
-        if !(is_called && same && goes_on && uptime < again.look_at && !desired.deleting) {
+        if !(is_called && again.stands(desired, record) && uptime < again.look_at) {
             return None;
         }
+        let mut finding = again.finding.clone();
         self.look_at = Some(again.look_at);
         finding.decision.record = record.clone();
         Some(finding)
     }
 
+    /// When the resource has its next turn, where the next look was put off by `delay`: sooner for a probe that has ended or is due.
+    pub(super) fn until_probed_meanwhile(
+        &mut self,
+        desired: &Desired,
+        delay: Option<Duration>,
+    ) -> Option<Duration> {
+        let uptime = self.context.clock.now().uptime;
+        let record = self.record();
+        let (Some(wait), Some(probing)) = (delay, self.memory.probing.as_deref_mut()) else {
+            return delay;
+        };
+        let has_news = probing.news.is_some();
+        // What was found for another wish is of no use until the next look.
+        let again = probing.again.as_mut();
+        let Some(again) = again.filter(|again| again.stands(desired, &record)) else {
+            return delay;
+        };
+        again.look_at = uptime.saturating_add(wait);
+        let due = again.at.map(|at| at.saturating_sub(uptime));
+        let due = if has_news { Some(Duration::ZERO) } else { due };
+        Some(due.map_or(wait, |due| due.min(wait)))
+    }
+
     /// Takes in what came of the last probe, and turns to what is to be probed now.
     pub(super) fn turn_to_probe(&mut self, desired: &Desired, finding: &Finding) {
         let decision = &finding.decision;
-        let stage = probing::stage(&self.ground(desired, &decision.record, &decision.step));
+        let ground = self.ground(desired, &decision.record, &decision.step);
+        let (stage, before) = (probing::stage(&ground), Before::of(&ground));
         let now = self.context.clock.now();
         if stage == Stage::Rest && self.memory.probing.is_none() {
             return;
@@ -115,34 +165,34 @@ impl Pass<'_> {
         let probing = self.memory.probing.get_or_insert_default();
         probing.hear();
         if let Stage::Probes(aim, place) = &stage {
-            probing
-                .row
-                .turn_to(aim, *place, now.wall, &self.context.pace);
+            let pace = &self.context.pace;
+            probing.row.turn_to(aim, *place, before, now, pace);
         }
-        if let Some((aim, place, outcome)) = probing.news.take() {
-            self.context.meter.probed(outcome.reason());
-            let change = decision.record.change.as_ref();
-            if let (Aim::AtWork(id), Some(change)) = (&aim, change)
-                && outcome == Outcome::Greeted
-                && change.id == *id
-            {
-                probing.greeted = Some((id.clone(), place));
+        if let Some(news) = probing.news.take() {
+            self.context.meter.probed(news.outcome.name());
+            // While a job is at work most are in vain.
+            if matches!(news.aim, Aim::After(..)) && news.outcome != Outcome::Greeted {
+                let (name, why) = (self.object.name_any(), news.outcome.text());
+                let namespace = self.object.namespace();
+                let place = news.target;
+                tracing::info!(namespace, name, %place, why, "no MySQL greeting was read");
             }
-            if probing.row.is_of(&aim, place) {
-                probing.row.ends(outcome, now.wall);
+            if probing.row.is_of(&news.aim, news.place) {
+                probing.row.ends(news.target, news.outcome, now.wall);
             }
         }
-        let is_over = decision.record.change.is_none();
-        probing.greeted.take_if(|_| is_over);
         self.tell_of_probe(desired, decision);
     }
 
-    /// Where a greeting was read while the job of the change on record was at work on this very port.
+    /// Where greetings lead applications, which were read while the job of the change on record was at work, or since the last one failed.
     pub(super) fn greeted(&self, record: &Record) -> Option<Place> {
-        let change = record.change.as_ref()?;
-        let (id, place) = self.memory.probing.as_deref()?.greeted.as_ref()?;
-        let is_of_it = *id == change.id && change.job.is_some() && place.port == change.to;
-        is_of_it.then_some(*place)
+        let (id, place) = self.memory.probing.as_deref()?.row.leads()?;
+        let is_of_it = match (&record.change, &record.last) {
+            (Some(change), _) => *id == change.id && change.job.is_some(),
+            (None, Some(last)) => last.id == id.as_str(),
+            (None, None) => false,
+        };
+        is_of_it.then_some(place)
     }
 
     /// Ready waits for a greeting, where that is required.
@@ -196,17 +246,20 @@ impl Pass<'_> {
         // However many probes there are, the next look comes when it is due.
         let look_at = self.look_at.take().map_or(look_at, |at| at.min(look_at));
         let decision = &finding.decision;
-        let stage = probing::stage(&self.ground(desired, &decision.record, &decision.step));
+        let ground = self.ground(desired, &decision.record, &decision.step);
+        let (stage, is_awaited) = (probing::stage(&ground), probing::is_awaited(&ground));
         let is_over = stage == Stage::Rest && decision.record.change.is_none();
         let mut due = None;
         if let Stage::Probes(aim, place) = stage
             && probing.under_way.is_none()
         {
             let (pace, resync) = (&self.context.pace, self.context.resync);
-            due = probing.row.due(desired.probe, now, pace, resync);
-            if due.take_if(|due| due.is_zero()).is_some() {
+            due = probing.row.due(is_awaited, now, pace, resync);
+            if let Some(target) = probing.row.target()
+                && due.take_if(|due| due.is_zero()).is_some()
+            {
                 probing.row.begins(now);
-                probing.under_way = Some(self.begin(aim, place));
+                probing.under_way = Some(self.begin(aim, place, target));
             }
         }
         let is_active = probing.under_way.is_some() || due.is_some();
@@ -225,15 +278,15 @@ impl Pass<'_> {
         until
     }
 
-    fn begin(&self, aim: Aim, place: Place) -> UnderWay {
-        let probe = self.context.probe.probe(place);
+    fn begin(&self, aim: Aim, place: Place, target: Place) -> UnderWay {
+        let probe = self.context.probe.probe(target);
         let caller = self.context.caller();
         let namespace = self.object.namespace().unwrap_or_default();
         let name = ResourceName::new(&namespace, &self.object.name_any());
         let (told, answer) = oneshot::channel();
         let task = tokio::spawn(async move {
             let outcome = probe.await;
-            tracing::debug!(%place, ?outcome, "a proxy was probed");
+            tracing::debug!(place = %target, ?outcome, "a proxy was probed");
             // An error means that nobody wants to know any longer.
             if told.send(outcome).is_ok() {
                 let _ = caller.unbounded_send(name);
@@ -242,6 +295,7 @@ impl Pass<'_> {
         UnderWay {
             aim,
             place,
+            target,
             answer,
             _task: AbortOnDropHandle::new(task),
         }
@@ -255,14 +309,22 @@ impl Pass<'_> {
     ) -> Ground<'g> {
         let status = self.object.status.as_ref();
         let wish = desired.publication.as_deref();
+        let serves = wish.is_some_and(|wish| wish.service.is_some());
         Ground {
             mode: desired.probe,
-            serves: wish.is_some_and(|wish| wish.service.is_some()),
+            serves: serves && has_service(self.object),
             record,
             step,
+            networks: &self.context.networks,
             address: status.and_then(|status| status.address.as_deref()),
+            endpoint: status
+                .and_then(|status| status.service.as_ref())
+                .and_then(|service| service.endpoint.as_deref()),
             said: reason_of(self.object, REACHABLE),
             request: desired.request.as_deref(),
+            is_asked: desired.request.is_some()
+                && desired.request != status.and_then(|status| status.last_handled_request.clone()),
+            is_lately: self.lists_lag_for(record).is_some(),
         }
     }
 
@@ -277,7 +339,7 @@ impl Pass<'_> {
             return;
         }
         let about = self.object.object_ref(&());
-        let text = format!("no MySQL greeting was read at {place}: {}", outcome.text());
+        let text = format!("no MySQL greeting was read at {place}; {UNTOLD}");
         let reason = outcome.reason().name();
         events::publish(self.context, about, Class::Stalled, reason, &text);
     }

@@ -40,10 +40,9 @@ use crate::{
         Wish,
         absence::Absence,
         contest::{Contest, Terms},
-        order::{Known, Names, Order, Published, Rival, Urge},
+        order::{Known, Names, Order, Places, Published, Rival, Urge},
         said::Said,
         standing::Owner,
-        wanted::Place,
     },
 };
 
@@ -67,7 +66,7 @@ pub struct Kept {
     /// Whether it was seen to objects of its names that others have.
     has_joined: bool,
     /// Where applications were led last by this process.
-    place: Option<Place>,
+    places: Places,
     /// Somebody has edited or deleted something of it, and it was not seen to yet.
     edited: bool,
     /// The edits that were put right.
@@ -177,7 +176,7 @@ impl Pass<'_> {
             return false;
         };
         kept.edited = false;
-        let place = kept.place;
+        let places = kept.places;
         let last = kept.last.take();
         // What is wished for now is published by the look that follows.
         let is_wished = |last: &Last| desired.publication.as_deref() == Some(&last.order.wish);
@@ -186,12 +185,8 @@ impl Pass<'_> {
             kept.contest.seen_to(&[], true, now, terms);
             return false;
         };
-        let mut order = last.order.clone();
+        let mut order = last.order.clone().restored(places);
         order.rivals = self.rivals(&order.owner);
-        if let (Some(place), Known::Keep(_) | Known::Withdrawn) = (place, &order.known) {
-            // What this process has published last stands, also while a change is at work.
-            order.known = Known::At(place);
-        }
         let is_known = !matches!(order.known, Known::Keep(_) | Known::Withdrawn);
         let publishing = Box::pin(self.context.publications.publish(&order));
         let mut published = seat::aside(publishing).await;
@@ -353,11 +348,13 @@ impl Pass<'_> {
             return Ok(None);
         }
         let (known, verified) = self.known(desired, finding);
+        let record = &finding.decision.record;
+        let ahead = verified.as_ref().and_then(|_| endpoint::led_by(record));
         let waits = endpoint::waits(&finding.decision.step);
         let Some(mut order) = self.order(desired, wish, known, waits) else {
             return Ok(None);
         };
-        order.verified = verified;
+        (order.verified, order.ahead) = (verified, ahead);
         let uptime = self.context.clock.now().uptime;
         if let Some(kept) = self.memory.publishing.as_deref()
             && let Some(last) = &kept.last
@@ -391,11 +388,7 @@ impl Pass<'_> {
         let now = self.context.clock.now().uptime;
         let kept = self.memory.publishing.get_or_insert_default();
         kept.failures = failures_after(kept.failures, &published);
-        match &order.known {
-            Known::At(place) => kept.place = Some(*place),
-            Known::Gone | Known::Unusable(..) => kept.place = None,
-            Known::Keep(_) | Known::Withdrawn => {}
-        }
+        kept.places.take_in(&order);
         let nothing_is_left = order.wish.is_empty() && published.urge() == Urge::None;
         kept.last = Some(Last {
             order,
@@ -466,9 +459,10 @@ impl Pass<'_> {
         let left = kept.look_at.take().map(|at| at.saturating_sub(uptime));
         let delay = left.map_or(delay, |left| left.min(delay));
         // What was found then tells no more: only a look does.
-        let delay = self
-            .follows_in(desired, &finding)
-            .map_or(delay, |left| left.min(delay));
+        let follows_in = self.follows_in(desired, &finding);
+        let leads_back_in = self.leads_back_in(&finding.decision.record);
+        let looks = follows_in.into_iter().chain(leads_back_in);
+        let delay = looks.fold(delay, Duration::min);
         let again = again.filter(|again| *again < delay);
         let (Some(again), Some(kept)) = (again, self.memory.publishing.as_deref_mut()) else {
             return delay;
@@ -509,6 +503,7 @@ impl Pass<'_> {
             wish,
             known,
             verified: None,
+            ahead: None,
             waits,
             ends: desired.deleting,
         })
@@ -561,6 +556,7 @@ impl Pass<'_> {
             observed: &finding.observed,
             step: &finding.decision.step,
             observes: desired.policy == ManagementPolicy::Observe,
+            networks: &self.context.networks,
             address: status.and_then(|status| status.address.as_deref()),
             endpoint: status
                 .and_then(|status| status.service.as_ref())
@@ -572,12 +568,7 @@ impl Pass<'_> {
             others,
         };
         let known = endpoint::known(&ground);
-        let change = ground.record.change.as_ref();
-        let is_ahead = change.is_some_and(|change| match &known {
-            Known::At(place) | Known::Keep(Some(place)) => place.port == change.to,
-            _ => false,
-        });
-        let verified = is_ahead.then(|| {
+        let verified = endpoint::is_by_greeting(&ground, &known).then(|| {
             endpoint::known(&Ground {
                 endpoint: None,
                 greeted: None,
@@ -591,15 +582,29 @@ impl Pass<'_> {
     /// has led, whatever the wall clock shows.
     fn left_lately(&self, record: &Record) -> Option<u16> {
         let last = record.last.as_ref()?;
-        let now = self.context.clock.now();
-        let age = self.memory.session.age(last.finished_at.0, now);
-        let age = age.min(self.context.leading_for());
         let left = match last.outcome {
             Outcome::Succeeded => last.to_port,
             Outcome::Failed | Outcome::Void => last.from_port,
         };
         let left = u16::try_from(left).ok();
-        left.filter(|_| age < self.context.pace.list_lag)
+        left.filter(|_| self.lists_lag_for(record).is_some())
+    }
+
+    /// For how long lists may still lag behind the end of the last change.
+    pub(super) fn lists_lag_for(&self, record: &Record) -> Option<Duration> {
+        let last = record.last.as_ref()?;
+        let now = self.context.clock.now();
+        let age = self.memory.session.age(last.finished_at.0, now);
+        let age = age.min(self.context.leading_for());
+        let left = self.context.pace.list_lag.checked_sub(age)?;
+        Some(left).filter(|left| !left.is_zero())
+    }
+
+    /// In how long a list is believed that leads applications back from where a greeting has led them.
+    fn leads_back_in(&self, record: &Record) -> Option<Duration> {
+        let service = self.object.status.as_ref()?.service.as_ref()?;
+        endpoint::unproven(record, service.endpoint.as_deref())?;
+        self.lists_lag_for(record)
     }
 
     /// What is about to be made is found again by whoever comes next: also after a crash, and where the wish is withdrawn meanwhile.
@@ -660,7 +665,7 @@ impl Pass<'_> {
                 Said::NothingRead | Said::NotManaging | Said::Pending | Said::NotLeading => {
                     continue;
                 }
-                Said::Published | Said::PublishedBeside(..) => Class::Ready,
+                Said::Published | Said::PublishedBeside(..) | Said::Ahead(..) => Class::Ready,
                 _ => Class::Stalled,
             };
             let text = summary::words(said).to_string();
@@ -758,6 +763,12 @@ fn names_had(object: &TaurusProxyPort) -> Names {
         service: names.service.filter(|_| has(SERVICE)),
         config_map: names.config_map.filter(|_| has(CONFIG_MAP)),
     }
+}
+
+/// Whether the resource has its Service, by what was said of it last: what fails in passing changes nothing of that.
+pub(super) fn has_service(object: &TaurusProxyPort) -> bool {
+    let reason = reason_of(object, SERVICE);
+    names_had(object).service.is_some() || reason == Some(Reason::PublishFailed)
 }
 
 /// What the status says was made, and is wished for under this name no longer.

@@ -1,6 +1,6 @@
 //! What may be published, in each situation in which it once was the wrong thing.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -11,10 +11,12 @@ use crate::{
     fleet::claims::Opening,
     model::{ChangeId, JobId, JobState, Moment, ProxyId},
     plan::{facts::Trouble, record::Change, settle},
-    publish::wanted::AddressError,
+    publish::wanted::{Address, AddressError},
 };
 
 const ADDRESS: &str = "192.0.2.7";
+
+static ANY: LazyLock<Networks> = LazyLock::new(Networks::any);
 
 static WAITING: Step = Step::Hold(Cause::TakingOver(Opening::Before), Duration::ZERO);
 
@@ -97,6 +99,7 @@ fn judged_as(record: &Record, observed: &Observed, but: impl Fn(&mut Ground<'_>)
         observed,
         step: &Step::Rest,
         observes: false,
+        networks: &ANY,
         address: Some(ADDRESS),
         endpoint: Some("192.0.2.7:3306"),
         greeted: None,
@@ -282,7 +285,7 @@ fn h3_a_row_without_an_address_leaves_the_address_as_it_was() {
 }
 
 #[test]
-fn a_greeting_during_our_job_leads_to_the_new_port_and_never_back() {
+fn a_greeting_during_our_job_leads_to_the_new_port_and_another_one_back() {
     let mut record = changing(3306, 3307);
     let change = record.change.as_mut().unwrap();
     change.job = JobId::parse("job-1");
@@ -293,6 +296,14 @@ fn a_greeting_during_our_job_leads_to_the_new_port_and_never_back() {
             Known::At(place(3307))
         );
     }
+    let back = |ground: &mut Ground<'_>| {
+        ground.greeted = Some(place(3306));
+        ground.endpoint = Some("192.0.2.7:3307");
+    };
+    assert_eq!(
+        judged_as(&record, &list(3306), back),
+        Known::At(place(3306))
+    );
     // A process that starts then has heard no greeting.
     let ahead = |ground: &mut Ground<'_>| ground.endpoint = Some("192.0.2.7:3307");
     let known = judged_as(&record, &list(3306), ahead);
@@ -304,10 +315,131 @@ fn a_greeting_during_our_job_leads_to_the_new_port_and_never_back() {
     record.change.as_mut().unwrap().job = None;
     let known = judged_as(&record, &list(3306), ahead);
     assert_eq!(known, Known::Keep(Some(place(3306))));
-    // Once the change is over, a list decides.
+    // Once the change is over, and lists have caught up, they decide.
     let failed = vetted(3306);
     assert_eq!(
         judged_as(&failed, &list(3306), greeted),
         Known::At(place(3306))
     );
+}
+
+#[test]
+fn no_list_leads_back_from_a_greeting_while_it_may_lag_behind_the_end_of_a_job_that_failed() {
+    let failed = |port| Record {
+        last: Some(settle::ended(
+            changing(3306, 3307).change.as_ref().unwrap(),
+            Outcome::Failed,
+            None,
+            Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO),
+        )),
+        ..vetted(port)
+    };
+    let ahead = |ground: &mut Ground<'_>| {
+        ground.step = &BUSY;
+        ground.endpoint = Some("192.0.2.7:3307");
+    };
+    let lately = |ground: &mut Ground<'_>| {
+        ahead(ground);
+        ground.left_lately = Some(3306);
+    };
+    let kept = Known::Keep(Some(place(3307)));
+    for observed in [list(3306), unread(), Observed::default()] {
+        assert_eq!(judged_as(&failed(3306), &observed, lately), kept);
+    }
+    for observed in [list(3306), unread()] {
+        let back = judged_as(&failed(3306), &observed, |ground| {
+            lately(ground);
+            ground.greeted = Some(place(3306));
+        });
+        assert_eq!(back, Known::At(place(3306)), "it greets there");
+    }
+    let moved = judged_as(&failed(3307), &list(3307), lately);
+    assert_eq!(moved, Known::At(place(3307)), "it was moved all the same");
+    let known = judged_as(&failed(3306), &list(3306), ahead);
+    assert_eq!(known, Known::At(place(3306)), "lists have caught up");
+    let behind = judged_as(&failed(3306), &list(3306), |ground| {
+        lately(ground);
+        ground.endpoint = Some("192.0.2.7:3306");
+    });
+    assert_eq!(behind, Known::At(place(3306)), "nobody was led ahead");
+}
+
+#[test]
+fn what_only_a_greeting_tells_is_known_to_be_no_verified_place() {
+    let is_by_greeting = |record: &Record, left_lately, known: &Known| {
+        let observed = unread();
+        let ground = Ground {
+            record,
+            observed: &observed,
+            step: &BUSY,
+            observes: false,
+            networks: &ANY,
+            address: Some(ADDRESS),
+            endpoint: Some("192.0.2.7:3307"),
+            greeted: None,
+            is_withdrawn: false,
+            is_gone: false,
+            left_lately,
+            others: Others::None,
+        };
+        super::is_by_greeting(&ground, known)
+    };
+    let (at, keep) = (
+        |port| Known::At(place(port)),
+        |port| Known::Keep(Some(place(port))),
+    );
+    let record = changing(3306, 3307);
+    assert!(is_by_greeting(&record, None, &at(3307)));
+    assert!(is_by_greeting(&record, None, &keep(3307)));
+    assert!(!is_by_greeting(&record, None, &at(3306)));
+    let failed = Record {
+        last: Some(settle::ended(
+            record.change.as_ref().unwrap(),
+            Outcome::Void,
+            None,
+            Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO),
+        )),
+        ..vetted(3306)
+    };
+    assert!(is_by_greeting(&failed, Some(3306), &keep(3307)));
+    let listed = Record {
+        port: Some(3307),
+        ..failed.clone()
+    };
+    assert!(!is_by_greeting(&listed, Some(3306), &at(3307)), "a list");
+    assert!(!is_by_greeting(&failed, None, &keep(3306)));
+}
+
+/// Whoever chooses the subnets of a project in the cloud chooses no address of the cluster.
+#[test]
+fn nobody_is_led_out_of_the_networks_of_proxies() {
+    let only = Networks::parse("10.20.0.0/16").unwrap();
+    let record = vetted(3306);
+    let observed = list(3306);
+    let ground = Ground {
+        record: &record,
+        observed: &observed,
+        step: &Step::Rest,
+        observes: false,
+        networks: &only,
+        address: Some(ADDRESS),
+        endpoint: Some("192.0.2.7:3306"),
+        greeted: None,
+        is_withdrawn: false,
+        is_gone: false,
+        left_lately: None,
+        others: Others::None,
+    };
+    let elsewhere = Known::Unusable(ADDRESS.to_owned(), AddressError::Elsewhere);
+    assert_eq!(known(&ground), elsewhere);
+    let unread = unread();
+    for record in [vetted(3306), observing(3306), changing(3306, 3307)] {
+        // Nor by what stands in a status.
+        let ground = Ground {
+            record: &record,
+            observed: &unread,
+            ..ground
+        };
+        assert_eq!(known(&ground), Known::Keep(None));
+    }
 }

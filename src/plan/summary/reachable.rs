@@ -9,7 +9,7 @@ use crate::{
     model::{Moment, Reason},
     plan::{
         message::{self, Message},
-        probing::Said,
+        probing::{NO_ADDRESS, Said, UNTOLD},
     },
     probe::Outcome,
 };
@@ -71,7 +71,7 @@ pub(super) fn as_it_was(
 fn standing(said: &Said) -> (&'static str, Reason) {
     match said {
         Said::NotProbed => ("Unknown", Reason::NotProbed),
-        Said::Moving(..) | Said::Waiting(..) => ("Unknown", Reason::Probing),
+        Said::Moving(..) | Said::Waiting(..) | Said::NoAddress(_) => ("Unknown", Reason::Probing),
         Said::Told(_, Outcome::Greeted, _) => ("True", Reason::GreetingRead),
         Said::Told(_, outcome, _) => ("False", outcome.reason()),
         Said::Unusable(..) => ("False", Reason::AddressUnusable),
@@ -81,7 +81,8 @@ fn standing(said: &Said) -> (&'static str, Reason) {
 fn words(said: &Said, mode: ProbeMode) -> Message {
     match said {
         Said::NotProbed => Message::plain(
-            "the port that is in place was not probed: that is done after the next change of the operator",
+            "the port that is in place is not probed, since the last change of the operator has not set it, or did so before spec.probe said \
+             so: it is probed after the next change that sets one",
         ),
         Said::Moving(port, None) => Message::plain(format!(
             "port {port} is being set; it is probed at the latest when that is done"
@@ -89,26 +90,28 @@ fn words(said: &Said, mode: ProbeMode) -> Message {
         Said::Moving(port, Some(place)) => Message::plain(format!(
             "port {port} is being set, and a MySQL greeting was read at {place} meanwhile; it is probed once more when that is done"
         )),
-        Said::Waiting(place, last) => Message::quoting_option(
-            format!("a MySQL greeting is waited for at {place}"),
-            last.as_ref().map(Outcome::text),
-        ),
+        Said::Waiting(place, last) => {
+            let so_far = last.as_ref().map_or("", |_| "; none was read so far");
+            Message::plain(format!("a MySQL greeting is waited for at {place}{so_far}"))
+        }
+        Said::NoAddress(port) => Message::plain(format!(
+            "a MySQL greeting is waited for at port {port}, but {NO_ADDRESS}: it is connected to once a list has one"
+        )),
         Said::Told(place, Outcome::Greeted, at) => Message::quoting(
             format!("a MySQL greeting was read at {place}"),
             format!("at {}", message::shown(*at)),
         ),
-        Said::Told(place, outcome, at) => {
+        Said::Told(place, _, at) => {
             let again = match mode {
-                ProbeMode::Require => "it is tried again at each resync".to_owned(),
+                ProbeMode::Require => {
+                    "it is tried again at each resync while Ready waits for it".to_owned()
+                }
                 ProbeMode::Never | ProbeMode::Report => format!(
                     "it is tried again after the next change, or when the annotation {REQUESTED_AT} has a new value"
                 ),
             };
             Message::quoting(
-                format!(
-                    "no MySQL greeting was read at {place}: {}; {again}",
-                    outcome.text()
-                ),
+                format!("no MySQL greeting was read at {place}; {UNTOLD}; {again}"),
                 format!("last tried at {}", message::shown(*at)),
             )
         }

@@ -323,9 +323,6 @@ fn way(reason: Reason) -> Way {
         | Reason::NotReachable
         | Reason::GreetingRead
         | Reason::NoGreeting
-        | Reason::ConnectionRefused
-        | Reason::ConnectionTimedOut
-        | Reason::ConnectionFailed
         | Reason::NotProbed => to(|_| {}),
     }
 }

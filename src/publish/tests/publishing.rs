@@ -16,10 +16,11 @@ use crate::{
     clock::Clock,
     crd::PublishedService,
     leader::Leadership,
+    model::JobId,
     publish::{
         ServiceWish, Wish,
         contest::{Mend, Was},
-        order::{Known, Names, Order, Published, Rival, Slot, Urge},
+        order::{Ahead, Known, Names, Order, Places, Published, Rival, Slot, Urge},
         publisher::Publisher,
         said::Said,
         standing::Owner,
@@ -238,6 +239,7 @@ fn of(owner: Owner, known: Known) -> Order {
         sweeps: false,
         known,
         verified: None,
+        ahead: None,
         waits: false,
         ends: false,
         rivals: Vec::new(),
@@ -1043,10 +1045,26 @@ async fn a_greeting_leads_the_service_ahead_and_not_the_config_map() {
     let server = published(3306).await;
     let ahead = Order {
         verified: Some(keep(Some(3306))),
+        ahead: JobId::parse("job-7").map(Ahead::During),
         ..order(at(3307))
     };
     let led = server.publish(&ahead).await;
     assert_eq!(server.port(SLICE), Some(3307));
+    let said = led.service.clone().unwrap();
+    assert_eq!(said.status(), "True");
+    let text = said.text().0;
+    let says = |part: &str| text.contains(part);
+    assert!(says("3307") && says("job-7"), "{text}");
+    assert_eq!(led.config_map, Some(Said::Published), "by a list");
+    // The job has failed, and the list may lag.
+    let unproven = Order {
+        known: keep(Some(3307)),
+        ahead: Some(Ahead::Unproven),
+        ..ahead.clone()
+    };
+    let said = server.publish(&unproven).await.service.unwrap();
+    assert_eq!((said.status(), said.leads_there()), ("Unknown", true));
+    assert_eq!(server.map("host"), "orders-db.shop.svc");
     assert_eq!(shown(&led).endpoint.as_deref(), Some("192.0.2.7:3307"));
     assert_eq!(server.map("proxyPort"), "3306");
     // What is missing is filled in by the verified port.
@@ -1082,4 +1100,122 @@ async fn each_address_family_has_a_slice_of_its_own_and_never_both() {
     assert_eq!(server.port(SLICE), Some(3307));
     let service = server.get(SERVICE).unwrap();
     assert_eq!(service["spec"]["ipFamilies"], json!(["IPv4", "IPv6"]));
+}
+
+/// One call that goes wrong does not take applications from their Service to the proxy, nor what a person has still to mend.
+#[tokio::test]
+async fn a_config_map_leads_to_the_service_whatever_refuses_a_call_about_it() {
+    let slices = "endpointslices";
+    let fails = [
+        (Method::GET, "services", 503, "etcd is slow"),
+        (Method::GET, slices, 500, "no"),
+        (Method::PUT, slices, 429, "slow down"),
+        (Method::PUT, slices, 422, "a webhook says no"),
+        (
+            Method::PUT,
+            slices,
+            403,
+            "User \"x\" cannot update resource",
+        ),
+    ];
+    for (method, part, code, message) in fails {
+        let server = published(3306).await;
+        server.refuse(method, part, code, message);
+        let failed = server.publish(&order(at(3307))).await;
+        let said = failed.service.unwrap();
+        assert!(said.leaves_open(), "{said:?}");
+        let led = (server.map("host"), server.map("port"));
+        let through = ("orders-db.shop.svc".to_owned(), "3306".to_owned());
+        assert_eq!(led, through, "{code}");
+        assert_eq!(server.map("proxyPort"), "3307", "it was verified");
+    }
+}
+
+/// While a finalizer holds it, applications use it; and then it is made anew under its name.
+#[tokio::test]
+async fn a_config_map_leads_to_a_service_that_is_being_deleted() {
+    let server = published(3306).await;
+    server.edit(SERVICE, |service| {
+        service["metadata"]["deletionTimestamp"] = json!("2026-03-02T08:40:00Z");
+    });
+    let ending = server.publish(&order(at(3307))).await;
+    assert!(matches!(ending.service, Some(Said::Ending(..))));
+    assert_eq!(server.map("host"), "orders-db.shop.svc");
+    // One of somebody else is not led to, however it stands.
+    server.edit(SERVICE, |service| {
+        service["metadata"]["labels"] = json!({});
+        service["metadata"]["ownerReferences"] = json!([]);
+    });
+    let ending = server.publish(&order(at(3307))).await;
+    assert!(matches!(ending.service, Some(Said::Ending(..))));
+    assert_eq!(server.map("host"), "192.0.2.7");
+}
+
+/// What somebody has written in place of the Service's host is not kept.
+#[tokio::test]
+async fn a_config_map_keeps_no_host_that_is_no_service_of_the_resource() {
+    let server = published(3306).await;
+    server.edit(MAP, |map| map["data"]["host"] = json!("evil.shop.svc"));
+    server.refuse(Method::GET, "services", 503, "etcd is slow");
+    server.publish(&order(at(3306))).await;
+    assert_eq!(server.map("host"), "192.0.2.7");
+}
+
+/// The job has failed, and no list can be read: the Service stays where the greeting has led it, and the ConfigMap where a list has.
+#[tokio::test]
+async fn a_config_map_that_is_put_back_has_no_port_of_a_greeting() {
+    let server = published(3306).await;
+    let ahead = Order {
+        verified: Some(keep(Some(3306))),
+        ..order(at(3307))
+    };
+    server.publish(&ahead).await;
+    let failed = order(keep(Some(3306)));
+    let mut places = Places::default();
+    for published in [&order(at(3306)), &ahead, &failed] {
+        places.take_in(published);
+    }
+    let led = |port| Some(place("192.0.2.7", port));
+    assert_eq!((places.led, places.verified), (led(3307), led(3306)));
+    for order in [ahead, failed] {
+        let restored = order.restored(places);
+        server.state().objects.remove(MAP);
+        server.state().objects.remove(SLICE);
+        server.publish(&restored).await;
+        assert_eq!(server.port(SLICE), Some(3307));
+        assert_eq!(server.map("proxyPort"), "3306");
+        server.edit(MAP, |map| map["data"]["proxyPort"] = json!("9999"));
+        server.edit(SLICE, |slice| slice["ports"][0]["port"] = json!(9999));
+        server.publish(&restored).await;
+        assert_eq!(server.port(SLICE), Some(3307));
+        assert_eq!(server.map("proxyPort"), "3306");
+    }
+    places.take_in(&order(Known::Gone));
+    assert_eq!(places, Places::default());
+}
+
+/// A proxy that has got an address of the other family has two slices for a moment: a process that dies then leaves both.
+#[tokio::test]
+async fn of_two_slices_the_one_stays_that_leads_where_the_proxy_is() {
+    const OTHER_FAMILY: &str =
+        "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/orders-db-ipv6";
+    for (leads_to, stays, goes) in [
+        ("2001:db8::7", OTHER_FAMILY, SLICE),
+        ("192.0.2.7", SLICE, OTHER_FAMILY),
+    ] {
+        let server = published(3306).await;
+        let mut second = server.get(SLICE).unwrap();
+        second["metadata"]["name"] = json!("orders-db-ipv6");
+        second["addressType"] = json!("IPv6");
+        second["endpoints"][0]["addresses"] = json!(["2001:db8::7"]);
+        server.has(OTHER_FAMILY, second);
+        server.publish(&order(keep(None))).await;
+        for path in [SLICE, OTHER_FAMILY] {
+            assert!(server.get(path).is_some(), "nobody knows which is right");
+        }
+        let known = Known::Keep(Some(place(leads_to, 3306)));
+        server.publish(&order(known)).await;
+        assert!(server.get(stays).is_some(), "{leads_to}");
+        assert_eq!(server.get(goes), None, "{leads_to}");
+    }
 }

@@ -16,6 +16,7 @@ use crate::{
     cloud::{Meaning, Urgency, observer::Operation},
     crd::WaitsFor,
     model::Reason,
+    probe::Outcome,
     telemetry::metrics::requests::{Answer, Request},
 };
 
@@ -193,10 +194,7 @@ fn unpublished() -> Vec<&'static str> {
 }
 
 pub(super) fn probes() -> Vec<&'static str> {
-    // That nothing was probed is no outcome of a probe.
-    let reasons =
-        Reason::iter().filter(|reason| reason.is_of_reachable() && *reason != Reason::NotProbed);
-    reasons.map(Reason::name).collect()
+    Outcome::names().to_vec()
 }
 
 fn reasons() -> Vec<&'static str> {

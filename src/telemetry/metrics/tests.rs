@@ -164,10 +164,8 @@ fn everything() -> Metrics {
         metrics.published(reason);
     }
     metrics.restored();
-    for reason in Reason::iter().filter(|reason| reason.is_of_reachable()) {
-        if reason != Reason::NotProbed {
-            metrics.probed(reason);
-        }
+    for outcome in super::catalogue::probes() {
+        metrics.probed(outcome);
     }
     for answer in [
         Answer::Accepted(JobId::parse("9f2c1e").unwrap()),

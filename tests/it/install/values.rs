@@ -301,6 +301,28 @@ fn samples() -> Vec<(&'static str, Vec<Value>)> {
             .collect(),
         ),
         (
+            "proxy-networks",
+            [
+                "10.0.0.0/8",
+                "192.168.7.0/24",
+                "10.20.0.7/32",
+                "0.0.0.0/0",
+                "fd00:7::/32",
+                "::/0",
+                "fd00::1/128",
+                "10.0.0.0",
+                "10.0.0.0/33",
+                "fd00::/129",
+                "10.0.0/8",
+                "subnets",
+                "",
+            ]
+            .iter()
+            .map(|network| json!([network]))
+            .chain([json!([]), json!(["10.20.0.0/16", "fd00:7::/32"])])
+            .collect(),
+        ),
+        (
             "allow-http",
             [json!(true), json!(false)]
                 .into_iter()

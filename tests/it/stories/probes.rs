@@ -181,7 +181,7 @@ async fn holds_ready_up(world: &World) {
     world.pass(61);
     let stalled = |object: &TaurusProxyPort| reason(object) == "NotReachable";
     let object = world.until("not reachable", stalled).await;
-    assert_eq!(reachable(&object).0, "ConnectionRefused");
+    assert_eq!(reachable(&object).0, "NoGreeting");
     let status = object.status.as_ref().unwrap();
     assert_eq!((status.port, status.change.as_ref()), (Some(3308), None));
     assert_eq!(endpoint(&object), Some("10.20.0.2:3308"), "a list has it");
@@ -206,7 +206,7 @@ async fn reports(world: &World, database: &Database) {
     assert!(is_ready_with(&object, 3309), "{object:?}");
     let (reason, message) = reachable(&object);
     assert_eq!(reason, "NoGreeting");
-    assert!(message.contains("nothing was said"), "{message}");
+    assert!(message.contains("the operator's log"), "{message}");
     // A person asks once more.
     database.is_silent.store(false, Ordering::SeqCst);
     world.ask("now").await;

@@ -21,6 +21,7 @@ use taurus_port_operator::{
     leader::Leadership,
     pace::Pace,
     probe::{Probe, tcp::Tcp},
+    publish::networks::Networks,
 };
 use tokio::sync::oneshot;
 
@@ -217,6 +218,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         defaults: setup.defaults.clone(),
         calendar: Arc::clone(&setup.calendar),
         probe: Arc::clone(&setup.probe),
+        networks: Networks::any(),
         meter: Arc::clone(&setup.meter),
         leadership: Arc::clone(&setup.leadership),
         work: Arc::default(),

@@ -20,6 +20,7 @@ use taurus_port_operator::{
     fleet::{limits::Limits, permits::Permits},
     leader::Leadership,
     pace::Pace,
+    publish::networks::Networks,
 };
 use tokio::time::Duration;
 
@@ -141,6 +142,7 @@ impl Fleet {
             defaults: None,
             calendar,
             probe: Arc::new(Greeter(self.shared.clone())),
+            networks: Networks::any(),
             meter: Arc::clone(&self.witness) as _,
             limits: terms.changes,
             leadership: Arc::new(Leadership::alone()),
@@ -267,6 +269,18 @@ impl Fleet {
     /// How many requests the API server has had.
     pub fn requests(&self) -> u64 {
         self.shared.lock().calls
+    }
+
+    /// How often somebody has connected to a proxy at this port.
+    pub fn probes(&self, port: u16) -> usize {
+        let world = self.shared.lock();
+        let probes = world.sky.listening.probes.iter();
+        probes.filter(|(_, at)| *at == port).count()
+    }
+
+    /// From now on somebody greets at this port.
+    pub fn greet_at(&self, port: u16) {
+        self.shared.lock().sky.listening.strangers.push(port);
     }
 
     /// The calls of the cloud so far.

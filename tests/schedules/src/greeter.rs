@@ -24,6 +24,10 @@ pub struct Greeter(pub Shared);
 pub struct Listening {
     /// Each listens at its new port for so long before its job ends, and at its old one no longer.
     pub early: u64,
+    /// Each whose job is at work listens at its new port between these times, and at its old one no longer, whatever comes of the job.
+    pub ahead: Option<(u64, u64)>,
+    /// Ports at which somebody else greets.
+    pub strangers: Vec<u16>,
     /// None listens before then.
     pub deaf_until: u64,
     /// When somebody has connected, and to which port.
@@ -63,7 +67,8 @@ impl World {
         let is_early = early.iter().any(|(_, to)| *to == port);
         let has_moved = |proxy: &usize| early.iter().any(|(of, _)| of == proxy);
         let mut others = (0..PROXIES.len()).filter(|proxy| !has_moved(proxy));
-        if is_early || others.any(|proxy| self.sky.port(proxy) == port) {
+        let is_strange = self.sky.listening.strangers.contains(&port);
+        if is_strange || is_early || others.any(|proxy| self.sky.port(proxy) == port) {
             Outcome::Greeted
         } else {
             Outcome::Refused
@@ -75,7 +80,11 @@ impl Sky {
     /// The proxies that listen at the new port before their job has ended, and the port.
     fn early(&self, now: u64) -> Vec<(usize, u16)> {
         let early = self.listening.early;
-        let listens = self.open().filter(|work| work.listens_early(early, now));
+        let ahead = self.listening.ahead;
+        let is_ahead = ahead.is_some_and(|(from, until)| (from..until).contains(&now));
+        let listens = self
+            .open()
+            .filter(|work| is_ahead || work.listens_early(early, now));
         listens.map(|work| (work.proxy, work.to())).collect()
     }
 }

@@ -22,6 +22,7 @@ use taurus_port_operator::{
     leader::{Elector, Leadership},
     model::{Moment, Reason, Uid},
     pace::Pace,
+    publish::networks::Networks,
     telemetry::metrics::Metrics,
 };
 use tokio::sync::mpsc;
@@ -119,6 +120,7 @@ impl Machine {
                 defaults: None,
                 calendar: calendar.clone(),
                 probe: Arc::new(Greeter(shared.clone())),
+                networks: Networks::any(),
                 meter: Arc::clone(&meter),
                 leadership,
                 work: Arc::default(),
@@ -191,8 +193,8 @@ impl Meter for Witness {
         self.counting(Meter::drift_corrected);
     }
 
-    fn probed(&self, reason: Reason) {
-        self.counting(|metrics| metrics.probed(reason));
+    fn probed(&self, outcome: &'static str) {
+        self.counting(|metrics| metrics.probed(outcome));
     }
 
     fn published(&self, reason: Reason) {

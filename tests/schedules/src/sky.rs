@@ -319,7 +319,7 @@ impl Sky {
         if let Some(work) = open.find(|work| work.ends() == at) {
             work.ended = true;
             let (proxy, to) = (work.proxy, work.to);
-            let moves = work.course.end == End::Moves;
+            let moves = matches!(work.course.end, End::Moves | End::MovesAndFails);
             let port = if moves { to } else { self.ports[proxy] };
             // Of a port that a job only claims to have set nobody knows, as long as lists show it.
             let claims = work.course.end == End::Lies;

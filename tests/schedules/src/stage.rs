@@ -308,12 +308,29 @@ impl Stage {
         self.shared.lock().sky.fates.push_back(fate);
     }
 
+    /// The next so many requests are refused, since the instance is busy.
+    pub fn refuse_next(&self, requests: usize) {
+        let mut world = self.shared.lock();
+        let refusals = std::iter::repeat_n(Fate::Refused(Meaning::Busy), requests);
+        world.sky.fates.extend(refusals);
+    }
+
     /// The next job is visible after so many milliseconds, takes so many seconds, and moves the port or fails.
     pub fn next_job(&self, visible_after: u64, takes: u64, moves: bool) {
         self.shared.lock().sky.courses.push_back(Course {
             visible_after,
             takes: takes * 1000,
             end: if moves { End::Moves } else { End::Fails },
+            sticks: false,
+        });
+    }
+
+    /// The next job takes so many seconds, moves the port, and says that it has failed.
+    pub fn next_job_moves_and_fails(&self, takes: u64) {
+        self.shared.lock().sky.courses.push_back(Course {
+            visible_after: 1_000,
+            takes: takes * 1000,
+            end: End::MovesAndFails,
             sticks: false,
         });
     }
@@ -422,6 +439,18 @@ impl Stage {
     /// Each proxy listens at its new port for so many milliseconds before its job ends, and at its old one no longer.
     pub fn listens_early(&self, early: u64) {
         self.shared.lock().sky.listening.early = early;
+    }
+
+    /// In so many seconds the proxy whose job is at work listens at its new port, for so many seconds, and then at its old one again.
+    pub fn listens_ahead(&self, after: u64, long: u64) {
+        let mut world = self.shared.lock();
+        let from = world.now() + after * 1000;
+        world.sky.listening.ahead = Some((from, from + long * 1000));
+    }
+
+    /// Somebody else greets at this port of the same address.
+    pub fn somebody_listens(&self, port: u16) {
+        self.shared.lock().sky.listening.strangers.push(port);
     }
 
     /// No proxy listens for so many seconds.

@@ -480,3 +480,30 @@ async fn n04_who_waits_for_a_call_says_when_its_turn_comes() {
         assert!(differs < 300, "{number}: {differs} s");
     }
 }
+
+/// Lists have their time about once an hour, and probes each ten minutes all the same.
+#[tokio::test(start_paused = true)]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes where nothing is optimised: make harnesses"
+)]
+async fn probes_go_on_while_the_list_waits_for_its_time() {
+    const INSTANCES: usize = 300;
+    let mut fleet = settled(INSTANCES, 1).await;
+    fleet.start(Terms::shipped(CallLimit::LEAST));
+    fleet.require_greeting(0);
+    fleet.want(0, 3307);
+    let asked = fleet.now();
+    while fleet.reason(0) != "NotReachable" {
+        sleep(Duration::from_secs(10)).await;
+        let waited = fleet.now() - asked;
+        assert!(waited < 4 * HOUR, "{}", fleet.said(0));
+    }
+    let before = fleet.probes(3307);
+    sleep(2 * HOUR).await;
+    let made = fleet.probes(3307) - before;
+    assert!((10..=13).contains(&made), "{made}");
+    fleet.greet_at(3307);
+    sleep(11 * MINUTE).await;
+    assert!(fleet.is_ready(0), "{}", fleet.said(0));
+}

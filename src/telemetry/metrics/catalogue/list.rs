@@ -26,7 +26,7 @@ const STATE: Label = words("state", || {
 const REASON: Label = words("reason", reasons);
 const PUBLISHED: Label = words("reason", publications);
 const UNPUBLISHED: Label = words("reason", unpublished);
-const PROBED: Label = words("reason", probes);
+const PROBED: Label = words("outcome", probes);
 const PHASE: Label = words("phase", || vec!["intended", "submitted", "verifying"]);
 const WAITS_FOR: Label = words("waits_for", waits);
 const REQUEST: Label = words("request", requests);
@@ -130,8 +130,8 @@ figures! {
         "Services, EndpointSlices and ConfigMaps that somebody had edited or deleted, and that the operator has put right",
         "A rate that lasts means that somebody writes what the operator writes: `EditContested` on the resource names the object, and who has written it last: [applications.md](applications.md).";
     PROBES: taurus "probes", Counter, none, [PROBED],
-        "Connections to proxies that were made to read a MySQL greeting, where `spec.probe` asks for that, by what came of them: the reason of `Reachable`",
-        "While a job is at work most are refused, until the proxy listens at its new port. `ConnectionTimedOut` points to a NetworkPolicy or security group: [applications.md](applications.md).";
+        "Connections to proxies that were made to read a MySQL greeting, where `spec.probe` asks for that, by what came of them",
+        "While a job is at work most are refused, until the proxy listens at its new port. `timed_out` points to a NetworkPolicy or security group: [applications.md](applications.md).";
     CALENDAR_BROKEN: taurus "calendar_broken", Gauge, none, [],
         "Whether the file of --calendar could not be read at the last try",
         "The last good calendar stays in force; /readyz and the log have the fault. After a start without a good one no change starts of any resource.";

@@ -3,7 +3,7 @@
 use taurus_port_operator::{
     calendar::file,
     crd::{
-        Approval, CredentialsReference, InstanceWindow, ManagementPolicy, REQUESTED_AT,
+        Approval, CredentialsReference, InstanceWindow, ManagementPolicy, ProbeMode, REQUESTED_AT,
         TaurusProxyPort,
     },
 };
@@ -82,6 +82,13 @@ impl Fleet {
     /// A person wants another port.
     pub fn want(&self, number: usize, port: u16) {
         self.edit(number, |object| object.spec.port = port.into());
+    }
+
+    /// A person wants a greeting to be read after each change of a resource before that is Ready.
+    pub fn require_greeting(&self, number: usize) {
+        self.edit(number, |object| {
+            object.spec.probe = Some(ProbeMode::Require);
+        });
     }
 
     /// A person wants another port, once somebody has approved it.

@@ -18,6 +18,8 @@ pub enum End {
     Fails,
     /// Completed, but the port stays as it was.
     Lies,
+    /// Failed, but the port has moved.
+    MovesAndFails,
 }
 
 /// A job.
@@ -85,7 +87,7 @@ impl Work {
         let word = match (ended, self.course.end) {
             (false, _) => "Running",
             (true, _) if self.course.sticks => "Running",
-            (true, End::Fails) => "Failed",
+            (true, End::Fails | End::MovesAndFails) => "Failed",
             (true, End::Moves | End::Lies) => "Completed",
         };
         JobState::from_word(Some(word))
