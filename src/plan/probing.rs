@@ -228,8 +228,8 @@ pub struct Row {
 
 impl Row {
     /// Goes on with the row of this aim, or begins it with what was `before`.
-    pub fn turn_to(&mut self, aim: &Aim, place: Place, before: Before, now: Moment, pace: &Pace) {
-        let of = Some((aim.clone(), place));
+    pub fn turn_to(&mut self, aim: &Aim, there: Place, before: Before, now: Moment, pace: &Pace) {
+        let of = Some((aim.clone(), there));
         if self.of == of {
             return;
         }

@@ -424,7 +424,7 @@ fn a_greeting_leads_ahead_and_the_ports_are_probed_on() {
         target.port
     };
     let due = |row: &Row| row.due(false, Duration::ZERO, &pace, RESYNC);
-    let led = |row: &Row| row.leads().map(|(_, place)| place);
+    let led = |row: &Row| row.leads().map(|(_, there)| there);
     assert_eq!(probe(&mut row, Outcome::Refused), 3307);
     assert_eq!((led(&row), due(&row)), (None, Some(pace.probe_gap)));
     assert_eq!(probe(&mut row, Outcome::Greeted), 3306);
@@ -513,15 +513,15 @@ fn a_new_row_keeps_its_distance_from_the_one_before() {
     row.begins(now);
     row.ends(place(3307), Outcome::Greeted, wall());
     let record = changed();
-    let (aim, place) = aim(stage(&after(&record)));
-    row.turn_to(&aim, place, Before::default(), self::now(), &pace);
+    let (aim, there) = aim(stage(&after(&record)));
+    row.turn_to(&aim, there, Before::default(), self::now(), &pace);
     let due = row.due(false, now, &pace, RESYNC);
     assert_eq!(due, Some(pace.probe_gap));
     // The same again changes nothing.
     row.begins(now);
-    row.turn_to(&aim, place, Before::default(), self::now(), &pace);
+    row.turn_to(&aim, there, Before::default(), self::now(), &pace);
     assert_eq!(row.made, 1);
-    row.ends(place, Outcome::Greeted, wall());
+    row.ends(there, Outcome::Greeted, wall());
     let due = row.due(false, now, &pace, RESYNC);
     assert_eq!(due, None, "it was greeted");
 }
