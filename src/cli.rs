@@ -117,8 +117,8 @@ pub struct RunArguments {
 
     /// Networks in which proxies may lie, separated by commas: nobody is led to an address outside of them, and none is connected to.
     ///
-    /// For spec.service, spec.configMap and spec.probe. Name the subnets of your proxies: a tenant chooses the addresses of an own project
-    /// in the cloud, and by default that may be one of the cluster's own.
+    /// Name the subnets of your proxies: a tenant chooses the addresses of an own project in the cloud, and by default these may be some of
+    /// the cluster's own.
     #[arg(long, env = "TAURUS_PROXY_NETWORKS", value_name = "CIDRS")]
     #[arg(
         hide_env_values = true,

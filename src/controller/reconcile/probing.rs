@@ -165,8 +165,8 @@ impl Pass<'_> {
         let probing = self.memory.probing.get_or_insert_default();
         probing.hear();
         if let Stage::Probes(aim, place) = &stage {
-            let pace = &self.context.pace;
-            probing.row.turn_to(aim, *place, before, now, pace);
+            let row = &mut probing.row;
+            row.turn_to(aim, *place, before, now, &self.context.pace);
         }
         if let Some(news) = probing.news.take() {
             self.context.meter.probed(news.outcome.name());

@@ -40,7 +40,7 @@ impl Lead {
 
     /// The port to probe next: the new one, and the old one where it has to be known. What is on record may lag behind where an earlier
     /// process has led applications: without a greeting the old port is asked as well.
-    pub fn to_probe(&self) -> Side {
+    pub fn to_probe(self) -> Side {
         match self.last {
             Some((Side::New, true)) if !self.is_ahead => Side::Old,
             Some((Side::New, false)) if self.is_ahead || self.heard.is_none() => Side::Old,
@@ -49,17 +49,17 @@ impl Lead {
     }
 
     /// The port at which this process has read a greeting that leads there.
-    pub fn heard(&self) -> Option<Side> {
+    pub fn heard(self) -> Option<Side> {
         self.heard
     }
 
     /// Whether applications are where the last probe has found the proxy.
-    pub fn is_confirmed(&self) -> bool {
+    pub fn is_confirmed(self) -> bool {
         self.is_ahead && self.last == Some((Side::New, true))
     }
 
     /// Whether the next probe decides if applications are led back.
-    pub fn is_in_doubt(&self) -> bool {
+    pub fn is_in_doubt(self) -> bool {
         self.is_ahead && self.last == Some((Side::New, false))
     }
 

@@ -424,7 +424,7 @@ fn a_greeting_leads_ahead_and_the_ports_are_probed_on() {
         target.port
     };
     let due = |row: &Row| row.due(false, Duration::ZERO, &pace, RESYNC);
-    let led = |row: &Row| row.leads().map(|(_, place)| place);
+    let led = |row: &Row| row.leads().map(|(_, there)| there);
     assert_eq!(probe(&mut row, Outcome::Refused), 3307);
     assert_eq!((led(&row), due(&row)), (None, Some(pace.probe_gap)));
     assert_eq!(probe(&mut row, Outcome::Greeted), 3306);
