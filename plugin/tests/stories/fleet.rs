@@ -18,6 +18,7 @@ use taurus_port_operator::{
     leader::Leadership,
     pace::Pace,
     probe::tcp::Tcp,
+    publish::networks::Networks,
 };
 
 use crate::plane::Place;
@@ -48,6 +49,7 @@ pub async fn operated<T>(place: &Place, cloud: &str, done: impl Future<Output = 
         limits: Limits::default(),
         connect: Arc::new(Connector::new(policy).unwrap()),
         probe: Arc::new(Tcp),
+        networks: Networks::any(),
         defaults: None,
         calendar: Arc::default(),
         meter: Arc::new(()),
