@@ -307,6 +307,8 @@ async fn each_right_of_the_component_for_identities_is_used_and_none_is_missing(
     let resource = identities::keyless(world.resource(3307), identities::ACCOUNT);
     world.create(&resource).await;
     world.until_ready(3307).await;
+    // Nothing else ends its change.
+    world.until_neighbour_is_ready().await;
     drop(program);
     // Those of the base are judged with all that an operator has to do.
     account.granted.retain(|right| !of_base.contains(right));

@@ -100,6 +100,15 @@ async fn the_commands_of_the_page_on_audit_say_who_moved_which_port_and_what_cam
         let bind = ["create", "rolebinding", &name, "--user=alice", &role];
         printed(world.kubectl(&bind));
     }
+    let is_bound = async {
+        for verb in ["get", "patch"] {
+            let question = ["auth", "can-i", verb, "tpp", "--as=alice", "--quiet"];
+            while !world.kubectl(&question).status.success() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_bound).await.unwrap();
     let moved = r#"{"spec":{"port":3308,"managementPolicy":"ApplyOnChange"}}"#;
     let patch = [
         "patch",

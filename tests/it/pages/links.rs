@@ -165,6 +165,7 @@ fn each_test_that_the_page_on_security_names_is_there() {
         "tests/it/client",
         "tests/it/admission",
         "tests/it/monitoring",
+        "src/config/defaults",
     ];
     for folder in sources {
         for file in root().join(folder).read_dir().unwrap() {

@@ -27,3 +27,24 @@ fn read(path: &str) -> Value {
     let text = std::fs::read_to_string(root().join(path)).unwrap();
     serde_saphyr::from_str(&text).unwrap()
 }
+
+/// Takes out the selectable fields that a changed definition has no more; the API server refuses a definition with such.
+pub fn select_what_is_there(definition: &mut Value) {
+    let Some(Value::Array(versions)) = definition.pointer_mut("/spec/versions") else {
+        return;
+    };
+    for version in versions {
+        let schema = version["schema"]["openAPIV3Schema"].clone();
+        let Some(Value::Array(selectable)) = version.get_mut("selectableFields") else {
+            continue;
+        };
+        selectable.retain(|field| {
+            let path = field["jsonPath"].as_str().unwrap_or_default();
+            let properties = path.trim_start_matches('.').split('.');
+            let pointer: String = properties
+                .map(|property| format!("/properties/{property}"))
+                .collect();
+            schema.pointer(&pointer).is_some()
+        });
+    }
+}

@@ -26,7 +26,7 @@ use taurus_controlplane::{ControlPlane, needs};
 use taurus_port_operator::crd;
 use tokio::sync::OnceCell;
 
-use super::{PATIENCE, tools::root};
+use super::{PATIENCE, definitions::select_what_is_there, tools::root};
 
 /// A control plane; it ends with the last story that has it.
 pub type Plane = Arc<ControlPlane>;
@@ -102,6 +102,7 @@ async fn with_definition(change: impl FnOnce(&mut Value)) -> Plane {
     let definitions: Api<CustomResourceDefinition> = Api::all(plane.client().await.unwrap());
     let mut value = serde_json::to_value(crd::definition()).unwrap();
     change(&mut value);
+    select_what_is_there(&mut value);
     let definition = serde_json::from_value(value).unwrap();
     let params = PostParams::default();
     definitions.create(&params, &definition).await.unwrap();
