@@ -134,12 +134,24 @@ pub struct RunArguments {
     pub lease_namespace: Option<String>,
 
     /// Directory with the operator's own credentials, a file for each key, as a mounted Secret has them: for resources that
-    /// name no Secret.
+    /// name no credentials.
     ///
     /// A resource may use them only if the two settings below name its namespace and its project. Changed files are noticed.
     #[arg(long, env = "TAURUS_DEFAULT_CREDENTIALS_DIR", value_name = "DIRECTORY")]
     #[arg(hide_env_values = true)]
     pub default_credentials_dir: Option<String>,
+
+    /// Identity of the operator itself in place of such a directory: node-agency or pod-identity.
+    ///
+    /// With node-agency, the metadata service of the node gives temporary keys for the agency of the node. With pod-identity, CCE gives
+    /// them for the agency that the operator's ServiceAccount is associated with. The two settings below say who may use them.
+    #[arg(
+        long,
+        env = "TAURUS_DEFAULT_CREDENTIALS_IDENTITY",
+        value_name = "IDENTITY"
+    )]
+    #[arg(hide_env_values = true)]
+    pub default_credentials_identity: Option<String>,
 
     /// Namespaces whose resources may use the default credentials: exact names, separated by commas.
     #[arg(

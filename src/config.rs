@@ -17,7 +17,7 @@ use crate::{
     config::{
         authorities::{Authorities, AuthoritiesFault},
         collector::CollectorFault,
-        defaults::{Defaults, DefaultsFault},
+        defaults::{Defaults, DefaultsFault, Origin},
         endpoint::{Endpoint, EndpointFault},
         limits::LimitsFault,
     },
@@ -212,11 +212,7 @@ impl Config {
             },
             extra_authorities: extra_authorities(arguments.extra_ca.as_deref())?,
             egress: egress()?,
-            defaults: Defaults::new(
-                arguments.default_credentials_dir.as_deref(),
-                &arguments.default_credentials_namespaces,
-                &arguments.default_credentials_projects,
-            )?,
+            defaults: defaults(arguments)?,
             calendar: arguments.calendar.clone(),
             pace,
             election: election(arguments)?,
@@ -314,6 +310,22 @@ fn extra_authorities(given: Option<&str>) -> Result<Authorities, ConfigError> {
 )]
 fn egress() -> Result<Egress, EgressFault> {
     Egress::new(|name| std::env::var(name).ok())
+}
+
+/// The operator's own credentials. What CCE tells a pod is in variables of its own names.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "read and checked here once, at the start"
+)]
+fn defaults(arguments: &RunArguments) -> Result<Option<Defaults>, DefaultsFault> {
+    let identity = arguments.default_credentials_identity.as_deref();
+    let identity = Origin::of_identity(identity, |name| std::env::var(name).ok())?;
+    let directory = arguments.default_credentials_dir.as_deref();
+    Defaults::new(
+        Origin::one_of(directory, identity)?,
+        &arguments.default_credentials_namespaces,
+        &arguments.default_credentials_projects,
+    )
 }
 
 fn switch(given: &str, error: fn(String) -> ConfigError) -> Result<bool, ConfigError> {

@@ -19,7 +19,7 @@ pub use history::{HistoryEntry, Trigger};
 pub use plan::{PlanRecord, WaitsFor};
 pub use spec::{
     ConfigMapSpec, CredentialsReference, ManagementPolicy, ProbeMode, ServiceSpec, TaurusProxyPort,
-    TaurusProxyPortSpec,
+    TaurusProxyPortSpec, WorkloadIdentity,
 };
 pub use status::{
     ChangeRecord, Corrections, FailureCause, FailureRecord, LastChange, Outcome, Phase,

@@ -50,6 +50,8 @@ fn check_credential(credential: &Credential) {
             password,
             domain_name,
         } => (vec![], vec![username, password, domain_name]),
+        // No Secret holds an identity.
+        Credential::Workload(_) | Credential::Machine(_) => (vec![], vec![]),
     };
     for value in headers.iter().chain(&others) {
         let value = value.expose_secret();
@@ -80,6 +82,7 @@ fn blank(credential: &Credential) -> Credential {
             password: blank(),
             domain_name: blank(),
         },
+        Credential::Workload(_) | Credential::Machine(_) => credential.clone(),
     }
 }
 

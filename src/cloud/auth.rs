@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cloud::auth::{
         entrance::{Entrance, Turn},
-        secret::Credential,
+        sign_in::Granted,
         signer::Signable,
         token::{Fetched, NoToken, TokenSource},
     },
@@ -26,27 +26,49 @@ use crate::{
 pub mod entrance;
 pub mod fingerprint;
 pub mod guard;
+pub mod identity;
 pub mod ledger;
 pub mod secret;
+pub mod sign_in;
 pub mod signer;
 pub mod token;
 
 /// A credential, made ready for use in one project.
 #[derive(Debug)]
 pub struct Access {
-    kind: Kind,
+    means: Means,
     entrance: Entrance,
 }
 
+/// What requests are sent with.
 #[derive(Debug)]
-enum Kind {
-    Signed {
-        access_key: SecretString,
-        secret_key: SecretString,
-        security_token: Option<SecretString>,
-    },
-    Fixed(SecretString),
+pub enum Means {
+    /// Signatures by keys that are given.
+    Keys(Keys),
+    /// A token that is given.
+    Token(SecretString),
+    /// A token or temporary keys that are fetched, and renewed in time.
     Fetched(Box<TokenSource>),
+}
+
+/// Keys that requests are signed with. `Debug` shows none.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Access key id.
+    pub access_key: SecretString,
+    /// Secret key.
+    pub secret_key: SecretString,
+    /// Token of temporary keys.
+    pub security_token: Option<SecretString>,
+}
+
+impl Keys {
+    /// What must not appear in a text.
+    fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        [&self.access_key, &self.secret_key]
+            .into_iter()
+            .chain(&self.security_token)
+    }
 }
 
 /// What one request is sent with.
@@ -56,35 +78,14 @@ pub enum Pass {
     Signature,
     /// A token.
     Token(Arc<SecretString>),
-    /// A token that was fetched.
+    /// A token or temporary keys that were fetched.
     Fetched(Fetched),
 }
 
 impl Access {
-    /// Readies a credential; `tokens` fetches tokens where the credential is a password.
-    pub fn new(
-        credential: Credential,
-        tokens: impl FnOnce(SecretString, SecretString, SecretString) -> Result<TokenSource, CloudError>,
-        entrance: Entrance,
-    ) -> Result<Self, CloudError> {
-        let kind = match credential {
-            Credential::AccessKey {
-                access_key,
-                secret_key,
-                security_token,
-            } => Kind::Signed {
-                access_key,
-                secret_key,
-                security_token,
-            },
-            Credential::Token(token) => Kind::Fixed(token),
-            Credential::Password {
-                username,
-                password,
-                domain_name,
-            } => Kind::Fetched(Box::new(tokens(username, password, domain_name)?)),
-        };
-        Ok(Self { kind, entrance })
+    /// Makes it of a credential's means and its entrance.
+    pub fn new(means: Means, entrance: Entrance) -> Self {
+        Self { means, entrance }
     }
 
     /// The turn of the next request and what it is sent with; a token is fetched if there is none. Nothing is sent while the
@@ -98,10 +99,10 @@ impl Access {
     }
 
     async fn pass_paid(&self, allowance: &Allowance) -> Result<(Turn, Pass), CloudError> {
-        let pass = match &self.kind {
-            Kind::Signed { .. } => Pass::Signature,
-            Kind::Fixed(token) => Pass::Token(Arc::new(token.clone())),
-            Kind::Fetched(tokens) => {
+        let pass = match &self.means {
+            Means::Keys(_) => Pass::Signature,
+            Means::Token(token) => Pass::Token(Arc::new(token.clone())),
+            Means::Fetched(tokens) => {
                 let enter = self.entrance.enter_by(tokens.lanes());
                 match tokens.get(allowance, enter).await {
                     Ok(fetched) => Pass::Fetched(fetched),
@@ -127,27 +128,16 @@ impl Access {
         pass: &Pass,
         now: Moment,
     ) -> Result<Vec<(HeaderName, HeaderValue)>, CloudError> {
-        let token = HeaderName::from_static("x-auth-token");
-        match (pass, &self.kind) {
-            (Pass::Token(value), _) => Ok(vec![(token, hidden(value.expose_secret())?)]),
-            (Pass::Fetched(fetched), _) => {
-                Ok(vec![(token, hidden(fetched.token.expose_secret())?)])
-            }
-            (
-                Pass::Signature,
-                Kind::Signed {
-                    access_key,
-                    secret_key,
-                    security_token,
-                },
-            ) => sign(
-                request,
-                (host, project),
-                (access_key, secret_key, security_token.as_ref()),
-                now,
-            ),
-            (Pass::Signature, _) => Err(unusable("the credential can't sign")),
-        }
+        let keys = match (pass, &self.means) {
+            (Pass::Token(value), _) => return by_token(value),
+            (Pass::Fetched(fetched), _) => match fetched.granted.as_ref() {
+                Granted::Token(value) => return by_token(value),
+                Granted::Keys(keys) => keys,
+            },
+            (Pass::Signature, Means::Keys(keys)) => keys,
+            (Pass::Signature, _) => return Err(unusable("the credential can't sign")),
+        };
+        sign(request, (host, project), keys, now)
     }
 
     /// The calls that may be made with it.
@@ -160,10 +150,10 @@ impl Access {
         self.entrance.accepted();
     }
 
-    /// The other side has answered with an error. True if a fresh token may help.
+    /// The other side has answered with an error. True if a fresh token, or fresh temporary keys, may help.
     pub fn failed(&self, pass: &Pass, error: &CloudError) -> bool {
-        match (pass, &self.kind) {
-            (Pass::Fetched(fetched), Kind::Fetched(tokens))
+        match (pass, &self.means) {
+            (Pass::Fetched(fetched), Means::Fetched(tokens))
                 if error.meaning == Meaning::Unauthenticated =>
             {
                 // All that were under way with one token are one refusal.
@@ -186,26 +176,22 @@ impl Access {
 
     /// Whether requests are signed, so that the clocks matter.
     pub fn signs(&self) -> bool {
-        matches!(self.kind, Kind::Signed { .. })
+        match &self.means {
+            Means::Keys(_) => true,
+            Means::Token(_) => false,
+            Means::Fetched(source) => source.signs(),
+        }
     }
 
     /// All that must not appear in a text: what the credential holds, and what a request was sent with.
     pub fn secrets(&self, pass: Option<&Pass>, sent: Option<&HeaderMap>) -> Vec<String> {
-        let mut secrets = match &self.kind {
-            Kind::Signed {
-                access_key,
-                secret_key,
-                security_token,
-            } => {
-                let mut secrets = vec![access_key, secret_key];
-                secrets.extend(security_token);
-                secrets
-            }
-            Kind::Fixed(token) => vec![token],
-            Kind::Fetched(tokens) => vec![tokens.password()],
+        let mut secrets: Vec<&SecretString> = match &self.means {
+            Means::Keys(keys) => keys.secrets().collect(),
+            Means::Token(token) => vec![token],
+            Means::Fetched(source) => source.secrets(),
         };
         if let Some(Pass::Fetched(fetched)) = pass {
-            secrets.push(fetched.token.as_ref());
+            secrets.extend(fetched.granted.secrets());
         }
         let authorization = sent.and_then(|headers| headers.get(header::AUTHORIZATION));
         let signature = authorization
@@ -217,12 +203,15 @@ impl Access {
     }
 }
 
-type Keys<'a> = (&'a SecretString, &'a SecretString, Option<&'a SecretString>);
+fn by_token(token: &SecretString) -> Result<Vec<(HeaderName, HeaderValue)>, CloudError> {
+    let name = HeaderName::from_static("x-auth-token");
+    Ok(vec![(name, hidden(token.expose_secret())?)])
+}
 
 fn sign(
     request: &Request,
     (host, project): (&str, &str),
-    (access_key, secret_key, security_token): Keys<'_>,
+    keys: &Keys,
     now: Moment,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, CloudError> {
     let date = signer::date(now.wall);
@@ -234,7 +223,7 @@ fn sign(
     if !request.body.is_empty() {
         signed.push(("content-type", CONTENT_TYPE));
     }
-    if let Some(token) = security_token {
+    if let Some(token) = &keys.security_token {
         signed.push(("x-security-token", token.expose_secret()));
     }
     let pairs = request.pairs();
@@ -245,7 +234,8 @@ fn sign(
         headers: &signed,
         body: &request.body,
     };
-    let authorization = signer::authorization(&signable, access_key.expose_secret(), secret_key)
+    let access_key = keys.access_key.expose_secret();
+    let authorization = signer::authorization(&signable, access_key, &keys.secret_key)
         .map_err(|error| unusable(&error.to_string()))?;
     let mut headers = vec![
         (
@@ -254,7 +244,7 @@ fn sign(
         ),
         (header::AUTHORIZATION, hidden(&authorization)?),
     ];
-    if let Some(token) = security_token {
+    if let Some(token) = &keys.security_token {
         let name = HeaderName::from_static("x-security-token");
         headers.push((name, hidden(token.expose_secret())?));
     }

@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Cloud, CloudError, Meaning,
-    auth::{Access, guard::LockOut, secret::Credential, token::TokenSource},
+    auth::{
+        Access, Keys, Means, guard::LockOut, secret::Credential, sign_in::SignIn,
+        token::TokenSource,
+    },
     budget::CallLimit,
     dial::Dialer,
     egress::Egress,
@@ -121,33 +124,59 @@ impl Connector {
             Some(Err(error)) if subject.endpoint.is_none() => Err(error),
             Some(Ok(address)) => self.allow.check_field(Field::Region, &address),
             None | Some(Err(_)) => {
-                let text = "the credentials hold a password, and no address of IAM is known: set spec.iamEndpoint";
+                let text = "these credentials are exchanged at IAM, and no address of IAM is known: set spec.iamEndpoint";
                 Err(CloudError::local(Meaning::RegionUnknown, text))
             }
         }
     }
 
-    fn tokens(
-        &self,
-        subject: &Subject,
-        (username, password, domain_name): (
-            secrecy::SecretString,
-            secrecy::SecretString,
-            secrecy::SecretString,
-        ),
-    ) -> Result<TokenSource, CloudError> {
-        let iam = self.iam(subject)?;
+    /// What requests are sent with by a credential.
+    fn means(&self, subject: &Subject, credential: Credential) -> Result<Means, CloudError> {
         let project = subject.project.as_str();
-        let reads = self.reads.clone();
-        let lanes = self.entrances.lanes(&iam, project);
-        Ok(TokenSource::new(
-            reads,
-            (&iam, lanes),
-            project,
-            username,
-            password,
-            domain_name,
-        ))
+        let (address, sign_in) = match credential {
+            Credential::AccessKey {
+                access_key,
+                secret_key,
+                security_token,
+            } => {
+                return Ok(Means::Keys(Keys {
+                    access_key,
+                    secret_key,
+                    security_token,
+                }));
+            }
+            Credential::Token(token) => return Ok(Means::Token(token)),
+            Credential::Password {
+                username,
+                password,
+                domain_name,
+            } => {
+                let iam = self.iam(subject)?;
+                let sign_in = SignIn::Password {
+                    iam: iam.clone(),
+                    project: project.to_owned(),
+                    username,
+                    password,
+                    domain_name,
+                };
+                (iam, sign_in)
+            }
+            Credential::Workload(workload) => {
+                let iam = self.iam(subject)?;
+                let sign_in = SignIn::Workload {
+                    iam: iam.clone(),
+                    workload,
+                };
+                (iam, sign_in)
+            }
+            // Its address is the administrator's, and needs no leave.
+            Credential::Machine(machine) => {
+                (machine.address().to_owned(), SignIn::Machine(machine))
+            }
+        };
+        let lanes = self.entrances.lanes(&address, project);
+        let source = TokenSource::new(self.reads.clone(), lanes, sign_in);
+        Ok(Means::Fetched(Box::new(source)))
     }
 
     /// A client for a subject, with its proxy and instance left aside; all that the service offers can be read with it.
@@ -163,19 +192,18 @@ impl Connector {
                 return Err(CloudError::local(Meaning::RegionUnknown, text));
             }
         };
-        let tokens = |username, password, domain_name| {
-            self.tokens(subject, (username, password, domain_name))
-        };
         let known_by = match &credential {
-            Credential::Password { .. } => self.iam(subject)?,
-            Credential::AccessKey { .. } | Credential::Token(_) => endpoint.clone(),
+            Credential::Password { .. } | Credential::Workload(_) => self.iam(subject)?,
+            Credential::AccessKey { .. } | Credential::Token(_) | Credential::Machine(_) => {
+                endpoint.clone()
+            }
         };
         let (entrance, allowance) = self.entrances.entrance(
             &credential,
             (&endpoint, &known_by),
             subject.project.as_str(),
         );
-        let access = Access::new(credential, tokens, entrance)?;
+        let access = Access::new(self.means(subject, credential)?, entrance);
         Ok(HttpCloud {
             account: Arc::new(Account {
                 endpoint,

@@ -9,52 +9,111 @@ use url::{Host, Url};
 
 use super::{CloudError, Meaning};
 
-/// First label of the TaurusDB host, and the regions where it is that.
-const SERVICE_HOSTS: [(&str, &[&str]); 3] = [
-    (
-        "gaussdb",
-        &[
-            "cn-north-2",
-            "cn-north-4",
-            "cn-north-9",
-            "cn-east-3",
-            "cn-south-1",
-            "cn-south-4",
-            "cn-southwest-2",
-            "ap-southeast-3",
-            "ap-southeast-4",
-            "sa-brazil-1",
-            "ru-northwest-2",
+/// A cloud, as far as its addresses go.
+struct Vendor {
+    /// The end of all its hosts.
+    domain: &'static str,
+    /// First label of the TaurusDB host, and the regions where it is that.
+    services: &'static [(&'static str, &'static [&'static str])],
+    /// Whether its API sets the port of a proxy.
+    sets_ports: bool,
+}
+
+/// Huawei Cloud, and Open Telekom Cloud with the same software. The TaurusDB pages of the latter (April 2026) have the same lists of proxies,
+/// and no call that changes the port of one.
+static VENDORS: [Vendor; 2] = [
+    Vendor {
+        domain: "myhuaweicloud.com",
+        services: &[
+            (
+                "gaussdb",
+                &[
+                    "cn-north-2",
+                    "cn-north-4",
+                    "cn-north-9",
+                    "cn-east-3",
+                    "cn-south-1",
+                    "cn-south-4",
+                    "cn-southwest-2",
+                    "ap-southeast-3",
+                    "ap-southeast-4",
+                    "sa-brazil-1",
+                    "ru-northwest-2",
+                ],
+            ),
+            (
+                "gaussdbformysql",
+                &[
+                    "ap-southeast-1",
+                    "ap-southeast-2",
+                    "cn-north-11",
+                    "tr-west-1",
+                    "me-east-1",
+                ],
+            ),
+            (
+                "gaussdb-mysql",
+                &["af-south-1", "cn-east-5", "la-north-2", "cn-southwest-3"],
+            ),
         ],
-    ),
-    (
-        "gaussdbformysql",
-        &[
-            "ap-southeast-1",
-            "ap-southeast-2",
-            "cn-north-11",
-            "tr-west-1",
-            "me-east-1",
-        ],
-    ),
-    (
-        "gaussdb-mysql",
-        &["af-south-1", "cn-east-5", "la-north-2", "cn-southwest-3"],
-    ),
+        sets_ports: true,
+    },
+    Vendor {
+        domain: "otc.t-systems.com",
+        services: &[("gaussdb-mysql", &["eu-de"])],
+        sets_ports: false,
+    },
 ];
 
 /// Address of the TaurusDB API in a region.
 pub fn service_of(region: &str) -> Result<String, CloudError> {
-    SERVICE_HOSTS
-        .iter()
-        .find(|(_, regions)| regions.contains(&region))
-        .map(|(label, _)| format!("https://{label}.{region}.myhuaweicloud.com"))
-        .ok_or_else(|| unknown(region))
+    let found = of_region(region).map(|(vendor, label)| {
+        let domain = vendor.domain;
+        format!("https://{label}.{region}.{domain}")
+    });
+    found.ok_or_else(|| unknown(region))
 }
 
 /// Address of the IAM API in a region.
 pub fn iam_of(region: &str) -> Result<String, CloudError> {
-    service_of(region).map(|_| format!("https://iam.{region}.myhuaweicloud.com"))
+    let found = of_region(region).map(|(vendor, _)| {
+        let domain = vendor.domain;
+        format!("https://iam.{region}.{domain}")
+    });
+    found.ok_or_else(|| unknown(region))
+}
+
+/// Whether the API to which a region or, in its place, an address leads can set the port of a proxy. What is not in the table is believed to.
+pub fn sets_ports(region: Option<&str>, endpoint: Option<&str>) -> bool {
+    let vendor = match (endpoint, region) {
+        (Some(address), _) => host_of(address).and_then(|host| of_host(&host)),
+        (None, Some(region)) => of_region(region).map(|(vendor, _)| vendor),
+        (None, None) => None,
+    };
+    vendor.is_none_or(|vendor| vendor.sets_ports)
+}
+
+/// The cloud that has a region, and the first label of its TaurusDB host there.
+fn of_region(region: &str) -> Option<(&'static Vendor, &'static str)> {
+    VENDORS.iter().find_map(|vendor| {
+        let mut services = vendor.services.iter();
+        let (label, _) = services.find(|(_, regions)| regions.contains(&region))?;
+        Some((vendor, *label))
+    })
+}
+
+/// The cloud of which a host is in the table.
+fn of_host(host: &str) -> Option<&'static Vendor> {
+    VENDORS.iter().find(|vendor| {
+        let rest = host.strip_suffix(vendor.domain);
+        let rest = rest.and_then(|rest| rest.strip_suffix('.'));
+        let Some((first, region)) = rest.and_then(|rest| rest.split_once('.')) else {
+            return false;
+        };
+        let mut services = vendor.services.iter();
+        services
+            .any(|(label, regions)| [*label, "iam"].contains(&first) && regions.contains(&region))
+    })
 }
 
 /// Where a region or, in its place, an address leads to, in one spelling for all ways to write it: the host in lower case and
@@ -84,14 +143,10 @@ fn host_of(address: &str) -> Option<String> {
     Some(host + &port.unwrap_or_default())
 }
 
-/// Who knows the users of a checked address: all regions of the vendor know the same ones, any other host its own.
+/// Who knows the users of a checked address: all regions of a cloud know the same ones, any other host its own.
 pub fn realm(address: &str) -> &str {
     let host = address.strip_prefix("https://").unwrap_or(address);
-    if is_of_the_table(host) {
-        "myhuaweicloud.com"
-    } else {
-        address
-    }
+    of_host(host).map_or(address, |vendor| vendor.domain)
 }
 
 /// What may be called.
@@ -172,7 +227,7 @@ impl AllowList {
                 "plain http to {host}{port} needs --allowed-endpoint={host}{port} and --allow-http"
             ));
         }
-        let known = !self.without_regions && is_of_the_table(&host) && url.port().is_none();
+        let known = !self.without_regions && of_host(&host).is_some() && url.port().is_none();
         if !(ours || known) {
             let because = if self.without_regions {
                 "this operator is hurried by --pace and calls only what is named"
@@ -201,16 +256,6 @@ pub enum Field {
 /// The host as it is compared: lower case, without the dot of a fully qualified name.
 fn named(host: &Host<&str>) -> String {
     host.to_string().trim_end_matches('.').to_owned()
-}
-
-fn is_of_the_table(host: &str) -> bool {
-    SERVICE_HOSTS.iter().any(|(label, regions)| {
-        regions.iter().any(|region| {
-            [*label, "iam"]
-                .iter()
-                .any(|first| host == format!("{first}.{region}.myhuaweicloud.com"))
-        })
-    })
 }
 
 fn unknown(region: &str) -> CloudError {
@@ -252,6 +297,38 @@ mod tests {
             service_of("eu-west-101").unwrap_err().meaning,
             Meaning::RegionUnknown
         );
+    }
+
+    #[test]
+    fn open_telekom_cloud_has_a_table_of_its_own_and_sets_no_ports() {
+        let service = "https://gaussdb-mysql.eu-de.otc.t-systems.com";
+        assert_eq!(service_of("eu-de").unwrap(), service);
+        let iam = iam_of("eu-de").unwrap();
+        assert_eq!(iam, "https://iam.eu-de.otc.t-systems.com");
+        assert_eq!(AllowList::default().check(&iam).unwrap(), iam);
+        assert_eq!(realm(service), realm(&iam));
+        assert_ne!(realm(service), realm(&service_of("cn-north-4").unwrap()));
+        assert!(!sets_ports(Some("eu-de"), None));
+        assert!(!sets_ports(
+            None,
+            Some("https://GaussDB-MySQL.eu-de.otc.t-systems.com:443/")
+        ));
+        assert!(!sets_ports(Some("cn-north-4"), Some(service)));
+        for other in [
+            (Some("cn-north-4"), None),
+            (Some("eu-de"), Some("https://cloud.example.test")),
+            (None, Some("http://127.0.0.1:9000")),
+            (Some("nowhere-1"), None),
+        ] {
+            assert!(sets_ports(other.0, other.1), "{other:?}");
+        }
+        for strange in [
+            "https://gaussdb.eu-de.otc.t-systems.com",
+            "https://gaussdb-mysql.eu-de.myhuaweicloud.com",
+            "https://gaussdb-mysql.af-south-1.otc.t-systems.com",
+        ] {
+            assert!(AllowList::default().check(strange).is_err(), "{strange}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub enum Operation {
     Tasks,
     /// The details of up to twenty instances, for their maintenance windows.
     InstanceWindows,
-    /// A token of IAM.
+    /// A token of IAM, or temporary keys of it or of what the operator runs in.
     Token,
     /// One page of the project's instances. The operator never asks for it; its tools do.
     ListInstances,

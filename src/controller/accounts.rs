@@ -1,4 +1,5 @@
-//! From a resource to the cloud: reads its Secret and keeps one directory for each credential, project and place.
+//! From a resource to the cloud: reads its Secret, or has Kubernetes make a token for its ServiceAccount, and keeps one directory for each
+//! credential, project and place.
 //!
 //! Resources share one only if their Secrets hold the same data, whatever the namespace: what one credential read is never
 //! shown to a resource of another. A Secret that was touched but holds the same data keeps its directory, and so its token.
@@ -10,8 +11,14 @@ use std::{
 };
 
 use futures::channel::mpsc::UnboundedSender;
-use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, Client};
+use k8s_openapi::{
+    ByteString,
+    api::{
+        authentication::v1::{TokenRequest, TokenRequestSpec},
+        core::v1::{Secret, ServiceAccount},
+    },
+};
+use kube::{Api, Client, api::PostParams};
 
 use crate::{
     clock::Clock,
@@ -19,16 +26,18 @@ use crate::{
         Cloud, CloudError,
         auth::{
             fingerprint::Fingerprint,
+            identity::{Machine, Proof, Workload},
             secret::{self, Credential},
         },
     },
-    config::defaults::Defaults,
+    config::defaults::{Contents, Defaults},
     controller::{
         journal::{JournalError, bounded},
         queue::seat::aside,
-        read::{Desired, Subject},
+        read::{Desired, Named, Subject},
         secrets::{Book, Dated, GoodFor, Reading, Source},
     },
+    crd::WorkloadIdentity,
     fleet::directory::Directory,
     model::{Moment, ResourceName},
     one_at_a_time::OneAtATime,
@@ -37,6 +46,10 @@ use crate::{
 
 /// Default credentials that are not read by then count as unreadable.
 const DEFAULTS_WITHIN: Duration = Duration::from_secs(5);
+
+/// For so long tokens of ServiceAccounts are asked for, and no shorter ones are made by Kubernetes.
+const TOKEN_FOR: Duration = Duration::from_hours(1);
+const SHORTEST_TOKEN: Duration = Duration::from_mins(10);
 
 /// A directory that nobody has used for this long, and for two looks of a resource, is dropped.
 const IDLE: Duration = Duration::from_hours(1);
@@ -66,6 +79,8 @@ pub struct Accounts {
     /// Why places can't be called with what a source holds, and the uptime at which somebody asked last: sources are not read
     /// again and again to find out.
     faults: Mutex<HashMap<(Source, Key), (Duration, Trouble)>>,
+    /// The newest tokens of those who sign in with one: what was opened once goes on with those that come later.
+    proofs: Mutex<HashMap<Source, Arc<Proof>>>,
     /// The file of the default credentials may hang.
     defaults_read: OneAtATime,
 }
@@ -106,8 +121,18 @@ impl Account {
     }
 }
 
+/// What a source holds.
+enum Held {
+    /// What a Secret has, or files as those of one.
+    Data(BTreeMap<String, ByteString>),
+    /// A ServiceAccount for which Kubernetes makes tokens.
+    Workload(Workload),
+    /// What the operator itself runs in.
+    Machine(Machine),
+}
+
 /// What a source holds; else why there is nothing.
-type Data = Result<BTreeMap<String, ByteString>, String>;
+type Found = Result<Held, String>;
 
 impl Accounts {
     /// Reads Secrets through `client`. Each resource looks at its directory once in `resync`. Resources that use a source which turns out to be another are sent to `wake`.
@@ -131,6 +156,7 @@ impl Accounts {
             wake,
             kept: Mutex::default(),
             faults: Mutex::default(),
+            proofs: Mutex::default(),
             defaults_read: OneAtATime::default(),
         }
     }
@@ -147,11 +173,20 @@ impl Accounts {
 
     /// Where a resource of `namespace` has its credentials from; else why it has none.
     pub fn source(&self, namespace: &str, desired: &Desired) -> Result<Source, String> {
-        if let Some(name) = &desired.credentials {
-            return Ok(Source::Secret {
-                namespace: namespace.to_owned(),
-                name: name.clone(),
-            });
+        match &desired.credentials {
+            Some(Named::Secret(name)) => {
+                return Ok(Source::Secret {
+                    namespace: namespace.to_owned(),
+                    name: name.clone(),
+                });
+            }
+            Some(Named::Workload(identity)) => {
+                return Ok(Source::Workload {
+                    namespace: namespace.to_owned(),
+                    identity: identity.clone(),
+                });
+            }
+            None => {}
         }
         let objection = match &self.defaults {
             None => None,
@@ -196,7 +231,7 @@ impl Accounts {
             return Err(JournalError::OfAnother(Arc::clone(why)));
         }
         match self.read(&source, uid, now).await {
-            Ok(Ok(data)) => Ok(self.opened(&source, &data, desired, now)),
+            Ok(Ok(held)) => Ok(self.opened(&source, &held, desired, now)),
             Ok(Err(text)) => Ok(Err(Trouble::CredentialsMissing(text))),
             Err(error) => {
                 if let Some(last_failure) = entered.as_deref_mut() {
@@ -252,15 +287,23 @@ impl Accounts {
         source: &Source,
         reader: Option<&str>,
         now: Moment,
-    ) -> Result<Data, JournalError> {
+    ) -> Result<Found, JournalError> {
         let begun = self.book.begin(source);
-        let (version, data) = match source {
+        let (version, found) = match source {
             Source::Secret { namespace, name } => self.read_secret(namespace, name).await?,
+            Source::Workload {
+                namespace,
+                identity,
+            } => {
+                let proof = self.proof(source);
+                let found = self.ask_for_token(namespace, identity, proof).await?;
+                (None, found.map(Held::Workload))
+            }
             Source::Default => (None, self.read_defaults().await),
         };
-        let reading = match &data {
-            Ok(data) => match credential(source, data) {
-                Ok(_) => Reading::Holds(fingerprint(data)),
+        let reading = match &found {
+            Ok(held) => match held.credential(source) {
+                Ok(_) => Reading::Holds(held.fingerprint()),
                 Err(text) => Reading::Unfit(text),
             },
             Err(text) => Reading::Absent(text.clone()),
@@ -268,20 +311,81 @@ impl Accounts {
         let dated = Dated {
             version,
             reading,
-            remark: data.as_ref().ok().and_then(|data| remark(source, data)),
+            remark: found.as_ref().ok().and_then(|held| held.remark(source)),
         };
         for user in self.book.end(source, begun, dated, now.uptime, reader) {
             // Nobody listens any longer once the controller ends.
             let _ = self.wake.unbounded_send(user);
         }
-        Ok(data)
+        Ok(found)
+    }
+
+    /// A new token for a ServiceAccount, which is put where those who sign in with it find it.
+    async fn ask_for_token(
+        &self,
+        namespace: &str,
+        identity: &WorkloadIdentity,
+        proof: Arc<Proof>,
+    ) -> Result<Result<Workload, String>, JournalError> {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
+        let name = &identity.service_account_name;
+        let request = TokenRequest {
+            spec: TokenRequestSpec {
+                audiences: vec![identity.audience.clone()],
+                expiration_seconds: i64::try_from(TOKEN_FOR.as_secs()).ok(),
+                ..TokenRequestSpec::default()
+            },
+            ..TokenRequest::default()
+        };
+        let parameters = PostParams::default();
+        let given = bounded(accounts.create_token_request(name, &parameters, &request)).await;
+        let given = match given {
+            Ok(given) => given.status,
+            Err(JournalError::Gone) => {
+                let text = format!(
+                    "ServiceAccount {name} does not exist in this namespace: create it, or correct \
+                     spec.workloadIdentity.serviceAccountName"
+                );
+                return Ok(Err(text));
+            }
+            Err(JournalError::Kubernetes(kube::Error::Api(status))) if status.is_forbidden() => {
+                let text = format!(
+                    "the operator may not have a token made for ServiceAccount {name} (denied by the API server): grant its service \
+                     account the verb create on serviceaccounts/token of that name, as deploy/components/workload-identity does"
+                );
+                return Ok(Err(text));
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(given) = given else {
+            let text = format!("the API server made no token for ServiceAccount {name}");
+            return Ok(Err(text));
+        };
+        let now = self.clock.now();
+        // Its end is told by another clock, of which this one may differ.
+        let life = Duration::try_from(given.expiration_timestamp.0.duration_since(now.wall));
+        let life = life.unwrap_or_default().clamp(SHORTEST_TOKEN, TOKEN_FOR);
+        proof.renew(given.token.into(), Some(now.uptime.saturating_add(life)));
+        Ok(Ok(Workload {
+            idp_id: identity.idp_id.clone(),
+            namespace: namespace.to_owned(),
+            service_account: name.clone(),
+            audience: identity.audience.clone(),
+            proof,
+        }))
+    }
+
+    /// Where the tokens of a source are put, and found by whoever signs in with them.
+    fn proof(&self, source: &Source) -> Arc<Proof> {
+        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(proofs.entry(source.clone()).or_default())
     }
 
     async fn read_secret(
         &self,
         namespace: &str,
         name: &str,
-    ) -> Result<(Option<String>, Data), JournalError> {
+    ) -> Result<(Option<String>, Found), JournalError> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         match bounded(secrets.get_opt(name)).await {
             Ok(Some(secret)) => {
@@ -292,7 +396,7 @@ impl Accounts {
                         "Secret {name} is empty: fill it with credentials, or correct spec.credentialsRef.name"
                     ))
                 } else {
-                    Ok(data)
+                    Ok(Held::Data(data))
                 };
                 Ok((secret.metadata.resource_version, data))
             }
@@ -312,7 +416,7 @@ impl Accounts {
         }
     }
 
-    async fn read_defaults(&self) -> Data {
+    async fn read_defaults(&self) -> Found {
         let unreadable =
             || "the operator can't read its default credentials: its log has the reason".to_owned();
         let defaults = self.defaults.clone().ok_or_else(unreadable)?;
@@ -323,9 +427,18 @@ impl Accounts {
         let read = read
             .await
             .unwrap_or_else(|| Err(std::io::ErrorKind::TimedOut.into()));
-        read.map_err(|error| {
+        let contents = read.map_err(|error| {
             tracing::warn!(%error, "the default credentials can't be read");
             unreadable()
+        })?;
+        Ok(match contents {
+            Contents::Files(data) => Held::Data(data),
+            Contents::Node(address) => Held::Machine(Machine::Node(address)),
+            Contents::Pod { uri, token } => {
+                let proof = self.proof(&Source::Default);
+                proof.renew(token, None);
+                Held::Machine(Machine::Pod { uri, proof })
+            }
         })
     }
 
@@ -340,6 +453,9 @@ impl Accounts {
         for account in kept.values() {
             account.directory.tidy();
         }
+        drop(kept);
+        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        proofs.retain(|_, proof| Arc::strong_count(proof) > 1);
     }
 
     /// Secrets and resources come and go, and so do projects and places of one Secret. What somebody follows a change with is kept.
@@ -372,14 +488,16 @@ impl Accounts {
     fn opened(
         &self,
         source: &Source,
-        data: &BTreeMap<String, ByteString>,
+        held: &Held,
         desired: &Desired,
         now: Moment,
     ) -> Result<Opened, Trouble> {
         // Kept with the source: it is the same for every project and place.
-        let of_secret = credential(source, data).map_err(Trouble::CredentialsInvalid)?;
-        let key = Key::of(fingerprint(data), &desired.subject);
-        let opened = self.open(of_secret, desired, key.clone(), now);
+        let credential = held
+            .credential(source)
+            .map_err(Trouble::CredentialsInvalid)?;
+        let key = Key::of(held.fingerprint(), &desired.subject);
+        let opened = self.open(credential, desired, key.clone(), now);
         if let Err(trouble) = &opened {
             let of = (source.clone(), key);
             self.faults().insert(of, (now.uptime, trouble.clone()));
@@ -389,7 +507,7 @@ impl Accounts {
 
     fn open(
         &self,
-        of_secret: Credential,
+        credential: Credential,
         desired: &Desired,
         key: Key,
         now: Moment,
@@ -402,7 +520,7 @@ impl Accounts {
         self.drop_unused(&mut kept, now);
         let cloud = self
             .connect
-            .connect(&desired.subject, of_secret)
+            .connect(&desired.subject, credential)
             .map_err(Trouble::Cloud)?;
         let mut account = Account {
             used_at: now.uptime,
@@ -428,30 +546,62 @@ impl Key {
     }
 }
 
-fn named(source: &Source) -> String {
-    match source {
-        Source::Secret { name, .. } => format!("Secret {name}"),
-        Source::Default => "the operator's default credentials".to_owned(),
+impl Held {
+    /// The credential that it is; else what is wrong with it.
+    fn credential(&self, source: &Source) -> Result<Credential, String> {
+        match self {
+            Self::Data(data) => {
+                Credential::from_secret(data).map_err(|error| format!("{}: {error}", named(source)))
+            }
+            Self::Workload(workload) => Ok(Credential::Workload(workload.clone())),
+            Self::Machine(machine) => Ok(Credential::Machine(machine.clone())),
+        }
+    }
+
+    /// Tells whether the credentials have changed, without keeping them. A token that was renewed changes nothing.
+    fn fingerprint(&self) -> Fingerprint {
+        match self {
+            Self::Data(data) => {
+                let parts = secret::decisive(data)
+                    .flat_map(|(key, value)| [key.as_bytes(), value.0.as_slice()]);
+                Fingerprint::of(parts)
+            }
+            Self::Workload(workload) => {
+                let parts = [
+                    "a ServiceAccount",
+                    workload.namespace.as_str(),
+                    workload.service_account.as_str(),
+                    workload.idp_id.as_str(),
+                    workload.audience.as_str(),
+                ];
+                Fingerprint::of(parts.map(str::as_bytes))
+            }
+            Self::Machine(machine) => {
+                let parts = ["a", "machine", machine.address()];
+                Fingerprint::of(parts.map(str::as_bytes))
+            }
+        }
+    }
+
+    /// What is to be said of keys that are not used.
+    fn remark(&self, source: &Source) -> Option<Arc<str>> {
+        let Self::Data(data) = self else {
+            return None;
+        };
+        let keys = secret::ignored(data)?;
+        let named = named(source);
+        Some(format!("{named} holds keys that are no credentials and are not used: {keys}").into())
     }
 }
 
-/// The credential that a source holds; else what is wrong with it.
-fn credential(source: &Source, data: &BTreeMap<String, ByteString>) -> Result<Credential, String> {
-    Credential::from_secret(data).map_err(|error| format!("{}: {error}", named(source)))
-}
-
-/// What is to be said of keys that are not used.
-fn remark(source: &Source, data: &BTreeMap<String, ByteString>) -> Option<Arc<str>> {
-    let keys = secret::ignored(data)?;
-    let named = named(source);
-    Some(format!("{named} holds keys that are no credentials and are not used: {keys}").into())
-}
-
-/// Tells whether a Secret's credentials have changed, without keeping them.
-fn fingerprint(data: &BTreeMap<String, ByteString>) -> Fingerprint {
-    let parts =
-        secret::decisive(data).flat_map(|(key, value)| [key.as_bytes(), value.0.as_slice()]);
-    Fingerprint::of(parts)
+fn named(source: &Source) -> String {
+    match source {
+        Source::Secret { name, .. } => format!("Secret {name}"),
+        Source::Workload { identity, .. } => {
+            format!("ServiceAccount {}", identity.service_account_name)
+        }
+        Source::Default => "the operator's default credentials".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 
 use crate::{
+    cloud::endpoints,
     crd::{
         ABANDON_JOB, ManagementPolicy, ProbeMode, REQUESTED_AT, TaurusProxyPort,
-        TaurusProxyPortSpec,
+        TaurusProxyPortSpec, WorkloadIdentity,
     },
     fleet::claims::InstanceKey,
     model::{IdError, InstanceId, JobId, Port, PortError, ProjectId, ProxyId, whole_units},
@@ -31,8 +32,8 @@ pub struct Desired {
     pub generation: i64,
     /// The proxy.
     pub subject: Subject,
-    /// Name of the Secret with the credentials, in the namespace of the object.
-    pub credentials: Option<String>,
+    /// What the object names for its credentials.
+    pub credentials: Option<Named>,
     /// The wanted port.
     pub port: Port,
     /// What may be done about it.
@@ -61,6 +62,15 @@ impl Desired {
         let timing = self.timing.as_deref();
         timing.is_some_and(|timing| timing.follows_instance)
     }
+}
+
+/// Where credentials come from, in the namespace of the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// A Secret, by its name.
+    Secret(String),
+    /// A ServiceAccount.
+    Workload(Box<WorkloadIdentity>),
 }
 
 /// Which proxy, and where in the cloud.
@@ -94,11 +104,31 @@ pub enum SpecError {
         "neither spec.region nor spec.endpoint is set; delete this resource and create it anew with one of them, since they can't be added"
     )]
     NoPlace,
+    /// The cloud can't do what is wanted.
+    #[error(
+        "spec.managementPolicy must be Observe here: the API of this cloud (Open Telekom Cloud) has the lists of proxies, and no call that \
+         changes the port of one"
+    )]
+    OnlyObserved,
     /// The Secret's name is none that a Secret can have; it must not lead to another place of the API server.
     #[error(
         "spec.credentialsRef.name is not the name of a Secret: lower-case letters, digits, '-' and '.'"
     )]
     SecretName,
+    /// There are two sources of credentials.
+    #[error("spec.credentialsRef and spec.workloadIdentity are both set: leave one of them out")]
+    TwoCredentials,
+    /// The ServiceAccount's name is none that a ServiceAccount can have; it must not lead to another place of the API server.
+    #[error(
+        "spec.workloadIdentity.serviceAccountName is not the name of a ServiceAccount: lower-case letters, digits, '-' and '.'"
+    )]
+    ServiceAccountName,
+    /// The name of the identity provider can't be sent.
+    #[error("spec.workloadIdentity.idpID must be visible ASCII characters without blanks")]
+    IdpId,
+    /// The audience is none.
+    #[error("spec.workloadIdentity.audience must be visible ASCII characters without blanks")]
+    Audience,
     /// The Service's name is none that a Service can have.
     #[error(
         "spec.service.name is not the name of a Service: lower-case letters, digits and '-', beginning with a letter"
@@ -126,6 +156,10 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
     let annotation = |name| object.annotations().get(name).map(String::as_str);
     let project = ProjectId::parse(&spec.project_id)?;
     let place = (spec.region.as_deref(), spec.endpoint.as_deref());
+    let policy = spec.management_policy.unwrap_or_default();
+    if policy != ManagementPolicy::Observe && !endpoints::sets_ports(place.0, place.1) {
+        return Err(SpecError::OnlyObserved);
+    }
     let instance = InstanceId::parse(&spec.instance_id)?;
     Ok(Desired {
         generation: object.metadata.generation.unwrap_or_default(),
@@ -137,14 +171,9 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
             project,
             proxy: ProxyId::parse(&spec.proxy_id)?,
         },
-        credentials: match &spec.credentials_ref {
-            Some(reference) if !is_secret_name(&reference.name) => {
-                return Err(SpecError::SecretName);
-            }
-            reference => reference.as_ref().map(|reference| reference.name.clone()),
-        },
+        credentials: credentials(spec)?,
         port: Port::new(spec.port.into())?,
-        policy: spec.management_policy.unwrap_or_default(),
+        policy,
         suspended: spec.suspend.unwrap_or_default(),
         change_timeout: match &spec.change_timeout {
             Some(text) => change_timeout(text).ok_or(SpecError::ChangeTimeout)?,
@@ -160,6 +189,26 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
         publication: publication(spec)?,
         probe: spec.probe.unwrap_or_default(),
     })
+}
+
+fn credentials(spec: &TaurusProxyPortSpec) -> Result<Option<Named>, SpecError> {
+    let is_visible = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) && text.len() <= 255
+    };
+    match (&spec.credentials_ref, &spec.workload_identity) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(SpecError::TwoCredentials),
+        (Some(secret), None) if is_secret_name(&secret.name) => {
+            Ok(Some(Named::Secret(secret.name.clone())))
+        }
+        (Some(_), None) => Err(SpecError::SecretName),
+        (None, Some(workload)) if !is_secret_name(&workload.service_account_name) => {
+            Err(SpecError::ServiceAccountName)
+        }
+        (None, Some(workload)) if !is_visible(&workload.idp_id) => Err(SpecError::IdpId),
+        (None, Some(workload)) if !is_visible(&workload.audience) => Err(SpecError::Audience),
+        (None, Some(workload)) => Ok(Some(Named::Workload(Box::new(workload.clone())))),
+    }
 }
 
 /// The port of a Service where none is given: meshes take it for one at which the server speaks first.
@@ -317,6 +366,9 @@ mod tests {
             ("credentialsRef", json!({"name": "Keys"})),
             ("credentialsRef", json!({"name": "a".repeat(254)})),
             ("changeTimeout", json!("1d")),
+            ("workloadIdentity", identity("other/ports", "cce", "iam")),
+            ("workloadIdentity", identity("ports", "c\r\ne", "iam")),
+            ("workloadIdentity", identity("ports", "cce", "")),
         ];
         for (field, wrong) in table {
             let text = fault(|value| value["spec"][field] = wrong.clone());
@@ -325,6 +377,41 @@ mod tests {
         let text = fault(|value| drop(value["spec"].as_object_mut().unwrap().remove("region")));
         assert!(
             text.contains("spec.region") && text.contains("spec.endpoint"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn where_ports_can_not_be_set_they_are_only_observed() {
+        let there = |value: &mut Value| value["spec"]["region"] = json!("eu-de");
+        let text = fault(there);
+        assert!(text.contains("spec.managementPolicy"), "{text}");
+        let observed = read(&object(|value| {
+            there(value);
+            value["spec"]["managementPolicy"] = json!("Observe");
+        }));
+        assert_eq!(observed.unwrap().policy, ManagementPolicy::Observe);
+    }
+
+    fn identity(service_account: &str, idp_id: &str, audience: &str) -> Value {
+        json!({"serviceAccountName": service_account, "idpID": idp_id, "audience": audience})
+    }
+
+    #[test]
+    fn credentials_have_one_source() {
+        let desired = read(&object(|value| {
+            value["spec"]["workloadIdentity"] = identity("ports", "cce", "iam");
+        }));
+        let Some(Named::Workload(workload)) = desired.unwrap().credentials else {
+            panic!("no ServiceAccount")
+        };
+        assert_eq!(workload.service_account_name, "ports");
+        let text = fault(|value| {
+            value["spec"]["workloadIdentity"] = identity("ports", "cce", "iam");
+            value["spec"]["credentialsRef"] = json!({"name": "keys"});
+        });
+        assert!(
+            text.contains("spec.credentialsRef") && text.contains("spec.workloadIdentity"),
             "{text}"
         );
     }

@@ -254,9 +254,11 @@ fn name_of(object: &Guarded) -> ResourceName {
 }
 
 fn group_of(object: &Guarded) -> Group {
-    let credentials = object.0.as_ref().ok();
-    let credentials = credentials.and_then(|object| object.spec.credentials_ref.as_ref());
-    let credentials = credentials.map(|named| &named.name);
+    let spec = object.0.as_ref().ok().map(|object| &object.spec);
+    let credentials = spec.map(|spec| {
+        let secret = spec.credentials_ref.as_ref().map(|named| &named.name);
+        (secret, &spec.workload_identity)
+    });
     Group {
         namespace: hashed(&object.meta().namespace),
         credentials: hashed(&credentials),

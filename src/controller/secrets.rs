@@ -14,6 +14,7 @@ use kube::runtime::watcher::Event;
 
 use crate::{
     cloud::auth::fingerprint::Fingerprint,
+    crd::WorkloadIdentity,
     model::{ResourceName, Uid},
 };
 
@@ -28,6 +29,13 @@ pub enum Source {
         namespace: String,
         /// Its name.
         name: String,
+    },
+    /// A ServiceAccount that the operator signs in as.
+    Workload {
+        /// Its namespace, which is that of the resource.
+        namespace: String,
+        /// Who it is, and who in IAM knows it.
+        identity: Box<WorkloadIdentity>,
     },
     /// The operator's own.
     Default,
@@ -101,7 +109,7 @@ pub struct Begun {
 /// For how long readings are good.
 #[derive(Debug, Clone, Copy)]
 pub struct GoodFor {
-    /// While the watch tells of changes.
+    /// While the watch tells of changes, and of ServiceAccounts that have given a token.
     pub watched: Duration,
     /// Otherwise.
     pub unwatched: Duration,
@@ -166,7 +174,7 @@ impl Book {
         let book = self.lock();
         let kept = book.sources.get(source)?;
         let (at, dated) = kept.last.as_ref().filter(|_| !kept.stale)?;
-        let good_for = book.good_for(source, good_for);
+        let good_for = book.good_for(source, &dated.reading, good_for);
         (uptime.saturating_sub(*at) < good_for).then(|| dated.reading.clone())
     }
 
@@ -174,11 +182,11 @@ impl Book {
     pub fn due(&self, uptime: Duration, ahead: Duration, good_for: GoodFor) -> Vec<Source> {
         let book = self.lock();
         let due = book.sources.iter().filter(|(source, kept)| {
-            let Some((at, _)) = kept.last.as_ref().filter(|_| !kept.stale) else {
+            let Some((at, dated)) = kept.last.as_ref().filter(|_| !kept.stale) else {
                 return true;
             };
             let age = uptime.saturating_sub(*at);
-            age.saturating_add(ahead) >= book.good_for(source, good_for)
+            age.saturating_add(ahead) >= book.good_for(source, &dated.reading, good_for)
         });
         due.map(|(source, _)| Source::clone(source)).collect()
     }
@@ -286,10 +294,12 @@ impl Inner {
         }
     }
 
-    fn good_for(&self, source: &Source, good_for: GoodFor) -> Duration {
-        match source {
-            Source::Secret { .. } if self.watched => good_for.watched,
-            Source::Secret { .. } | Source::Default => good_for.unwatched,
+    fn good_for(&self, source: &Source, reading: &Reading, good_for: GoodFor) -> Duration {
+        match (source, reading) {
+            (Source::Secret { .. }, _) if self.watched => good_for.watched,
+            // Its token is good for longer: each reading asks for a new one.
+            (Source::Workload { .. }, Reading::Holds(_)) => good_for.watched,
+            _ => good_for.unwatched,
         }
     }
 

@@ -41,6 +41,9 @@ pub(super) const TIME_ZONE: &str = "^[A-Za-z][A-Za-z0-9_+/-]*$";
 /// The id of a plan.
 pub(super) const PLAN_ID: &str = "^[0-9a-f]{16}$";
 
+/// Visible ASCII without blanks.
+pub(super) const VISIBLE: &str = "^[!-~]+$";
+
 /// A string is of this form; `must` completes the sentence that begins with the field's name.
 pub(super) fn form(pattern: &str, must: &str) -> Rule {
     Rule::new(format!("self.matches(r'{pattern}')")).message(must)
@@ -65,6 +68,14 @@ pub(super) fn required(rule: &str, field: &str, message: &str) -> Rule {
         .message(message)
         .reason(Reason::FieldValueRequired)
         .field_path(format!(".{field}"))
+}
+
+/// Of two optional fields of the struct, at most one is set.
+pub(super) fn apart(one: &str, other: &str) -> Rule {
+    Rule::new(format!("!(has(self.{one}) && has(self.{other}))"))
+        .message(format!("set only one of {one} and {other}").as_str())
+        .reason(Reason::FieldValueForbidden)
+        .field_path(format!(".{other}"))
 }
 
 /// A port is none of those that the service keeps for itself.

@@ -96,10 +96,11 @@ use super::{
         "has(self.region) || has(self.endpoint)", "region", "region or endpoint must be set (or both)"
     ),
     validation = rules::required(
-        "has(self.credentialsRef) || !(has(self.endpoint) || has(self.iamEndpoint))",
+        "has(self.credentialsRef) || has(self.workloadIdentity) || !(has(self.endpoint) || has(self.iamEndpoint))",
         "credentialsRef",
-        "credentialsRef is required where endpoint or iamEndpoint is set"
+        "credentialsRef or workloadIdentity is required where endpoint or iamEndpoint is set"
     ),
+    validation = rules::apart("credentialsRef", "workloadIdentity"),
     validation = rules::immutable_option("region"),
     validation = rules::immutable_option("endpoint"),
 )]
@@ -150,6 +151,14 @@ pub struct TaurusProxyPortSpec {
         skip_serializing_if = "Option::is_none"
     )]
     pub credentials_ref: Option<CredentialsReference>,
+
+    /// ServiceAccount in the same namespace that the operator signs in as, in place of a Secret.
+    #[serde(
+        rename = "workloadIdentity",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub workload_identity: Option<WorkloadIdentity>,
 
     /// Address of the TaurusDB API in place of the region's, for private clouds. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -271,6 +280,29 @@ pub struct CredentialsReference {
         rules::SECRET_NAME, "name must be that of a Secret: lower-case letters, digits, '-' and '.'"
     ))]
     pub name: String,
+}
+
+/// A ServiceAccount in the namespace of the resource, and who in the cloud's IAM knows it.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WorkloadIdentity {
+    /// Name of the ServiceAccount.
+    #[serde(rename = "serviceAccountName")]
+    #[schemars(regex(pattern = rules::SECRET_NAME), length(max = 253))]
+    #[x_kube(validation = rules::form(
+        rules::SECRET_NAME, "serviceAccountName must be that of a ServiceAccount: lower-case letters, digits, '-' and '.'"
+    ))]
+    pub service_account_name: String,
+
+    /// Name of the identity provider in IAM that has the keys of the cluster.
+    #[serde(rename = "idpID")]
+    #[schemars(regex(pattern = rules::VISIBLE), length(max = 64))]
+    #[x_kube(validation = rules::form(rules::VISIBLE, "idpID must be visible ASCII characters without blanks"))]
+    pub idp_id: String,
+
+    /// Audience of the tokens: the client id of that identity provider.
+    #[schemars(regex(pattern = rules::VISIBLE), length(max = 255))]
+    #[x_kube(validation = rules::form(rules::VISIBLE, "audience must be visible ASCII characters without blanks"))]
+    pub audience: String,
 }
 
 /// Whether the operator connects to the proxy after a change, and while one is at work where service is set, to read the greeting of a MySQL

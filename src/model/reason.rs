@@ -191,12 +191,12 @@ pub enum Reason {
         message = "let the operator reach the proxy (NetworkPolicy, security group), or see why it does not answer; or set `spec.probe` to `Report`: [applications.md](applications.md)"
     )]
     NotReachable,
-    /// No `credentialsRef` and no default credentials that may be used; or, for longer than two minutes, no such Secret, or the
-    /// operator may not read it.
-    #[strum(message = "create the Secret")]
+    /// No `credentialsRef`, no `workloadIdentity` and no default credentials that may be used; or, for longer than two minutes, no such
+    /// Secret or ServiceAccount, or the operator may not read the Secret or have a token made.
+    #[strum(message = "create the Secret or ServiceAccount")]
     CredentialsMissing,
     /// The Secret's keys are wrong, or the cloud does not accept the credential.
-    #[strum(message = "correct the Secret")]
+    #[strum(message = "correct the Secret, or what IAM has for the ServiceAccount")]
     CredentialsInvalid,
     /// The cloud has locked the key or user for a while, or refused it so often that one more try could lock it. Where the
     /// message has a time, the operator waits until then.
@@ -210,7 +210,7 @@ pub enum Reason {
         message = "allow the host with `--allowed-endpoint`; else set another `spec.iamEndpoint`, or create the resource anew with another `spec.endpoint`"
     )]
     EndpointNotAllowed,
-    /// The region is not in the operator's table of hosts; or the credentials hold a password, and no address of IAM is known.
+    /// The region is not in the operator's table of hosts; or the credentials are exchanged at IAM, and no address of IAM is known.
     #[strum(
         message = "follow the message: create the resource anew with `spec.endpoint`, or only set `spec.iamEndpoint`"
     )]

@@ -7,6 +7,7 @@
 mod cost;
 mod endpoints;
 mod fields;
+mod identities;
 mod ids;
 mod immutable;
 mod judge;

@@ -23,6 +23,9 @@ pub fn of_requests(journal: &[Entry]) {
             Operation::Tasks => entry.path.ends_with("/immediate-jobs"),
             Operation::Details => entry.path.ends_with("/instances/details"),
             Operation::Token => entry.path == "/v3/auth/tokens",
+            Operation::IdToken => entry.path == "/v3.0/OS-AUTH/id-token/tokens",
+            Operation::SecurityToken => entry.path == "/v3.0/OS-CREDENTIAL/securitytokens",
+            Operation::MetadataToken | Operation::MachineKeys | Operation::PodKeys => true,
             _ => false,
         };
         assert!(known, "E32: {} {}", entry.method, entry.path);

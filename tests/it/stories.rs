@@ -27,6 +27,7 @@ mod gitops_docs;
 mod guards;
 mod health;
 mod helm;
+pub mod identities;
 mod jobs;
 mod kstatus;
 mod leadership;

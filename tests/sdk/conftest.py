@@ -26,6 +26,8 @@ OTHER_PROXY = "a2960c3be5174f8d93c1d05e7b48f62dpo01"
 PORT = 3306
 ACCESS_KEY, SECRET_KEY = "SDKTESTACCESSKEY0001", "sdk-test-secret-key"
 TEMPORARY_KEY, TEMPORARY_SECRET, SECURITY_TOKEN = "SDKTESTTEMPORARY0001", "sdk-test-other-secret", "sdk-test-session"
+IDENTITY_PROVIDER, ID_TOKEN, NEXT_ID_TOKEN = "cce", "sdk-test-id-token", "sdk-test-next-id-token"
+POD_TOKEN = "sdk-test-pod-token"
 DOMAIN, USER, PASSWORD = "acme", "port-operator", "sdk-test-password"
 START_TIMEOUT = 15
 """Seconds until the simulator has to say where it listens."""
@@ -77,6 +79,10 @@ class Simulator:
             credentials = credentials.with_security_token(security_token)
         return self._client(GaussDBClient, credentials, retries)
 
+    def taurusdb_as(self, credentials: BasicCredentials) -> GaussDBClient:
+        """The vendor's client for the database service, with what one of its credential providers gives."""
+        return self._client(GaussDBClient, credentials.with_iam_endpoint(self.address))
+
     def iam(self) -> IamClient:
         """The vendor's client for sign-in."""
         return self._client(IamClient, GlobalCredentials(ACCESS_KEY, SECRET_KEY, DOMAIN))
@@ -109,6 +115,10 @@ def simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
         f"--access-key={ACCESS_KEY}:{SECRET_KEY}",
         f"--access-key={TEMPORARY_KEY}:{TEMPORARY_SECRET}:{SECURITY_TOKEN}",
         f"--user={DOMAIN}/{USER}:{PASSWORD}",
+        f"--id-token={IDENTITY_PROVIDER}:{ID_TOKEN}",
+        f"--id-token={IDENTITY_PROVIDER}:{NEXT_ID_TOKEN}",
+        f"--id-token=service.cce.pods:{POD_TOKEN}",
+        "--machine-agency",
     ]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         try:

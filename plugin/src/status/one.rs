@@ -289,10 +289,13 @@ impl One {
             page.field("others", &text);
         }
         let secret = text_at(&self.spec, "/credentialsRef/name");
-        let secret = secret.map_or("the operator's default".to_owned(), |name| {
-            format!("Secret {name}")
-        });
-        page.field("access", &secret);
+        let account = text_at(&self.spec, "/workloadIdentity/serviceAccountName");
+        let access = match (secret, account) {
+            (Some(name), _) => format!("Secret {name}"),
+            (None, Some(name)) => format!("ServiceAccount {name}"),
+            (None, None) => "the operator's default".to_owned(),
+        };
+        page.field("access", &access);
     }
 
     /// Conditions and fields that this release does not know.

@@ -86,7 +86,10 @@ impl Guards {
         let pair = Fingerprint::of(named.into_iter().chain(secret));
         let window = match credential {
             Credential::Password { .. } => self.lock_out.user_window,
-            Credential::AccessKey { .. } | Credential::Token(_) => self.lock_out.key_window,
+            Credential::AccessKey { .. }
+            | Credential::Token(_)
+            | Credential::Workload(_)
+            | Credential::Machine(_) => self.lock_out.key_window,
         };
         let uptime = self.clock.now().uptime;
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Credentials, as they stand in a Secret.
+//! Credentials: as they stand in a Secret, and the identities that take the place of one.
 //!
 //! Promises that a credential holds values that can be sent, and that a refusal names keys and never values. White space
 //! around values is trimmed, since it comes from files and editors; nothing is decoded or guessed. Keys of other names decide
@@ -9,6 +9,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use k8s_openapi::ByteString;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::identity::{Machine, Workload};
 use crate::cloud::excerpt;
 
 /// The longest value that is taken, in bytes: tokens can have several thousand.
@@ -27,7 +28,7 @@ const SETS: [(&[&str], &[&str]); 3] = [
     (&["token"], &[]),
 ];
 
-/// What a Secret gives access with. Its `Debug` shows no value.
+/// What gives access. Its `Debug` shows no value.
 #[derive(Debug, Clone)]
 pub enum Credential {
     /// Requests are signed.
@@ -50,6 +51,10 @@ pub enum Credential {
     },
     /// A token is sent as it is.
     Token(SecretString),
+    /// Temporary keys are fetched from IAM.
+    Workload(Workload),
+    /// Temporary keys are fetched from what the operator runs in.
+    Machine(Machine),
 }
 
 /// Why a Secret is no credential. Texts name keys only.
@@ -73,7 +78,7 @@ pub enum SecretError {
 
 /// Whom a credential names, and what it proves that with.
 pub(super) struct Identity<'a> {
-    /// Which of the three sets it is.
+    /// Which kind of credential it is.
     pub(super) kind: &'static str,
     /// Whom the cloud locks after refusals.
     pub(super) name: Vec<Cow<'a, str>>,
@@ -112,6 +117,24 @@ impl Credential {
             Self::Token(token) => Identity {
                 kind: "token",
                 name: vec![Cow::Borrowed(token.expose_secret())],
+                secret: Vec::new(),
+            },
+            Self::Workload(workload) => Identity {
+                kind: "workload",
+                // No tenant can have another one's refused: the namespace is a part of the name.
+                name: [
+                    &workload.idp_id,
+                    &workload.namespace,
+                    &workload.service_account,
+                    &workload.audience,
+                ]
+                .map(|part| Cow::Borrowed(part.as_str()))
+                .into(),
+                secret: Vec::new(),
+            },
+            Self::Machine(machine) => Identity {
+                kind: "machine",
+                name: vec![Cow::Borrowed(machine.address())],
                 secret: Vec::new(),
             },
         }

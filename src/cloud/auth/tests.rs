@@ -7,7 +7,8 @@ use secrecy::SecretString;
 use super::{
     guard::{Guards, LockOut},
     ledger,
-    token::TokenSource,
+    secret::Credential,
+    sign_in::SignIn,
     *,
 };
 use crate::{
@@ -70,21 +71,36 @@ impl Office {
         let lanes = Lanes::new(ledger::MOST as usize, 3 * SECOND, self.clock);
         let place = self.place.clone();
         let entrance = Entrance::new(guard, budget, lanes, place, self.clock);
-        let tokens = |username, password, domain_name| {
-            let lanes = Lanes::new(1, 3 * SECOND, self.clock);
-            // Nobody is there.
-            let iam = ("http://127.0.0.1:1", lanes);
-            let reads = self.reads.clone();
-            Ok(TokenSource::new(
-                reads,
-                iam,
-                "project",
+        let means = match credential {
+            Credential::AccessKey {
+                access_key,
+                secret_key,
+                security_token,
+            } => Means::Keys(Keys {
+                access_key,
+                secret_key,
+                security_token,
+            }),
+            Credential::Password {
                 username,
                 password,
                 domain_name,
-            ))
+            } => {
+                let lanes = Lanes::new(1, 3 * SECOND, self.clock);
+                let sign_in = SignIn::Password {
+                    // Nobody is there.
+                    iam: "http://127.0.0.1:1".to_owned(),
+                    project: "project".to_owned(),
+                    username,
+                    password,
+                    domain_name,
+                };
+                let source = TokenSource::new(self.reads.clone(), lanes, sign_in);
+                Means::Fetched(Box::new(source))
+            }
+            other => panic!("no test has {other:?}"),
         };
-        Access::new(credential, tokens, entrance).unwrap()
+        Access::new(means, entrance)
     }
 }
 

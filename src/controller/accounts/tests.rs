@@ -7,6 +7,7 @@ use std::{
 
 use futures::channel::mpsc;
 use kube::client::Body;
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::*;
@@ -170,7 +171,8 @@ async fn n01_who_opens_the_same_at_the_same_time_on_several_threads_shares_it() 
     const TRIES: usize = 1_000;
     let accounts = accounts(json!({}), Shift::forever());
     let now = accounts.clock.now();
-    let held = BTreeMap::from([("token".to_owned(), ByteString(b"t".to_vec()))]);
+    let data = BTreeMap::from([("token".to_owned(), ByteString(b"t".to_vec()))]);
+    let held = Held::Data(data);
     let together = std::sync::Barrier::new(2);
     let open_all = || {
         let open = |number| {
@@ -256,4 +258,149 @@ async fn n01_a_secret_whose_read_hangs_is_waited_for_once_by_all_who_name_it() {
     let now = accounts.clock.now();
     assert!(accounts.cloud("shop", None, &desired, now).await.is_err());
     assert_eq!(reads.load(Ordering::SeqCst), 2);
+}
+
+/// A resource of `shop` that signs in as this ServiceAccount.
+fn desired_as(account: &str, endpoint: &str) -> Desired {
+    let mut desired = desired("creds", endpoint);
+    desired.credentials = Some(Named::Workload(Box::new(WorkloadIdentity {
+        service_account_name: account.to_owned(),
+        idp_id: "cce".to_owned(),
+        audience: "iam".to_owned(),
+    })));
+    desired
+}
+
+/// An API server that makes tokens of ServiceAccounts, or answers with this status; what was asked of it is counted.
+fn token_maker(status: u16) -> (Client, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::default());
+    let count = Arc::clone(&asked);
+    let service = tower::service_fn(move |request: http::Request<Body>| {
+        let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+        async move {
+            let path = "/api/v1/namespaces/shop/serviceaccounts/ports/token";
+            assert_eq!(request.method(), http::Method::POST);
+            assert_eq!(request.uri().path(), path);
+            let body = request.into_body().collect_bytes().await.unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["spec"]["audiences"], json!(["iam"]));
+            assert_eq!(body["spec"]["expirationSeconds"], json!(3600));
+            let answer = if status == 201 {
+                let token = format!("token-{number}");
+                json!({
+                    "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": {},
+                    "spec": {"audiences": ["iam"]},
+                    "status": {"token": token, "expirationTimestamp": "2100-01-01T00:00:00Z"},
+                })
+            } else {
+                let reason = if status == 404 {
+                    "NotFound"
+                } else {
+                    "Forbidden"
+                };
+                json!({
+                    "apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": reason, "code": status,
+                    "message": "no",
+                })
+            };
+            let answer = Body::from(answer.to_string().into_bytes());
+            let answer = http::Response::builder().status(status).body(answer);
+            Ok::<_, Infallible>(answer.unwrap())
+        }
+    });
+    (Client::new(service, "shop"), asked)
+}
+
+async fn open_as(accounts: &Accounts, desired: &Desired) -> Result<Opened, Trouble> {
+    let source = accounts.source("shop", desired).unwrap();
+    let user = ResourceName::new("shop", "orders");
+    let uid = Uid::from("orders");
+    accounts.book().note(&uid, &user, Some(source));
+    let now = accounts.clock.now();
+    accounts
+        .cloud("shop", Some("orders"), desired, now)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_service_account_is_one_credential_however_often_its_token_is_renewed() {
+    let shift = Shift::forever();
+    let (client, asked) = token_maker(201);
+    let accounts = accounts_over(client, shift);
+    let desired = desired_as("ports", "https://good");
+    let first = open_as(&accounts, &desired).await.unwrap();
+    let again = open_as(&accounts, &desired).await.unwrap();
+    assert!(Arc::ptr_eq(&first.directory, &again.directory));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let newest = || {
+        let source = accounts.source("shop", &desired).unwrap();
+        let token = accounts.proof(&source).newest(accounts.clock.now().uptime);
+        token.map(|token| token.expose_secret().to_owned())
+    };
+    assert_eq!(newest().as_deref(), Some("token-1"));
+
+    // Long before it ends there is another one, of which nobody else has to hear.
+    shift.pass(Duration::from_mins(10));
+    let due = accounts.due(accounts.clock.now().uptime, Duration::ZERO);
+    assert_eq!(due.len(), 1);
+    accounts
+        .reread(&due[0], accounts.clock.now())
+        .await
+        .unwrap();
+    let renewed = open_as(&accounts, &desired).await.unwrap();
+    assert!(Arc::ptr_eq(&first.directory, &renewed.directory));
+    assert_eq!(first.credential, renewed.credential);
+    assert_eq!(newest().as_deref(), Some("token-2"));
+
+    // One that is not renewed is not used to its very end by another clock, but no longer than it was asked for.
+    shift.pass(Duration::from_hours(1));
+    assert_eq!(newest(), None);
+}
+
+#[tokio::test]
+async fn a_service_account_without_a_token_is_named_with_what_to_do_and_asked_for_again_within_a_minute()
+ {
+    for (status, said) in [
+        (404, "ServiceAccount ports does not exist in this namespace"),
+        (403, "the verb create on serviceaccounts/token"),
+    ] {
+        let shift = Shift::forever();
+        let (client, asked) = token_maker(status);
+        let accounts = accounts_over(client, shift);
+        let desired = desired_as("ports", "https://good");
+        for _ in 0..2 {
+            let refused = open_as(&accounts, &desired).await;
+            let Err(Trouble::CredentialsMissing(text)) = refused.map(drop) else {
+                panic!("it was taken")
+            };
+            assert!(text.contains(said), "{text}");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        shift.pass(Duration::from_mins(1));
+        open_as(&accounts, &desired).await.map(drop).unwrap_err();
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+}
+
+#[test]
+fn each_part_of_an_identity_makes_another_credential() {
+    let workload = |parts: [&str; 4]| {
+        let [namespace, service_account, idp_id, audience] = parts.map(str::to_owned);
+        Held::Workload(Workload {
+            idp_id,
+            namespace,
+            service_account,
+            audience,
+            proof: Arc::default(),
+        })
+    };
+    let own = ["shop", "ports", "cce", "iam"];
+    let of = |parts| workload(parts).fingerprint();
+    assert_eq!(of(own), of(own));
+    for place in 0..own.len() {
+        let mut other = own;
+        other[place] = "other";
+        assert_ne!(of(own), of(other), "{place}");
+    }
 }

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::Message;
 use crate::{
     cloud::{CloudError, Meaning},
-    controller::read::Desired,
+    controller::read::{Desired, Named},
     plan::facts::Trouble,
 };
 
@@ -80,10 +80,13 @@ fn asked(error: &CloudError) -> Option<&'static str> {
 }
 
 fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
-    let secret = desired.credentials.as_ref().map_or_else(
-        || "the operator's default credentials".to_owned(),
-        |name| format!("Secret {name}"),
-    );
+    let secret = match &desired.credentials {
+        None => "the operator's default credentials".to_owned(),
+        Some(Named::Secret(name)) => format!("Secret {name}"),
+        Some(Named::Workload(workload)) => {
+            format!("ServiceAccount {}", workload.service_account_name)
+        }
+    };
     let code = match (&error.code, error.status) {
         (Some(code), _) => format!(" ({code})"),
         (None, Some(status)) => format!(" (HTTP {status})"),
@@ -91,6 +94,12 @@ fn refused(who: &str, error: &CloudError, desired: &Desired) -> Message {
     };
     // What the other side said comes last, right after what it is about.
     let own = match error.meaning {
+        Meaning::Unauthenticated if matches!(desired.credentials, Some(Named::Workload(_))) => {
+            format!(
+                "correct spec.workloadIdentity, or in IAM the identity provider that it names, with its client ids, keys and rules; \
+                 {who} does not accept {secret}{code}"
+            )
+        }
         Meaning::Unauthenticated => {
             format!("correct {secret}; {who} does not accept its credentials{code}")
         }

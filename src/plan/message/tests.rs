@@ -7,7 +7,8 @@ use k8s_openapi::jiff::Timestamp;
 use super::{super::facts::Trouble, *};
 use crate::{
     cloud::{CloudError, Meaning, error::failure},
-    crd::TaurusProxyPort,
+    controller::read::Named,
+    crd::{TaurusProxyPort, WorkloadIdentity},
     fleet::{
         claims::{Opening, Other},
         limits::Limit,
@@ -305,4 +306,24 @@ fn who_waits_for_another_resource_is_told_which_one_where_that_is_its_business()
     }
     let text = said(&Cause::TakingOver(Opening::Before));
     assert!(text.contains("before the operator's last start"), "{text}");
+}
+
+#[test]
+fn an_identity_that_iam_refuses_is_named_with_what_to_compare() {
+    let mut desired = desired();
+    desired.credentials = Some(Named::Workload(Box::new(WorkloadIdentity {
+        service_account_name: "taurus-ports".to_owned(),
+        idp_id: "cce".to_owned(),
+        audience: "iam".to_owned(),
+    })));
+    let error = answered(Meaning::Unauthenticated, "IAM.0001", "not accepted");
+    let cause = Cause::Blocked(Trouble::Cloud(error), None);
+    let said = of(&cause, &desired).to_string();
+    for part in [
+        "spec.workloadIdentity",
+        "identity provider",
+        "IAM does not accept ServiceAccount taurus-ports (IAM.0001)",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
 }

@@ -50,6 +50,7 @@ async fn a_null_is_the_same_as_an_absent_field() {
     let judge = Judge::new().await;
     for field in [
         "credentialsRef",
+        "workloadIdentity",
         "endpoint",
         "iamEndpoint",
         "managementPolicy",

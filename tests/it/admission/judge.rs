@@ -218,16 +218,19 @@ pub fn printed(output: &Output) -> Result<String, String> {
 }
 
 /// How the messages of our own rules begin, wherever one stands in a line of kubectl's.
-const OUR_RULES: [&str; 9] = [
+const OUR_RULES: [&str; 12] = [
+    ": audience must ",
     ": changeTimeout must ",
     ": endpoint must ",
     ": iamEndpoint must ",
+    ": idpID must ",
     ": instanceID must ",
     ": name must ",
     ": port is reserved ",
     ": projectID must ",
     ": proxyID must ",
     ": region must ",
+    ": serviceAccountName must ",
 ];
 
 /// A line that newer servers add for numbers with a fraction or of more than 64 bits, and that names no field.

@@ -11,7 +11,7 @@ use super::{
     platforms::by_helm,
     request::Right,
 };
-use crate::stories::publication;
+use crate::stories::{identities, publication};
 use crate::world::{
     World, options, plane,
     program::Program,
@@ -286,6 +286,48 @@ async fn the_chart_grants_for_warnings_what_the_component_does() {
     let everywhere = Right::needed_by("GET /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies");
     of_component.retain(|right| Some(right) != everywhere.as_ref());
     assert_eq!(added, of_component);
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_right_of_the_component_for_identities_is_used_and_none_is_missing() {
+    let folder = with_component("workload-identity");
+    let overlay = folder.path().join(OVERLAY);
+    let overlay = overlay.to_str().unwrap();
+    let plane = &plane::with(overlay).await;
+    let world = World::on(plane, options(Mode::M2)).await;
+    let mut account = Account::of(&world, &kustomized(plane, overlay)).await;
+    let of_base = kustomized(plane, "deploy/base");
+    let of_base = Right::granted_by(&of_base);
+    let provider = identities::provider(plane, &world.namespace);
+    world.sim.set_identity_provider(provider);
+    identities::make_account(&world, identities::ACCOUNT).await;
+    let program = account.program(&world, "signing-in").await;
+    let resource = identities::keyless(world.resource(3307), identities::ACCOUNT);
+    world.create(&resource).await;
+    world.until_ready(3307).await;
+    drop(program);
+    // Those of the base are judged with all that an operator has to do.
+    account.granted.retain(|right| !of_base.contains(right));
+    account.judge_those(|needed| !of_base.iter().any(|right| right.covers(needed)));
+    world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_chart_grants_for_identities_what_the_component_does() {
+    let plane = &plane::bare().await;
+    let folder = with_component("workload-identity");
+    let overlay = folder.path().join(OVERLAY);
+    let sorted = |objects: &[Value]| {
+        let mut rights = Right::granted_by(objects);
+        rights.sort();
+        rights
+    };
+    let by_kustomize = sorted(&kustomized(plane, overlay.to_str().unwrap()));
+    let names = json!({"workloadIdentity": {"serviceAccountNames": [identities::ACCOUNT]}});
+    assert_eq!(sorted(&by_helm(&names)), by_kustomize);
+    // Without a name there is no right, rather than one for all names.
+    let of_base = sorted(&kustomized(plane, "deploy/base"));
+    assert_eq!(sorted(&by_helm(&json!({}))), of_base);
 }
 
 /// All that an operator has to do with what it publishes.

@@ -72,6 +72,18 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
             "/defaultCredentials/namespaces",
         ),
         (
+            json!({"defaultCredentials": {"identity": "node-agency"}}),
+            "/defaultCredentials/namespaces",
+        ),
+        (
+            json!({"defaultCredentials": {"identity": "node", "namespaces": ["shop"], "projects": ["0".repeat(32)]}}),
+            "/defaultCredentials/identity",
+        ),
+        (
+            json!({"workloadIdentity": {"serviceAccountNames": ["Upper"]}}),
+            "/workloadIdentity/serviceAccountNames/0",
+        ),
+        (
             json!({"extraEnv": [{"name": "TAURUS_RESYNC", "value": "1h"}]}),
             "/extraEnv/0/name",
         ),
@@ -130,9 +142,10 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
 }
 
 /// Flags that have no place among `flags`: other values set them, or nobody should.
-const ELSEWHERE: [&str; 9] = [
+const ELSEWHERE: [&str; 10] = [
     "calendar",
     "default-credentials-dir",
+    "default-credentials-identity",
     "default-credentials-namespaces",
     "default-credentials-projects",
     "extra-ca",

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use taurus_port_operator::{cloud::names::Names, config::defaults::Defaults, crd::TaurusProxyPort};
+use taurus_port_operator::{
+    cloud::names::Names,
+    config::defaults::{Defaults, Origin},
+    crd::TaurusProxyPort,
+};
 use taurus_sim::{Filter, Fleet, Mode, Operation, sample};
 
 use crate::world::{
@@ -70,9 +74,9 @@ fn write(directory: &tempfile::TempDir, (key, secret): (&str, &str)) {
 }
 
 fn defaults(directory: &tempfile::TempDir, namespace: &str) -> Option<Defaults> {
-    let path = directory.path().to_str();
+    let origin = Origin::Directory(directory.path().to_owned());
     let project = [sample::PROJECT.to_owned()];
-    Defaults::new(path, &[namespace.to_owned()], &project).unwrap()
+    Defaults::new(Some(origin), &[namespace.to_owned()], &project).unwrap()
 }
 
 async fn is_refused(world: &World, name: &str, said: &str) {
@@ -168,6 +172,9 @@ async fn default_credentials_are_for_nobody_who_is_not_named() {
         .create(&kube::api::PostParams::default(), &own)
         .await;
     let refused = refused.unwrap_err().to_string();
-    assert!(refused.contains("credentialsRef is required"), "{refused}");
+    assert!(
+        refused.contains("credentialsRef or workloadIdentity is required"),
+        "{refused}"
+    );
     world.finish().await;
 }

@@ -12,7 +12,7 @@ use taurus_port_operator::{
     cloud::{
         Booked, ChangeAnswer, Cloud, CloudError, Job, LastCheck, Line, Meaning, Proxies, Task,
         TaskList, Urgency,
-        auth::{Access, Pass, entrance::Turn, secret::Credential},
+        auth::{Access, Keys, Means, Pass, entrance::Turn, secret::Credential},
         budget::{Allowance, CallLimit},
         entrances::{Bounds, Entrances},
         http::since_by_the_cloud,
@@ -83,21 +83,30 @@ impl Connect for Links {
         subject: &Subject,
         credential: Credential,
     ) -> Result<Arc<dyn Cloud>, CloudError> {
-        let Credential::AccessKey { access_key, .. } = &credential else {
-            return Err(error(Meaning::Unauthenticated));
-        };
-        let access_key = access_key.expose_secret().into();
         let project = subject.project.as_str();
         let (entrance, allowance) =
             self.entrances
                 .entrance(&credential, (ENDPOINT, ENDPOINT), project);
-        let no_tokens = |_, _, _| Err(error(Meaning::Unauthenticated));
+        let Credential::AccessKey {
+            access_key,
+            secret_key,
+            security_token,
+        } = credential
+        else {
+            return Err(error(Meaning::Unauthenticated));
+        };
+        let signer = access_key.expose_secret().into();
+        let means = Means::Keys(Keys {
+            access_key,
+            secret_key,
+            security_token,
+        });
         Ok(Arc::new(Link {
             shared: self.shared.clone(),
             life: Arc::clone(&self.life),
             clock: self.clock,
-            access_key,
-            access: Arc::new(Access::new(credential, no_tokens, entrance)?),
+            access_key: signer,
+            access: Arc::new(Access::new(means, entrance)),
             allowance,
         }))
     }

@@ -13,6 +13,8 @@ pub struct Accounts {
     pub(crate) users: Vec<User>,
     pub(crate) tokens: Vec<MadeToken>,
     pub(crate) id_tokens: Vec<IdToken>,
+    /// Identity providers, each with the account that it is of.
+    pub(crate) providers: Vec<(String, IdentityProvider)>,
     /// The account whose agency the machine has.
     pub(crate) agency: Option<String>,
     /// Whose the keys and tokens are that are added next.
@@ -47,6 +49,21 @@ pub(crate) struct IdToken {
     pub(crate) account: String,
 }
 
+/// An identity provider with OpenID Connect, as it stands in IAM: whose tokens are accepted, and for whom.
+#[derive(Debug, Clone)]
+pub struct IdentityProvider {
+    /// Its name, which is sent in `X-Idp-Id`.
+    pub name: String,
+    /// The issuer of its tokens.
+    pub issuer: String,
+    /// The audience that its tokens must have.
+    pub client_id: String,
+    /// Its keys, as a JSON Web Key Set.
+    pub keys: serde_json::Value,
+    /// The subjects for which a rule makes a user.
+    pub subjects: Vec<String>,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct User {
     pub(crate) domain: String,
@@ -63,6 +80,7 @@ impl Default for Accounts {
             users: Vec::new(),
             tokens: Vec::new(),
             id_tokens: Vec::new(),
+            providers: Vec::new(),
             agency: None,
             account: sample::DOMAIN.to_owned(),
         }
@@ -154,6 +172,13 @@ impl Accounts {
             text: text.into(),
             account: self.account.clone(),
         });
+        self
+    }
+
+    /// Adds an identity provider, whose tokens are verified.
+    #[must_use]
+    pub fn identity_provider(mut self, provider: IdentityProvider) -> Self {
+        self.providers.push((self.account.clone(), provider));
         self
     }
 

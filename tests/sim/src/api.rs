@@ -104,8 +104,9 @@ fn outside(
         Operation::Token => token::create(world, request, now),
         Operation::IdToken => lease::token_for_id_token(world, request, now),
         Operation::SecurityToken => lease::keys_for_token(world, request, now),
-        Operation::MetadataToken => lease::metadata_token(world, request),
+        Operation::MetadataToken => lease::metadata_token(world, request, now),
         Operation::MachineKeys => lease::machine_keys(world, request, now),
+        Operation::PodKeys => lease::pod_keys(world, request, now),
         Operation::Domains | Operation::Users | Operation::Projects => {
             iam::look_up(world, request, identity)
         }

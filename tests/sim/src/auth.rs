@@ -3,6 +3,7 @@
 //! Promises the gateway's answer for every request that it would not let pass. Signatures are judged by the real wall
 //! clock, everything else by the simulator's time.
 
+mod id_token;
 mod keys;
 mod leases;
 mod quota;

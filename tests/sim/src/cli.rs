@@ -133,6 +133,19 @@ pub(crate) struct Cli {
     )]
     token: Vec<SecretString>,
 
+    /// An ID token for which this identity provider's user is let in; may be repeated
+    #[arg(
+        long,
+        value_name = "PROVIDER:TEXT",
+        env = "TAURUS_SIM_ID_TOKEN",
+        hide_env_values = true
+    )]
+    id_token: Vec<SecretString>,
+
+    /// Gives the machine whose metadata is asked for an agency
+    #[arg(long)]
+    machine_agency: bool,
+
     /// How long a job runs
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = values::duration)]
     job_duration: Duration,

@@ -1,5 +1,5 @@
 //! A simulator of the cloud API of TaurusDB, as far as the ports of database proxies need it, of IAM's tokens and
-//! look-ups, and of a machine's metadata.
+//! look-ups, of a machine's metadata, and of CCE's pod identity.
 //!
 //! Nobody outside the vendor can run the real service. This is an HTTP server that answers as the service's pages say,
 //! for tests in process and, as the program `taurus-sim`, for demonstrations. It shares no type and no line with any
@@ -46,6 +46,7 @@
 //! | `GET /v3/projects?name=` | [`Operation::Projects`] |
 //! | `PUT /meta-data/latest/api/token` | [`Operation::MetadataToken`] |
 //! | `GET /openstack/latest/securitykey` | [`Operation::MachineKeys`] |
+//! | `POST /pod-identity/credentials` | [`Operation::PodKeys`] |
 //!
 //! Everything else is 404 with `APIGW.0101`, and in the journal like any other request. Callers are recognised by
 //! `X-Auth-Token` or by an `SDK-HMAC-SHA256` signature, with the locks that follow from wrong ones. All documented
@@ -99,7 +100,7 @@ mod state;
 mod times;
 mod world;
 
-pub use accounts::Accounts;
+pub use accounts::{Accounts, IdentityProvider};
 pub use answer::Answer;
 pub use behaviour::{
     Behaviour, BehaviourChange, BusyScope, MissingInstance, MissingJob, Mode, Refusal, SamePort,

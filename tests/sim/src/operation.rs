@@ -43,6 +43,8 @@ pub enum Operation {
     MetadataToken,
     /// `GET /openstack/latest/securitykey`: temporary keys of the machine.
     MachineKeys,
+    /// `POST /pod-identity/credentials`: temporary keys for the token of a pod. The path is the simulator's own.
+    PodKeys,
     /// Anything else; answered with 404.
     Other,
 }
@@ -67,6 +69,7 @@ impl Operation {
             | Self::SecurityToken
             | Self::MetadataToken
             | Self::MachineKeys
+            | Self::PodKeys
             | Self::Other => false,
         }
     }
@@ -93,6 +96,7 @@ impl Operation {
                 | Self::SecurityToken
                 | Self::MetadataToken
                 | Self::MachineKeys
+                | Self::PodKeys
         )
     }
 }
@@ -112,7 +116,8 @@ impl Call {
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         use Operation::{
             Change, DeleteTask, Details, Domains, IdToken, Instance, Instances, Job, List,
-            MachineKeys, MetadataToken, Other, Projects, SecurityToken, Tasks, Token, Users,
+            MachineKeys, MetadataToken, Other, PodKeys, Projects, SecurityToken, Tasks, Token,
+            Users,
         };
         let segments: Vec<&str> = path.split('/').collect();
         let (operation, project, instance, proxy) = match (method.as_str(), segments.as_slice()) {
@@ -123,6 +128,7 @@ impl Call {
             }
             ("PUT", ["", "meta-data", "latest", "api", "token"]) => (MetadataToken, "", "", ""),
             ("GET", ["", "openstack", "latest", "securitykey"]) => (MachineKeys, "", "", ""),
+            ("POST", ["", "pod-identity", "credentials"]) => (PodKeys, "", "", ""),
             ("GET", ["", "v3", "auth", "domains"]) => (Domains, "", "", ""),
             ("GET", ["", "v3", "users"]) => (Users, "", "", ""),
             ("GET", ["", "v3", "projects"]) => (Projects, "", "", ""),

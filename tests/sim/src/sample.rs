@@ -24,3 +24,6 @@ pub const DOMAIN: &str = "sim-account";
 pub const USER: &str = "port-operator";
 /// Its password.
 pub const PASSWORD: &str = "simulator-password-of-no-worth";
+
+/// As which identity provider [`Accounts::id_token`](crate::Accounts::id_token) takes the tokens of CCE's pod identity: their audience.
+pub const POD_IDENTITY: &str = "service.cce.pods";

@@ -17,6 +17,12 @@
 {{- if .secretName }}
 - name: TAURUS_DEFAULT_CREDENTIALS_DIR
   value: /var/run/taurus/credentials
+{{- end }}
+{{- if .identity }}
+- name: TAURUS_DEFAULT_CREDENTIALS_IDENTITY
+  value: {{ .identity }}
+{{- end }}
+{{- if or .secretName .identity }}
 - name: TAURUS_DEFAULT_CREDENTIALS_NAMESPACES
   value: {{ join "," .namespaces | quote }}
 - name: TAURUS_DEFAULT_CREDENTIALS_PROJECTS

@@ -7,12 +7,15 @@ use std::{
 
 use axum::{Router, http::HeaderMap as Headers, response::IntoResponse, routing::post};
 use futures::future::join_all;
+use http::StatusCode;
+use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
 use super::*;
 use crate::{
     clock::{Clock, Shift},
     cloud::{
+        Meaning,
         budget::{Allowance, Budget, CallLimit, Urgency},
         dial::Dialer,
         egress::Egress,
@@ -66,10 +69,22 @@ fn source(url: &str, clock: Clock) -> Arc<TokenSource> {
     );
     let reads = Reads::new(dialer, clock, timeout, Arc::new(()));
     let [username, password, domain] = ["user", "password", "domain"].map(SecretString::from);
-    let iam = (url, Lanes::new(8, timeout, clock));
-    Arc::new(TokenSource::new(
-        reads, iam, "project", username, password, domain,
-    ))
+    let sign_in = SignIn::Password {
+        iam: url.to_owned(),
+        project: "project".to_owned(),
+        username,
+        password,
+        domain_name: domain,
+    };
+    let lanes = Lanes::new(8, timeout, clock);
+    Arc::new(TokenSource::new(reads, lanes, sign_in))
+}
+
+fn text(fetched: &Fetched) -> &str {
+    let Granted::Token(token) = fetched.granted.as_ref() else {
+        panic!("no token")
+    };
+    token.expose_secret()
 }
 
 fn allowance() -> Arc<Allowance> {
@@ -103,7 +118,7 @@ async fn a_thousand_callers_share_one_request() {
     let (source, allowance) = (source(&url, Clock::start()), allowance());
     let tokens = join_all((0..1000).map(|_| source.get(&allowance, ready(Ok(()))))).await;
     for fetched in tokens {
-        assert_eq!(fetched.unwrap().token.expose_secret(), "token-1");
+        assert_eq!(text(&fetched.unwrap()), "token-1");
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
@@ -144,7 +159,7 @@ async fn a_token_is_renewed_before_it_ends() {
     for (passed, number) in [(0, 1), (19, 1), (1, 2), (19, 2), (1, 3)] {
         shift.pass(Duration::from_hours(passed));
         let fetched = source.get(&allowance, ready(Ok(()))).await.unwrap();
-        assert_eq!(fetched.token.expose_secret(), &format!("token-{number}"));
+        assert_eq!(text(&fetched), format!("token-{number}"));
     }
     assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
@@ -158,7 +173,7 @@ async fn a_token_that_was_refused_to_many_at_once_is_fetched_anew_once() {
     assert_eq!(news, 1);
     let second = join_all((0..16).map(|_| source.get(&allowance, ready(Ok(()))))).await;
     for fetched in second {
-        assert_eq!(fetched.unwrap().token.expose_secret(), "token-2");
+        assert_eq!(text(&fetched.unwrap()), "token-2");
     }
     assert!(!source.forget(&first), "that is known");
     assert_eq!(asked.load(Ordering::SeqCst), 2);

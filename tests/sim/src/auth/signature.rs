@@ -163,10 +163,11 @@ pub(crate) fn reduced(authorization: &str) -> String {
                 claim.signed_headers.join(";")
             )
         }
-        None => format!(
-            "{} ***",
-            authorization.split(' ').next().unwrap_or_default()
-        ),
+        // Without a scheme, all of it is secret.
+        None => match authorization.split_once(' ') {
+            Some((scheme, _)) => format!("{scheme} ***"),
+            None => "***".to_owned(),
+        },
     }
 }
 

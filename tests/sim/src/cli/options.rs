@@ -12,7 +12,10 @@ use super::{Cli, ModeFlag, SamePortFlag, TaskOffsetFlag, TimeFlag};
 impl Cli {
     /// Whether credentials were given. Those are not printed.
     pub(crate) fn has_credentials(&self) -> bool {
-        !(self.access_key.is_empty() && self.user.is_empty() && self.token.is_empty())
+        !(self.access_key.is_empty()
+            && self.user.is_empty()
+            && self.token.is_empty()
+            && self.id_token.is_empty())
     }
 
     /// What the simulator starts with.
@@ -149,6 +152,13 @@ impl Cli {
         }
         for flag in &self.token {
             accounts = accounts.token(&read("--token", flag, values::token)?);
+        }
+        for flag in &self.id_token {
+            let (provider, text) = read("--id-token", flag, values::id_token)?;
+            accounts = accounts.id_token(&provider, &text);
+        }
+        if self.machine_agency {
+            accounts = accounts.machine_agency();
         }
         Ok(accounts)
     }

@@ -138,6 +138,19 @@ impl FromStr for UserFlag {
     }
 }
 
+/// An identity provider and a token of it.
+pub(super) fn id_token(text: &str) -> Result<(String, String), String> {
+    let parts = text
+        .split_once(':')
+        .map(|(provider, token)| [provider, token]);
+    match parts {
+        Some([provider, token]) if ![provider, token].contains(&"") => {
+            Ok((provider.to_owned(), token.to_owned()))
+        }
+        _ => Err("it is PROVIDER:TEXT, and no part may be empty".to_owned()),
+    }
+}
+
 /// A token that a header can carry.
 pub(super) fn token(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {

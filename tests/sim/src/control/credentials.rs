@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Control;
-use crate::accounts::AccessKey;
+use crate::accounts::{AccessKey, IdToken, IdentityProvider};
 use crate::sample;
 
 /// A credential that isn't known.
@@ -78,6 +78,23 @@ impl Control {
         } else {
             Err(CredentialError::NoKey(id.to_owned()))
         }
+    }
+
+    /// Makes this the only ID token that is accepted as it is from an identity provider.
+    pub fn set_id_token(&self, provider: &str, text: &str) {
+        let token = IdToken {
+            provider: provider.to_owned(),
+            text: text.into(),
+            account: sample::DOMAIN.to_owned(),
+        };
+        self.shared.world().gatekeeper.leases.set_id_token(token);
+    }
+
+    /// Adds an identity provider, or puts it in the place of the one of this name.
+    pub fn set_identity_provider(&self, provider: IdentityProvider) {
+        let account = sample::DOMAIN.to_owned();
+        let leases = &mut self.shared.world().gatekeeper.leases;
+        leases.set_provider(account, provider);
     }
 
     /// Locks a user for a while, as five wrong passwords do.

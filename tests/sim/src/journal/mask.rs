@@ -18,7 +18,14 @@ const SECRET_HEADERS: [&str; 6] = [
     "x-metadata-token",
 ];
 /// Fields of a sign-in whose values are secret. `id` is one below `token` or `id_token` only.
-const SECRET_FIELDS: [&str; 4] = ["password", "passcode", "secret", "securitytoken"];
+const SECRET_FIELDS: [&str; 6] = [
+    "password",
+    "passcode",
+    "secret",
+    "securitytoken",
+    "secretAccessKey",
+    "securityToken",
+];
 const TOKEN_FIELDS: [&str; 2] = ["token", "id_token"];
 
 /// The headers of a request by their names; several values of one name are joined by commas.

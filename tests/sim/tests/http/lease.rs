@@ -123,6 +123,14 @@ async fn a_machine_with_an_agency_gets_keys_with_and_without_a_metadata_token() 
         assert!(off < SignedDuration::from_micros(1), "{off}");
     }
     assert_eq!(get(Some("strange")).await.status, 401);
+    simulator.advance(seconds(21_600)).unwrap();
+    let ended = get(Some(&*token)).await;
+    assert_eq!(ended.status, 401);
+    assert!(
+        !ended
+            .body
+            .contains("Please configure Cloud Service Agency first")
+    );
     assert!(!format!("{:?}", simulator.journal()).contains(&token));
 }
 
@@ -132,10 +140,47 @@ async fn a_machine_without_an_agency_is_refused() {
     let client = Client::of(&simulator);
     let refused = send(client.bare(Method::GET, METADATA)).await.unwrap();
     assert_eq!(refused.status, 401);
+    // By this text the vendor's clients tell it from a token that has ended.
+    let told = "Please configure Cloud Service Agency first";
+    assert!(refused.body.contains(told), "{}", refused.body);
     let token = client.bare(Method::PUT, "/meta-data/latest/api/token");
     assert_eq!(
         send(token).await.unwrap().status,
         400,
         "the lifetime is missing"
     );
+}
+
+#[tokio::test]
+async fn a_pod_gets_keys_for_its_token_and_the_journal_shows_neither() {
+    let (simulator, client) = start().await;
+    let ask = async |token: &str| {
+        let request = client.bare(Method::POST, "/pod-identity/credentials");
+        send(request.header("Authorization", token).json(&json!({})))
+            .await
+            .unwrap()
+    };
+    assert_eq!(ask("token-of-a-pod").await.status, 401);
+    simulator.set_id_token(sample::POD_IDENTITY, "token-of-a-pod");
+    let keys = ask("token-of-a-pod").await.json();
+    let named = |name: &str| keys["credentials"][name].as_str().unwrap();
+    let renamed = json!({"credential": {
+        "access": named("accessKeyId"),
+        "secret": named("secretAccessKey"),
+        "securitytoken": named("securityToken"),
+    }});
+    assert_eq!(list_with(&client, &renamed).await, 200);
+    simulator.advance(seconds(3600)).unwrap();
+    assert_eq!(list_with(&client, &renamed).await, 401);
+    simulator.set_id_token(sample::POD_IDENTITY, "the-next-one");
+    assert_eq!(ask("token-of-a-pod").await.status, 401);
+    let journal = format!("{:?}", simulator.journal());
+    let secrets = [
+        "token-of-a-pod",
+        named("secretAccessKey"),
+        named("securityToken"),
+    ];
+    for secret in secrets {
+        assert!(!journal.contains(secret), "{secret}");
+    }
 }
