@@ -304,7 +304,8 @@ mod tests {
     fn whom_the_new_port_lets_in_as_well_is_not() {
         for ports in ["*", "1-65535", "3306-3310", "3306,3307", "22,3300-3307"] {
             for source in ["10.0.0.0/8", "group:apps", "addresses:vpn", "any"] {
-                expect(&[&format!("allow 1 {ports} {source}")], &[]);
+                let rule = format!("allow 1 {ports} {source}");
+                expect(&[rule.as_str()], &[]);
             }
         }
         expect(

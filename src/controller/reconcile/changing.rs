@@ -118,6 +118,10 @@ impl Pass<'_> {
         if self.record().change.is_some() {
             return self.look(desired, directory).await;
         }
+        let finding = self.with_admission(desired, directory, finding).await?;
+        if finding.decision.step != Step::LookAtTasks {
+            return Ok(finding);
+        }
         let facts = self.facts(desired, &finding.decision.record, &finding.observed);
         let (due, vetted) = (plan::is_change_due(&facts), facts.is_vetted());
         if due

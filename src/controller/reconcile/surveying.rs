@@ -1,8 +1,8 @@
 //! What a change that is due would break in the cluster, told before it begins; of one that begins at once, told right after that.
 //!
 //! Relies on `surveys` for reads that end soon. Promises no read where no change is due, one for each plan and one now and then while it
-//! waits, and that nothing here holds a change up for longer than such a read takes. This is where a change would be held back for what
-//! was found, if a resource asked for that.
+//! waits, and that nothing here holds a change up for longer than such a read takes. What holds one back is the security group alone:
+//! [`super::admitting`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -47,7 +47,7 @@ impl Pass<'_> {
     /// What was found for the plan that waits, for decisions.
     pub(super) fn surveyed(&self) -> Option<Preflight> {
         let surveyed = self.memory.surveyed.as_deref();
-        surveyed.map(|surveyed| surveyed.found.clone())
+        surveyed.map(|surveyed| self.with_group(&surveyed.found))
     }
 
     /// A plan on record has warnings from an earlier process: what is written without having looked would take them away.
@@ -73,11 +73,14 @@ impl Pass<'_> {
         if self.is_survey_due(desired, &plan) {
             self.survey(desired, &plan, &finding.observed).await;
         }
+        self.see_group_of_plan(desired, &plan, &finding.observed)
+            .await;
         let found = self.surveyed();
         if finding.observed.preflight == found {
             return finding;
         }
         finding.observed.preflight = found;
+        finding.observed.admission = self.admission();
         let facts = Facts {
             session: &finding.decision.session,
             ..self.facts(desired, &finding.decision.record, &finding.observed)
