@@ -106,7 +106,7 @@ impl Pass<'_> {
         let facts = self.facts(desired, &finding.decision.record, &finding.observed);
         let is_held = matches!(
             finding.decision.step,
-            Step::Hold(Cause::NotAdmitted { .. }, _)
+            Step::Hold(Cause::NotAdmitted { .. } | Cause::Looking, _)
         );
         let is_due = is_held || facts.is_vetted() && plan::is_change_due(&facts);
         proxy.port.filter(|_| is_due)

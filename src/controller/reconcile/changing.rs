@@ -203,7 +203,9 @@ impl Pass<'_> {
             Err(error) => return Ok(self.without_a_turn(desired, &record, error)),
         };
         let held = self.memory.permit.is_some();
-        let mut finding = self.find_in_time(desired, directory, turn.as_ref()).await?;
+        let finding = self.find_in_time(desired, directory, turn.as_ref()).await?;
+        // Where the look has shown for the first time that a change is due, its security group was not read yet.
+        let mut finding = self.with_admission(desired, directory, finding).await?;
         if self.came_too_late(&finding, held) {
             // There were very many tasks to read. Next time only those are read that are new.
             if held && let Some(refusal) = self.take_permit(desired) {
