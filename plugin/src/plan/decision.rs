@@ -616,6 +616,7 @@ mod tests {
             ("ProxyClaimed", Action::Nothing),
             ("CredentialsInvalid", Action::Nothing),
             ("PermissionDenied", Action::Nothing),
+            ("PreflightFailed", Action::Nothing),
             ("RolloutHalted", Action::Wait),
             ("WaitingForBudget", Action::Wait),
             ("WaitingForInstance", Action::Wait),

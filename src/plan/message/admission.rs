@@ -7,11 +7,17 @@ use crate::{
     cloud::{CloudError, Meaning},
     crd::PreflightMode,
     plan::admitting::{Unchecked, Verdict},
+    preflight::warnings::tame,
 };
 
 /// The actions that IAM has to grant for the details of an instance, and for the rules of its group.
 const FOR_INSTANCE: &str = "gaussdbformysql:instance:get (role and policy: gaussdb:instance:list)";
 const FOR_RULES: &str = "vpc:securityGroupRules:list (role and policy: vpc:securityGroupRules:get)";
+
+/// What stands before and after the id of the group, and before the advice.
+const GROUP: &str = "security group ";
+const OF_INSTANCE: &str = " of the instance ";
+const ADVICE: &str = ": add inbound rules";
 
 /// The change waits; it is looked at again at this time.
 pub fn of(ports: (u16, u16), verdict: &Verdict, at: Timestamp) -> Message {
@@ -34,7 +40,14 @@ pub fn warning(ports: (u16, u16), verdict: &Verdict) -> Option<String> {
         verdict,
         Verdict::Admitted | Verdict::Unchecked(Unchecked::Off)
     );
-    is_warned_of.then(|| found(ports, verdict).0)
+    is_warned_of.then(|| tame(&found(ports, verdict).0))
+}
+
+/// The group that a warning is about and what of it the warning tells, for who has only the text; nothing if it is about something else.
+pub fn told(warning: &str) -> Option<(&str, &str)> {
+    let (group, rest) = warning.strip_prefix(GROUP)?.split_once(OF_INSTANCE)?;
+    let (how, _) = rest.split_once(ADVICE)?;
+    Some((group, how))
 }
 
 /// What was found, what can be done, and what the other side said.
@@ -51,8 +64,8 @@ fn found((from, to): (u16, u16), verdict: &Verdict) -> (String, Option<String>) 
         ),
         Verdict::Shut(shut) => (
             format!(
-                "security group {} of the instance lets in {} at TCP port {from} and not at port {to}: add inbound rules for port {to}, and \
-                 keep those for {from} until the change has ended",
+                "{GROUP}{}{OF_INSTANCE}lets in {} at TCP port {from} and not at port {to}{ADVICE} for port {to}, and keep those for {from} \
+                 until the change has ended",
                 shut.group,
                 shut.named()
             ),
@@ -117,5 +130,60 @@ fn refused(what: &str, action: &str, error: &CloudError) -> (String, Option<Stri
             format!("the cloud failed to show {what}, or did not answer"),
             said(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preflight::admission::Shut;
+
+    #[test]
+    fn who_has_only_the_warning_knows_the_group_and_whom_it_shuts_out() {
+        let shut = Verdict::Shut(Shut {
+            group: "70b3e8d5".to_owned(),
+            sources: vec![
+                "security group apps".to_owned(),
+                "a part of 10.0.0.0/8".to_owned(),
+            ],
+        });
+        let text = warning((3306, 3307), &shut).unwrap();
+        let how = "lets in security group apps, a part of 10.0.0.0/8 at TCP port 3306 and not at port 3307";
+        assert_eq!(told(&text), Some(("70b3e8d5", how)), "{text}");
+        let unchecked = Verdict::Unchecked(Unchecked::NoGroup);
+        let text = warning((3306, 3307), &unchecked).unwrap();
+        assert_eq!(told(&text), None, "{text}");
+    }
+
+    #[test]
+    fn nobody_is_warned_where_nothing_stands_against_it_or_groups_are_not_read() {
+        for verdict in [Verdict::Admitted, Verdict::Unchecked(Unchecked::Off)] {
+            assert_eq!(warning((3306, 3307), &verdict), None);
+        }
+    }
+
+    #[test]
+    fn a_warning_fits_and_has_no_words_of_others_however_much_there_is_to_say() {
+        let error = |meaning| CloudError {
+            code: Some("VPC.0010".to_owned()),
+            ..CloudError::local(meaning, "request 6f0d was refused")
+        };
+        let long: Vec<String> = (0..100)
+            .map(|number| format!("security group {}{number}", "g".repeat(120)))
+            .collect();
+        let shut = Verdict::Shut(Shut {
+            group: "70b3e8d5-0f6a-4c1b-b2a9-cc5d1f847e60".to_owned(),
+            sources: long,
+        });
+        let denied = [
+            Unchecked::Instance(error(Meaning::Denied)),
+            Unchecked::Rules("70b3e8d5".to_owned(), error(Meaning::Transient)),
+        ];
+        let denied = denied.map(Verdict::Unchecked);
+        for verdict in denied.into_iter().chain([shut]) {
+            let text = warning((3306, 3307), &verdict).unwrap();
+            assert!(text.chars().count() <= 512, "{text}");
+            assert!(!text.contains("6f0d"), "{text}");
+        }
     }
 }
