@@ -103,11 +103,7 @@ pub struct RunArguments {
     /// Before a change, look whether the security group of the instance lets in at the new port whom it lets in at the old one.
     ///
     /// Needs two more permissions in the cloud (docs/iam.md). Where it does not: a warning, or with spec.preflight Require the change waits.
-    #[arg(
-        long,
-        env = "TAURUS_CHECK_SECURITY_GROUPS",
-        value_name = "true|false"
-    )]
+    #[arg(long, env = "TAURUS_CHECK_SECURITY_GROUPS", value_name = "true|false")]
     #[arg(hide_env_values = true, default_value = "false")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub check_security_groups: String,

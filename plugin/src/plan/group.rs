@@ -11,13 +11,12 @@ use taurus_port_operator::{
 /// The group that shuts somebody out of the new port, if the plan of this object warns of one.
 pub(super) fn shutting(object: &Value, (from, to): (u16, u16)) -> Option<Touched> {
     let plan = object.pointer("/status/plan")?;
-    if plan["fromPort"] != from || plan["toPort"] != to {
+    let port = |name| plan.get(name).and_then(Value::as_u64);
+    if (port("fromPort")?, port("toPort")?) != (from.into(), to.into()) {
         return None;
     }
-    let mut warnings = plan["warnings"]
-        .as_array()?
-        .iter()
-        .filter_map(Value::as_str);
+    let warnings = plan.get("warnings")?.as_array()?.iter();
+    let mut warnings = warnings.filter_map(Value::as_str);
     let (group, how) = warnings.find_map(admission::told)?;
     let how = format!("which {how}");
     Some(Touched::of("SecurityGroup", group, how, Fate::Shuts))

@@ -44,7 +44,7 @@ impl Pass<'_> {
     pub(super) fn with_group(&self, found: &Preflight) -> Preflight {
         let known = self.memory.admission.as_deref();
         let known = known.filter(|known| {
-            let ports = (known.ports.0.into(), known.ports.1.into());
+            let ports: (i32, i32) = (known.ports.0.into(), known.ports.1.into());
             ports == found.ports
         });
         let warning = known.and_then(|known| words::warning(known.ports, &known.verdict));
