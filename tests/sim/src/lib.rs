@@ -121,4 +121,6 @@ pub use options::Options;
 pub use plan::{JobOutcome, JobPlan, PortListens, PortShows};
 pub use scenario::ScenarioError;
 pub use simulator::{Simulator, StartError};
-pub use state::{GroupRule, InstanceView, JobState, JobView, Maintenance, ProxyView, Scheduled, StateView};
+pub use state::{
+    GroupRule, InstanceView, JobState, JobView, Maintenance, ProxyView, Scheduled, StateView,
+};
