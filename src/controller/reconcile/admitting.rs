@@ -103,6 +103,9 @@ impl Pass<'_> {
         let Seen::Known(Some(proxy)) = &finding.observed.proxy else {
             return None;
         };
+        if finding.decision.record.change.is_some() {
+            return None;
+        }
         let facts = self.facts(desired, &finding.decision.record, &finding.observed);
         let is_held = matches!(
             finding.decision.step,
