@@ -89,6 +89,8 @@ struct Pass<'a> {
     was_busy: bool,
     /// Uptime of the next look, where this pass only goes on with a probe.
     look_at: Option<Duration>,
+    /// Uptime at which this pass began.
+    began: Duration,
     /// What the cloud is read with, once that is known.
     way: Option<Arc<Directory>>,
 }
@@ -108,6 +110,7 @@ impl<'a> Pass<'a> {
         memory: &'a mut Memory,
         object: &'a mut TaurusProxyPort,
     ) -> Self {
+        let began = context.clock.now().uptime;
         Self {
             context,
             uid,
@@ -116,6 +119,7 @@ impl<'a> Pass<'a> {
             withdrawn: None,
             was_busy: false,
             look_at: None,
+            began,
             way: None,
         }
     }

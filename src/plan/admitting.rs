@@ -57,6 +57,11 @@ pub fn good_for(pace: &Pace) -> Duration {
     pace.stuck_poll
 }
 
+/// The same for a plan that waits for something else: a large fleet may wait for the same window, and each read is calls.
+pub fn good_for_a_plan(pace: &Pace) -> Duration {
+    good_for(pace).saturating_mul(6)
+}
+
 /// No change rests on what was read longer ago than this: who waited for its calls meanwhile has it read once more.
 fn counts_for(pace: &Pace) -> Duration {
     good_for(pace).saturating_mul(2)
@@ -95,10 +100,11 @@ fn known<'a>(facts: &Facts<'a>, ports: (u16, u16)) -> Option<&'a Admission> {
     known.filter(counts)
 }
 
-/// What a plan waits for besides its time, where its group does not let in who has to be.
+/// What a plan waits for besides its time, where its group did not let in who has to be when it was read last.
 pub fn waits_for(facts: &Facts<'_>, ports: (i32, i32)) -> Option<WaitsFor> {
     let requires = facts.desired.preflight == PreflightMode::Require;
     let ports = (u16::try_from(ports.0).ok()?, u16::try_from(ports.1).ok()?);
-    let known = known(facts, ports).filter(|_| requires)?;
-    (known.verdict != Verdict::Admitted).then_some(WaitsFor::Preflight)
+    let known = facts.observed.admission.as_deref()?;
+    let is_shut = known.ports == ports && known.verdict != Verdict::Admitted;
+    (requires && is_shut).then_some(WaitsFor::Preflight)
 }

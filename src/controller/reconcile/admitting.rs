@@ -124,8 +124,8 @@ impl Pass<'_> {
         from: u16,
         observed: &Observed,
     ) -> Result<(), JournalError> {
-        let is_asked = record.is_asked_by(desired.request.as_deref());
-        if let Some(asking) = self.asking(desired, is_asked, directory, from, observed) {
+        let good_for = self.good_for(desired, record, admitting::good_for(&self.context.pace));
+        if let Some(asking) = self.asking(desired, good_for, directory, from, observed) {
             let reading = Box::pin(asking.read());
             let read = self.context.while_wanted(record, reading).await?;
             self.memory.admission = Some(Box::new(read));
@@ -145,7 +145,9 @@ impl Pass<'_> {
         let (Some(directory), Ok(from)) = (way, u16::try_from(plan.from_port)) else {
             return;
         };
-        if let Some(asking) = self.asking(desired, false, &directory, from, observed) {
+        let good_for = admitting::good_for_a_plan(&self.context.pace);
+        let good_for = self.good_for(desired, &self.record(), good_for);
+        if let Some(asking) = self.asking(desired, good_for, &directory, from, observed) {
             let reading = tokio::spawn(asking.read());
             let patience = self.context.pace.interim_after;
             let read = seat::aside(tokio::time::timeout(patience, reading)).await;
@@ -155,38 +157,46 @@ impl Pass<'_> {
         }
     }
 
+    /// How old an answer may be: a person who asks for a look wants a new one.
+    fn good_for(&self, desired: &Desired, record: &Record, usually: Duration) -> Duration {
+        let is_new = self
+            .memory
+            .admission
+            .as_deref()
+            .is_some_and(|known| known.read_at >= self.began);
+        if record.is_asked_by(desired.request.as_deref()) && !is_new {
+            Duration::ZERO
+        } else {
+            usually
+        }
+    }
+
     /// The question for the security group; nothing where the last answer is still good.
     fn asking(
         &self,
         desired: &Desired,
-        is_asked: bool,
+        good_for: Duration,
         directory: &Arc<Directory>,
         from: u16,
         observed: &Observed,
     ) -> Option<Asking> {
         let ports = (from, desired.port.get());
         let now = self.context.clock.now().uptime;
-        let good_for = admitting::good_for(&self.context.pace);
         let known = self.memory.admission.as_deref();
         let is_good = known.is_some_and(|known| {
             known.ports == ports && now.saturating_sub(known.read_at) < good_for
         });
-        if is_good && !is_asked {
+        if is_good {
             return None;
         }
-        // Others of the instance may have had it read a while ago.
-        let age = if is_asked {
-            Duration::ZERO
-        } else {
-            good_for / 2
-        };
         Some(Asking {
             directory: Arc::clone(directory),
             instance: InstanceId::clone(&desired.subject.instance),
             ports,
             address: self.address(observed),
             now,
-            after: now.saturating_sub(age),
+            // Others of the instance may have had it read a while ago.
+            after: now.saturating_sub(good_for / 2),
         })
     }
 
@@ -199,7 +209,8 @@ impl Pass<'_> {
         let Some(directory) = self.way.clone().filter(|way| way.reads_groups()) else {
             return;
         };
-        let Some(asking) = self.asking(desired, false, &directory, change.from, observed) else {
+        let good_for = admitting::good_for(&self.context.pace);
+        let Some(asking) = self.asking(desired, good_for, &directory, change.from, observed) else {
             return;
         };
         let publisher = Arc::clone(&self.context.publisher);
