@@ -59,7 +59,7 @@ fn a_change_waits_for_as_long_as_its_group_shuts_somebody_out_and_goes_on_by_its
             );
             assert_eq!(world.puts(), 0, "{verdict:?}");
             world.cluster.admission = Some(Verdict::Admitted);
-            let longest = admitting::good_for(&Pace::real()) + Duration::from_mins(5);
+            let longest = admitting::good_for(&Pace::real()) + Duration::from_mins(10);
             let took = world.run_until(longest.as_secs(), World::is_ready);
             assert!(took.is_some(), "{}", world.message("Ready"));
             assert_eq!(world.puts(), 1);
