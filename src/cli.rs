@@ -100,6 +100,21 @@ pub struct RunArguments {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub allow_http: String,
 
+    /// Before a change, look whether the security group of the instance lets in at the new port whom it lets in at the old one.
+    ///
+    /// Needs two more permissions in the cloud (docs/iam.md). Where it does not: a warning, or with spec.preflight Require the change waits.
+    #[arg(long, env = "TAURUS_CHECK_SECURITY_GROUPS", value_name = "true|false")]
+    #[arg(hide_env_values = true, default_value = "false")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub check_security_groups: String,
+
+    /// Address of the VPC API, where security groups are read, for resources whose spec.endpoint is not in the region table.
+    ///
+    /// https://HOST or https://HOST:PORT, of a host of --allowed-endpoint. In regions of the table it is vpc.REGION of the same domain.
+    #[arg(long, env = "TAURUS_VPC_ENDPOINT", value_name = "URL")]
+    #[arg(hide_env_values = true)]
+    pub vpc_endpoint: Option<String>,
+
     /// File with further certificate authorities for the cloud, in PEM, beside those that this machine trusts.
     ///
     /// For private clouds, and for proxies that look into https. It is read again while the operator runs.

@@ -26,6 +26,7 @@ pub mod error;
 pub mod excerpt;
 #[cfg(test)]
 pub mod fake;
+pub mod groups;
 pub mod http;
 mod lanes;
 pub mod last_check;
@@ -42,6 +43,7 @@ pub mod wire;
 
 pub use budget::{Booked, Urgency};
 pub use error::{CloudError, Meaning};
+pub use groups::{GroupRule, SecurityGroup};
 pub use last_check::LastCheck;
 
 #[cfg(test)]
@@ -95,6 +97,31 @@ pub trait Cloud: Send + Sync {
     ) -> BoxFuture<'a, Result<Vec<(InstanceId, String)>, CloudError>> {
         Box::pin(async {
             let text = "this cloud tells no maintenance windows";
+            Err(CloudError::local(Meaning::Transient, text))
+        })
+    }
+
+    /// Whether security groups are read, since the operator was asked to.
+    fn reads_groups(&self) -> bool {
+        false
+    }
+
+    /// The id of the security group of an instance (`GET …/instances/details`), if the cloud tells one.
+    fn group_of<'a>(
+        &'a self,
+        _: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<Option<String>, CloudError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// The rules of a security group for what comes in, over all pages (`GET …/vpc/security-group-rules` of VPC, which is another endpoint
+    /// with a budget of its own: its calls are paid for here, one by one).
+    fn group_rules<'a>(
+        &'a self,
+        _group: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<GroupRule>, CloudError>> {
+        Box::pin(async {
+            let text = "this cloud tells no rules of security groups";
             Err(CloudError::local(Meaning::Transient, text))
         })
     }

@@ -11,6 +11,7 @@ use crate::{
     cli::RunArguments,
     cloud::{
         budget::CallLimit,
+        connector::GroupsPolicy,
         egress::{Egress, EgressFault},
         endpoints::AllowList,
     },
@@ -57,6 +58,8 @@ pub struct Config {
     pub limits: Limits,
     /// The hosts that may be called.
     pub allow: AllowList,
+    /// How security groups are read; not at all where there is nothing.
+    pub groups: Option<GroupsPolicy>,
     /// Certificate authorities that are believed beside those of the machine.
     pub extra_authorities: Authorities,
     /// The web proxy that calls of the cloud go through.
@@ -130,6 +133,14 @@ pub enum ConfigError {
     /// The switch is neither on nor off.
     #[error("--allow-http (TAURUS_ALLOW_HTTP): {0:?} is neither true nor false: give one of them")]
     AllowHttp(String),
+    /// The switch is neither on nor off.
+    #[error(
+        "--check-security-groups (TAURUS_CHECK_SECURITY_GROUPS): {0:?} is neither true nor false: give one of them"
+    )]
+    CheckSecurityGroups(String),
+    /// The address of VPC is none, or not one that may be called.
+    #[error("--vpc-endpoint (TAURUS_VPC_ENDPOINT): {0}")]
+    VpcEndpoint(String),
     /// The switch is neither on nor off.
     #[error(
         "--leader-elect (TAURUS_LEADER_ELECT): {0:?} is neither true nor false: give one of them"
@@ -212,6 +223,11 @@ impl Config {
         let hosts = endpoints.into_iter().map(Endpoint::into_text);
         let allow = AllowList::new(hosts, allow_http);
         let pace = divisor.map_or_else(Pace::real, Pace::divided_by);
+        // The hosts of the region table are real ones, and real ones are never hurried.
+        let allow = match divisor {
+            Some(_) => allow.without_regions(),
+            None => allow,
+        };
         Ok(Self {
             namespace: named(arguments.namespace.as_deref(), ConfigError::Namespace)?,
             resync: resync(&arguments.resync, divisor.unwrap_or(1))?,
@@ -221,11 +237,8 @@ impl Config {
                 per: pace.of_user(Duration::from_mins(1)),
             },
             limits: limits::read(arguments)?,
-            allow: match divisor {
-                // The hosts of the region table are real ones, and real ones are never hurried.
-                Some(_) => allow.without_regions(),
-                None => allow,
-            },
+            groups: groups(arguments, &allow)?,
+            allow,
             extra_authorities: extra_authorities(arguments.extra_ca.as_deref())?,
             egress: egress()?,
             defaults: defaults(arguments)?,
@@ -311,6 +324,22 @@ fn endpoints(given: &[String]) -> Result<Vec<Endpoint>, ConfigError> {
         .map(Endpoint::parse)
         .collect::<Result<_, _>>();
     Ok(endpoints?)
+}
+
+/// How security groups are read. An empty address stands for none, as for an unset variable of a Deployment.
+fn groups(
+    arguments: &RunArguments,
+    allow: &AllowList,
+) -> Result<Option<GroupsPolicy>, ConfigError> {
+    let address = arguments.vpc_endpoint.as_deref().map(str::trim);
+    let address = address.filter(|address| !address.is_empty());
+    let vpc_endpoint = address.map(|address| allow.check(address)).transpose();
+    let vpc_endpoint = vpc_endpoint.map_err(|error| ConfigError::VpcEndpoint(error.text))?;
+    let is_on = switch(
+        &arguments.check_security_groups,
+        ConfigError::CheckSecurityGroups,
+    )?;
+    Ok(is_on.then_some(GroupsPolicy { vpc_endpoint }))
 }
 
 /// An empty path stands for none, as for an unset variable of a Deployment.

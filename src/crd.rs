@@ -19,8 +19,8 @@ mod words;
 pub use history::{HistoryEntry, Trigger};
 pub use plan::{PlanRecord, WaitsFor};
 pub use spec::{
-    ConfigMapSpec, CredentialsReference, ManagementPolicy, ProbeMode, ServiceSpec, TaurusProxyPort,
-    TaurusProxyPortSpec, WorkloadIdentity,
+    ConfigMapSpec, CredentialsReference, ManagementPolicy, PreflightMode, ProbeMode, ServiceSpec,
+    TaurusProxyPort, TaurusProxyPortSpec, WorkloadIdentity,
 };
 pub use status::{
     ChangeRecord, Corrections, FailureCause, FailureRecord, LastChange, Outcome, Phase,

@@ -16,6 +16,7 @@ use crate::{
     },
 };
 
+pub mod admitting;
 pub mod attempts;
 pub mod backoff;
 pub mod drift;

@@ -2,8 +2,8 @@
 //!
 //! Pure, but for `reader`, which lists what is judged here. The operator and the plugin for kubectl read and judge by this code: the one
 //! tells in `status.plan.warnings` what a change would break, the other shows all that it touches. Relies on what was read of one namespace.
-//! Promises the same findings in the same order for the same facts, and that no Secret is read. What the cloud knows, such as rules of
-//! security groups, would be more findings of [`touched`].
+//! Promises the same findings in the same order for the same facts, and that no Secret is read. What the cloud knows is
+//! judged in [`admission`]: the rules of the instance's security group.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -14,6 +14,7 @@ use k8s_openapi::{
 use kube::api::DynamicObject;
 use serde::Serialize;
 
+pub mod admission;
 pub mod cilium;
 pub mod injection;
 mod kept;

@@ -96,6 +96,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         call_limit,
         limits,
         allow,
+        groups,
         extra_authorities,
         egress,
         defaults,
@@ -113,7 +114,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let clock = Clock::start();
     let cluster = Cluster::infer(namespace, clock).await?;
     let cluster = cluster.counted(Arc::clone(&metrics), clock);
-    let connector = Arc::new(Connector::new(Policy {
+    let connector = Connector::new(Policy {
         allow,
         call_timeout: pace.call_timeout,
         lock_out: pace.lock_out(),
@@ -125,7 +126,8 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         calls_at_once: usize::from(concurrency).div_ceil(2),
         clock,
         observer: Arc::clone(&metrics) as _,
-    })?);
+    })?;
+    let connector = Arc::new(connector.reading_groups(groups));
     let bound = Bound::new(admin_address)?;
     let bound = match metrics_tls {
         Some(tls) => bound.with_tls(tls, metrics.certificate_broken())?,

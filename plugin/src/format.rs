@@ -113,6 +113,7 @@ mod tests {
             Reason::WaitingForWindow,
             Reason::WaitingForApproval,
             Reason::PermissionDenied,
+            Reason::PreflightFailed,
         ];
         for reason in with_links {
             for text in [

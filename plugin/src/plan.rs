@@ -4,6 +4,7 @@
 //! called there. Only reads. Exit code 2 says that something would change.
 
 mod decision;
+mod group;
 mod proposal;
 pub mod touched;
 
@@ -76,7 +77,9 @@ pub async fn run(
             (Action::Change | Action::Wait, Some(from), Some(to)) => {
                 // What is read there is large.
                 Box::pin(surrounding.look(&cluster, &proposal.namespace)).await;
-                surrounding.touched(&proposal.moved(from, to))
+                let mut touches = surrounding.touched(&proposal.moved(from, to));
+                touches.extend(group::shutting(&proposal.object, (from, to)));
+                touches
             }
             _ => Vec::new(),
         };

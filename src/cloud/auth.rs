@@ -36,7 +36,7 @@ pub mod token;
 /// A credential, made ready for use in one project.
 #[derive(Debug)]
 pub struct Access {
-    means: Means,
+    means: Arc<Means>,
     entrance: Entrance,
 }
 
@@ -85,7 +85,19 @@ pub enum Pass {
 impl Access {
     /// Makes it of a credential's means and its entrance.
     pub fn new(means: Means, entrance: Entrance) -> Self {
-        Self { means, entrance }
+        Self {
+            means: Arc::new(means),
+            entrance,
+        }
+    }
+
+    /// The same credential at another endpoint: with the same token where one is fetched.
+    #[must_use]
+    pub fn beside(&self, entrance: Entrance) -> Self {
+        Self {
+            means: Arc::clone(&self.means),
+            entrance,
+        }
     }
 
     /// The turn of the next request and what it is sent with; a token is fetched if there is none. Nothing is sent while the
@@ -99,7 +111,7 @@ impl Access {
     }
 
     async fn pass_paid(&self, allowance: &Allowance) -> Result<(Turn, Pass), CloudError> {
-        let pass = match &self.means {
+        let pass = match self.means.as_ref() {
             Means::Keys(_) => Pass::Signature,
             Means::Token(token) => Pass::Token(Arc::new(token.clone())),
             Means::Fetched(tokens) => {
@@ -128,7 +140,7 @@ impl Access {
         pass: &Pass,
         now: Moment,
     ) -> Result<Vec<(HeaderName, HeaderValue)>, CloudError> {
-        let keys = match (pass, &self.means) {
+        let keys = match (pass, self.means.as_ref()) {
             (Pass::Token(value), _) => return by_token(value),
             (Pass::Fetched(fetched), _) => match fetched.granted.as_ref() {
                 Granted::Token(value) => return by_token(value),
@@ -152,7 +164,7 @@ impl Access {
 
     /// The other side has answered with an error. True if a fresh token, or fresh temporary keys, may help.
     pub fn failed(&self, pass: &Pass, error: &CloudError) -> bool {
-        match (pass, &self.means) {
+        match (pass, self.means.as_ref()) {
             (Pass::Fetched(fetched), Means::Fetched(tokens))
                 if error.meaning == Meaning::Unauthenticated =>
             {
@@ -176,7 +188,7 @@ impl Access {
 
     /// Whether requests are signed, so that the clocks matter.
     pub fn signs(&self) -> bool {
-        match &self.means {
+        match self.means.as_ref() {
             Means::Keys(_) => true,
             Means::Token(_) => false,
             Means::Fetched(source) => source.signs(),
@@ -185,7 +197,7 @@ impl Access {
 
     /// All that must not appear in a text: what the credential holds, and what a request was sent with.
     pub fn secrets(&self, pass: Option<&Pass>, sent: Option<&HeaderMap>) -> Vec<String> {
-        let mut secrets: Vec<&SecretString> = match &self.means {
+        let mut secrets: Vec<&SecretString> = match self.means.as_ref() {
             Means::Keys(keys) => keys.secrets().collect(),
             Means::Token(token) => vec![token],
             Means::Fetched(source) => source.secrets(),

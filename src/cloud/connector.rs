@@ -15,7 +15,7 @@ use super::{
     egress::Egress,
     endpoints::{self, AllowList, Field},
     entrances::{Bounds, Entrances},
-    http::{Account, HttpCloud},
+    http::{Account, HttpCloud, Vpc},
     names::Names,
     observer::CallObserver,
     reads::Reads,
@@ -70,6 +70,14 @@ pub struct Connector {
     entrances: Entrances,
     reads: Reads,
     dialer: Dialer,
+    groups: Option<GroupsPolicy>,
+}
+
+/// How security groups are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupsPolicy {
+    /// Address of the VPC API for resources whose TaurusDB API is at a host that the region table does not have.
+    pub vpc_endpoint: Option<String>,
 }
 
 impl Connector {
@@ -100,7 +108,14 @@ impl Connector {
                 policy.observer,
             ),
             dialer,
+            groups: None,
         })
+    }
+
+    /// The same, for clients that read security groups where there is a policy for that.
+    #[must_use]
+    pub fn reading_groups(self, groups: Option<GroupsPolicy>) -> Self {
+        Self { groups, ..self }
     }
 
     /// This process leads from now on, after one that has left so many calls ([`Entrances::take_over`]).
@@ -203,7 +218,12 @@ impl Connector {
             (&endpoint, &known_by),
             subject.project.as_str(),
         );
-        let access = Access::new(self.means(subject, credential)?, entrance);
+        let means = self.means(subject, credential.clone())?;
+        let access = Access::new(means, entrance);
+        let vpc = self.groups.as_ref().map(|groups| {
+            let known_by = known_by.as_str();
+            self.vpc(groups, subject, (&endpoint, known_by), &access, &credential)
+        });
         Ok(HttpCloud {
             account: Arc::new(Account {
                 endpoint,
@@ -213,7 +233,37 @@ impl Connector {
             reads: self.reads.clone(),
             dialer: self.dialer.clone(),
             allowance,
+            vpc,
         })
+    }
+
+    /// The way to VPC for a subject whose TaurusDB API is at `endpoint`: the same credential, with a budget of its own.
+    fn vpc(
+        &self,
+        groups: &GroupsPolicy,
+        subject: &Subject,
+        (endpoint, known_by): (&str, &str),
+        access: &Access,
+        credential: &Credential,
+    ) -> Vpc {
+        let address = match (endpoints::vpc_beside(endpoint), &groups.vpc_endpoint) {
+            (Some(address), _) => address,
+            (None, Some(address)) => address.clone(),
+            (None, None) => {
+                let text = "the operator knows no address of the VPC API for this resource: its administrator must set --vpc-endpoint";
+                return Err(CloudError::local(Meaning::RegionUnknown, text));
+            }
+        };
+        let endpoint = self.allow.check(&address)?;
+        let project = subject.project.as_str();
+        let (entrance, _) = self
+            .entrances
+            .entrance(credential, (&endpoint, known_by), project);
+        Ok(Arc::new(Account {
+            endpoint,
+            project: subject.project.clone(),
+            access: access.beside(entrance),
+        }))
     }
 }
 

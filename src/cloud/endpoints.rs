@@ -83,6 +83,15 @@ pub fn iam_of(region: &str) -> Result<String, CloudError> {
     found.ok_or_else(|| unknown(region))
 }
 
+/// Address of the VPC API of the region whose TaurusDB API has this checked address; nothing where that is not in the table.
+pub fn vpc_beside(service: &str) -> Option<String> {
+    let host = service.strip_prefix("https://")?;
+    let vendor = of_host(host)?;
+    let region = host.split('.').nth(1)?;
+    let domain = vendor.domain;
+    Some(format!("https://vpc.{region}.{domain}"))
+}
+
 /// Whether the API to which a region or, in its place, an address leads can set the port of a proxy. What is not in the table is believed to.
 pub fn sets_ports(region: Option<&str>, endpoint: Option<&str>) -> bool {
     let vendor = match (endpoint, region) {
@@ -111,8 +120,9 @@ fn of_host(host: &str) -> Option<&'static Vendor> {
             return false;
         };
         let mut services = vendor.services.iter();
-        services
-            .any(|(label, regions)| [*label, "iam"].contains(&first) && regions.contains(&region))
+        services.any(|(label, regions)| {
+            [*label, "iam", "vpc"].contains(&first) && regions.contains(&region)
+        })
     })
 }
 
@@ -312,6 +322,23 @@ mod tests {
             service_of("eu-west-101").unwrap_err().meaning,
             Meaning::RegionUnknown
         );
+    }
+
+    #[test]
+    fn vpc_is_at_the_region_of_the_service() {
+        for region in ["cn-north-4", "af-south-1", "eu-de"] {
+            let vpc = vpc_beside(&service_of(region).unwrap()).unwrap();
+            assert!(vpc.starts_with(&format!("https://vpc.{region}.")), "{vpc}");
+            assert_eq!(AllowList::default().check(&vpc).unwrap(), vpc);
+            assert_eq!(realm(&vpc), realm(&iam_of(region).unwrap()));
+        }
+        for other in [
+            "http://127.0.0.1:9000",
+            "https://cloud.example.test",
+            "https://gaussdb.cn-north-4.myhuaweicloud.com:8443",
+        ] {
+            assert_eq!(vpc_beside(other), None, "{other}");
+        }
     }
 
     #[test]

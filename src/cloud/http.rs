@@ -19,10 +19,14 @@ use super::{
         failure,
     },
     excerpt::Cleaner,
+    groups::GroupRule,
     line, paging,
     reads::{self, Reads},
     request::{Request, Tasks},
-    wire::{self, Cleaned, InstancePage, ProxyPage, TaskPage, WireError},
+    wire::{
+        self, Cleaned, InstancePage, ProxyPage, TaskPage, WireError,
+        groups::{InstanceGroups, RulePage},
+    },
 };
 use crate::model::{InstanceId, JobId, Moment, ProjectId};
 
@@ -33,7 +37,15 @@ pub struct HttpCloud {
     pub(super) reads: Reads,
     pub(super) dialer: Dialer,
     pub(super) allowance: Arc<Allowance>,
+    /// The way to VPC, where security groups are read.
+    pub(super) vpc: Option<Vpc>,
 }
+
+/// The way to VPC: what is used there, or why it can't be called.
+pub(super) type Vpc = Result<Arc<Account>, CloudError>;
+
+/// No security group has more pages of rules that are read: there are 10,000 on them.
+const MOST_PAGES_OF_RULES: usize = 20;
 
 /// What requests of one credential, project and address share.
 #[derive(Debug)]
@@ -328,6 +340,57 @@ impl Cloud for HttpCloud {
             let request = Request::instance_windows(&self.account.project, instances);
             let (windows, _) = self.read(&request, wire::instance_windows).await?;
             Ok(windows.0)
+        })
+    }
+
+    fn reads_groups(&self) -> bool {
+        self.vpc.is_some()
+    }
+
+    fn group_of<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<Option<String>, CloudError>> {
+        Box::pin(async move {
+            let asked = std::slice::from_ref(instance);
+            let request = Request::instance_windows(&self.account.project, asked);
+            let (InstanceGroups(groups), _) =
+                self.read(&request, wire::groups::instance_groups).await?;
+            let mut groups = groups.into_iter();
+            Ok(groups.find_map(|(id, group)| (id == *instance).then_some(group)))
+        })
+    }
+
+    fn group_rules<'a>(
+        &'a self,
+        group: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<GroupRule>, CloudError>> {
+        Box::pin(async move {
+            let Some(vpc) = &self.vpc else {
+                let text = "the operator runs without --check-security-groups";
+                return Err(CloudError::local(Meaning::EndpointNotAllowed, text));
+            };
+            let account = Arc::clone(vpc.as_ref().map_err(CloudError::clone)?);
+            let mut found = paging::Rows::default();
+            let mut after: Option<String> = None;
+            for _ in 0..MOST_PAGES_OF_RULES {
+                let budget = account.access.budget();
+                let there = Self {
+                    allowance: budget.allow(Urgency::Request, 1).await?,
+                    account: Arc::clone(&account),
+                    ..self.clone()
+                };
+                let request = Request::group_rules(&account.project, group, after.as_deref());
+                let (page, _) = there.read(&request, wire::groups::group_rules).await?;
+                let RulePage { rows, rules, next } = page;
+                found.extend(rules);
+                // A cloud that names a next page for ever is not followed.
+                if rows == 0 || next.is_none() || next == after {
+                    return Ok(found.into_values());
+                }
+                after = next;
+            }
+            Err(paging::endless("the list of the group's rules"))
         })
     }
 

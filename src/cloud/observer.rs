@@ -16,8 +16,10 @@ pub enum Operation {
     Job,
     /// One page of the project's tasks.
     Tasks,
-    /// The details of up to twenty instances, for their maintenance windows.
+    /// The details of up to twenty instances, for their maintenance windows, or of one, for its security group.
     InstanceWindows,
+    /// One page of the rules of a security group.
+    GroupRules,
     /// A token of IAM, or temporary keys of it or of what the operator runs in.
     Token,
     /// One page of the project's instances. The operator never asks for it; its tools do.
@@ -33,6 +35,7 @@ impl Operation {
             Self::Job,
             Self::Tasks,
             Self::InstanceWindows,
+            Self::GroupRules,
             Self::Token,
         ]
         .into_iter()
@@ -46,6 +49,7 @@ impl Operation {
             Self::Job => "the job",
             Self::Tasks => "the task list",
             Self::InstanceWindows => "the details of instances",
+            Self::GroupRules => "the rules of the security group",
             Self::Token => "the token",
             Self::ListInstances => "the list of instances",
         }

@@ -1,4 +1,5 @@
-//! The requests that are ever sent to the service: these five, the list of instances for those who import, and nothing else.
+//! The requests that are ever sent to the service: these six, the list of instances for those who import, and nothing else. That for the
+//! rules of a security group goes to VPC, another service of the cloud.
 //!
 //! Promises that an id can't lead to another path: ids are checked where they are made and encoded here.
 
@@ -20,6 +21,10 @@ pub const INSTANCES_A_PAGE: usize = 100;
 
 /// How many instances the details may be asked of at once; more is refused (API page "Querying Details of DB Instances in Batches").
 pub const DETAILS_AT_ONCE: usize = 20;
+
+/// How many rules of a security group a page holds; up to 2000 are allowed (API page "Querying Security Group Rules" of VPC), which might be
+/// more than is read.
+pub const RULES_A_PAGE: usize = 500;
 
 /// How many tasks a page may hold; 10, 20 and 50 are allowed (API page "Querying Instant Tasks").
 pub const TASKS_A_PAGE: usize = 50;
@@ -60,12 +65,24 @@ impl Request {
         Self::read(Operation::ListInstances, path, query)
     }
 
-    /// The details of some instances, at most [`DETAILS_AT_ONCE`].
+    /// The details of some instances, at most [`DETAILS_AT_ONCE`]: their maintenance windows and security groups among them.
     pub fn instance_windows(project: &ProjectId, instances: &[InstanceId]) -> Self {
         let ids: Vec<&str> = instances.iter().map(InstanceId::as_str).collect();
         let query = vec![("instance_ids", ids.join(","))];
         let path = format!("/v3/{project}/instances/details");
         Self::read(Operation::InstanceWindows, path, query)
+    }
+
+    /// A page of the rules of a security group for what comes in: the first one, or the one after a row.
+    pub fn group_rules(project: &ProjectId, group: &str, after: Option<&str>) -> Self {
+        let mut query = vec![
+            ("security_group_id", group.to_owned()),
+            ("direction", "ingress".to_owned()),
+            ("limit", RULES_A_PAGE.to_string()),
+        ];
+        query.extend(after.map(|row| ("marker", row.to_owned())));
+        let path = format!("/v3/{project}/vpc/security-group-rules");
+        Self::read(Operation::GroupRules, path, query)
     }
 
     /// One job.

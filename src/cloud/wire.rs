@@ -14,6 +14,7 @@ use super::{Instance, Job, Proxy, ProxyStatus, Task};
 use crate::model::{InstanceId, JobId, JobState, ProxyId};
 
 mod cleaned;
+pub mod groups;
 mod sparse;
 
 pub use cleaned::Cleaned;

@@ -84,6 +84,21 @@ fn what_is_given_is_taken() {
 }
 
 #[test]
+fn security_groups_are_read_only_where_that_is_asked_for() {
+    assert_eq!(config(&[]).unwrap().groups, None);
+    let vpc = "--vpc-endpoint=https://vpc.example.test/";
+    let allowed = "--allowed-endpoint=vpc.example.test";
+    assert_eq!(config(&[vpc, allowed]).unwrap().groups, None);
+    let on = config(&["--check-security-groups", "--vpc-endpoint="]);
+    assert_eq!(on.unwrap().groups, Some(GroupsPolicy::default()));
+    let on = config(&["--check-security-groups=true", vpc, allowed]);
+    let expected = GroupsPolicy {
+        vpc_endpoint: Some("https://vpc.example.test".to_owned()),
+    };
+    assert_eq!(on.unwrap().groups, Some(expected));
+}
+
+#[test]
 fn what_is_empty_counts_as_not_given() {
     let config = config(&[
         "--namespace=",
@@ -105,7 +120,7 @@ fn what_cannot_be_used_is_refused() {
         given: given(text),
         floor: Duration::from_secs(10),
     };
-    let table: [(&[&str], ConfigError); 30] = [
+    let table: [(&[&str], ConfigError); 31] = [
         (&["--namespace=Shop"], ConfigError::Namespace(given("Shop"))),
         (&["--namespace=a,b"], ConfigError::Namespace(given("a,b"))),
         (&["--namespace=-a"], ConfigError::Namespace(given("-a"))),
@@ -136,6 +151,10 @@ fn what_cannot_be_used_is_refused() {
         (
             &["--allow-http=maybe"],
             ConfigError::AllowHttp(given("maybe")),
+        ),
+        (
+            &["--check-security-groups=maybe"],
+            ConfigError::CheckSecurityGroups(given("maybe")),
         ),
         (
             &["--leader-elect=perhaps"],
@@ -190,6 +209,8 @@ fn every_refusal_names_flag_and_environment() {
         ("allow-http", "true"),
         ("proxy-networks", ""),
         ("proxy-networks", "10.0.0.1"),
+        ("check-security-groups", "maybe"),
+        ("vpc-endpoint", "https://vpc.example.test"),
         ("admin-address", "x"),
         ("metrics-tls-address", "x"),
         ("log-format", "x"),

@@ -25,7 +25,7 @@ use crate::{
     },
     model::{JobId, Moment, Uid},
     pace::Pace,
-    plan::{record::Record, session::Session, timing::Wishes},
+    plan::{admitting::Admission, record::Record, session::Session, timing::Wishes},
 };
 
 use self::known_change::KnownChange;
@@ -66,6 +66,8 @@ pub struct Memory {
     pub publishing: Seldom<Kept>,
     /// What the change of its plan would break.
     pub surveyed: Seldom<Surveyed>,
+    /// What was read of the security group of its instance, for a change that is due.
+    pub admission: Seldom<Admission>,
     /// What is kept of the probes of its proxy.
     pub probing: Seldom<Probing>,
     /// Its generation and wishes, where it says something of the time of its changes.

@@ -10,7 +10,7 @@ use kube::ResourceExt as _;
 use crate::{
     cloud::endpoints,
     crd::{
-        ABANDON_JOB, ManagementPolicy, ProbeMode, REQUESTED_AT, TaurusProxyPort,
+        ABANDON_JOB, ManagementPolicy, PreflightMode, ProbeMode, REQUESTED_AT, TaurusProxyPort,
         TaurusProxyPortSpec, WorkloadIdentity,
     },
     fleet::claims::InstanceKey,
@@ -54,6 +54,8 @@ pub struct Desired {
     pub publication: Option<Box<Wish>>,
     /// Whether the proxy is probed, and what rests on it.
     pub probe: ProbeMode,
+    /// What rests on the security group of the instance.
+    pub preflight: PreflightMode,
 }
 
 impl Desired {
@@ -188,6 +190,7 @@ pub fn read(object: &TaurusProxyPort) -> Result<Desired, SpecError> {
         deleting: object.metadata.deletion_timestamp.is_some(),
         publication: publication(spec)?,
         probe: spec.probe.unwrap_or_default(),
+        preflight: spec.preflight.unwrap_or_default(),
     })
 }
 

@@ -17,7 +17,7 @@ use crate::{
         read::{self, Desired},
     },
     crd::{ManagementPolicy, TaurusProxyPort},
-    fleet::permits::Asker,
+    fleet::{directory::Directory, permits::Asker},
     model::{Class, Moment, Uid},
     plan::{
         Decision,
@@ -29,6 +29,7 @@ use crate::{
 };
 
 mod acting;
+mod admitting;
 mod changing;
 mod given_up;
 mod looking;
@@ -88,6 +89,10 @@ struct Pass<'a> {
     was_busy: bool,
     /// Uptime of the next look, where this pass only goes on with a probe.
     look_at: Option<Duration>,
+    /// Uptime at which this pass began.
+    began: Duration,
+    /// What the cloud is read with, once that is known.
+    way: Option<Arc<Directory>>,
 }
 
 /// What was seen, and what follows.
@@ -105,6 +110,7 @@ impl<'a> Pass<'a> {
         memory: &'a mut Memory,
         object: &'a mut TaurusProxyPort,
     ) -> Self {
+        let began = context.clock.now().uptime;
         Self {
             context,
             uid,
@@ -113,6 +119,8 @@ impl<'a> Pass<'a> {
             withdrawn: None,
             was_busy: false,
             look_at: None,
+            began,
+            way: None,
         }
     }
 
@@ -191,7 +199,9 @@ impl<'a> Pass<'a> {
             (Some(_), Ok(directory)) => self.memory.following = Some(Arc::clone(directory)),
             (Some(_), Err(_)) => {}
         }
+        self.way = way.as_ref().ok().map(Arc::clone);
         self.see_instance_window(&desired, &record, &way).await?;
+        self.see_admission(&desired, &record, &way).await?;
         let finding = if let Some(finding) = self.find_due(&desired, &way).await? {
             finding
         } else {

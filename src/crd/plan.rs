@@ -26,14 +26,15 @@ pub struct PlanRecord {
     /// The next time at which windows and freezes let it start; absent if it may start now, and where no such time is known.
     #[serde(rename = "notBefore", default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Time>,
-    /// What it waits for: `Window`; `Freeze` (also: no calendar was read); `Approval`; `Budget` (a limit of the operator, or a halt);
-    /// `Instance` (other work on the instance or proxy).
+    /// What it waits for: `Window`; `Freeze` (also: no calendar was read); `Approval`; `Preflight` (the
+    /// security group of the instance, where `spec.preflight` is `Require`); `Budget` (a limit of the operator, or a halt); `Instance` (other
+    /// work on the instance or proxy).
     #[serde(rename = "waitsFor", default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub waits_for: Vec<WaitsFor>,
-    /// What a person should know before it starts, or why it can't; also what it would break in the cluster, such as a `NetworkPolicy` that
-    /// lets only the old port through, where the operator may read that.
+    /// What a person should know before it starts, or why it can't; also what it would break, such as a `NetworkPolicy` or the instance's
+    /// security group that lets only the old port through, where the operator may read that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(max = 512)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
@@ -61,6 +62,8 @@ pub enum WaitsFor {
     Freeze,
     /// A person's approval of this plan.
     Approval,
+    /// The security group of the instance.
+    Preflight,
     /// A limit of the operator over all resources, or a halt.
     Budget,
     /// Other work on the instance or proxy.

@@ -263,6 +263,10 @@ pub struct TaurusProxyPortSpec {
     /// Absent means `Never`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeMode>,
+
+    /// Absent means `Report`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<PreflightMode>,
 }
 
 /// The Service that the operator keeps in the namespace of the resource.
@@ -324,6 +328,18 @@ pub struct WorkloadIdentity {
     #[schemars(regex(pattern = rules::VISIBLE), length(max = 255))]
     #[x_kube(validation = rules::form(rules::VISIBLE, "audience must be visible ASCII characters without blanks"))]
     pub audience: String,
+}
+
+/// What follows where the security group of the instance does not let in at the new port whom it lets in at the old one, or where that can't
+/// be read. `Report` (also when absent): a warning in status.plan and an event. `Require`: the change waits until it does. The operator reads
+/// security groups only where its administrator has set --check-security-groups.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PreflightMode {
+    /// People are warned.
+    #[default]
+    Report,
+    /// The change waits.
+    Require,
 }
 
 /// Whether the operator connects to the proxy after a change, and while one is at work where service is set, to read the greeting of a MySQL

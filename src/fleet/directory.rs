@@ -25,6 +25,7 @@ use crate::{
     pace::Pace,
 };
 
+pub mod groups;
 mod jobs;
 mod reach;
 pub(crate) mod shared_read;
@@ -39,6 +40,9 @@ const TASKS_KEPT: Duration = Duration::from_mins(1);
 
 /// The windows of instances are kept for so long: they are read again with each look at rest.
 const WINDOWS_KEPT: Duration = Duration::from_hours(1);
+
+/// The security groups of instances are kept for so long: what waits for one asks for a new one sooner.
+const GROUPS_KEPT: Duration = Duration::from_mins(10);
 
 /// How often who waits for the time of a list looks whether an earlier one was given back.
 const LOOKED_FOR: Duration = Duration::from_mins(1);
@@ -81,6 +85,7 @@ pub struct Directory {
     reach: Mutex<reach::Reach>,
     jobs: jobs::Jobs,
     windows: windows::Windows,
+    groups: groups::Groups,
 }
 
 /// A task list, and when it was read.
@@ -164,6 +169,7 @@ impl Directory {
             reach: Mutex::default(),
             jobs: jobs::Jobs::default(),
             windows: windows::Windows::default(),
+            groups: groups::Groups::default(),
         }
     }
 
@@ -384,6 +390,7 @@ impl Directory {
         self.tasks_for_new.forget(before);
         self.jobs.tidy(uptime);
         self.windows.forget(uptime.saturating_sub(WINDOWS_KEPT));
+        self.groups.forget(uptime.saturating_sub(GROUPS_KEPT));
     }
 
     /// The booked time of an instance's list; it is booked now if it isn't.

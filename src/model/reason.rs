@@ -192,6 +192,12 @@ pub enum Reason {
         message = "let the operator reach the proxy (NetworkPolicy, security group), or see why it does not answer; or set `spec.probe` to `Report`: [applications.md](applications.md)"
     )]
     NotReachable,
+    /// `spec.preflight` is `Require`, and the security group of the instance does not let in at the new port whom it lets in at the old one, or
+    /// the operator could not read that. No change starts; the message names the group, who is shut out, and when the operator looks again.
+    #[strum(
+        message = "add inbound rules for the new port, or grant what the message names; the change then goes on by itself: [applications.md](applications.md)"
+    )]
+    PreflightFailed,
     /// No `credentialsRef`, no `workloadIdentity` and no default credentials that may be used; or, for longer than two minutes, no such
     /// Secret or ServiceAccount, or the operator may not read the Secret or have a token made.
     #[strum(message = "create the Secret or ServiceAccount")]
@@ -325,6 +331,7 @@ impl Reason {
             | Self::ProxyClaimed
             | Self::ProxyContested
             | Self::NotReachable
+            | Self::PreflightFailed
             | Self::CredentialsMissing
             | Self::CredentialsInvalid
             | Self::CredentialsLocked

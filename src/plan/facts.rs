@@ -14,7 +14,7 @@ use crate::{
     },
     model::{JobId, Moment},
     pace::Pace,
-    plan::{record::Record, session::Session, timing::Terms},
+    plan::{admitting::Admission, record::Record, session::Session, timing::Terms},
     preflight::warnings,
 };
 
@@ -95,6 +95,8 @@ pub struct Observed {
     pub terms: Option<Box<Terms>>,
     /// What the change that is due would break in the cluster, where that was looked at.
     pub preflight: Option<Preflight>,
+    /// What the security group of the instance means for the change that is due, where that was looked at.
+    pub admission: Option<Box<Admission>>,
 }
 
 /// What a change would break in the cluster, for people.

@@ -10,6 +10,7 @@ use crate::{
     fleet::{claims::Standing, limits::Limit},
     model::JobId,
     plan::{
+        admitting,
         attempts::{Allowance, Attempts},
         backoff,
         drift::{self, Correction},
@@ -23,7 +24,7 @@ use crate::{
 type Gate = fn(&Facts<'_>, &Proxy) -> Option<Step>;
 
 /// All of them.
-const GATES: [Gate; 13] = [
+const GATES: [Gate; 14] = [
     deleting,
     owner,
     suspended,
@@ -34,6 +35,7 @@ const GATES: [Gate; 13] = [
     refusal,
     timing::gate,
     proxy_status,
+    admitting::gate,
     instance,
     limit,
     tasks,

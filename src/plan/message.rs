@@ -16,6 +16,7 @@ use crate::{
     plan::step::{By, Cause, Doubt, End, Order, Retry},
 };
 
+pub mod admission;
 mod others;
 mod refusals;
 mod waits;
@@ -324,6 +325,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         Cause::WaitingForApproval { plan, order, next } => {
             waits::for_approval(plan, *order, next.is_some())
         }
+        Cause::NotAdmitted { ports, verdict, at } => admission::of(*ports, verdict, *at),
         Cause::Suspended => Message::plain(format!(
             "spec.suspend is true, so no change to port {} starts; once it is false, the operator judges anew, and may change the port, \
              which cuts connections",

@@ -12,7 +12,7 @@ use crate::{
         limits::Limit,
     },
     model::{Class, JobId, Moment, Port, Reason},
-    plan::facts::Trouble,
+    plan::{admitting::Verdict, facts::Trouble},
 };
 
 /// What to do next.
@@ -235,6 +235,15 @@ pub enum Cause {
         /// When it may start at the earliest, where that is not now.
         next: Option<Timestamp>,
     },
+    /// The security group of the instance does not let in at the new port whom it lets in at the old one, or nobody knows.
+    NotAdmitted {
+        /// The port that goes, and the one that comes.
+        ports: (u16, u16),
+        /// What was found.
+        verdict: Verdict,
+        /// When it is looked at again.
+        at: Timestamp,
+    },
     /// The resource is suspended.
     Suspended,
     /// The resource is being deleted.
@@ -381,6 +390,7 @@ impl Cause {
             | Self::Damped { .. }
             | Self::WithoutCalendar(_)
             | Self::WindowUnknown(_)
+            | Self::NotAdmitted { .. }
             | Self::Suspended
             | Self::Deleting
             | Self::WaitingForCredentials(..)
@@ -412,7 +422,9 @@ impl Cause {
     pub fn follows(&self) -> Option<Timestamp> {
         match self {
             Self::BackingOff(retry) => Some(retry.at),
-            Self::Damped { at, .. } | Self::WaitingForCredentials(_, at) => Some(*at),
+            Self::Damped { at, .. }
+            | Self::WaitingForCredentials(_, at)
+            | Self::NotAdmitted { at, .. } => Some(*at),
             Self::JustFailed { believed_at, .. } => Some(*believed_at),
             Self::DriftContested { until, .. }
             | Self::WaitingForLimit(Limit::Halted { until, .. }) => Some(*until),
@@ -455,6 +467,7 @@ impl Cause {
             Self::WaitingForWindow { .. } | Self::WindowUnknown(_) => Reason::WaitingForWindow,
             Self::Frozen { .. } | Self::WithoutCalendar(_) => Reason::ChangeFreeze,
             Self::WaitingForApproval { .. } => Reason::WaitingForApproval,
+            Self::NotAdmitted { .. } => Reason::PreflightFailed,
             Self::Suspended | Self::Deleting => Reason::Suspended,
             Self::WaitingForCredentials(..) => Reason::WaitingForCredentials,
             Self::ConfirmingAbsence(_) => Reason::ConfirmingAbsence,

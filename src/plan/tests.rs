@@ -4,6 +4,7 @@
 //! and time are small models; `read`, `look`, `decide`, `settle` and `summary` are the real ones. Promises that the rules
 //! of [`checks`] are held over every status that is written in any of these tests.
 
+mod admitting;
 mod answers;
 mod arbitrary;
 mod checks;

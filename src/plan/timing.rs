@@ -17,6 +17,7 @@ use crate::{
     crd::{PlanRecord, TaurusProxyPort, TaurusProxyPortSpec, WaitsFor},
     model::Reason,
     plan::{
+        admitting,
         facts::{Facts, Seen},
         step::{Cause, Order, Step},
     },
@@ -318,6 +319,7 @@ fn timed(facts: &Facts<'_>, terms: &Terms, plan: &PlanRecord, step: &Step) -> Pl
     if !is_approved {
         waits_for.push(WaitsFor::Approval);
     }
+    waits_for.extend(admitting::waits_for(facts, (plan.from_port, plan.to_port)));
     if let Step::Hold(cause, _) = step {
         waits_for.extend(other_wait(cause));
     }
@@ -360,7 +362,10 @@ fn is_due(cause: &Cause) -> bool {
     cause.reason().waits_for_its_moment()
         || matches!(
             cause,
-            Cause::WaitingForLimit(_) | Cause::WaitingForInstance(..) | Cause::ProxyBusy(..)
+            Cause::WaitingForLimit(_)
+                | Cause::WaitingForInstance(..)
+                | Cause::ProxyBusy(..)
+                | Cause::NotAdmitted { .. }
         )
 }
 

@@ -302,7 +302,7 @@ pub fn nothing_read() -> String {
 }
 
 /// Names that others have given, without what is no text, and to a length that fits.
-fn tame(text: &str) -> String {
+pub fn tame(text: &str) -> String {
     let letters = text.chars().filter(|letter| !letter.is_control());
     letters.take(LONGEST).collect()
 }

@@ -32,6 +32,7 @@ mod answers;
 mod black_hole;
 pub mod changes;
 mod credentials;
+mod groups;
 mod identities;
 mod tls;
 mod ways;

@@ -22,6 +22,7 @@ pub fn of_requests(journal: &[Entry]) {
             Operation::Job => entry.path.ends_with("/jobs"),
             Operation::Tasks => entry.path.ends_with("/immediate-jobs"),
             Operation::Details => entry.path.ends_with("/instances/details"),
+            Operation::GroupRules => entry.path.ends_with("/vpc/security-group-rules"),
             Operation::Token => entry.path == "/v3/auth/tokens",
             Operation::IdToken => entry.path == "/v3.0/OS-AUTH/id-token/tokens",
             Operation::SecurityToken => entry.path == "/v3.0/OS-CREDENTIAL/securitytokens",

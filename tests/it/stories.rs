@@ -25,6 +25,7 @@ mod figures;
 mod flux;
 mod gitops;
 mod gitops_docs;
+mod groups;
 mod guards;
 mod health;
 mod helm;

@@ -17,6 +17,7 @@ from huaweicloudsdkcore.auth.credentials import BasicCredentials, GlobalCredenti
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkgaussdb.v3 import GaussDBClient
 from huaweicloudsdkiam.v3 import IamClient
+from huaweicloudsdkvpc.v3 import VpcClient
 
 PROJECT = "0483b6b16e954cb88930a360d2c4e663"
 INSTANCE = "e80a4b6f13c2457d9ab05c7712f4d3e6in07"
@@ -86,6 +87,14 @@ class Simulator:
     def iam(self) -> IamClient:
         """The vendor's client for sign-in."""
         return self._client(IamClient, GlobalCredentials(ACCESS_KEY, SECRET_KEY, DOMAIN))
+
+    def vpc(self) -> VpcClient:
+        """The vendor's client for networks; the simulator has them at the same address."""
+        return self._client(VpcClient, BasicCredentials(ACCESS_KEY, SECRET_KEY, PROJECT))
+
+    def add_group_rule(self, **rule) -> str:
+        """Adds a rule to the security group of all instances; its id."""
+        return self._control("POST", "security-group-rules", rule)["id"]
 
     def _client(self, kind, credentials, retries: int = 0):
         config = HttpConfig(timeout=(5, 15), retry_times=retries)

@@ -18,6 +18,7 @@ use taurus_port_operator::{
     pace::Pace,
     plan::{
         self,
+        admitting::{self, Admission},
         facts::{Facts, Observed, Seen},
         message,
         record::Record,
@@ -169,6 +170,12 @@ pub fn decide(proposal: &Proposal, calendar: Option<&Calendar>, now: Timestamp) 
             port: Some(port),
         })),
         tasks: Seen::Known(None),
+        // Only the operator reads security groups: what it has found stands in its own word.
+        admission: Some(Box::new(Admission {
+            ports: (port, desired.port.get()),
+            verdict: admitting::Verdict::Admitted,
+            read_at: RUNNING_FOR,
+        })),
         // Only the operator reads the window that the cloud has for an instance.
         terms: timing::terms(
             &object,
@@ -609,6 +616,7 @@ mod tests {
             ("ProxyClaimed", Action::Nothing),
             ("CredentialsInvalid", Action::Nothing),
             ("PermissionDenied", Action::Nothing),
+            ("PreflightFailed", Action::Nothing),
             ("RolloutHalted", Action::Wait),
             ("WaitingForBudget", Action::Wait),
             ("WaitingForInstance", Action::Wait),

@@ -228,6 +228,12 @@ async fn described(word: Word, cluster: &Cluster, target: &Target, plan: &Waitin
             "it also has to be approved, which this does not do",
         );
     }
+    if plan.waits_for("Preflight") {
+        line(
+            "preflight",
+            "the security group of the instance also has to let in who uses the old port, or to be readable: this does not override that",
+        );
+    }
     for warning in &plan.warnings {
         line("warning", warning);
     }

@@ -1,8 +1,11 @@
 //! Texts within answers, made fit for people: what shows them to anybody comes after this.
 
-use super::{InstancePage, ProxyPage, TaskPage, Windows};
+use super::{
+    InstancePage, ProxyPage, TaskPage, Windows,
+    groups::{InstanceGroups, RulePage},
+};
 use crate::{
-    cloud::{Instance, Job, Proxy, ProxyStatus, excerpt::Cleaner},
+    cloud::{Instance, Job, Proxy, ProxyStatus, excerpt::Cleaner, groups::Source},
     model::JobState,
 };
 
@@ -66,6 +69,26 @@ impl Cleaned for Windows {
     fn cleaned(mut self, cleaner: &Cleaner<'_>) -> Self {
         for (_, window) in &mut self.0 {
             *window = cleaner.word(window, LONGEST_STATE);
+        }
+        self
+    }
+}
+
+impl Cleaned for InstanceGroups {
+    fn cleaned(mut self, cleaner: &Cleaner<'_>) -> Self {
+        for (_, group) in &mut self.0 {
+            *group = cleaner.word(group, LONGEST_WORD);
+        }
+        self
+    }
+}
+
+impl Cleaned for RulePage {
+    fn cleaned(mut self, cleaner: &Cleaner<'_>) -> Self {
+        for (_, rule) in &mut self.rules {
+            if let Source::Group(id) | Source::AddressGroup(id) = &mut rule.source {
+                *id = cleaner.word(id, LONGEST_WORD);
+            }
         }
         self
     }

@@ -13,6 +13,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 pub(super) enum Value<'t> {
     /// `null`.
     Null,
+    /// `true` or `false`.
+    Flag(bool),
     /// A whole number that is not negative.
     Number(u64),
     /// A text.
@@ -21,7 +23,7 @@ pub(super) enum Value<'t> {
     List(Vec<Self>),
     /// An object, of which those fields are here that are kept.
     Object(Vec<(&'static str, Self)>),
-    /// Something of which no field here is made: `true`, `false`, other numbers.
+    /// Something of which no field here is made: other numbers.
     Other,
 }
 
@@ -81,8 +83,8 @@ impl<'de> Visitor<'de> for Keeping {
         Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
+    fn visit_bool<E>(self, flag: bool) -> Result<Value<'de>, E> {
+        Ok(Value::Flag(flag))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {
@@ -160,6 +162,7 @@ mod tests {
     fn plain(value: &Value<'_>) -> serde_json::Value {
         match value {
             Value::Null => json!(null),
+            Value::Flag(flag) => json!(flag),
             Value::Number(number) => json!(number),
             Value::Text(text) => json!(text),
             Value::List(all) => all.iter().map(plain).collect(),
@@ -183,7 +186,7 @@ mod tests {
 
     #[test]
     fn numbers_are_whole_and_not_negative_and_the_rest_is_something_else() {
-        let text = "[0, 3307, 18446744073709551615, -3, 1.5, 18446744073709551616, true]";
+        let text = "[0, 3307, 18446744073709551615, -3, 1.5, 18446744073709551616]";
         let Value::List(all) = read(text, &[]).unwrap() else {
             panic!("no list");
         };

@@ -257,6 +257,7 @@ impl Pass<'_> {
             };
             if let Some(began) = began {
                 self.survey_begun(desired, change, &finding.observed);
+                self.tell_of_group(desired, change, &finding.observed);
                 self.tell_of_haste(
                     desired,
                     plan,

@@ -118,6 +118,10 @@ impl Pass<'_> {
         if self.record().change.is_some() {
             return self.look(desired, directory).await;
         }
+        let finding = self.with_admission(desired, directory, finding).await?;
+        if finding.decision.step != Step::LookAtTasks {
+            return Ok(finding);
+        }
         let facts = self.facts(desired, &finding.decision.record, &finding.observed);
         let (due, vetted) = (plan::is_change_due(&facts), facts.is_vetted());
         if due
@@ -199,7 +203,9 @@ impl Pass<'_> {
             Err(error) => return Ok(self.without_a_turn(desired, &record, error)),
         };
         let held = self.memory.permit.is_some();
-        let mut finding = self.find_in_time(desired, directory, turn.as_ref()).await?;
+        let finding = self.find_in_time(desired, directory, turn.as_ref()).await?;
+        // Where the look has shown for the first time that a change is due, its security group was not read yet.
+        let mut finding = self.with_admission(desired, directory, finding).await?;
         if self.came_too_late(&finding, held) {
             // There were very many tasks to read. Next time only those are read that are new.
             if held && let Some(refusal) = self.take_permit(desired) {

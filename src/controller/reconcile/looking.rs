@@ -371,6 +371,7 @@ impl Pass<'_> {
             standing: self.context.standing(self.object, None),
             terms: self.context.terms(self.object, desired, window),
             preflight: self.surveyed(),
+            admission: self.admission(),
             ..Observed::default()
         };
         let decision = plan::meanwhile(&self.facts(desired, record, &observed), cause);
@@ -422,6 +423,7 @@ impl Pass<'_> {
         let window = self.memory.instance_window.as_deref();
         observed.terms = self.context.terms(self.object, desired, window);
         observed.preflight = self.surveyed();
+        observed.admission = self.admission();
     }
 
     pub(super) fn decide(

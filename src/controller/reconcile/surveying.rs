@@ -2,8 +2,8 @@
 //!
 //! Relies on `surveys` for reads that end soon. Promises no read where no change is due; one for each plan, and one now and then while it
 //! waits; one for a change that waits without a plan; that what is on record stands until something else was seen; and that nothing
-//! here holds up a change, or what is published, for longer than such a read takes. This is where a change would be held back for what was
-//! found, if a resource asked for that.
+//! here holds up a change, or what is published, for longer than such a read takes. What holds a change back is the security group
+//! alone: [`super::admitting`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -71,7 +71,8 @@ impl Surveyed {
 impl Pass<'_> {
     /// What was found for the change that waits, for decisions.
     pub(super) fn surveyed(&self) -> Option<Preflight> {
-        self.memory.surveyed.as_deref().map(Surveyed::found)
+        let surveyed = self.memory.surveyed.as_deref();
+        surveyed.map(|surveyed| self.with_group(surveyed.found()))
     }
 
     /// A plan on record has warnings from an earlier process: they stand until this one has looked.
@@ -106,15 +107,18 @@ impl Pass<'_> {
         if self.is_survey_due(desired, &due) {
             self.survey(desired, &due, &finding.observed).await;
         }
-        if due.plan.is_none() {
+        let Some(plan) = finding.decision.record.plan.clone() else {
             self.report_awaited(&due);
             return finding;
-        }
+        };
+        self.see_group_of_plan(desired, &plan, &finding.observed)
+            .await;
         let found = self.surveyed();
         if finding.observed.preflight == found {
             return finding;
         }
         finding.observed.preflight = found;
+        finding.observed.admission = self.admission();
         let facts = Facts {
             session: &finding.decision.session,
             ..self.facts(desired, &finding.decision.record, &finding.observed)

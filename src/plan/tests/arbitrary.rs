@@ -184,6 +184,7 @@ pub(super) fn observed() -> impl Strategy<Value = Observed> {
             list_has_gaps: false,
             is_recalled: false,
             preflight: None,
+            admission: None,
             cloud_time: None,
             spare_call_in: outlived.then_some(Duration::from_secs(3)),
             by_list: outlived,

@@ -19,7 +19,10 @@ use crate::{
         limits::Limit,
     },
     model::{Class, Reason},
-    plan::facts::Trouble,
+    plan::{
+        admitting::{Unchecked, Verdict},
+        facts::Trouble,
+    },
 };
 
 const MINUTE: u64 = 60;
@@ -237,6 +240,13 @@ fn way(reason: Reason) -> Way {
         })
         .back(|world| world.request("the other one was found")),
         Reason::PortRejected => refused(Meaning::Rejected).back(|world| world.want(3308)),
+        Reason::PreflightFailed => to(|world| {
+            world.cluster.admission = Some(Verdict::Unchecked(Unchecked::NoGroup));
+            world.edit(|spec| spec["preflight"] = "Require".into());
+            world.want(3307);
+            world.run(1);
+        })
+        .back(|world| world.cluster.admission = Some(Verdict::Admitted)),
         Reason::InstanceBlocked => refused(Meaning::Blocked),
         Reason::PermissionDenied => refused(Meaning::Denied),
         Reason::ProxyUnhealthy => to(|world| {

@@ -12,7 +12,7 @@ use crate::{
     calendar::Calendar,
     crd::{PlanRecord, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus},
     fleet::{claims::Standing, limits::Limit},
-    plan::timing::OfInstance,
+    plan::{admitting::Verdict, timing::OfInstance},
 };
 
 /// The object as the API server has it.
@@ -34,6 +34,8 @@ pub(super) struct Cluster {
     pub(super) calendar: Calendar,
     /// The window of the instance, as it was read last.
     pub(super) instance_window: Option<OfInstance>,
+    /// What the security group means for every change.
+    pub(super) admission: Option<Verdict>,
     /// How long changes of the instance took, in seconds.
     pub(super) takes: Option<u64>,
     /// Each request that left.
@@ -147,6 +149,7 @@ impl World {
                 limit: None,
                 calendar: Calendar::default(),
                 instance_window: None,
+                admission: None,
                 takes: None,
                 starts: Vec::new(),
                 used_plan: None,

@@ -1,4 +1,4 @@
-//! `managementPolicy`, `suspend` and `probe`.
+//! `managementPolicy`, `suspend`, `probe` and `preflight`.
 
 use serde_json::json;
 
@@ -47,6 +47,23 @@ async fn other_probes_are_refused_with_those_that_there_are() {
     }
     let absent = judge.stored(&Written::good()).await;
     assert_eq!(absent.get("probe"), None);
+}
+
+#[taurus_needs::test]
+async fn other_preflights_are_refused_with_those_that_there_are() {
+    let judge = Judge::new().await;
+    let words = ["Off", "require", "\"\"", "true"];
+    judge
+        .keep_refusals("preflights", &each("preflight", &words))
+        .await;
+    for word in ["Report", "Require"] {
+        let written = Written::good().with("preflight", word);
+        assert_eq!(judge.stored(&written).await["preflight"], json!(word));
+        let changed = judge.stored_as_change(&written).await;
+        assert_eq!(changed["preflight"], json!(word));
+    }
+    let absent = judge.stored(&Written::good()).await;
+    assert_eq!(absent.get("preflight"), None);
 }
 
 #[taurus_needs::test]

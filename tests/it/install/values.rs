@@ -331,6 +331,25 @@ fn samples() -> Vec<(&'static str, Vec<Value>)> {
                 ]))
                 .collect(),
         ),
+        (
+            "check-security-groups",
+            [json!(true), json!(false)]
+                .into_iter()
+                .chain(texts(&["true", "No", "on", "0", "maybe", "2"]))
+                .collect(),
+        ),
+        (
+            "vpc-endpoint",
+            texts(&[
+                "https://simulator.example.com",
+                "https://simulator.example.com:8443",
+                "https://vpc.cn-north-4.myhuaweicloud.com",
+                "simulator.example.com",
+                "https://user@simulator.example.com",
+                "https://simulator.example.com/v3",
+                "ftp://simulator.example.com",
+            ]),
+        ),
         ("admin-address", texts(&addresses)),
         ("metrics-tls-address", texts(&addresses)),
         (

@@ -47,8 +47,27 @@ fn table(page: &Page) -> BTreeMap<String, Row> {
     rows.collect()
 }
 
-/// The policies of the page: version, actions, and whether it is for those who only look.
-fn policies(page: &Page) -> Vec<(String, BTreeSet<String>, bool)> {
+/// For whom a policy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    Changes,
+    Looks,
+    SecurityGroups,
+}
+
+impl For {
+    /// Whether it is for a call.
+    fn grants(self, call: &str) -> bool {
+        match self {
+            Self::Changes => call != "group_rules",
+            Self::Looks => call != "group_rules" && call != "change_port",
+            Self::SecurityGroups => call == "group_rules" || call == "instance_windows",
+        }
+    }
+}
+
+/// The policies of the page: version, actions, and for whom it is.
+fn policies(page: &Page) -> Vec<(String, BTreeSet<String>, For)> {
     let mut policies = Vec::new();
     let mut before = "";
     for (place, part) in page.text.split("```").enumerate() {
@@ -64,8 +83,14 @@ fn policies(page: &Page) -> Vec<(String, BTreeSet<String>, bool)> {
         let actions = statement["Action"].as_array().unwrap().iter();
         let actions = actions.map(|action| action.as_str().unwrap().to_owned());
         let version = policy["Version"].as_str().unwrap().to_owned();
-        let only_looks = before.contains("To look only");
-        policies.push((version, actions.collect(), only_looks));
+        let whom = if actions.clone().any(|action| action.starts_with("vpc:")) {
+            For::SecurityGroups
+        } else if before.contains("To look only") {
+            For::Looks
+        } else {
+            For::Changes
+        };
+        policies.push((version, actions.collect(), whom));
     }
     policies
 }
@@ -75,19 +100,24 @@ fn each_policy_grants_what_the_calls_need_and_nothing_else() {
     let page = Page::read("docs/iam.md");
     let table = table(&page);
     let policies = policies(&page);
-    let kinds: Vec<(&str, bool)> = policies.iter().map(|it| (it.0.as_str(), it.2)).collect();
+    let kinds: Vec<(&str, For)> = policies.iter().map(|it| (it.0.as_str(), it.2)).collect();
     assert_eq!(
         kinds,
-        [("5.0", false), ("5.0", true), ("1.1", false), ("1.1", true)]
+        [
+            ("5.0", For::Changes),
+            ("5.0", For::Looks),
+            ("1.1", For::Changes),
+            ("1.1", For::Looks),
+            ("5.0", For::SecurityGroups),
+            ("1.1", For::SecurityGroups),
+        ]
     );
-    for (version, granted, only_looks) in &policies {
-        let calls = table
-            .iter()
-            .filter(|(call, _)| !(*only_looks && *call == "change_port"));
+    for (version, granted, whom) in &policies {
+        let calls = table.iter().filter(|(call, _)| whom.grants(call));
         let needed: BTreeSet<String> = calls
             .flat_map(|(_, row)| row.actions[version.as_str()].clone())
             .collect();
-        assert_eq!(*granted, needed, "{version}, only looks: {only_looks}");
+        assert_eq!(*granted, needed, "{version}, {whom:?}");
     }
 }
 
@@ -116,6 +146,7 @@ fn the_requests_of_the_table_are_those_that_are_sent() {
     let requests = [
         Request::proxies(&project, &instance, 0),
         Request::instance_windows(&project, std::slice::from_ref(&instance)),
+        Request::group_rules(&project, sample::SECURITY_GROUP, None),
         Request::job(&project, &job),
         Request::tasks(&project, Tasks::Running, 0),
         Request::tasks(&project, Tasks::Since(Timestamp::now()), 0),

@@ -108,7 +108,7 @@ async fn told(world: &World) -> Vec<String> {
         .collect()
 }
 
-async fn until_told(world: &World, text: &str) -> String {
+pub async fn until_told(world: &World, text: &str) -> String {
     let telling = async {
         loop {
             let found = told(world).await;

@@ -10,7 +10,7 @@ use taurus_port_operator::{
     clock::{Clock, Shift},
     cloud::{
         budget::CallLimit,
-        connector::{Connector, Policy},
+        connector::{Connector, GroupsPolicy, Policy},
         egress::Egress,
         endpoints::AllowList,
         names::Names,
@@ -57,6 +57,8 @@ pub struct Setup {
     pub defaults: Option<Defaults>,
     /// Its own calendar.
     pub calendar: Arc<Store>,
+    /// Whether it reads security groups, at the simulator.
+    pub checks_groups: bool,
     /// How it connects to proxies.
     pub probe: Arc<dyn Probe>,
     /// By how much its clocks are off.
@@ -89,6 +91,7 @@ impl Default for Setup {
             authorities: Vec::new(),
             defaults: None,
             calendar: Arc::default(),
+            checks_groups: false,
             probe: Arc::new(Tcp),
             shift: None,
             api_server: None,
@@ -195,6 +198,9 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
     pace.call_timeout = setup.call_timeout.unwrap_or(pace.call_timeout);
     // Stories wait for the end of the pause: it is a little longer than a key is locked, and shorter than for users.
     pace.refusal_pause = pace.of_user(Duration::from_mins(6));
+    let groups = setup.checks_groups.then(|| GroupsPolicy {
+        vpc_endpoint: hosts.first().map(|host| format!("http://{host}")),
+    });
     let policy = Policy {
         allow: AllowList::new(hosts, true),
         call_timeout: pace.call_timeout,
@@ -214,7 +220,7 @@ fn settings(hosts: Vec<String>, setup: &Setup) -> Settings {
         resync: setup.resync,
         pace,
         limits: setup.limits,
-        connect: Arc::new(Connector::new(policy).unwrap()),
+        connect: Arc::new(Connector::new(policy).unwrap().reading_groups(groups)),
         defaults: setup.defaults.clone(),
         calendar: Arc::clone(&setup.calendar),
         probe: Arc::clone(&setup.probe),

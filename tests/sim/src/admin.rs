@@ -4,6 +4,7 @@
 mod credentials;
 mod faults;
 mod fleet;
+mod groups;
 mod jobs;
 mod journal;
 mod time;
@@ -28,6 +29,7 @@ pub(crate) fn router(control: Control) -> Router {
         .merge(journal::routes())
         .merge(time::routes())
         .merge(fleet::routes())
+        .merge(groups::routes())
         .merge(jobs::routes())
         .merge(faults::routes())
         .merge(credentials::routes());

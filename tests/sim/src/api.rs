@@ -4,6 +4,7 @@
 //! wording is not part of the interface.
 
 mod change;
+mod groups;
 mod iam;
 mod instance;
 mod instances;
@@ -88,6 +89,7 @@ pub(crate) fn work(
         Operation::Instances => instances::list(world, request, now).map(Worked::with),
         Operation::Instance => instance::show(world, request, now).map(Worked::with),
         Operation::Details => instance::details(world, request, now).map(Worked::with),
+        Operation::GroupRules => groups::rules(world, request).map(Worked::with),
         _ => Err(Refused::no_such_api()),
     });
     done.unwrap_or_else(refused)

@@ -5,6 +5,7 @@
 mod credentials;
 mod faults;
 mod fleet;
+mod groups;
 mod jobs;
 mod journal;
 
@@ -40,6 +41,9 @@ pub enum ControlError {
     /// The job has ended.
     #[error("job {0:?} has ended")]
     JobEnded(String),
+    /// No such rule of a security group.
+    #[error("no rule {0:?} of a security group")]
+    NoGroupRule(String),
     /// No such rule.
     #[error("no fault {0}")]
     NoFault(u64),

@@ -38,6 +38,7 @@
 //! | `GET /v3/{project}/instances/{instance}` | [`Operation::Instance`] |
 //! | `GET /v3/{project}/instances` | [`Operation::Instances`] |
 //! | `GET /v3/{project}/instances/details` | [`Operation::Details`] |
+//! | `GET /v3/{project}/vpc/security-group-rules` (of VPC) | [`Operation::GroupRules`] |
 //! | `POST /v3/auth/tokens` | [`Operation::Token`] |
 //! | `POST /v3.0/OS-AUTH/id-token/tokens` | [`Operation::IdToken`] |
 //! | `POST /v3.0/OS-CREDENTIAL/securitytokens` | [`Operation::SecurityToken`] |
@@ -63,6 +64,7 @@
 //! - **Jobs**: [`JobPlan`] says how long, visible when, ending how, shown when, listening when; by default, for the next one, for a
 //!   proxy's next one. [`Control::start_job`] starts other work, [`Control::end_job`] ends any.
 //! - **What happens outside**: drift, statuses, vanishing and returning: [`Control::change_proxy`] and its neighbours.
+//! - **Security groups**: the rules of the group of all instances: [`Control::add_group_rule`].
 //! - **Faults**: rules that pick requests and hold, lose, cut or replace answers, before or after the work: [`Fault`],
 //!   [`Effect`]; by chance out of a seed: [`Chaos`].
 //! - **Maintenance**: other statuses for a while, or nobody there: [`Maintenance`].
@@ -119,4 +121,6 @@ pub use options::Options;
 pub use plan::{JobOutcome, JobPlan, PortListens, PortShows};
 pub use scenario::ScenarioError;
 pub use simulator::{Simulator, StartError};
-pub use state::{InstanceView, JobState, JobView, Maintenance, ProxyView, Scheduled, StateView};
+pub use state::{
+    GroupRule, InstanceView, JobState, JobView, Maintenance, ProxyView, Scheduled, StateView,
+};

@@ -27,6 +27,8 @@ pub enum Operation {
     Instances,
     /// `GET /v3/{project}/instances/details?instance_ids=`: up to twenty instances.
     Details,
+    /// `GET /v3/{project}/vpc/security-group-rules`: rules of security groups.
+    GroupRules,
     /// `POST /v3/auth/tokens`: a token for a password or for another token.
     Token,
     /// `GET /v3/auth/domains`: the caller's account.
@@ -59,6 +61,7 @@ impl Operation {
             | Self::Instance
             | Self::Instances
             | Self::Details
+            | Self::GroupRules
             | Self::Domains
             | Self::Users
             | Self::Projects => true,
@@ -115,9 +118,9 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         use Operation::{
-            Change, DeleteTask, Details, Domains, IdToken, Instance, Instances, Job, List,
-            MachineKeys, MetadataToken, Other, PodKeys, Projects, SecurityToken, Tasks, Token,
-            Users,
+            Change, DeleteTask, Details, Domains, GroupRules, IdToken, Instance, Instances, Job,
+            List, MachineKeys, MetadataToken, Other, PodKeys, Projects, SecurityToken, Tasks,
+            Token, Users,
         };
         let segments: Vec<&str> = path.split('/').collect();
         let (operation, project, instance, proxy) = match (method.as_str(), segments.as_slice()) {
@@ -137,6 +140,9 @@ impl Call {
             ("GET", ["", "v3" | "v3.1", project, "instances"]) => (Instances, *project, "", ""),
             // A list of instances; the detail of one has its id in this place.
             ("GET", ["", "v3", project, "instances", "details"]) => (Details, *project, "", ""),
+            ("GET", ["", "v3", project, "vpc", "security-group-rules"]) => {
+                (GroupRules, *project, "", "")
+            }
             ("GET", ["", "v3", project, "instances", instance]) => {
                 (Instance, *project, *instance, "")
             }
@@ -212,6 +218,12 @@ mod tests {
                 Method::GET,
                 "/v3.1/p/instances",
                 Operation::Instances,
+                ["p", "", ""],
+            ),
+            (
+                Method::GET,
+                "/v3/p/vpc/security-group-rules",
+                Operation::GroupRules,
                 ["p", "", ""],
             ),
             (

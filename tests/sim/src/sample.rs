@@ -12,6 +12,8 @@ pub const PROXY: &str = "4d1f0a77c2b94e5f8a6031d7be92c405po01";
 pub const OTHER_INSTANCE: &str = "5b7c29f0e1d84a36925f0ac4d8e7b163in07";
 /// The proxy of [`OTHER_INSTANCE`].
 pub const OTHER_PROXY: &str = "a2960c3be5174f8d93c1d05e7b48f62dpo01";
+/// The security group of both instances.
+pub const SECURITY_GROUP: &str = "70b3e8d5-0f6a-4c1b-b2a9-cc5d1f847e60";
 /// The port of both proxies: the documented default.
 pub const PORT: u16 = 3306;
 /// An access key.

@@ -3,6 +3,7 @@
 //! Promises that what was asked for and what is in force are kept apart: a job holds the port that was asked for, and
 //! what a proxy shows is computed from the jobs, from changes made outside, and from the time.
 
+mod group;
 mod instance;
 mod job;
 mod maintenance;
@@ -17,6 +18,7 @@ use crate::behaviour::{BusyScope, Mode};
 use crate::fleet::Fleet;
 use crate::plan::JobPlan;
 
+pub use group::GroupRule;
 pub(crate) use instance::Instance;
 pub use job::JobState;
 use job::Listens;
@@ -39,6 +41,8 @@ pub(crate) struct State {
     /// Oldest first.
     pub(crate) jobs: Vec<Job>,
     pub(crate) plans: Plans,
+    /// Rules of security groups, in the order in which they were made.
+    pub(crate) group_rules: Vec<GroupRule>,
     /// In the order in which they were set.
     pub(crate) maintenance: Vec<Scheduled>,
     /// Ids of what isn't there for the request that is at work.
@@ -69,6 +73,7 @@ impl State {
                 default,
                 next: VecDeque::new(),
             },
+            group_rules: group::of_the_sample(),
             maintenance: Vec::new(),
             hidden: Vec::new(),
         };

@@ -8,7 +8,10 @@ use super::*;
 use crate::{
     fleet::claims::{Opening, Rival},
     model::Moment,
-    plan::step::{CauseDiscriminants as Kind, End},
+    plan::{
+        admitting::{Unchecked, Verdict},
+        step::{CauseDiscriminants as Kind, End},
+    },
 };
 
 const TIME: &str = "2026-03-02T08:41:05Z";
@@ -180,6 +183,14 @@ fn sample(kind: Kind) -> (Cause, Says) {
                 next: Some(time),
             };
             (cause, Says::Starts)
+        }
+        Kind::NotAdmitted => {
+            let cause = Cause::NotAdmitted {
+                ports: (3306, 3307),
+                verdict: Verdict::Unchecked(Unchecked::NoGroup),
+                at: time,
+            };
+            (cause, Says::InItsText)
         }
         Kind::WithoutCalendar => (
             Cause::WithoutCalendar("gone".to_owned()),

@@ -26,8 +26,10 @@ use crate::{
     model::{ChangeId, JobId, Moment},
     pace::Pace,
     plan::{
-        self, Decision, backoff,
-        facts::{Facts, Observed},
+        self, Decision,
+        admitting::Admission,
+        backoff,
+        facts::{Facts, Observed, Seen},
         protocol,
         record::{Change, Record},
         settle,
@@ -161,6 +163,18 @@ impl Turn<'_> {
             self.cluster.standing.clone()
         };
         observed.record_pruned = self.cluster.pruned;
+        let from = match &observed.proxy {
+            Seen::Known(Some(proxy)) => proxy.port,
+            Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => None,
+        };
+        let verdict = self.cluster.admission.clone();
+        observed.admission = from.zip(verdict).map(|(from, verdict)| {
+            Box::new(Admission {
+                ports: (from, desired.port.get()),
+                verdict,
+                read_at: self.now().uptime,
+            })
+        });
         let takes = self.cluster.takes.map(Duration::from_secs);
         observed.terms = timing::terms(
             &self.object,

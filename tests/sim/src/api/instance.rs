@@ -9,7 +9,7 @@ use crate::answer::Answer;
 use crate::behaviour::MissingInstance;
 use crate::fleet::IdKind;
 use crate::operation::{Call, Operation};
-use crate::sample::REGION;
+use crate::sample::{REGION, SECURITY_GROUP};
 use crate::state::{ACTIVE, Instance, Proxy};
 use crate::times::fleet_time;
 use crate::world::World;
@@ -113,7 +113,7 @@ fn describe(instance: &Instance, status: &str, proxies: &[&Proxy]) -> Value {
         "db_user_name": "root",
         "vpc_id": "1d0c9a54-52be-4c09-9e0f-6b0e8a7d3c21",
         "subnet_id": "9c1f2d3e-7a40-4b6c-8e15-02d6f4a7b913",
-        "security_group_id": "70b3e8d5-0f6a-4c1b-b2a9-cc5d1f847e60",
+        "security_group_id": SECURITY_GROUP,
         "configuration_id": "6e2d8f10b7c54a39a1d0e4f7c9b82563pr07",
         "backup_strategy": {"start_time": "02:00-03:00", "keep_days": "7"},
         "nodes": [database_node(instance, 1, "master"), database_node(instance, 2, "slave")],

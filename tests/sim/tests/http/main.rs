@@ -13,6 +13,7 @@ mod client;
 mod credentials;
 mod documented;
 mod faults;
+mod groups;
 mod iam;
 mod instances;
 mod jobs;
