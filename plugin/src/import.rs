@@ -6,6 +6,7 @@
 mod cloud;
 mod credentials;
 mod found;
+mod kustomization;
 mod manifest;
 mod progress;
 mod report;

@@ -161,9 +161,27 @@ fn a_file_that_was_edited_is_kept_and_the_kustomization_names_all() {
         "{}",
         read("kustomization.yaml")
     );
+    let theirs = read("kustomization.yaml").replace("  - ", "- ") + "namespace: shop # theirs\n";
+    std::fs::write(folder.path().join("kustomization.yaml"), &theirs).unwrap();
+    assert_eq!(write(&[4]).unlisted, Vec::<String>::new());
+    let with_one = theirs.replace("namespace", "- x-00000004.yaml\nnamespace");
+    assert_eq!(read("kustomization.yaml"), with_one);
     std::fs::write(folder.path().join("kustomization.yaml"), "mine").unwrap();
-    assert!(write(&[4]).kustomization_kept);
+    let fifth = write(&[5]);
+    assert_eq!(fifth.unlisted, ["x-00000005.yaml"]);
+    assert!(
+        fifth.shown().ends_with("resources: x-00000005.yaml"),
+        "{}",
+        fifth.shown()
+    );
     assert_eq!(read("kustomization.yaml"), "mine");
+    std::fs::rename(
+        folder.path().join("kustomization.yaml"),
+        folder.path().join("kustomization.yml"),
+    )
+    .unwrap();
+    assert_eq!(write(&[5]).unlisted, ["x-00000005.yaml"]);
+    assert!(!folder.path().join("kustomization.yaml").exists());
 }
 
 #[test]
