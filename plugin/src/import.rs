@@ -1,10 +1,12 @@
 //! `import`: manifests for proxies that exist, from the cloud or from a Terraform state.
 //!
 //! Only reads. Promises that what it prints passes `lint` and changes nothing when it is applied: `managementPolicy: Observe`, and the
-//! port as it was read. Names follow from the proxy alone, so that a later run gives the same proxy the same name.
+//! port as it was read. Names follow from the proxy alone, so that a later run gives the same proxy the same name; where the name is
+//! another proxy's, the whole id stands in it.
 
 mod cloud;
 mod credentials;
+mod existing;
 mod found;
 mod kustomization;
 mod manifest;
@@ -13,9 +15,6 @@ mod report;
 mod split;
 mod tfstate;
 
-use std::collections::BTreeSet;
-
-use kube::api::DynamicObject;
 use serde_json::Value;
 
 use crate::{
@@ -24,9 +23,9 @@ use crate::{
     cluster::Cluster,
     failure::Failure,
     format,
-    lint::duplicates::proxy_of,
     surroundings::Surroundings,
 };
+use existing::Existing;
 pub use found::{Found, Place};
 pub use manifest::{Manifest, manifest_of};
 pub use report::{Report, sorted_out};
@@ -52,10 +51,13 @@ pub async fn run(
     } else {
         Some(Cluster::find(global).await?)
     };
-    let managed = match &cluster {
-        Some(cluster) => managed(cluster).await?,
-        None => BTreeSet::new(),
+    let mut existing = match &cluster {
+        Some(cluster) => Existing::of_cluster(cluster).await?,
+        None => Existing::default(),
     };
+    if let Some(folder) = &arguments.split {
+        existing.read_folder(folder)?;
+    }
     let (found, unread) = match &arguments.from_tfstate {
         Some(file) => (tfstate::read(file, arguments)?, Vec::new()),
         None => cloud::read(cluster.as_ref(), arguments, around).await?,
@@ -64,9 +66,8 @@ pub async fn run(
         namespace: global.namespace.clone(),
         secret,
     };
-    let (manifests, mut report) = sorted_out(found, &managed, &settings)?;
+    let (manifests, mut report) = sorted_out(found, &existing, &settings)?;
     report.unread = unread;
-    report.cluster_was_read = cluster.is_some();
     match (&arguments.split, global.output) {
         (Some(folder), _) => report.written = Some(split::write(folder, &manifests)?),
         (None, Some(Format::Json)) => {
@@ -94,24 +95,4 @@ pub async fn run(
     } else {
         Ending::Faults
     })
-}
-
-/// The proxies that resources of the cluster name: of all namespaces where they may be read, else of the one.
-async fn managed(cluster: &Cluster) -> Result<BTreeSet<String>, Failure> {
-    let everywhere = proxies(&cluster.clone().on_all_namespaces()).await;
-    match everywhere {
-        Ok(managed) => Ok(managed),
-        Err(_) => proxies(cluster).await.map_err(|failure| {
-            Failure::Usage(format!(
-                "{failure}\nWhat is managed already is not known: give --no-cluster to import all that exists"
-            ))
-        }),
-    }
-}
-
-async fn proxies(cluster: &Cluster) -> Result<BTreeSet<String>, Failure> {
-    let mut managed = BTreeSet::new();
-    let take = |object: DynamicObject| managed.extend(proxy_of(&object.data));
-    cluster.each(None, take).await?;
-    Ok(managed)
 }

@@ -58,16 +58,23 @@ pub fn write(folder: &Path, manifests: &[Manifest]) -> Result<Written, Failure> 
     let mut files = BTreeSet::new();
     for manifest in manifests {
         let file = format!("{}.yaml", manifest.name);
-        let path = folder.join(&file);
+        let own = folder.join(&file);
+        let path = manifest.file.clone().unwrap_or_else(|| own.clone());
         match existing(&path)? {
             Some(text) if text == manifest.text => written.same += 1,
-            Some(_) => written.kept.push(file.clone()),
+            Some(_) => {
+                let within = path.strip_prefix(folder).unwrap_or(&path);
+                written.kept.push(within.display().to_string());
+            }
             None => {
                 fs::write(&path, &manifest.text).map_err(|error| unwritable(&path, error))?;
                 written.new += 1;
             }
         }
-        files.insert(file);
+        // A file of another name is somebody's own, who has listed it.
+        if path == own {
+            files.insert(file);
+        }
     }
     written.unlisted = listed(folder, &files)?;
     Ok(written)
