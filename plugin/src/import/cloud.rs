@@ -22,7 +22,10 @@ use taurus_port_operator::{
     pace::Pace,
 };
 
-use super::{Found, Place, credentials, progress::Progress};
+use super::{
+    Found, Place, credentials,
+    progress::{Asked, Progress},
+};
 use crate::{cli::ImportArguments, cluster::Cluster, failure::Failure, surroundings::Surroundings};
 
 /// So many instances are read at once; the budget bounds them all.
@@ -54,7 +57,8 @@ pub async fn read(
     };
     let credential = credentials::find(cluster, arguments, around).await?;
     let connector = connector(arguments, around)?;
-    let mut progress = Progress::open(arguments.resume.as_deref(), &place, &arguments.projects)?;
+    let asked = Asked::of(&place, arguments);
+    let mut progress = Progress::open(arguments.resume.as_deref(), asked)?;
     let mut unread = Vec::new();
     for project in &arguments.projects {
         let cloud = client(&connector, arguments, project, credential.clone())?;
