@@ -4,6 +4,7 @@
 //! port as it was read. Names follow from the proxy alone, so that a later run gives the same proxy the same name; where the name is
 //! another proxy's, the whole id stands in it.
 
+mod checks;
 mod cloud;
 mod credentials;
 mod existing;
@@ -36,16 +37,7 @@ pub async fn run(
     arguments: &ImportArguments,
     around: &mut Surroundings<'_>,
 ) -> Result<Ending, Failure> {
-    let secret = arguments
-        .credentials_ref
-        .clone()
-        .or_else(|| arguments.secret.clone());
-    let is_private = arguments.endpoint.is_some() || arguments.iam_endpoint.is_some();
-    if is_private && secret.is_none() {
-        let text =
-            "resources with an address of their own have to name a Secret: give --credentials-ref";
-        return Err(Failure::Usage(text.to_owned()));
-    }
+    let arguments = &checks::checked(global, arguments)?;
     let cluster = if arguments.no_cluster {
         None
     } else {
@@ -64,7 +56,10 @@ pub async fn run(
     };
     let settings = manifest::Settings {
         namespace: global.namespace.clone(),
-        secret,
+        secret: arguments
+            .credentials_ref
+            .clone()
+            .or_else(|| arguments.secret.clone()),
     };
     let (manifests, mut report) = sorted_out(found, &existing, &settings)?;
     report.unread = unread;
@@ -90,7 +85,7 @@ pub async fn run(
         }
     }
     around.err.write_all(report.shown().as_bytes())?;
-    Ok(if report.unread.is_empty() {
+    Ok(if report.unread.is_empty() && report.skipped.is_empty() {
         Ending::Done
     } else {
         Ending::Faults
