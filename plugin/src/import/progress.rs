@@ -1,6 +1,7 @@
 //! How far a run came, so that the next one can go on there.
 //!
-//! Promises that what was read for another place, for other projects, or of other instances than are asked for is never taken for this run's.
+//! Promises that what was read for another place, for other projects, or of other instances than are asked for is never taken for this
+//! run's.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +28,9 @@ pub struct Asked {
 impl Asked {
     /// What the command line asks for at a place.
     pub fn of(place: &Place, arguments: &ImportArguments) -> Self {
-        let ids = |ids: &[String]| ids.iter().map(|id| id.to_ascii_lowercase()).collect();
+        let ids = |ids: &[String]| -> BTreeSet<String> {
+            ids.iter().map(|id| id.to_ascii_lowercase()).collect()
+        };
         Self {
             place: place.clone(),
             projects: ids(&arguments.projects),
@@ -87,6 +90,11 @@ impl Progress {
     /// Whether an instance was read.
     pub fn has(&self, instance: &str) -> bool {
         self.known.instances.contains_key(instance)
+    }
+
+    /// Whether no instance was read.
+    pub fn is_empty(&self) -> bool {
+        self.known.instances.is_empty()
     }
 
     /// Takes what an instance has.
