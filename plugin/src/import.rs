@@ -16,6 +16,8 @@ mod report;
 mod split;
 mod tfstate;
 
+use std::io::Write;
+
 use serde_json::Value;
 
 use crate::{
@@ -63,31 +65,82 @@ pub async fn run(
     };
     let (manifests, mut report) = sorted_out(found, &existing, &settings)?;
     report.unread = unread;
-    match (&arguments.split, global.output) {
-        (Some(folder), _) => report.written = Some(split::write(folder, &manifests)?),
-        (None, Some(Format::Json)) => {
-            let objects: Vec<&Value> = manifests.iter().map(|manifest| &manifest.object).collect();
-            let both = serde_json::json!({"manifests": objects, "report": report});
-            around.out.write_all(format::json(&both)?.as_bytes())?;
-        }
-        (None, Some(Format::Name)) => {
-            for manifest in &manifests {
-                around
-                    .out
-                    .write_all(crate::status::name_of(&manifest.name).as_bytes())?;
-            }
-        }
-        (None, _) => {
-            for manifest in &manifests {
-                around.out.write_all(b"---\n")?;
-                around.out.write_all(manifest.text.as_bytes())?;
-            }
-        }
+    if let Some(folder) = &arguments.split {
+        report.written = Some(split::write(folder, &manifests)?);
     }
+    print(&manifests, &report, (global, arguments), around.out)?;
     around.err.write_all(report.shown().as_bytes())?;
     Ok(if report.unread.is_empty() && report.skipped.is_empty() {
         Ending::Done
     } else {
         Ending::Faults
     })
+}
+
+/// Prints what `-o` asks for; without it the manifests, unless they are in files.
+fn print(
+    manifests: &[Manifest],
+    report: &Report,
+    (global, arguments): (&Global, &ImportArguments),
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    match global.output {
+        Some(Format::Json) => {
+            let objects: Vec<&Value> = manifests.iter().map(|manifest| &manifest.object).collect();
+            let both = serde_json::json!({"manifests": objects, "report": report});
+            out.write_all(format::json(&both)?.as_bytes())?;
+        }
+        Some(Format::Name) => {
+            for manifest in manifests {
+                out.write_all(crate::status::name_of(&manifest.name).as_bytes())?;
+            }
+        }
+        None | Some(Format::Wide) if arguments.split.is_some() => {}
+        None | Some(Format::Yaml | Format::Wide) => {
+            for manifest in manifests {
+                out.write_all(b"---\n")?;
+                out.write_all(manifest.text.as_bytes())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_printed_also_beside_files() {
+        let manifest = Manifest {
+            name: "orders-00000001".to_owned(),
+            object: serde_json::json!({"kind": "TaurusProxyPort"}),
+            text: "kind: TaurusProxyPort\n".to_owned(),
+            file: None,
+        };
+        let printed = |output: Option<Format>, split: bool| {
+            let global = Global {
+                output,
+                ..Global::default()
+            };
+            let arguments = ImportArguments {
+                split: split.then(|| "ports".into()),
+                ..ImportArguments::default()
+            };
+            let mut out = Vec::new();
+            let (manifests, report) = ([manifest.clone()], Report::default());
+            print(&manifests, &report, (&global, &arguments), &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        for split in [false, true] {
+            let json = printed(Some(Format::Json), split);
+            let json: Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(json["manifests"][0]["kind"], "TaurusProxyPort");
+            assert!(json["report"].is_object());
+            assert!(printed(Some(Format::Yaml), split).starts_with("---\nkind: "));
+            assert!(printed(Some(Format::Name), split).contains("orders-00000001"));
+        }
+        assert!(printed(None, false).starts_with("---\nkind: "));
+        assert_eq!(printed(None, true), "");
+    }
 }

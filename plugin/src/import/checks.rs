@@ -112,7 +112,9 @@ fn by_definition(arguments: &ImportArguments) -> Result<Option<String>, Failure>
             let manifest = manifest_of(sample, DEFAULT_PORT, "sample".to_owned(), &settings)?;
             let faults = judge.faults(&manifest.object, None);
             // A rule says it in words, and the schema by a pattern.
-            let in_words = faults.iter().find(|it| !it.message.contains("should match"));
+            let in_words = faults
+                .iter()
+                .find(|it| !it.message.contains("should match"));
             if let Some(fault) = in_words.or(faults.first()) {
                 return Ok(Some(by_flag(fault, flag)));
             }
