@@ -94,7 +94,7 @@ fn of_environment(variable: &dyn Fn(&str) -> Option<String>) -> Result<Credentia
                         lacking.map(|key| names_of(key).join(" or ")).collect();
                     let have: Vec<&str> = set.values().map(|(name, _)| *name).collect();
                     format!(
-                        "{} is set, and beside it is missing or empty: {}",
+                        "set in the environment: {}; missing or empty beside that: {}",
                         have.join(", "),
                         lacking.join("; ")
                     )
@@ -152,18 +152,18 @@ mod tests {
         for (variables, told) in [
             (
                 &[("HW_ACCESS_KEY", "hunter2"), ("HW_SECRET_KEY", "")][..],
-                "HW_ACCESS_KEY is set, and beside it is missing or empty: HW_SECRET_KEY or HUAWEICLOUD_SDK_SK",
+                "set in the environment: HW_ACCESS_KEY; missing or empty beside that: HW_SECRET_KEY or HUAWEICLOUD_SDK_SK",
             ),
             (
                 &[
                     ("HW_SECURITY_TOKEN", "hunter2"),
                     ("HW_ACCESS_KEY", "hunter2"),
-                ],
-                "HW_ACCESS_KEY, HW_SECURITY_TOKEN is set, and beside it is missing or empty: HW_SECRET_KEY or HUAWEICLOUD_SDK_SK",
+                ][..],
+                "set in the environment: HW_ACCESS_KEY, HW_SECURITY_TOKEN; missing or empty beside that: HW_SECRET_KEY or HUAWEICLOUD_SDK_SK",
             ),
             (
                 &[("HW_USER_NAME", "hunter2"), ("HW_USER_PASSWORD", "hunter2")][..],
-                "HW_USER_PASSWORD, HW_USER_NAME is set, and beside it is missing or empty: HW_DOMAIN_NAME or HW_ACCOUNT_NAME",
+                "set in the environment: HW_USER_PASSWORD, HW_USER_NAME; missing or empty beside that: HW_DOMAIN_NAME or HW_ACCOUNT_NAME",
             ),
             (
                 &[("HW_AUTH_TOKEN", "hunter2\nhunter2")][..],
