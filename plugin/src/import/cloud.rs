@@ -1,6 +1,10 @@
 //! Reads proxies from the cloud, with the operator's own client: its budget of calls, its locks, its checks of addresses.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -54,7 +58,7 @@ pub async fn read(
         arguments,
         listed: BTreeSet::new(),
         partly: Vec::new(),
-        unread: Vec::new(),
+        unread: BTreeMap::new(),
     };
     // A token is of one project, and says nothing of the others where it is refused.
     let is_token = matches!(credential, Credential::Token(_));
@@ -90,7 +94,8 @@ struct Reading<'a> {
     listed: BTreeSet<String>,
     /// The proxies of instances that have more which can't be understood.
     partly: Vec<Found>,
-    unread: Vec<String>,
+    /// Why instances could not be read, by their ids.
+    unread: BTreeMap<String, String>,
 }
 
 impl Reading<'_> {
@@ -100,14 +105,21 @@ impl Reading<'_> {
         cloud: &HttpCloud,
         project: &str,
     ) -> Result<Option<CloudError>, Failure> {
-        let instances = match again(|| async { cloud.list_instances().await }).await {
+        let listed = again(|| async { cloud.list_instances().await }).await;
+        // Who may not list instances may read the named ones, if they are of this project.
+        let is_guess = !self.arguments.instances.is_empty()
+            && matches!(&listed, Err(error) if error.meaning == Meaning::Denied);
+        let instances = match listed {
             Ok(instances) => instances,
+            Err(_) if is_guess => named_ones(self.arguments)?,
             Err(error) => return Ok(Some(error)),
         };
         let asked_for = instances.into_iter().filter(|one| self.asks_for(one));
         let asked_for: Vec<Instance> = asked_for.collect();
-        let ids = asked_for.iter().map(|one| one.id.as_str().to_owned());
-        self.listed.extend(ids);
+        if !is_guess {
+            let ids = asked_for.iter().map(|one| one.id.as_str().to_owned());
+            self.listed.extend(ids);
+        }
         let left = asked_for.into_iter();
         let left = left.filter(|one| !self.progress.has(one.id.as_str()));
         let left: Vec<Instance> = left.collect();
@@ -127,10 +139,8 @@ impl Reading<'_> {
                     bar.finish_and_clear();
                     return Ok(Some(error));
                 }
-                Err(error) => {
-                    let text = format!("{}: {}", named(&instance), why(&error));
-                    self.unread.push(text);
-                }
+                Err(error) if is_guess && error.meaning == Meaning::NotFound => {}
+                Err(error) => self.miss(&instance, &why(&error)),
             }
         }
         bar.finish_and_clear();
@@ -156,35 +166,60 @@ impl Reading<'_> {
             .map(|proxy| Found::of(&self.place, project, instance, proxy));
         let found: Vec<Found> = found.collect();
         if proxies.has_gaps {
-            let text = "its list of proxies has entries that can't be understood";
-            self.unread.push(format!("{}: {text}", named(instance)));
+            self.miss(
+                instance,
+                "its list of proxies has entries that can't be understood",
+            );
             self.partly.extend(found);
             return Ok(());
         }
+        self.unread.remove(instance.id.as_str());
         self.progress.take(instance.id.as_str(), found)
+    }
+
+    /// An instance can't be read, or not all of it.
+    fn miss(&mut self, instance: &Instance, why: &str) {
+        let text = format!("{}: {why}", named(instance));
+        self.unread.insert(instance.id.as_str().to_owned(), text);
     }
 
     /// What was found, and what could not be read beside these projects.
     fn end(self, refusals: Vec<String>) -> (Vec<Found>, Vec<String>) {
-        let mut unread = self.unread;
         let whose = if refusals.is_empty() {
             "it is in none of the projects"
         } else {
             "it is in none of the projects that could be read"
         };
-        for id in &self.arguments.instances {
-            let id = id.to_ascii_lowercase();
-            if !self.listed.contains(&id) && !self.progress.has(&id) {
-                unread.push(format!("{id}: {whose}"));
-            }
-        }
-        unread.sort();
-        unread.dedup();
-        unread.splice(0..0, refusals);
+        let asked_for = self.arguments.instances.iter();
+        let missing = asked_for
+            .map(|id| id.to_ascii_lowercase())
+            .filter(|id| !self.listed.contains(id) && !self.progress.has(id))
+            .filter(|id| !self.unread.contains_key(id))
+            .map(|id| format!("{id}: {whose}"));
+        let missing: Vec<String> = missing.collect();
+        let instances: BTreeSet<String> = missing
+            .into_iter()
+            .chain(self.unread.into_values())
+            .collect();
+        let mut unread = refusals;
+        unread.extend(instances);
         let mut found = self.progress.end(unread.is_empty());
         found.extend(self.partly);
         (found, unread)
     }
+}
+
+/// The instances that the command line names, of which no more is known.
+fn named_ones(arguments: &ImportArguments) -> Result<Vec<Instance>, Failure> {
+    let named = arguments.instances.iter().map(|id| {
+        Ok(Instance {
+            id: InstanceId::parse(id).map_err(|error| Failure::Usage(error.to_string()))?,
+            name: String::new(),
+            status: String::new(),
+            tags: BTreeMap::new(),
+        })
+    });
+    named.collect()
 }
 
 /// What an instance is called in a report.

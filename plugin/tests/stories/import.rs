@@ -330,6 +330,12 @@ async fn an_instance_is_looked_for_in_all_projects_and_a_denied_project_holds_up
         denied.err
     );
     assert_eq!(import(&[]).good().lines().count(), 2);
+
+    // The right to list the proxies of an instance is enough for one that is named.
+    let effect = Effect::error(403, "DBS.200010", ErrorShape::Service);
+    simulator.inject(Fault::on(Operation::Instances, effect));
+    let named = import(&["--instance", sample::OTHER_INSTANCE]);
+    assert_eq!(named.good().lines().count(), 1);
 }
 
 #[taurus_needs::test(flavor = "multi_thread")]
