@@ -70,7 +70,7 @@ pub async fn run(
     }
     print(&manifests, &report, (global, arguments), around.out)?;
     around.err.write_all(report.shown().as_bytes())?;
-    Ok(if report.unread.is_empty() && report.skipped.is_empty() {
+    Ok(if report.is_whole() {
         Ending::Done
     } else {
         Ending::Faults

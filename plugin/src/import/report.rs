@@ -168,6 +168,11 @@ impl Report {
         report
     }
 
+    /// Whether all that was asked for was read, and each proxy is managed or has a manifest.
+    pub fn is_whole(&self) -> bool {
+        self.unread.is_empty() && self.skipped.is_empty()
+    }
+
     /// For people.
     pub fn shown(&self) -> String {
         let mut text = String::new();

@@ -133,7 +133,11 @@ fn what_is_managed_or_can_be_no_resource_is_told_and_not_printed() {
         ),
         (2, 1, 2)
     );
+    assert!(!report.is_whole(), "two have no manifest");
     insta::assert_snapshot!("report", report.shown());
+    let fresh = vec![found("fresh", &proxy(2), Some(3306))];
+    let (_, report) = sorted_out(fresh, &existing, &settings()).unwrap();
+    assert!(report.is_whole());
 }
 
 #[test]
