@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{
     Args, Command, CommandFactory as _, Error, Parser, Subcommand, ValueEnum,
+    builder::RangedI64ValueParser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use taurus_port_operator::version;
+use taurus_port_operator::{cloud::budget::CallLimit, version};
 
 /// Import, check, plan and watch the ports of TaurusDB database proxies.
 #[derive(Debug, Parser)]
@@ -250,7 +251,7 @@ pub struct ImportArguments {
     #[arg(long, value_name = "FILE")]
     pub resume: Option<PathBuf>,
     /// How many calls a minute may be made, at least 10; an operator with the same key has its own count.
-    #[arg(long, value_name = "COUNT", default_value_t = 60)]
+    #[arg(long, value_name = "COUNT", default_value_t = 60, value_parser = calls())]
     pub calls_per_minute: u32,
     /// Ask no cluster which proxies are managed already.
     #[arg(long)]
@@ -287,6 +288,11 @@ pub fn with_hint(mut error: Error) -> Error {
     error
 }
 
+/// How many calls a minute can be kept to.
+fn calls() -> RangedI64ValueParser<u32> {
+    RangedI64ValueParser::new().range(i64::from(CallLimit::LEAST)..)
+}
+
 fn tag(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("a tag is KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
@@ -319,6 +325,17 @@ mod tests {
         let text = refused(&["-f", "ports", "plan"]);
         assert!(text.contains("-f is a flag of plan: "), "{text}");
         assert!(!refused(&["--moon", "status"]).contains("is a flag of"));
+    }
+
+    #[test]
+    fn fewer_calls_than_can_be_kept_to_are_refused_and_not_raised() {
+        let parsed = |calls: &str| {
+            let words = ["x", "import", "--project", "p", "--calls-per-minute", calls];
+            Cli::try_parse_from(words).map_err(|error| error.to_string())
+        };
+        assert!(parsed("10").is_ok());
+        let refused = parsed("9").unwrap_err();
+        assert!(refused.contains("--calls-per-minute"), "{refused}");
     }
 
     #[test]

@@ -1,17 +1,22 @@
 //! Reads proxies from the cloud, with the operator's own client: its budget of calls, its locks, its checks of addresses.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use taurus_port_operator::{
     clock::{self, Clock},
     cloud::{
-        Cloud, CloudError, Instance, Meaning, Urgency,
+        Cloud, CloudError, Instance, Meaning, Proxies, Urgency,
+        auth::secret::Credential,
         budget::CallLimit,
         connector::{Connector, Policy},
         egress::Egress,
-        endpoints::AllowList,
+        endpoints::{self, AllowList},
         http::HttpCloud,
         names::Names,
     },
@@ -22,7 +27,10 @@ use taurus_port_operator::{
     pace::Pace,
 };
 
-use super::{Found, Place, credentials, progress::Progress};
+use super::{
+    Found, Place, credentials,
+    progress::{Asked, Progress},
+};
 use crate::{cli::ImportArguments, cluster::Cluster, failure::Failure, surroundings::Surroundings};
 
 /// So many instances are read at once; the budget bounds them all.
@@ -40,31 +48,82 @@ pub async fn read(
     arguments: &ImportArguments,
     around: &mut Surroundings<'_>,
 ) -> Result<(Vec<Found>, Vec<String>), Failure> {
-    if arguments.projects.is_empty() {
-        return Err(Failure::Usage("name the project with --project".to_owned()));
-    }
-    if arguments.region.is_none() && arguments.endpoint.is_none() {
-        let text = "say where the cloud is: --region, or --endpoint for a private cloud";
-        return Err(Failure::Usage(text.to_owned()));
-    }
-    let place = Place {
-        region: arguments.region.clone(),
-        endpoint: arguments.endpoint.clone(),
-        iam_endpoint: arguments.iam_endpoint.clone(),
-    };
+    let place = Place::of(arguments);
     let credential = credentials::find(cluster, arguments, around).await?;
     let connector = connector(arguments, around)?;
-    let mut progress = Progress::open(arguments.resume.as_deref(), &place, &arguments.projects)?;
-    let mut unread = Vec::new();
-    for project in &arguments.projects {
-        let cloud = client(&connector, arguments, project, credential.clone())?;
-        let instances = instances(&cloud, arguments, project).await?;
-        let left = instances
-            .into_iter()
-            .filter(|instance| !progress.has(instance.id.as_str()));
+    let asked = Asked::of(&place, arguments);
+    let mut reading = Reading {
+        progress: Progress::open(arguments.resume.as_deref(), asked)?,
+        place,
+        arguments,
+        listed: BTreeSet::new(),
+        partly: Vec::new(),
+        unread: BTreeMap::new(),
+    };
+    // A token is of one project, and says nothing of the others where it is refused.
+    let is_token = matches!(credential, Credential::Token(_));
+    let mut refusals = Vec::new();
+    let mut left = arguments.projects.iter();
+    while let Some(project) = left.next() {
+        let refusal = match client(&connector, arguments, project, credential.clone())? {
+            Ok(cloud) => reading.project(&cloud, project).await?,
+            Err(error) => Some(error),
+        };
+        let Some(error) = refusal else {
+            continue;
+        };
+        refusals.push(refused(project, &error));
+        if ends_all(&error) && !(is_token && error.meaning == Meaning::Unauthenticated) {
+            refusals.extend(left.map(|project| format!("project {project}: not asked after that")));
+            break;
+        }
+    }
+    if refusals.len() == arguments.projects.len() && reading.progress.is_empty() {
+        let text = format!("the cloud can't be read: {}", refusals.join("\n"));
+        return Err(Failure::Usage(text));
+    }
+    Ok(reading.end(refusals))
+}
+
+/// What a run has read so far.
+struct Reading<'a> {
+    place: Place,
+    arguments: &'a ImportArguments,
+    progress: Progress,
+    /// The instances that are asked for and are in the list of a project.
+    listed: BTreeSet<String>,
+    /// The proxies of instances that have more which can't be understood.
+    partly: Vec<Found>,
+    /// Why instances could not be read, by their ids.
+    unread: BTreeMap<String, String>,
+}
+
+impl Reading<'_> {
+    /// Reads a project; gives the error that ended it.
+    async fn project(
+        &mut self,
+        cloud: &HttpCloud,
+        project: &str,
+    ) -> Result<Option<CloudError>, Failure> {
+        let listed = again(|| async { cloud.list_instances().await }).await;
+        // Who may not list instances may read the named ones, if they are of this project.
+        let is_guess = !self.arguments.instances.is_empty()
+            && matches!(&listed, Err(error) if error.meaning == Meaning::Denied);
+        let instances = match listed {
+            Ok(instances) => instances,
+            Err(_) if is_guess => named_ones(self.arguments)?,
+            Err(error) => return Ok(Some(error)),
+        };
+        let asked_for = instances.into_iter().filter(|one| self.asks_for(one));
+        let asked_for: Vec<Instance> = asked_for.collect();
+        if !is_guess {
+            let ids = asked_for.iter().map(|one| one.id.as_str().to_owned());
+            self.listed.extend(ids);
+        }
+        let left = asked_for.into_iter();
+        let left = left.filter(|one| !self.progress.has(one.id.as_str()));
         let left: Vec<Instance> = left.collect();
         let bar = bar(left.len());
-        let cloud = &cloud;
         let mut reading = stream::iter(left)
             .map(|instance| async move {
                 let read =
@@ -74,43 +133,84 @@ pub async fn read(
             .buffer_unordered(AT_ONCE);
         while let Some((instance, read)) = reading.next().await {
             bar.inc(1);
-            let id = instance.id.as_str();
             match read {
-                Ok(proxies) => {
-                    let found = proxies
-                        .iter()
-                        .map(|proxy| Found::of(&place, project, &instance, proxy));
-                    progress.take(id, found.collect())?;
-                }
+                Ok(proxies) => self.take(project, &instance, &proxies)?,
                 Err(error) if is_fatal(&error) => {
                     bar.finish_and_clear();
-                    return Err(refused(project, &error));
+                    return Ok(Some(error));
                 }
-                Err(error) => unread.push(format!("{id} ({}): {error}", instance.name)),
+                Err(error) if is_guess && error.meaning == Meaning::NotFound => {}
+                Err(error) => self.miss(&instance, &why(&error)),
             }
         }
         bar.finish_and_clear();
+        Ok(None)
     }
-    let is_whole = unread.is_empty();
-    unread.sort();
-    Ok((progress.end(is_whole), unread))
+
+    /// Whether the command line names the instance, or none, and the instance has the tags.
+    fn asks_for(&self, instance: &Instance) -> bool {
+        let named = &self.arguments.instances;
+        let is_it = |id: &String| id.eq_ignore_ascii_case(instance.id.as_str());
+        let has = |(key, value): &(String, String)| instance.tags.get(key) == Some(value);
+        (named.is_empty() || named.iter().any(is_it)) && self.arguments.tags.iter().all(has)
+    }
+
+    fn take(
+        &mut self,
+        project: &str,
+        instance: &Instance,
+        proxies: &Proxies,
+    ) -> Result<(), Failure> {
+        let found = proxies
+            .iter()
+            .map(|proxy| Found::of(&self.place, project, instance, proxy));
+        let found: Vec<Found> = found.collect();
+        if proxies.has_gaps {
+            self.miss(
+                instance,
+                "its list of proxies has entries that can't be understood",
+            );
+            self.partly.extend(found);
+            return Ok(());
+        }
+        self.unread.remove(instance.id.as_str());
+        self.progress.take(instance.id.as_str(), found)
+    }
+
+    /// An instance can't be read, or not all of it.
+    fn miss(&mut self, instance: &Instance, why: &str) {
+        let text = format!("{}: {why}", named(instance));
+        self.unread.insert(instance.id.as_str().to_owned(), text);
+    }
+
+    /// What was found, and what could not be read beside these projects.
+    fn end(self, refusals: Vec<String>) -> (Vec<Found>, Vec<String>) {
+        let whose = if refusals.is_empty() {
+            "it is in none of the projects"
+        } else {
+            "it is in none of the projects that could be read"
+        };
+        let asked_for = self.arguments.instances.iter();
+        let missing = asked_for
+            .map(|id| id.to_ascii_lowercase())
+            .filter(|id| !self.listed.contains(id) && !self.progress.has(id))
+            .filter(|id| !self.unread.contains_key(id))
+            .map(|id| format!("{id}: {whose}"));
+        let missing: Vec<String> = missing.collect();
+        let instances: BTreeSet<String> = missing
+            .into_iter()
+            .chain(self.unread.into_values())
+            .collect();
+        let mut unread = refusals;
+        unread.extend(instances);
+        let mut found = self.progress.end(unread.is_empty());
+        found.extend(self.partly);
+        (found, unread)
+    }
 }
 
-/// The instances that are named, or all of the project.
-async fn instances(
-    cloud: &HttpCloud,
-    arguments: &ImportArguments,
-    project: &str,
-) -> Result<Vec<Instance>, Failure> {
-    if arguments.instances.is_empty() {
-        let listed = again(|| async { cloud.list_instances().await }).await;
-        let mut listed = listed.map_err(|error| refused(project, &error))?;
-        listed.retain(|instance| {
-            let has = |(key, value): &(String, String)| instance.tags.get(key) == Some(value);
-            arguments.tags.iter().all(has)
-        });
-        return Ok(listed);
-    }
+/// The instances that the command line names, of which no more is known.
+fn named_ones(arguments: &ImportArguments) -> Result<Vec<Instance>, Failure> {
     let named = arguments.instances.iter().map(|id| {
         Ok(Instance {
             id: InstanceId::parse(id).map_err(|error| Failure::Usage(error.to_string()))?,
@@ -120,6 +220,15 @@ async fn instances(
         })
     });
     named.collect()
+}
+
+/// What an instance is called in a report.
+fn named(instance: &Instance) -> String {
+    if instance.name.is_empty() {
+        instance.id.to_string()
+    } else {
+        format!("{} ({})", instance.id, instance.name)
+    }
 }
 
 /// Nobody else waits for these calls: all of the budget is theirs.
@@ -160,37 +269,71 @@ fn passes(error: &CloudError) -> bool {
     )
 }
 
-/// What every other instance would be told as well.
+/// What every other instance of the project would be told as well.
 fn is_fatal(error: &CloudError) -> bool {
+    error.meaning == Meaning::Denied || ends_all(error)
+}
+
+/// What every other project would be told as well; where keys are refused, they are locked after some more.
+fn ends_all(error: &CloudError) -> bool {
     matches!(
         error.meaning,
         Meaning::Unauthenticated
             | Meaning::ClockSkew
             | Meaning::Locked
-            | Meaning::Denied
             | Meaning::EndpointNotAllowed
             | Meaning::RegionUnknown
             | Meaning::TlsFailed
     )
 }
 
-fn refused(project: &str, error: &CloudError) -> Failure {
-    let hint = match error.meaning {
-        Meaning::Denied => "; docs/iam.md has the policy for import",
-        Meaning::NotFound => "; is the project of this region?",
-        _ => "",
+/// Why a project can't be read.
+fn refused(project: &str, error: &CloudError) -> String {
+    let hint = if error.meaning == Meaning::NotFound {
+        "; is the project of this region?"
+    } else {
+        ""
     };
-    Failure::Usage(format!(
-        "the cloud can't be read for project {project}: {error}{hint}"
-    ))
+    format!("project {project}: {}{hint}", why(error))
 }
 
+/// What went wrong, in words for those who import: the operator's own ones name its flags and fields of resources.
+fn why(error: &CloudError) -> String {
+    let is_of_the_cloud = error.code.is_some() || error.status.is_some();
+    match error.meaning {
+        Meaning::RegionUnknown => {
+            "a user's password is exchanged at IAM, whose address is not known here: give --iam-endpoint"
+                .to_owned()
+        }
+        Meaning::EndpointNotAllowed => {
+            "an address can't be called: give --endpoint and --iam-endpoint as https://HOST or https://HOST:PORT"
+                .to_owned()
+        }
+        Meaning::OutOfCalls => {
+            "the calls of --calls-per-minute are used up, or the cloud asked for fewer: try again later"
+                .to_owned()
+        }
+        Meaning::Locked if !is_of_the_cloud => {
+            "the cloud refused this key or user several times, and locks it after more refusals: find out why before the next try"
+                .to_owned()
+        }
+        Meaning::ClockSkew => {
+            let text = error.to_string();
+            text.replace("the operator's clock", "this machine's clock")
+        }
+        Meaning::Denied => format!("{error}; docs/adopt.md has the policy for import"),
+        Meaning::TlsFailed => format!("{error}; --extra-ca names further authorities"),
+        _ => error.to_string(),
+    }
+}
+
+/// A client, or why there can be none.
 fn client(
     connector: &Connector,
     arguments: &ImportArguments,
     project: &str,
-    credential: taurus_port_operator::cloud::auth::secret::Credential,
-) -> Result<HttpCloud, Failure> {
+    credential: Credential,
+) -> Result<Result<HttpCloud, CloudError>, Failure> {
     let usage = |text: String| Failure::Usage(text);
     // A subject names a proxy; nothing of it but project and place is asked for here.
     let nobody = "0".repeat(32);
@@ -207,9 +350,7 @@ fn client(
         proxy: ProxyId::parse(&format!("{nobody}po01"))
             .map_err(|error| usage(error.to_string()))?,
     };
-    connector
-        .open(&subject, credential)
-        .map_err(|error| refused(project, &error))
+    Ok(connector.open(&subject, credential))
 }
 
 fn connector(arguments: &ImportArguments, around: &Surroundings<'_>) -> Result<Connector, Failure> {
@@ -225,7 +366,12 @@ fn connector(arguments: &ImportArguments, around: &Surroundings<'_>) -> Result<C
         .endpoint
         .iter()
         .chain(&arguments.iam_endpoint)
-        .map(host);
+        .flat_map(|address| {
+            [
+                host(address),
+                endpoints::place(None, Some(address.as_str())),
+            ]
+        });
     let extra_authorities = match &arguments.extra_ca {
         Some(file) => {
             Authorities::read(file).map_err(|error| usage(format!("--extra-ca: {error}")))?
@@ -242,7 +388,7 @@ fn connector(arguments: &ImportArguments, around: &Surroundings<'_>) -> Result<C
         egress: Egress::new(around.variable).map_err(|error| usage(error.to_string()))?,
         names: Names::of_the_system(),
         call_limit: CallLimit {
-            calls: arguments.calls_per_minute.max(CallLimit::LEAST),
+            calls: arguments.calls_per_minute,
             per: Duration::from_mins(1),
         },
         calls_at_once: AT_ONCE,
@@ -258,4 +404,38 @@ fn bar(length: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} instances, {eta} left");
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_who_imports_reads_of_the_operator_or_of_fields_of_a_resource() {
+        let local = |meaning: Meaning, text: &str| CloudError::local(meaning, text);
+        let region = endpoints::service_of("nowhere-1").unwrap_err();
+        let address = AllowList::default().check("http://cloud.test").unwrap_err();
+        let clock = "the operator's clock is 20 min behind the cloud's clock";
+        for (error, flag) in [
+            (region, "--iam-endpoint"),
+            (address, "--endpoint"),
+            (
+                local(Meaning::OutOfCalls, "the operator's --calls-per-minute"),
+                "--calls-per-minute",
+            ),
+            (local(Meaning::Locked, "the operator waits"), "refused"),
+            (
+                local(Meaning::ClockSkew, clock),
+                "this machine's clock is 20 min",
+            ),
+            (local(Meaning::Denied, "no"), "docs/adopt.md"),
+            (local(Meaning::TlsFailed, "unknown issuer"), "--extra-ca"),
+        ] {
+            let text = why(&error);
+            assert!(text.contains(flag), "{text}");
+            for word in ["operator", "spec.", "this resource", "--allowed-endpoint"] {
+                assert!(!text.contains(word), "{text}");
+            }
+        }
+    }
 }

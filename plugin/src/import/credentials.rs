@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::Api;
-use taurus_port_operator::cloud::auth::secret::Credential;
+use taurus_port_operator::cloud::auth::secret::{Credential, SecretError};
 
 use crate::{cli::ImportArguments, cluster::Cluster, failure::Failure, surroundings::Surroundings};
 
@@ -22,11 +22,11 @@ const VARIABLES: [(&str, &[&str]); 7] = [
     ("token", &["HW_AUTH_TOKEN"]),
 ];
 
-/// The keys of each kind of credentials.
-const KINDS: [&[&str]; 3] = [
-    &["accessKey", "secretKey", "securityToken"],
-    &["username", "password", "domainName"],
-    &["token"],
+/// The keys of each kind of credentials: those that it needs, and those that it may have.
+const KINDS: [(&[&str], &[&str]); 3] = [
+    (&["accessKey", "secretKey"], &["securityToken"]),
+    (&["username", "password", "domainName"], &[]),
+    (&["token"], &[]),
 ];
 
 /// Finds them.
@@ -55,34 +55,51 @@ pub async fn find(
     })
 }
 
+/// The variables of a key.
+fn names_of(key: &str) -> &'static [&'static str] {
+    let mut variables = VARIABLES.iter();
+    let found = variables.find(|(known, _)| *known == key);
+    found.map(|(_, names)| *names).unwrap_or_default()
+}
+
 /// The first kind that the environment has something of.
 fn of_environment(variable: &dyn Fn(&str) -> Option<String>) -> Result<Credential, Failure> {
     let value = |key: &str| {
-        let (_, names) = VARIABLES.iter().find(|(known, _)| *known == key)?;
-        let set = names.iter().filter_map(|name| variable(name));
-        set.filter(|value| !value.is_empty())
-            .map(String::into_bytes)
-            .next()
+        let set = names_of(key).iter();
+        let mut set = set.filter_map(|name| Some((*name, variable(name)?)));
+        set.find(|(_, value)| !value.is_empty())
     };
-    for kind in KINDS {
-        let keys = kind
-            .iter()
-            .filter_map(|key| Some(((*key).to_owned(), ByteString(value(key)?))));
-        let data: BTreeMap<String, ByteString> = keys.collect();
+    for (needed, optional) in KINDS {
+        let keys = needed.iter().chain(optional).copied();
+        let set: BTreeMap<&str, (&str, String)> =
+            keys.filter_map(|key| Some((key, value(key)?))).collect();
         // A region or an account alone is set for other programs.
-        if data.is_empty() || (data.len() == 1 && data.contains_key("domainName")) {
+        if set.is_empty() || (set.len() == 1 && set.contains_key("domainName")) {
             continue;
         }
-        return Credential::from_secret(&data).map_err(|_| {
-            let names: Vec<&str> = VARIABLES
-                .iter()
-                .filter(|(key, _)| kind.contains(key))
-                .filter_map(|(_, names)| names.first().copied())
-                .collect();
-            Failure::Usage(format!(
-                "the environment holds a part of credentials: set all of {}",
-                names.join(", ")
-            ))
+        let data = set
+            .iter()
+            .map(|(key, (_, value))| ((*key).to_owned(), ByteString(value.clone().into_bytes())));
+        let data: BTreeMap<String, ByteString> = data.collect();
+        let read = Credential::from_secret(&data);
+        return read.map_err(|error| {
+            Failure::Usage(match error {
+                SecretError::Value { key, fault } => {
+                    let name = set.get(key.as_str()).map_or("", |(name, _)| *name);
+                    format!("the variable {name} {fault}")
+                }
+                SecretError::Keys(_) => {
+                    let lacking = needed.iter().filter(|key| !set.contains_key(*key));
+                    let lacking: Vec<String> =
+                        lacking.map(|key| names_of(key).join(" or ")).collect();
+                    let have: Vec<&str> = set.values().map(|(name, _)| *name).collect();
+                    format!(
+                        "set in the environment: {}; missing or empty beside that: {}",
+                        have.join(", "),
+                        lacking.join("; ")
+                    )
+                }
+            })
         });
     }
     Err(Failure::Usage(
@@ -128,5 +145,36 @@ mod tests {
             "{part}"
         );
         assert!(found(&[]).unwrap_err().contains("--secret"));
+    }
+
+    #[test]
+    fn a_variable_that_is_missing_or_can_t_be_sent_is_named_and_no_other() {
+        for (variables, told) in [
+            (
+                &[("HW_ACCESS_KEY", "hunter2"), ("HW_SECRET_KEY", "")][..],
+                "set in the environment: HW_ACCESS_KEY; missing or empty beside that: HW_SECRET_KEY or HUAWEICLOUD_SDK_SK",
+            ),
+            (
+                &[
+                    ("HW_SECURITY_TOKEN", "hunter2"),
+                    ("HW_ACCESS_KEY", "hunter2"),
+                ][..],
+                "set in the environment: HW_ACCESS_KEY, HW_SECURITY_TOKEN; missing or empty beside that: HW_SECRET_KEY or HUAWEICLOUD_SDK_SK",
+            ),
+            (
+                &[("HW_USER_NAME", "hunter2"), ("HW_USER_PASSWORD", "hunter2")][..],
+                "set in the environment: HW_USER_PASSWORD, HW_USER_NAME; missing or empty beside that: HW_DOMAIN_NAME or HW_ACCOUNT_NAME",
+            ),
+            (
+                &[("HW_AUTH_TOKEN", "hunter2\nhunter2")][..],
+                "the variable HW_AUTH_TOKEN holds a line end as character 8: write it without",
+            ),
+            (
+                &[("HW_ACCESS_KEY", "hunter2"), ("HUAWEICLOUD_SDK_SK", " ")][..],
+                "the variable HUAWEICLOUD_SDK_SK is empty",
+            ),
+        ] {
+            assert_eq!(found(variables).unwrap_err(), told);
+        }
     }
 }

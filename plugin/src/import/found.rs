@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use taurus_port_operator::cloud::{Instance, Proxy, ProxyStatus};
 
+use crate::cli::ImportArguments;
+
 /// The documented default, which every proxy has that nobody moved.
 pub const DEFAULT_PORT: u16 = 3306;
 
@@ -23,8 +25,19 @@ pub struct Place {
     pub iam_endpoint: Option<String>,
 }
 
+impl Place {
+    /// The one that the command line names.
+    pub fn of(arguments: &ImportArguments) -> Self {
+        Self {
+            region: arguments.region.clone(),
+            endpoint: arguments.endpoint.clone(),
+            iam_endpoint: arguments.iam_endpoint.clone(),
+        }
+    }
+}
+
 /// A proxy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Found {
     /// Where.

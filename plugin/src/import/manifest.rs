@@ -1,5 +1,7 @@
 //! From a proxy to its manifest.
 
+use std::path::PathBuf;
+
 use serde_json::{Map, Value, json};
 use taurus_port_operator::crd::GROUP;
 
@@ -36,11 +38,17 @@ pub struct Manifest {
     pub object: Value,
     /// The same as YAML, with a comment.
     pub text: String,
+    /// The file in which the folder holds the proxy's manifest already.
+    pub file: Option<PathBuf>,
 }
 
-/// The manifest of a proxy with this port.
-pub fn manifest_of(found: &Found, port: u16, settings: &Settings) -> Result<Manifest, Failure> {
-    let name = name_of(found);
+/// The manifest of a proxy with this port, under this name.
+pub fn manifest_of(
+    found: &Found,
+    port: u16,
+    name: String,
+    settings: &Settings,
+) -> Result<Manifest, Failure> {
     let mut metadata = Map::new();
     metadata.insert("name".to_owned(), json!(name));
     if let Some(namespace) = &settings.namespace {
@@ -77,7 +85,12 @@ pub fn manifest_of(found: &Found, port: u16, settings: &Settings) -> Result<Mani
         found.name, found.instance_name, found.status
     ));
     let text = format!("{comment}\n{}", format::yaml(&object)?);
-    Ok(Manifest { name, object, text })
+    Ok(Manifest {
+        name,
+        object,
+        text,
+        file: None,
+    })
 }
 
 /// The tags of the instance that labels can hold.
@@ -99,7 +112,17 @@ fn is_label(text: &str) -> bool {
 }
 
 /// A name that follows from the proxy alone: its own name, as far as Kubernetes takes it, and the beginning of its id.
-fn name_of(found: &Found) -> String {
+pub fn name_of(found: &Found) -> String {
+    let id = found.proxy.to_lowercase();
+    format!("{}-{}", stem_of(found), id.get(..SHORT).unwrap_or(&id))
+}
+
+/// The same with the whole id, where the name is that of another proxy.
+pub fn whole_name_of(found: &Found) -> String {
+    format!("{}-{}", stem_of(found), found.proxy.to_lowercase())
+}
+
+fn stem_of(found: &Found) -> String {
     let mut name = String::new();
     for letter in found.name.to_lowercase().chars() {
         if letter.is_ascii_alphanumeric() {
@@ -110,24 +133,8 @@ fn name_of(found: &Found) -> String {
     }
     name.truncate(LONGEST);
     let name = name.trim_end_matches('-');
-    let name = if name.is_empty() { "proxy" } else { name };
-    let id = found.proxy.to_lowercase();
-    format!("{name}-{}", id.get(..SHORT).unwrap_or(&id))
-}
-
-/// The same with the whole id, where two proxies have the same beginning.
-pub fn with_whole_id(mut found: Manifest, proxy: &str) -> Result<Manifest, Failure> {
-    let name = format!(
-        "{}{}",
-        found.name,
-        proxy.to_lowercase().get(SHORT..).unwrap_or_default()
-    );
-    let comment = found.text.lines().next().unwrap_or_default().to_owned();
-    if let Some(metadata) = found.object.pointer_mut("/metadata/name") {
-        *metadata = json!(name);
-    }
-    found.text = format!("{comment}\n{}", format::yaml(&found.object)?);
-    Ok(Manifest { name, ..found })
+    let stem = if name.is_empty() { "proxy" } else { name };
+    stem.to_owned()
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! How far a run came, so that the next one can go on there.
 //!
-//! Promises that what was read for another place or other projects is never taken for this one's.
+//! Promises that what was read for another place, for other projects, or of other instances than are asked for is never taken for this
+//! run's.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -11,13 +12,38 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Found, Place};
-use crate::failure::Failure;
+use crate::{cli::ImportArguments, failure::Failure};
+
+/// What a run asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    place: Place,
+    projects: BTreeSet<String>,
+    /// The instances that are named; without any, all.
+    only: BTreeSet<String>,
+    /// The tags that an instance must have.
+    tags: BTreeSet<(String, String)>,
+}
+
+impl Asked {
+    /// What the command line asks for at a place.
+    pub fn of(place: &Place, arguments: &ImportArguments) -> Self {
+        let ids = |ids: &[String]| -> BTreeSet<String> {
+            ids.iter().map(|id| id.to_ascii_lowercase()).collect()
+        };
+        Self {
+            place: place.clone(),
+            projects: ids(&arguments.projects),
+            only: ids(&arguments.instances),
+            tags: arguments.tags.iter().cloned().collect(),
+        }
+    }
+}
 
 /// What is known so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
-    place: Place,
-    projects: Vec<String>,
+    asked: Asked,
     instances: BTreeMap<String, Vec<Found>>,
 }
 
@@ -29,18 +55,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// What the file knows of these projects at this place.
-    pub fn open(file: Option<&Path>, place: &Place, projects: &[String]) -> Result<Self, Failure> {
-        let mut projects = projects.to_vec();
-        projects.sort();
-        let fresh = Known {
-            place: place.clone(),
-            projects,
+    /// What the file knows of what is asked for.
+    pub fn open(file: Option<&Path>, asked: Asked) -> Result<Self, Failure> {
+        let mut known = Known {
+            asked,
             instances: BTreeMap::new(),
         };
-        let mut known = fresh.clone();
         if let Some(file) = file {
-            let unusable = |why: String| {
+            let unusable = |why: &str| {
                 Failure::Usage(format!(
                     "{} can't be gone on with: {why}; delete it to begin anew",
                     file.display()
@@ -48,16 +70,15 @@ impl Progress {
             };
             match fs::read_to_string(file) {
                 Ok(text) => {
-                    let read = serde_json::from_str(&text);
-                    known = read.map_err(|error| unusable(error.to_string()))?;
+                    let read: Known = serde_json::from_str(&text)
+                        .map_err(|error| unusable(&error.to_string()))?;
+                    if let Some(why) = difference(&read.asked, &known.asked) {
+                        return Err(unusable(why));
+                    }
+                    known = read;
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(unusable(error.to_string())),
-            }
-            if (&known.place, &known.projects) != (&fresh.place, &fresh.projects) {
-                return Err(unusable(
-                    "it is of another place or of other projects".to_owned(),
-                ));
+                Err(error) => return Err(unusable(&error.to_string())),
             }
         }
         Ok(Self {
@@ -69,6 +90,11 @@ impl Progress {
     /// Whether an instance was read.
     pub fn has(&self, instance: &str) -> bool {
         self.known.instances.contains_key(instance)
+    }
+
+    /// Whether no instance was read.
+    pub fn is_empty(&self) -> bool {
+        self.known.instances.is_empty()
     }
 
     /// Takes what an instance has.
@@ -97,6 +123,21 @@ impl Progress {
     }
 }
 
+/// What another run asked for that this one does not, or the other way round.
+fn difference(one: &Asked, other: &Asked) -> Option<&'static str> {
+    if one.place != other.place {
+        Some("it is of another --region or --endpoint")
+    } else if one.projects != other.projects {
+        Some("it is of other projects")
+    } else if one.only != other.only {
+        Some("it is of other instances than --instance names now")
+    } else if one.tags != other.tags {
+        Some("it is of other tags than --tag names now")
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,7 +161,7 @@ mod tests {
     fn a_run_goes_on_where_the_last_one_ended_and_leaves_nothing_at_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("progress.json");
-        let open = || Progress::open(Some(&file), &Place::default(), &["p".to_owned()]).unwrap();
+        let open = || Progress::open(Some(&file), asked(&arguments("p"))).unwrap();
         let mut first = open();
         first.take("i", vec![found("a")]).unwrap();
         assert_eq!(first.end(false).len(), 1);
@@ -131,20 +172,63 @@ mod tests {
         assert!(!file.exists());
     }
 
+    fn arguments(project: &str) -> ImportArguments {
+        ImportArguments {
+            projects: vec![project.to_owned()],
+            ..ImportArguments::default()
+        }
+    }
+
+    fn asked(arguments: &ImportArguments) -> Asked {
+        Asked::of(&Place::default(), arguments)
+    }
+
     #[test]
     fn what_is_of_another_place_or_no_progress_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("progress.json");
-        let open =
-            |project: &str| Progress::open(Some(&file), &Place::default(), &[project.to_owned()]);
-        open("p").unwrap().take("i", Vec::new()).unwrap();
-        assert!(
-            open("q")
-                .unwrap_err()
-                .to_string()
-                .contains("other projects")
-        );
+        let refused = |asked: Asked| {
+            let error = Progress::open(Some(&file), asked).unwrap_err();
+            error.to_string()
+        };
+        let one = || asked(&arguments("p"));
+        let mut first = Progress::open(Some(&file), one()).unwrap();
+        first.take("i", Vec::new()).unwrap();
+        let place = Place {
+            region: Some("elsewhere".to_owned()),
+            ..Place::default()
+        };
+        assert!(refused(Asked::of(&place, &arguments("p"))).contains("--region"));
+        assert!(refused(asked(&arguments("q"))).contains("other projects"));
         fs::write(&file, "{").unwrap();
-        assert!(open("p").is_err());
+        assert!(Progress::open(Some(&file), one()).is_err());
+    }
+
+    #[test]
+    fn what_was_read_without_a_filter_is_not_taken_for_what_it_lets_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("progress.json");
+        let all = arguments("p");
+        let tagged = ImportArguments {
+            tags: vec![("team".to_owned(), "shop".to_owned())],
+            ..arguments("p")
+        };
+        let one = ImportArguments {
+            instances: vec!["I".to_owned()],
+            ..arguments("p")
+        };
+        for (first, second, why) in [
+            (&all, &tagged, "--tag"),
+            (&tagged, &all, "--tag"),
+            (&all, &one, "--instance"),
+            (&one, &all, "--instance"),
+        ] {
+            let mut progress = Progress::open(Some(&file), asked(first)).unwrap();
+            progress.take("i", vec![found("a")]).unwrap();
+            let error = Progress::open(Some(&file), asked(second)).unwrap_err();
+            assert!(error.to_string().contains(why), "{error}");
+            assert!(Progress::open(Some(&file), asked(first)).unwrap().has("i"));
+            fs::remove_file(&file).unwrap();
+        }
     }
 }

@@ -9,8 +9,9 @@ use serde::Serialize;
 use taurus_port_operator::cloud::endpoints;
 
 use super::{
+    existing::{Existing, Looked},
     found::{DEFAULT_PORT, Found},
-    manifest::{Manifest, Settings, manifest_of, with_whole_id},
+    manifest::{Manifest, Settings, manifest_of, name_of, whole_name_of},
     split::Written,
 };
 use crate::{
@@ -32,7 +33,7 @@ pub struct Report {
     pub instances: usize,
     /// Those that a resource of the cluster names.
     pub managed: Vec<String>,
-    /// Those that none names: the manifests are of these.
+    /// Those that none of the resources names that were looked at: the manifests are of these.
     pub unmanaged: Vec<String>,
     /// All that have the port that nobody moved.
     pub on_default_port: Vec<String>,
@@ -42,8 +43,11 @@ pub struct Report {
     pub skipped: Vec<String>,
     /// Instances that could not be read, with the reason.
     pub unread: Vec<String>,
-    /// Whether the cluster's resources were read: else nothing counts as managed.
+    /// Whether the cluster's resources were read, all of them: else more may be managed.
     pub cluster_was_read: bool,
+    /// The namespace whose resources alone were read, since all may not be listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_namespace: Option<String>,
     /// What became of files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<Written>,
@@ -52,30 +56,23 @@ pub struct Report {
 /// The manifests of those that are not managed yet, sorted by name, and the report.
 pub fn sorted_out(
     found: Vec<Found>,
-    managed: &BTreeSet<String>,
+    existing: &Existing,
     settings: &Settings,
 ) -> Result<(Vec<Manifest>, Report), Failure> {
     let judge = Judge::new()?;
-    let mut report = Report::default();
-    let mut instances = BTreeSet::new();
-    let mut named: BTreeMap<String, Vec<(Manifest, String)>> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
-    for proxy in found {
-        let key = key_of(&proxy);
-        if !seen.insert(key.clone()) {
-            continue;
-        }
-        report.found += 1;
-        instances.insert(proxy.instance.clone());
-        if proxy.port == Some(DEFAULT_PORT) {
-            report.on_default_port.push(proxy.named());
-        }
-        if proxy.unhealthy {
-            report
-                .unhealthy
-                .push(format!("{}: {}", proxy.named(), proxy.status));
-        }
-        if managed.contains(&key) {
+    let found: BTreeMap<String, Found> = found
+        .into_iter()
+        .map(|proxy| (key_of(&proxy), proxy))
+        .collect();
+    let mut report = Report::of(found.values(), &existing.looked);
+    // Who is managed has the name as well.
+    let mut shared: BTreeMap<String, usize> = BTreeMap::new();
+    for proxy in found.values() {
+        *shared.entry(name_of(proxy)).or_default() += 1;
+    }
+    let mut manifests = Vec::new();
+    for (key, proxy) in &found {
+        if existing.is_managed(key) {
             report.managed.push(proxy.named());
             continue;
         }
@@ -86,25 +83,26 @@ pub fn sorted_out(
                 .push(format!("{}: its port is not told", proxy.named()));
             continue;
         };
-        let manifest = manifest_of(&proxy, port, settings)?;
+        let kept = existing.kept(key);
+        let name = kept.map_or_else(
+            || {
+                let name = name_of(proxy);
+                let is_shared = shared.get(&name).is_some_and(|proxies| *proxies > 1);
+                if is_shared || existing.is_of_another(&name, key) {
+                    whole_name_of(proxy)
+                } else {
+                    name
+                }
+            },
+            |kept| kept.name.clone(),
+        );
+        let manifest = manifest_of(proxy, port, name, settings)?;
         match fault_of(&judge, &manifest) {
             Some(why) => report.skipped.push(format!("{}: {why}", proxy.named())),
-            None => named
-                .entry(manifest.name.clone())
-                .or_default()
-                .push((manifest, proxy.proxy)),
-        }
-    }
-    report.instances = instances.len();
-    let mut manifests = Vec::new();
-    for same in named.into_values() {
-        let is_alone = same.len() == 1;
-        for (manifest, proxy) in same {
-            manifests.push(if is_alone {
-                manifest
-            } else {
-                with_whole_id(manifest, &proxy)?
-            });
+            None => manifests.push(Manifest {
+                file: kept.map(|kept| kept.file.clone()),
+                ..manifest
+            }),
         }
     }
     manifests.sort_by(|one, other| one.name.cmp(&other.name));
@@ -143,18 +141,50 @@ fn key_of(proxy: &Found) -> String {
 }
 
 impl Report {
+    /// What can be said of proxies by themselves.
+    fn of<'f>(found: impl Iterator<Item = &'f Found>, looked: &Looked) -> Self {
+        let mut report = Self {
+            cluster_was_read: *looked == Looked::Everywhere,
+            only_namespace: match looked {
+                Looked::In(namespace) => Some(namespace.clone()),
+                Looked::Nowhere | Looked::Everywhere => None,
+            },
+            ..Self::default()
+        };
+        let mut instances = BTreeSet::new();
+        for proxy in found {
+            report.found += 1;
+            instances.insert(&proxy.instance);
+            if proxy.port == Some(DEFAULT_PORT) {
+                report.on_default_port.push(proxy.named());
+            }
+            if proxy.unhealthy {
+                report
+                    .unhealthy
+                    .push(format!("{}: {}", proxy.named(), proxy.status));
+            }
+        }
+        report.instances = instances.len();
+        report
+    }
+
+    /// Whether all that was asked for was read, and each proxy is managed or has a manifest.
+    pub fn is_whole(&self) -> bool {
+        self.unread.is_empty() && self.skipped.is_empty()
+    }
+
     /// For people.
     pub fn shown(&self) -> String {
         let mut text = String::new();
         let count = |list: &[String]| format::grouped(list.len());
-        let managed = if self.cluster_was_read {
-            format!(
-                "{} managed, {} not",
-                count(&self.managed),
-                count(&self.unmanaged)
-            )
-        } else {
-            "the cluster was not asked which are managed".to_owned()
+        let (managed, unmanaged) = (count(&self.managed), count(&self.unmanaged));
+        let managed = match &self.only_namespace {
+            Some(namespace) => format!(
+                "{managed} managed by resources of namespace {namespace}; {unmanaged} not there, and not known whether managed \
+                 elsewhere, since resources of all namespaces can't be listed"
+            ),
+            None if self.cluster_was_read => format!("{managed} managed, {unmanaged} not"),
+            None => "the cluster was not asked which are managed".to_owned(),
         };
         let _ = writeln!(
             text,

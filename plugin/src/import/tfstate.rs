@@ -33,11 +33,7 @@ pub fn read(file: &Path, arguments: &ImportArguments) -> Result<Vec<Found>, Fail
             "{shown} is neither a Terraform state of version 4 nor what `terraform show -json` prints"
         ))
     })?;
-    let place = Place {
-        region: arguments.region.clone(),
-        endpoint: arguments.endpoint.clone(),
-        iam_endpoint: arguments.iam_endpoint.clone(),
-    };
+    let place = Place::of(arguments);
     Ok(proxies
         .iter()
         .map(|attributes| found(attributes, project, &place))

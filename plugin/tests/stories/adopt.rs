@@ -1,6 +1,6 @@
 //! The commands of `docs/adopt.md`, as they are written, from proxies in the cloud to resources that manage them.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use kube::api::ListParams;
 use taurus_port_operator::crd::ManagementPolicy;
@@ -8,8 +8,13 @@ use taurus_sim::{Filter, Fleet, Operation, Options, Simulator, sample};
 
 use crate::{
     fleet::operated,
-    plane::{Place, with_plugin},
+    plane::{PATIENCE, Place, with_plugin},
 };
+
+const PROXIES: usize = 12;
+
+/// Where somebody else moves a port to.
+const MOVED: u16 = 3399;
 
 /// The commands that a shell runs here; those in blocks of `bash` need what a machine of tests lacks.
 fn commands(page: &str) -> String {
@@ -22,29 +27,54 @@ fn commands(page: &str) -> String {
 #[taurus_needs::test(flavor = "multi_thread")]
 async fn the_page_leads_from_the_cloud_to_managed_resources_without_a_change() {
     let place = Place::named("shop").await;
-    let fleet = Fleet::new().project(sample::PROJECT).numbered(12);
+    let fleet = Fleet::new().project(sample::PROJECT).numbered(PROXIES);
     let simulator = Simulator::start(Options::stepped().fleet(fleet))
         .await
         .unwrap();
     let url = simulator.url();
-    let here = format!("--endpoint {url} --allow-http --calls-per-minute 60000");
-    let script = commands(include_str!("../../../docs/adopt.md"));
-    let count = script.matches("kubectl").count();
+    let here = format!("--endpoint {url}/ --allow-http --calls-per-minute 60000");
+    let page = include_str!("../../../docs/adopt.md");
+    let count = commands(page).matches("kubectl").count();
     assert!(count >= 10, "{count} commands were found");
-    let script = script.replace("--region ap-southeast-1", &here);
+    let (observing, managing) = page.split_once("## 5. ").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let mut shell = Command::new("bash");
-    with_plugin(&mut shell, &place.plane)
-        .args(["-euo", "pipefail", "-c", &script])
-        .current_dir(folder.path())
-        .env("PROJECT", sample::PROJECT)
-        .env("HW_ACCESS_KEY", sample::ACCESS_KEY)
-        .env("HW_SECRET_KEY", sample::SECRET_KEY);
-    let running = tokio::task::spawn_blocking(move || shell.output().unwrap());
-    let output = Box::pin(operated(&place, &url, running)).await.unwrap();
-    assert!(output.status.success(), "{output:?}");
+    let run = async |part: &str| {
+        let script = commands(part).replace("--region ap-southeast-1", &here);
+        let mut shell = Command::new("bash");
+        with_plugin(&mut shell, &place.plane)
+            .args(["-euo", "pipefail", "-c", &script])
+            .current_dir(folder.path())
+            .env("PROJECT", sample::PROJECT)
+            .env("HW_ACCESS_KEY", sample::ACCESS_KEY)
+            .env("HW_SECRET_KEY", sample::SECRET_KEY);
+        let running = tokio::task::spawn_blocking(move || shell.output().unwrap());
+        let output = running.await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let moved = Fleet::numbered_proxy(4);
+    let story = async {
+        let shown = run(observing).await;
+        let in_sync = shown.lines().filter(|line| line.ends_with("True"));
+        assert_eq!(in_sync.count(), PROXIES, "{shown}");
+        // Somebody moves a port before the resources may set any.
+        simulator.set_port(&moved, MOVED).unwrap();
+        let seen = async {
+            loop {
+                let all = place.api().list(&ListParams::default()).await.unwrap();
+                let mut ports = all.iter().filter_map(|one| one.status.as_ref()?.port);
+                if ports.any(|port| port == i32::from(MOVED)) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.unwrap();
+        run(managing).await
+    };
+    Box::pin(operated(&place, &url, story)).await;
     let all = place.api().list(&ListParams::default()).await.unwrap();
-    assert_eq!(all.items.len(), 12);
+    assert_eq!(all.items.len(), PROXIES);
     for one in &all {
         assert_eq!(one.spec.management_policy, Some(ManagementPolicy::Enforce));
         let main = one
@@ -57,5 +87,6 @@ async fn the_page_leads_from_the_cloud_to_managed_resources_without_a_change() {
             "{one:?}"
         );
     }
+    assert_eq!(simulator.proxy(&moved).unwrap().actual_port, MOVED);
     assert_eq!(simulator.count(&Filter::on(Operation::Change)), 0);
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use taurus_controlplane::needs;
 
 /// The target that the tests are built for.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -25,7 +25,7 @@ fn build(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Packs a file as the program; gives the folder with the archives.
-fn packed(folder: &Path, program: &Path, arguments: &[&str]) -> PathBuf {
+pub fn packed(folder: &Path, program: &Path, arguments: &[&str]) -> PathBuf {
     let program = ["--program", program.to_str().unwrap()];
     good(&mut build(folder, &[&program, arguments].concat()));
     folder.join("dist/plugin")

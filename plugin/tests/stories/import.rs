@@ -262,3 +262,146 @@ async fn a_refused_key_ends_the_run_at_once_and_is_not_shown() {
         "a key is locked after few refusals"
     );
 }
+
+const OTHER_PROJECT: &str = "9d2b7c01e84f4a6fb3150a7d6c8e42f0";
+
+/// The sample's two instances, each in a project of its own.
+fn two_projects() -> Fleet {
+    Fleet::new()
+        .project(sample::PROJECT)
+        .instance(sample::INSTANCE)
+        .proxy(sample::PROXY, sample::PORT)
+        .project(OTHER_PROJECT)
+        .instance(sample::OTHER_INSTANCE)
+        .proxy(sample::OTHER_PROXY, sample::PORT)
+}
+
+#[taurus_needs::test(flavor = "multi_thread")]
+async fn an_instance_is_looked_for_in_all_projects_and_a_denied_project_holds_up_no_other() {
+    let place = Place::new().await;
+    let simulator = Simulator::start(Options::stepped().fleet(two_projects()))
+        .await
+        .unwrap();
+    let url = simulator.url();
+    let import = |more: &[&str]| {
+        let both = [
+            "--project",
+            OTHER_PROJECT,
+            "--credentials-ref",
+            "keys",
+            "--no-cluster",
+            "-o",
+            "name",
+        ];
+        let more = arguments(&url, &[&both, more].concat());
+        place.plugin_with(std::path::Path::new("/none"), &more, "", &KEYS)
+    };
+    let beginning = |proxy: &str| proxy[..8].to_owned();
+    let one = import(&["--instance", sample::OTHER_INSTANCE]);
+    assert_eq!((one.code, one.out.lines().count()), (0, 1), "{one:?}");
+    assert!(one.out.contains(&beginning(sample::OTHER_PROXY)), "{one:?}");
+
+    let nowhere = Fleet::numbered_instance(7);
+    let missing = import(&["--instance", sample::INSTANCE, "--instance", &nowhere]);
+    assert_eq!(
+        (missing.code, missing.out.lines().count()),
+        (1, 1),
+        "{missing:?}"
+    );
+    let told = format!("not read: {nowhere}: it is in none of the projects\n");
+    assert!(missing.err.contains(&told), "{}", missing.err);
+
+    let effect = Effect::error(403, "DBS.200010", ErrorShape::Service);
+    simulator.inject(Fault::on(Operation::Instances, effect).once());
+    let denied = import(&[]);
+    assert_eq!(
+        (denied.code, denied.out.lines().count()),
+        (1, 1),
+        "{denied:?}"
+    );
+    assert!(
+        denied.out.contains(&beginning(sample::OTHER_PROXY)),
+        "{denied:?}"
+    );
+    let told = format!("not read: project {}: ", sample::PROJECT);
+    assert!(
+        denied.err.contains(&told) && denied.err.contains("docs/adopt.md"),
+        "{}",
+        denied.err
+    );
+    assert_eq!(import(&[]).good().lines().count(), 2);
+
+    // The right to list the proxies of an instance is enough for one that is named.
+    let effect = Effect::error(403, "DBS.200010", ErrorShape::Service);
+    simulator.inject(Fault::on(Operation::Instances, effect));
+    let named = import(&["--instance", sample::OTHER_INSTANCE]);
+    assert_eq!(named.good().lines().count(), 1);
+}
+
+#[taurus_needs::test(flavor = "multi_thread")]
+async fn what_is_asked_for_is_checked_before_the_first_call() {
+    let place = Place::new().await;
+    let simulator = Simulator::start(Options::stepped()).await.unwrap();
+    let url = simulator.url();
+    let import =
+        |words: &[&str]| place.plugin_with(std::path::Path::new("/none"), words, "", &KEYS);
+    let rest = ["--no-cluster", "--credentials-ref"];
+    let plain = ["import", "--project", sample::PROJECT, "--endpoint", &url];
+    let refused = import(&[&plain[..], &rest, &["keys"]].concat());
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("--allow-http"), "{}", refused.err);
+    let refused = import(&arguments(&url, &[&rest[..], &["Bad Name"]].concat()));
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.err.contains("--credentials-ref: "),
+        "{}",
+        refused.err
+    );
+    assert_eq!(simulator.journal().len(), 0, "nothing was called");
+
+    let with_slash = format!("{url}/");
+    let folder = tempfile::tempdir().unwrap();
+    let split = folder.path().join("ports");
+    let more = ["keys", "-o", "json", "--split", split.to_str().unwrap()];
+    let imported = import(&arguments(&with_slash, &[&rest[..], &more].concat())).json();
+    assert_eq!(imported["manifests"].as_array().unwrap().len(), 2);
+    assert_eq!(imported["manifests"][0]["spec"]["endpoint"], json!(url));
+    assert_eq!(imported["report"]["written"]["new"], json!(2));
+}
+
+#[taurus_needs::test(flavor = "multi_thread")]
+async fn who_may_list_one_namespace_reads_that_no_other_was_looked_at() {
+    let place = Place::new().await;
+    let namespace = place.namespace.as_str();
+    let simulator = Simulator::start(Options::stepped()).await.unwrap();
+    let url = simulator.url();
+    place.kubectl(&["create", "serviceaccount", "importer"]);
+    let kind = "--resource=taurusproxyports.taurusdb.huaweicloud.com";
+    place.kubectl(&["create", "role", "importer", "--verb=list", kind]);
+    let subject = format!("--serviceaccount={namespace}:importer");
+    let binding = [
+        "create",
+        "rolebinding",
+        "importer",
+        "--role=importer",
+        &subject,
+    ];
+    place.kubectl(&binding);
+    let text = place
+        .plane
+        .service_account_kubeconfig(namespace, "importer")
+        .await
+        .unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let more = ["--credentials-ref", "keys", "-o", "json"];
+    let imported = place.plugin_with(file.path(), &arguments(&url, &more), "", &KEYS);
+    let told =
+        format!("0 managed by resources of namespace {namespace}; 2 not there, and not known");
+    assert!(imported.err.contains(&told), "{}", imported.err);
+    let report = imported.json()["report"].clone();
+    assert_eq!(
+        (&report["onlyNamespace"], &report["clusterWasRead"]),
+        (&json!(namespace), &json!(false))
+    );
+}

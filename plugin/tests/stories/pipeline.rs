@@ -1,10 +1,14 @@
 //! The commands of `docs/plugin.md` for pipelines, as they are written.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
-use serde_json::json;
+use serde_json::{Value, json};
+use taurus_port_plugin::lint::yaml::documents;
 
-use crate::plane::{Place, status, with_plugin};
+use crate::{
+    archives::{TARGET, packed},
+    plane::{Place, status, with_plugin},
+};
 
 /// The shell's lines in the blocks of YAML.
 fn lines(page: &str) -> Vec<String> {
@@ -64,5 +68,53 @@ async fn the_examples_for_pipelines_pass_what_may_pass_and_stop_what_may_not() {
         // Not to be read as nothing to complain of.
         let (passed, output) = run("kind: [", line);
         assert!(!passed, "{line}: {output}");
+    }
+}
+
+/// What the two examples install the plugin with.
+fn installs(page: &str) -> Vec<String> {
+    let blocks = page.split("```yaml\n").skip(1);
+    let blocks = blocks.filter_map(|rest| Some(rest.split_once("```")?.0));
+    let found = blocks.filter_map(|block| {
+        let value = documents(block).unwrap().remove(0).value;
+        let lines = match value.pointer("/ports/before_script") {
+            Some(Value::Array(lines)) => lines.clone(),
+            _ => vec![value.pointer("/jobs/ports/steps/1/run")?.clone()],
+        };
+        let lines: Vec<&str> = lines.iter().filter_map(Value::as_str).collect();
+        Some(lines.join("\n"))
+    });
+    found.collect()
+}
+
+#[taurus_needs::test]
+fn the_examples_install_the_archive_and_no_other_file() {
+    let installs = installs(include_str!("../../../docs/plugin.md"));
+    assert_eq!(installs.len(), 2, "{installs:?}");
+    for script in installs {
+        let folder = tempfile::tempdir().unwrap();
+        let plugin = Path::new(env!("CARGO_BIN_EXE_kubectl-taurus_port"));
+        let dist = packed(folder.path(), plugin, &["--target", TARGET]);
+        let sums = std::fs::read_to_string(dist.join("SHA256SUMS")).unwrap();
+        let (sum, archive) = sums.trim().split_once("  ").unwrap();
+        let url = format!("file://{}", dist.join(archive).display());
+        let run = |sum: &str| {
+            let place = tempfile::tempdir().unwrap();
+            let mut shell = Command::new("bash");
+            shell
+                .args(["-eo", "pipefail", "-c", &script])
+                .current_dir(place.path())
+                .env("RUNNER_TEMP", place.path())
+                .env("GITHUB_PATH", place.path().join("paths"))
+                .env("PLUGIN_URL", &url)
+                .env("PLUGIN_SHA256", sum);
+            let output = shell.output().unwrap();
+            let program = place.path().join("plugin/kubectl-taurus_port");
+            let version = Command::new(program).arg("--version").output();
+            let runs = version.is_ok_and(|output| output.status.success());
+            (output.status.success(), runs)
+        };
+        assert_eq!(run(sum), (true, true), "{script}");
+        assert_eq!(run(&"0".repeat(64)), (false, false), "{script}");
     }
 }
