@@ -1,5 +1,7 @@
 //! `status` and `lint` through kubectl: the kubeconfig, formats, exit codes, rights.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use crate::plane::{Place, status};
@@ -104,8 +106,40 @@ async fn the_kubeconfig_counts_as_for_kubectl() {
         context.code == 1 && context.err.contains("moon"),
         "{context:?}"
     );
+    let list = format!("{}:{kubeconfig}", none.display());
+    let list = place.plugin_with(Path::new(&list), &["status"], "", &[]);
+    assert!(list.good().starts_with("1 resource: 1 unknown"));
+    let user = place.plugin(&["status", "--user", "nope"]);
+    assert!(
+        user.code == 1 && user.err.contains("auth info \"nope\" does not exist"),
+        "{user:?}"
+    );
     let usage = place.plugin(&["status", "--colour"]);
     assert_eq!(usage.code, 1, "2 would mean that something would change");
+}
+
+#[taurus_needs::test]
+async fn a_proxy_for_the_api_server_is_passed_over_and_told_of() {
+    let place = Place::new().await;
+    place.make("orders", json!({}), json!({})).await;
+    // Nobody listens there.
+    let variables = [("HTTPS_PROXY", "http://127.0.0.1:1")];
+    let kubeconfig = place.plane.kubeconfig();
+    let shown = place.plugin_with(kubeconfig, &["status"], "", &variables);
+    assert!(
+        shown
+            .err
+            .starts_with("note: the API server is called directly: "),
+        "{shown:?}"
+    );
+    assert!(shown.good().starts_with("1 resource: 1 unknown"));
+    let text = std::fs::read_to_string(kubeconfig).unwrap();
+    let mut with_proxy: serde_json::Value = serde_json::from_str(&text).unwrap();
+    with_proxy["clusters"][0]["cluster"]["proxy-url"] = json!("http://127.0.0.1:1");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), with_proxy.to_string()).unwrap();
+    let shown = place.plugin_with(file.path(), &["status"], "", &[]);
+    assert!(shown.good().starts_with("1 resource: 1 unknown"));
 }
 
 #[taurus_needs::test]
