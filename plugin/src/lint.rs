@@ -6,6 +6,7 @@
 pub mod duplicates;
 mod files;
 pub mod judge;
+mod metadata;
 mod rules;
 mod schema;
 pub mod yaml;
