@@ -156,9 +156,20 @@ impl Summary {
         }
     }
 
+    /// Whether the port last read is another one than the wanted one.
+    pub fn differs(&self) -> bool {
+        self.actual.is_some() && self.actual != self.wanted
+    }
+
+    /// Whether nobody has to look at it: settled, with the wanted port, and free to change.
+    pub fn is_in_order(&self) -> bool {
+        self.state == State::Ready && !self.suspended && !self.differs()
+    }
+
     /// What comes first in a list.
-    pub fn rank(&self) -> (State, &str, &str) {
-        (self.state, &self.namespace, &self.name)
+    pub fn rank(&self) -> (State, bool, &str, &str) {
+        let settled = self.is_in_order();
+        (self.state, settled, &self.namespace, &self.name)
     }
 
     /// The advice for its reason, where this release knows the reason and a person can do something.

@@ -121,6 +121,35 @@ fn of_a_large_fleet_those_in_order_are_counted_and_the_others_listed() {
 }
 
 #[test]
+fn what_is_only_observed_with_another_port_or_suspended_is_not_in_order() {
+    let mut resources: Vec<Summary> = (0..LISTED)
+        .map(|number| summary(&format!("orders-{number}"), State::Ready, "Settled"))
+        .collect();
+    let mut observed = summary("stock", State::Ready, "Observed");
+    observed.policy = "Observe".to_owned();
+    observed.actual = Some("3399".to_owned());
+    let suspended = summary("users", State::Ready, "Suspended");
+    resources.extend([observed, suspended]);
+    let fleet = Fleet::new(resources, Installed::default());
+    assert_eq!((fleet.counts().differing, fleet.counts().suspended), (1, 1));
+    let text = fleet.shown(&view(None));
+    assert!(
+        text.starts_with("52 resources: 52 ready, 1 of these with another port, 1 suspended\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains(" stock ") && text.contains(" users "),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("50 more are in order; --all lists them\n"),
+        "{text}"
+    );
+    let all = fleet.names();
+    assert!(all.starts_with(&name_of("stock")), "{all}");
+}
+
+#[test]
 fn colours_change_no_other_character() {
     let mut coloured = view(Some(80));
     coloured.terminal.colours = true;
