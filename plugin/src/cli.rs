@@ -79,7 +79,7 @@ pub enum Verb {
     /// Let the plan that waits start outside its maintenance windows, once; not in a freeze.
     ApplyNow(ApprovalArguments),
     /// Look now, and end once what only a person may end: `JobFailed`, `VerificationFailed`, `AttemptsVoid`, `DriftContested`.
-    Retry(Targets),
+    Retry(RetryArguments),
     /// Start no further change; a running one is followed to its end.
     Suspend(Switch),
     /// Let changes start again.
@@ -173,6 +173,17 @@ pub struct Targets {
     pub yes: bool,
 }
 
+/// The resources that are looked at now.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RetryArguments {
+    /// The resources.
+    #[command(flatten)]
+    pub targets: Targets,
+    /// Set the annotation also where another tool, such as one for Git, has set it; that tool may set it back.
+    #[arg(long)]
+    pub force_conflicts: bool,
+}
+
 /// The resources that are suspended or resumed.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Switch {
@@ -198,6 +209,9 @@ pub struct AbandonArguments {
     /// Don't ask.
     #[arg(short, long)]
     pub yes: bool,
+    /// Set or remove the annotation also where another tool, such as one for Git, has set it; that tool may set it back.
+    #[arg(long)]
+    pub force_conflicts: bool,
 }
 
 /// Whose completions.
