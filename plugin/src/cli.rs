@@ -6,7 +6,10 @@ use clap::{
     Args, Command, CommandFactory as _, Error, Parser, Subcommand, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use taurus_port_operator::version;
+use taurus_port_operator::{crd::GROUP, version};
+
+/// The version of the API, as it may stand in the name of a kind.
+const VERSION: &str = "v1alpha1";
 
 /// Import, check, plan and watch the ports of TaurusDB database proxies.
 #[derive(Debug, Parser)]
@@ -98,6 +101,7 @@ pub enum Verb {
 #[derive(Debug, Clone, Default, Args)]
 pub struct StatusArguments {
     /// The resource; without it, the fleet.
+    #[arg(value_parser = resource)]
     pub name: Option<String>,
     /// Show it again whenever something changes, until the command is interrupted.
     #[arg(short, long)]
@@ -106,7 +110,7 @@ pub struct StatusArguments {
     #[arg(long)]
     pub all: bool,
     /// Only resources with these labels.
-    #[arg(short = 'l', long, value_name = "LABELS")]
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "name")]
     pub selector: Option<String>,
     /// Namespace that the operator runs in, to tell its release and leader.
     #[arg(long, value_name = "NAME", default_value = "taurus-system")]
@@ -117,7 +121,7 @@ pub struct StatusArguments {
 #[derive(Debug, Clone, Default, Args)]
 pub struct PlanArguments {
     /// The resources as they stand; without names, all of the namespace, or with -A of all namespaces.
-    #[arg(value_name = "NAME", conflicts_with = "files")]
+    #[arg(value_name = "NAME", conflicts_with = "files", value_parser = resource)]
     pub names: Vec<String>,
     /// Manifests that are not applied yet: files, folders, or `-` for standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE")]
@@ -131,6 +135,7 @@ pub struct PlanArguments {
 #[derive(Debug, Clone, Default, Args)]
 pub struct HistoryArguments {
     /// The resource.
+    #[arg(value_parser = resource)]
     pub name: String,
 }
 
@@ -138,6 +143,7 @@ pub struct HistoryArguments {
 #[derive(Debug, Clone, Default, Args)]
 pub struct ApprovalArguments {
     /// The resource.
+    #[arg(value_parser = resource)]
     pub name: String,
     /// The id of the plan; refused if another one is in force. Without it, the plan that is shown.
     pub plan: Option<String>,
@@ -163,7 +169,7 @@ pub enum DryRun {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Targets {
     /// The resources.
-    #[arg(value_name = "NAME", required_unless_present = "all")]
+    #[arg(value_name = "NAME", required_unless_present = "all", value_parser = resource)]
     pub names: Vec<String>,
     /// All resources of the namespace, or with -A of all namespaces.
     #[arg(long, conflicts_with = "names")]
@@ -199,6 +205,7 @@ pub struct Switch {
 #[derive(Debug, Clone, Default, Args)]
 pub struct AbandonArguments {
     /// The resource.
+    #[arg(value_parser = resource)]
     pub name: String,
     /// The job, where it is not that of the resource's own change, such as one that `ProxyBusy` names.
     #[arg(long, value_name = "ID")]
@@ -301,6 +308,25 @@ pub fn with_hint(mut error: Error) -> Error {
     error
 }
 
+/// The name of a resource, alone or as `-o name` and kubectl have it.
+fn resource(text: &str) -> Result<String, String> {
+    let (kind, name) = text.rsplit_once('/').unwrap_or(("", text));
+    let (word, rest) = kind.split_once('.').unwrap_or((kind, ""));
+    let group = rest
+        .strip_prefix(VERSION)
+        .map_or(rest, |rest| rest.trim_start_matches('.'));
+    let is_ours = matches!(
+        word.to_ascii_lowercase().as_str(),
+        "" | "taurusproxyport" | "taurusproxyports" | "tpp"
+    ) && (group.is_empty() || group == GROUP);
+    if (kind.is_empty() && text.contains('/')) || !is_ours || name.is_empty() {
+        return Err(
+            "it is no name of a TaurusProxyPort; `lint` and `plan -f` take files".to_owned(),
+        );
+    }
+    Ok(name.to_owned())
+}
+
 fn tag(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("a tag is KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
@@ -333,6 +359,35 @@ mod tests {
         let text = refused(&["-f", "ports", "plan"]);
         assert!(text.contains("-f is a flag of plan: "), "{text}");
         assert!(!refused(&["--moon", "status"]).contains("is a flag of"));
+    }
+
+    #[test]
+    fn names_are_taken_as_they_are_printed_and_others_are_refused() {
+        for text in [
+            "orders",
+            "tpp/orders",
+            "taurusproxyport/orders",
+            "TaurusProxyPorts/orders",
+            "taurusproxyport.taurusdb.huaweicloud.com/orders",
+            "taurusproxyports.v1alpha1.taurusdb.huaweicloud.com/orders",
+        ] {
+            assert_eq!(resource(text).as_deref(), Ok("orders"), "{text}");
+        }
+        assert_eq!(resource("orders.yaml").as_deref(), Ok("orders.yaml"));
+        for text in [
+            "",
+            "orders/status",
+            "pod/orders",
+            "tpp/orders/status",
+            "tpp/",
+            "/orders",
+            "tpp.apps/orders",
+        ] {
+            assert!(resource(text).is_err(), "{text}");
+        }
+        let words = ["kubectl taurus-port", "status", "orders", "-l", "a=b"];
+        let refused = Cli::try_parse_from(words).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ArgumentConflict);
     }
 
     #[test]

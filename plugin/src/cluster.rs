@@ -102,6 +102,10 @@ impl Cluster {
 
     /// One resource of the namespace.
     pub async fn get(&self, name: &str) -> Result<DynamicObject, Failure> {
+        if self.everywhere {
+            let text = "a name is of one namespace: give -n in place of -A, or no name";
+            return Err(Failure::Usage(text.to_owned()));
+        }
         let api = self.resources_of(&self.namespace);
         let got = api.get(name).await;
         got.map_err(|error| {
@@ -188,4 +192,27 @@ struct PageMetadata {
 /// The kind of the resources.
 pub fn kind() -> ApiResource {
     ApiResource::erase::<TaurusProxyPort>(&())
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::Config;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_of_one_namespace() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let config = Config::new("http://127.0.0.1:1".parse().unwrap());
+        let cluster = Cluster {
+            client: Client::try_from(config).unwrap(),
+            namespace: "shop".to_owned(),
+            everywhere: true,
+        };
+        let refused = cluster.get("orders").await.unwrap_err();
+        assert!(
+            refused.to_string().contains("-n in place of -A"),
+            "{refused}"
+        );
+    }
 }

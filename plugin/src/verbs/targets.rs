@@ -46,10 +46,6 @@ impl Target {
                 .await?;
             return Ok(targets);
         }
-        if cluster.everywhere() {
-            let text = "a name is of one namespace: leave -A out, or give --all in place of names";
-            return Err(Failure::Usage(text.to_owned()));
-        }
         for name in &arguments.names {
             targets.push(Self::of(cluster.get(name).await?));
         }
