@@ -20,7 +20,7 @@ use crate::{
     format,
     surroundings::Surroundings,
 };
-pub use files::{Manifest, Source, manifests, read};
+pub use files::{Manifest, Source, manifests, nothing, read};
 use judge::{Fault, Judge};
 
 /// A fault, with its place.
@@ -52,14 +52,31 @@ pub struct Report {
     pub warnings: Vec<Finding>,
 }
 
+impl Report {
+    fn sort(&mut self) {
+        self.faults
+            .sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+    }
+
+    /// Whether there was nothing to look at.
+    fn is_empty(&self) -> bool {
+        self.resources + self.others == 0 && self.faults.is_empty()
+    }
+}
+
 /// Looks at files.
 pub fn run(
     global: &Global,
     arguments: &LintArguments,
     around: &mut Surroundings<'_>,
 ) -> Result<Ending, Failure> {
-    let sources = read(&arguments.files, around.input)?;
-    let report = check(&sources)?;
+    let (sources, unread) = read(&arguments.files, around.input)?;
+    let mut report = check(&sources)?;
+    report.faults.extend(unread);
+    report.sort();
+    if report.is_empty() {
+        return Err(nothing());
+    }
     match global.output {
         Some(Format::Json) => around.out.write_all(format::json(&report)?.as_bytes())?,
         Some(Format::Yaml) => around.out.write_all(format::yaml(&report)?.as_bytes())?,
@@ -97,9 +114,7 @@ pub fn check(sources: &[Source]) -> Result<Report, Failure> {
         report.faults.extend(faults.into_iter().map(finding));
     }
     report.faults.extend(duplicates::found(&ours));
-    report
-        .faults
-        .sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+    report.sort();
     Ok(report)
 }
 

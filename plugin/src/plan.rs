@@ -26,6 +26,7 @@ use crate::{
 };
 pub use decision::{Action, Verdict, decide};
 pub use proposal::Proposal;
+use proposal::Read;
 use touched::Surrounding;
 
 /// Said where the calendar was not given.
@@ -53,6 +54,9 @@ struct Plan {
     /// What was not looked at: for want of rights, or since it was not given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unseen: Vec<String>,
+    /// Whether something of the manifests could not be read.
+    #[serde(skip)]
+    has_faults: bool,
 }
 
 /// Plans.
@@ -62,14 +66,25 @@ pub async fn run(
     around: &mut Surroundings<'_>,
 ) -> Result<Ending, Failure> {
     let cluster = Cluster::find(global).await?;
-    let proposals = proposals(&cluster, arguments, around).await?;
+    let Read {
+        proposals,
+        faults,
+        unseen,
+    } = proposals(&cluster, global, arguments, around).await?;
+    for fault in &faults {
+        let line = format!("{}:{}: {}", fault.file, fault.line, fault.message);
+        writeln!(around.err, "{}", format::tame(&line))?;
+    }
     let mut surrounding = Surrounding::default();
     let calendar = match &arguments.calendar {
         Some(file) => Some(read_calendar(file)?),
         None => None,
     };
     let now = (around.now)();
-    let mut plan = Plan::default();
+    let mut plan = Plan {
+        has_faults: !faults.is_empty(),
+        ..Plan::default()
+    };
     for proposal in &proposals {
         let verdict = decide(proposal, calendar.as_ref(), now);
         let touches = match (verdict.action, verdict.from, verdict.to) {
@@ -88,6 +103,7 @@ pub async fn run(
         });
     }
     plan.unseen = surrounding.unseen();
+    plan.unseen.extend(unseen);
     if calendar.is_none() && plan.ending() == Ending::Changes {
         plan.unseen.push(NO_CALENDAR.to_owned());
     }
@@ -108,11 +124,17 @@ fn read_calendar(file: &Path) -> Result<Calendar, Failure> {
 
 async fn proposals(
     cluster: &Cluster,
+    global: &Global,
     arguments: &PlanArguments,
     around: &mut Surroundings<'_>,
-) -> Result<Vec<Proposal>, Failure> {
+) -> Result<Read, Failure> {
     if !arguments.files.is_empty() {
-        return proposal::of_files(cluster, &arguments.files, around).await;
+        if cluster.everywhere() {
+            let text = "a manifest says its namespace itself: leave -A out";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        let namespace = global.namespace.as_deref();
+        return proposal::of_files(cluster, &arguments.files, namespace, around).await;
     }
     let mut found: Vec<DynamicObject> = Vec::new();
     if arguments.names.is_empty() {
@@ -122,7 +144,10 @@ async fn proposals(
             found.push(cluster.get(name).await?);
         }
     }
-    Ok(found.iter().map(Proposal::as_it_stands).collect())
+    Ok(Read {
+        proposals: found.iter().map(Proposal::as_it_stands).collect(),
+        ..Read::default()
+    })
 }
 
 impl Plan {
@@ -132,7 +157,7 @@ impl Plan {
                 .iter()
                 .any(|change| wanted.contains(&change.verdict.action))
         };
-        if any(&[Action::Refused]) {
+        if self.has_faults || any(&[Action::Refused]) {
             Ending::Faults
         } else if any(&[Action::Change, Action::Wait, Action::Unknown]) {
             Ending::Changes
@@ -141,11 +166,13 @@ impl Plan {
         }
     }
 
+    /// Those for which the exit code is 2: what would change now or later, or may.
     fn names(&self) -> String {
-        let changes = self
-            .changes
-            .iter()
-            .filter(|change| change.verdict.action == Action::Change);
+        let changes = self.changes.iter();
+        let changes = changes.filter(|change| {
+            let action = change.verdict.action;
+            matches!(action, Action::Change | Action::Wait | Action::Unknown)
+        });
         changes
             .map(|change| crate::status::name_of(&change.name))
             .collect()
@@ -241,6 +268,7 @@ mod tests {
         Plan {
             changes: changes.into(),
             unseen: vec!["ConfigMaps of shop".to_owned()],
+            has_faults: false,
         }
     }
 
@@ -260,6 +288,20 @@ mod tests {
             *wrong.pointer_mut(place).unwrap() = value;
             assert!(!is_valid(&wrong), "{place}");
         }
+    }
+
+    #[test]
+    fn all_that_would_change_is_named_and_faults_of_files_count() {
+        let mut plan = plan();
+        assert_eq!(plan.names().lines().count(), 3);
+        plan.changes
+            .retain(|change| change.verdict.action == Action::Wait);
+        assert_eq!(
+            (plan.names().lines().count(), plan.ending()),
+            (1, Ending::Changes)
+        );
+        plan.has_faults = true;
+        assert_eq!(plan.ending(), Ending::Faults);
     }
 
     #[test]
