@@ -15,6 +15,7 @@ pub mod import;
 pub mod lint;
 #[cfg(test)]
 mod page;
+pub mod pipe;
 pub mod plan;
 pub mod resource;
 pub mod status;

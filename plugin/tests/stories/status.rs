@@ -1,6 +1,12 @@
 //! `status` and `lint` through kubectl: the kubeconfig, formats, exit codes, rights.
 
-use std::path::Path;
+use std::{
+    ffi::OsStr,
+    io::Write as _,
+    os::unix::ffi::OsStrExt as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde_json::json;
 
@@ -202,4 +208,29 @@ async fn what_lint_takes_is_taken_and_what_it_refuses_is_refused() {
     assert_eq!(refused.code, 1);
     let report: serde_json::Value = serde_json::from_str(&refused.out).unwrap();
     assert_eq!(report["faults"][0]["field"], "spec.port", "{report}");
+}
+
+#[test]
+fn the_exit_code_is_the_same_where_nobody_reads_and_of_words_that_are_no_text() {
+    let program = env!("CARGO_BIN_EXE_kubectl-taurus_port");
+    let mut child = Command::new(program)
+        .args(["lint", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"kind: [\n").unwrap();
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+
+    let odd = OsStr::from_bytes(b"\xff");
+    let ended = Command::new(program).arg("status").arg(odd).output();
+    let ended = ended.unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    // As for any word that begins no name.
+    let completed = Command::new(program).args(["__complete", "st"]).output();
+    assert!(completed.unwrap().status.success());
 }
