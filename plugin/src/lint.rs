@@ -70,6 +70,10 @@ pub fn run(
     arguments: &LintArguments,
     around: &mut Surroundings<'_>,
 ) -> Result<Ending, Failure> {
+    if matches!(global.output, Some(Format::Name | Format::Wide)) {
+        let text = "lint prints a line for each fault: leave -o out, or give -o json or -o yaml";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let (sources, unread) = read(&arguments.files, around.input)?;
     let mut report = check(&sources)?;
     report.faults.extend(unread);
@@ -80,6 +84,7 @@ pub fn run(
     match global.output {
         Some(Format::Json) => around.out.write_all(format::json(&report)?.as_bytes())?,
         Some(Format::Yaml) => around.out.write_all(format::yaml(&report)?.as_bytes())?,
+        // It was refused before anything was read.
         Some(Format::Name | Format::Wide) | None => print(&report, around)?,
     }
     Ok(if report.faults.is_empty() {
@@ -106,10 +111,11 @@ pub fn check(sources: &[Source]) -> Result<Report, Failure> {
     report.others = others.len();
     for manifest in &ours {
         let finding = |fault: Fault| manifest.finding(fault);
-        let faults = judge.faults(&manifest.value, None);
+        let mut faults = judge.faults(&manifest.value, None);
         if faults.is_empty() {
             let warnings = judge::warnings(&manifest.value);
             report.warnings.extend(warnings.into_iter().map(finding));
+            faults.extend(judge::refused_by_the_operator(&manifest.value));
         }
         report.faults.extend(faults.into_iter().map(finding));
     }

@@ -154,12 +154,16 @@ pub fn warnings(object: &Value) -> Vec<Fault> {
             "it does nothing, since spec.approval is not Manual: changes start without an approval";
         warnings.push(Fault::of("spec.approvedPlan", message));
     }
-    // What the operator can't act on though the API server takes it, such as a time zone that nobody knows.
-    if let Some(fault) = refusal_of_the_operator(object) {
-        let message = format!("the operator will refuse it: {fault}");
-        warnings.push(Fault::of("spec", message));
-    }
     warnings
+}
+
+/// What the API server takes and the operator can't act on, such as a time zone that nobody knows: nothing would ever start.
+pub fn refused_by_the_operator(object: &Value) -> Option<Fault> {
+    let fault = refusal_of_the_operator(object)?;
+    Some(Fault::of(
+        "spec",
+        format!("the operator will refuse it: {fault}"),
+    ))
 }
 
 /// Why the operator starts nothing for it, though the API server takes it.
