@@ -23,6 +23,7 @@ use crate::{
     failure::Failure,
     format,
     surroundings::Surroundings,
+    table::wrapped,
 };
 pub use decision::{Action, Verdict, decide};
 pub use proposal::Proposal;
@@ -31,6 +32,9 @@ use touched::Surrounding;
 
 /// Said where the calendar was not given.
 const NO_CALENDAR: &str = "the operator's calendar (--calendar FILE): a window or a freeze in it may put these changes off";
+
+/// Before each further line of a text that takes several.
+const HANGING: &str = "    ";
 
 /// What would become of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,7 +115,10 @@ pub async fn run(
         Some(Format::Json) => format::json(&plan)?,
         Some(Format::Yaml) => format::yaml(&plan)?,
         Some(Format::Name) => plan.names(),
-        None | Some(Format::Wide) => plan.shown(global.output.is_some()),
+        None | Some(Format::Wide) => {
+            let is_wide = global.output.is_some();
+            plan.shown(is_wide, around.terminal.columns.filter(|_| !is_wide))
+        }
     };
     around.out.write_all(text.as_bytes())?;
     Ok(plan.ending())
@@ -178,28 +185,28 @@ impl Plan {
             .collect()
     }
 
-    /// For people: what would change, and on request the rest.
-    fn shown(&self, all: bool) -> String {
+    /// For people: what would change, and on request the rest; in lines that fit so many columns.
+    fn shown(&self, all: bool, columns: Option<usize>) -> String {
         let mut text = String::new();
+        let mut line = |first: &str, said: &str| {
+            let said = wrapped(&format::tame(said), HANGING, columns);
+            let said = said.strip_prefix(HANGING).unwrap_or(&said);
+            let _ = writeln!(text, "{first}{said}");
+        };
         let quiet = [Action::Nothing, Action::UnderWay];
         for change in self
             .changes
             .iter()
             .filter(|change| all || !quiet.contains(&change.verdict.action))
         {
-            let line = format!(
-                "{}/{}: {}",
-                change.namespace,
-                change.name,
-                change.verdict.shown()
-            );
-            let _ = writeln!(text, "{}", format::tame(&line));
+            let said = change.verdict.shown();
+            line("", &format!("{}/{}: {said}", change.namespace, change.name));
             for touched in &change.touches {
-                let _ = writeln!(text, "  touches {}", format::tame(&touched.shown()));
+                line("  ", &format!("touches {}", touched.shown()));
             }
         }
         for unseen in &self.unseen {
-            let _ = writeln!(text, "not looked at: {}", format::tame(unseen));
+            line("", &format!("not looked at: {unseen}"));
         }
         let count = |wanted: Action| {
             let these = self
@@ -208,8 +215,7 @@ impl Plan {
                 .filter(|change| change.verdict.action == wanted);
             format::grouped(these.count())
         };
-        let _ = writeln!(
-            text,
+        let counts = format!(
             "{} would change, {} would change later, {} are not known, {} are refused, {} are under way, {} stay as they are",
             count(Action::Change),
             count(Action::Wait),
@@ -218,6 +224,7 @@ impl Plan {
             count(Action::UnderWay),
             count(Action::Nothing),
         );
+        line("", &counts);
         text
     }
 }
@@ -324,12 +331,19 @@ mod tests {
 
     #[test]
     fn people_see_what_would_change_and_what_it_touches() {
-        let text = plan().shown(false);
+        let text = plan().shown(false, None);
         assert!(
             text.contains("shop/orders: port 3306 to 3307, later, not before 2026-03-03T02:00:00Z: it waits\n  touches EndpointSlice db-1, which leads to it\n"),
             "{text}"
         );
         assert!(text.contains("not looked at: ConfigMaps of shop"), "{text}");
         assert!(!text.contains("--calendar"), "{text}");
+        let narrow = plan().shown(false, Some(80));
+        for line in narrow.lines() {
+            assert!(line.chars().count() <= 80, "{line:?}");
+        }
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words(&narrow), words(&text), "nothing is cut");
+        assert!(narrow.contains("\n    "), "{narrow}");
     }
 }
