@@ -8,6 +8,8 @@ pub mod cli;
 pub mod cluster;
 pub mod completion;
 pub mod confirm;
+#[cfg(test)]
+mod described;
 pub mod failure;
 pub mod format;
 pub mod history;

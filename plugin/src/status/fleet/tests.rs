@@ -1,7 +1,9 @@
 use jiff::SignedDuration;
 
+use serde_json::{Value, json};
+
 use super::*;
-use crate::resource::Due;
+use crate::{described::describes, resource::Due};
 
 fn now() -> Timestamp {
     "2026-03-02T12:00:00Z".parse().unwrap()
@@ -159,4 +161,33 @@ fn colours_change_no_other_character() {
         console::strip_ansi_codes(&text),
         mixed().shown(&view(Some(80)))
     );
+}
+
+#[test]
+fn the_schema_takes_what_is_printed_and_nothing_else() {
+    let is_valid = |value: &Value| describes(include_str!("../../../schemas/status.json"), value);
+    let mut resources = vec![
+        summary("orders", State::Ready, "Settled"),
+        summary("users", State::Reconciling, "WaitingForApproval"),
+        summary("stock", State::Reconciling, "JobRunning"),
+    ];
+    resources[0].message = None;
+    let fleet = Fleet::new(resources, Installed::default());
+    let whole = serde_json::to_value(&fleet).unwrap();
+    assert!(is_valid(&whole), "{whole:#}");
+    assert_eq!(whole["resources"][0]["changingTo"], json!(3307));
+    for (place, value) in [
+        ("/counts/ready", json!("1")),
+        ("/operator/image", json!("here")),
+        ("/resources/0/state", json!("Fine")),
+        ("/resources/0/wanted", json!(true)),
+        ("/resources/0/since", json!("yesterday")),
+    ] {
+        let mut wrong = whole.clone();
+        *wrong.pointer_mut(place).unwrap() = value;
+        assert!(!is_valid(&wrong), "{place}");
+    }
+    let mut more = whole;
+    more["resources"][0]["surprise"] = json!(1);
+    assert!(!is_valid(&more), "a field that nobody has described");
 }
