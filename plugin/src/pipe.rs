@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn a_reader_that_is_gone_is_told_of_by_the_flush_alone() {
         let mut out = io::BufWriter::new(Pipe::new(Broken(ErrorKind::BrokenPipe)));
-        out.write_all(&[b'x'; 100_000]).unwrap();
+        out.write_all(&vec![b'x'; 100_000]).unwrap();
         assert_eq!(out.flush().unwrap_err().kind(), ErrorKind::BrokenPipe);
         let mut err = Pipe::silent(Broken(ErrorKind::BrokenPipe));
         err.write_all(b"x").unwrap();

@@ -13,7 +13,7 @@ use kube::Api;
 use serde::Serialize;
 use taurus_port_operator::calendar::{Calendar, Hours, file};
 
-use crate::{cluster::Cluster, format::tame};
+use crate::{cluster::Cluster, failure::Failure, format::tame};
 
 /// The flag that names the file, and the variable that does where there is no flag.
 const FLAG: &str = "--calendar";
@@ -102,7 +102,9 @@ impl Seen {
             Err(kube::Error::Api(status)) if status.code == 403 => {
                 return unseen("no right to read it".to_owned());
             }
-            Err(error) => return unseen(error.to_string()),
+            Err(error) => {
+                return unseen(Failure::kubernetes("it can't be read", &error).to_string());
+            }
         };
         match text.as_deref().map(file::parse) {
             Some(Ok(calendar)) => Self::Is(Told::of(&calendar, now)),
