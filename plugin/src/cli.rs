@@ -7,7 +7,10 @@ use clap::{
     builder::RangedI64ValueParser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use taurus_port_operator::{cloud::budget::CallLimit, version};
+use taurus_port_operator::{cloud::budget::CallLimit, crd::GROUP, version};
+
+/// The version of the API, as it may stand in the name of a kind.
+const VERSION: &str = "v1alpha1";
 
 /// Import, check, plan and watch the ports of TaurusDB database proxies.
 #[derive(Debug, Parser)]
@@ -80,7 +83,7 @@ pub enum Verb {
     /// Let the plan that waits start outside its maintenance windows, once; not in a freeze.
     ApplyNow(ApprovalArguments),
     /// Look now, and end once what only a person may end: `JobFailed`, `VerificationFailed`, `AttemptsVoid`, `DriftContested`.
-    Retry(Targets),
+    Retry(RetryArguments),
     /// Start no further change; a running one is followed to its end.
     Suspend(Switch),
     /// Let changes start again.
@@ -99,6 +102,7 @@ pub enum Verb {
 #[derive(Debug, Clone, Default, Args)]
 pub struct StatusArguments {
     /// The resource; without it, the fleet.
+    #[arg(value_parser = resource)]
     pub name: Option<String>,
     /// Show it again whenever something changes, until the command is interrupted.
     #[arg(short, long)]
@@ -107,7 +111,7 @@ pub struct StatusArguments {
     #[arg(long)]
     pub all: bool,
     /// Only resources with these labels.
-    #[arg(short = 'l', long, value_name = "LABELS")]
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "name")]
     pub selector: Option<String>,
     /// Namespace that the operator runs in, to tell its release and leader.
     #[arg(long, value_name = "NAME", default_value = "taurus-system")]
@@ -118,7 +122,7 @@ pub struct StatusArguments {
 #[derive(Debug, Clone, Default, Args)]
 pub struct PlanArguments {
     /// The resources as they stand; without names, all of the namespace, or with -A of all namespaces.
-    #[arg(value_name = "NAME", conflicts_with = "files")]
+    #[arg(value_name = "NAME", conflicts_with = "files", value_parser = resource)]
     pub names: Vec<String>,
     /// Manifests that are not applied yet: files, folders, or `-` for standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE")]
@@ -132,6 +136,7 @@ pub struct PlanArguments {
 #[derive(Debug, Clone, Default, Args)]
 pub struct HistoryArguments {
     /// The resource.
+    #[arg(value_parser = resource)]
     pub name: String,
 }
 
@@ -139,6 +144,7 @@ pub struct HistoryArguments {
 #[derive(Debug, Clone, Default, Args)]
 pub struct ApprovalArguments {
     /// The resource.
+    #[arg(value_parser = resource)]
     pub name: String,
     /// The id of the plan; refused if another one is in force. Without it, the plan that is shown.
     pub plan: Option<String>,
@@ -164,7 +170,7 @@ pub enum DryRun {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Targets {
     /// The resources.
-    #[arg(value_name = "NAME", required_unless_present = "all")]
+    #[arg(value_name = "NAME", required_unless_present = "all", value_parser = resource)]
     pub names: Vec<String>,
     /// All resources of the namespace, or with -A of all namespaces.
     #[arg(long, conflicts_with = "names")]
@@ -172,6 +178,17 @@ pub struct Targets {
     /// Don't ask.
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// The resources that are looked at now.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RetryArguments {
+    /// The resources.
+    #[command(flatten)]
+    pub targets: Targets,
+    /// Set the annotation also where another tool, such as one for Git, has set it; that tool may set it back.
+    #[arg(long)]
+    pub force_conflicts: bool,
 }
 
 /// The resources that are suspended or resumed.
@@ -189,6 +206,7 @@ pub struct Switch {
 #[derive(Debug, Clone, Default, Args)]
 pub struct AbandonArguments {
     /// The resource.
+    #[arg(value_parser = resource)]
     pub name: String,
     /// The job, where it is not that of the resource's own change, such as one that `ProxyBusy` names.
     #[arg(long, value_name = "ID")]
@@ -199,6 +217,9 @@ pub struct AbandonArguments {
     /// Don't ask.
     #[arg(short, long)]
     pub yes: bool,
+    /// Set or remove the annotation also where another tool, such as one for Git, has set it; that tool may set it back.
+    #[arg(long)]
+    pub force_conflicts: bool,
 }
 
 /// Whose completions.
@@ -293,6 +314,25 @@ fn calls() -> RangedI64ValueParser<u32> {
     RangedI64ValueParser::new().range(i64::from(CallLimit::LEAST)..)
 }
 
+/// The name of a resource, alone or as `-o name` and kubectl have it.
+fn resource(text: &str) -> Result<String, String> {
+    let (kind, name) = text.rsplit_once('/').unwrap_or(("", text));
+    let (word, rest) = kind.split_once('.').unwrap_or((kind, ""));
+    let group = rest
+        .strip_prefix(VERSION)
+        .map_or(rest, |rest| rest.trim_start_matches('.'));
+    let is_ours = matches!(
+        word.to_ascii_lowercase().as_str(),
+        "" | "taurusproxyport" | "taurusproxyports" | "tpp"
+    ) && (group.is_empty() || group == GROUP);
+    if (kind.is_empty() && text.contains('/')) || !is_ours || name.is_empty() {
+        return Err(
+            "it is no name of a TaurusProxyPort; `lint` and `plan -f` take files".to_owned(),
+        );
+    }
+    Ok(name.to_owned())
+}
+
 fn tag(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("a tag is KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
@@ -336,6 +376,35 @@ mod tests {
         assert!(parsed("10").is_ok());
         let refused = parsed("9").unwrap_err();
         assert!(refused.contains("--calls-per-minute"), "{refused}");
+    }
+
+    #[test]
+    fn names_are_taken_as_they_are_printed_and_others_are_refused() {
+        for text in [
+            "orders",
+            "tpp/orders",
+            "taurusproxyport/orders",
+            "TaurusProxyPorts/orders",
+            "taurusproxyport.taurusdb.huaweicloud.com/orders",
+            "taurusproxyports.v1alpha1.taurusdb.huaweicloud.com/orders",
+        ] {
+            assert_eq!(resource(text).as_deref(), Ok("orders"), "{text}");
+        }
+        assert_eq!(resource("orders.yaml").as_deref(), Ok("orders.yaml"));
+        for text in [
+            "",
+            "orders/status",
+            "pod/orders",
+            "tpp/orders/status",
+            "tpp/",
+            "/orders",
+            "tpp.apps/orders",
+        ] {
+            assert!(resource(text).is_err(), "{text}");
+        }
+        let words = ["kubectl taurus-port", "status", "orders", "-l", "a=b"];
+        let refused = Cli::try_parse_from(words).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ArgumentConflict);
     }
 
     #[test]

@@ -2,12 +2,16 @@
 //!
 //! Nothing is sent before the first request. Objects are read as they are, not as this release knows them.
 
-use std::{path::Path, time::Duration};
+mod kubeconfig;
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+};
 
 use kube::{
-    Api, Client, Config, Resource as _,
+    Api, Client, Resource as _,
     api::{ApiResource, DynamicObject, ListParams, Request},
-    config::{KubeConfigOptions, Kubeconfig},
 };
 use serde::Deserialize;
 use taurus_port_operator::crd::TaurusProxyPort;
@@ -17,9 +21,6 @@ use crate::{
     failure::{Failure, with_causes},
     resource::{Lean, Summary},
 };
-
-/// An API server that can't be reached is told of soon.
-const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 
 /// Long lists are read in pages of so many: few requests, and little memory.
 const PAGE: u32 = 1000;
@@ -33,9 +34,23 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The cluster that the command line and the kubeconfig name.
+    /// The cluster that the command line and the kubeconfig name. What is passed over on the way to it is told on standard error.
     pub async fn find(global: &Global) -> Result<Self, Failure> {
-        let config = config(global).await?;
+        let found = kubeconfig::find(global).await?;
+        if let Some(note) = found.note {
+            // Where nobody reads it, nothing is lost.
+            let _ = writeln!(io::stderr(), "note: {note}");
+        }
+        Self::of(found, global)
+    }
+
+    /// The same without a word, for completions: a shell shows whatever is written.
+    pub async fn find_quietly(global: &Global) -> Result<Self, Failure> {
+        Self::of(kubeconfig::find(global).await?, global)
+    }
+
+    fn of(found: kubeconfig::Found, global: &Global) -> Result<Self, Failure> {
+        let config = found.config;
         let namespace = global.namespace.clone();
         let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
         let client =
@@ -87,6 +102,10 @@ impl Cluster {
 
     /// One resource of the namespace.
     pub async fn get(&self, name: &str) -> Result<DynamicObject, Failure> {
+        if self.everywhere {
+            let text = "a name is of one namespace: give -n in place of -A, or no name";
+            return Err(Failure::Usage(text.to_owned()));
+        }
         let api = self.resources_of(&self.namespace);
         let got = api.get(name).await;
         got.map_err(|error| {
@@ -175,33 +194,25 @@ pub fn kind() -> ApiResource {
     ApiResource::erase::<TaurusProxyPort>(&())
 }
 
-async fn config(global: &Global) -> Result<Config, Failure> {
-    let options = KubeConfigOptions {
-        context: global.context.clone(),
-        cluster: global.cluster.clone(),
-        user: global.user.clone(),
-    };
-    let unusable = |error: &dyn std::error::Error| Failure::Kubeconfig(with_causes(error));
-    let read = match &global.kubeconfig {
-        Some(file) => Kubeconfig::read_from(file),
-        None => match Kubeconfig::read() {
-            // In a pod there is none.
-            Err(error) => match Config::incluster() {
-                Ok(config) => return Ok(adjusted(config, global)),
-                Err(_) => Err(error),
-            },
-            read => read,
-        },
-    };
-    let kubeconfig = read.map_err(|error| unusable(&error))?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    Ok(adjusted(config.map_err(|error| unusable(&error))?, global))
-}
+#[cfg(test)]
+mod tests {
+    use kube::Config;
 
-fn adjusted(mut config: Config, global: &Global) -> Config {
-    config.connect_timeout = Some(CONNECT_WITHIN);
-    if global.impersonate.is_some() {
-        config.auth_info.impersonate.clone_from(&global.impersonate);
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_of_one_namespace() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let config = Config::new("http://127.0.0.1:1".parse().unwrap());
+        let cluster = Cluster {
+            client: Client::try_from(config).unwrap(),
+            namespace: "shop".to_owned(),
+            everywhere: true,
+        };
+        let refused = cluster.get("orders").await.unwrap_err();
+        assert!(
+            refused.to_string().contains("-n in place of -A"),
+            "{refused}"
+        );
     }
-    config
 }

@@ -150,7 +150,7 @@ async fn names(words: &[String]) -> Vec<String> {
     let Ok(cli) = line(&[]).or_else(|_| line(&["name"])) else {
         return Vec::new();
     };
-    let Ok(cluster) = Cluster::find(&cli.global).await else {
+    let Ok(cluster) = Cluster::find_quietly(&cli.global).await else {
         return Vec::new();
     };
     let api = cluster.resources_of(cluster.namespace());

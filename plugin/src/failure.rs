@@ -2,6 +2,12 @@
 
 use std::{error::Error, io};
 
+use kube::core::Status;
+
+/// Said where the API server does not know the kind that is asked for.
+const NOT_INSTALLED: &str = "the API server does not know this kind: the definition is not installed (taurusproxyports.taurusdb.huaweicloud.com); \
+     docs/install.md says how to install it";
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -39,6 +45,7 @@ impl Failure {
     /// A request to the API server that failed.
     pub fn kubernetes(what: impl Into<String>, error: &kube::Error) -> Self {
         let why = match error {
+            kube::Error::Api(status) if is_unknown_kind(status) => NOT_INSTALLED.to_owned(),
             kube::Error::Api(status) => format!("the API server refused: {}", status.message),
             other => with_causes(other),
         };
@@ -68,6 +75,14 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// Whether it is the path that is unknown, rather than an object: the one is answered without the name of a kind.
+fn is_unknown_kind(status: &Status) -> bool {
+    let said = status.message.as_str();
+    status.code == 404
+        && (said.contains("page not found")
+            || said.contains("could not find the requested resource"))
+}
+
 /// An error with all that it rests on.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -81,4 +96,25 @@ pub fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_that_is_not_installed_is_told_from_an_object_that_is_missing() {
+        let told = |message: &str| {
+            let status = Status::failure(message, "NotFound").with_code(404);
+            let error = kube::Error::Api(status.boxed());
+            Failure::kubernetes("can't list the resources", &error).to_string()
+        };
+        let unknown = told("404 page not found\n");
+        assert!(unknown.contains("docs/install.md"), "{unknown}");
+        let missing = told("taurusproxyports \"orders\" not found");
+        assert!(
+            missing.ends_with("the API server refused: taurusproxyports \"orders\" not found"),
+            "{missing}"
+        );
+    }
 }

@@ -83,14 +83,20 @@ pub fn plain(markdown: &str) -> String {
     text.replace("**", "").replace('`', "")
 }
 
-/// A text that shows nothing but itself: what could move the cursor or colour a terminal is replaced.
+/// A text that shows nothing but itself: what could move the cursor, colour a terminal, or change the order of letters is replaced.
 pub fn tame(text: &str) -> String {
     let tamed = |letter: char| match letter {
         '\n' | '\t' | '\r' => ' ',
-        letter if letter.is_control() => '\u{fffd}',
+        letter if letter.is_control() || turns(letter) => '\u{fffd}',
         letter => letter,
     };
     text.chars().map(tamed).collect()
+}
+
+/// Whether a letter is none, and makes others stand in another order, break a line, or not be seen.
+fn turns(letter: char) -> bool {
+    matches!(letter,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -158,5 +164,12 @@ mod tests {
     #[test]
     fn no_text_of_the_cluster_moves_the_cursor() {
         assert_eq!(tame("a\u{1b}[31mb\nc"), "a\u{fffd}[31mb c");
+        // Written from right to left, and not seen at all.
+        for letter in [
+            '\u{202e}', '\u{2066}', '\u{200f}', '\u{200b}', '\u{feff}', '\u{2028}',
+        ] {
+            assert_eq!(tame(&format!("a{letter}b")), "a\u{fffd}b", "{letter:?}");
+        }
+        assert_eq!(tame("é 日本 ✓"), "é 日本 ✓");
     }
 }

@@ -8,6 +8,8 @@ pub mod cli;
 pub mod cluster;
 pub mod completion;
 pub mod confirm;
+#[cfg(test)]
+mod described;
 pub mod failure;
 pub mod format;
 pub mod history;
@@ -15,6 +17,7 @@ pub mod import;
 pub mod lint;
 #[cfg(test)]
 mod page;
+pub mod pipe;
 pub mod plan;
 pub mod resource;
 pub mod status;

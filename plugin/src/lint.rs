@@ -6,6 +6,7 @@
 pub mod duplicates;
 mod files;
 pub mod judge;
+mod metadata;
 mod rules;
 mod schema;
 pub mod yaml;
@@ -19,7 +20,7 @@ use crate::{
     format,
     surroundings::Surroundings,
 };
-pub use files::{Manifest, Source, manifests, read};
+pub use files::{Manifest, Source, manifests, nothing, read};
 use judge::{Fault, Judge};
 
 /// A fault, with its place.
@@ -51,17 +52,39 @@ pub struct Report {
     pub warnings: Vec<Finding>,
 }
 
+impl Report {
+    fn sort(&mut self) {
+        self.faults
+            .sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+    }
+
+    /// Whether there was nothing to look at.
+    fn is_empty(&self) -> bool {
+        self.resources + self.others == 0 && self.faults.is_empty()
+    }
+}
+
 /// Looks at files.
 pub fn run(
     global: &Global,
     arguments: &LintArguments,
     around: &mut Surroundings<'_>,
 ) -> Result<Ending, Failure> {
-    let sources = read(&arguments.files, around.input)?;
-    let report = check(&sources)?;
+    if matches!(global.output, Some(Format::Name | Format::Wide)) {
+        let text = "lint prints a line for each fault: leave -o out, or give -o json or -o yaml";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    let (sources, unread) = read(&arguments.files, around.input)?;
+    let mut report = check(&sources)?;
+    report.faults.extend(unread);
+    report.sort();
+    if report.is_empty() {
+        return Err(nothing());
+    }
     match global.output {
         Some(Format::Json) => around.out.write_all(format::json(&report)?.as_bytes())?,
         Some(Format::Yaml) => around.out.write_all(format::yaml(&report)?.as_bytes())?,
+        // It was refused before anything was read.
         Some(Format::Name | Format::Wide) | None => print(&report, around)?,
     }
     Ok(if report.faults.is_empty() {
@@ -88,17 +111,16 @@ pub fn check(sources: &[Source]) -> Result<Report, Failure> {
     report.others = others.len();
     for manifest in &ours {
         let finding = |fault: Fault| manifest.finding(fault);
-        let faults = judge.faults(&manifest.value, None);
+        let mut faults = judge.faults(&manifest.value, None);
         if faults.is_empty() {
             let warnings = judge::warnings(&manifest.value);
             report.warnings.extend(warnings.into_iter().map(finding));
+            faults.extend(judge::refused_by_the_operator(&manifest.value));
         }
         report.faults.extend(faults.into_iter().map(finding));
     }
     report.faults.extend(duplicates::found(&ours));
-    report
-        .faults
-        .sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+    report.sort();
     Ok(report)
 }
 

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use taurus_port_plugin::{
     Ending,
     cli::{self, Cli},
-    completion, run,
+    completion,
+    pipe::Pipe,
+    run,
     surroundings::{Surroundings, Terminal},
 };
 
@@ -24,10 +26,13 @@ enum Task {
 
 impl Task {
     fn of_command_line() -> Result<Self, clap::Error> {
-        let mut words = std::env::args();
+        let mut words = std::env::args_os();
         let program = words.next().unwrap_or_default();
         let name = Path::new(&program).file_stem();
-        let words: Vec<String> = words.collect();
+        // A word that is no text completes nothing; as an argument it is refused, or names a file.
+        let words: Vec<String> = words
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
         if name.is_some_and(|name| name == completion::NAME) {
             return Ok(Self::Complete(words));
         }
@@ -55,8 +60,8 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let mut out = io::BufWriter::new(io::stdout());
-    let mut err = io::stderr();
+    let mut out = io::BufWriter::new(Pipe::new(io::stdout()));
+    let mut err = Pipe::silent(io::stderr());
     let mut around = Surroundings {
         input: &mut io::stdin().lock(),
         out: &mut out,
@@ -77,12 +82,17 @@ fn main() -> ExitCode {
         }),
         Err(error) => Err(error.into()),
     };
-    let ended = ended.and_then(|ending| Ok(around.out.flush().map(|()| ending)?));
+    let flushed = match around.out.flush() {
+        // What came of it is known all the same.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        flushed => flushed,
+    };
+    let ended = ended.and_then(|ending| Ok(flushed.map(|()| ending)?));
     match ended {
         Ok(ending) => ExitCode::from(ending.code()),
+        // Only a watch ends by that.
         Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
-            let _ = out.flush();
             let _ = writeln!(io::stderr(), "error: {failure}");
             ExitCode::FAILURE
         }

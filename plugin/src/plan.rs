@@ -24,13 +24,18 @@ use crate::{
     failure::Failure,
     format,
     surroundings::Surroundings,
+    table::wrapped,
 };
 pub use decision::{Action, Verdict, decide};
 pub use proposal::Proposal;
+use proposal::Read;
 use touched::Surrounding;
 
 /// Said where the calendar was not given.
 const NO_CALENDAR: &str = "the operator's calendar (--calendar FILE): a window or a freeze in it may put these changes off";
+
+/// Before each further line of a text that takes several.
+const HANGING: &str = "    ";
 
 /// What would become of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,6 +59,9 @@ struct Plan {
     /// What was not looked at: for want of rights, or since it was not given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unseen: Vec<String>,
+    /// Whether something of the manifests could not be read.
+    #[serde(skip)]
+    has_faults: bool,
 }
 
 /// Plans.
@@ -63,14 +71,25 @@ pub async fn run(
     around: &mut Surroundings<'_>,
 ) -> Result<Ending, Failure> {
     let cluster = Cluster::find(global).await?;
-    let proposals = proposals(&cluster, arguments, around).await?;
+    let Read {
+        proposals,
+        faults,
+        unseen,
+    } = proposals(&cluster, global, arguments, around).await?;
+    for fault in &faults {
+        let line = format!("{}:{}: {}", fault.file, fault.line, fault.message);
+        writeln!(around.err, "{}", format::tame(&line))?;
+    }
     let mut surrounding = Surrounding::default();
     let calendar = match &arguments.calendar {
         Some(file) => Some(read_calendar(file)?),
         None => None,
     };
     let now = (around.now)();
-    let mut plan = Plan::default();
+    let mut plan = Plan {
+        has_faults: !faults.is_empty(),
+        ..Plan::default()
+    };
     for proposal in &proposals {
         let verdict = decide(proposal, calendar.as_ref(), now);
         let touches = match (verdict.action, verdict.from, verdict.to) {
@@ -91,6 +110,7 @@ pub async fn run(
         });
     }
     plan.unseen = surrounding.unseen();
+    plan.unseen.extend(unseen);
     if calendar.is_none() && plan.ending() == Ending::Changes {
         plan.unseen.push(NO_CALENDAR.to_owned());
     }
@@ -98,7 +118,10 @@ pub async fn run(
         Some(Format::Json) => format::json(&plan)?,
         Some(Format::Yaml) => format::yaml(&plan)?,
         Some(Format::Name) => plan.names(),
-        None | Some(Format::Wide) => plan.shown(global.output.is_some()),
+        None | Some(Format::Wide) => {
+            let is_wide = global.output.is_some();
+            plan.shown(is_wide, around.terminal.columns.filter(|_| !is_wide))
+        }
     };
     around.out.write_all(text.as_bytes())?;
     Ok(plan.ending())
@@ -111,11 +134,17 @@ fn read_calendar(file: &Path) -> Result<Calendar, Failure> {
 
 async fn proposals(
     cluster: &Cluster,
+    global: &Global,
     arguments: &PlanArguments,
     around: &mut Surroundings<'_>,
-) -> Result<Vec<Proposal>, Failure> {
+) -> Result<Read, Failure> {
     if !arguments.files.is_empty() {
-        return proposal::of_files(cluster, &arguments.files, around).await;
+        if cluster.everywhere() {
+            let text = "a manifest says its namespace itself: leave -A out";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        let namespace = global.namespace.as_deref();
+        return proposal::of_files(cluster, &arguments.files, namespace, around).await;
     }
     let mut found: Vec<DynamicObject> = Vec::new();
     if arguments.names.is_empty() {
@@ -125,7 +154,10 @@ async fn proposals(
             found.push(cluster.get(name).await?);
         }
     }
-    Ok(found.iter().map(Proposal::as_it_stands).collect())
+    Ok(Read {
+        proposals: found.iter().map(Proposal::as_it_stands).collect(),
+        ..Read::default()
+    })
 }
 
 impl Plan {
@@ -135,7 +167,7 @@ impl Plan {
                 .iter()
                 .any(|change| wanted.contains(&change.verdict.action))
         };
-        if any(&[Action::Refused]) {
+        if self.has_faults || any(&[Action::Refused]) {
             Ending::Faults
         } else if any(&[Action::Change, Action::Wait, Action::Unknown]) {
             Ending::Changes
@@ -144,38 +176,40 @@ impl Plan {
         }
     }
 
+    /// Those for which the exit code is 2: what would change now or later, or may.
     fn names(&self) -> String {
-        let changes = self
-            .changes
-            .iter()
-            .filter(|change| change.verdict.action == Action::Change);
+        let changes = self.changes.iter();
+        let changes = changes.filter(|change| {
+            let action = change.verdict.action;
+            matches!(action, Action::Change | Action::Wait | Action::Unknown)
+        });
         changes
             .map(|change| crate::status::name_of(&change.name))
             .collect()
     }
 
-    /// For people: what would change, and on request the rest.
-    fn shown(&self, all: bool) -> String {
+    /// For people: what would change, and on request the rest; in lines that fit so many columns.
+    fn shown(&self, all: bool, columns: Option<usize>) -> String {
         let mut text = String::new();
+        let mut line = |first: &str, said: &str| {
+            let said = wrapped(&format::tame(said), HANGING, columns);
+            let said = said.strip_prefix(HANGING).unwrap_or(&said);
+            let _ = writeln!(text, "{first}{said}");
+        };
         let quiet = [Action::Nothing, Action::UnderWay];
         for change in self
             .changes
             .iter()
             .filter(|change| all || !quiet.contains(&change.verdict.action))
         {
-            let line = format!(
-                "{}/{}: {}",
-                change.namespace,
-                change.name,
-                change.verdict.shown()
-            );
-            let _ = writeln!(text, "{}", format::tame(&line));
+            let said = change.verdict.shown();
+            line("", &format!("{}/{}: {said}", change.namespace, change.name));
             for touched in &change.touches {
-                let _ = writeln!(text, "  touches {}", format::tame(&touched.shown()));
+                line("  ", &format!("touches {}", touched.shown()));
             }
         }
         for unseen in &self.unseen {
-            let _ = writeln!(text, "not looked at: {}", format::tame(unseen));
+            line("", &format!("not looked at: {unseen}"));
         }
         let count = |wanted: Action| {
             let these = self
@@ -184,8 +218,7 @@ impl Plan {
                 .filter(|change| change.verdict.action == wanted);
             format::grouped(these.count())
         };
-        let _ = writeln!(
-            text,
+        let counts = format!(
             "{} would change, {} would change later, {} are not known, {} are refused, {} are under way, {} stay as they are",
             count(Action::Change),
             count(Action::Wait),
@@ -194,6 +227,7 @@ impl Plan {
             count(Action::UnderWay),
             count(Action::Nothing),
         );
+        line("", &counts);
         text
     }
 }
@@ -204,14 +238,10 @@ mod tests {
     use taurus_port_operator::preflight::Fate;
 
     use super::*;
+    use crate::described::describes;
 
     fn is_valid(value: &Value) -> bool {
-        let schema = serde_json::from_str(include_str!("../schemas/plan.json")).unwrap();
-        let mut schemas = boon::Schemas::new();
-        let mut compiler = boon::Compiler::new();
-        compiler.add_resource("plan.json", schema).unwrap();
-        let index = compiler.compile("plan.json", &mut schemas).unwrap();
-        schemas.validate(value, index).is_ok()
+        describes(include_str!("../schemas/plan.json"), value)
     }
 
     fn plan() -> Plan {
@@ -244,6 +274,7 @@ mod tests {
         Plan {
             changes: changes.into(),
             unseen: vec!["ConfigMaps of shop".to_owned()],
+            has_faults: false,
         }
     }
 
@@ -252,6 +283,9 @@ mod tests {
         let whole = serde_json::to_value(plan()).unwrap();
         assert!(is_valid(&whole));
         assert!(is_valid(&serde_json::to_value(Plan::default()).unwrap()));
+        let mut more = whole.clone();
+        more["changes"][0]["surprise"] = json!(1);
+        assert!(!is_valid(&more), "a field that nobody has described");
         for (place, value) in [
             ("/changes/0/action", json!("Perhaps")),
             ("/changes/0/from", json!("3306")),
@@ -266,13 +300,34 @@ mod tests {
     }
 
     #[test]
+    fn all_that_would_change_is_named_and_faults_of_files_count() {
+        let mut plan = plan();
+        assert_eq!(plan.names().lines().count(), 3);
+        plan.changes
+            .retain(|change| change.verdict.action == Action::Wait);
+        assert_eq!(
+            (plan.names().lines().count(), plan.ending()),
+            (1, Ending::Changes)
+        );
+        plan.has_faults = true;
+        assert_eq!(plan.ending(), Ending::Faults);
+    }
+
+    #[test]
     fn people_see_what_would_change_and_what_it_touches() {
-        let text = plan().shown(false);
+        let text = plan().shown(false, None);
         assert!(
             text.contains("shop/orders: port 3306 to 3307, later, not before 2026-03-03T02:00:00Z: it waits\n  touches EndpointSlice db-1, which leads to it\n"),
             "{text}"
         );
         assert!(text.contains("not looked at: ConfigMaps of shop"), "{text}");
         assert!(!text.contains("--calendar"), "{text}");
+        let narrow = plan().shown(false, Some(80));
+        for line in narrow.lines() {
+            assert!(line.chars().count() <= 80, "{line:?}");
+        }
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words(&narrow), words(&text), "nothing is cut");
+        assert!(narrow.contains("\n    "), "{narrow}");
     }
 }

@@ -6,7 +6,7 @@ mod lean;
 
 use jiff::Timestamp;
 use kube::{ResourceExt as _, api::DynamicObject};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use taurus_port_operator::{
     crd::UNOBSERVED,
@@ -78,13 +78,13 @@ pub struct Summary {
     /// How it stands.
     pub state: State,
     /// The wanted port.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "port")]
     pub wanted: Option<String>,
     /// The port last read.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "port")]
     pub actual: Option<String>,
     /// The port that a change in progress sets.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "port")]
     pub changing_to: Option<String>,
     /// The operator's reason.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,15 +156,40 @@ impl Summary {
         }
     }
 
+    /// Whether the port last read is another one than the wanted one.
+    pub fn differs(&self) -> bool {
+        self.actual.is_some() && self.actual != self.wanted
+    }
+
+    /// Whether nobody has to look at it: settled, with the wanted port, and free to change.
+    pub fn is_in_order(&self) -> bool {
+        self.state == State::Ready && !self.suspended && !self.differs()
+    }
+
     /// What comes first in a list.
-    pub fn rank(&self) -> (State, &str, &str) {
-        (self.state, &self.namespace, &self.name)
+    pub fn rank(&self) -> (State, bool, &str, &str) {
+        let settled = self.is_in_order();
+        (self.state, settled, &self.namespace, &self.name)
     }
 
     /// The advice for its reason, where this release knows the reason and a person can do something.
     pub fn advice(&self) -> Option<&'static str> {
         let reason: Reason = self.reason.as_deref()?.parse().ok()?;
         reason.advice()
+    }
+}
+
+/// A port as a number, as everywhere for programs; what another release has written in its place as it is.
+fn port<P, S: Serializer>(port: &P, serializer: S) -> Result<S::Ok, S::Error>
+where
+    for<'p> &'p P: IntoIterator<Item = &'p String>,
+{
+    let Some(text) = port.into_iter().next() else {
+        return serializer.serialize_none();
+    };
+    match text.parse::<u16>() {
+        Ok(number) => serializer.serialize_u16(number),
+        Err(_) => serializer.serialize_str(text),
     }
 }
 
@@ -276,6 +301,17 @@ mod tests {
         assert_eq!(summary.policy, "Auto");
         assert!(summary.edited && summary.advice().is_none());
         assert!(summary.since.is_some());
+    }
+
+    #[test]
+    fn ports_are_numbers_for_programs_and_other_words_are_kept() {
+        let data = json!({"spec": {"port": 3307}, "status": {"port": "none"}});
+        let printed = serde_json::to_value(Summary::of(&object(data))).unwrap();
+        assert_eq!(
+            (&printed["wanted"], &printed["actual"]),
+            (&json!(3307), &json!("none"))
+        );
+        assert_eq!(printed.get("changingTo"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The verbs that change a resource: `approve`, `apply-now`, `retry`, `suspend`, `resume`, `abandon-job`.
 //!
 //! They write annotations and one field, nothing else, under a field manager of their own. Promises to leave to Git what Git sets:
-//! a field that another applier owns is not touched without `--force-conflicts`. Changes of `status` are the operator's alone.
+//! a field or an annotation that another applier owns is not touched without `--force-conflicts`. Changes of `status` are the operator's alone.
 
 mod approval;
 mod owners;
@@ -13,23 +13,26 @@ use kube::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use taurus_port_operator::crd::{ABANDON_JOB, REQUESTED_AT};
+use taurus_port_operator::{
+    crd::{ABANDON_JOB, REQUESTED_AT},
+    model::JobId,
+};
 
 use crate::{
     Ending,
-    cli::{AbandonArguments, Format, Global, Switch, Targets},
+    cli::{AbandonArguments, Format, Global, RetryArguments, Switch},
     cluster::{Cluster, kind},
     confirm::agreed,
     failure::Failure,
-    format,
-    resource::text_at,
+    format::{self, tame},
+    resource::{annotated, text_at},
     status::name_of,
     surroundings::Surroundings,
 };
 pub use approval::{apply_now, approve};
 use owners::appliers_of;
 pub use owners::{appliers_of_annotation, is_applied};
-use targets::Target;
+use targets::{After, Target};
 
 /// Who writes. It does not begin with `kubectl`: Flux takes away what such managers have set.
 pub const MANAGER: &str = "taurus-port-plugin";
@@ -46,26 +49,35 @@ struct Outcome {
     failed: bool,
 }
 
+impl Outcome {
+    fn line(&self) -> String {
+        format!("{}/{}: {}\n", self.namespace, self.name, self.message)
+    }
+}
+
 /// Asks the operator to look now, and to try again what it has given up.
 pub async fn retry(
     global: &Global,
-    arguments: &Targets,
+    arguments: &RetryArguments,
     around: &mut Surroundings<'_>,
 ) -> Result<Ending, Failure> {
     let cluster = Cluster::find(global).await?;
-    let targets = Target::all(&cluster, arguments).await?;
-    targets::ask_where_cut(
-        "The operator may set these ports at once",
-        &targets,
-        false,
-        arguments.yes,
-        around,
-    )?;
+    let targets = Target::all(&cluster, &arguments.targets).await?;
+    let kept =
+        |target: &Target| owners::refusal(&target.object, REQUESTED_AT, arguments.force_conflicts);
+    let free: Vec<&Target> = targets
+        .iter()
+        .filter(|target| kept(target).is_none())
+        .collect();
+    targets::ask_where_cut(After::Retry, &free, arguments.targets.yes, around)?;
     let value = (around.now)().to_string();
     let patch = json!({"metadata": {"annotations": {REQUESTED_AT: value}}});
     let mut outcomes = Vec::new();
     for target in &targets {
-        let done = merge(&cluster, target, &patch).await;
+        let done = match kept(target) {
+            Some(refusal) => Err(refusal),
+            None => merge(&cluster, target, &patch).await,
+        };
         outcomes.push(target.outcome(done.map(|()| "asked for a look".to_owned())));
     }
     told(global, &outcomes, around)
@@ -124,23 +136,25 @@ pub async fn resume(
     let cluster = Cluster::find(global).await?;
     let targets = Target::all(&cluster, &arguments.targets).await?;
     let yes = arguments.targets.yes;
-    targets::ask_where_cut(
-        "The operator will set these ports",
-        &targets,
-        true,
-        yes,
-        around,
-    )?;
-    let mut outcomes = Vec::new();
-    for target in &targets {
+    let kept = |target: &Target| {
         let appliers = appliers_of(&target.object, "suspend");
-        let done = if !target.summary.suspended {
-            Ok("is not suspended".to_owned())
-        } else if !appliers.is_empty() && !arguments.force_conflicts {
-            Err(format!(
+        (!appliers.is_empty() && !arguments.force_conflicts).then(|| {
+            format!(
                 "spec.suspend is set by {}, which would set it again: take it out there, or give --force-conflicts",
                 appliers.join(" and ")
-            ))
+            )
+        })
+    };
+    let free = targets.iter();
+    let free = free.filter(|target| target.summary.suspended && kept(target).is_none());
+    let free: Vec<&Target> = free.collect();
+    targets::ask_where_cut(After::Resume, &free, yes, around)?;
+    let mut outcomes = Vec::new();
+    for target in &targets {
+        let done = if !target.summary.suspended {
+            Ok("is not suspended".to_owned())
+        } else if let Some(refusal) = kept(target) {
+            Err(refusal)
         } else {
             let patch = json!({"spec": {"suspend": null}});
             merge(&cluster, target, &patch)
@@ -160,20 +174,38 @@ pub async fn abandon_job(
 ) -> Result<Ending, Failure> {
     let cluster = Cluster::find(global).await?;
     let target = Target::of(cluster.get(&arguments.name).await?);
+    let given = annotated(&target.object, ABANDON_JOB);
+    let kept = owners::refusal(&target.object, ABANDON_JOB, arguments.force_conflicts);
     let (value, said) = if arguments.remove {
-        (Value::Null, "waits for its jobs again".to_owned())
-    } else {
-        let own = text_at(&target.object.data, "/status/change/jobID");
-        let Some(job) = arguments.job.clone().or(own) else {
-            return Err(Failure::Usage(format!(
-                "{} has no job in progress: name the job with --job, as it stands in the message of ProxyBusy",
-                target.named()
-            )));
+        let Some(given) = given else {
+            let said = "has no job that is given up: nothing was changed".to_owned();
+            return told(global, &[target.outcome(Ok(said))], around);
         };
+        if let Some(refusal) = kept {
+            return told(global, &[target.outcome(Err(refusal))], around);
+        }
+        (Value::Null, format!("waits for job {} again", tame(&given)))
+    } else {
+        let job = job_to_give_up(&target, arguments)?;
+        if given.as_ref() == Some(&job) {
+            let said = format!("job {job} is given up already");
+            return told(global, &[target.outcome(Ok(said))], around);
+        }
+        if let Some(refusal) = kept {
+            return told(global, &[target.outcome(Err(refusal))], around);
+        }
+        let before = given.filter(|given| !given.is_empty());
+        let before = before.map(|given| {
+            format!(
+                "\nIt will wait for job {} again, which is given up now.",
+                tame(&given)
+            )
+        });
         let question = format!(
-            "{}: the operator will wait no longer for job {job}, and begin other changes on the instance.\n\
+            "{}: the operator will wait no longer for job {job}, and begin other changes on the instance.{}\n\
              If the job still works in the cloud, two changes may be at work at once. First look into the cloud's task center.",
-            target.named()
+            target.named(),
+            before.unwrap_or_default()
         );
         agreed(&question, arguments.yes, around)?;
         let said = format!(
@@ -184,6 +216,25 @@ pub async fn abandon_job(
     let patch = json!({"metadata": {"annotations": {ABANDON_JOB: value}}});
     let done = merge(&cluster, &target, &patch).await;
     told(global, &[target.outcome(done.map(|()| said))], around)
+}
+
+/// The job that is named, as far as it can be the id of one, or that of the resource's own change.
+fn job_to_give_up(target: &Target, arguments: &AbandonArguments) -> Result<String, Failure> {
+    let Some(named) = &arguments.job else {
+        return text_at(&target.object.data, "/status/change/jobID").ok_or_else(|| {
+            Failure::Usage(format!(
+                "{} has no job in progress: name the job with --job, as it stands in the message of ProxyBusy",
+                target.named()
+            ))
+        });
+    };
+    let job = JobId::parse(named).map(|job| job.as_str().to_owned());
+    job.ok_or_else(|| {
+        Failure::Usage(format!(
+            "--job {:?} is no id of a job: give the one that stands in the message of ProxyBusy",
+            tame(named)
+        ))
+    })
 }
 
 async fn merge(cluster: &Cluster, target: &Target, patch: &Value) -> Result<(), String> {
@@ -242,27 +293,26 @@ fn told(
     outcomes: &[Outcome],
     around: &mut Surroundings<'_>,
 ) -> Result<Ending, Failure> {
-    let is_good = |outcome: &&Outcome| !outcome.failed;
     match global.output {
         Some(Format::Json) => around.out.write_all(format::json(&outcomes)?.as_bytes())?,
         Some(Format::Yaml) => around.out.write_all(format::yaml(&outcomes)?.as_bytes())?,
         Some(Format::Name) => {
-            for outcome in outcomes.iter().filter(is_good) {
-                around.out.write_all(name_of(&outcome.name).as_bytes())?;
+            for outcome in outcomes {
+                if outcome.failed {
+                    around.err.write_all(outcome.line().as_bytes())?;
+                } else {
+                    around.out.write_all(name_of(&outcome.name).as_bytes())?;
+                }
             }
         }
         None | Some(Format::Wide) => {
             for outcome in outcomes {
-                let line = format!(
-                    "{}/{}: {}\n",
-                    outcome.namespace, outcome.name, outcome.message
-                );
                 let stream = if outcome.failed {
                     &mut *around.err
                 } else {
                     &mut *around.out
                 };
-                stream.write_all(line.as_bytes())?;
+                stream.write_all(outcome.line().as_bytes())?;
             }
         }
     }

@@ -8,19 +8,26 @@ use taurus_port_operator::cloud::endpoints;
 use super::{Finding, Manifest, judge::Fault};
 use crate::resource::text_at;
 
-/// The second of each two.
+/// The second of each two, with its place.
 pub fn found(manifests: &[Manifest]) -> Vec<Finding> {
+    let faults = faults(manifests).into_iter();
+    let found = faults.filter_map(|(second, fault)| Some(manifests.get(second)?.finding(fault)));
+    found.collect()
+}
+
+/// The second of each two, by its number, and what is wrong with it.
+pub fn faults(manifests: &[Manifest]) -> Vec<(usize, Fault)> {
     let mut findings = Vec::new();
     let mut names: BTreeMap<(String, String), &Manifest> = BTreeMap::new();
     let mut proxies: BTreeMap<String, &Manifest> = BTreeMap::new();
-    for manifest in manifests {
+    for (number, manifest) in manifests.iter().enumerate() {
         let text = |pointer: &str| text_at(&manifest.value, pointer);
         let namespace = text("/metadata/namespace").unwrap_or_default();
         if let Some(name) = text("/metadata/name")
             && let Some(first) = names.insert((namespace, name), manifest)
         {
             let message = format!("the same resource stands in {}", place(first));
-            findings.push(manifest.finding(Fault::of("metadata.name", message)));
+            findings.push((number, Fault::of("metadata.name", message)));
             continue;
         }
         // Whoever only observes a proxy is in nobody's way.
@@ -36,7 +43,7 @@ pub fn found(manifests: &[Manifest]) -> Vec<Finding> {
                 first.named(),
                 place(first)
             );
-            findings.push(manifest.finding(Fault::of("spec.proxyID", message)));
+            findings.push((number, Fault::of("spec.proxyID", message)));
         }
     }
     findings

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::BufRead,
+    io::{self, BufRead},
     path::{Path, PathBuf},
 };
 
@@ -77,9 +77,17 @@ impl Manifest {
     }
 }
 
-/// Reads what is named: files, folders with all below them, and `-`.
-pub fn read(names: &[PathBuf], input: &mut dyn BufRead) -> Result<Vec<Source>, Failure> {
+/// Reads what is named: files, folders with all below them, and `-`. What can't be read beside others is told as a fault of its own.
+///
+/// # Errors
+///
+/// Standard input, or a file or folder that is named itself, can't be read.
+pub fn read(
+    names: &[PathBuf],
+    input: &mut dyn BufRead,
+) -> Result<(Vec<Source>, Vec<Finding>), Failure> {
     let mut sources = Vec::new();
+    let mut faults = Vec::new();
     for name in names {
         if name.as_os_str() == STDIN {
             let mut text = String::new();
@@ -89,34 +97,81 @@ pub fn read(names: &[PathBuf], input: &mut dyn BufRead) -> Result<Vec<Source>, F
                 name: STDIN.to_owned(),
                 text,
             });
+            continue;
+        }
+        let unreadable = |error| Failure::file(format!("{} can't be read", name.display()), error);
+        let is_folder = fs::metadata(name).map_err(unreadable)?.is_dir();
+        if is_folder {
+            collect(name, &mut sources, &mut faults);
         } else {
-            collect(name, true, &mut sources)?;
+            match text_of(name) {
+                Ok(source) => sources.push(source),
+                // Its faults hide none of others.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    faults.push(unread(name, &error));
+                }
+                Err(error) => return Err(unreadable(error)),
+            }
         }
     }
-    Ok(sources)
+    Ok((sources, faults))
 }
 
-fn collect(path: &Path, is_named: bool, sources: &mut Vec<Source>) -> Result<(), Failure> {
-    let shown = path.display().to_string();
-    let unreadable = |error| Failure::file(format!("{shown} can't be read"), error);
-    if path.is_dir() {
-        let entries: Result<Vec<_>, _> = fs::read_dir(path).map_err(unreadable)?.collect();
-        let mut paths: Vec<PathBuf> = entries
-            .map_err(unreadable)?
-            .iter()
-            .map(fs::DirEntry::path)
-            .collect();
-        paths.sort();
-        return paths
-            .iter()
-            .try_for_each(|path| collect(path, false, sources));
+/// The refusal where nothing at all was found: it is a mistake, such as a pipe from a command that failed.
+pub fn nothing() -> Failure {
+    Failure::Usage("no objects: what is named has no YAML or JSON with an object in it".to_owned())
+}
+
+/// All below a folder. No link to a folder is followed, and nothing whose name begins with two dots: so a `ConfigMap` that is mounted
+/// keeps its files, to which links lead from beside.
+fn collect(folder: &Path, sources: &mut Vec<Source>, faults: &mut Vec<Finding>) {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => {
+            faults.push(unread(folder, &error));
+            return;
+        }
+    };
+    entries.sort_by_key(fs::DirEntry::path);
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b"..") {
+            continue;
+        }
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            collect(&path, sources, faults);
+            continue;
+        }
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        let is_looked_for = ending.is_some_and(|ending| ENDINGS.contains(&ending));
+        // Only a link leads to a folder here.
+        if !is_looked_for || path.is_dir() {
+            continue;
+        }
+        match text_of(&path) {
+            Ok(source) => sources.push(source),
+            Err(error) => faults.push(unread(&path, &error)),
+        }
     }
-    let ending = path.extension().and_then(|ending| ending.to_str());
-    if is_named || ending.is_some_and(|ending| ENDINGS.contains(&ending)) {
-        let text = fs::read_to_string(path).map_err(unreadable)?;
-        sources.push(Source { name: shown, text });
+}
+
+fn text_of(path: &Path) -> io::Result<Source> {
+    let text = fs::read_to_string(path)?;
+    Ok(Source {
+        name: path.display().to_string(),
+        text,
+    })
+}
+
+fn unread(path: &Path, error: &io::Error) -> Finding {
+    Finding {
+        file: path.display().to_string(),
+        line: 1,
+        resource: String::new(),
+        field: String::new(),
+        message: format!("can't be read: {error}"),
     }
-    Ok(())
 }
 
 /// The objects of a source, and what is wrong with it as YAML.
@@ -159,4 +214,54 @@ pub fn manifests(source: &Source) -> (Vec<Manifest>, Vec<Finding>) {
         }
     }
     (found, faults)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn found(folder: &Path) -> (Vec<String>, Vec<String>) {
+        let names = [folder.to_owned()];
+        let (sources, faults) = read(&names, &mut &b""[..]).unwrap();
+        let short = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+        let sources = sources.iter().map(|source| short(&source.name));
+        let faults = faults.iter().map(|fault| short(&fault.file));
+        (sources.collect(), faults.collect())
+    }
+
+    #[test]
+    fn one_file_that_can_not_be_read_hides_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a.yaml"), b"a: \xff\n").unwrap();
+        symlink("nowhere.yaml", path("b.yaml")).unwrap();
+        symlink("c.yaml", path("c.yaml")).unwrap();
+        fs::create_dir(path("d")).unwrap();
+        fs::write(path("d/e.yml"), "a: 1\n").unwrap();
+        let (sources, faults) = found(folder.path());
+        assert_eq!(sources, ["e.yml"]);
+        assert_eq!(faults, ["a.yaml", "b.yaml", "c.yaml"]);
+        // The same of files that are named themselves, but for one that is not there.
+        let names = [path("a.yaml"), path("d/e.yml")];
+        let (sources, faults) = read(&names, &mut &b""[..]).unwrap();
+        assert_eq!((sources.len(), faults.len()), (1, 1));
+        assert!(read(&[path("b.yaml")], &mut &b""[..]).is_err());
+    }
+
+    #[test]
+    fn a_config_map_that_is_mounted_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("..2026_03_02")).unwrap();
+        fs::write(path("..2026_03_02/orders.yaml"), "a: 1\n").unwrap();
+        symlink("..2026_03_02", path("..data")).unwrap();
+        symlink("..data/orders.yaml", path("orders.yaml")).unwrap();
+        // A folder within itself has no end.
+        symlink(".", path("again.yaml")).unwrap();
+        symlink("..2026_03_02", path("linked")).unwrap();
+        let (sources, faults) = found(folder.path());
+        assert_eq!((sources.len(), faults.len()), (1, 0), "{sources:?}");
+    }
 }

@@ -3,7 +3,7 @@
 //! Where the API server ends at the first of these that finds something, all is told at once. Promises that what is told beyond it is
 //! what it would say next: a rule is run only on what has the shape that the rule relies on.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use taurus_port_operator::{
     cloud::endpoints,
     controller::read,
@@ -11,7 +11,7 @@ use taurus_port_operator::{
     model::Port,
 };
 
-use super::{rules::Rules, schema::Schema, yaml};
+use super::{metadata, rules::Rules, schema::Schema, yaml};
 use crate::failure::Failure;
 
 /// The version of the API that the definition has.
@@ -19,28 +19,6 @@ const VERSION: &str = "v1alpha1";
 
 /// The kind.
 const KIND: &str = "TaurusProxyPort";
-
-/// The longest name of an object.
-const LONGEST_NAME: usize = 253;
-
-/// The fields of `metadata`.
-const METADATA: [&str; 15] = [
-    "annotations",
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "finalizers",
-    "generateName",
-    "generation",
-    "labels",
-    "managedFields",
-    "name",
-    "namespace",
-    "ownerReferences",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-];
 
 /// What is wrong with a field.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +88,7 @@ impl Judge {
         let object = stored(object);
         let verdict = self.schema.run(&object);
         faults.extend(verdict.faults);
-        faults.extend(of_name(&object));
+        faults.extend(metadata::faults(&object));
         let before = before.map(stored);
         let except = &verdict.misshapen;
         self.rules
@@ -123,10 +101,7 @@ impl Judge {
     /// Fields that nobody knows; kubectl lets the API server refuse them.
     fn unknown(&self, object: &Value) -> Vec<Fault> {
         let mut fields = self.schema.unknown_fields(object);
-        let metadata = object.get("metadata").and_then(Value::as_object);
-        let strange = metadata.into_iter().flat_map(Map::keys);
-        let strange = strange.filter(|name| !METADATA.contains(&name.as_str()));
-        fields.extend(strange.map(|name| format!("metadata.{name}")));
+        fields.extend(metadata::unknown(object));
         let fault = |field: String| Fault {
             message: "unknown field".to_owned(),
             field,
@@ -179,12 +154,16 @@ pub fn warnings(object: &Value) -> Vec<Fault> {
             "it does nothing, since spec.approval is not Manual: changes start without an approval";
         warnings.push(Fault::of("spec.approvedPlan", message));
     }
-    // What the operator can't act on though the API server takes it, such as a time zone that nobody knows.
-    if let Some(fault) = refusal_of_the_operator(object) {
-        let message = format!("the operator will refuse it: {fault}");
-        warnings.push(Fault::of("spec", message));
-    }
     warnings
+}
+
+/// What the API server takes and the operator can't act on, such as a time zone that nobody knows: nothing would ever start.
+pub fn refused_by_the_operator(object: &Value) -> Option<Fault> {
+    let fault = refusal_of_the_operator(object)?;
+    Some(Fault::of(
+        "spec",
+        format!("the operator will refuse it: {fault}"),
+    ))
 }
 
 /// Why the operator starts nothing for it, though the API server takes it.
@@ -235,34 +214,4 @@ fn nulls(value: &Value, place: &str, found: &mut Vec<String>) {
         }
         _ => {}
     }
-}
-
-fn of_name(object: &Value) -> Option<Fault> {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-    let Some(name) = text("/metadata/name") else {
-        let made = text("/metadata/generateName").is_some();
-        return (!made).then(|| {
-            Fault::of(
-                "metadata.name",
-                "Required value: name or generateName is required",
-            )
-        });
-    };
-    if name.len() > LONGEST_NAME {
-        return Some(Fault::of(
-            "metadata.name",
-            format!("Invalid value: {name:?}: must be no more than {LONGEST_NAME} bytes"),
-        ));
-    }
-    let is_label = |label: &str| {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let inner = label.bytes().all(|byte| plain(byte) || byte == b'-');
-        inner && label.bytes().next().is_some_and(plain) && label.bytes().last().is_some_and(plain)
-    };
-    let is_name = name.split('.').all(is_label);
-    (!is_name).then(|| {
-        let rule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start \
-             and end with an alphanumeric character";
-        Fault::of("metadata.name", format!("Invalid value: {name:?}: {rule}"))
-    })
 }

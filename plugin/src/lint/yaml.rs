@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use granit_parser::{Event, Parser, ScalarStyle};
+use granit_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
 
 /// So many values may come of the aliases of a document; those that are written out are as many as the file is long.
@@ -155,12 +155,14 @@ impl<'t> Reader<'t> {
         }
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let is_text =
-                    style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.suffix() == "str");
-                let value = if is_text {
-                    Value::String(text.into_owned())
-                } else {
-                    plain(&text).ok_or_else(|| fault("JSON has no such number"))?
+                let value = match tag.as_deref().map(Tag::core_suffix) {
+                    Some(kind) => tagged(&text, kind).ok_or_else(|| {
+                        fault(&format!("{text:?} is no {}", kind.unwrap_or_default()))
+                    })?,
+                    None if style == ScalarStyle::Plain => {
+                        plain(&text).ok_or_else(|| fault("JSON has no such number"))?
+                    }
+                    None => Value::String(text.into_owned()),
                 };
                 (value, anchor)
             }
@@ -292,6 +294,21 @@ fn plain(text: &str) -> Option<Value> {
     })
 }
 
+/// What a scalar with a tag is, in quotes or without; nothing where it is not of that kind. A tag that YAML does not know makes a text.
+fn tagged(text: &str, kind: Option<&str>) -> Option<Value> {
+    let value = match kind {
+        Some("bool" | "float" | "int" | "null") => plain(text)?,
+        _ => return Some(Value::String(text.to_owned())),
+    };
+    let fits = match kind {
+        Some("bool") => value.is_boolean(),
+        Some("float") => value.is_number(),
+        Some("int") => value.is_number() && whole(&text.replace('_', "")).is_some(),
+        _ => value.is_null(),
+    };
+    fits.then_some(value)
+}
+
 fn begins_a_number(text: &str) -> bool {
     text.starts_with(|letter: char| letter.is_ascii_digit() || matches!(letter, '+' | '-' | '.'))
 }
@@ -306,10 +323,9 @@ fn number(text: &str) -> Option<Value> {
             _ => fraction(&digits)?,
         });
     }
-    if is_decimal(&digits) {
-        return fraction(&digits);
-    }
-    Some(Value::String(text.to_owned()))
+    // One that is too large for a number is a text, such as an id that looks like 3e961426.
+    let number = is_decimal(&digits).then(|| fraction(&digits)).flatten();
+    Some(number.unwrap_or_else(|| Value::String(text.to_owned())))
 }
 
 fn fraction(digits: &str) -> Option<Value> {
@@ -402,10 +418,22 @@ mod tests {
             (".keys", json!(".keys")),
             ("0x", json!("0x")),
             ("1e400x", json!("1e400x")),
+            ("1e400", json!("1e400")),
+            (
+                "3e961426016095402889300360020466",
+                json!("3e961426016095402889300360020466"),
+            ),
+            ("!!int \"3307\"", json!(3307)),
+            ("!!int 0xCEB", json!(3307)),
+            ("!!float \"3307.5\"", json!(3307.5)),
+            ("!!bool \"yes\"", json!(true)),
+            ("!!null \"\"", json!(null)),
+            ("!port 3307", json!("3307")),
+            ("! 3307", json!("3307")),
         ] {
             assert_eq!(value(&format!("v: {text}"))["v"], read, "{text}");
         }
-        for text in [".inf", "-.Inf", ".nan", "1e400"] {
+        for text in [".inf", "-.Inf", ".nan", "!!int x", "!!bool 1", "!!null x"] {
             assert_eq!(
                 documents(&format!("a: 1\nv: {text}")).unwrap_err().line,
                 2,

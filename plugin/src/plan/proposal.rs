@@ -9,7 +9,10 @@ use taurus_port_operator::preflight::Move;
 use crate::{
     cluster::Cluster,
     failure::Failure,
-    lint::{self, Source, judge::Judge},
+    lint::{
+        self, Finding, Manifest, duplicates,
+        judge::{Fault, Judge},
+    },
     resource::text_at,
     surroundings::Surroundings,
     verbs::appliers_of_annotation,
@@ -60,54 +63,142 @@ impl Proposal {
 }
 
 /// What manifests would make of the cluster.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// Each resource that they hold.
+    pub proposals: Vec<Proposal>,
+    /// What of them can't be read.
+    pub faults: Vec<Finding>,
+    /// What of the cluster could not be read.
+    pub unseen: Option<String>,
+}
+
+/// Reads manifests, and what stands of them. `namespace` is the one that the command line names: kubectl lets no manifest have another.
 pub async fn of_files(
     cluster: &Cluster,
     files: &[PathBuf],
+    namespace: Option<&str>,
     around: &mut Surroundings<'_>,
-) -> Result<Vec<Proposal>, Failure> {
+) -> Result<Read, Failure> {
     let judge = Judge::new()?;
-    let sources: Vec<Source> = lint::read(files, around.input)?;
-    let mut proposals = Vec::new();
+    let (sources, mut faults) = lint::read(files, around.input)?;
+    let mut manifests: Vec<Manifest> = Vec::new();
     for source in &sources {
-        let (manifests, unreadable) = lint::manifests(source);
-        if let Some(fault) = unreadable.first() {
-            return Err(Failure::Usage(format!(
-                "{}:{}: {}",
-                fault.file, fault.line, fault.message
-            )));
-        }
-        for manifest in manifests
-            .iter()
-            .filter(|manifest| lint::judge::is_ours(&manifest.value))
+        let (found, unreadable) = lint::manifests(source);
+        manifests.extend(found);
+        faults.extend(unreadable);
+    }
+    if manifests.is_empty() && faults.is_empty() {
+        return Err(lint::nothing());
+    }
+    manifests.retain(|manifest| lint::judge::is_ours(&manifest.value));
+    let twice = duplicates::faults(&manifests);
+    let mut read = Read {
+        faults,
+        ..Read::default()
+    };
+    // Those that would be about a proxy that they are not about now.
+    let mut claims: Vec<Claim> = Vec::new();
+    for (place, manifest) in manifests.iter().enumerate() {
+        let text = |pointer: &str| text_at(&manifest.value, pointer);
+        let stated = text("/metadata/namespace").filter(|namespace| !namespace.is_empty());
+        let of_other = stated.as_deref().zip(namespace);
+        let of_other = of_other.filter(|(stated, wanted)| stated != wanted);
+        let misplaced = of_other.map(|(stated, wanted)| {
+            format!("metadata.namespace: it is {stated}, which kubectl refuses with -n {wanted}")
+        });
+        let namespace = stated.unwrap_or_else(|| cluster.namespace().to_owned());
+        let name = text("/metadata/name").unwrap_or_default();
+        let api = cluster.resources_of(&namespace);
+        let standing = match name.as_str() {
+            "" => None,
+            name => api.get_opt(name).await.map_err(|error| {
+                Failure::kubernetes(format!("can't read {namespace}/{name}"), &error)
+            })?,
+        };
+        let before = standing.as_ref().map(|standing| &standing.data);
+        let mut refused: Vec<Fault> = judge.faults(&manifest.value, before);
+        let twice = twice.iter().filter(|(second, _)| *second == place);
+        refused.extend(twice.map(|(_, fault)| fault.clone()));
+        let refused = refused.into_iter();
+        let refused = refused.map(|fault| format!("{}: {}", fault.field, fault.message));
+        let proxy = managed(&manifest.value);
+        if let Some(proxy) = proxy.filter(|proxy| before.and_then(managed).as_ref() != Some(proxy))
         {
-            let text = |pointer: &str| text_at(&manifest.value, pointer);
-            let namespace =
-                text("/metadata/namespace").unwrap_or_else(|| cluster.namespace().to_owned());
-            let name = text("/metadata/name").unwrap_or_default();
-            let api = cluster.resources_of(&namespace);
-            let standing = match name.as_str() {
-                "" => None,
-                name => api.get_opt(name).await.map_err(|error| {
-                    Failure::kubernetes(format!("can't read {namespace}/{name}"), &error)
-                })?,
-            };
-            let refused = judge.faults(
-                &manifest.value,
-                standing.as_ref().map(|standing| &standing.data),
-            );
-            let refused = refused
-                .iter()
-                .map(|fault| format!("{}: {}", fault.field, fault.message));
-            proposals.push(Proposal {
-                refused: refused.collect(),
-                object: merged(&manifest.value, standing.as_ref(), &namespace),
-                stands: false,
-                namespace,
-                name,
+            claims.push(Claim {
+                place: read.proposals.len(),
+                proxy,
             });
         }
+        read.proposals.push(Proposal {
+            refused: refused.chain(misplaced).collect(),
+            object: merged(&manifest.value, standing.as_ref(), &namespace),
+            stands: false,
+            namespace,
+            name,
+        });
     }
-    Ok(proposals)
+    if !claims.is_empty() {
+        let standing = standing(cluster).await;
+        read.unseen = standing.as_ref().err().cloned();
+        contest(&mut read.proposals, &claims, &standing.unwrap_or_default());
+    }
+    Ok(read)
+}
+
+/// A proxy that a proposal would be the first to manage under its name.
+struct Claim {
+    place: usize,
+    proxy: String,
+}
+
+/// A resource of the cluster that manages a proxy.
+struct Standing {
+    namespace: String,
+    name: String,
+    proxy: String,
+}
+
+/// The proxy that an object manages; nothing where it only observes one.
+fn managed(object: &Value) -> Option<String> {
+    let observes = text_at(object, "/spec/managementPolicy").as_deref() == Some("Observe");
+    duplicates::proxy_of(object).filter(|_| !observes)
+}
+
+/// The resources of all namespaces that manage a proxy, or why they are not known.
+async fn standing(cluster: &Cluster) -> Result<Vec<Standing>, String> {
+    let mut found = Vec::new();
+    let take = |object: DynamicObject| {
+        if let Some(proxy) = managed(&object.data) {
+            found.push(Standing {
+                namespace: object.namespace().unwrap_or_default(),
+                name: object.name_any(),
+                proxy,
+            });
+        }
+    };
+    let everywhere = cluster.clone().on_all_namespaces();
+    let listed = everywhere.each(None, take).await;
+    listed.map_err(|failure| format!("other resources for the same proxies: {failure}"))?;
+    Ok(found)
+}
+
+/// Refuses claims to what another resource manages already, unless that one is among the proposals, where it may let go of it.
+fn contest(proposals: &mut [Proposal], claims: &[Claim], standing: &[Standing]) {
+    for claim in claims {
+        let rival = standing.iter().find(|other| {
+            let is_proposed =
+                |one: &Proposal| (&one.namespace, &one.name) == (&other.namespace, &other.name);
+            other.proxy == claim.proxy && !proposals.iter().any(is_proposed)
+        });
+        if let Some((rival, proposal)) = rival.zip(proposals.get_mut(claim.place)) {
+            proposal.refused.push(format!(
+                "spec.proxyID: {}/{} manages the same proxy, and the operator lets only one do so: delete that one first, or set \
+                 managementPolicy of one to Observe",
+                rival.namespace, rival.name
+            ));
+        }
+    }
 }
 
 /// What an apply would leave: the manifest's fields, and those of the object that no applier owns.
@@ -179,6 +270,42 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_proxy_that_another_resource_manages_is_not_taken_over_by_a_manifest() {
+        let proposal = |name: &str| Proposal {
+            namespace: "shop".to_owned(),
+            name: name.to_owned(),
+            object: json!({}),
+            stands: false,
+            refused: Vec::new(),
+        };
+        let claim = |place: usize, proxy: &str| Claim {
+            place,
+            proxy: proxy.to_owned(),
+        };
+        let other = |name: &str, proxy: &str| Standing {
+            namespace: "shop".to_owned(),
+            name: name.to_owned(),
+            proxy: proxy.to_owned(),
+        };
+        let mut proposals = [proposal("orders"), proposal("users"), proposal("carts")];
+        let claims = [claim(0, "a"), claim(1, "b"), claim(2, "c")];
+        // That of `carts` has let go of what `users` takes.
+        let standing = [other("stock", "a"), other("carts", "b")];
+        contest(&mut proposals, &claims, &standing);
+        let refused = proposals.each_ref().map(|one| one.refused.len());
+        assert_eq!(refused, [1, 0, 0]);
+        assert!(proposals[0].refused[0].contains("shop/stock manages the same proxy"));
+    }
+
+    #[test]
+    fn what_only_observes_a_proxy_manages_none() {
+        let mut object = json!({"spec": {"region": "ap-southeast-1", "projectID": "p", "instanceID": "i", "proxyID": "x"}});
+        assert!(managed(&object).is_some());
+        object["spec"]["managementPolicy"] = json!("Observe");
+        assert_eq!(managed(&object), None);
+    }
 
     #[test]
     fn an_apply_keeps_what_people_set_and_drops_what_a_manifest_set_before() {

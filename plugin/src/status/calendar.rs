@@ -13,7 +13,7 @@ use kube::Api;
 use serde::Serialize;
 use taurus_port_operator::calendar::{Calendar, Hours, file};
 
-use crate::{cluster::Cluster, format::tame};
+use crate::{cluster::Cluster, failure::Failure, format::tame};
 
 /// The flag that names the file, and the variable that does where there is no flag.
 const FLAG: &str = "--calendar";
@@ -102,7 +102,9 @@ impl Seen {
             Err(kube::Error::Api(status)) if status.code == 403 => {
                 return unseen("no right to read it".to_owned());
             }
-            Err(error) => return unseen(error.to_string()),
+            Err(error) => {
+                return unseen(Failure::kubernetes("it can't be read", &error).to_string());
+            }
         };
         match text.as_deref().map(file::parse) {
             Some(Ok(calendar)) => Self::Is(Told::of(&calendar, now)),
@@ -196,32 +198,38 @@ impl Freeze {
     }
 }
 
-fn operator(pods: &PodSpec) -> Option<&Container> {
+/// The container that the operator runs in.
+pub fn operator(pods: &PodSpec) -> Option<&Container> {
     let mut containers = pods.containers.iter();
     containers.find(|container| container.name == "operator")
 }
 
 /// The file that the operator was given.
 fn path_of(pods: &PodSpec) -> Option<String> {
+    setting(pods, FLAG, VARIABLE)
+}
+
+/// What the operator was given by a flag, or else by its variable.
+pub fn setting(pods: &PodSpec, flag: &str, variable: &str) -> Option<String> {
     let container = operator(pods)?;
     let mut words = container.command.iter().chain(&container.args).flatten();
     while let Some(word) = words.next() {
-        if word == FLAG {
+        if word == flag {
             return words.next().cloned();
         }
         let value = word
-            .strip_prefix(FLAG)
+            .strip_prefix(flag)
             .and_then(|rest| rest.strip_prefix('='));
         if let Some(value) = value {
             return Some(value.to_owned());
         }
     }
     let mut variables = container.env.iter().flatten();
-    let variable = variables.find(|variable| variable.name == VARIABLE)?;
+    let variable = variables.find(|known| known.name == variable)?;
     variable
         .value
         .clone()
-        .filter(|path| !path.trim().is_empty())
+        .filter(|value| !value.trim().is_empty())
 }
 
 /// The `ConfigMap` that is mounted there.

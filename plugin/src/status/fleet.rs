@@ -39,8 +39,10 @@ pub struct Counts {
     pub unknown: usize,
     /// At work or waiting.
     pub reconciling: usize,
-    /// In order.
+    /// Settled.
     pub ready: usize,
+    /// Of those, such whose proxy has another port than the wanted one, as where it is only observed.
+    pub differing: usize,
     /// Of all, those that may start no change.
     pub suspended: usize,
     /// Of all, those with a change in progress.
@@ -79,6 +81,8 @@ impl Fleet {
                 State::Reconciling => counts.reconciling += 1,
                 State::Ready => counts.ready += 1,
             }
+            let is_ready = resource.state == State::Ready;
+            counts.differing += usize::from(is_ready && resource.differs());
             counts.suspended += usize::from(resource.suspended);
             counts.changing += usize::from(resource.changing_to.is_some());
             counts.planned += usize::from(resource.plan.is_some());
@@ -135,7 +139,7 @@ impl Fleet {
         let listed: Vec<&Summary> = self
             .resources
             .iter()
-            .filter(|resource| !hides || resource.state != State::Ready)
+            .filter(|resource| !hides || !resource.is_in_order())
             .collect();
         if !listed.is_empty() {
             let rows: Vec<Vec<Cell>> = listed.iter().map(|one| row(one, view)).collect();
@@ -160,6 +164,7 @@ impl Fleet {
             (counts.unknown, "unknown"),
             (counts.reconciling, "reconciling"),
             (counts.ready, "ready"),
+            (counts.differing, "of these with another port"),
             (counts.changing, "changing"),
             (counts.planned, "planned"),
             (counts.suspended, "suspended"),
@@ -278,7 +283,11 @@ pub fn row(one: &Summary, view: &View) -> Vec<Cell> {
     row.extend([
         one.name.clone().into(),
         text(&one.wanted).into(),
-        actual.into(),
+        if one.differs() {
+            Cell::of(actual, Tone::Busy)
+        } else {
+            actual.into()
+        },
         Cell::of(one.state.word(), tone),
         one.since
             .map_or_else(|| "-".to_owned(), |since| age(since, view.now))

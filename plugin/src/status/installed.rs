@@ -3,18 +3,24 @@
 //! Promises that nothing of it is needed: what can't be read is told, and the rest is shown all the same.
 
 use jiff::Timestamp;
-use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease};
-use kube::Api;
+use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::PodSpec};
+use kube::{Api, api::ListParams};
 use serde::Serialize;
 
-use super::calendar::Seen;
+use super::calendar::{self, Seen};
 use crate::{
     cluster::Cluster,
     format::{age, tame},
 };
 
-/// Name of the operator's Deployment and Lease, as they are installed.
+/// Name of the operator's Deployment and Lease, as they are installed without Helm.
 const NAME: &str = "taurus-port-operator";
+
+/// The label of all its objects, however they are called: a release of Helm calls them after itself.
+const LABEL: &str = "app.kubernetes.io/part-of=taurus-port-operator";
+
+/// The flag that names its Lease, and the variable that does where there is no flag.
+const LEASE: (&str, &str) = ("--lease-name", "TAURUS_LEASE_NAME");
 
 /// What is known of the operator.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -45,11 +51,16 @@ impl Installed {
     pub async fn look(cluster: &Cluster, namespace: &str, now: Timestamp) -> Self {
         let deployments: Api<Deployment> = Api::namespaced(cluster.client(), namespace);
         let leases: Api<Lease> = Api::namespaced(cluster.client(), namespace);
-        let (deployment, lease) = futures::join!(deployments.get_opt(NAME), leases.get_opt(NAME));
-        let calendar = match &deployment {
-            Ok(Some(deployment)) => Seen::look(cluster, namespace, deployment, now).await,
-            Ok(None) | Err(_) => Seen::None,
+        let deployment = find(&deployments).await;
+        let found = deployment.as_ref().ok().and_then(Option::as_ref);
+        let calendar = async {
+            match found {
+                Some(deployment) => Seen::look(cluster, namespace, deployment, now).await,
+                None => Seen::None,
+            }
         };
+        let lease = found.map_or_else(|| NAME.to_owned(), lease_of);
+        let (calendar, lease) = futures::join!(calendar, leases.get_opt(&lease));
         let image = match deployment {
             Ok(deployment) => deployment
                 .and_then(image_of)
@@ -100,10 +111,58 @@ impl Installed {
     }
 }
 
+async fn find(deployments: &Api<Deployment>) -> Result<Option<Deployment>, kube::Error> {
+    if let Some(found) = deployments.get_opt(NAME).await? {
+        return Ok(Some(found));
+    }
+    let labelled = ListParams::default().labels(LABEL);
+    let listed = deployments.list(&labelled).await?;
+    Ok(listed.items.into_iter().find(runs_it))
+}
+
+/// Whether a Deployment runs the operator, and not something beside it.
+fn runs_it(deployment: &Deployment) -> bool {
+    pods_of(deployment).and_then(calendar::operator).is_some()
+}
+
+fn pods_of(deployment: &Deployment) -> Option<&PodSpec> {
+    deployment.spec.as_ref()?.template.spec.as_ref()
+}
+
+fn lease_of(deployment: &Deployment) -> String {
+    let named = pods_of(deployment).and_then(|pods| calendar::setting(pods, LEASE.0, LEASE.1));
+    named.unwrap_or_else(|| NAME.to_owned())
+}
+
 fn image_of(deployment: Deployment) -> Option<String> {
-    let containers = deployment.spec?.template.spec?.containers;
-    let operator = containers
-        .into_iter()
-        .find(|container| container.name == "operator");
-    operator?.image
+    let pods = deployment.spec?.template.spec?;
+    calendar::operator(&pods)?.image.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn deployment(container: Value) -> Deployment {
+        let labels = json!({"a": "b"});
+        let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [container]}});
+        let spec = json!({"selector": {"matchLabels": labels}, "template": template});
+        let deployment = json!({"metadata": {"name": "ports"}, "spec": spec});
+        serde_json::from_value(deployment).unwrap()
+    }
+
+    #[test]
+    fn a_release_of_another_name_is_known_by_its_container() {
+        let plain = deployment(json!({"name": "operator", "image": "i:1"}));
+        assert!(runs_it(&plain));
+        assert_eq!(lease_of(&plain), NAME);
+        assert_eq!(image_of(plain).as_deref(), Some("i:1"));
+        let named = json!([{"name": "TAURUS_LEASE_NAME", "value": "ports"}]);
+        let named = deployment(json!({"name": "operator", "env": named}));
+        assert_eq!(lease_of(&named), "ports");
+        let other = deployment(json!({"name": "exporter", "image": "e:1"}));
+        assert!(!runs_it(&other));
+    }
 }

@@ -15,7 +15,7 @@ use crate::{
     Ending,
     cli::{Format, Global, StatusArguments},
     cluster::Cluster,
-    failure::{Failure, with_causes},
+    failure::Failure,
     resource::Summary,
     surroundings::Surroundings,
     table::table,
@@ -41,6 +41,8 @@ pub async fn run(
     }
     let mut settings = watcher::Config::default();
     if let Some(name) = &arguments.name {
+        // A name that is missing is told as without the watch.
+        cluster.get(name).await?;
         settings = settings.fields(&format!("metadata.name={name}"));
     }
     if let Some(selector) = &arguments.selector {
@@ -52,17 +54,31 @@ pub async fn run(
     };
     let mut events = watcher(api, settings).default_backoff().boxed();
     let mut shown = Shown::default();
+    // A screen shows tables; names and what is no terminal are lines.
+    let draws = around.terminal.columns.is_some() && global.output != Some(Format::Name);
     let mut drawn = tokio::time::interval(PAUSE);
     drawn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             event = events.try_next() => match event {
-                Ok(Some(event)) => shown.take(event, around, cluster, arguments)?,
+                Ok(Some(event)) => {
+                    if let Some((summary, is_gone)) = shown.take(event, arguments)
+                        && !draws
+                    {
+                        line(&summary, is_gone, cluster, global, around)?;
+                    }
+                }
                 Ok(None) => return Ok(Ending::Done),
-                // The watch is begun anew by itself.
-                Err(error) => writeln!(around.err, "the watch broke: {}", with_causes(&error))?,
+                Err(error) => {
+                    let (failure, is_final) = broken(&error);
+                    if is_final {
+                        return Err(failure);
+                    }
+                    // The watch is begun anew by itself.
+                    writeln!(around.err, "the watch broke and is begun anew: {failure}")?;
+                }
             },
-            _ = drawn.tick(), if around.terminal.columns.is_some() => {
+            _ = drawn.tick(), if draws => {
                 if shown.is_new {
                     let text = shown.screen(cluster, global, arguments, around).await;
                     around.out.write_all(format!("{CLEAR}{text}").as_bytes())?;
@@ -71,6 +87,66 @@ pub async fn run(
             }
         }
     }
+}
+
+/// What is said of a watch that broke, and whether it would break again: who may not list or watch, or asks for what is not there.
+fn broken(error: &watcher::Error) -> (Failure, bool) {
+    let failed = |what: &str, error: &kube::Error| {
+        let refused = match error {
+            kube::Error::Api(status) => matches!(status.code, 401 | 403 | 404),
+            _ => false,
+        };
+        (Failure::kubernetes(what, error), refused)
+    };
+    match error {
+        watcher::Error::InitialListFailed(error) => failed("can't list the resources", error),
+        watcher::Error::WatchStartFailed(error) | watcher::Error::WatchFailed(error) => {
+            failed("can't watch the resources", error)
+        }
+        watcher::Error::WatchError(status) => failed(
+            "can't watch the resources",
+            &kube::Error::Api(status.clone()),
+        ),
+        watcher::Error::NoResourceVersion => {
+            let failure = Failure::Kubernetes {
+                what: "can't watch the resources".to_owned(),
+                why: error.to_string(),
+            };
+            (failure, true)
+        }
+    }
+}
+
+/// Prints what has changed, in a line of its own: who reads it is a program or a log.
+fn line(
+    summary: &Summary,
+    is_gone: bool,
+    cluster: &Cluster,
+    global: &Global,
+    around: &mut Surroundings<'_>,
+) -> Result<(), Failure> {
+    if global.output == Some(Format::Name) {
+        around
+            .out
+            .write_all(fleet::name_of(&summary.name).as_bytes())?;
+        return Ok(around.out.flush()?);
+    }
+    let view = fleet::View {
+        everywhere: cluster.everywhere(),
+        all: true,
+        wide: global.output == Some(Format::Wide),
+        terminal: around.terminal,
+        now: (around.now)(),
+    };
+    let mut row = fleet::row(summary, &view);
+    if is_gone && let Some(last) = row.last_mut() {
+        *last = "deleted".into();
+    }
+    // The titles are those of a table, the widths of a line.
+    let text = table(&fleet::head(&view), &[row], around.terminal);
+    let line = text.lines().nth(1).unwrap_or_default();
+    writeln!(around.out, "{line}")?;
+    Ok(around.out.flush()?)
 }
 
 #[derive(Default)]
@@ -82,21 +158,21 @@ struct Shown {
 }
 
 impl Shown {
+    /// Keeps what has come; gives what changed in it for a line, and whether it is gone.
     fn take(
         &mut self,
         event: watcher::Event<DynamicObject>,
-        around: &mut Surroundings<'_>,
-        cluster: &Cluster,
         arguments: &StatusArguments,
-    ) -> Result<(), Failure> {
+    ) -> Option<(Summary, bool)> {
         let (object, is_gone) = match event {
             watcher::Event::Init => {
                 self.fleet.clear();
-                return Ok(());
+                self.one = None;
+                return None;
             }
             watcher::Event::InitDone => {
                 self.is_new = true;
-                return Ok(());
+                return None;
             }
             watcher::Event::Apply(object) | watcher::Event::InitApply(object) => (object, false),
             watcher::Event::Delete(object) => (object, true),
@@ -108,28 +184,12 @@ impl Shown {
         } else {
             self.fleet.insert(key, summary.clone())
         };
-        self.one = (arguments.name.is_some() && !is_gone).then_some(object);
+        let is_one = arguments.name.is_some();
+        self.one = (is_one && !is_gone).then_some(object);
         let changed = is_gone || before.as_ref() != Some(&summary);
-        self.is_new |= changed;
-        if changed && around.terminal.columns.is_none() {
-            let view = fleet::View {
-                everywhere: cluster.everywhere(),
-                all: true,
-                wide: false,
-                terminal: around.terminal,
-                now: (around.now)(),
-            };
-            let mut row = fleet::row(&summary, &view);
-            if is_gone && let Some(last) = row.last_mut() {
-                *last = "deleted".into();
-            }
-            // The titles are those of a table, the widths of a line: who reads this is a program or a log.
-            let text = table(&fleet::head(&view), &[row], around.terminal);
-            let line = text.lines().nth(1).unwrap_or_default();
-            writeln!(around.out, "{line}")?;
-            around.out.flush()?;
-        }
-        Ok(())
+        // The screen of one resource shows more than a line does.
+        self.is_new |= changed || is_one;
+        changed.then_some((summary, is_gone))
     }
 
     async fn screen(
@@ -145,7 +205,11 @@ impl Shown {
             let Some(object) = &self.one else {
                 return "the resource is not there\n".to_owned();
             };
-            return One::of(object).shown(around.terminal, now);
+            let mut terminal = around.terminal;
+            if global.output == Some(Format::Wide) {
+                terminal.columns = None;
+            }
+            return One::of(object).shown(terminal, now);
         }
         let installed = Installed::look(cluster, &arguments.operator_namespace, now).await;
         let fleet = Fleet::new(self.fleet.values().cloned().collect(), installed);
@@ -156,5 +220,37 @@ impl Shown {
             terminal: around.terminal,
             now,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn refusal(code: u16) -> kube::Error {
+        let status = Status::failure("no", "Forbidden").with_code(code);
+        kube::Error::Api(status.boxed())
+    }
+
+    #[test]
+    fn a_watch_that_can_not_work_ends_and_one_that_broke_goes_on() {
+        for (error, is_final) in [
+            (watcher::Error::InitialListFailed(refusal(403)), true),
+            (watcher::Error::InitialListFailed(refusal(401)), true),
+            (watcher::Error::InitialListFailed(refusal(404)), true),
+            (watcher::Error::WatchStartFailed(refusal(403)), true),
+            (watcher::Error::InitialListFailed(refusal(500)), false),
+            (watcher::Error::WatchStartFailed(refusal(429)), false),
+            (watcher::Error::NoResourceVersion, true),
+        ] {
+            assert_eq!(broken(&error).1, is_final, "{error}");
+        }
+        let (failure, _) = broken(&watcher::Error::InitialListFailed(refusal(403)));
+        assert_eq!(
+            failure.to_string(),
+            "can't list the resources: the API server refused: no"
+        );
     }
 }

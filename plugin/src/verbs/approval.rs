@@ -76,6 +76,10 @@ async fn give(
     if let Some(outcome) = word.without_effect(&target, &waiting) {
         return told(global, &[target.outcome(outcome)], around);
     }
+    let kept = owners::refusal(&target.object, word.annotation(), arguments.force_conflicts);
+    if let Some(refusal) = kept {
+        return told(global, &[target.outcome(Err(refusal))], around);
+    }
     let text = described(word, &cluster, &target, &waiting).await;
     if arguments.dry_run.is_some() || arguments.yes {
         writeln!(around.err, "{text}")?;
@@ -259,14 +263,6 @@ async fn written(
     plan: &Waiting,
     arguments: &ApprovalArguments,
 ) -> Outcome {
-    let appliers = owners::appliers_of_annotation(&target.object, word.annotation());
-    if !appliers.is_empty() && !arguments.force_conflicts {
-        return target.outcome(Err(format!(
-            "annotation {} is set by {}, which would set it back: set it there, or give --force-conflicts",
-            word.annotation(),
-            appliers.join(" and ")
-        )));
-    }
     let parameters = PatchParams {
         field_manager: Some(super::MANAGER.to_owned()),
         dry_run: arguments.dry_run.is_some(),

@@ -25,6 +25,17 @@ pub fn appliers_of_annotation(object: &DynamicObject, name: &str) -> Vec<String>
     )
 }
 
+/// Why an annotation is not touched: it stands in a manifest that another tool applies.
+pub fn refusal(object: &DynamicObject, annotation: &str, force: bool) -> Option<String> {
+    let appliers = appliers_of_annotation(object, annotation);
+    (!appliers.is_empty() && !force).then(|| {
+        format!(
+            "annotation {annotation} is set by {}, which would set it back: change it there, or give --force-conflicts",
+            appliers.join(" and ")
+        )
+    })
+}
+
 fn appliers_at(object: &DynamicObject, place: &[&str]) -> Vec<String> {
     let applies = |manager: &str, operation: &str| {
         manager != MANAGER && (operation == "Apply" || APPLY_BY_UPDATE.contains(&manager))
@@ -51,6 +62,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_annotation_of_a_manifest_is_touched_by_force_alone() {
+        let with = |manager: &str, operation: &str| -> DynamicObject {
+            let fields = json!({"f:metadata": {"f:annotations": {"f:a/b": {}}}});
+            let entry = json!({"manager": manager, "operation": operation, "fieldsV1": fields});
+            serde_json::from_value(
+                json!({"apiVersion": "v1", "kind": "x", "metadata": {"name": "orders", "managedFields": [entry]}}),
+            )
+            .unwrap()
+        };
+        let by_git = with("kustomize-controller", "Apply");
+        let told = refusal(&by_git, "a/b", false).unwrap();
+        assert!(
+            told.contains("a/b is set by kustomize-controller"),
+            "{told}"
+        );
+        assert_eq!(refusal(&by_git, "a/b", true), None);
+        assert_eq!(refusal(&by_git, "a/c", false), None);
+        let by_hand = with("kubectl-annotate", "Update");
+        assert_eq!(refusal(&by_hand, "a/b", false), None);
+        assert_eq!(refusal(&with(MANAGER, "Update"), "a/b", false), None);
+    }
 
     #[test]
     fn appliers_are_told_from_people_who_patched() {

@@ -98,8 +98,25 @@ async fn the_exit_code_and_the_output_say_what_manifests_would_change() {
     ));
     assert_eq!((code, &observed["action"]), (0, &json!("Nothing")));
 
-    let (code, new) = first(&manifest(&place, "new", 3308, ""));
+    let (code, contested) = first(&manifest(&place, "new", 3308, ""));
+    assert_eq!((code, &contested["action"]), (1, &json!("Refused")));
+    let told = contested["message"].as_str().unwrap();
+    assert!(told.contains("manages the same proxy"), "{told}");
+    let free =
+        manifest(&place, "new", 3308, "").replace(sample::PROXY, &format!("{:032x}po01", 77));
+    let (code, new) = first(&free);
     assert_eq!((code, &new["action"]), (2, &json!("Unknown")));
+    // What can't be read hides nothing else, and is told.
+    let broken = plan(&format!("{free}---\na: [\n"));
+    assert!(
+        broken.code == 1 && broken.out.contains("Unknown") && broken.err.contains("not YAML"),
+        "{broken:?}"
+    );
+    let elsewhere = free.replace(&place.namespace, "elsewhere");
+    let (code, elsewhere) = first(&elsewhere);
+    let told = elsewhere["message"].as_str().unwrap();
+    assert!(code == 1 && told.contains("kubectl refuses"), "{told}");
+    assert_eq!(plan("").code, 1, "no objects");
 
     let moved = manifest(&place, "orders", 3307, "").replace(sample::PROXY, sample::OTHER_PROXY);
     let (code, refused) = first(&moved);

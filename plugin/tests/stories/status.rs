@@ -1,5 +1,13 @@
 //! `status` and `lint` through kubectl: the kubeconfig, formats, exit codes, rights.
 
+use std::{
+    ffi::OsStr,
+    io::Write as _,
+    os::unix::ffi::OsStrExt as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
 use serde_json::json;
 
 use crate::plane::{Place, status};
@@ -104,8 +112,40 @@ async fn the_kubeconfig_counts_as_for_kubectl() {
         context.code == 1 && context.err.contains("moon"),
         "{context:?}"
     );
+    let list = format!("{}:{kubeconfig}", none.display());
+    let list = place.plugin_with(Path::new(&list), &["status"], "", &[]);
+    assert!(list.good().starts_with("1 resource: 1 unknown"));
+    let user = place.plugin(&["status", "--user", "nope"]);
+    assert!(
+        user.code == 1 && user.err.contains("auth info \"nope\" does not exist"),
+        "{user:?}"
+    );
     let usage = place.plugin(&["status", "--colour"]);
     assert_eq!(usage.code, 1, "2 would mean that something would change");
+}
+
+#[taurus_needs::test]
+async fn a_proxy_for_the_api_server_is_passed_over_and_told_of() {
+    let place = Place::new().await;
+    place.make("orders", json!({}), json!({})).await;
+    // Nobody listens there.
+    let variables = [("HTTPS_PROXY", "http://127.0.0.1:1")];
+    let kubeconfig = place.plane.kubeconfig();
+    let shown = place.plugin_with(kubeconfig, &["status"], "", &variables);
+    assert!(
+        shown
+            .err
+            .starts_with("note: the API server is called directly: "),
+        "{shown:?}"
+    );
+    assert!(shown.good().starts_with("1 resource: 1 unknown"));
+    let text = std::fs::read_to_string(kubeconfig).unwrap();
+    let mut with_proxy: serde_json::Value = serde_json::from_str(&text).unwrap();
+    with_proxy["clusters"][0]["cluster"]["proxy-url"] = json!("http://127.0.0.1:1");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), with_proxy.to_string()).unwrap();
+    let shown = place.plugin_with(file.path(), &["status"], "", &[]);
+    assert!(shown.good().starts_with("1 resource: 1 unknown"));
 }
 
 #[taurus_needs::test]
@@ -168,4 +208,29 @@ async fn what_lint_takes_is_taken_and_what_it_refuses_is_refused() {
     assert_eq!(refused.code, 1);
     let report: serde_json::Value = serde_json::from_str(&refused.out).unwrap();
     assert_eq!(report["faults"][0]["field"], "spec.port", "{report}");
+}
+
+#[test]
+fn the_exit_code_is_the_same_where_nobody_reads_and_of_words_that_are_no_text() {
+    let program = env!("CARGO_BIN_EXE_kubectl-taurus_port");
+    let mut child = Command::new(program)
+        .args(["lint", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"kind: [\n").unwrap();
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+
+    let odd = OsStr::from_bytes(b"\xff");
+    let ended = Command::new(program).arg("status").arg(odd).output();
+    let ended = ended.unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    // As for any word that begins no name.
+    let completed = Command::new(program).args(["__complete", "st"]).output();
+    assert!(completed.unwrap().status.success());
 }

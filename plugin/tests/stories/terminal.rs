@@ -103,3 +103,55 @@ async fn a_watch_tells_each_change_and_ends_with_its_reader() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[taurus_needs::test]
+async fn a_watch_that_can_not_work_ends_with_the_reason() {
+    let place = Place::new().await;
+    let namespace = place.namespace.as_str();
+    place
+        .make("orders", json!({}), status("Ready", "Settled", 3307))
+        .await;
+    for (name, verbs) in [("nobody", ""), ("reader", "get,list")] {
+        place.kubectl(&["create", "serviceaccount", name]);
+        if verbs.is_empty() {
+            continue;
+        }
+        let resource = "--resource=taurusproxyports.taurusdb.huaweicloud.com";
+        let verbs = format!("--verb={verbs}");
+        place.kubectl(&["create", "role", name, &verbs, resource]);
+        let account = format!("--serviceaccount={namespace}:{name}");
+        let role = format!("--role={name}");
+        place.kubectl(&["create", "rolebinding", name, &role, &account]);
+    }
+    for (user, words, said) in [
+        (
+            "nobody",
+            &["status", "--watch"][..],
+            "can't list the resources",
+        ),
+        (
+            "reader",
+            &["status", "--watch"],
+            "can't watch the resources",
+        ),
+        ("reader", &["status", "stock", "--watch"], "not found"),
+    ] {
+        let text = place.plane.service_account_kubeconfig(namespace, user);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text.await.unwrap()).unwrap();
+        // It only ends what hangs.
+        let mut command = Command::new("timeout");
+        let output = with_plugin(&mut command, &place.plane)
+            .env("KUBECONFIG", file.path())
+            .args(["600", env!("CARGO_BIN_EXE_kubectl-taurus_port")])
+            .args(["-n", namespace])
+            .args(words)
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(1) && err.contains(said),
+            "{user} {words:?}: {output:?}"
+        );
+    }
+}

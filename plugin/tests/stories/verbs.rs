@@ -144,6 +144,55 @@ async fn a_job_is_given_up_by_its_id_and_taken_back() {
         .plugin(&["abandon-job", "busy", "--job", "job-8", "--yes"])
         .good();
     assert_eq!(place.get("busy").await.annotations()[ABANDON_JOB], "job-8");
+    for job in ["", " ", "a\u{7}"] {
+        let odd = place.plugin(&["abandon-job", "busy", "--job", job, "--yes"]);
+        assert!(odd.code == 1 && odd.err.contains("no id"), "{odd:?}");
+    }
+    let none = place.plugin(&["abandon-job", "orders", "--remove"]).good();
+    assert!(none.contains("nothing was changed"), "{none}");
+}
+
+#[taurus_needs::test]
+async fn annotations_of_git_are_left_to_git_by_every_verb() {
+    let place = Place::new().await;
+    place
+        .make("orders", json!({}), status("Ready", "Settled", 3307))
+        .await;
+    let object = json!({
+        "apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": "TaurusProxyPort",
+        "metadata": {"annotations": {ABANDON_JOB: "job-1", REQUESTED_AT: "then"}},
+    });
+    let parameters = PatchParams::apply("kustomize-controller").force();
+    let applied = place.api();
+    let applied = applied.patch("orders", &parameters, &Patch::Apply(object));
+    applied.await.unwrap();
+    let verbs = [
+        &["abandon-job", "orders", "--job", "job-2", "--yes"][..],
+        &["abandon-job", "orders", "--remove"],
+        &["retry", "orders"],
+        &["retry", "orders", "-o", "name"],
+    ];
+    for verb in verbs {
+        let refused = place.plugin(verb);
+        assert!(
+            refused.code == 1 && refused.err.contains("is set by kustomize-controller"),
+            "{verb:?}: {refused:?}"
+        );
+        assert_eq!(refused.out, "", "{verb:?}");
+    }
+    let annotations = place.get("orders").await.annotations().clone();
+    assert_eq!(
+        (&*annotations[ABANDON_JOB], &*annotations[REQUESTED_AT]),
+        ("job-1", "then")
+    );
+    place
+        .plugin(&["retry", "orders", "--force-conflicts"])
+        .good();
+    let forced = ["abandon-job", "orders", "--remove", "--force-conflicts"];
+    place.plugin(&forced).good();
+    let annotations = place.get("orders").await.annotations().clone();
+    assert_ne!(annotations[REQUESTED_AT], "then");
+    assert_eq!(annotations.get(ABANDON_JOB), None);
 }
 
 /// A status in which a plan waits.

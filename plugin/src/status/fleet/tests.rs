@@ -1,7 +1,9 @@
 use jiff::SignedDuration;
 
+use serde_json::{Value, json};
+
 use super::*;
-use crate::resource::Due;
+use crate::{described::describes, resource::Due};
 
 fn now() -> Timestamp {
     "2026-03-02T12:00:00Z".parse().unwrap()
@@ -121,6 +123,35 @@ fn of_a_large_fleet_those_in_order_are_counted_and_the_others_listed() {
 }
 
 #[test]
+fn what_is_only_observed_with_another_port_or_suspended_is_not_in_order() {
+    let mut resources: Vec<Summary> = (0..LISTED)
+        .map(|number| summary(&format!("orders-{number}"), State::Ready, "Settled"))
+        .collect();
+    let mut observed = summary("stock", State::Ready, "Observed");
+    observed.policy = "Observe".to_owned();
+    observed.actual = Some("3399".to_owned());
+    let suspended = summary("users", State::Ready, "Suspended");
+    resources.extend([observed, suspended]);
+    let fleet = Fleet::new(resources, Installed::default());
+    assert_eq!((fleet.counts().differing, fleet.counts().suspended), (1, 1));
+    let text = fleet.shown(&view(None));
+    assert!(
+        text.starts_with("52 resources: 52 ready, 1 of these with another port, 1 suspended\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains(" stock ") && text.contains(" users "),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("50 more are in order; --all lists them\n"),
+        "{text}"
+    );
+    let all = fleet.names();
+    assert!(all.starts_with(&name_of("stock")), "{all}");
+}
+
+#[test]
 fn colours_change_no_other_character() {
     let mut coloured = view(Some(80));
     coloured.terminal.colours = true;
@@ -130,4 +161,33 @@ fn colours_change_no_other_character() {
         console::strip_ansi_codes(&text),
         mixed().shown(&view(Some(80)))
     );
+}
+
+#[test]
+fn the_schema_takes_what_is_printed_and_nothing_else() {
+    let is_valid = |value: &Value| describes(include_str!("../../../schemas/status.json"), value);
+    let mut resources = vec![
+        summary("orders", State::Ready, "Settled"),
+        summary("users", State::Reconciling, "WaitingForApproval"),
+        summary("stock", State::Reconciling, "JobRunning"),
+    ];
+    resources[0].message = None;
+    let fleet = Fleet::new(resources, Installed::default());
+    let whole = serde_json::to_value(&fleet).unwrap();
+    assert!(is_valid(&whole), "{whole:#}");
+    assert_eq!(whole["resources"][0]["changingTo"], json!(3307));
+    for (place, value) in [
+        ("/counts/ready", json!("1")),
+        ("/operator/image", json!("here")),
+        ("/resources/0/state", json!("Fine")),
+        ("/resources/0/wanted", json!(true)),
+        ("/resources/0/since", json!("yesterday")),
+    ] {
+        let mut wrong = whole.clone();
+        *wrong.pointer_mut(place).unwrap() = value;
+        assert!(!is_valid(&wrong), "{place}");
+    }
+    let mut more = whole;
+    more["resources"][0]["surprise"] = json!(1);
+    assert!(!is_valid(&more), "a field that nobody has described");
 }

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::cluster::kind;
+use crate::{cluster::kind, described::describes};
 
 fn now() -> Timestamp {
     "2026-03-02T12:00:00Z".parse().unwrap()
@@ -151,4 +151,16 @@ fn who_has_approved_a_plan_or_hurried_it_is_shown_for_that_plan_alone() {
     let granted: Vec<_> = one.granted("00112233aabbccdd").collect();
     assert_eq!(granted.len(), 2, "{granted:?}");
     assert_eq!(one.granted("0000000000000000").count(), 0);
+}
+
+#[test]
+fn the_schema_takes_what_is_printed_of_one_resource() {
+    let neighbours = Neighbours::Seen(vec!["shop/other".to_owned()]);
+    let one = One::of(&object(busy())).with_neighbours(neighbours);
+    let whole = serde_json::to_value(&one).unwrap();
+    let schema = include_str!("../../../schemas/status.json");
+    assert!(describes(schema, &whole), "{whole:#}");
+    let mut wrong = whole;
+    wrong["neighbours"] = json!("shop/other");
+    assert!(!describes(schema, &wrong));
 }
