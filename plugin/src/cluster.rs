@@ -18,7 +18,7 @@ use taurus_port_operator::crd::TaurusProxyPort;
 
 use crate::{
     cli::Global,
-    failure::{Failure, with_causes},
+    failure::{Failure, is_unknown_kind, with_causes},
     resource::{Lean, Summary},
 };
 
@@ -118,6 +118,24 @@ impl Cluster {
             }
             Failure::kubernetes(what, &error)
         })
+    }
+
+    /// A resource of a namespace, if it is there. That its kind is not even known is another matter.
+    pub async fn get_opt(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<DynamicObject>, Failure> {
+        match self.resources_of(namespace).get(name).await {
+            Ok(object) => Ok(Some(object)),
+            Err(kube::Error::Api(status)) if status.code == 404 && !is_unknown_kind(&status) => {
+                Ok(None)
+            }
+            Err(error) => {
+                let what = format!("can't read {namespace}/{name}");
+                Err(Failure::kubernetes(what, &error))
+            }
+        }
     }
 
     /// Each object that is looked at, page by page, so that none is kept longer than it is needed.

@@ -76,7 +76,7 @@ impl From<io::Error> for Failure {
 }
 
 /// Whether it is the path that is unknown, rather than an object: the one is answered without the name of a kind.
-fn is_unknown_kind(status: &Status) -> bool {
+pub fn is_unknown_kind(status: &Status) -> bool {
     let said = status.message.as_str();
     status.code == 404
         && (said.contains("page not found")

@@ -109,12 +109,9 @@ pub async fn of_files(
         });
         let namespace = stated.unwrap_or_else(|| cluster.namespace().to_owned());
         let name = text("/metadata/name").unwrap_or_default();
-        let api = cluster.resources_of(&namespace);
         let standing = match name.as_str() {
             "" => None,
-            name => api.get_opt(name).await.map_err(|error| {
-                Failure::kubernetes(format!("can't read {namespace}/{name}"), &error)
-            })?,
+            name => cluster.get_opt(&namespace, name).await?,
         };
         let before = standing.as_ref().map(|standing| &standing.data);
         let mut refused: Vec<Fault> = judge.faults(&manifest.value, before);
