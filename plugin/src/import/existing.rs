@@ -89,7 +89,17 @@ impl Existing {
         if !folder.exists() {
             return Ok(());
         }
-        for source in lint::read(&[folder.to_owned()], &mut io::empty())? {
+        let (sources, unread) = lint::read(&[folder.to_owned()], &mut io::empty())?;
+        if let Some(fault) = unread.first() {
+            // A name that it holds could be given twice.
+            let what = format!(
+                "{} can't be looked through: {}",
+                folder.display(),
+                fault.file
+            );
+            return Err(Failure::file(what, io::Error::other(fault.message.clone())));
+        }
+        for source in sources {
             let (manifests, _) = lint::manifests(&source);
             for manifest in manifests.iter().filter(|one| is_ours(&one.value)) {
                 let Some(name) = text_at(&manifest.value, "/metadata/name") else {
