@@ -164,8 +164,8 @@ async fn annotations_of_git_are_left_to_git_by_every_verb() {
     });
     let parameters = PatchParams::apply("kustomize-controller").force();
     let applied = place.api();
-    let applied = applied.patch("orders", &parameters, &Patch::Apply(object));
-    applied.await.unwrap();
+    let patch = Patch::Apply(object);
+    applied.patch("orders", &parameters, &patch).await.unwrap();
     let verbs = [
         &["abandon-job", "orders", "--job", "job-2", "--yes"][..],
         &["abandon-job", "orders", "--remove"],
