@@ -110,7 +110,7 @@ pub struct RunArguments {
 
     /// Address of the VPC API, where security groups are read, for resources whose spec.endpoint is not in the region table.
     ///
-    /// https://HOST or https://HOST:PORT, of a host of --allowed-endpoint. In regions of the table it is vpc.REGION of the same domain.
+    /// An https address without a path, of a host of --allowed-endpoint. In regions of the table it is vpc.REGION of the same domain.
     #[arg(long, env = "TAURUS_VPC_ENDPOINT", value_name = "URL")]
     #[arg(hide_env_values = true)]
     pub vpc_endpoint: Option<String>,

@@ -1,6 +1,6 @@
 //! Wiring: from checked settings to the parts that run, and to an orderly end.
 
-use std::{future::pending, io, sync::Arc};
+use std::{future::pending, io, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
 use tokio::{runtime, select, sync::oneshot};
@@ -16,6 +16,7 @@ use crate::{
     cli::RunArguments,
     clock::Clock,
     cloud::{
+        budget::CallLimit,
         connector::{Connector, ConnectorError, Policy},
         names::Names,
     },
@@ -133,21 +134,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         Some(tls) => bound.with_tls(tls, metrics.certificate_broken())?,
         None => bound,
     };
-    tracing::info!(
-        version = version::RELEASE,
-        commit = version::COMMIT,
-        date = version::date(),
-        profile = version::PROFILE,
-        built_for = version::TARGET,
-        admin = %bound.address(),
-        metrics = bound.tls_address().map(tracing::field::display),
-        cluster = %cluster.address(),
-        namespace = cluster.namespace().unwrap_or("(all)"),
-        ?resync,
-        concurrency,
-        calls_per_minute = call_limit.calls,
-        "the operator starts"
-    );
+    announce(&bound, &cluster, resync, concurrency, call_limit);
     let elector = election.map(|election| elector(&cluster, &election, clock));
     let leadership = elector
         .as_ref()
@@ -191,6 +178,31 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         never = calendar.keep() => match never {},
         result = work.until(shutdown, elector) => result,
     }
+}
+
+/// The first line of the log: which program this is, where it can be asked, and what it was told.
+fn announce(
+    bound: &Bound,
+    cluster: &Cluster,
+    resync: Duration,
+    concurrency: u16,
+    call_limit: CallLimit,
+) {
+    tracing::info!(
+        version = version::RELEASE,
+        commit = version::COMMIT,
+        date = version::date(),
+        profile = version::PROFILE,
+        built_for = version::TARGET,
+        admin = %bound.address(),
+        metrics = bound.tls_address().map(tracing::field::display),
+        cluster = %cluster.address(),
+        namespace = cluster.namespace().unwrap_or("(all)"),
+        ?resync,
+        concurrency,
+        calls_per_minute = call_limit.calls,
+        "the operator starts"
+    );
 }
 
 /// The campaign of this very process: its name is never that of another one, nor of its predecessor in the same pod.

@@ -195,7 +195,11 @@ impl Connector {
     }
 
     /// A client for a subject, with its proxy and instance left aside; all that the service offers can be read with it.
-    pub fn open(&self, subject: &Subject, credential: Credential) -> Result<HttpCloud, CloudError> {
+    pub fn open(
+        &self,
+        subject: &Subject,
+        credential: &Credential,
+    ) -> Result<HttpCloud, CloudError> {
         let endpoint = match (&subject.endpoint, &subject.region) {
             (Some(address), _) => self.allow.check_field(Field::Endpoint, address)?,
             (None, Some(region)) => {
@@ -207,22 +211,20 @@ impl Connector {
                 return Err(CloudError::local(Meaning::RegionUnknown, text));
             }
         };
-        let known_by = match &credential {
+        let known_by = match credential {
             Credential::Password { .. } | Credential::Workload(_) => self.iam(subject)?,
             Credential::AccessKey { .. } | Credential::Token(_) | Credential::Machine(_) => {
                 endpoint.clone()
             }
         };
-        let (entrance, allowance) = self.entrances.entrance(
-            &credential,
-            (&endpoint, &known_by),
-            subject.project.as_str(),
-        );
+        let (entrance, allowance) =
+            self.entrances
+                .entrance(credential, (&endpoint, &known_by), subject.project.as_str());
         let means = self.means(subject, credential.clone())?;
         let access = Access::new(means, entrance);
         let vpc = self.groups.as_ref().map(|groups| {
             let known_by = known_by.as_str();
-            self.vpc(groups, subject, (&endpoint, known_by), &access, &credential)
+            self.vpc(groups, subject, (&endpoint, known_by), &access, credential)
         });
         Ok(HttpCloud {
             account: Arc::new(Account {
@@ -273,6 +275,6 @@ impl Connect for Connector {
         subject: &Subject,
         credential: Credential,
     ) -> Result<Arc<dyn Cloud>, CloudError> {
-        Ok(Arc::new(self.open(subject, credential)?))
+        Ok(Arc::new(self.open(subject, &credential)?))
     }
 }

@@ -199,7 +199,7 @@ impl Surveys {
             .filter(|kept| kept.is_some())
             .collect();
         held.sort_by_key(|kept| kept.as_ref().map(|kept| kept.at));
-        let weights = held.iter().flat_map(|kept| kept.as_ref());
+        let weights = held.iter().filter_map(|kept| kept.as_ref());
         let mut sum = weights.map(|kept| kept.weight).sum::<usize>();
         for kept in &mut held {
             if sum.saturating_add(weight) <= MOST_KEPT {

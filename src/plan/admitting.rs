@@ -85,7 +85,7 @@ pub fn gate(facts: &Facts<'_>, proxy: &Proxy) -> Option<Step> {
     let wait = good_for(facts.pace).saturating_sub(age);
     let cause = Cause::NotAdmitted {
         ports: known.ports,
-        verdict: known.verdict.clone(),
+        verdict: Box::new(known.verdict.clone()),
         at: facts.now.after(wait),
     };
     Some(Step::Hold(cause, wait.max(facts.pace.poll_first)))

@@ -386,7 +386,7 @@ pub enum Said {
 /// what was said of the port that is in place stands.
 pub fn begun(change: &Change) -> Option<Said> {
     let is_accepted = change.job.is_some();
-    is_accepted.then(|| Said::Moving(change.to, None))
+    is_accepted.then_some(Said::Moving(change.to, None))
 }
 
 /// What there is to say; nothing where what is on record stands.

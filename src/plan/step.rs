@@ -240,7 +240,7 @@ pub enum Cause {
         /// The port that goes, and the one that comes.
         ports: (u16, u16),
         /// What was found.
-        verdict: Verdict,
+        verdict: Box<Verdict>,
         /// When it is looked at again.
         at: Timestamp,
     },

@@ -128,6 +128,7 @@ impl Places {
 impl Order {
     /// The same for who puts back what somebody has edited or deleted: what was published last stands, also while a change is at work.
     /// What a greeting has told stays out of what follows verified ports alone.
+    #[must_use]
     pub fn restored(mut self, places: Places) -> Self {
         let is_open = |known: &Known| matches!(known, Known::Keep(_) | Known::Withdrawn);
         let verified = self.verified.take().unwrap_or_else(|| self.known.clone());

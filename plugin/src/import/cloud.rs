@@ -65,7 +65,7 @@ pub async fn read(
     let mut refusals = Vec::new();
     let mut left = arguments.projects.iter();
     while let Some(project) = left.next() {
-        let refusal = match client(&connector, arguments, project, credential.clone())? {
+        let refusal = match client(&connector, arguments, project, &credential)? {
             Ok(cloud) => reading.project(&cloud, project).await?,
             Err(error) => Some(error),
         };
@@ -332,7 +332,7 @@ fn client(
     connector: &Connector,
     arguments: &ImportArguments,
     project: &str,
-    credential: Credential,
+    credential: &Credential,
 ) -> Result<Result<HttpCloud, CloudError>, Failure> {
     let usage = |text: String| Failure::Usage(text);
     // A subject names a proxy; nothing of it but project and place is asked for here.

@@ -216,7 +216,8 @@ pub fn manifests(source: &Source) -> (Vec<Manifest>, Vec<Finding>) {
     (found, faults)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 

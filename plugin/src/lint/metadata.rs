@@ -153,7 +153,7 @@ impl Kind {
             },
             Self::TextByKey => match value.as_object() {
                 Some(fields) => fields.values().for_each(|value| {
-                    require(value.is_string(), field, value, "string, in quotes")
+                    require(value.is_string(), field, value, "string, in quotes");
                 }),
                 None => require(false, field, value, "object"),
             },
@@ -348,7 +348,7 @@ mod tests {
     use super::*;
 
     /// The fields that are at fault in the metadata of a resource with a name.
-    fn fields(more: Value) -> Vec<String> {
+    fn fields(more: &Value) -> Vec<String> {
         let mut object = json!({"metadata": {"name": "orders"}});
         for (name, value) in more.as_object().unwrap() {
             object["metadata"][name] = value.clone();
@@ -368,7 +368,7 @@ mod tests {
             json!({"creationTimestamp": "2026-01-01T00:00:00+02:00", "generateName": "orders-", "managedFields": [{"manager": "a"}]}),
             json!({"ownerReferences": [{"apiVersion": "a/v1", "kind": "A", "name": "b", "uid": "u", "controller": true}]}),
         ] {
-            assert_eq!(fields(good.clone()), Vec::<String>::new(), "{good}");
+            assert_eq!(fields(&good), Vec::<String>::new(), "{good}");
         }
     }
 
@@ -450,7 +450,7 @@ mod tests {
             ),
             (json!({"label": {}}), "label"),
         ] {
-            assert_eq!(fields(bad.clone()), [format!("metadata.{field}")], "{bad}");
+            assert_eq!(fields(&bad), [format!("metadata.{field}")], "{bad}");
         }
         let whole = faults(&json!({"metadata": "orders"}));
         assert_eq!(whole[0].field, "metadata");

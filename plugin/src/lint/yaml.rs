@@ -252,7 +252,7 @@ impl<'t> Reader<'t> {
 
 fn lines_before(text: &str, at: usize) -> usize {
     let before = text.as_bytes().get(..at).unwrap_or_default();
-    before.iter().filter(|byte| **byte == b'\n').count()
+    before.split(|byte| *byte == b'\n').skip(1).count()
 }
 
 fn into_fields(value: Value) -> Option<Map<String, Value>> {

@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    fn deployment(container: Value) -> Deployment {
+    fn deployment(container: &Value) -> Deployment {
         let labels = json!({"a": "b"});
         let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [container]}});
         let spec = json!({"selector": {"matchLabels": labels}, "template": template});
@@ -155,14 +155,14 @@ mod tests {
 
     #[test]
     fn a_release_of_another_name_is_known_by_its_container() {
-        let plain = deployment(json!({"name": "operator", "image": "i:1"}));
+        let plain = deployment(&json!({"name": "operator", "image": "i:1"}));
         assert!(runs_it(&plain));
         assert_eq!(lease_of(&plain), NAME);
         assert_eq!(image_of(plain).as_deref(), Some("i:1"));
         let named = json!([{"name": "TAURUS_LEASE_NAME", "value": "ports"}]);
-        let named = deployment(json!({"name": "operator", "env": named}));
+        let named = deployment(&json!({"name": "operator", "env": named}));
         assert_eq!(lease_of(&named), "ports");
-        let other = deployment(json!({"name": "exporter", "image": "e:1"}));
+        let other = deployment(&json!({"name": "exporter", "image": "e:1"}));
         assert!(!runs_it(&other));
     }
 }

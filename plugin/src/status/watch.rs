@@ -55,7 +55,7 @@ pub async fn run(
     let mut events = watcher(api, settings).default_backoff().boxed();
     let mut shown = Shown::default();
     // A screen shows tables; names and what is no terminal are lines.
-    let draws = around.terminal.columns.is_some() && global.output != Some(Format::Name);
+    let is_screen = around.terminal.columns.is_some() && global.output != Some(Format::Name);
     let mut drawn = tokio::time::interval(PAUSE);
     drawn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -63,7 +63,7 @@ pub async fn run(
             event = events.try_next() => match event {
                 Ok(Some(event)) => {
                     if let Some((summary, is_gone)) = shown.take(event, arguments)
-                        && !draws
+                        && !is_screen
                     {
                         line(&summary, is_gone, cluster, global, around)?;
                     }
@@ -78,7 +78,7 @@ pub async fn run(
                     writeln!(around.err, "the watch broke and is begun anew: {failure}")?;
                 }
             },
-            _ = drawn.tick(), if draws => {
+            _ = drawn.tick(), if is_screen => {
                 if shown.is_new {
                     let text = shown.screen(cluster, global, arguments, around).await;
                     around.out.write_all(format!("{CLEAR}{text}").as_bytes())?;
@@ -184,11 +184,11 @@ impl Shown {
         } else {
             self.fleet.insert(key, summary.clone())
         };
-        let is_one = arguments.name.is_some();
-        self.one = (is_one && !is_gone).then_some(object);
+        let has_name = arguments.name.is_some();
+        self.one = (has_name && !is_gone).then_some(object);
         let changed = is_gone || before.as_ref() != Some(&summary);
         // The screen of one resource shows more than a line does.
-        self.is_new |= changed || is_one;
+        self.is_new |= changed || has_name;
         changed.then_some((summary, is_gone))
     }
 

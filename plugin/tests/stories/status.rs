@@ -196,7 +196,7 @@ async fn what_lint_takes_is_taken_and_what_it_refuses_is_refused() {
     let good = include_str!("../../../deploy/examples/orders-proxy.yaml");
     let lint = |text: &str, arguments: &[&str]| {
         place.plugin_with(
-            std::path::Path::new("/none"),
+            Path::new("/none"),
             &[&["lint", "-"], arguments].concat(),
             text,
             &[],

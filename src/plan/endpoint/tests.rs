@@ -382,7 +382,7 @@ fn what_only_a_greeting_tells_is_known_to_be_no_verified_place() {
             left_lately,
             others: Others::None,
         };
-        super::is_by_greeting(&ground, known)
+        is_by_greeting(&ground, known)
     };
     let (at, keep) = (
         |port| Known::At(place(port)),

@@ -1,4 +1,4 @@
-//! Certificate authorities of a private cloud, as they are mounted: from a ConfigMap and from a ClusterTrustBundle.
+//! Certificate authorities of a private cloud, as they are mounted: from a ConfigMap and from a `ClusterTrustBundle`.
 
 use serde_json::{Value, json};
 use taurus_controlplane::needs;

@@ -46,18 +46,22 @@ async fn with_defaults() -> Plane {
         printed(plane::kubectl(&plane, &apply));
     }
     // The API server takes a policy up after a moment; until then the project is missing.
+    let mut last = None;
     let at_work = async {
         let mut number = 0;
         loop {
             let tried = resource("shop", &format!("tried-{number}"), &json!({}));
-            if apply(&plane, &[tried]).status.success() {
+            let applied = apply(&plane, &[tried]);
+            if applied.status.success() {
                 return;
             }
+            last = Some(applied);
             number += 1;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, at_work).await.unwrap();
+    let in_time = tokio::time::timeout(PATIENCE, at_work).await;
+    assert!(in_time.is_ok(), "{last:?}");
     plane
 }
 

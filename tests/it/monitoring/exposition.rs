@@ -6,12 +6,13 @@
 
 use std::fmt::Write as _;
 
+use serde_json::json;
 use taurus_port_operator::telemetry::metrics::catalogue::FIGURES;
 use taurus_sim::Mode;
 
 use super::promtool::{promtool, promtool_on};
 use crate::world::{
-    World, options,
+    World, condition, options,
     program::Program,
     tools::{printed, refusal},
 };
@@ -86,6 +87,17 @@ async fn the_programs_figures_are_open_metrics_that_promtool_has_nothing_to_say_
     let program = Program::start(&world).await;
     world.want(3307).await;
     world.until_ready(3307).await;
+    // One is counted only while something is not published.
+    let taken = ["create", "service", "clusterip", "taken", "--tcp=3306"];
+    printed(world.kubectl(&taken));
+    world
+        .patch(json!({"spec": {"service": {"name": "taken"}}}))
+        .await;
+    world
+        .until("a name that is taken", |object| {
+            condition(object, "ServicePublished") == "False"
+        })
+        .await;
     let text = program.until_answer("/metrics", 200).await;
     printed(imported(&timed(&text)));
     let lint = promtool_on(&classic(&text), &["check", "metrics", "--extended"]);

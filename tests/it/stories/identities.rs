@@ -69,17 +69,17 @@ fn accounts(world: &World) -> Api<ServiceAccount> {
 /// Lets the operator have tokens made for these ServiceAccounts of the story's namespace.
 fn grant(world: &World, names: &[&str]) {
     let namespace = &world.namespace;
-    let role = "taurus-port-operator-tokens";
+    let name = "taurus-port-operator-tokens";
     let rule = json!({
         "apiGroups": [""], "resources": ["serviceaccounts/token"], "resourceNames": names, "verbs": ["create"],
     });
-    let metadata = json!({"name": role, "namespace": namespace});
+    let metadata = json!({"name": name, "namespace": namespace});
     let operator = json!({"kind": "ServiceAccount", "name": "taurus-port-operator", "namespace": "taurus-system"});
     let list = json!({"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": [rule]},
         {
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata, "subjects": [operator],
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
         },
     ]});
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -40,11 +40,7 @@ pub fn select_what_is_there(definition: &mut Value) {
         };
         selectable.retain(|field| {
             let path = field["jsonPath"].as_str().unwrap_or_default();
-            let properties = path.trim_start_matches('.').split('.');
-            let pointer: String = properties
-                .map(|property| format!("/properties/{property}"))
-                .collect();
-            schema.pointer(&pointer).is_some()
+            schema.pointer(&path.replace('.', "/properties/")).is_some()
         });
     }
 }

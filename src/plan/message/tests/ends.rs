@@ -187,7 +187,7 @@ fn sample(kind: Kind) -> (Cause, Says) {
         Kind::NotAdmitted => {
             let cause = Cause::NotAdmitted {
                 ports: (3306, 3307),
-                verdict: Verdict::Unchecked(Unchecked::NoGroup),
+                verdict: Box::new(Verdict::Unchecked(Unchecked::NoGroup)),
                 at: time,
             };
             (cause, Says::InItsText)

@@ -1,7 +1,7 @@
 //! `GET /v3/{project}/vpc/security-group-rules`, after the API page "Querying Security Group Rules" (V3) of VPC. The real one is at a host of
 //! its own, as `vpc.{region}.…`; this one is beside the database service.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Refused, Request};
 use crate::answer::Answer;
@@ -44,14 +44,14 @@ pub(super) fn rules(world: &World, request: &Request<'_>) -> Result<Answer, Refu
     let rows = page.iter().map(|rule| row(&request.call.project, rule));
     let rows: Vec<Value> = rows.collect();
     let id = |rule: Option<&&GroupRule>| rule.map(|rule| rule.id.clone());
-    let mut info = json!({"current_count": rows.len()});
+    let mut info = Map::from_iter([("current_count".to_owned(), rows.len().into())]);
     if let Some(first) = id(page.first()) {
-        info["previous_marker"] = first.into();
+        info.insert("previous_marker".to_owned(), first.into());
     }
     if page.len() < left.len()
         && let Some(last) = id(page.last())
     {
-        info["next_marker"] = last.into();
+        info.insert("next_marker".to_owned(), last.into());
     }
     Ok(Answer::json(
         200,
