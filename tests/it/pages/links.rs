@@ -153,30 +153,25 @@ fn tests_named(page: &Page) -> Vec<&str> {
     words.filter(is_name).collect()
 }
 
+/// Adds the Rust files of a folder, and of all below it.
+fn add_code(folder: &Path, code: &mut String) {
+    for path in folder.read_dir().unwrap().map(|file| file.unwrap().path()) {
+        if path.is_dir() {
+            add_code(&path, code);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            code.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
 #[test]
 fn each_test_that_the_page_on_security_names_is_there() {
     let page = Page::read("docs/security.md");
     let named = tests_named(&page);
     assert!(named.len() > 20, "{named:?}");
     let mut code = String::new();
-    let sources = [
-        "src/controller",
-        "src/controller/surveys",
-        "src/plan/endpoint",
-        "tests/it/stories",
-        "tests/it/install",
-        "tests/it/client",
-        "tests/it/admission",
-        "tests/it/monitoring",
-        "src/config/defaults",
-    ];
-    for folder in sources {
-        let files = root().join(folder).read_dir().unwrap();
-        for path in files.map(|file| file.unwrap().path()) {
-            if path.is_file() {
-                code.push_str(&std::fs::read_to_string(path).unwrap());
-            }
-        }
+    for folder in ["src", "tests/it"] {
+        add_code(&root().join(folder), &mut code);
     }
     for name in named {
         let there = [format!("fn {name}("), format!("    {name}: ")];

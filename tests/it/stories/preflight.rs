@@ -17,7 +17,7 @@ use taurus_port_operator::{
 };
 use taurus_sim::Mode;
 
-use super::{publication, windows::closed_window};
+use super::windows::closed_window;
 use crate::world::{
     PATIENCE, World,
     operator::Setup,
@@ -166,11 +166,9 @@ async fn what_a_change_would_break_is_told_while_it_waits_and_no_longer_once_it_
     apply(&world, &policy(&[3306]));
     apply(&world, &slice(&address, 3306));
     apply(&world, &namespace);
-    // The neighbour's change began at once.
-    let of_neighbour = READ.len();
-    world
-        .until_true("a read for the neighbour", || reads(&relay) == of_neighbour)
-        .await;
+    // What the neighbour's change touches was read before it began.
+    world.until_neighbour_is_ready().await;
+    let of_neighbour = reads(&relay);
     handled(&world, "at rest").await;
     assert_eq!(reads(&relay), of_neighbour, "nothing is due");
 
@@ -270,7 +268,7 @@ async fn warnings_outlive_a_restart_and_a_failing_api_server_changes_none() {
     assert_eq!(partly.id, warned.id);
     assert_eq!(partly.warnings[0], warned.warnings[0], "it stands");
     let failed = "NetworkPolicies (the API server failed)";
-    assert!(partly.warnings[1].ends_with(failed), "{partly:?}");
+    assert!(partly.warnings[1].contains(failed), "{partly:?}");
 
     // What can be read is not held up by that.
     let address = world.get().await.status.unwrap().address.unwrap();
@@ -359,30 +357,6 @@ async fn a_change_that_begins_at_once_is_told_of_by_an_event() {
     let note = until_told(&world, "the change from port 3306 to 3307 was begun").await;
     assert!(note.contains("NetworkPolicy databases"), "{note}");
     world.until_ready(3307).await;
-    world.finish().await;
-}
-
-#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_published_waits_for_no_read_of_the_cluster() {
-    let mut world = World::without_operator(options(Mode::M2)).await;
-    allow(&world).await;
-    publication::allow(&world).await;
-    let relay = Relay::start(&world.plane).await;
-    world.start_operator_with(relay.setup()).await;
-    world.until_neighbour_is_ready().await;
-    let before = relay.seen().len();
-    let mut resource = publication::published(&world, 3307);
-    resource.spec.approval = Some(Approval::Manual);
-    world.create(&resource).await;
-    until_warned(&world, 0).await;
-    let seen = relay.seen();
-    let first = |call: &Call| {
-        let mut since = seen.iter().skip(before);
-        since.position(|seen| seen.call == *call)
-    };
-    let written = first(&Call::WriteSlice).expect("the slice leads to the port in place");
-    let read = first(&Call::ReadPolicies).expect("policies are read");
-    assert!(written < read, "{written} {read}");
     world.finish().await;
 }
 

@@ -1,4 +1,4 @@
-//! The proxies as whoever connects to them meets them. All have one address; so a place stands for each proxy with that port.
+//! The proxies as a client that connects to them meets them. All have one address; so a place stands for each proxy with that port, or for one proxy.
 
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub struct Listening {
     pub early: u64,
     /// Each whose job is at work listens at its new port between these times, and at its old one no longer, whatever comes of the job.
     pub ahead: Option<(u64, u64)>,
+    /// The one proxy that is met at the address; any of them where none is named.
+    pub only: Option<usize>,
     /// Ports at which somebody else greets.
     pub strangers: Vec<u16>,
     /// None listens before then.
@@ -66,7 +68,9 @@ impl World {
         }
         let is_early = early.iter().any(|(_, to)| *to == port);
         let has_moved = |proxy: &usize| early.iter().any(|(of, _)| of == proxy);
-        let mut others = (0..PROXIES.len()).filter(|proxy| !has_moved(proxy));
+        let only = self.sky.listening.only;
+        let is_met = |proxy: &usize| only.is_none_or(|only| only == *proxy);
+        let mut others = (0..PROXIES.len()).filter(|proxy| is_met(proxy) && !has_moved(proxy));
         let is_strange = self.sky.listening.strangers.contains(&port);
         if is_strange || is_early || others.any(|proxy| self.sky.port(proxy) == port) {
             Outcome::Greeted

@@ -87,6 +87,7 @@ impl Stage {
         let sky = Sky::new(Mode::Doubling, 3306);
         let mut world = World::new(SmallRng::seed_from_u64(seed), flaw, sky, false, true);
         world.metrics = Some(Arc::default());
+        world.sky.listening.only = Some(0);
         set(&mut world);
         let shared = Shared::new(world);
         let shift = Shift::forever();

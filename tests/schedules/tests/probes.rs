@@ -47,12 +47,25 @@ async fn at_rest_nothing_is_connected_to() {
     }
 }
 
+/// How often the cloud is read for the same change where nothing is connected to.
+async fn reads_without_probes(seed: u64) -> u64 {
+    let stage = stage(seed, ProbeMode::Never).await;
+    stage.next_job(1_000, 100, true);
+    let began = stage.reads();
+    stage.want(3307);
+    until(&stage, 150, || stage.is_ready()).await;
+    stage.pass(10).await;
+    assert!(stage.probes().is_empty(), "{}", stage.told());
+    stage.reads() - began
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_greeting_leads_applications_to_the_new_port_before_the_job_has_ended() {
     for seed in 0..10 {
         let stage = stage(seed, ProbeMode::Report).await;
         stage.listens_early(30_000);
         stage.next_job(1_000, 100, true);
+        let usual = reads_without_probes(seed).await;
         let began = stage.reads();
         stage.want(3307);
         until(&stage, 90, || stage.led_to(SERVICE) == Some(3307)).await;
@@ -84,7 +97,11 @@ async fn a_greeting_leads_applications_to_the_new_port_before_the_job_has_ended(
         let reads = stage.reads() - began;
         stage.pass(3600).await;
         assert_eq!(stage.probes().len(), made);
-        assert!(reads < 30, "{reads} reads, {made} probes");
+        // Polls of the job fall on other moments; there are a few more or less.
+        assert!(
+            reads < usual + made as u64 / 4,
+            "{reads} reads, {usual} without {made} probes"
+        );
     }
 }
 
