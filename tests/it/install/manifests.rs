@@ -37,11 +37,14 @@ pub fn minor(plane: &ControlPlane) -> u32 {
         .unwrap()
 }
 
-/// Applies objects server-side.
+/// Applies objects server-side. What stands in a list kubectl judges by itself, before any policy has filled in what is missing.
 pub fn apply(plane: &ControlPlane, objects: &[Value]) -> Output {
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+    let applied = match objects {
+        [one] => one.clone(),
+        several => json!({"apiVersion": "v1", "kind": "List", "items": several}),
+    };
     let mut file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
-    write!(file, "{list}").unwrap();
+    write!(file, "{applied}").unwrap();
     let path = file.path().to_str().unwrap();
     plane::kubectl(plane, &["apply", "--server-side", "-f", path])
 }

@@ -159,6 +159,8 @@ async fn what_a_change_would_break_is_told_while_it_waits_and_no_longer_once_it_
     world.create(&resource).await;
     let settled = world.until_ready(3306).await;
     let address = settled.status.unwrap().address.unwrap();
+    // What is told below is not about its change.
+    world.until_neighbour_is_ready().await;
     let namespace = json!({
         "apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": world.namespace, "annotations": {"linkerd.io/inject": "enabled"}},
@@ -166,8 +168,6 @@ async fn what_a_change_would_break_is_told_while_it_waits_and_no_longer_once_it_
     apply(&world, &policy(&[3306]));
     apply(&world, &slice(&address, 3306));
     apply(&world, &namespace);
-    // What the neighbour's change touches was read before it began.
-    world.until_neighbour_is_ready().await;
     let of_neighbour = reads(&relay);
     handled(&world, "at rest").await;
     assert_eq!(reads(&relay), of_neighbour, "nothing is due");
