@@ -1,7 +1,7 @@
 //! The security groups of instances: read for all together that ask at the same time.
 //!
 //! Promises that what was read, or has failed, serves all who come within the time for which it is good; that nothing is read where nobody
-//! asks; and an end within [`WITHIN`].
+//! asks; and an end within `WITHIN`.
 
 use std::{
     collections::HashMap,
