@@ -158,17 +158,26 @@ fn tags(row: &Value<'_>) -> BTreeMap<String, String> {
 
 /// Reads `GET …/instances/details`. Rows without a readable `id` or `maintenance_window` are left out.
 pub fn instance_windows(body: &str) -> Result<Windows, WireError> {
-    let body = object(body, OF_DETAILS)?;
+    details(body, OF_DETAILS, "maintenance_window").map(Windows)
+}
+
+/// A text of each row of the details of instances.
+fn details(
+    body: &str,
+    fields: &'static [&'static str],
+    name: &str,
+) -> Result<Vec<(InstanceId, String)>, WireError> {
+    let body = object(body, fields)?;
     let rows = match body.get("instances") {
         Some(Value::List(rows)) => rows.as_slice(),
         Some(Value::Null) => &[],
         _ => return Err(WireError::Field("instances")),
     };
-    let window = |row: &Value<'_>| {
+    let detail = |row: &Value<'_>| {
         let id = InstanceId::parse(text(row, "id")?).ok()?;
-        Some((id, text(row, "maintenance_window")?.to_owned()))
+        Some((id, text(row, name)?.to_owned()))
     };
-    Ok(Windows(rows.iter().filter_map(window).collect()))
+    Ok(rows.iter().filter_map(detail).collect())
 }
 
 /// Reads `GET …/jobs?id=`.

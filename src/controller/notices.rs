@@ -3,10 +3,14 @@
 //! Promises to tell once what is about a new resource, with the first status that is written for it; and of drift that was put right
 //! with the status that has the end of the change.
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
-    controller::{context::Context, events},
+    controller::{
+        context::Context,
+        events::{self, Kind, News},
+    },
     crd::{ASKED_WITH, Outcome, PlanRecord, TaurusProxyPort},
     model::Class,
     plan::{drift, facts::Preflight, record::Record},
@@ -20,7 +24,7 @@ const POLICY_NOT_SET: &str = "PolicyNotSet";
 const DRIFT_CORRECTED: &str = "DriftCorrected";
 
 /// The reason of the event that says what a change would break in the cluster.
-pub(super) const PREFLIGHT: &str = "PreflightWarnings";
+const PREFLIGHT: &str = "PreflightWarnings";
 
 /// Says what the change that is planned would break, as far as the plan did not say so before.
 pub(super) fn of_preflight(
@@ -36,16 +40,26 @@ pub(super) fn of_preflight(
 
 /// Says what a change would break.
 pub(super) fn preflight(context: &Context, about: &TaurusProxyPort, text: &str) {
-    let (namespace, name) = (about.namespace(), about.name_any());
+    let news = preflight_news(about.object_ref(&()), text);
+    context.publisher.publish(news, context.clock.now());
+}
+
+/// What a change that was just begun breaks.
+pub(super) fn preflight_begun(about: ObjectReference, (from, to): (u16, u16), found: &str) -> News {
+    let text = format!("the change from port {from} to {to} was begun: {found}");
+    preflight_news(about, &text)
+}
+
+/// News of which a line of the log says the same.
+fn preflight_news(about: ObjectReference, text: &str) -> News {
     tracing::warn!(
-        namespace,
-        name,
+        namespace = about.namespace.as_deref(),
+        name = about.name.as_deref(),
         reason = PREFLIGHT,
         detail = text,
         "preflight"
     );
-    let about = about.object_ref(&());
-    events::publish(context, about, Class::Stalled, PREFLIGHT, text);
+    News::new(about, Kind::Warning, PREFLIGHT, text)
 }
 
 /// What the plan says of the cluster, and did not say before.

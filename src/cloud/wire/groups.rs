@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Value, WireError, number, object, text};
+use super::{Value, WireError, details, number, object, text};
 use crate::{
     cloud::groups::{GroupRule, Source},
     model::InstanceId,
@@ -52,17 +52,7 @@ pub struct RulePage {
 
 /// Reads `GET …/instances/details`. Rows without a readable `id` or `security_group_id` are left out.
 pub fn instance_groups(body: &str) -> Result<InstanceGroups, WireError> {
-    let body = object(body, OF_INSTANCES)?;
-    let rows = match body.get("instances") {
-        Some(Value::List(rows)) => rows.as_slice(),
-        Some(Value::Null) => &[],
-        _ => return Err(WireError::Field("instances")),
-    };
-    let group = |row: &Value<'_>| {
-        let id = InstanceId::parse(text(row, "id")?).ok()?;
-        Some((id, text(row, "security_group_id")?.to_owned()))
-    };
-    Ok(InstanceGroups(rows.iter().filter_map(group).collect()))
+    details(body, OF_INSTANCES, "security_group_id").map(InstanceGroups)
 }
 
 /// Reads a page of `GET …/vpc/security-group-rules`.

@@ -6,17 +6,11 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use kube::{Resource as _, ResourceExt as _};
+use kube::Resource as _;
 
 use super::{Finding, Pass, looking::Way};
 use crate::{
-    controller::{
-        events::{Kind, News},
-        journal::JournalError,
-        notices::PREFLIGHT,
-        queue::seat,
-        read::Desired,
-    },
+    controller::{journal::JournalError, notices, queue::seat, read::Desired},
     crd::{PlanRecord, PreflightMode},
     fleet::directory::{
         Directory,
@@ -196,7 +190,7 @@ impl Pass<'_> {
             directory: Arc::clone(directory),
             instance: InstanceId::clone(&desired.subject.instance),
             ports,
-            address: self.address(observed),
+            address: self.address(observed).and_then(|it| it.parse().ok()),
             now,
             // Others of the instance may have had it read a while ago.
             after: now.saturating_sub(good_for / 2),
@@ -219,35 +213,14 @@ impl Pass<'_> {
         let publisher = Arc::clone(&self.context.publisher);
         let clock = self.context.clock;
         let about = self.object.object_ref(&());
-        let (namespace, name) = (self.object.namespace(), self.object.name_any());
         tokio::spawn(async move {
             let found = asking.read().await;
             let Some(warning) = words::warning(found.ports, &found.verdict) else {
                 return;
             };
-            let (from, to) = found.ports;
-            let text = format!("the change from port {from} to {to} was begun: {warning}");
-            tracing::warn!(
-                namespace,
-                name,
-                reason = PREFLIGHT,
-                detail = text,
-                "preflight"
-            );
-            let news = News::new(about, Kind::Warning, PREFLIGHT, &text);
+            let news = notices::preflight_begun(about, found.ports, &warning);
             publisher.publish(news, clock.now());
         });
-    }
-
-    /// The address of the proxy, as it was read last.
-    fn address(&self, observed: &Observed) -> Option<IpAddr> {
-        let seen = match &observed.proxy {
-            Seen::Known(Some(proxy)) => proxy.address.as_deref(),
-            Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => None,
-        };
-        let status = self.object.status.as_ref();
-        let address = seen.or_else(|| status?.address.as_deref());
-        address.and_then(|address| address.parse().ok())
     }
 }
 

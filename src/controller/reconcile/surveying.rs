@@ -12,13 +12,7 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::{Finding, Pass};
 use crate::{
-    controller::{
-        events::{Kind, News},
-        notices::{self, PREFLIGHT},
-        queue::seat,
-        read::Desired,
-        surveys::SHARED_FOR,
-    },
+    controller::{events::News, notices, queue::seat, read::Desired, surveys::SHARED_FOR},
     crd::{PlanRecord, TaurusProxyPort},
     plan::{
         facts::{Facts, Observed, Preflight, Seen},
@@ -186,17 +180,21 @@ impl Pass<'_> {
         }));
     }
 
-    fn moved(&self, desired: &Desired, (from, to): (u16, u16), observed: &Observed) -> Move {
+    /// The address of the proxy, as it was read last.
+    pub(super) fn address<'s>(&'s self, observed: &'s Observed) -> Option<&'s str> {
         let seen = match &observed.proxy {
-            Seen::Known(Some(proxy)) => proxy.address.clone(),
+            Seen::Known(Some(proxy)) => proxy.address.as_deref(),
             Seen::Known(None) | Seen::NotRead | Seen::Unknown(_) => None,
         };
         let status = self.object.status.as_ref();
-        let address = seen.or_else(|| status?.address.clone());
+        seen.or_else(|| status?.address.as_deref())
+    }
+
+    fn moved(&self, desired: &Desired, (from, to): (u16, u16), observed: &Observed) -> Move {
         let wish = desired.publication.as_deref();
         Move {
             namespace: self.object.namespace().unwrap_or_default(),
-            address,
+            address: self.address(observed).map(str::to_owned),
             from,
             to,
             service: wish.and_then(|wish| Some(wish.service.as_ref()?.name.clone())),
@@ -238,7 +236,6 @@ impl Pass<'_> {
         let reported = surveyed.map_or_else(Vec::new, |surveyed| surveyed.reported.clone());
         let begun = Begun {
             about: self.object.object_ref(&()),
-            name: self.object.name_any(),
             moved: self.moved(desired, (change.from, change.to), observed),
             reported,
         };
@@ -276,7 +273,6 @@ impl Due {
 /// A change that was just begun.
 struct Begun {
     about: ObjectReference,
-    name: String,
     moved: Move,
     reported: Vec<String>,
 }
@@ -285,17 +281,7 @@ impl Begun {
     /// What was not reported of it yet; a line of the log says the same.
     fn news(&self, known: &Known) -> Option<News> {
         let news = known.news(&self.reported)?;
-        let (from, to) = (self.moved.from, self.moved.to);
-        let text = format!("the change from port {from} to {to} was begun: {news}");
-        let (namespace, name) = (&self.moved.namespace, &self.name);
-        tracing::warn!(
-            namespace,
-            name,
-            reason = PREFLIGHT,
-            detail = text,
-            "preflight"
-        );
-        let about = self.about.clone();
-        Some(News::new(about, Kind::Warning, PREFLIGHT, &text))
+        let ports = (self.moved.from, self.moved.to);
+        Some(notices::preflight_begun(self.about.clone(), ports, &news))
     }
 }
