@@ -413,33 +413,14 @@ fn what_only_a_greeting_tells_is_known_to_be_no_verified_place() {
 /// Whoever chooses the subnets of a project in the cloud chooses no address of the cluster.
 #[test]
 fn nobody_is_led_out_of_the_networks_of_proxies() {
-    let only = Networks::parse("10.20.0.0/16").unwrap();
-    let record = vetted(3306);
-    let observed = list(3306);
-    let ground = Ground {
-        record: &record,
-        observed: &observed,
-        step: &Step::Rest,
-        observes: false,
-        networks: &only,
-        address: Some(ADDRESS),
-        endpoint: Some("192.0.2.7:3306"),
-        greeted: None,
-        is_withdrawn: false,
-        is_gone: false,
-        left_lately: None,
-        others: Others::None,
+    static ONLY: LazyLock<Networks> = LazyLock::new(|| Networks::parse("10.20.0.0/16").unwrap());
+    let judged = |record: &Record, observed: &Observed| {
+        judged_as(record, observed, |ground| ground.networks = &ONLY)
     };
     let elsewhere = Known::Unusable(ADDRESS.to_owned(), AddressError::Elsewhere);
-    assert_eq!(known(&ground), elsewhere);
-    let unread = unread();
+    assert_eq!(judged(&vetted(3306), &list(3306)), elsewhere);
     for record in [vetted(3306), observing(3306), changing(3306, 3307)] {
         // Nor by what stands in a status.
-        let ground = Ground {
-            record: &record,
-            observed: &unread,
-            ..ground
-        };
-        assert_eq!(known(&ground), Known::Keep(None));
+        assert_eq!(judged(&record, &unread()), Known::Keep(None));
     }
 }

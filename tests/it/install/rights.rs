@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use taurus_controlplane::ControlPlane;
 use taurus_port_operator::crd::{Approval, TaurusProxyPort};
 use taurus_sim::Mode;
 
@@ -155,13 +156,16 @@ async fn each_right_of_the_component_that_publishes_services_is_used_and_none_is
     let plane = &plane::with(overlay).await;
     let world = World::on(plane, options(Mode::M2)).await;
     let mut account = Account::of(&world, &kustomized(plane, overlay)).await;
-    let of_base = kustomized(plane, "deploy/base");
-    let of_base = Right::granted_by(&of_base);
     everything_published(&world, &account).await;
-    // Those of the base are judged with all that an operator has to do.
+    judge_beyond_base(&mut account, plane);
+    world.finish().await;
+}
+
+/// Judges what a component grants; those of the base are judged with all that an operator has to do.
+fn judge_beyond_base(account: &mut Account, plane: &ControlPlane) {
+    let of_base = Right::granted_by(&kustomized(plane, "deploy/base"));
     account.granted.retain(|right| !of_base.contains(right));
     account.judge_those(|needed| !of_base.iter().any(|right| right.covers(needed)));
-    world.finish().await;
 }
 
 /// The kinds of meshes that are read: group, version, kind, plural and scope. A definition without a schema stands for theirs.
@@ -227,8 +231,6 @@ async fn each_right_of_the_component_for_warnings_is_used_and_none_is_missing() 
     }
     let world = World::on(plane, options(Mode::M2)).await;
     let mut account = Account::of(&world, &kustomized(plane, overlay)).await;
-    let of_base = kustomized(plane, "deploy/base");
-    let of_base = Right::granted_by(&of_base);
     let policy = json!({
         "apiVersion": "cilium.io/v2", "kind": "CiliumClusterwideNetworkPolicy", "metadata": {"name": "databases"},
         "spec": {"egress": [{"toPorts": [{"ports": [{"port": "3306"}]}]}]},
@@ -255,9 +257,7 @@ async fn each_right_of_the_component_for_warnings_is_used_and_none_is_missing() 
     // Nothing else ends its change.
     world.until_neighbour_is_ready().await;
     drop(program);
-    // Those of the base are judged with all that an operator has to do.
-    account.granted.retain(|right| !of_base.contains(right));
-    account.judge_those(|needed| !of_base.iter().any(|right| right.covers(needed)));
+    judge_beyond_base(&mut account, plane);
     world.finish().await;
 }
 
@@ -298,8 +298,6 @@ async fn each_right_of_the_component_for_identities_is_used_and_none_is_missing(
     let plane = &plane::with(overlay).await;
     let world = World::on(plane, options(Mode::M2)).await;
     let mut account = Account::of(&world, &kustomized(plane, overlay)).await;
-    let of_base = kustomized(plane, "deploy/base");
-    let of_base = Right::granted_by(&of_base);
     let provider = identities::provider(plane, &world.namespace);
     world.sim.set_identity_provider(provider);
     identities::make_account(&world, identities::ACCOUNT).await;
@@ -310,9 +308,7 @@ async fn each_right_of_the_component_for_identities_is_used_and_none_is_missing(
     // Nothing else ends its change.
     world.until_neighbour_is_ready().await;
     drop(program);
-    // Those of the base are judged with all that an operator has to do.
-    account.granted.retain(|right| !of_base.contains(right));
-    account.judge_those(|needed| !of_base.iter().any(|right| right.covers(needed)));
+    judge_beyond_base(&mut account, plane);
     world.finish().await;
 }
 
