@@ -134,9 +134,10 @@ async fn every_field_of_the_programs_lines_has_a_row_and_each_decision_its_line(
     for reason in ["JobRunning", "OutcomeUnknown", "Settled"] {
         assert!(told.iter().any(|it| it == reason), "{reason}: {told:?}");
     }
-    assert!(
-        told.windows(2).all(|pair| pair[0] != pair[1]),
-        "transitions only: {told:?}"
-    );
+    // A reason may come again where another was in between that is written without a line.
+    for line in lines.iter().filter(|line| ours(line)) {
+        let (reason, was) = (&line["reason"], &line["was"]);
+        assert!(reason.is_null() || reason != was, "no transition: {line}");
+    }
     world.finish().await;
 }

@@ -109,10 +109,14 @@ async fn told(world: &World) -> Vec<String> {
 }
 
 pub async fn until_told(world: &World, text: &str) -> String {
+    until_told_where(world, text, |note| note.contains(text)).await
+}
+
+async fn until_told_where(world: &World, what: &str, is: impl Fn(&str) -> bool) -> String {
     let telling = async {
         loop {
             let found = told(world).await;
-            if let Some(note) = found.into_iter().find(|note| note.contains(text)) {
+            if let Some(note) = found.into_iter().find(|note| is(note)) {
                 return note;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -120,7 +124,7 @@ pub async fn until_told(world: &World, text: &str) -> String {
     };
     tokio::time::timeout(PATIENCE, telling)
         .await
-        .unwrap_or_else(|_| panic!("no event tells of {text}"))
+        .unwrap_or_else(|_| panic!("no event tells of {what}"))
 }
 
 /// Whether an event is about the policy and the story's own change.
@@ -189,7 +193,7 @@ async fn what_a_change_would_break_is_told_while_it_waits_and_no_longer_once_it_
     for (warning, begins) in warned.warnings.iter().zip(&expected) {
         assert!(warning.starts_with(begins), "{warning}");
     }
-    let note = until_told(&world, "NetworkPolicy databases").await;
+    let note = until_told_where(&world, "the policy", is_of_policy).await;
     for part in [
         &warned.id,
         "port 3306 to 3307",
@@ -239,7 +243,7 @@ async fn warnings_outlive_a_restart_and_a_failing_api_server_changes_none() {
     resource.spec.maintenance_windows = serde_json::from_value(closed_window()).unwrap();
     world.create(&resource).await;
     let warned = until_warned(&world, 1).await;
-    until_told(&world, "NetworkPolicy databases").await;
+    until_told_where(&world, "the policy", is_of_policy).await;
     let version = world.get().await.metadata.resource_version;
     world.stop_operator().await;
 
@@ -297,7 +301,7 @@ async fn what_was_not_said_of_a_plan_before_is_said_once_its_change_begins() {
     resource.spec.approval = Some(Approval::Manual);
     world.create(&resource).await;
     let warned = until_warned(&world, 1).await;
-    until_told(&world, "NetworkPolicy databases").await;
+    until_told_where(&world, "the policy", is_of_policy).await;
     let address = world.get().await.status.unwrap().address.unwrap();
     world.stop_operator().await;
     // Nobody looks at it before the change begins.

@@ -5,9 +5,14 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use futures::{FutureExt as _, future::BoxFuture};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use taurus_port_operator::crd::{ProbeMode, TaurusProxyPort};
+use taurus_port_operator::{
+    crd::{ProbeMode, TaurusProxyPort},
+    probe::{Outcome, Probe, tcp::Tcp},
+    publish::wanted::Place,
+};
 use taurus_sim::{Mode, Options, PortListens, sample};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -17,7 +22,7 @@ use tokio::{
 use super::publication::{self, SERVICE};
 use crate::{
     applications::network,
-    world::{World, condition, is_ready_with, job_of, netns, options, reason},
+    world::{World, condition, is_ready_with, job_of, netns, operator::Setup, options, reason},
 };
 
 #[taurus_needs::test]
@@ -78,6 +83,23 @@ impl Database {
     }
 }
 
+/// The shipped prober; what came of each probe is kept.
+#[derive(Clone, Default)]
+struct Recorded(Arc<Mutex<Vec<(u16, Outcome)>>>);
+
+impl Probe for Recorded {
+    fn probe(&self, place: Place) -> BoxFuture<'static, Outcome> {
+        let ended = Arc::clone(&self.0);
+        async move {
+            let outcome = Tcp.probe(place).await;
+            let port = place.socket().port();
+            ended.lock().unwrap().push((port, outcome.clone()));
+            outcome
+        }
+        .boxed()
+    }
+}
+
 /// Reason and message of `Reachable`.
 fn reachable(object: &TaurusProxyPort) -> (String, String) {
     let status = object.status.as_ref();
@@ -111,7 +133,12 @@ async fn part_story() {
     };
     let mut world = World::without_operator(options).await;
     publication::allow(&world).await;
-    world.start_operator().await;
+    let probes = Recorded::default();
+    let setup = Setup {
+        probe: Arc::new(probes.clone()),
+        ..Setup::default()
+    };
+    world.start_operator_with(setup).await;
     let ports = publication::recorded(&world);
     let mut resource = publication::published(&world, sample::PORT);
     resource.spec.probe = Some(ProbeMode::Report);
@@ -122,7 +149,7 @@ async fn part_story() {
     assert_eq!(reachable(&settled).0, "NotProbed");
     assert!(database.said.lock().unwrap().is_empty(), "none at rest");
 
-    leads_ahead(&world, &database).await;
+    leads_ahead(&world, &database, &probes).await;
     assert_eq!(publication::ports(&ports), [3306, 3307]);
     holds_ready_up(&world).await;
     reports(&world, &database).await;
@@ -132,7 +159,7 @@ async fn part_story() {
 }
 
 /// The proxy listens at the new port half a minute before its job ends.
-async fn leads_ahead(world: &World, database: &Database) {
+async fn leads_ahead(world: &World, database: &Database, probes: &Recorded) {
     let half = std::time::Duration::from_secs(30);
     let job = job_of(60).port_listens(PortListens::Before(half));
     world.sim.next_job_of(sample::PROXY, job);
@@ -141,6 +168,12 @@ async fn leads_ahead(world: &World, database: &Database) {
     let running = |object: &TaurusProxyPort| reason(object) == "JobRunning";
     let object = world.until("at work", running).await;
     assert_eq!(endpoint(&object), Some("10.20.0.2:3306"));
+    // A greeting leads there only where nobody listened before.
+    let was_silent = || {
+        let ended = probes.0.lock().unwrap();
+        ended.contains(&(3307, Outcome::Refused))
+    };
+    world.until_true("silent at first", was_silent).await;
     world.pass(31);
     let is_ahead = |object: &TaurusProxyPort| endpoint(object) == Some("10.20.0.2:3307");
     let ahead = world.until("led ahead", is_ahead).await;
