@@ -102,6 +102,6 @@ pub fn job(lasts: Duration) -> JobPlan {
 async fn operator(world: &World, pace: &str) -> Program {
     // The least that the shipped pace allows: what somebody else has moved is seen soon.
     let resync = if pace == "1" { "10s" } else { "2s" };
-    let environment = [("TAURUS_PACE", pace), ("TAURUS_RESYNC", resync)];
-    Program::start_with(world, &environment, &[]).await
+    let environment = [("TAURUS_PACE", pace)];
+    Program::start_with(world, &environment, &["--resync", resync]).await
 }

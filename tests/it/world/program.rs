@@ -185,8 +185,10 @@ impl Program {
         command
             .args(["run", "--namespace", namespace])
             .args(["--lease-namespace", namespace])
-            .args(["--resync", "2s"])
             .args(flags);
+        if !flags.contains(&"--resync") {
+            command.args(["--resync", "2s"]);
+        }
         let (endpoint, log) = (world.sim.address().to_string(), folder.path().join("log"));
         Self {
             _folder: Some(folder),

@@ -21,16 +21,16 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const MEBIBYTE: usize = 1024 * 1024;
 
+/// So many resources are compared with and without a Service each.
+const PUBLISHING: usize = 2000;
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!(
         "| settled resources | memory that a process takes, MiB | bytes for each | later, MiB |"
     );
     println!("|---|---|---|---|");
     for (resources, hours) in [(1_000, 24), (10_000, 6), (100_000, 0)] {
-        // A runtime each, so that nothing is left of the fleet before.
-        let mut runtime = Builder::new_current_thread();
-        let runtime = runtime.enable_all().start_paused(true).build()?;
-        let (taken, later) = runtime.block_on(taken_by_a_process(resources, hours));
+        let (taken, later) = measured(resources, false, hours)?;
         let later = if hours == 0 {
             "–".to_owned()
         } else {
@@ -39,20 +39,43 @@ fn main() -> Result<(), Box<dyn Error>> {
         let each = taken / resources;
         println!("| {resources} | {} | {each} | {later} |", mebibytes(taken));
     }
+    let (without, _) = measured(PUBLISHING, false, 0)?;
+    let (with, _) = measured(PUBLISHING, true, 0)?;
+    let each = with.saturating_sub(without) / PUBLISHING;
+    println!("\nA Service with its slice: {each} bytes more, of {PUBLISHING} resources.");
     Ok(())
 }
 
+/// A fleet in a runtime of its own, so that nothing is left of the one before.
+fn measured(
+    resources: usize,
+    publishes: bool,
+    hours: usize,
+) -> Result<(usize, usize), std::io::Error> {
+    let mut runtime = Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build()?;
+    Ok(runtime.block_on(taken_by_a_process(resources, publishes, hours)))
+}
+
 /// What a process takes once it has looked at all of so many settled resources, and so many hours later.
-async fn taken_by_a_process(resources: usize, hours: usize) -> (usize, usize) {
+async fn taken_by_a_process(resources: usize, publishes: bool, hours: usize) -> (usize, usize) {
     let terms = Terms {
         calls: CallLimit::unfelt(),
         head_start: HOUR,
         ..Terms::shipped(0)
     };
     let mut fleet = Fleet::new(resources, 1, 3306).await;
+    if publishes {
+        for number in 0..resources {
+            fleet.want_service(number);
+        }
+    }
     fleet.start(terms);
     while fleet.ready() < resources {
         sleep(MINUTE).await;
+    }
+    if publishes {
+        assert_eq!(fleet.published(), 2 * resources);
     }
     fleet.stop();
     sleep(MINUTE).await;

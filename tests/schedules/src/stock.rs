@@ -143,6 +143,11 @@ impl Object {
 }
 
 impl Stock {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.objects.len()
+    }
+
     pub fn get(&self, kind: Kind, name: &str) -> Option<&Object> {
         self.objects.get(&(kind, name.to_owned()))
     }

@@ -4,7 +4,7 @@ use taurus_port_operator::{
     calendar::file,
     crd::{
         Approval, CredentialsReference, InstanceWindow, ManagementPolicy, ProbeMode, REQUESTED_AT,
-        TaurusProxyPort,
+        ServiceSpec, TaurusProxyPort,
     },
 };
 
@@ -89,6 +89,26 @@ impl Fleet {
         self.edit(number, |object| {
             object.spec.probe = Some(ProbeMode::Require);
         });
+    }
+
+    /// A person wants a Service for a resource. From then on the process may publish, and watch what it has published.
+    pub fn want_service(&self, number: usize) {
+        {
+            let mut world = self.shared.lock();
+            world.publishing = true;
+            world.stock.may_watch = true;
+        }
+        self.edit(number, |object| {
+            object.spec.service = Some(ServiceSpec {
+                name: format!("{}-db", name(number)),
+                port: None,
+            });
+        });
+    }
+
+    /// How many Services, EndpointSlices and ConfigMaps there are.
+    pub fn published(&self) -> usize {
+        self.shared.lock().stock.count()
     }
 
     /// A person wants another port, once somebody has approved it.
