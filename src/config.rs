@@ -235,6 +235,7 @@ impl Config {
             call_limit: CallLimit {
                 calls: calls_per_minute(&arguments.calls_per_minute)?,
                 per: pace.of_user(Duration::from_mins(1)),
+                is_even: false,
             },
             limits: limits::read(arguments)?,
             groups: groups(arguments, &allow)?,

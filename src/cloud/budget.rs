@@ -37,6 +37,8 @@ pub struct CallLimit {
     pub calls: u32,
     /// The time.
     pub per: Duration,
+    /// Whether as few of them as can be are saved up: for calls that come one after the other, where nobody more urgent comes.
+    pub is_even: bool,
 }
 
 impl CallLimit {
@@ -48,6 +50,7 @@ impl CallLimit {
         Self {
             calls: u32::MAX,
             per: Duration::from_millis(1),
+            is_even: false,
         }
     }
 }
@@ -453,7 +456,15 @@ mod tests {
 
     fn budget(calls: u32) -> Arc<Budget> {
         let per = Duration::from_mins(1);
-        Budget::new(CallLimit { calls, per }, Clock::start(), Arc::new(()))
+        Budget::new(
+            CallLimit {
+                calls,
+                per,
+                is_even: false,
+            },
+            Clock::start(),
+            Arc::new(()),
+        )
     }
 
     async fn pass(duration: Duration) {
@@ -487,7 +498,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn n04_a_budget_begins_with_what_was_left_and_gives_none_once_it_is_closed() {
         let per = Duration::from_mins(1);
-        let limit = CallLimit { calls: 60, per };
+        let limit = CallLimit {
+            calls: 60,
+            per,
+            is_even: false,
+        };
         let budget = Budget::holding(7, limit, Clock::start(), Arc::new(()));
         let change = budget.allow(Urgency::Change, 5).now_or_never();
         change.unwrap().unwrap();

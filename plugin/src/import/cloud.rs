@@ -390,6 +390,7 @@ fn connector(arguments: &ImportArguments, around: &Surroundings<'_>) -> Result<C
         call_limit: CallLimit {
             calls: arguments.calls_per_minute,
             per: Duration::from_mins(1),
+            is_even: true,
         },
         calls_at_once: AT_ONCE,
         clock: Clock::start(),

@@ -159,6 +159,7 @@ async fn n01_who_waits_for_the_call_of_a_token_takes_no_lane_from_others() {
     let scarce = CallLimit {
         calls: 10,
         per: Duration::from_mins(1),
+        is_even: false,
     };
     let slow = office.access(user("slow"), scarce);
     let quick = office.access(key("AK"), CallLimit::unfelt());

@@ -96,7 +96,12 @@ impl Times {
 impl Bucket {
     /// An empty one.
     pub fn new(limit: CallLimit, uptime: Duration) -> Self {
-        let size = (f64::from(limit.calls) * SAVED).max(LEAST_SAVED);
+        let saved = if limit.is_even {
+            LEAST_SAVED
+        } else {
+            f64::from(limit.calls) * SAVED
+        };
+        let size = saved.max(LEAST_SAVED);
         let flow = Flow::new(GROWTH / limit.per.as_secs_f64(), uptime);
         let times = || Times::starting(flow.now());
         Self {
@@ -396,7 +401,11 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     fn limit(calls: u32) -> CallLimit {
-        CallLimit { calls, per: MINUTE }
+        CallLimit {
+            calls,
+            per: MINUTE,
+            is_even: false,
+        }
     }
 
     fn urgency() -> impl Strategy<Value = Urgency> {
@@ -550,6 +559,39 @@ mod tests {
         }
         // 50 calls a minute come, besides those that were saved up.
         assert!((340..=357).contains(&swept), "{swept} in 10 minutes");
+    }
+
+    #[test]
+    fn calls_that_come_one_after_the_other_have_eleven_twelfths_of_sixty_where_few_are_saved_up() {
+        let even = CallLimit {
+            is_even: true,
+            ..limit(60)
+        };
+        for (limit, least) in [(limit(60), 500), (even, 550)] {
+            let mut bucket = Bucket::new(limit, Duration::ZERO);
+            let mut taken = Vec::new();
+            for tick in 0..6_000_u64 {
+                let now = Duration::from_millis(tick * 100);
+                while bucket.take(1, Urgency::Change, now).is_ok() {
+                    taken.push(now);
+                }
+            }
+            assert!(
+                (least - 2..=least + 2).contains(&taken.len()),
+                "{}",
+                taken.len()
+            );
+            let most = taken
+                .iter()
+                .map(|from| {
+                    taken
+                        .iter()
+                        .filter(|at| (*from..*from + MINUTE).contains(*at))
+                        .count()
+                })
+                .max();
+            assert!(most.is_some_and(|most| most <= 60), "{most:?}");
+        }
     }
 
     #[test]

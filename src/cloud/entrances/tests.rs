@@ -12,6 +12,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const LIMIT: CallLimit = CallLimit {
     calls: 60,
     per: MINUTE,
+    is_even: false,
 };
 
 const NAMES: [&str; 3] = ["one", "two", "three"];

@@ -82,6 +82,7 @@ impl World {
             let limit = CallLimit {
                 calls: 60,
                 per: Duration::from_millis(20),
+                is_even: false,
             };
             Account {
                 budget: Budget::new(limit, clock, Arc::new(())),

@@ -199,6 +199,7 @@ impl Schedule {
         let call_limit = calls.map_or(CallLimit::unfelt(), |calls| CallLimit {
             calls,
             per: Duration::from_mins(1),
+            is_even: false,
         });
         let operators = if random.random_bool(0.15) { 2 } else { 1 };
         let election = operators == 2 || random.random_bool(0.05);

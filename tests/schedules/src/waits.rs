@@ -60,6 +60,7 @@ pub async fn after_an_owner_and_its_operator_ended(flaw: Option<Flaw>, seed: u64
 const SHIPPED: CallLimit = CallLimit {
     calls: 60,
     per: Duration::from_mins(1),
+    is_even: false,
 };
 
 /// How long the change of a resource that is made when the operator ends waits for its successor, from when that leads. The operators

@@ -375,6 +375,7 @@ async fn the_end_of_a_job_is_seen_at_most_an_eighth_of_its_length_late_and_soone
     let usual = CallLimit {
         calls: 60,
         per: MINUTE,
+        is_even: false,
     };
     for (jobs, takes, calls, latest, most) in [
         (1, 5, usual, 2, 6),

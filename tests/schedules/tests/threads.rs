@@ -28,6 +28,7 @@ fn process() -> Terms {
         calls: CallLimit {
             calls: 60,
             per: Duration::from_millis(200),
+            is_even: false,
         },
         changes: Limits {
             concurrent: INSTANCES / 4,

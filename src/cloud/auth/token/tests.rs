@@ -187,6 +187,7 @@ async fn n01_who_waits_for_the_token_of_another_one_has_no_seat_meanwhile() {
     let limit = CallLimit {
         calls: 10,
         per: Duration::from_secs(1),
+        is_even: false,
     };
     let budget = Budget::new(limit, clock, Arc::new(()));
     let seats = Seats::new(1);

@@ -17,7 +17,11 @@ impl Terms {
     /// A process as it is shipped that has just begun, with so many calls a minute.
     pub fn shipped(calls: u32) -> Self {
         Self {
-            calls: CallLimit { calls, per: MINUTE },
+            calls: CallLimit {
+                calls,
+                per: MINUTE,
+                is_even: false,
+            },
             changes: Limits::default(),
             head_start: Duration::ZERO,
             concurrency: CONCURRENCY,
