@@ -33,7 +33,7 @@ const FIRST: u16 = 4000;
 const EARLY: Duration = Duration::from_secs(4);
 
 #[taurus_needs::test]
-#[ignore = "about 40 minutes: make gaps"]
+#[ignore = "about two hours: make gaps"]
 fn moves_at_the_shipped_pace() {
     needed();
     println!(
