@@ -6,11 +6,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 use taurus_controlplane::ControlPlane;
 
-use super::manifests::{apply, kustomized, one};
+use super::manifests::{apply, kustomized, one, parse};
 use crate::world::{
     plane,
     tools::{copy_into, printed, refusal, root},
 };
+
+const BASE: &str = "../../base";
 
 /// These keep to this order.
 const IN_ORDER: [&str; 3] = ["monitoring", "metrics-tls", "openshift"];
@@ -18,14 +20,27 @@ const IN_ORDER: [&str; 3] = ["monitoring", "metrics-tls", "openshift"];
 /// One or the other: both are the same volume.
 const AUTHORITIES: [&str; 2] = ["extra-ca", "cluster-trust-bundle"];
 
-/// All components but this one, those of no order first or last.
-fn all_but(left_out: &str) -> [Vec<String>; 2] {
+/// These bring ClusterRoles.
+const WITH_RIGHTS: [&str; 4] = [
+    "preflight",
+    "services",
+    "watch-secrets",
+    "workload-identity",
+];
+
+/// The names of all components.
+fn all() -> Vec<String> {
     let folders = std::fs::read_dir(root().join("deploy/components")).unwrap();
     let names = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap());
-    let mut free: Vec<String> = names
-        .filter(|name| name != left_out && !IN_ORDER.contains(&name.as_str()))
-        .collect();
-    free.sort_unstable();
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names
+}
+
+/// All components but this one, those of no order first or last.
+fn all_but(left_out: &str) -> [Vec<String>; 2] {
+    let mut free = all();
+    free.retain(|name| name != left_out && !IN_ORDER.contains(&name.as_str()));
     assert!(free.len() > 9, "{free:?}");
     let bound = IN_ORDER.map(str::to_owned).to_vec();
     let backwards: Vec<String> = free.iter().rev().cloned().collect();
@@ -41,18 +56,18 @@ fn shipped() -> tempfile::TempDir {
     folder
 }
 
-/// Writes an overlay of the base with these components, and gives its path.
-fn on_base(shipped: &Path, components: &[String]) -> String {
+/// Writes an overlay of this one with these components, and gives its path.
+fn on(shipped: &Path, below: &str, components: &[String]) -> String {
     let overlay = shipped.join("deploy/overlays/mine");
     std::fs::create_dir_all(&overlay).unwrap();
-    let kustomization = json!({"resources": ["../../base"], "components": paths(components)});
+    let kustomization = json!({"resources": [below], "components": paths(components)});
     let text = kustomization.to_string();
     std::fs::write(overlay.join("kustomization.yaml"), text).unwrap();
     overlay.to_str().unwrap().to_owned()
 }
 
 /// Adds these components to the overlay for a single namespace, as its comment says, and gives its path.
-fn on_single_namespace(shipped: &Path, components: &[String]) -> String {
+fn in_single_namespace(shipped: &Path, components: &[String]) -> String {
     let overlay = shipped.join("deploy/overlays/single-namespace");
     let original = root().join("deploy/overlays/single-namespace/kustomization.yaml");
     let text = std::fs::read_to_string(original).unwrap();
@@ -101,7 +116,7 @@ async fn all_components_go_together_whatever_the_order() {
     let shipped = shipped();
     for left_out in AUTHORITIES {
         let [one_way, other_way] = all_but(left_out).map(|components| {
-            let overlay = on_base(shipped.path(), &components);
+            let overlay = on(shipped.path(), BASE, &components);
             kustomized(plane, &overlay)
         });
         is_taken(plane, &one_way);
@@ -117,7 +132,7 @@ async fn components_whose_order_counts_are_not_built_in_another_one() {
         (["metrics-tls", "monitoring"], "targetPort"),
         (["openshift", "metrics-tls"], "runAsGroup"),
     ] {
-        let overlay = on_base(shipped.path(), &wrong.map(str::to_owned));
+        let overlay = on(shipped.path(), BASE, &wrong.map(str::to_owned));
         let said = refusal(&plane::kubectl(plane, &["kustomize", &overlay]));
         assert!(said.contains(what), "{wrong:?}: {said}");
     }
@@ -128,15 +143,17 @@ async fn no_component_grants_a_right_beyond_a_single_namespace() {
     let plane = &plane::bare().await;
     let shipped = shipped();
     for components in AUTHORITIES.into_iter().flat_map(all_but) {
-        let overlay = on_single_namespace(shipped.path(), &components);
+        let overlay = in_single_namespace(shipped.path(), &components);
         let objects = kustomized(plane, &overlay);
         is_taken(plane, &objects);
         for kind in ["ClusterRole", "ClusterRoleBinding"] {
             assert_eq!(of_kind(&objects, kind), Vec::<&Value>::new());
         }
         let (roles, bindings) = (of_kind(&objects, "Role"), of_kind(&objects, "RoleBinding"));
-        // Two of the operator, and those of four components.
-        assert_eq!((roles.len(), bindings.len()), (6, 6), "{roles:?}");
+        // Those of the operator itself are two.
+        let expected = WITH_RIGHTS.len() + 2;
+        assert_eq!(roles.len(), expected, "{roles:?}");
+        assert_eq!(bindings.len(), expected, "{bindings:?}");
         for (role, binding) in roles.iter().zip(&bindings) {
             let name = &role["metadata"]["name"];
             assert_eq!(role["metadata"]["namespace"], "shop", "{name}");
@@ -148,6 +165,24 @@ async fn no_component_grants_a_right_beyond_a_single_namespace() {
                 {"kind": "ServiceAccount", "name": "taurus-port-operator", "namespace": "shop"},
             ]);
             assert_eq!(binding["subjects"], operator, "{name}");
+        }
+    }
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_with_rights_is_not_built_on_top_of_a_single_namespace() {
+    let plane = &plane::bare().await;
+    let shipped = shipped();
+    for component in all() {
+        let has_rights = WITH_RIGHTS.contains(&component.as_str());
+        let overlay = on(shipped.path(), "../single-namespace", &[component]);
+        let built = plane::kubectl(plane, &["kustomize", &overlay]);
+        if has_rights {
+            let said = refusal(&built);
+            assert!(said.contains("/metadata/namespace"), "{said}");
+        } else {
+            let objects = parse(&printed(built));
+            assert_eq!(of_kind(&objects, "ClusterRole"), Vec::<&Value>::new());
         }
     }
 }
