@@ -6,6 +6,7 @@
 mod authorities;
 mod calendar;
 pub mod chart;
+mod components;
 mod controllers;
 mod defaults;
 mod extras;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use taurus_controlplane::{ControlPlane, needs};
 use taurus_sim::sample;
 
-use super::manifests::{apply, minor};
+use super::manifests::{apply, minor, one, parse, replace};
 use crate::world::{
     PATIENCE,
     plane::{self, Plane},
@@ -71,6 +71,53 @@ fn stored(plane: &ControlPlane, name: &str) -> Value {
     serde_json::from_str(&printed(plane::kubectl(plane, &get))).unwrap()
 }
 
+/// A manifest without the fields that were filled in, in the place of the resource, takes none of them back.
+fn an_edit_keeps_what_it_leaves_out(plane: &ControlPlane, short: &Value, values: &Value) {
+    let name = short["metadata"]["name"].as_str().unwrap();
+    let before = stored(plane, name);
+    printed(replace(plane, short));
+    assert_eq!(stored(plane, name)["spec"], before["spec"]);
+    // Only what is left out is kept, and nothing is added that the resource did not have.
+    let mut other = short.clone();
+    other["spec"]["approval"] = "Automatic".into();
+    printed(replace(plane, &other));
+    let after = &stored(plane, name)["spec"];
+    assert_eq!(after["approval"], "Automatic");
+    assert_eq!(after["managementPolicy"], values["managementPolicy"]);
+    other["spec"]["approval"] = values["approval"].clone();
+    printed(replace(plane, &other));
+}
+
+/// A resource without a Secret gets none, neither when it is created nor when an edit changes its way to sign in.
+fn an_identity_needs_no_secret(plane: &ControlPlane) {
+    let sample = parse(include_str!(
+        "../../../deploy/examples/workload-identity.yaml"
+    ));
+    let mut keyless = one(&sample, "TaurusProxyPort").clone();
+    keyless["metadata"]["namespace"] = "shop".into();
+    for name in ["keyless", "full"] {
+        keyless["metadata"]["name"] = name.into();
+        // What can't be changed is that of the resource, if there is one.
+        if name == "full" {
+            let fields = keyless["spec"].as_object_mut().unwrap();
+            fields.remove("region").unwrap();
+            let full = stored(plane, name);
+            for field in ["endpoint", "projectID", "instanceID", "proxyID"] {
+                fields.insert(field.to_owned(), full["spec"][field].clone());
+            }
+            printed(replace(plane, &keyless));
+        } else {
+            printed(apply(plane, std::slice::from_ref(&keyless)));
+        }
+        let spec = &stored(plane, name)["spec"];
+        assert_eq!(
+            spec["workloadIdentity"],
+            keyless["spec"]["workloadIdentity"]
+        );
+        assert!(spec.get("credentialsRef").is_none(), "{spec}");
+    }
+}
+
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_namespace_fills_in_what_a_new_resource_does_not_state_and_keeps_what_it_does() {
     let plane = &with_defaults().await;
@@ -107,6 +154,9 @@ async fn a_namespace_fills_in_what_a_new_resource_does_not_state_and_keeps_what_
     let after = stored(plane, "short");
     assert_eq!(after["spec"]["port"], 3308);
     assert_eq!(after["spec"]["region"], values["region"]);
+    let moved = resource("shop", "short", &json!({"port": 3308}));
+    an_edit_keeps_what_it_leaves_out(plane, &moved, values);
+    an_identity_needs_no_secret(plane);
 
     // Other namespaces are left alone.
     let elsewhere = apply(plane, &[resource("bare", "short", &json!({}))]);

@@ -102,4 +102,9 @@ fn r12_the_chart_lets_pods_read_the_metrics_and_its_values_those_of_prometheus_a
     };
     assert_eq!(by_helm(&json!({})), metrics_for(&json!({})));
     assert_eq!(by_helm(&shown().0), metrics_for(&of_prometheus()));
+    // Kubernetes takes an empty `from` for everybody.
+    for nobody in [json!([]), Value::Null] {
+        let values = json!({"networkPolicy": {"ingressFrom": nobody}});
+        assert_eq!(by_helm(&values), json!([]), "{values}");
+    }
 }

@@ -39,14 +39,24 @@ pub fn minor(plane: &ControlPlane) -> u32 {
 
 /// Applies objects server-side. What stands in a list kubectl judges by itself, before any policy has filled in what is missing.
 pub fn apply(plane: &ControlPlane, objects: &[Value]) -> Output {
-    let applied = match objects {
+    sent(plane, &["apply", "--server-side"], objects)
+}
+
+/// Puts an object in the place of one that exists: fields that it does not state are gone.
+pub fn replace(plane: &ControlPlane, object: &Value) -> Output {
+    sent(plane, &["replace"], std::slice::from_ref(object))
+}
+
+/// Hands objects to a command of kubectl, as a file.
+fn sent(plane: &ControlPlane, command: &[&str], objects: &[Value]) -> Output {
+    let sent = match objects {
         [one] => one.clone(),
         several => json!({"apiVersion": "v1", "kind": "List", "items": several}),
     };
     let mut file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
-    write!(file, "{applied}").unwrap();
+    write!(file, "{sent}").unwrap();
     let path = file.path().to_str().unwrap();
-    plane::kubectl(plane, &["apply", "--server-side", "-f", path])
+    plane::kubectl(plane, &[command, &["-f", path]].concat())
 }
 
 /// What a program has printed that had nothing to warn about.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use taurus_controlplane::ControlPlane;
 use taurus_sim::sample;
 
-use super::manifests::apply;
+use super::manifests::{apply, replace};
 use crate::world::{
     PATIENCE, plane,
     tools::{printed, refusal},
@@ -200,6 +200,18 @@ async fn n11_a_mistyped_policy_is_refused_or_said_aloud_at_creation() {
     assert!(
         meant.status.success() && meant.stderr.is_empty(),
         "{meant:?}"
+    );
+    // An edit that takes the field away is warned of as well; one of a resource without it is not, again and again.
+    let emptied = replace(plane, &silent("shop", "meant"));
+    let said = String::from_utf8_lossy(&emptied.stderr);
+    assert!(
+        emptied.status.success() && said.contains("which means Enforce"),
+        "{said}"
+    );
+    let again = replace(plane, &silent("shop", "meant"));
+    assert!(
+        again.status.success() && again.stderr.is_empty(),
+        "{again:?}"
     );
 }
 

@@ -128,6 +128,16 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
             json!({"networkPolicy": {"dnsPorts": [70000]}}),
             "/networkPolicy/dnsPorts/0",
         ),
+        // A rule without ports would let everything out.
+        (json!({"networkPolicy": {"dnsPorts": null}}), "'dnsPorts'"),
+        (
+            json!({"networkPolicy": {"apiServerPorts": null}}),
+            "'apiServerPorts'",
+        ),
+        (
+            json!({"networkPolicy": {"cloudPorts": null}}),
+            "'cloudPorts'",
+        ),
         (
             json!({"prometheusRule": {"clusterLabel": "k8s-cluster"}}),
             "/prometheusRule/clusterLabel",

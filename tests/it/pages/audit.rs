@@ -17,14 +17,19 @@ const POLICY: &str = "deploy/examples/audit-policy.yaml";
 /// A resource that is there only until the policies are at work.
 const TRIED: &str = "tried";
 
-/// The lines of the policies in the log.
-fn lines(log: &Path) -> Vec<String> {
+/// The events of the log.
+fn events(log: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(log).unwrap();
     // The last one may be half written.
     let events = text
         .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let notes = events.flat_map(|event| {
+        .filter_map(|line| serde_json::from_str(line).ok());
+    events.collect()
+}
+
+/// The lines of the policies in the log.
+fn lines(log: &Path) -> Vec<String> {
+    let notes = events(log).into_iter().flat_map(|event| {
         let notes = event["annotations"].as_object().cloned();
         notes.unwrap_or_default().into_iter()
     });
@@ -59,6 +64,63 @@ async fn at_work(world: &World, log: &Path) {
     };
     tokio::time::timeout(PATIENCE, both).await.unwrap();
     printed(world.kubectl(&["delete", "tpp", TRIED]));
+}
+
+/// The requests in the log: verb, resource with its subresource, and name.
+fn requests(log: &Path) -> Vec<String> {
+    let request = |event: Value| {
+        let object = &event["objectRef"];
+        let word = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
+        let of = object["subresource"].as_str();
+        let of = of.map(|it| format!("/{it}")).unwrap_or_default();
+        let verb = event["verb"].as_str().unwrap();
+        format!("{verb} {}{of} {}", word("resource"), word("name"))
+    };
+    events(log).into_iter().map(request).collect()
+}
+
+/// Changes the operator, its defaults and its credentials, and waits until the log has who did, without a password.
+async fn other_ways_are_logged(world: &World, log: &Path) {
+    let password = "a-password-of-a-web-proxy";
+    let proxy = format!("HTTPS_PROXY=http://user:{password}@proxy.example.com:3128");
+    let operator = ["-n", "taurus-system"];
+    let deployment = "deployment/taurus-port-operator";
+    let by_name = |command: &[&str]| {
+        printed(plane::kubectl(
+            &world.plane,
+            &[&operator[..], command].concat(),
+        ));
+    };
+    by_name(&["set", "env", deployment, &proxy]);
+    by_name(&["scale", deployment, "--replicas=0"]);
+    by_name(&["create", "token", "taurus-port-operator"]);
+    let defaults = ["configmap", "taurus-defaults"];
+    printed(world.kubectl(&[&["create"][..], &defaults[..]].concat()));
+    let patch = r#"{"data":{"managementPolicy":"Enforce"}}"#;
+    printed(world.kubectl(&[&["patch"][..], &defaults[..], &["-p", patch]].concat()));
+    // None of them has the label.
+    let secrets = format!("/api/v1/namespaces/{}/secrets", world.namespace);
+    let secrets = format!("{secrets}?labelSelector=none%3Dthere");
+    printed(world.kubectl(&["delete", "--raw", &secrets]));
+    let wanted = [
+        "patch deployments taurus-port-operator",
+        "patch deployments/scale taurus-port-operator",
+        "create serviceaccounts/token taurus-port-operator",
+        "create configmaps taurus-defaults",
+        "patch configmaps taurus-defaults",
+        "deletecollection secrets ",
+    ];
+    for wanted in wanted {
+        let is_logged = async {
+            while !requests(log).iter().any(|request| request == wanted) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, is_logged).await;
+        assert!(in_time.is_ok(), "{wanted}");
+    }
+    let text = std::fs::read_to_string(log).unwrap();
+    assert!(!text.contains(password), "the log has a password");
 }
 
 /// Whether a line has all of these words.
@@ -152,4 +214,5 @@ async fn the_commands_of_the_page_on_audit_say_who_moved_which_port_and_what_cam
     let said = typed(history).await;
     let first = said.lines().next().unwrap();
     assert!(has_line(first, &["3307\t3308\tEdit\tSucceeded"]), "{said}");
+    other_ways_are_logged(&world, &log).await;
 }

@@ -23,6 +23,9 @@ async fn the_words_of_the_sample_for_kubectl_show_ports_and_wait_for_them() {
         "{said}"
     );
     assert!(rest.contains(&world.namespace), "{said}");
+    // By its name, in the namespace.
+    let of_one = |line: &str| line.starts_with("NAME ") && line.contains("NEXT");
+    assert!(rest.lines().any(of_one), "{said}");
     let met = format!("taurusproxyport.taurusdb.huaweicloud.com/{NAME} condition met");
     assert!(rest.contains(&met), "{said}");
     assert_eq!(world.sim.proxy(sample::PROXY).unwrap().actual_port, 3307);
