@@ -162,7 +162,8 @@ pub struct RunArguments {
     /// Directory with the operator's own credentials, a file for each key, as a mounted Secret has them: for resources that
     /// name no credentials.
     ///
-    /// A resource may use them only if the two settings below name its namespace and its project. Changed files are noticed.
+    /// A resource may use them only if --default-credentials-namespaces and --default-credentials-projects name its namespace and its
+    /// project. Changed files are noticed. Can't be combined with --default-credentials-identity.
     #[arg(long, env = "TAURUS_DEFAULT_CREDENTIALS_DIR", value_name = "DIRECTORY")]
     #[arg(hide_env_values = true)]
     pub default_credentials_dir: Option<String>,
@@ -170,7 +171,8 @@ pub struct RunArguments {
     /// Identity of the operator itself in place of such a directory: node-agency or pod-identity.
     ///
     /// With node-agency, the metadata service of the node gives temporary keys for the agency of the node. With pod-identity, CCE gives
-    /// them for the agency that the operator's ServiceAccount is associated with. The two settings below say who may use them.
+    /// them for the agency that the operator's ServiceAccount is associated with. --default-credentials-namespaces and
+    /// --default-credentials-projects say who may use them. Can't be combined with --default-credentials-dir.
     #[arg(
         long,
         env = "TAURUS_DEFAULT_CREDENTIALS_IDENTITY",

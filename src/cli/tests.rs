@@ -110,3 +110,31 @@ fn the_deployment_runs_what_is_here() {
     }
     assert_eq!(pod["terminationGracePeriodSeconds"], 60);
 }
+
+/// The row of a flag in the docs.
+fn row(flag: &str) -> &'static str {
+    let begin = format!("| `{flag}` |");
+    let row = DOCUMENT.lines().find(|line| line.starts_with(&begin));
+    row.unwrap_or_else(|| panic!("no row of {flag}"))
+}
+
+#[test]
+fn rows_of_flags_that_belong_together_name_each_other_and_none_counts_on_its_place() {
+    let (directory, identity) = (
+        "--default-credentials-dir",
+        "--default-credentials-identity",
+    );
+    for (flag, other) in [(directory, identity), (identity, directory)] {
+        for named in [
+            other,
+            "--default-credentials-namespaces",
+            "--default-credentials-projects",
+        ] {
+            assert!(row(flag).contains(&format!("`{named}`")), "{flag}: {named}");
+        }
+    }
+    assert!(row("--metrics-tls-cert").contains("`--metrics-tls-key`"));
+    for line in DOCUMENT.lines().filter(|line| line.starts_with("| `--")) {
+        assert!(!line.contains("next"), "rows move: {line}");
+    }
+}

@@ -280,8 +280,8 @@ pub enum Reason {
     /// Of `Reachable`: no MySQL greeting was read at the port. How far the connections came is told to who runs the operator, in its log and
     /// metrics, and to nobody else: a resource is no scanner of networks.
     NoGreeting,
-    /// Of `Reachable`: the port that is in place is not probed, since the last change of the operator has not set it, or did so before
-    /// `spec.probe` said so.
+    /// Of `Reachable`: the port that is in place is not probed, since it was not set by the operator's last change, or `spec.probe` was
+    /// added after that change.
     NotProbed,
 }
 

@@ -17,7 +17,7 @@ const PROXIES: usize = 12;
 const MOVED: u16 = 3399;
 
 /// The commands that a shell runs here; those in blocks of `bash` need what a machine of tests lacks.
-fn commands(page: &str) -> String {
+pub fn commands(page: &str) -> String {
     let blocks = page.split("```sh\n").skip(1);
     blocks
         .filter_map(|rest| Some(rest.split_once("```")?.0))

@@ -12,6 +12,7 @@
 
 mod adopt;
 mod archives;
+mod first_run;
 mod fleet;
 mod import;
 mod pipeline;

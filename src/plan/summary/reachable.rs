@@ -81,8 +81,8 @@ fn standing(said: &Said) -> (&'static str, Reason) {
 fn words(said: &Said, mode: ProbeMode) -> Message {
     match said {
         Said::NotProbed => Message::plain(
-            "the port that is in place is not probed, since the last change of the operator has not set it, or did so before spec.probe said \
-             so: it is probed after the next change that sets one",
+            "the port that is in place is not probed, since it was not set by the operator's last change, or spec.probe was added after that \
+             change: it is probed after the next change that sets one",
         ),
         Said::Moving(port, None) => Message::plain(format!(
             "port {port} is being set; it is probed at the latest when that is done"

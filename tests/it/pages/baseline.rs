@@ -1,8 +1,9 @@
-//! `docs/openssf-baseline.md` answers each control once, and counts right.
+//! `docs/openssf-baseline.md` answers each control once, counts right, and judges the workflows that there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Page;
+use crate::world::tools::root;
 
 /// The answers, in the order of the columns of the count.
 const ANSWERS: [&str; 4] = ["met", "not met", "not met (host)", "not applicable"];
@@ -47,5 +48,30 @@ fn the_page_on_the_baseline_answers_each_control_once_and_counts_right() {
         expected.extend(counted.iter().map(usize::to_string));
         let shown = rows(&page.text, &format!("| {level} |"));
         assert_eq!(shown, [expected], "level {level}");
+    }
+}
+
+#[test]
+fn the_controls_of_pipelines_judge_each_workflow_that_there_is() {
+    let page = Page::read("docs/openssf-baseline.md");
+    let mut workflows = Vec::new();
+    for entry in root().join(".github/workflows").read_dir().unwrap() {
+        workflows.push(entry.unwrap().file_name().into_string().unwrap());
+    }
+    assert!(!workflows.is_empty(), "else AC-04 is not applicable");
+    assert!(!page.text.contains("no definition for a CI system"));
+    for control in ["AC-04.01", "AC-04.02", "BR-01.01", "BR-01.03", "BR-01.04"] {
+        let found = rows(&page.text, &format!("| OSPS-{control} "));
+        let [row] = &found[..] else {
+            panic!("{control}: {found:?}")
+        };
+        let [_, _, answer, evidence] = row[..] else {
+            panic!("{row:?}")
+        };
+        assert_ne!(answer, "not applicable", "{control}");
+        for name in &workflows {
+            let link = format!("](../.github/workflows/{name})");
+            assert!(evidence.contains(&link), "{control} leaves {name} out");
+        }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::{path::Path, process::Command};
 
+use taurus_port_operator::crd;
+
 use super::Page;
 use crate::{
     docs::held,
@@ -115,4 +117,50 @@ fn the_summary_of_the_questions_counts_their_answers() {
     let summary = format!("{yes} yes, {partly} partly, {no} no");
     assert!(page.text.contains(&summary), "{summary}");
     assert_eq!(yes + partly + no, QUESTIONS);
+}
+
+/// The answer to the question of this number.
+fn answer(page: &Page, number: usize) -> &str {
+    let begin = format!("{number}. ");
+    let heading = page.headings(2);
+    let heading = heading.iter().find(|it| it.starts_with(&begin)).unwrap();
+    page.section(2, heading).trim_start()
+}
+
+#[test]
+fn answers_about_fields_and_flags_are_not_older_than_these() {
+    let page = Page::read("docs/adopters-questions.md");
+    let definition = serde_json::to_value(crd::definition()).unwrap();
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+    let flags = Page::read("docs/configuration.md").text;
+    let has_field = |name: &str| schema["spec"]["properties"].get(name).is_some();
+    let has_flag = |name: &str| flags.contains(&format!("\n| `{name}` |"));
+
+    // Static keys.
+    let keyless = answer(&page, 8);
+    for (there, name) in [
+        (has_field("workloadIdentity"), "spec.workloadIdentity"),
+        (
+            has_flag("--default-credentials-identity"),
+            "--default-credentials-identity",
+        ),
+    ] {
+        assert_eq!(there, keyless.contains(name), "{name}: {keyless}");
+        assert!(!there || !keyless.starts_with("**No."), "{keyless}");
+    }
+    // What else breaks: security groups.
+    let groups = answer(&page, 14);
+    for (there, name) in [
+        (
+            has_flag("--check-security-groups"),
+            "--check-security-groups",
+        ),
+        (has_field("preflight"), "spec.preflight"),
+    ] {
+        assert_eq!(there, groups.contains(name), "{name}: {groups}");
+    }
+    // A resource that is new.
+    let new = &schema["status"]["default"]["observedGeneration"];
+    assert_eq!(*new, -1, "{new}");
+    assert!(answer(&page, 25).contains("`observedGeneration: -1`"));
 }

@@ -1,7 +1,10 @@
-//! The commands of `docs/network.md`, on a real API server.
+//! `docs/network.md` lists each call and each port of the operator; its commands are run on a real API server.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 use taurus_controlplane::needs;
+use taurus_port_operator::cloud::{auth::identity, observer::Operation};
 
 use super::{Page, commands::Person};
 use crate::{
@@ -50,4 +53,65 @@ async fn the_commands_of_the_page_on_networks_make_what_the_components_mount() {
     let bundle = get(&["clustertrustbundle", "taurus-cloud"]);
     let held = bundle["spec"]["trustBundle"].as_str().unwrap();
     assert_eq!(held.matches(begin).count(), 1);
+}
+
+/// What the operator connects to, and what it listens on.
+fn connections(page: &Page) -> &str {
+    page.section(2, "What it connects to")
+}
+
+#[test]
+fn what_it_connects_to_has_each_call_that_is_made_and_no_other() {
+    let page = Page::read("docs/network.md");
+    let rows = connections(&page).lines().map(|line| line.split(" | "));
+    // Of the tables, this one has four columns.
+    let cells = rows.filter_map(|mut row| (row.clone().count() == 4).then(|| row.nth(2))?);
+    let named: BTreeSet<&str> = cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    let made: BTreeSet<&str> = Operation::iter().map(<&str>::from).collect();
+    assert_eq!(named, made);
+}
+
+#[test]
+fn what_it_connects_to_has_each_address_of_a_sign_in() {
+    let page = Page::read("docs/network.md");
+    let calls = Page::read("docs/iam.md");
+    let sign_ins = calls.section(3, "What a sign-in calls");
+    let rows = sign_ins
+        .lines()
+        .filter(|line| line.contains("](credentials.md#"));
+    let ways: Vec<&str> = rows
+        .filter_map(|line| line.split_once("](")?.1.split(')').next())
+        .collect();
+    assert_eq!(ways.len(), 3, "without a user name: {ways:?}");
+    let table = connections(&page);
+    for way in ways {
+        assert!(table.contains(way), "{way}");
+    }
+    let metadata = identity::METADATA.trim_start_matches("http://");
+    assert!(table.contains(metadata) && sign_ins.contains(metadata));
+}
+
+#[test]
+fn what_it_listens_on_are_the_ports_of_its_flags() {
+    let page = Page::read("docs/network.md");
+    let flags = Page::read("docs/configuration.md");
+    let mut listening = 0;
+    for line in flags
+        .text
+        .lines()
+        .filter(|line| line.contains("-address` | `TAURUS_"))
+    {
+        let cells: Vec<&str> = line.split(" | ").collect();
+        let (flag, default) = (
+            cells[0].trim_start_matches("| "),
+            cells[2].trim_matches('`'),
+        );
+        let (_, port) = default.rsplit_once(':').unwrap();
+        let row = format!("| port {port} ({flag}) |");
+        assert!(connections(&page).contains(&row), "{row}");
+        listening += 1;
+    }
+    assert_eq!(listening, 2);
 }

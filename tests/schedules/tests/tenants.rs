@@ -229,7 +229,7 @@ async fn r03_newcomers_of_the_same_credential_do_not_hold_up_a_job() {
         let beside = follow(NEWCOMERS, in_fresh).await;
         measured_of(0, &format!("end of a job to Ready, in {process}"), alone);
         measured(&format!("end of a job to Ready, in {process}"), beside);
-        // Of 50 even calls a minute 20 are for jobs: a poll comes each three seconds, and up to a tenth later, by chance.
+        // Of the rate of 50 calls a minute 20 are for jobs: a poll comes each three seconds, and up to a tenth later, by chance.
         let most = alone + Duration::from_millis(3_400);
         assert!(beside <= most, "{beside:?}, alone {alone:?}");
     }
