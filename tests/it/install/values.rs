@@ -9,8 +9,11 @@ use taurus_port_operator::{
     config::Config,
 };
 
-use super::chart::{CHART, template};
-use crate::world::tools::{refusal, root};
+use super::{
+    chart::{CHART, template},
+    manifests::{one, parse},
+};
+use crate::world::tools::{printed, refusal, root};
 
 #[taurus_needs::test]
 fn bad_values_are_refused_with_the_name_of_the_field() {
@@ -19,6 +22,18 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
         (json!({"replicaCount": -1}), "/replicaCount"),
         (json!({"replicas": 2}), "'replicas'"),
         (json!({"image": {"repository": ""}}), "/image/repository"),
+        (
+            json!({"image": {"repository": "https://ghcr.io/example/operator"}}),
+            "/image/repository",
+        ),
+        (
+            json!({"image": {"repository": "ghcr.io/example/operator:latest"}}),
+            "/image/repository",
+        ),
+        (
+            json!({"image": {"repository": "ghcr.io//operator"}}),
+            "/image/repository",
+        ),
         (json!({"image": {"digest": "sha256:abc"}}), "/image/digest"),
         (json!({"image": {"tag": 1.0}}), "/image/tag"),
         (
@@ -162,6 +177,52 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
         let said = refusal(&template("taurus", "taurus-system", &values));
         assert!(said.contains(field), "{values}: {said}");
     }
+}
+
+#[taurus_needs::test]
+fn a_tag_beside_a_digest_is_refused_unless_it_is_that_of_the_chart() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let image = |tag: &str, digest: &str| {
+        let values = json!({"image": {"tag": tag, "digest": digest}});
+        template("taurus", "taurus-system", &values)
+    };
+    let said = refusal(&image("0.0.9", &digest));
+    assert!(
+        said.contains("image.tag=0.0.9 is set, and image.digest=sha256:"),
+        "{said}"
+    );
+    let rendered = |output| {
+        let objects = parse(&printed(output));
+        let pod = &one(&objects, "Deployment")["spec"]["template"]["spec"];
+        pod["containers"][0]["image"].clone()
+    };
+    let name = "not-yet-published.invalid/taurus-port-operator";
+    let own = env!("CARGO_PKG_VERSION");
+    let by_digest = format!("{name}@{digest}");
+    assert_eq!(rendered(image(own, &digest)), by_digest);
+    assert_eq!(rendered(image("", &digest)), by_digest);
+    assert_eq!(rendered(image("0.0.9", "")), format!("{name}:0.0.9"));
+}
+
+#[taurus_needs::test]
+fn values_that_an_earlier_chart_did_not_have_are_named_with_the_way_to_upgrade() {
+    let lacking = |name: &str, values: &Value| {
+        let output = template("taurus", "taurus-system", values);
+        if output.status.success() {
+            return false;
+        }
+        let said = refusal(&output);
+        let wanted = format!("the values lack {name}");
+        assert!(said.contains(&wanted), "{values}: {said}");
+        assert!(said.contains("--reset-then-reuse-values"), "{said}");
+        true
+    };
+    let text = std::fs::read_to_string(root().join(CHART).join("values.yaml")).unwrap();
+    let defaults = &parse(&text)[0];
+    let groups = defaults.as_object().unwrap().iter();
+    let groups = groups.filter(|(_, value)| value.is_object());
+    let refused = groups.filter(|(group, _)| lacking(group, &json!({ group.as_str(): null })));
+    assert!(refused.count() > 15);
 }
 
 /// Flags that have no place among `flags`: other values set them, or nobody should.

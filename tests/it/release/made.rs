@@ -34,15 +34,20 @@ const SOURCES: [&str; 10] = [
 ];
 
 /// What somebody has set who runs the tests.
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 13] = [
     "BUILDER_ID",
     "CARGO_TARGET_DIR",
+    "COSIGN",
+    "COSIGN_IDENTITY",
+    "COSIGN_ISSUER",
     "COSIGN_KEY",
+    "COSIGN_PUBLIC_KEY",
     "DOWNLOADS",
     "REGISTRY",
     "SOURCE_DATE_EPOCH",
     "SOURCE_URI",
     "TAURUS_COMMIT",
+    "UNSIGNED",
 ];
 
 /// A repository of one commit with these sources, and programs to pack.

@@ -1,6 +1,6 @@
 //! What takes a release: a registry in memory, Helm, and an API server.
 
-use std::process::Command;
+use std::{fs, process::Command};
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::{
     install::manifests::{kustomized, one, parse, unwarned},
     world::{
         plane,
-        tools::{helm, printed, tool},
+        tools::{helm, printed, refusal, tool},
     },
 };
 
@@ -87,7 +87,7 @@ fn a_registry_has_image_bills_and_chart_by_the_digests_of_the_release() {
     printed(pulled);
     let archive = format!("taurus-port-operator-{VERSION}.tgz");
     let [pulled, made] =
-        [folder.path(), dist.as_path()].map(|it| std::fs::read(it.join(&archive)).unwrap());
+        [folder.path(), dist.as_path()].map(|it| fs::read(it.join(&archive)).unwrap());
     assert!(pulled == made, "it is the archive of the release");
     let template = ["template", "it", &chart, "--version", VERSION];
     let rendered = helm(folder.path())
@@ -101,8 +101,71 @@ fn a_registry_has_image_bills_and_chart_by_the_digests_of_the_release() {
     assert_eq!(container["image"], image.as_str());
 
     // What was changed after it was made is not published.
-    std::fs::write(dist.join("crds.yaml"), "").unwrap();
+    fs::write(dist.join("crds.yaml"), "").unwrap();
     assert!(!registry.take(&source).status.success());
+}
+
+#[taurus_needs::test]
+fn nothing_without_checksum_or_with_a_wrong_signature_is_published() {
+    let registry = Registry::start();
+    let source = Source::new();
+    let dist = source.released(&registry.address);
+    let said = refusal(&registry.publishes(&source).output().unwrap());
+    assert!(said.contains("the release is not signed"), "{said}");
+
+    // Signed, and nobody says by which signer; or a program that finds the signature wrong.
+    let bundle = dist.join("SHA256SUMS.sigstore.json");
+    fs::write(&bundle, "{}").unwrap();
+    let judged = |variables: &[(&str, &str)]| {
+        let mut script = registry.publishes(&source);
+        script.env("COSIGN", "false").env("UNSIGNED", "yes");
+        refusal(&script.envs(variables.iter().copied()).output().unwrap())
+    };
+    let said = judged(&[]);
+    assert!(
+        said.contains("COSIGN_PUBLIC_KEY or COSIGN_IDENTITY"),
+        "{said}"
+    );
+    let said = judged(&[("COSIGN_IDENTITY", "https://example.com/a-workflow")]);
+    assert!(said.contains("is no signature of SHA256SUMS"), "{said}");
+    fs::remove_file(bundle).unwrap();
+
+    let sums = dist.join("SHA256SUMS");
+    let all = fs::read_to_string(&sums).unwrap();
+    let image = format!("taurus-port-operator-{VERSION}-image.oci.tar");
+    let without: Vec<_> = all.lines().filter(|it| !it.ends_with(&image)).collect();
+    fs::write(&sums, without.join("\n") + "\n").unwrap();
+    let said = refusal(&registry.take(&source));
+    assert!(said.contains(&format!("{image} has no checksum")), "{said}");
+    fs::write(&sums, all).unwrap();
+    let listed = Command::new(tool("crane"))
+        .args(["catalog", &registry.address])
+        .output();
+    assert_eq!(printed(listed.unwrap()), "", "nothing was copied");
+    printed(registry.take(&source));
+}
+
+#[taurus_needs::test]
+fn a_published_version_stays_as_it_is() {
+    let registry = Registry::start();
+    let source = Source::new();
+    let dist = source.released(&registry.address);
+    printed(registry.take(&source));
+    let image = pinned(&dist);
+    let (name, digest) = image.split_once('@').unwrap();
+    // The same again is no other content.
+    printed(registry.take(&source));
+
+    fs::remove_dir_all(&dist).unwrap();
+    let program = source.programs().join("operator-amd64");
+    fs::write(program, "another program").unwrap();
+    let other = pinned(&source.released(&registry.address));
+    assert_ne!(other, image);
+    let said = refusal(&registry.take(&source));
+    let wanted = format!("{name}:{VERSION} is published with digest {digest}");
+    assert!(said.contains(&wanted), "{said}");
+    let version = format!("{name}:{VERSION}");
+    assert_eq!(run("crane", &["digest", &version]).trim(), digest);
 }
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]

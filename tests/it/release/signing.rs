@@ -5,6 +5,7 @@ use std::{fs, process::Command};
 use super::{
     made::Source,
     page::{CHAPTER, PAGE, types},
+    registry::Registry,
 };
 use crate::{
     pages::Page,
@@ -19,7 +20,8 @@ const PASSWORD: (&str, &str) = ("COSIGN_PASSWORD", "a password of a test");
 fn a_signature_by_key_is_verified_as_documented_and_of_nothing_else() {
     let cosign = tool("cosign");
     let source = Source::new();
-    let dist = source.released("registry.example.test/team");
+    let registry = Registry::start();
+    let dist = source.released(&registry.address);
     let mut generate = Command::new(&cosign);
     generate.arg("generate-key-pair").envs([PASSWORD]);
     printed(generate.current_dir(source.programs()).output().unwrap());
@@ -30,6 +32,15 @@ fn a_signature_by_key_is_verified_as_documented_and_of_nothing_else() {
         script.output().unwrap()
     };
     printed(sign());
+    let publish = || {
+        let mut script = registry.publishes(&source);
+        let public = source.programs().join("cosign.pub");
+        script
+            .env("COSIGN", &cosign)
+            .env("COSIGN_PUBLIC_KEY", public);
+        script.output().unwrap()
+    };
+    printed(publish());
 
     let page = Page::read(PAGE);
     let chapter = page.section(2, CHAPTER);
@@ -48,6 +59,8 @@ fn a_signature_by_key_is_verified_as_documented_and_of_nothing_else() {
     fs::write(&sums, signed.replacen('0', "1", 1)).unwrap();
     let said = refusal(&types(&dist, verify));
     assert!(said.contains("signature"), "{said}");
+    let said = refusal(&publish());
+    assert!(said.contains("is no signature of SHA256SUMS"), "{said}");
     // What the checksums are wrong for is not signed.
     let said = refusal(&sign());
     assert!(said.contains("did NOT match"), "{said}");

@@ -49,6 +49,10 @@ labels:
 
 {{- define "taurus-port-operator.image" -}}
 {{- with .Values.image -}}
+{{- /* The digest is taken, so another tag beside it would change nothing, and nobody would be warned. */ -}}
+{{- if and .digest .tag (ne .tag $.Chart.AppVersion) -}}
+{{- fail (printf "image.tag=%s is set, and image.digest=%s would be taken instead: set image.digest to that of the wanted image, or image.digest= for the image by its tag" .tag .digest) -}}
+{{- end -}}
 {{- if .digest -}}
 {{ .repository }}@{{ .digest }}
 {{- else -}}
