@@ -149,6 +149,9 @@ async fn proposals(
     let mut found: Vec<DynamicObject> = Vec::new();
     if arguments.names.is_empty() {
         cluster.each(None, |object| found.push(object)).await?;
+        if found.is_empty() {
+            return Err(cluster.nothing());
+        }
     } else {
         for name in &arguments.names {
             found.push(cluster.get(name).await?);

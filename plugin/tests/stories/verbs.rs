@@ -42,6 +42,25 @@ async fn a_resource_is_suspended_and_resumed_and_nothing_is_left_behind() {
 }
 
 #[taurus_needs::test]
+async fn all_of_a_namespace_where_nothing_is_there_is_a_mistake() {
+    let place = Place::new().await;
+    let said = format!("no resources in namespace {}", place.namespace);
+    for words in [
+        &["suspend", "--all", "--yes"][..],
+        &["resume", "--all", "--yes"],
+        &["retry", "--all", "--yes"],
+        &["plan"],
+        &["plan", "-o", "json"],
+    ] {
+        let printed = place.plugin(words);
+        assert!(
+            printed.code == 1 && printed.out.is_empty() && printed.err.contains(&said),
+            "{words:?}: {printed:?}"
+        );
+    }
+}
+
+#[taurus_needs::test]
 async fn what_git_sets_is_left_to_git() {
     let place = Place::new().await;
     place
