@@ -6,6 +6,7 @@
 mod approval;
 mod owners;
 mod targets;
+mod waiting;
 
 use kube::{
     Api,
@@ -33,6 +34,7 @@ pub use approval::{apply_now, approve};
 use owners::appliers_of;
 pub use owners::{appliers_of_annotation, is_applied};
 use targets::{After, Target};
+use waiting::Answers;
 
 /// Who writes. It does not begin with `kubectl`: Flux takes away what such managers have set.
 pub const MANAGER: &str = "taurus-port-plugin";
@@ -55,7 +57,7 @@ impl Outcome {
     }
 }
 
-/// Asks the operator to look now, and to try again what it has given up.
+/// Asks the operator to look now, and to try again what it has given up; waits until it has looked, where that is asked for.
 pub async fn retry(
     global: &Global,
     arguments: &RetryArguments,
@@ -70,16 +72,31 @@ pub async fn retry(
         .filter(|target| kept(target).is_none())
         .collect();
     targets::ask_where_cut(After::Retry, &free, arguments.targets.yes, around)?;
-    let value = (around.now)().to_string();
-    let patch = json!({"metadata": {"annotations": {REQUESTED_AT: value}}});
-    let mut outcomes = Vec::new();
+    let now = (around.now)();
+    let patch = json!({"metadata": {"annotations": {REQUESTED_AT: now.to_string()}}});
+    let mut written = Vec::new();
     for target in &targets {
         let done = match kept(target) {
             Some(refusal) => Err(refusal),
             None => merge(&cluster, target, &patch).await,
         };
-        outcomes.push(target.outcome(done.map(|()| "asked for a look".to_owned())));
+        written.push((target, done));
     }
+    let answers = match arguments.wait {
+        Some(limit) => {
+            let asked = written.iter().filter(|(_, done)| done.is_ok());
+            let asked: Vec<&Target> = asked.map(|(target, _)| *target).collect();
+            Some(Answers::within(limit, &cluster, &asked, now).await?)
+        }
+        None => None,
+    };
+    let said = |target: &Target| match &answers {
+        Some(answers) => answers.of(target),
+        None => Ok("asked for a look".to_owned()),
+    };
+    let outcomes = written.into_iter();
+    let outcomes = outcomes.map(|(target, done)| target.outcome(done.and_then(|()| said(target))));
+    let outcomes: Vec<Outcome> = outcomes.collect();
     told(global, &outcomes, around)
 }
 

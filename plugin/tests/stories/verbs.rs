@@ -6,6 +6,7 @@ use kube::{
 };
 use serde_json::json;
 use taurus_port_operator::crd::{ABANDON_JOB, APPLY_NOW, APPROVE, REQUESTED_AT};
+use taurus_sim::sample;
 
 use crate::plane::{Place, status};
 
@@ -58,6 +59,32 @@ async fn all_of_a_namespace_where_nothing_is_there_is_a_mistake() {
             "{words:?}: {printed:?}"
         );
     }
+}
+
+#[taurus_needs::test]
+async fn a_retry_that_waits_ends_when_the_operator_has_looked_and_says_where_it_has_not() {
+    let place = Place::new().await;
+    let mut looked = status("Ready", "Settled", 3307);
+    // An answer to whatever is asked for in this century.
+    looked["lastHandledRequest"] = json!("2999-01-01T00:00:00Z");
+    place.make("looked", json!({}), looked).await;
+    let waited = place.plugin(&["retry", "looked", "--wait", "10m"]).good();
+    assert_eq!(
+        waited,
+        format!("{}/looked: looked at (reason Settled)\n", place.namespace)
+    );
+    let silent = status("Ready", "Settled", 3307);
+    let other = json!({"proxyID": sample::OTHER_PROXY});
+    place.make("silent", other, silent).await;
+    let waited = place.plugin(&["retry", "--all", "--wait", "0s"]);
+    assert!(
+        waited.code == 1
+            && waited.out.contains("looked: looked at")
+            && waited
+                .err
+                .contains("silent: asked for a look, and the operator has not looked within 0s"),
+        "{waited:?}"
+    );
 }
 
 #[taurus_needs::test]
