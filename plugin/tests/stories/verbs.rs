@@ -171,7 +171,8 @@ async fn a_job_is_given_up_by_its_id_and_taken_back() {
         1,
         "nobody agreed"
     );
-    place.plugin(&["abandon-job", "orders", "--yes"]).good();
+    let given = place.plugin(&["abandon-job", "orders", "--yes"]).good();
+    assert!(given.contains("job job-7 is given up; "), "{given}");
     assert_eq!(
         place.get("orders").await.annotations()[ABANDON_JOB],
         "job-7"
@@ -186,11 +187,17 @@ async fn a_job_is_given_up_by_its_id_and_taken_back() {
         without.code == 1 && without.err.contains("--job"),
         "{without:?}"
     );
-    place
-        .plugin(&["abandon-job", "busy", "--job", "job-8", "--yes"])
-        .good();
+    let asked = place.plugin(&["abandon-job", "busy", "--job", "job-8"]);
+    let doubt = "the status of the resource names no such job";
+    assert!(asked.code == 1 && asked.err.contains(doubt), "{asked:?}");
+    let given = place.plugin(&["abandon-job", "busy", "--job", "job-8", "--yes"]);
+    let given = given.good();
+    assert!(
+        given.contains("job job-8 is given up, though the status"),
+        "{given}"
+    );
     assert_eq!(place.get("busy").await.annotations()[ABANDON_JOB], "job-8");
-    for job in ["", " ", "a\u{7}"] {
+    for job in ["", " ", "a b", "a\u{7}"] {
         let odd = place.plugin(&["abandon-job", "busy", "--job", job, "--yes"]);
         assert!(odd.code == 1 && odd.err.contains("no id"), "{odd:?}");
     }
