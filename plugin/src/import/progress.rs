@@ -154,6 +154,7 @@ mod tests {
             status: String::new(),
             unhealthy: false,
             port: Some(3306),
+            contradiction: None,
         }
     }
 

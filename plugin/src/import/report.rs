@@ -77,6 +77,10 @@ pub fn sorted_out(
             continue;
         }
         report.unmanaged.push(proxy.named());
+        if let Some(why) = &proxy.contradiction {
+            report.skipped.push(format!("{}: {why}", proxy.named()));
+            continue;
+        }
         let Some(port) = proxy.port else {
             report
                 .skipped
