@@ -1,12 +1,13 @@
 //! The command line. `docs/plugin.md` is made from it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
     Args, Command, CommandFactory as _, Error, Parser, Subcommand, ValueEnum,
     builder::RangedI64ValueParser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use jiff::SignedDuration;
 use taurus_port_operator::{cloud::budget::CallLimit, crd::GROUP, version};
 
 /// The version of the API, as it may stand in the name of a kind.
@@ -130,6 +131,9 @@ pub struct PlanArguments {
     /// The operator's calendar, to tell when a change may start; without it, only the windows of the resources count.
     #[arg(long, value_name = "FILE")]
     pub calendar: Option<PathBuf>,
+    /// Oldest look at a proxy that counts for a new spec, such as `10m`; with none that the status shows, it is not known what changes.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub max_age: Option<Duration>,
 }
 
 /// Whose history.
@@ -189,6 +193,9 @@ pub struct RetryArguments {
     /// Set the annotation also where another tool, such as one for Git, has set it; that tool may set it back.
     #[arg(long)]
     pub force_conflicts: bool,
+    /// Wait until the operator has looked, at most so long, such as `10m`; 1 is the exit code where it has not.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub wait: Option<Duration>,
 }
 
 /// The resources that are suspended or resumed.
@@ -333,6 +340,13 @@ fn resource(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// A span of time with its unit, such as `90s` or `1h30m`.
+fn span(text: &str) -> Result<Duration, String> {
+    let span: Result<SignedDuration, jiff::Error> = text.parse();
+    let span = span.map_err(|error| error.to_string())?;
+    Duration::try_from(span).map_err(|_| "a span of time can't be negative".to_owned())
+}
+
 fn tag(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("a tag is KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
@@ -376,6 +390,15 @@ mod tests {
         assert!(parsed("10").is_ok());
         let refused = parsed("9").unwrap_err();
         assert!(refused.contains("--calls-per-minute"), "{refused}");
+    }
+
+    #[test]
+    fn a_span_of_time_has_a_unit() {
+        assert_eq!(span("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(span("1h30m"), Ok(Duration::from_mins(90)));
+        for text in ["", "10", "-1m", "soon"] {
+            assert!(span(text).is_err(), "{text}");
+        }
     }
 
     #[test]

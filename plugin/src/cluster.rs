@@ -77,6 +77,15 @@ impl Cluster {
         self.everywhere
     }
 
+    /// Said where no resource is there, and all are asked for: the namespace may be misspelt.
+    pub fn nothing(&self) -> Failure {
+        Failure::Usage(if self.everywhere {
+            "no resources in any namespace".to_owned()
+        } else {
+            format!("no resources in namespace {}", self.namespace)
+        })
+    }
+
     /// The same, with all namespaces looked at.
     #[must_use]
     pub fn on_all_namespaces(self) -> Self {
@@ -218,15 +227,29 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_name_is_of_one_namespace() {
+    fn cluster(everywhere: bool) -> Cluster {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let config = Config::new("http://127.0.0.1:1".parse().unwrap());
-        let cluster = Cluster {
+        Cluster {
             client: Client::try_from(config).unwrap(),
             namespace: "shop".to_owned(),
-            everywhere: true,
-        };
+            everywhere,
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nothing_is_there_the_namespace_is_named() {
+        for (everywhere, said) in [
+            (false, "no resources in namespace shop"),
+            (true, "no resources in any namespace"),
+        ] {
+            assert_eq!(cluster(everywhere).nothing().to_string(), said);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_of_one_namespace() {
+        let cluster = cluster(true);
         let refused = cluster.get("orders").await.unwrap_err();
         assert!(
             refused.to_string().contains("-n in place of -A"),

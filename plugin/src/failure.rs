@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked for, in words for people. Its exit code is 1.
+//! Why a command did not do what it was asked for, in words for people. Its exit code is 1, or that of an interruption.
 
 use std::{error::Error, io};
 
@@ -7,6 +7,9 @@ use kube::core::Status;
 /// Said where the API server does not know the kind that is asked for.
 const NOT_INSTALLED: &str = "the API server does not know this kind: the definition is not installed (taurusproxyports.taurusdb.huaweicloud.com); \
      docs/install.md says how to install it";
+
+/// The exit code after Ctrl-C, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +31,9 @@ pub enum Failure {
     /// A person has to agree, and nobody can be asked or nobody agreed.
     #[error("{0}")]
     NotAgreed(String),
+    /// A person has ended it with Ctrl-C.
+    #[error("interrupted: {0}")]
+    Interrupted(String),
     /// A file or a stream can't be read or written.
     #[error("{what}: {why}")]
     File {
@@ -60,6 +66,14 @@ impl Failure {
         Self::File {
             what: what.into(),
             why,
+        }
+    }
+
+    /// The exit code, as scripts see it.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Interrupted(_) => INTERRUPTED,
+            _ => 1,
         }
     }
 

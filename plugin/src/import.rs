@@ -52,8 +52,11 @@ pub async fn run(
     if let Some(folder) = &arguments.split {
         existing.read_folder(folder)?;
     }
-    let (found, unread) = match &arguments.from_tfstate {
-        Some(file) => (tfstate::read(file, arguments)?, Vec::new()),
+    let read = match &arguments.from_tfstate {
+        Some(file) => cloud::Read {
+            found: tfstate::read(file, arguments)?,
+            ..cloud::Read::default()
+        },
         None => cloud::read(cluster.as_ref(), arguments, around).await?,
     };
     let settings = manifest::Settings {
@@ -63,8 +66,9 @@ pub async fn run(
             .clone()
             .or_else(|| arguments.secret.clone()),
     };
-    let (manifests, mut report) = sorted_out(found, &existing, &settings)?;
-    report.unread = unread;
+    let (manifests, mut report) = sorted_out(read.found, &existing, &settings)?;
+    report.unread = read.unread;
+    report.earlier = read.earlier;
     if let Some(folder) = &arguments.split {
         report.written = Some(split::write(folder, &manifests)?);
     }

@@ -114,7 +114,8 @@ pub fn check(sources: &[Source]) -> Result<Report, Failure> {
         let mut faults = judge.faults(&manifest.value, None);
         if faults.is_empty() {
             let warnings = judge::warnings(&manifest.value);
-            report.warnings.extend(warnings.into_iter().map(finding));
+            let warnings = manifest.zeros().into_iter().chain(warnings);
+            report.warnings.extend(warnings.map(finding));
             faults.extend(judge::refused_by_the_operator(&manifest.value));
         }
         report.faults.extend(faults.into_iter().map(finding));

@@ -6,10 +6,12 @@
 mod decision;
 mod group;
 mod proposal;
+mod reading;
 pub mod touched;
 
 use std::{fmt::Write as _, path::Path};
 
+use jiff::Timestamp;
 use kube::api::DynamicObject;
 use serde::Serialize;
 use taurus_port_operator::{
@@ -23,6 +25,7 @@ use crate::{
     cluster::Cluster,
     failure::Failure,
     format,
+    resource::looked_after,
     surroundings::Surroundings,
     table::wrapped,
 };
@@ -47,6 +50,9 @@ pub struct Change {
     /// What would be done.
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// When the last look was asked for that the operator has made.
+    #[serde(rename = "lookedAfter", skip_serializing_if = "Option::is_none")]
+    pub looked_after: Option<Timestamp>,
     /// What in the cluster has to do with the port that goes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub touches: Vec<Touched>,
@@ -92,6 +98,10 @@ pub async fn run(
     };
     for proposal in &proposals {
         let verdict = decide(proposal, calendar.as_ref(), now);
+        let verdict = match arguments.max_age {
+            Some(limit) => reading::within(limit, verdict, &proposal.object, now),
+            None => verdict,
+        };
         let touches = match (verdict.action, verdict.from, verdict.to) {
             (Action::Change | Action::Wait, Some(from), Some(to)) => {
                 // What is read there is large.
@@ -106,6 +116,7 @@ pub async fn run(
             namespace: proposal.namespace.clone(),
             name: proposal.name.clone(),
             verdict,
+            looked_after: looked_after(&proposal.object),
             touches,
         });
     }
@@ -149,6 +160,9 @@ async fn proposals(
     let mut found: Vec<DynamicObject> = Vec::new();
     if arguments.names.is_empty() {
         cluster.each(None, |object| found.push(object)).await?;
+        if found.is_empty() {
+            return Err(cluster.nothing());
+        }
     } else {
         for name in &arguments.names {
             found.push(cluster.get(name).await?);
@@ -204,6 +218,9 @@ impl Plan {
         {
             let said = change.verdict.shown();
             line("", &format!("{}/{}: {said}", change.namespace, change.name));
+            if let Some(at) = change.looked_after.filter(|_| all) {
+                line("  ", &format!("looked at {at:.0} or later"));
+            }
             for touched in &change.touches {
                 line("  ", &format!("touches {}", touched.shown()));
             }
@@ -264,6 +281,7 @@ mod tests {
                 reason: Some("WaitingForWindow"),
                 message: "it waits".to_owned(),
             },
+            looked_after: Some("2026-03-02T11:00:00.25Z".parse().unwrap()),
             touches: vec![Touched::of(
                 "EndpointSlice",
                 "db-1",
@@ -322,6 +340,9 @@ mod tests {
         );
         assert!(text.contains("not looked at: ConfigMaps of shop"), "{text}");
         assert!(!text.contains("--calendar"), "{text}");
+        let age = "looked at 2026-03-02T11:00:00Z or later";
+        assert!(!text.contains(age), "{text}");
+        assert!(plan().shown(true, None).contains(age));
         let narrow = plan().shown(false, Some(80));
         for line in narrow.lines() {
             assert!(line.chars().count() <= 80, "{line:?}");

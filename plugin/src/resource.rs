@@ -246,6 +246,12 @@ pub fn time_at(value: &Value, pointer: &str) -> Option<Timestamp> {
     value.pointer(pointer)?.as_str()?.parse().ok()
 }
 
+/// When the last look was asked for that the operator has made: it has looked then or later. Nothing where the status does not tell, as
+/// where the request was no time.
+pub fn looked_after(object: &Value) -> Option<Timestamp> {
+    time_at(object, "/status/lastHandledRequest")
+}
+
 /// What a word of the operator means, where this release knows it.
 pub fn meaning(reason: &str) -> Option<(Class, String)> {
     let reason: Reason = reason.parse().ok()?;

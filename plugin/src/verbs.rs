@@ -6,6 +6,7 @@
 mod approval;
 mod owners;
 mod targets;
+mod waiting;
 
 use kube::{
     Api,
@@ -33,6 +34,7 @@ pub use approval::{apply_now, approve};
 use owners::appliers_of;
 pub use owners::{appliers_of_annotation, is_applied};
 use targets::{After, Target};
+use waiting::Answers;
 
 /// Who writes. It does not begin with `kubectl`: Flux takes away what such managers have set.
 pub const MANAGER: &str = "taurus-port-plugin";
@@ -55,7 +57,7 @@ impl Outcome {
     }
 }
 
-/// Asks the operator to look now, and to try again what it has given up.
+/// Asks the operator to look now, and to try again what it has given up; waits until it has looked, where that is asked for.
 pub async fn retry(
     global: &Global,
     arguments: &RetryArguments,
@@ -70,16 +72,31 @@ pub async fn retry(
         .filter(|target| kept(target).is_none())
         .collect();
     targets::ask_where_cut(After::Retry, &free, arguments.targets.yes, around)?;
-    let value = (around.now)().to_string();
-    let patch = json!({"metadata": {"annotations": {REQUESTED_AT: value}}});
-    let mut outcomes = Vec::new();
+    let now = (around.now)();
+    let patch = json!({"metadata": {"annotations": {REQUESTED_AT: now.to_string()}}});
+    let mut written = Vec::new();
     for target in &targets {
         let done = match kept(target) {
             Some(refusal) => Err(refusal),
             None => merge(&cluster, target, &patch).await,
         };
-        outcomes.push(target.outcome(done.map(|()| "asked for a look".to_owned())));
+        written.push((target, done));
     }
+    let answers = match arguments.wait {
+        Some(limit) => {
+            let asked = written.iter().filter(|(_, done)| done.is_ok());
+            let asked: Vec<&Target> = asked.map(|(target, _)| *target).collect();
+            Some(Answers::within(limit, &cluster, &asked, now).await?)
+        }
+        None => None,
+    };
+    let said = |target: &Target| match &answers {
+        Some(answers) => answers.of(target),
+        None => Ok("asked for a look".to_owned()),
+    };
+    let outcomes = written.into_iter();
+    let outcomes = outcomes.map(|(target, done)| target.outcome(done.and_then(|()| said(target))));
+    let outcomes: Vec<Outcome> = outcomes.collect();
     told(global, &outcomes, around)
 }
 
@@ -201,21 +218,51 @@ pub async fn abandon_job(
                 tame(&given)
             )
         });
+        let unknown = !names_job(&target.object.data, &job);
+        let unknown = unknown.then_some("the status of the resource names no such job");
+        let doubt = unknown.map(|said| format!("\nCompare the id: {said}."));
+        let doubt = doubt.unwrap_or_default();
         let question = format!(
-            "{}: the operator will wait no longer for job {job}, and begin other changes on the instance.{}\n\
+            "{}: the operator will wait no longer for job {job}, and begin other changes on the instance.{}{doubt}\n\
              If the job still works in the cloud, two changes may be at work at once. First look into the cloud's task center.",
             target.named(),
             before.unwrap_or_default()
         );
         agreed(&question, arguments.yes, around)?;
+        let doubt = unknown.map(|said| format!(", though {said}"));
+        let doubt = doubt.unwrap_or_default();
         let said = format!(
-            "job {job} is given up; take it back with --remove once it has left the task list"
+            "job {job} is given up{doubt}; take it back with --remove once it has left the task list"
         );
         (Value::String(job), said)
     };
     let patch = json!({"metadata": {"annotations": {ABANDON_JOB: value}}});
     let done = merge(&cluster, &target, &patch).await;
     told(global, &[target.outcome(done.map(|()| said))], around)
+}
+
+/// Whether the status has the id of a job: as that of a change, or as a word of a message, such as that of `ProxyBusy`.
+fn names_job(data: &Value, job: &str) -> bool {
+    fn holds(value: &Value, job: &str) -> bool {
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+        match value {
+            Value::String(text) => text.match_indices(job).any(|(at, found)| {
+                let (before, rest) = text.split_at(at);
+                let after = rest.strip_prefix(found).unwrap_or_default();
+                !before.ends_with(is_part) && !after.starts_with(is_part)
+            }),
+            Value::Array(items) => items.iter().any(|item| holds(item, job)),
+            Value::Object(fields) => fields.values().any(|field| holds(field, job)),
+            _ => false,
+        }
+    }
+    data.get("status").is_some_and(|status| holds(status, job))
+}
+
+/// Whether a text has the shape of a job's id: the documented ones are UUIDs, and none has a blank.
+fn is_id(text: &str) -> bool {
+    let fits = |letter: char| letter.is_ascii_graphic();
+    text.chars().all(fits) && text.chars().any(|letter| letter.is_ascii_alphanumeric())
 }
 
 /// The job that is named, as far as it can be the id of one, or that of the resource's own change.
@@ -229,6 +276,7 @@ fn job_to_give_up(target: &Target, arguments: &AbandonArguments) -> Result<Strin
         });
     };
     let job = JobId::parse(named).map(|job| job.as_str().to_owned());
+    let job = job.filter(|job| is_id(job));
     job.ok_or_else(|| {
         Failure::Usage(format!(
             "--job {:?} is no id of a job: give the one that stands in the message of ProxyBusy",
@@ -321,4 +369,37 @@ fn told(
     } else {
         Ending::Faults
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_named_where_its_whole_id_stands_in_the_status() {
+        let data = json!({"spec": {"approvedPlan": "job-1"}, "status": {
+            "change": {"jobID": "job-7"},
+            "conditions": [{"message": "job 5a2f works at the instance; job_8."}],
+        }});
+        for (job, named) in [
+            ("job-7", true),
+            ("5a2f", true),
+            ("job_8", true),
+            ("job-1", false),
+            ("job", true),
+            ("5a2", false),
+            ("2f", false),
+            ("ob-7", false),
+        ] {
+            assert_eq!(names_job(&data, job), named, "{job}");
+        }
+    }
+
+    #[test]
+    fn a_text_with_blanks_is_no_id() {
+        assert!(is_id("3f1c8a52-0d9e-4b7a-9c1e-77d0b1a2c3d4") && is_id("job-7"));
+        for text in ["a b", "---", "größe", "a\u{7}", ""] {
+            assert!(!is_id(text), "{text:?}");
+        }
+    }
 }

@@ -1,13 +1,15 @@
 //! Which cluster is asked, and as whom: by the command line and the kubeconfig, as kubectl reads them.
 //!
-//! Promises that no proxy is used for the API server, since none could be: one that is set is told of and passed over.
+//! Promises that no proxy is used for the API server, since none could be: one that kubectl would use is told of and passed over.
 
 use std::{ffi::OsStr, io, path::Path, time::Duration};
 
+use http::Uri;
 use kube::{
     Config,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
+use taurus_port_operator::cloud::egress::Egress;
 
 use crate::{
     cli::Global,
@@ -39,7 +41,7 @@ pub async fn find(global: &Global) -> Result<Found, Failure> {
         None => match of_environment(std::env::var_os(VARIABLE).as_deref()) {
             // In a pod there is none.
             Err(error) if is_missing(&error) => match Config::incluster() {
-                Ok(config) => return Ok(adjusted(config, global)),
+                Ok(config) => return Ok(adjusted(config, global, false)),
                 Err(_) => Err(error),
             },
             read => read,
@@ -56,8 +58,26 @@ pub async fn find(global: &Global) -> Result<Found, Failure> {
         cluster: global.cluster.clone(),
         user: global.user.clone(),
     };
+    let named = proxies(&kubeconfig);
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    Ok(adjusted(config.map_err(|error| unusable(&error))?, global))
+    let config = config.map_err(|error| unusable(&error))?;
+    let has_proxy = config.proxy_url.as_ref().is_some_and(|proxy| {
+        let variable = |name: &str| std::env::var(name).ok();
+        named.contains(proxy) || is_for(&config.cluster_url, variable)
+    });
+    Ok(adjusted(config, global, has_proxy))
+}
+
+/// The proxies that a kubeconfig names for clusters: `NO_PROXY` is not about these.
+fn proxies(kubeconfig: &Kubeconfig) -> Vec<Uri> {
+    let clusters = kubeconfig.clusters.iter();
+    let named = clusters.filter_map(|named| named.cluster.as_ref()?.proxy_url.as_deref());
+    named.filter_map(|proxy| proxy.parse().ok()).collect()
+}
+
+/// Whether the environment names a proxy for this server, one that can't be read included; `NO_PROXY` may except it.
+fn is_for(server: &Uri, variable: impl Fn(&str) -> Option<String>) -> bool {
+    Egress::new(variable).map_or(true, |egress| egress.of(server).is_some())
 }
 
 /// The files of the variable as one, those that are there; without the variable, that of the home folder.
@@ -107,13 +127,16 @@ fn unknown_user<'n>(kubeconfig: &Kubeconfig, user: Option<&'n str>) -> Option<&'
     user.filter(|name| !is_known(name))
 }
 
-fn adjusted(mut config: Config, global: &Global) -> Found {
+fn adjusted(mut config: Config, global: &Global, has_proxy: bool) -> Found {
     config.connect_timeout = Some(CONNECT_WITHIN);
     if global.impersonate.is_some() {
         config.auth_info.impersonate.clone_from(&global.impersonate);
     }
-    let note = config.proxy_url.take().map(|_| NO_PROXY);
-    Found { config, note }
+    config.proxy_url = None;
+    Found {
+        config,
+        note: has_proxy.then_some(NO_PROXY),
+    }
 }
 
 #[cfg(test)]
@@ -137,11 +160,37 @@ users:
     #[test]
     fn a_proxy_is_passed_over_and_told_of() {
         let mut config = Config::new("https://127.0.0.1:6443".parse().unwrap());
-        assert!(adjusted(config.clone(), &Global::default()).note.is_none());
+        let free = adjusted(config.clone(), &Global::default(), false);
+        assert!(free.note.is_none());
         config.proxy_url = Some("http://127.0.0.1:3128".parse().unwrap());
-        let found = adjusted(config, &Global::default());
+        let found = adjusted(config, &Global::default(), true);
         assert!(found.config.proxy_url.is_none());
         assert!(found.note.unwrap().contains("HTTPS_PROXY"));
+    }
+
+    #[test]
+    fn a_server_that_no_proxy_covers_has_no_proxy_of_the_environment() {
+        let server = |address: &str| address.parse::<Uri>().unwrap();
+        let is_told = |no_proxy: &str, proxy: &str| {
+            is_for(
+                &server("https://api.example.test:6443"),
+                |name| match name {
+                    "HTTPS_PROXY" => Some(proxy.to_owned()),
+                    "NO_PROXY" => Some(no_proxy.to_owned()),
+                    _ => None,
+                },
+            )
+        };
+        let proxy = "http://proxy.example.test:3128";
+        assert!(is_told("", proxy));
+        assert!(is_told("other.test", proxy));
+        assert!(!is_told("localhost,example.test", proxy));
+        assert!(!is_told("api.example.test", proxy));
+        assert!(is_told("", "socks5://proxy.example.test"), "it is named");
+        let with_proxy = FILE.replace("6443'", "6443', proxy-url: 'http://127.0.0.1:3128'");
+        let named = proxies(&Kubeconfig::from_yaml(&with_proxy).unwrap());
+        assert_eq!(named, [server("http://127.0.0.1:3128")]);
+        assert!(proxies(&Kubeconfig::from_yaml(FILE).unwrap()).is_empty());
     }
 
     #[test]

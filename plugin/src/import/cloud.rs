@@ -1,6 +1,7 @@
 //! Reads proxies from the cloud, with the operator's own client: its budget of calls, its locks, its checks of addresses.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
@@ -8,6 +9,7 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 use taurus_port_operator::{
     clock::{self, Clock},
     cloud::{
@@ -29,7 +31,7 @@ use taurus_port_operator::{
 
 use super::{
     Found, Place, credentials,
-    progress::{Asked, Progress},
+    progress::{Asked, Earlier, Progress},
 };
 use crate::{cli::ImportArguments, cluster::Cluster, failure::Failure, surroundings::Surroundings};
 
@@ -42,12 +44,65 @@ const TRIES: u32 = 5;
 /// The first pause after such a failure; each further one is twice as long.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// What was found, and what could not be read.
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// The proxies.
+    pub found: Vec<Found>,
+    /// What could not be read, with the reason.
+    pub unread: Vec<String>,
+    /// What of it an earlier run has read.
+    pub earlier: Option<Earlier>,
+}
+
+/// What was found, and what could not be read; an error where the command is interrupted.
 pub async fn read(
     cluster: Option<&Cluster>,
     arguments: &ImportArguments,
     around: &mut Surroundings<'_>,
-) -> Result<(Vec<Found>, Vec<String>), Failure> {
+) -> Result<Read, Failure> {
+    let tally = Tally::default();
+    let reading = Box::pin(read_all(cluster, arguments, around, &tally));
+    tokio::select! {
+        read = reading => read,
+        Ok(()) = tokio::signal::ctrl_c() => Err(Failure::Interrupted(tally.when_interrupted(arguments))),
+    }
+}
+
+/// How far a run came.
+#[derive(Debug, Default)]
+struct Tally {
+    read: Cell<usize>,
+    asked_for: Cell<usize>,
+}
+
+impl Tally {
+    /// What is said of a run that is interrupted.
+    fn when_interrupted(&self, arguments: &ImportArguments) -> String {
+        let (read, asked_for) = (self.read.get(), self.asked_for.get());
+        let came = match asked_for {
+            0 => "no instance was read".to_owned(),
+            _ => format!("{read} of {asked_for} instances were read"),
+        };
+        match &arguments.resume {
+            Some(file) if read > 0 => format!(
+                "{came}, and no manifest was written; go on with --resume {}",
+                file.display()
+            ),
+            Some(_) => format!("{came}, and nothing was written"),
+            None => {
+                format!("{came}, and nothing was written; --resume FILE keeps what was read")
+            }
+        }
+    }
+}
+
+async fn read_all(
+    cluster: Option<&Cluster>,
+    arguments: &ImportArguments,
+    around: &mut Surroundings<'_>,
+    tally: &Tally,
+) -> Result<Read, Failure> {
     let place = Place::of(arguments);
     let credential = credentials::find(cluster, arguments, around).await?;
     let connector = connector(arguments, around)?;
@@ -56,6 +111,8 @@ pub async fn read(
         progress: Progress::open(arguments.resume.as_deref(), asked)?,
         place,
         arguments,
+        tally,
+        now: around.now,
         listed: BTreeSet::new(),
         partly: Vec::new(),
         unread: BTreeMap::new(),
@@ -89,6 +146,8 @@ pub async fn read(
 struct Reading<'a> {
     place: Place,
     arguments: &'a ImportArguments,
+    tally: &'a Tally,
+    now: fn() -> Timestamp,
     progress: Progress,
     /// The instances that are asked for and are in the list of a project.
     listed: BTreeSet<String>,
@@ -120,9 +179,13 @@ impl Reading<'_> {
             let ids = asked_for.iter().map(|one| one.id.as_str().to_owned());
             self.listed.extend(ids);
         }
+        let total = asked_for.len();
         let left = asked_for.into_iter();
         let left = left.filter(|one| !self.progress.has(one.id.as_str()));
         let left: Vec<Instance> = left.collect();
+        let Tally { read, asked_for } = self.tally;
+        asked_for.set(asked_for.get() + total);
+        read.set(read.get() + total - left.len());
         let bar = bar(left.len());
         let mut reading = stream::iter(left)
             .map(|instance| async move {
@@ -174,7 +237,10 @@ impl Reading<'_> {
             return Ok(());
         }
         self.unread.remove(instance.id.as_str());
-        self.progress.take(instance.id.as_str(), found)
+        self.progress
+            .take(instance.id.as_str(), found, (self.now)())?;
+        self.tally.read.set(self.tally.read.get() + 1);
+        Ok(())
     }
 
     /// An instance can't be read, or not all of it.
@@ -184,7 +250,7 @@ impl Reading<'_> {
     }
 
     /// What was found, and what could not be read beside these projects.
-    fn end(self, refusals: Vec<String>) -> (Vec<Found>, Vec<String>) {
+    fn end(self, refusals: Vec<String>) -> Read {
         let whose = if refusals.is_empty() {
             "it is in none of the projects"
         } else {
@@ -203,9 +269,14 @@ impl Reading<'_> {
             .collect();
         let mut unread = refusals;
         unread.extend(instances);
+        let earlier = self.progress.earlier().cloned();
         let mut found = self.progress.end(unread.is_empty());
         found.extend(self.partly);
-        (found, unread)
+        Read {
+            found,
+            unread,
+            earlier,
+        }
     }
 }
 
@@ -410,6 +481,33 @@ fn bar(length: usize) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interrupted_run_says_how_far_it_came_and_how_to_go_on() {
+        let said = |read: usize, asked_for: usize, resume: bool| {
+            let tally = Tally {
+                read: Cell::new(read),
+                asked_for: Cell::new(asked_for),
+            };
+            let arguments = ImportArguments {
+                resume: resume.then(|| "kept.json".into()),
+                ..ImportArguments::default()
+            };
+            tally.when_interrupted(&arguments)
+        };
+        assert_eq!(
+            said(5, 299, true),
+            "5 of 299 instances were read, and no manifest was written; go on with --resume kept.json"
+        );
+        assert_eq!(
+            said(5, 299, false),
+            "5 of 299 instances were read, and nothing was written; --resume FILE keeps what was read"
+        );
+        assert_eq!(
+            said(0, 0, true),
+            "no instance was read, and nothing was written"
+        );
+    }
 
     #[test]
     fn nobody_who_imports_reads_of_the_operator_or_of_fields_of_a_resource() {

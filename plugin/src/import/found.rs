@@ -64,6 +64,9 @@ pub struct Found {
     pub unhealthy: bool,
     /// Its port.
     pub port: Option<u16>,
+    /// What the command line says of it that its source says otherwise: it gets no manifest then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contradiction: Option<String>,
 }
 
 impl Found {
@@ -80,6 +83,7 @@ impl Found {
             status: proxy.status.word().to_owned(),
             unhealthy: matches!(proxy.status, ProxyStatus::Unhealthy(_)),
             port: proxy.port,
+            contradiction: None,
         }
     }
 

@@ -80,9 +80,15 @@ pub fn manifest_of(
     let object = json!({
         "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "TaurusProxyPort", "metadata": metadata, "spec": spec,
     });
+    // A Terraform state has no name of the instance.
+    let instance = if found.instance_name.is_empty() {
+        found.instance.clone()
+    } else {
+        format!("{:?}", found.instance_name)
+    };
     let comment = format::tame(&format!(
-        "# proxy {:?} of instance {:?}, read as {}",
-        found.name, found.instance_name, found.status
+        "# proxy {:?} of instance {instance}, read as {}",
+        found.name, found.status
     ));
     let text = format!("{comment}\n{}", format::yaml(&object)?);
     Ok(Manifest {

@@ -1,7 +1,7 @@
 //! How far a run came, so that the next one can go on there.
 //!
 //! Promises that what was read for another place, for other projects, or of other instances than are asked for is never taken for this
-//! run's.
+//! run's, and that what an earlier run has read is told with its time.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,10 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Found, Place};
-use crate::{cli::ImportArguments, failure::Failure};
+use crate::{cli::ImportArguments, failure::Failure, format};
 
 /// What a run asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +46,38 @@ impl Asked {
 struct Known {
     asked: Asked,
     instances: BTreeMap<String, Vec<Found>>,
+    /// When the first and the last of them was read; a file of an older release does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    read: Option<(Timestamp, Timestamp)>,
+}
+
+/// What an earlier run has read: the cloud may have others by now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Earlier {
+    /// Of so many instances.
+    pub instances: usize,
+    /// When the first of them was read, where the file says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// When the last of them was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Earlier {
+    /// For people.
+    pub fn shown(&self) -> String {
+        let when = match (self.from, self.until) {
+            (Some(from), Some(until)) if from == until => format!(" at {from:.0}"),
+            (Some(from), Some(until)) => format!(" from {from:.0} to {until:.0}"),
+            _ => String::new(),
+        };
+        let count = format::grouped(self.instances);
+        format!(
+            "{count} instances were read{when}, before the break: ports that were moved since are not seen"
+        )
+    }
 }
 
 /// A run's progress, kept in a file where one is named.
@@ -52,6 +85,7 @@ struct Known {
 pub struct Progress {
     file: Option<PathBuf>,
     known: Known,
+    earlier: Option<Earlier>,
 }
 
 impl Progress {
@@ -59,7 +93,7 @@ impl Progress {
     pub fn open(file: Option<&Path>, asked: Asked) -> Result<Self, Failure> {
         let mut known = Known {
             asked,
-            instances: BTreeMap::new(),
+            ..Known::default()
         };
         if let Some(file) = file {
             let unusable = |why: &str| {
@@ -81,10 +115,22 @@ impl Progress {
                 Err(error) => return Err(unusable(&error.to_string())),
             }
         }
+        let instances = known.instances.len();
+        let earlier = (instances > 0).then(|| Earlier {
+            instances,
+            from: known.read.map(|(from, _)| from),
+            until: known.read.map(|(_, until)| until),
+        });
         Ok(Self {
             file: file.map(Path::to_owned),
             known,
+            earlier,
         })
+    }
+
+    /// What an earlier run has read.
+    pub fn earlier(&self) -> Option<&Earlier> {
+        self.earlier.as_ref()
     }
 
     /// Whether an instance was read.
@@ -97,9 +143,21 @@ impl Progress {
         self.known.instances.is_empty()
     }
 
-    /// Takes what an instance has.
-    pub fn take(&mut self, instance: &str, found: Vec<Found>) -> Result<(), Failure> {
+    /// Takes what an instance has now.
+    pub fn take(
+        &mut self,
+        instance: &str,
+        found: Vec<Found>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
         self.known.instances.insert(instance.to_owned(), found);
+        let from = match self.known.read {
+            Some((from, _)) => Some(from),
+            // Nobody knows when the first ones were read.
+            None if self.earlier.is_some() => None,
+            None => Some(now),
+        };
+        self.known.read = from.map(|from| (from, now));
         let Some(file) = &self.file else {
             return Ok(());
         };
@@ -154,7 +212,48 @@ mod tests {
             status: String::new(),
             unhealthy: false,
             port: Some(3306),
+            contradiction: None,
         }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn what_an_earlier_run_has_read_is_told_with_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("progress.json");
+        let open = || Progress::open(Some(&file), asked(&arguments("p"))).unwrap();
+        let told = |progress: &Progress| progress.earlier().map(Earlier::shown);
+        let mut first = open();
+        assert_eq!(told(&first), None);
+        first.take("i", vec![found("a")], at(1)).unwrap();
+        assert_eq!(told(&first), None, "that was read by this run");
+        let mut second = open();
+        let said = "1 instances were read at 1970-01-01T00:00:01Z, before the break: ports that were moved since are not seen";
+        assert_eq!(told(&second).as_deref(), Some(said));
+        second.take("j", Vec::new(), at(3)).unwrap();
+        let said = told(&open()).unwrap();
+        assert!(
+            said.starts_with(
+                "2 instances were read from 1970-01-01T00:00:01Z to 1970-01-01T00:00:03Z, "
+            ),
+            "{said}"
+        );
+        // A file of a release that kept no times.
+        let mut text: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        text.as_object_mut().unwrap().remove("read");
+        fs::write(&file, text.to_string()).unwrap();
+        let mut third = open();
+        assert!(told(&third).unwrap().starts_with("2 instances were read, "));
+        third.take("k", Vec::new(), at(5)).unwrap();
+        assert!(
+            told(&open())
+                .unwrap()
+                .starts_with("3 instances were read, ")
+        );
     }
 
     #[test]
@@ -163,11 +262,11 @@ mod tests {
         let file = folder.path().join("progress.json");
         let open = || Progress::open(Some(&file), asked(&arguments("p"))).unwrap();
         let mut first = open();
-        first.take("i", vec![found("a")]).unwrap();
+        first.take("i", vec![found("a")], at(1)).unwrap();
         assert_eq!(first.end(false).len(), 1);
         let mut second = open();
         assert!(second.has("i") && !second.has("j"));
-        second.take("j", vec![found("b")]).unwrap();
+        second.take("j", vec![found("b")], at(3)).unwrap();
         assert_eq!(second.end(true).len(), 2);
         assert!(!file.exists());
     }
@@ -193,7 +292,7 @@ mod tests {
         };
         let one = || asked(&arguments("p"));
         let mut first = Progress::open(Some(&file), one()).unwrap();
-        first.take("i", Vec::new()).unwrap();
+        first.take("i", Vec::new(), at(1)).unwrap();
         let place = Place {
             region: Some("elsewhere".to_owned()),
             ..Place::default()
@@ -224,7 +323,7 @@ mod tests {
             (&one, &all, "--instance"),
         ] {
             let mut progress = Progress::open(Some(&file), asked(first)).unwrap();
-            progress.take("i", vec![found("a")]).unwrap();
+            progress.take("i", vec![found("a")], at(1)).unwrap();
             let error = Progress::open(Some(&file), asked(second)).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
             assert!(Progress::open(Some(&file), asked(first)).unwrap().has("i"));

@@ -12,6 +12,7 @@ use super::{
     existing::{Existing, Looked},
     found::{DEFAULT_PORT, Found},
     manifest::{Manifest, Settings, manifest_of, name_of, whole_name_of},
+    progress::Earlier,
     split::Written,
 };
 use crate::{
@@ -43,6 +44,9 @@ pub struct Report {
     pub skipped: Vec<String>,
     /// Instances that could not be read, with the reason.
     pub unread: Vec<String>,
+    /// What of all this an earlier run has read, which broke off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
     /// Whether the cluster's resources were read, all of them: else more may be managed.
     pub cluster_was_read: bool,
     /// The namespace whose resources alone were read, since all may not be listed.
@@ -77,6 +81,10 @@ pub fn sorted_out(
             continue;
         }
         report.unmanaged.push(proxy.named());
+        if let Some(why) = &proxy.contradiction {
+            report.skipped.push(format!("{}: {why}", proxy.named()));
+            continue;
+        }
         let Some(port) = proxy.port else {
             report
                 .skipped
@@ -194,6 +202,9 @@ impl Report {
             count(&self.on_default_port),
             count(&self.unhealthy),
         );
+        if let Some(earlier) = &self.earlier {
+            let _ = writeln!(text, "{}", earlier.shown());
+        }
         for (title, list) in [
             ("unhealthy", &self.unhealthy),
             ("without a manifest", &self.skipped),

@@ -101,9 +101,15 @@ fn found(attributes: &Value, project: &str, place: &Place) -> Found {
         port.as_u64().or(digits)
     });
     let mut place = place.clone();
+    let stated = text(&["region"]);
+    let contradiction = stated.as_ref().zip(place.region.as_ref());
+    let contradiction = contradiction.filter(|(stated, given)| stated != given);
+    let contradiction = contradiction.map(|(stated, given)| {
+        format!("--region is {given}, and the state says {stated}: leave --region out, or give the state's")
+    });
     // An endpoint goes first, and then no region is needed.
-    if place.region.is_none() && place.endpoint.is_none() {
-        place.region = text(&["region"]);
+    if contradiction.is_some() || (place.region.is_none() && place.endpoint.is_none()) {
+        place.region = stated;
     }
     Found {
         place,
@@ -119,6 +125,7 @@ fn found(attributes: &Value, project: &str, place: &Place) -> Found {
         port: port
             .and_then(|port| u16::try_from(port).ok())
             .filter(|port| *port != 0),
+        contradiction,
     }
 }
 
@@ -168,6 +175,34 @@ mod tests {
             );
             assert_eq!(found.place.region.as_deref(), Some("ap-southeast-1"));
         }
+    }
+
+    #[test]
+    fn a_region_that_the_state_contradicts_is_told_and_not_written() {
+        let of = |region: Option<&str>, attributes: &Value| {
+            let place = Place {
+                region: region.map(str::to_owned),
+                ..Place::default()
+            };
+            found(attributes, "p", &place)
+        };
+        let other = of(Some("eu-west-101"), &attributes());
+        let why = other.contradiction.unwrap();
+        assert!(
+            why.contains("--region is eu-west-101") && why.contains("says ap-southeast-1"),
+            "{why}"
+        );
+        // It is looked for under its own region among what is managed.
+        assert_eq!(other.place.region.as_deref(), Some("ap-southeast-1"));
+        assert_eq!(
+            of(Some("ap-southeast-1"), &attributes()).contradiction,
+            None
+        );
+        let mut silent = attributes();
+        silent["region"] = json!("");
+        let given = of(Some("eu-west-101"), &silent);
+        assert_eq!(given.contradiction, None);
+        assert_eq!(given.place.region.as_deref(), Some("eu-west-101"));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! From files, folders and standard input to single manifests. Lists are taken apart.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, BufRead},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde_json::Value;
@@ -34,7 +36,9 @@ pub struct Manifest {
     /// The object.
     pub value: Value,
     /// The lines of the document that it stands in.
-    lines: std::sync::Arc<std::collections::BTreeMap<String, usize>>,
+    lines: Arc<BTreeMap<String, usize>>,
+    /// The numbers of that document that begin with a zero.
+    zeros: Arc<BTreeMap<String, String>>,
     /// Where it stands in the document: nothing, or `items[3]`.
     within: String,
 }
@@ -63,6 +67,32 @@ impl Manifest {
             let shorter = path.rfind(['.', '[']).unwrap_or(0);
             path.truncate(shorter);
         }
+    }
+
+    /// Its numbers that begin with a zero: kubectl reads another number than people do, and says nothing.
+    pub fn zeros(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let zeros: &BTreeMap<String, String> = &self.zeros;
+        for (path, written) in zeros {
+            let field = match self.within.as_str() {
+                "" => Some(path.as_str()),
+                within => path
+                    .strip_prefix(within)
+                    .and_then(|path| path.strip_prefix('.')),
+            };
+            let Some(field) = field else {
+                continue;
+            };
+            let pointer = field.replace(['.', '['], "/").replace(']', "");
+            let Some(read) = text_at(&self.value, &format!("/{pointer}")) else {
+                continue;
+            };
+            let message = format!(
+                "{written} begins with a zero and is read as {read}, as kubectl reads it: write {read}, or the number without the zero"
+            );
+            faults.push(Fault::of(field, message));
+        }
+        faults
     }
 
     /// A fault of it, with its place.
@@ -192,12 +222,13 @@ pub fn manifests(source: &Source) -> (Vec<Manifest>, Vec<Finding>) {
             let line = document.lines.get(field).copied().unwrap_or(1);
             faults.push(finding(line, field, "the key stands twice".to_owned()));
         }
-        let lines = std::sync::Arc::new(document.lines);
+        let (lines, zeros) = (Arc::new(document.lines), Arc::new(document.zeros));
         let mut add = |value: Value, within: String| {
             found.push(Manifest {
                 file: source.name.clone(),
                 value,
-                lines: std::sync::Arc::clone(&lines),
+                lines: Arc::clone(&lines),
+                zeros: Arc::clone(&zeros),
                 within,
             });
         };

@@ -271,3 +271,36 @@ fn a_change_of_what_stays_is_refused_as_a_change() {
             .starts_with("Forbidden: proxyID can't be changed")
     );
 }
+
+#[test]
+fn a_port_that_begins_with_a_zero_is_told_with_the_number_that_is_read() {
+    let odd = GOOD.replace("port: 3307", "port: 03306");
+    assert_ne!(odd, GOOD);
+    let listed = format!(
+        "apiVersion: v1\nkind: List\nitems:\n- {}",
+        odd.trim_start_matches("---\n")
+            .trim_end()
+            .replace('\n', "\n  ")
+    );
+    for text in [&odd, &listed] {
+        let source = Source {
+            name: "a.yaml".to_owned(),
+            text: text.clone(),
+        };
+        let report = check(&[source]).unwrap();
+        assert!(report.faults.is_empty(), "{report:?}");
+        let told: Vec<(&str, &str)> = report
+            .warnings
+            .iter()
+            .map(|it| (it.field.as_str(), it.message.as_str()))
+            .collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].0, "spec.port");
+        assert!(
+            told[0]
+                .1
+                .starts_with("03306 begins with a zero and is read as 1734"),
+            "{told:?}"
+        );
+    }
+}

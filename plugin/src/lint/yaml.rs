@@ -23,6 +23,8 @@ pub struct Document {
     pub lines: BTreeMap<String, usize>,
     /// Keys that stand twice, by their path.
     pub twice: Vec<String>,
+    /// Whole numbers that begin with a zero, by their path, as they are written: most are read in base 8.
+    pub zeros: BTreeMap<String, String>,
 }
 
 /// Why a text is no YAML.
@@ -99,6 +101,7 @@ fn read(text: &str, passed: usize, documents: &mut Vec<Document>) -> Result<(), 
                         value,
                         lines: notes.lines,
                         twice: notes.twice,
+                        zeros: notes.zeros,
                     });
                 }
             }
@@ -113,6 +116,7 @@ fn read(text: &str, passed: usize, documents: &mut Vec<Document>) -> Result<(), 
 struct Notes {
     lines: BTreeMap<String, usize>,
     twice: Vec<String>,
+    zeros: BTreeMap<String, String>,
 }
 
 struct Reader<'t> {
@@ -160,7 +164,11 @@ impl<'t> Reader<'t> {
                         fault(&format!("{text:?} is no {}", kind.unwrap_or_default()))
                     })?,
                     None if style == ScalarStyle::Plain => {
-                        plain(&text).ok_or_else(|| fault("JSON has no such number"))?
+                        let value = plain(&text).ok_or_else(|| fault("JSON has no such number"))?;
+                        if value.is_number() && begins_with_zero(&text) {
+                            notes.zeros.insert(path.to_owned(), text.to_string());
+                        }
+                        value
                     }
                     None => Value::String(text.into_owned()),
                 };
@@ -309,6 +317,13 @@ fn tagged(text: &str, kind: Option<&str>) -> Option<Value> {
     fits.then_some(value)
 }
 
+/// Whether it is a whole number with a zero before its other figures, which people read in base 10.
+fn begins_with_zero(text: &str) -> bool {
+    let figures = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_figure = |letter: char| letter.is_ascii_digit() || letter == '_';
+    figures.len() > 1 && figures.starts_with('0') && figures.chars().all(is_figure)
+}
+
 fn begins_a_number(text: &str) -> bool {
     text.starts_with(|letter: char| letter.is_ascii_digit() || matches!(letter, '+' | '-' | '.'))
 }
@@ -388,6 +403,18 @@ mod tests {
 
     fn value(text: &str) -> Value {
         documents(text).unwrap().remove(0).value
+    }
+
+    #[test]
+    fn numbers_that_begin_with_a_zero_are_noted() {
+        let text = "a: 03306\nb: {c: [-007, 0]}\nd: 0o17\ne: '03306'\nf: 0.5\ng: 03306x\nh: 3306\n";
+        let read = documents(text).unwrap().remove(0);
+        let zeros: Vec<(&str, &str)> = read
+            .zeros
+            .iter()
+            .map(|(path, text)| (path.as_str(), text.as_str()))
+            .collect();
+        assert_eq!(zeros, [("a", "03306"), ("b.c[0]", "-007")]);
     }
 
     #[test]

@@ -37,13 +37,16 @@ impl Target {
         Self { object, summary }
     }
 
-    /// Those that the command line names. One that is missing fails all, before anything is done.
+    /// Those that the command line names. One that is missing fails all, before anything is done; so does `--all` where there is none.
     pub async fn all(cluster: &Cluster, arguments: &Targets) -> Result<Vec<Self>, Failure> {
         let mut targets = Vec::new();
         if arguments.all {
             cluster
                 .each(None, |object| targets.push(Self::of(object)))
                 .await?;
+            if targets.is_empty() {
+                return Err(cluster.nothing());
+            }
             return Ok(targets);
         }
         for name in &arguments.names {

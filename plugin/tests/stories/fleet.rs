@@ -44,7 +44,8 @@ pub async fn operated<T>(place: &Place, cloud: &str, done: impl Future<Output = 
     let settings = Settings {
         clock,
         chance: Chance::default(),
-        resync: Duration::from_secs(10),
+        // As by default: what a story wants to be seen sooner, it asks for.
+        resync: Duration::from_mins(10),
         pace: durations,
         limits: Limits::default(),
         connect: Arc::new(Connector::new(policy).unwrap()),

@@ -1,6 +1,9 @@
 //! From proxies in the cloud to resources that observe them, and back to nothing to import.
 
-use std::time::Duration;
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use kube::api::ListParams;
 use serde_json::json;
@@ -233,7 +236,54 @@ async fn a_run_that_breaks_off_tells_and_the_next_one_goes_on() {
         before + 1,
         "only the missing one was read"
     );
+    assert!(
+        second.err.contains("18 instances were read ") && second.err.contains("before the break"),
+        "{}",
+        second.err
+    );
+    assert!(!first.err.contains("before the break"), "{}", first.err);
     assert!(!file.exists());
+}
+
+#[taurus_needs::test(flavor = "multi_thread")]
+async fn a_run_that_is_interrupted_says_how_far_it_came() {
+    let fleet = Fleet::new().project(sample::PROJECT).numbered(40);
+    let simulator = Simulator::start(Options::stepped().fleet(fleet))
+        .await
+        .unwrap();
+    let url = simulator.url();
+    // With so few calls a minute it is not over before it is interrupted.
+    let fixed = ["import", "--project", sample::PROJECT, "--endpoint", &url];
+    let more = ["--allow-http", "--calls-per-minute", "10", "--no-cluster"];
+    let child = Command::new(env!("CARGO_BIN_EXE_kubectl-taurus_port"))
+        .args(fixed)
+        .args(more)
+        .args(["--credentials-ref", "keys"])
+        .envs(KEYS)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = async {
+        while simulator.count(&Filter::on(Operation::List)) == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let begun = tokio::time::timeout(crate::plane::PATIENCE, begun);
+    begun.await.unwrap();
+    let kill = format!("kill -INT {}", child.id());
+    let killed = Command::new("bash").args(["-c", &kill]).status().unwrap();
+    assert!(killed.success());
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(
+        said.contains("error: interrupted: ")
+            && said.contains(" of 40 instances were read, and nothing was written; --resume FILE"),
+        "{said}"
+    );
+    assert!(ended.stdout.is_empty());
 }
 
 #[taurus_needs::test(flavor = "multi_thread")]

@@ -98,6 +98,16 @@ async fn the_exit_code_and_the_output_say_what_manifests_would_change() {
     ));
     assert_eq!((code, &observed["action"]), (0, &json!("Nothing")));
 
+    // A new spec for a port that nobody is known to have read lately.
+    let manual = manifest(&place, "orders", 3307, "  approval: Manual\n");
+    let lately = ["plan", "-f", "-", "--max-age", "10m", "-o", "json"];
+    let lately = place.plugin_with(place.plane.kubeconfig(), &lately, &manual, &[]);
+    assert!(
+        lately.code == 2 && lately.out.contains("Unknown") && lately.out.contains("retry --wait"),
+        "{lately:?}"
+    );
+    assert_eq!(first(&manual).0, 0);
+
     let (code, contested) = first(&manifest(&place, "new", 3308, ""));
     assert_eq!((code, &contested["action"]), (1, &json!("Refused")));
     let told = contested["message"].as_str().unwrap();

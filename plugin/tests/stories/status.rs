@@ -139,6 +139,9 @@ async fn a_proxy_for_the_api_server_is_passed_over_and_told_of() {
         "{shown:?}"
     );
     assert!(shown.good().starts_with("1 resource: 1 unknown"));
+    let covered = [variables[0], ("NO_PROXY", "127.0.0.1,localhost")];
+    let shown = place.plugin_with(kubeconfig, &["status"], "", &covered);
+    assert!(!shown.err.contains("proxy"), "{shown:?}");
     let text = std::fs::read_to_string(kubeconfig).unwrap();
     let mut with_proxy: serde_json::Value = serde_json::from_str(&text).unwrap();
     with_proxy["clusters"][0]["cluster"]["proxy-url"] = json!("http://127.0.0.1:1");

@@ -6,6 +6,7 @@ use kube::{
 };
 use serde_json::json;
 use taurus_port_operator::crd::{ABANDON_JOB, APPLY_NOW, APPROVE, REQUESTED_AT};
+use taurus_sim::sample;
 
 use crate::plane::{Place, status};
 
@@ -39,6 +40,51 @@ async fn a_resource_is_suspended_and_resumed_and_nothing_is_left_behind() {
         fields.is_some_and(|fields| fields.0.pointer("/f:spec/f:suspend").is_some())
     });
     assert_eq!(owners.count(), 0, "{:?}", resumed.managed_fields());
+}
+
+#[taurus_needs::test]
+async fn all_of_a_namespace_where_nothing_is_there_is_a_mistake() {
+    let place = Place::new().await;
+    let said = format!("no resources in namespace {}", place.namespace);
+    for words in [
+        &["suspend", "--all", "--yes"][..],
+        &["resume", "--all", "--yes"],
+        &["retry", "--all", "--yes"],
+        &["plan"],
+        &["plan", "-o", "json"],
+    ] {
+        let printed = place.plugin(words);
+        assert!(
+            printed.code == 1 && printed.out.is_empty() && printed.err.contains(&said),
+            "{words:?}: {printed:?}"
+        );
+    }
+}
+
+#[taurus_needs::test]
+async fn a_retry_that_waits_ends_when_the_operator_has_looked_and_says_where_it_has_not() {
+    let place = Place::new().await;
+    let mut looked = status("Ready", "Settled", 3307);
+    // An answer to whatever is asked for in this century.
+    looked["lastHandledRequest"] = json!("2999-01-01T00:00:00Z");
+    place.make("looked", json!({}), looked).await;
+    let waited = place.plugin(&["retry", "looked", "--wait", "10m"]).good();
+    assert_eq!(
+        waited,
+        format!("{}/looked: looked at (reason Settled)\n", place.namespace)
+    );
+    let silent = status("Ready", "Settled", 3307);
+    let other = json!({"proxyID": sample::OTHER_PROXY});
+    place.make("silent", other, silent).await;
+    let waited = place.plugin(&["retry", "--all", "--wait", "0s"]);
+    assert!(
+        waited.code == 1
+            && waited.out.contains("looked: looked at")
+            && waited
+                .err
+                .contains("silent: asked for a look, and the operator has not looked within 0s"),
+        "{waited:?}"
+    );
 }
 
 #[taurus_needs::test]
@@ -125,7 +171,8 @@ async fn a_job_is_given_up_by_its_id_and_taken_back() {
         1,
         "nobody agreed"
     );
-    place.plugin(&["abandon-job", "orders", "--yes"]).good();
+    let given = place.plugin(&["abandon-job", "orders", "--yes"]).good();
+    assert!(given.contains("job job-7 is given up; "), "{given}");
     assert_eq!(
         place.get("orders").await.annotations()[ABANDON_JOB],
         "job-7"
@@ -140,11 +187,17 @@ async fn a_job_is_given_up_by_its_id_and_taken_back() {
         without.code == 1 && without.err.contains("--job"),
         "{without:?}"
     );
-    place
-        .plugin(&["abandon-job", "busy", "--job", "job-8", "--yes"])
-        .good();
+    let asked = place.plugin(&["abandon-job", "busy", "--job", "job-8"]);
+    let doubt = "the status of the resource names no such job";
+    assert!(asked.code == 1 && asked.err.contains(doubt), "{asked:?}");
+    let given = place.plugin(&["abandon-job", "busy", "--job", "job-8", "--yes"]);
+    let given = given.good();
+    assert!(
+        given.contains("job job-8 is given up, though the status"),
+        "{given}"
+    );
     assert_eq!(place.get("busy").await.annotations()[ABANDON_JOB], "job-8");
-    for job in ["", " ", "a\u{7}"] {
+    for job in ["", " ", "a b", "a\u{7}"] {
         let odd = place.plugin(&["abandon-job", "busy", "--job", job, "--yes"]);
         assert!(odd.code == 1 && odd.err.contains("no id"), "{odd:?}");
     }

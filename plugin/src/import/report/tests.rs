@@ -27,6 +27,7 @@ fn found(name: &str, proxy: &str, port: Option<u16>) -> Found {
         .to_owned(),
         unhealthy: port == Some(3308),
         port,
+        contradiction: None,
     }
 }
 
@@ -50,6 +51,27 @@ fn a_manifest_only_observes_and_holds_the_port_as_it_was_read() {
     )
     .unwrap();
     insta::assert_snapshot!("manifest", manifests[0].text);
+}
+
+#[test]
+fn an_instance_without_a_name_is_named_by_its_id() {
+    let mut nameless = found("orders", &proxy(1), Some(3307));
+    nameless.instance_name.clear();
+    let (manifests, _) = sorted_out(vec![nameless], &nothing(), &settings()).unwrap();
+    let said =
+        "# proxy \"orders\" of instance e80a4b6f13c2457d9ab05c7712f4d3e6in07, read as ACTIVE\n";
+    assert!(manifests[0].text.starts_with(said), "{}", manifests[0].text);
+}
+
+#[test]
+fn what_two_sources_say_otherwise_gets_no_manifest() {
+    let mut one = found("orders", &proxy(1), Some(3307));
+    one.contradiction = Some("--region is a, and the state says b".to_owned());
+    let all = vec![one, found("stock", &proxy(2), Some(3307))];
+    let (manifests, report) = sorted_out(all, &nothing(), &settings()).unwrap();
+    assert_eq!(manifests.len(), 1);
+    assert!(!report.is_whole());
+    assert!(report.skipped[0].ends_with("--region is a, and the state says b"));
 }
 
 #[test]
