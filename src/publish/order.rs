@@ -54,7 +54,7 @@ pub struct Order {
     pub waits: bool,
     /// Whether the resource is being deleted: what exists is kept true, and nothing is made.
     pub ends: bool,
-    /// Other resources of the namespace for the same proxy.
+    /// Other resources of the namespace for a proxy of the same id, whatever project or instance they name.
     pub rivals: Vec<Rival>,
 }
 
@@ -67,7 +67,7 @@ pub enum Ahead {
     Unproven,
 }
 
-/// Another resource of the namespace for the same proxy.
+/// Another resource of the namespace for a proxy of the same id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rival {
     /// Its name.

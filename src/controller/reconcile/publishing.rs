@@ -509,12 +509,11 @@ impl Pass<'_> {
         })
     }
 
-    /// Other resources of the namespace for the same proxy that publish something.
+    /// Other resources of the namespace that publish something for a proxy of this id. Also those that look for it elsewhere: what they
+    /// have carries the id alone, and which of them is right is not known before each has seen the proxy.
     fn rivals(&self, owner: &Owner) -> Vec<Rival> {
-        let beside = self.context.claims.beside(self.uid);
-        let near = beside
-            .iter()
-            .filter(|name| name.namespace() == owner.namespace);
+        let claims = &self.context.claims;
+        let near = claims.publishing(&owner.namespace, &owner.proxy, &owner.uid);
         let resource = |name| match self.context.roster.get(name)? {
             Guarded(Ok(object)) if object.metadata.deletion_timestamp.is_none() => {
                 let wishes = Names {
@@ -531,7 +530,7 @@ impl Pass<'_> {
             }
             Guarded(_) => None,
         };
-        near.filter_map(resource).collect()
+        near.iter().filter_map(resource).collect()
     }
 
     /// Where the proxy is, for applications; and the same by verified ports alone, where that is something else.
