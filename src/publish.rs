@@ -10,6 +10,7 @@
 pub mod absence;
 mod calls;
 pub mod contest;
+pub mod mark;
 pub mod networks;
 pub mod order;
 pub mod publisher;

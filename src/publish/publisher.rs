@@ -19,6 +19,7 @@ use super::{
     ServiceWish,
     calls::{Calls, Kind, Miss},
     contest::{self, Mend, Was},
+    mark::Mark,
     order::{Known, Order, Published, Rival, Slot},
     said::Said,
     standing::{self, Owner, Standing},
@@ -76,8 +77,9 @@ impl Publisher {
         }
     }
 
-    /// Whether this process has written this version of an object a short while ago, or has deleted the one with this UID.
-    pub fn has_written(&self, mark: &str) -> bool {
+    /// Whether this process has written the version of an object with this mark a short while ago, or has deleted the one whose UID
+    /// has it.
+    pub fn has_written(&self, mark: Mark) -> bool {
         self.calls.has_written(mark)
     }
 

@@ -20,6 +20,7 @@ use crate::{
     publish::{
         ServiceWish, Wish,
         contest::{Mend, Was},
+        mark::Mark,
         order::{Ahead, Known, Names, Order, Places, Published, Rival, Slot, Urge},
         publisher::Publisher,
         said::Said,
@@ -842,7 +843,7 @@ async fn h9_an_own_service_that_a_finalizer_holds_follows_and_holds_nothing_up()
 async fn h9_what_could_not_be_deleted_still_has_edits_that_count() {
     let server = published(3306).await;
     let uid = server.get(SERVICE).unwrap()["metadata"]["uid"].clone();
-    let uid = uid.as_str().unwrap();
+    let uid = Mark::of(uid.as_str().unwrap());
     let mut order = order(at(3306));
     order.before.service = Some("orders-db".to_owned());
     order.wish = Wish::default();
