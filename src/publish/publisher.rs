@@ -225,8 +225,12 @@ impl Publisher {
                 return Err(Said::Unusable(address.clone(), *why));
             }
         };
-        self.lead(order, wish, place, is_own, found).await?;
         let name = wanted::slice_name(&wish.name, place.address.family());
+        if !is_own {
+            self.may_lead(owner, live.is_some(), wish, &slices, &name)
+                .await?;
+        }
+        self.lead(order, wish, place, is_own, found).await?;
         // Which one of several is right is known by the place of the proxy alone.
         let is_other = |slice: &&EndpointSlice| slice.name_any() != name;
         let is_known = order.known.confirms(&place);
@@ -262,6 +266,32 @@ impl Publisher {
         Said::Withdrawn
     }
 
+    /// Before a Service is made or taken over: what lies under its name may lead those who use it to somebody else's database.
+    async fn may_lead(
+        &self,
+        owner: &Owner,
+        is_there: bool,
+        wish: &ServiceWish,
+        slices: &Slices,
+        slice: &str,
+    ) -> Result<(), Said> {
+        if let Some(foreign) = slices.foreign.as_ref().filter(|_| !is_there) {
+            return Err(Said::Mixed(wish.name.clone(), foreign.clone()));
+        }
+        let live = self.calls.get::<EndpointSlice>(owner, slice).await?;
+        let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
+        match standing {
+            Standing::Foreign | Standing::OfAnother(_) => {
+                Err(taken::<EndpointSlice>(slice, standing))
+            }
+            Standing::Ending { ours: false } => Err(ending::<EndpointSlice>(slice)),
+            Standing::Ending { ours: true }
+            | Standing::Free
+            | Standing::Own
+            | Standing::Held(..) => Ok(()),
+        }
+    }
+
     /// Leads a Service to a place.
     async fn lead(
         &self,
@@ -286,7 +316,16 @@ impl Publisher {
         found.front = port_of(&service);
         found.service = Some(service);
         if !is_own {
-            found.place = self.lead_slice(order, &wish.name, place).await?;
+            let led = self.lead_slice(order, &wish.name, place).await;
+            if let Err(Said::Taken(..) | Said::OfAnother(..)) = &led
+                && self.has_made(Service::NAME, &wish.name)
+                && let Some(service) = found.service.take()
+            {
+                // Somebody was faster: it would lead to where that slice leads.
+                found.front = None;
+                self.calls.delete(owner, &service).await?;
+            }
+            found.place = led?;
         }
         Ok(())
     }
@@ -573,6 +612,15 @@ impl Publisher {
             }
         }
         Err(Miss::Changed.into())
+    }
+
+    /// Whether an object was made for the order at hand.
+    fn has_made(&self, kind: &str, name: &str) -> bool {
+        let mends = self.mends.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |mend: &Mend| mend.kind == kind && mend.name == name;
+        mends
+            .iter()
+            .any(|mend| is_it(mend) && mend.was == Was::Missing)
     }
 
     fn note(&self, mend: Mend) {

@@ -34,7 +34,7 @@ pub enum Said {
     Taken(&'static str, String),
     /// An object of that name is of a resource for another proxy: its kind and name, and the name of the resource.
     OfAnother(&'static str, String, String),
-    /// An EndpointSlice of somebody else leads from the Service to elsewhere: both names.
+    /// An EndpointSlice of somebody else leads from the Service to elsewhere, or would: both names.
     Mixed(String, String),
     /// Another resource for the same proxy has it: the kind and name of the object, and the name of the resource.
     Held(&'static str, String, String),
@@ -173,8 +173,8 @@ impl Said {
                 "{kind} {name} belongs to resource {by}, which is about another proxy: choose another name in spec"
             ),
             Self::Mixed(service, slice) => format!(
-                "EndpointSlice {slice} was not made by this operator, and leads connections to Service {service} elsewhere: delete it, and \
-                 what has made it"
+                "EndpointSlice {slice} was not made for this resource, and leads connections to a Service {service} elsewhere: delete it, \
+                 and what has made it"
             ),
             Self::Held(kind, name, by) => format!(
                 "{kind} {name} belongs to resource {by}, which is about the same proxy; this one takes it over once that one is deleted or \

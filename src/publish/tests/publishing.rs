@@ -1220,3 +1220,64 @@ async fn of_two_slices_the_one_stays_that_leads_where_the_proxy_is() {
         assert_eq!(server.get(goes), None, "{leads_to}");
     }
 }
+
+/// As `kubectl delete --cascade=orphan` leaves a slice of a resource for another proxy.
+fn left_behind(server: &Server) -> Value {
+    let mut slice = server.get(SLICE).unwrap();
+    slice["metadata"]["labels"]["taurusdb.huaweicloud.com/proxy"] = json!("po02");
+    slice["metadata"]["ownerReferences"] = Value::Null;
+    slice["endpoints"][0]["addresses"] = json!(["192.0.2.200"]);
+    slice
+}
+
+#[tokio::test]
+async fn no_service_is_made_over_a_slice_that_leads_to_another_proxy() {
+    let server = published(3306).await;
+    let slice = left_behind(&server);
+    // With the name of the Service, and without it.
+    let mut unnamed = slice.clone();
+    unnamed["metadata"]["labels"]["kubernetes.io/service-name"] = json!("another");
+    for slice in [slice, unnamed] {
+        let server = Server::default();
+        server.has(SLICE, slice);
+        let left = server.get(SLICE);
+        let published = server.publish(&order(at(3306))).await;
+        assert_eq!(server.get(SERVICE), None);
+        assert_eq!(server.get(SLICE), left);
+        let said = published.service.unwrap();
+        assert_eq!(said.status(), "False");
+        assert!(said.text().0.contains("orders-db-ipv4"), "{said:?}");
+        assert_eq!(server.map("host"), "192.0.2.7");
+        server.state().objects.remove(SLICE);
+        let published = server.publish(&order(at(3306))).await;
+        assert_eq!(published.service, Some(Said::Published));
+        assert_eq!(server.port(SLICE), Some(3306));
+    }
+}
+
+#[tokio::test]
+async fn a_service_goes_again_where_its_slice_turns_out_to_be_another_s() {
+    let server = published(3306).await;
+    let slice = left_behind(&server);
+    let server = Server::default();
+    server.has(SLICE, slice);
+    server.edit(SLICE, |slice| {
+        slice["metadata"]["labels"]["kubernetes.io/service-name"] = json!("another");
+    });
+    // It was made after it was looked for, which happens twice.
+    let unseen = (
+        Method::GET,
+        "endpointslices/orders-db-ipv4",
+        404,
+        "not found",
+        2,
+    );
+    server.state().refusals.push(unseen);
+    let published = server.publish(&order(at(3306))).await;
+    let said = published.service.unwrap();
+    assert!(matches!(said, Said::Taken("EndpointSlice", _)), "{said:?}");
+    assert_eq!(server.get(SERVICE), None);
+    let made = (Method::POST, "/api/v1/namespaces/shop/services".to_owned());
+    assert!(server.state().writes.contains(&made), "it was there");
+    assert_eq!(server.map("host"), "192.0.2.7");
+}
