@@ -137,7 +137,10 @@ impl Publisher {
         let front = front(order, published.service.as_ref(), &found);
         if let Some(name) = &order.wish.config_map {
             let said = self.config_map(order, name, &front).await;
-            let said = said.err().unwrap_or(Said::Published);
+            let said = match said {
+                Ok(map) => filled(order, &map),
+                Err(said) => said,
+            };
             published.map_slot = slot(&said, name.clone());
             published.config_map = Some(said);
         } else {
@@ -208,7 +211,11 @@ impl Publisher {
         found.place = kept;
         let place = match &order.known {
             Known::At(place) => *place,
-            Known::Keep(other) => kept.or(*other).ok_or(Said::NothingRead)?,
+            Known::Keep(other) => {
+                let of_others = slices.own.iter().any(wanted::is_led_by_others);
+                let place = order.kept(kept, *other, of_others);
+                place.ok_or(Said::NothingRead)?
+            }
             Known::Gone => return Err(self.withdraw(owner, &slices, found).await),
             Known::Withdrawn => {
                 // What this resource has leads to where the proxy was read since, though that was not said.
@@ -343,7 +350,12 @@ impl Publisher {
         Ok(wanted::place_of(&slice))
     }
 
-    async fn config_map(&self, order: &Order, name: &str, front: &Front) -> Result<(), Said> {
+    async fn config_map(
+        &self,
+        order: &Order,
+        name: &str,
+        front: &Front,
+    ) -> Result<ConfigMap, Said> {
         let owner = &order.owner;
         let live = self.calls.get::<ConfigMap>(owner, name).await?;
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
@@ -364,7 +376,11 @@ impl Publisher {
         let kept = live.as_ref().and_then(wanted::place_in);
         let place = match order.verified.as_ref().unwrap_or(&order.known) {
             Known::At(place) => *place,
-            Known::Keep(other) => kept.or(*other).ok_or(Said::NothingRead)?,
+            Known::Keep(other) => {
+                let of_others = live.as_ref().is_some_and(wanted::is_filled_by_others);
+                let place = order.kept(kept, *other, of_others);
+                place.ok_or(Said::NothingRead)?
+            }
             Known::Gone | Known::Withdrawn if live.is_some() => return Err(Said::Outdated),
             Known::Gone | Known::Withdrawn => return Err(Said::NothingRead),
             Known::Unusable(address, why) => {
@@ -378,7 +394,7 @@ impl Publisher {
                 self.calls.delete(owner, &live).await?;
             }
         }
-        self.put(order, name, make).await.map(|_| ())
+        self.put(order, name, make).await
     }
 
     /// Services that are wished for no longer: removed once what takes their place is there, and kept true until then.
@@ -507,7 +523,7 @@ impl Publisher {
                     }
                     if standing == Standing::Own {
                         let kept = self.config_map(order, &name, front).await;
-                        kept.or_else(|said| match said {
+                        kept.map(|_| ()).or_else(|said| match said {
                             said @ (Said::Failed(_) | Said::Refused(_)) => Err(said),
                             _ => Ok(()),
                         })
@@ -692,11 +708,21 @@ fn is_of_rival(order: &Order, service: &str, slice: &EndpointSlice) -> bool {
 
 /// What there is to say of a Service that leads where it shall.
 fn done(order: &Order, found: &Found) -> Said {
-    let place = found.place.filter(|place| order.known.confirms(place));
-    let ahead = place.zip(order.ahead.clone());
-    ahead.map_or(Said::Published, |(place, ahead)| {
-        Said::Ahead(place.port, ahead)
-    })
+    let Some(place) = found.place else {
+        return Said::Published;
+    };
+    if !order.known.confirms(&place) {
+        return Said::Unread(place, order.known.place());
+    }
+    let ahead = order.ahead.clone();
+    ahead.map_or(Said::Published, |ahead| Said::Ahead(place.port, ahead))
+}
+
+/// The same of a ConfigMap.
+fn filled(order: &Order, map: &ConfigMap) -> Said {
+    let known = order.verified.as_ref().unwrap_or(&order.known);
+    let place = wanted::place_in(map).filter(|place| !known.confirms(place));
+    place.map_or(Said::Published, |place| Said::Unread(place, known.place()))
 }
 
 /// Where the ConfigMap sends applications, by what came of the Service. One failure must not take them from the Service: how that stands

@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::{
     contest::Mend,
     order::{Ahead, Urge},
-    wanted::AddressError,
+    wanted::{AddressError, Place},
 };
 use crate::model::Reason;
 
@@ -16,6 +16,8 @@ pub enum Said {
     Published,
     /// It leads to this port by a greeting, ahead of any list.
     Ahead(u16, Ahead),
+    /// It leads to the first place, which was not read: it was found there. The second one is on record, if there is one.
+    Unread(Place, Option<Place>),
     /// It is new, and was not published yet.
     Pending,
     /// Nothing was read yet that could be published.
@@ -64,6 +66,7 @@ impl Said {
                 "True"
             }
             Self::Ahead(_, Ahead::Unproven)
+            | Self::Unread(..)
             | Self::Pending
             | Self::Failed(_)
             | Self::NotLeading => "Unknown",
@@ -74,7 +77,9 @@ impl Said {
     /// The reason of the condition.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Published | Self::PublishedBeside(..) | Self::Ahead(..) => Reason::Published,
+            Self::Published | Self::PublishedBeside(..) | Self::Ahead(..) | Self::Unread(..) => {
+                Reason::Published
+            }
             Self::Pending => Reason::Publishing,
             Self::Withdrawn => Reason::EndpointWithdrawn,
             Self::NothingRead | Self::Outdated | Self::NotManaging => Reason::NothingToPublish,
@@ -103,11 +108,15 @@ impl Said {
         }
     }
 
-    /// Whether the object is there and leads to the proxy.
+    /// Whether the object is there and leads to the proxy, as far as anybody knows.
     pub fn leads_there(&self) -> bool {
         matches!(
             self,
-            Self::Published | Self::PublishedBeside(..) | Self::Ahead(..) | Self::Held(..)
+            Self::Published
+                | Self::PublishedBeside(..)
+                | Self::Ahead(..)
+                | Self::Unread(..)
+                | Self::Held(..)
         )
     }
 
@@ -138,6 +147,16 @@ impl Said {
                 "leads to port {port}, at which a MySQL greeting was read during the last job, which did not succeed as far as the cloud \
                  said; it leads to the port that is listed once the list can't lag behind that any more"
             ),
+            Self::Unread(place, on_record) => {
+                let on_record = on_record.map_or_else(
+                    || "no place of the proxy is on record".to_owned(),
+                    |on_record| format!("{on_record} is on record"),
+                );
+                format!(
+                    "leads to {place}, where it was found and which was not read; {on_record}; it is led to where the proxy is once that is \
+                     read, after the end of a change that is at work"
+                )
+            }
             Self::Pending => "what spec says now was not published yet".to_owned(),
             Self::NothingRead => {
                 "no address and port of the proxy is known that could be published".to_owned()

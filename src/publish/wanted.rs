@@ -249,6 +249,20 @@ pub fn place_of(slice: &EndpointSlice) -> Option<Place> {
     })
 }
 
+/// Whether somebody else has set where a slice leads, by its managed fields: who has only added a label has not.
+pub fn is_led_by_others(slice: &EndpointSlice) -> bool {
+    is_set_by_others(&slice.metadata, &["/f:endpoints", "/f:ports"])
+}
+
+fn is_set_by_others(meta: &ObjectMeta, fields: &[&str]) -> bool {
+    let managers = meta.managed_fields.iter().flatten();
+    let mut others = managers.filter(|entry| entry.manager.as_deref() != Some(MANAGER));
+    others.any(|entry| {
+        let set = entry.fields_v1.as_ref();
+        set.is_some_and(|set| fields.iter().any(|field| set.0.pointer(field).is_some()))
+    })
+}
+
 /// Where a ConfigMap sends applications.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Front {
@@ -315,6 +329,21 @@ pub fn place_in(map: &ConfigMap) -> Option<Place> {
         address: Address::parse(data.get(PROXY_HOST)?).ok()?,
         port: Some(port).filter(|port| *port > 0)?,
     })
+}
+
+/// Whether somebody else has set where a ConfigMap says that the proxy is.
+pub fn is_filled_by_others(map: &ConfigMap) -> bool {
+    is_set_by_others(
+        &map.metadata,
+        &["/f:data/f:proxyHost", "/f:data/f:proxyPort"],
+    )
+}
+
+/// The Service of its namespace through which a ConfigMap sends applications, if it does.
+pub fn service_in(map: &ConfigMap, namespace: &str) -> Option<String> {
+    let sent_to = map.data.as_ref()?.get(HOST)?;
+    let name = sent_to.strip_suffix(host("", namespace).as_str())?;
+    Some(name.to_owned())
 }
 
 /// The name under which applications reach a Service, in all namespaces.

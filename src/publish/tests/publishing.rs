@@ -229,6 +229,12 @@ fn keep(port: Option<u16>) -> Known {
     Known::Keep(port.map(|port| place("192.0.2.7", port)))
 }
 
+/// Something leads to a port that was not read.
+fn unread(port: u16, on_record: Option<u16>) -> Said {
+    let at = |port| place("192.0.2.7", port);
+    Said::Unread(at(port), on_record.map(at))
+}
+
 fn of(owner: Owner, known: Known) -> Order {
     Order {
         owner,
@@ -241,6 +247,7 @@ fn of(owner: Owner, known: Known) -> Order {
         known,
         verified: None,
         ahead: None,
+        firm: None,
         waits: false,
         ends: false,
         rivals: Vec::new(),
@@ -336,11 +343,14 @@ async fn c1_what_is_published_is_kept_and_only_what_is_missing_is_filled_in() {
 async fn c3_a_config_map_never_leads_to_a_service_of_somebody_else() {
     let server = published(3306).await;
     server.has(SERVICE, foreign_service());
-    for known in [keep(None), at(3306)] {
+    for (known, said) in [
+        (keep(None), unread(3306, None)),
+        (at(3306), Said::Published),
+    ] {
         server.edit(MAP, |map| map["data"]["host"] = json!("orders-db.shop.svc"));
         let published = server.publish(&order(known)).await;
         assert!(matches!(published.service, Some(Said::Taken(..))));
-        assert_eq!(published.config_map, Some(Said::Published));
+        assert_eq!(published.config_map, Some(said));
         let led = (server.map("host"), server.map("port"));
         assert_eq!(led, ("192.0.2.7".to_owned(), "3306".to_owned()));
     }
@@ -444,7 +454,7 @@ async fn h1_a_newcomer_joins_before_anything_is_known_and_the_objects_outlive_th
     }
     newcomer.rivals.clear();
     let kept = server.publish(&newcomer).await;
-    assert_eq!(kept.service, Some(Said::Published), "by the slice itself");
+    assert_eq!(kept.service, Some(unread(3306, None)), "by the slice alone");
     assert_eq!(server.port(SLICE), Some(3306));
 }
 
@@ -596,7 +606,7 @@ async fn p5_the_slice_of_a_service_that_is_gone_goes_with_its_name() {
 async fn p6_what_was_published_since_it_was_withdrawn_stays_though_that_was_not_said() {
     let server = published(3306).await;
     let unsaid = server.publish(&order(Known::Withdrawn)).await;
-    assert_eq!(unsaid.service, Some(Said::Published));
+    assert_eq!(unsaid.service, Some(unread(3306, None)));
     assert_eq!(server.port(SLICE), Some(3306));
     server.publish(&order(Known::Gone)).await;
     let withdrawn = server.publish(&order(Known::Withdrawn)).await;
@@ -1280,4 +1290,68 @@ async fn a_service_goes_again_where_its_slice_turns_out_to_be_another_s() {
     let made = (Method::POST, "/api/v1/namespaces/shop/services".to_owned());
     assert!(server.state().writes.contains(&made), "it was there");
     assert_eq!(server.map("host"), "192.0.2.7");
+}
+
+/// Somebody else has led slice and ConfigMap elsewhere, as the API server notes it.
+fn lead_elsewhere(server: &Server, port: u16) {
+    let by = |fields: Value| {
+        json!([
+            {"manager": "taurus-port-operator", "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {}}},
+            {"manager": "kubectl-edit", "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields},
+        ])
+    };
+    server.edit(SLICE, |slice| {
+        slice["ports"][0]["port"] = json!(port);
+        slice["metadata"]["managedFields"] = by(json!({"f:ports": {}}));
+    });
+    server.edit(MAP, |map| {
+        map["data"]["proxyPort"] = json!(port.to_string());
+        map["metadata"]["managedFields"] = by(json!({"f:data": {"f:proxyPort": {}}}));
+    });
+}
+
+#[tokio::test]
+async fn what_somebody_has_led_elsewhere_while_nothing_can_be_read_is_never_said_to_be_read() {
+    let server = published(3306).await;
+    lead_elsewhere(&server, 9999);
+    for (known, on_record) in [(keep(Some(3306)), Some(3306)), (keep(None), None)] {
+        let published = server.publish(&order(known)).await;
+        for said in [published.service, published.config_map] {
+            let said = said.unwrap();
+            assert_eq!(said, unread(9999, on_record));
+            assert_eq!(said.status(), "Unknown");
+            let text = said.text().0;
+            assert!(text.contains("192.0.2.7:9999"), "{text}");
+        }
+    }
+    assert_eq!(server.port(SLICE), Some(9999), "a change may be at work");
+}
+
+#[tokio::test]
+async fn what_somebody_has_led_elsewhere_is_led_back_to_the_record_of_a_resource_at_rest() {
+    let server = published(3306).await;
+    lead_elsewhere(&server, 9999);
+    let firm = Order {
+        firm: Some(place("192.0.2.7", 3306)),
+        ..order(keep(Some(3306)))
+    };
+    let published = server.publish(&firm).await;
+    assert_eq!(published.service, Some(Said::Published));
+    assert_eq!(published.config_map, Some(Said::Published));
+    let led = (server.port(SLICE), server.map("proxyPort"));
+    assert_eq!(led, (Some(3306), "3306".to_owned()));
+    // What the operator has written itself may be newer than the record: it may have ended before it could save that.
+    server.publish(&order(at(3307))).await;
+    for path in [SLICE, MAP] {
+        server.edit(path, |object| {
+            object["metadata"]["managedFields"] = json!([
+                {"manager": "taurus-port-operator", "fieldsType": "FieldsV1", "fieldsV1": {"f:ports": {}, "f:data": {"f:proxyPort": {}}}},
+                {"manager": "kubectl-label", "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:labels": {"f:team": {}}}}},
+            ]);
+        });
+    }
+    let published = server.publish(&firm).await;
+    assert_eq!(published.service, Some(unread(3307, Some(3306))));
+    let led = (server.port(SLICE), server.map("proxyPort"));
+    assert_eq!(led, (Some(3307), "3307".to_owned()));
 }
