@@ -130,7 +130,7 @@ impl Publisher {
             let said = self.service(order, wish, &mut found).await;
             let said = said.err().unwrap_or_else(|| done(order, &found));
             published.service_slot = slot(&said, shown(order, wish, &found));
-            published.service = Some(said);
+            published.service = Some(stays(said, &found));
         } else {
             published.service_slot = Slot::Empty;
         }
@@ -138,7 +138,7 @@ impl Publisher {
         if let Some(name) = &order.wish.config_map {
             let said = self.config_map(order, name, &front).await;
             let said = match said {
-                Ok(map) => filled(order, &map),
+                Ok(map) => filled(order, &map, published.service.as_ref(), &found),
                 Err(said) => said,
             };
             published.map_slot = slot(&said, name.clone());
@@ -718,11 +718,32 @@ fn done(order: &Order, found: &Found) -> Said {
     ahead.map_or(Said::Published, |ahead| Said::Ahead(place.port, ahead))
 }
 
-/// The same of a ConfigMap.
-fn filled(order: &Order, map: &ConfigMap) -> Said {
+/// A refusal leaves the Service where it led.
+fn stays(said: Said, found: &Found) -> Said {
+    let place = found.place.filter(|_| found.service.is_some());
+    match place.filter(|_| said.is_refusal()) {
+        Some(place) => Said::Stays(place, Box::new(said)),
+        None => said,
+    }
+}
+
+/// What there is to say of a ConfigMap that is as it was wanted, beside its Service.
+fn filled(order: &Order, map: &ConfigMap, service: Option<&Said>, found: &Found) -> Said {
     let known = order.verified.as_ref().unwrap_or(&order.known);
-    let place = wanted::place_in(map).filter(|place| !known.confirms(place));
-    place.map_or(Said::Published, |place| Said::Unread(place, known.place()))
+    let unread = wanted::place_in(map).filter(|place| !known.confirms(place));
+    if let Some(place) = unread {
+        return Said::Unread(place, known.place());
+    }
+    let through = wanted::service_in(map, &order.owner.namespace);
+    let Some(name) = through.filter(|_| !service.is_some_and(Said::is_sure)) else {
+        return Said::Published;
+    };
+    let is_wished = order
+        .wish
+        .service
+        .as_ref()
+        .is_some_and(|wish| wish.name == name);
+    Said::Through(name, found.place.filter(|_| is_wished))
 }
 
 /// Where the ConfigMap sends applications, by what came of the Service. One failure must not take them from the Service: how that stands

@@ -48,6 +48,11 @@ pub enum Said {
     Forbidden(&'static str, &'static str),
     /// The API server refuses it, and goes on to do so until somebody changes something.
     Refused(String),
+    /// The same of a Service, which leads to this place meanwhile.
+    Stays(Place, Box<Said>),
+    /// The ConfigMap sends applications through this Service, which is not known to lead to the proxy: it leads to this place, if that is
+    /// known.
+    Through(String, Option<Place>),
     /// The API server failed or did not answer.
     Failed(String),
     /// This process no longer leads: another one says how it stands.
@@ -67,6 +72,7 @@ impl Said {
             }
             Self::Ahead(_, Ahead::Unproven)
             | Self::Unread(..)
+            | Self::Through(..)
             | Self::Pending
             | Self::Failed(_)
             | Self::NotLeading => "Unknown",
@@ -77,9 +83,11 @@ impl Said {
     /// The reason of the condition.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Published | Self::PublishedBeside(..) | Self::Ahead(..) | Self::Unread(..) => {
-                Reason::Published
-            }
+            Self::Published
+            | Self::PublishedBeside(..)
+            | Self::Ahead(..)
+            | Self::Unread(..)
+            | Self::Through(..) => Reason::Published,
             Self::Pending => Reason::Publishing,
             Self::Withdrawn => Reason::EndpointWithdrawn,
             Self::NothingRead | Self::Outdated | Self::NotManaging => Reason::NothingToPublish,
@@ -92,7 +100,7 @@ impl Said {
             Self::Ending(..) | Self::Refused(_) | Self::Failed(_) | Self::NotLeading => {
                 Reason::PublishFailed
             }
-            Self::Left(_, _, why) => why.reason(),
+            Self::Left(_, _, why) | Self::Stays(_, why) => why.reason(),
         }
     }
 
@@ -103,7 +111,9 @@ impl Said {
             Self::Refused(_) => Urge::Refused,
             Self::Forbidden(..) => Urge::Denied,
             Self::Held(..) => Urge::Held,
-            Self::Left(_, _, why) | Self::PublishedBeside(_, _, why) => why.urge(),
+            Self::Left(_, _, why) | Self::PublishedBeside(_, _, why) | Self::Stays(_, why) => {
+                why.urge()
+            }
             _ => Urge::None,
         }
     }
@@ -116,6 +126,7 @@ impl Said {
                 | Self::PublishedBeside(..)
                 | Self::Ahead(..)
                 | Self::Unread(..)
+                | Self::Through(..)
                 | Self::Held(..)
         )
     }
@@ -123,15 +134,31 @@ impl Said {
     /// Whether it is not known how the object stands, or that passes by itself or by the hand of a person: what leads applications
     /// through it stays as it is.
     pub fn leaves_open(&self) -> bool {
+        match self {
+            Self::Stays(_, why) => why.leaves_open(),
+            other => matches!(
+                other,
+                Self::Pending
+                    | Self::NothingRead
+                    | Self::Ending(..)
+                    | Self::Forbidden(..)
+                    | Self::Refused(_)
+                    | Self::Failed(_)
+                    | Self::NotLeading
+            ),
+        }
+    }
+
+    /// Whether it is a refusal that leaves an object as it was.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Forbidden(..) | Self::Refused(_))
+    }
+
+    /// Whether who is sent to the Service of which this is said is led to where the proxy is known to be.
+    pub fn is_sure(&self) -> bool {
         matches!(
             self,
-            Self::Pending
-                | Self::NothingRead
-                | Self::Ending(..)
-                | Self::Forbidden(..)
-                | Self::Refused(_)
-                | Self::Failed(_)
-                | Self::NotLeading
+            Self::Published | Self::PublishedBeside(..) | Self::Ahead(..) | Self::Held(..)
         )
     }
 
@@ -223,6 +250,20 @@ impl Said {
                 );
             }
             Self::NotLeading => "another process of the operator leads".to_owned(),
+            Self::Stays(place, why) => {
+                let (why, said) = why.text();
+                return (format!("leads to {place}: {why}"), said);
+            }
+            Self::Through(service, place) => {
+                let place = place.map_or_else(
+                    || "is not known to lead to the proxy".to_owned(),
+                    |place| format!("leads to {place}"),
+                );
+                format!(
+                    "proxyHost and proxyPort are those that were read last; host and port lead through Service {service}, which {place}: \
+                     ServicePublished says why"
+                )
+            }
             Self::Left(kind, name, why) => {
                 let (why, said) = why.text();
                 let own = format!("{kind} {name} is no longer wished for and is still there: {why}");

@@ -668,6 +668,7 @@ impl Pass<'_> {
                 | Said::NotManaging
                 | Said::Pending
                 | Said::Unread(..)
+                | Said::Through(..)
                 | Said::NotLeading => continue,
                 Said::Published | Said::PublishedBeside(..) | Said::Ahead(..) => Class::Ready,
                 _ => Class::Stalled,

@@ -1355,3 +1355,40 @@ async fn what_somebody_has_led_elsewhere_is_led_back_to_the_record_of_a_resource
     let led = (server.port(SLICE), server.map("proxyPort"));
     assert_eq!(led, (Some(3307), "3307".to_owned()));
 }
+
+#[tokio::test]
+async fn while_a_service_can_not_be_led_on_both_conditions_say_where_it_leads() {
+    let refusals = [
+        (403, "User \"x\" cannot update resource", "services"),
+        (422, "a webhook says no", "webhook"),
+    ];
+    for (code, message, part) in refusals {
+        let server = published(3306).await;
+        server.refuse(Method::PUT, "endpointslices", code, message);
+        let published = server.publish(&order(at(3307))).await;
+        let said = published.service.clone().unwrap();
+        assert_eq!(said.status(), "False");
+        let (own, upstream) = said.text();
+        assert!(own.starts_with("leads to 192.0.2.7:3306: "), "{own}");
+        let whole = format!("{own} {}", upstream.unwrap_or_default());
+        assert!(whole.contains(part), "{whole}");
+        assert_ne!(published.urge(), Urge::None, "it is tried again");
+        let through = Said::Through("orders-db".to_owned(), Some(place("192.0.2.7", 3306)));
+        assert_eq!(published.config_map, Some(through.clone()));
+        assert_eq!(through.status(), "Unknown");
+        let text = through.text().0;
+        assert!(
+            text.contains("Service orders-db") && text.contains("192.0.2.7:3306"),
+            "{text}"
+        );
+        server.allow_all();
+        let published = server.publish(&order(at(3307))).await;
+        assert_eq!(published.config_map, Some(Said::Published));
+    }
+    // Where it leads is not known.
+    let server = published(3306).await;
+    server.refuse(Method::GET, "services", 503, "etcd is slow");
+    let published = server.publish(&order(at(3307))).await;
+    let through = Said::Through("orders-db".to_owned(), None);
+    assert_eq!(published.config_map, Some(through));
+}
