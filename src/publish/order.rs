@@ -204,7 +204,9 @@ pub struct Published {
 pub enum Urge {
     /// Not before the next look.
     None,
-    /// Another resource has the name: it may go.
+    /// Somebody else has the name, or leads from it elsewhere: it may become free.
+    Taken,
+    /// Another resource for the same proxy has the name: it may go.
     Held,
     /// A right is missing.
     Denied,

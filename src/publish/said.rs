@@ -9,6 +9,10 @@ use super::{
 };
 use crate::model::Reason;
 
+/// When a name is taken that somebody else has.
+const ONCE_FREE: &str = "the operator takes the name within a minute after it is free, or at the next look where this resource does not \
+                         manage the proxy, or at once after the annotation requestedAt";
+
 /// How one object stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -110,6 +114,7 @@ impl Said {
             Self::Ending(..) | Self::Failed(_) | Self::NotLeading => Urge::Failed,
             Self::Refused(_) => Urge::Refused,
             Self::Forbidden(..) => Urge::Denied,
+            Self::Taken(..) | Self::OfAnother(..) | Self::Mixed(..) => Urge::Taken,
             Self::Held(..) => Urge::Held,
             Self::Left(_, _, why) | Self::PublishedBeside(_, _, why) | Self::Stays(_, why) => {
                 why.urge()
@@ -212,15 +217,15 @@ impl Said {
                 };
                 format!(
                     "{kind} {name} exists and does not belong to this operator, which leaves it as it is: set another {field}; delete \
-                     {kind} {name} only if nothing uses it"
+                     {kind} {name} only if nothing uses it; {ONCE_FREE}"
                 )
             }
             Self::OfAnother(kind, name, by) => format!(
-                "{kind} {name} belongs to resource {by}, which is about another proxy: choose another name in spec"
+                "{kind} {name} belongs to resource {by}, which is about another proxy: choose another name in spec; {ONCE_FREE}"
             ),
             Self::Mixed(service, slice) => format!(
                 "EndpointSlice {slice} was not made for this resource, and leads connections to a Service {service} elsewhere: delete it, \
-                 and what has made it"
+                 and what has made it; {ONCE_FREE}"
             ),
             Self::Held(kind, name, by) => format!(
                 "{kind} {name} belongs to resource {by}, which is about the same proxy; this one takes it over once that one is deleted or \

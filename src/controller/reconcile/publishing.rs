@@ -204,7 +204,7 @@ impl Pass<'_> {
                 "what leads applications to the proxy was edited or deleted, and put right"
             );
         }
-        let is_settled = matches!(published.urge(), Urge::None | Urge::Held);
+        let is_settled = matches!(published.urge(), Urge::None | Urge::Taken | Urge::Held);
         let is_restored = is_known && is_settled;
         let now = self.context.clock.now();
         let kept = self.memory.publishing.get_or_insert_default();
@@ -350,6 +350,7 @@ impl Pass<'_> {
         }
         let (known, verified) = self.known(desired, finding);
         let record = &finding.decision.record;
+        let is_vetted = record.vetted;
         let ahead = verified.as_ref().and_then(|_| endpoint::led_by(record));
         let waits = endpoint::waits(&finding.decision.step);
         let Some(mut order) = self.order(desired, wish, known, waits) else {
@@ -363,7 +364,7 @@ impl Pass<'_> {
             && last.order == order
             && last.request == desired.request
         {
-            let again = self.again(kept, &last.published);
+            let again = self.again(kept, &last.published, is_vetted);
             // Looks come about as often as that: half of it skips none.
             let good_for = again.unwrap_or(self.context.resync / 2);
             let left = good_for.saturating_sub(uptime.saturating_sub(last.at));
@@ -405,12 +406,13 @@ impl Pass<'_> {
         let again = kept
             .last
             .as_ref()
-            .and_then(|last| self.again(kept, &last.published));
+            .and_then(|last| self.again(kept, &last.published, is_vetted));
         Ok(again.filter(|_| !nothing_is_left))
     }
 
     /// When it is tried again: soon where the API server failed, later where somebody has to do something first.
-    fn again(&self, kept: &Kept, published: &Published) -> Option<Duration> {
+    /// Where a name is waited for, only by resources that need no look for it: others would look at the cloud each time.
+    fn again(&self, kept: &Kept, published: &Published, is_vetted: bool) -> Option<Duration> {
         let pace = &self.context.pace;
         let resync = self.context.resync;
         let within = |first: Duration, longest: Duration| {
@@ -420,8 +422,9 @@ impl Pass<'_> {
             Urge::Failed => Some(within(pace.poll_first, pace.secret_sweep)),
             Urge::Refused => Some(within(pace.secret_check, resync)),
             Urge::Denied => Some(pace.denied_check.min(resync)),
-            // It is woken when that one is deleted.
-            Urge::None | Urge::Held => None,
+            // It is also woken when the resource is deleted that has the name.
+            Urge::Taken | Urge::Held => is_vetted.then_some(pace.secret_sweep.min(resync)),
+            Urge::None => None,
         }
     }
 
@@ -729,7 +732,7 @@ fn firm(record: &Record, known: &Known) -> Option<Place> {
 fn failures_after(before: u32, published: &Published) -> u32 {
     match published.urge() {
         Urge::Failed | Urge::Refused => before.saturating_add(1),
-        Urge::None | Urge::Held | Urge::Denied => 0,
+        Urge::None | Urge::Taken | Urge::Held | Urge::Denied => 0,
     }
 }
 

@@ -1392,3 +1392,24 @@ async fn while_a_service_can_not_be_led_on_both_conditions_say_where_it_leads() 
     let through = Said::Through("orders-db".to_owned(), None);
     assert_eq!(published.config_map, Some(through));
 }
+
+#[tokio::test]
+async fn a_name_that_somebody_else_has_is_tried_again_and_the_message_says_when() {
+    let mut another = owner("billing");
+    another.proxy = "po02".to_owned();
+    let of_another = published(3306).await;
+    let taken = Server::default();
+    taken.has(SERVICE, foreign_service());
+    let mixed = Server::default();
+    let mut slice = left_behind(&of_another);
+    slice["metadata"]["labels"]["taurusdb.huaweicloud.com/proxy"] = json!("po03");
+    mixed.has(SLICE, slice);
+    for server in [of_another, taken, mixed] {
+        let published = server.publish(&of(another.clone(), at(3307))).await;
+        assert_eq!(published.urge(), Urge::Taken);
+        assert_eq!(published.failure(), None, "Ready does not wait for it");
+        let text = published.service.unwrap().text().0;
+        let says = |part: &str| text.contains(part);
+        assert!(says("within a minute") && says("requestedAt"), "{text}");
+    }
+}

@@ -210,6 +210,18 @@ impl Stage {
         world.stored(NEIGHBOUR);
     }
 
+    /// A person wants a Service of this name for the other proxy, too.
+    pub fn publish_of_neighbour(&self, name: &str) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        let service = serde_json::json!({"name": name});
+        let publish = |object: &mut TaurusProxyPort| {
+            object.spec.service = serde_json::from_value(service).unwrap();
+        };
+        world.cluster.edit(NEIGHBOUR, now, publish);
+        world.stored(NEIGHBOUR);
+    }
+
     /// The API server answers no read of the Secret for so many seconds.
     pub fn hide_secrets(&self, seconds: u64) {
         let mut world = self.shared.lock();

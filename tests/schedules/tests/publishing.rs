@@ -239,3 +239,17 @@ async fn a8_an_edit_war_holds_up_no_change_of_the_port() {
     stage.pass(301).await;
     assert_eq!(stage.slice_port(), Some(3307));
 }
+
+/// Nobody looks at the cloud meanwhile, nor tells who waits that the name is free.
+#[tokio::test(start_paused = true)]
+async fn a_name_that_another_resource_lets_go_of_is_taken_within_a_minute() {
+    let stage = Stage::set_publishing(4, SELDOM).await;
+    stage.create_neighbour();
+    stage.publish_of_neighbour("orders");
+    stage.pass(300).await;
+    assert_eq!(stage.publication(), "Published", "{}", stage.told());
+    stage.edit(|object| object.spec.service = None);
+    stage.pass(75).await;
+    assert_eq!(stage.publication(), "", "it wishes for none");
+    assert_eq!(stage.led_to("orders"), Some(3306), "{}", stage.told());
+}
