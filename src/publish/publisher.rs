@@ -569,7 +569,8 @@ impl Publisher {
             };
             let own = listed
                 .iter()
-                .filter(|one| standing::is_among(one.meta(), owner));
+                .filter(|one| standing::is_among(one.meta(), owner))
+                .filter(|one| !wanted::is_copy(one.meta()));
             names.extend(own.map(kube::ResourceExt::name_any));
         }
         names.retain(|name| Some(name.as_str()) != wished);

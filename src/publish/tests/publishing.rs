@@ -1413,3 +1413,26 @@ async fn a_name_that_somebody_else_has_is_tried_again_and_the_message_says_when(
         assert!(says("within a minute") && says("requestedAt"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_copy_that_somebody_has_made_with_labels_and_owners_is_not_swept() {
+    const COPY: &str = "/api/v1/namespaces/shop/configmaps/copy";
+    const ALIAS: &str = "/api/v1/namespaces/shop/services/alias";
+    let server = published(3306).await;
+    for (of, name, path) in [(MAP, "copy", COPY), (SERVICE, "alias", ALIAS)] {
+        let mut copy = server.get(of).unwrap();
+        copy["metadata"]["name"] = json!(name);
+        copy["metadata"]["uid"] = Value::Null;
+        server.has(path, copy);
+    }
+    let copies = || [COPY, ALIAS].map(|path| server.get(path).unwrap());
+    let before = copies();
+    let mut other = order(at(3306));
+    other.wish.service = Some(other_service(3306));
+    other.wish.config_map = Some("other".to_owned());
+    other.sweeps = true;
+    let published = server.publish(&other).await;
+    assert_eq!(published.service, Some(Said::Published));
+    assert_eq!((server.get(SERVICE), server.get(MAP)), (None, None));
+    assert_eq!(copies(), before);
+}
