@@ -179,16 +179,7 @@ impl Said {
                 "leads to port {port}, at which a MySQL greeting was read during the last job, which did not succeed as far as the cloud \
                  said; it leads to the port that is listed once the list can't lag behind that any more"
             ),
-            Self::Unread(place, on_record) => {
-                let on_record = on_record.map_or_else(
-                    || "no place of the proxy is on record".to_owned(),
-                    |on_record| format!("{on_record} is on record"),
-                );
-                format!(
-                    "leads to {place}, where it was found and which was not read; {on_record}; it is led to where the proxy is once that is \
-                     read, after the end of a change that is at work"
-                )
-            }
+            Self::Unread(place, on_record) => unread(*place, *on_record),
             Self::Pending => "what spec says now was not published yet".to_owned(),
             Self::NothingRead => {
                 "no address and port of the proxy is known that could be published".to_owned()
@@ -210,16 +201,7 @@ impl Said {
                 "the proxy has an {family} address and Service {name} none, so nobody is led to the proxy: the cluster, or the Service, is of \
                  the other family alone"
             ),
-            Self::Taken(kind, name) => {
-                let field = match *kind {
-                    "ConfigMap" => "spec.configMap.name",
-                    _ => "spec.service.name",
-                };
-                format!(
-                    "{kind} {name} exists and does not belong to this operator, which leaves it as it is: set another {field}; delete \
-                     {kind} {name} only if nothing uses it; {ONCE_FREE}"
-                )
-            }
+            Self::Taken(kind, name) => taken(kind, name),
             Self::OfAnother(kind, name, by) => format!(
                 "{kind} {name} belongs to resource {by}, which is about another proxy: choose another name in spec; {ONCE_FREE}"
             ),
@@ -259,16 +241,7 @@ impl Said {
                 let (why, said) = why.text();
                 return (format!("leads to {place}: {why}"), said);
             }
-            Self::Through(service, place) => {
-                let place = place.map_or_else(
-                    || "is not known to lead to the proxy".to_owned(),
-                    |place| format!("leads to {place}"),
-                );
-                format!(
-                    "proxyHost and proxyPort are those that were read last; host and port lead through Service {service}, which {place}: \
-                     ServicePublished says why"
-                )
-            }
+            Self::Through(service, place) => through(service, *place),
             Self::Left(kind, name, why) => {
                 let (why, said) = why.text();
                 let own = format!("{kind} {name} is no longer wished for and is still there: {why}");
@@ -284,4 +257,37 @@ impl Said {
         };
         (own, None)
     }
+}
+
+fn unread(place: Place, on_record: Option<Place>) -> String {
+    let on_record = on_record.map_or_else(
+        || "no place of the proxy is on record".to_owned(),
+        |on_record| format!("{on_record} is on record"),
+    );
+    format!(
+        "leads to {place}, where it was found and which was not read; {on_record}; it is led to where the proxy is once that is read, after \
+         the end of a change that is at work"
+    )
+}
+
+fn taken(kind: &str, name: &str) -> String {
+    let field = match kind {
+        "ConfigMap" => "spec.configMap.name",
+        _ => "spec.service.name",
+    };
+    format!(
+        "{kind} {name} exists and does not belong to this resource, so the operator leaves it as it is: set another {field}; delete {kind} \
+         {name} only if nothing uses it; {ONCE_FREE}"
+    )
+}
+
+fn through(service: &str, place: Option<Place>) -> String {
+    let place = place.map_or_else(
+        || "is not known to lead to the proxy".to_owned(),
+        |place| format!("leads to {place}"),
+    );
+    format!(
+        "proxyHost and proxyPort are those that were read last; host and port lead through Service {service}, which {place}: \
+         ServicePublished says why"
+    )
 }
