@@ -43,7 +43,6 @@ use crate::{
         order::{Known, Names, Order, Places, Published, Rival, Urge},
         said::Said,
         standing::Owner,
-        wanted::Place,
     },
 };
 
@@ -356,7 +355,7 @@ impl Pass<'_> {
         let Some(mut order) = self.order(desired, wish, known, waits) else {
             return Ok(None);
         };
-        order.firm = firm(record, &order.known).filter(|_| verified.is_none());
+        order.firm = endpoint::firm(record, &order.known).filter(|_| verified.is_none());
         (order.verified, order.ahead) = (verified, ahead);
         let uptime = self.context.clock.now().uptime;
         if let Some(kept) = self.memory.publishing.as_deref()
@@ -717,15 +716,6 @@ pub(super) fn next_turn(
     let ahead = times.filter(|at| *at > uptime);
     let sooner = ahead.map(|at| at.saturating_sub(uptime));
     delay.into_iter().chain(sooner).min()
-}
-
-/// The place that is kept where nothing was read, if it is the verified one of a resource at rest.
-fn firm(record: &Record, known: &Known) -> Option<Place> {
-    let is_at_rest = record.vetted && !record.restored && record.change.is_none();
-    match known {
-        Known::Keep(kept) => kept.filter(|kept| is_at_rest && record.port == Some(kept.port)),
-        _ => None,
-    }
 }
 
 /// How often in a row it could not be published, after this.
