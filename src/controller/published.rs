@@ -38,7 +38,7 @@ use crate::{
     model::ResourceName,
     publish::{
         mark::Mark,
-        wanted::{MANAGED_BY, MANAGER, SLICE_MANAGED_BY},
+        wanted::{MANAGED_BY, MANAGER, PROXY, SLICE_MANAGED_BY},
     },
 };
 
@@ -203,10 +203,14 @@ where
                 Mark::of(&owner.uid),
             )
         });
+        let owners: Vec<_> = owners.collect();
+        let proxy = object.labels().get(PROXY).filter(|_| owners.is_empty());
+        let proxy = proxy.map(|proxy| (namespace.clone(), proxy.clone()));
         Shown {
             uid: mark(object.meta().uid.as_deref()),
             version: mark(object.meta().resource_version.as_deref()),
-            owners: owners.collect(),
+            owners,
+            proxy,
         }
     };
     match event {
@@ -218,7 +222,8 @@ where
     }
 }
 
-/// Calls those who have an object that was edited or deleted, or had it, unless they did it themselves.
+/// Calls those who have an object that was edited or deleted, or had it, unless they did it themselves; of one that nobody has had,
+/// those who publish for the proxy of its label.
 fn tell(context: &Context, news: News) {
     let mut marks = news.marks.iter();
     if marks.any(|mark| context.publications.has_written(*mark)) {
@@ -227,6 +232,11 @@ fn tell(context: &Context, news: News) {
     for (name, uid) in news.owners {
         let there = context.roster.uid(&name);
         if there.is_some_and(|there| Mark::of(&there) == uid) {
+            context.published.note(name);
+        }
+    }
+    if let Some((namespace, proxy)) = news.proxy {
+        for name in context.claims.publishing(&namespace, &proxy, "") {
             context.published.note(name);
         }
     }

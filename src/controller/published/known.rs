@@ -22,6 +22,8 @@ pub(super) struct Shown {
     pub(super) version: Mark,
     /// Its owners.
     pub(super) owners: Vec<Owner>,
+    /// Its namespace and the proxy of its label, where it has no owners.
+    pub(super) proxy: Option<(String, String)>,
 }
 
 /// An object that was edited or deleted, by whomever.
@@ -31,6 +33,8 @@ pub(super) struct News {
     pub(super) marks: Vec<Mark>,
     /// Its owners, and those that it had before.
     pub(super) owners: Vec<Owner>,
+    /// Its namespace and the proxy of its label, where it has had no owners: who publishes for that proxy may be concerned.
+    pub(super) proxy: Option<(String, String)>,
 }
 
 /// What is kept of an object.
@@ -79,6 +83,7 @@ impl Known {
                 let gone = gone.map(|(uid, object)| News {
                     marks: vec![uid],
                     owners: object.owners.into_vec(),
+                    proxy: None,
                 });
                 let mut gone: Vec<News> = gone.collect();
                 // Who is called first must not depend on the order of a hash table, nor on the seed of its marks.
@@ -93,7 +98,7 @@ impl Known {
         }
     }
 
-    /// One that nobody has owned calls nobody: it need not be known.
+    /// One that nobody has owned need not be known: it is news whenever it is shown.
     fn keep(&mut self, object: Shown) -> News {
         let before = self.of.remove(&object.uid);
         let (uid, version) = (object.uid, object.version);
@@ -121,6 +126,7 @@ impl News {
         }
         Self {
             marks: vec![object.version, object.uid],
+            proxy: object.proxy.filter(|_| owners.is_empty()),
             owners,
         }
     }
@@ -143,6 +149,7 @@ mod tests {
             uid: Mark::of(uid),
             version: Mark::of(version),
             owners: vec![owner],
+            proxy: None,
         }
     }
 
@@ -150,6 +157,7 @@ mod tests {
     fn stripped(uid: &str, version: &str) -> Shown {
         Shown {
             owners: Vec::new(),
+            proxy: Some(("shop".to_owned(), "po01".to_owned())),
             ..shown(uid, version)
         }
     }
@@ -240,11 +248,24 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_has_owned_is_not_kept() {
+    fn what_nobody_has_owned_calls_by_its_proxy_and_is_not_kept() {
         let mut known = Known::default();
-        assert!(told(&mut known, Event::Apply(stripped("a", "1"))).is_empty());
+        let proxies = |news: Vec<News>| -> Vec<String> {
+            let proxies = news.into_iter().filter_map(|news| news.proxy);
+            proxies.map(|(_, proxy)| proxy).collect()
+        };
+        assert_eq!(
+            proxies(known.take(Event::Apply(stripped("a", "1")))),
+            ["po01"]
+        );
         known.take(Event::Apply(shown("b", "2")));
-        known.take(Event::Delete(shown("b", "3")));
+        let edited = known.take(Event::Apply(stripped("b", "3")));
+        assert!(proxies(edited).is_empty(), "its last owners are called");
+        known.take(Event::Delete(shown("b", "4")));
         assert!(known.of.is_empty(), "{known:?}");
+        // The first list is no news.
+        known.take(Event::Init);
+        assert!(known.take(Event::InitApply(stripped("a", "1"))).is_empty());
+        known.take(Event::InitDone);
     }
 }
