@@ -235,7 +235,12 @@ fn tell(context: &Arc<Context>, change: roster::Change) -> Woken {
         roster::Change::Gone(uid, name, last) => {
             let beside = match last.as_deref() {
                 // Those who wait for what it has published take it over.
-                Some(last) if publishes(last) => context.claims.beside(&uid),
+                Some(last) if publishes(last) => {
+                    let (namespace, proxy) = (name.namespace(), &last.spec.proxy_id);
+                    let mut beside = context.claims.publishing(namespace, proxy, &uid);
+                    beside.extend(context.claims.beside(&uid));
+                    beside
+                }
                 _ => Woken::new(),
             };
             let mut woken = context.claims.forget(&uid, uptime);

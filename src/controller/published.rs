@@ -36,7 +36,10 @@ use crate::{
     },
     crd::TaurusProxyPort,
     model::ResourceName,
-    publish::wanted::{MANAGED_BY, MANAGER, SLICE_MANAGED_BY},
+    publish::{
+        mark::Mark,
+        wanted::{MANAGED_BY, MANAGER, PROXY, SLICE_MANAGED_BY},
+    },
 };
 
 mod known;
@@ -188,6 +191,7 @@ fn shown<K>(event: Event<PartialObjectMeta<K>>) -> Event<Shown>
 where
     K: kube::Resource<DynamicType = ()>,
 {
+    let mark = |text: Option<&str>| Mark::of(text.unwrap_or_default());
     let of = |object: PartialObjectMeta<K>| {
         let namespace = object.namespace().unwrap_or_default();
         let kind = TaurusProxyPort::kind(&());
@@ -196,13 +200,17 @@ where
         let owners = owners.map(|owner| {
             (
                 ResourceName::new(&namespace, &owner.name),
-                owner.uid.clone(),
+                Mark::of(&owner.uid),
             )
         });
+        let owners: Vec<_> = owners.collect();
+        let proxy = object.labels().get(PROXY).filter(|_| owners.is_empty());
+        let proxy = proxy.map(|proxy| (namespace.clone(), proxy.clone()));
         Shown {
-            uid: object.uid().unwrap_or_default(),
-            version: object.resource_version().unwrap_or_default(),
-            owners: owners.collect(),
+            uid: mark(object.meta().uid.as_deref()),
+            version: mark(object.meta().resource_version.as_deref()),
+            owners,
+            proxy,
         }
     };
     match event {
@@ -214,14 +222,21 @@ where
     }
 }
 
-/// Calls those who have an object that was edited or deleted, unless they did it themselves.
+/// Calls those who have an object that was edited or deleted, or had it, unless they did it themselves; of one that nobody has had,
+/// those who publish for the proxy of its label.
 fn tell(context: &Context, news: News) {
     let mut marks = news.marks.iter();
-    if marks.any(|mark| context.publications.has_written(mark)) {
+    if marks.any(|mark| context.publications.has_written(*mark)) {
         return;
     }
     for (name, uid) in news.owners {
-        if context.roster.uid(&name).as_deref() == Some(uid.as_str()) {
+        let there = context.roster.uid(&name);
+        if there.is_some_and(|there| Mark::of(&there) == uid) {
+            context.published.note(name);
+        }
+    }
+    if let Some((namespace, proxy)) = news.proxy {
+        for name in context.claims.publishing(&namespace, &proxy, "") {
             context.published.note(name);
         }
     }

@@ -20,6 +20,7 @@ use crate::{
 mod directory;
 mod entry;
 mod key;
+mod namesakes;
 mod standing;
 mod woken;
 
@@ -46,8 +47,9 @@ impl Claims {
         name: &ResourceName,
         uptime: Duration,
     ) -> Woken {
+        self.directory().namesakes.note(object, uid, name);
         let Ok(desired) = read::read(object) else {
-            return self.forget(uid, uptime);
+            return self.release(uid, uptime);
         };
         let mut directory = self.directory();
         let owned = directory.owned_by(uid);
@@ -77,6 +79,12 @@ impl Claims {
 
     /// Forgets a deleted resource, at this uptime; gives those for whom that may change something.
     pub fn forget(&self, uid: &str, uptime: Duration) -> Woken {
+        self.directory().namesakes.remove(uid);
+        self.release(uid, uptime)
+    }
+
+    /// Forgets what a resource has claimed.
+    fn release(&self, uid: &str, uptime: Duration) -> Woken {
         let mut directory = self.directory();
         let owned = directory.owned_by(uid);
         let mut woken = Woken::new();
@@ -184,6 +192,15 @@ impl Claims {
         let others = directory.on_instance(&own.instance);
         let others = others.filter(|other| other.key == own.key && other.name != own.name);
         others.map(|other| other.name.clone()).collect()
+    }
+
+    /// The resources of `namespace`, but for this one, that publish something for a proxy of this id, in whatever project, instance or
+    /// region they say it is.
+    pub fn publishing(&self, namespace: &str, proxy: &str, uid: &str) -> Woken {
+        let directory = self.directory();
+        let all = directory.namesakes.all(namespace, proxy);
+        let others = all.filter(|(other, _)| ***other != *uid);
+        others.map(|(_, name)| name.clone()).collect()
     }
 
     /// Whether several resources are on this instance. What follows from it harms nobody: anybody may name any instance.

@@ -190,6 +190,15 @@ pub fn is_by_greeting(ground: &Ground<'_>, known: &Known) -> bool {
     }
 }
 
+/// The place that is kept where nothing was read, if it is the verified one of a resource that manages its proxy and is at rest.
+pub fn firm(record: &Record, known: &Known) -> Option<Place> {
+    let is_at_rest = record.vetted && !record.restored && record.change.is_none();
+    match known {
+        Known::Keep(kept) => kept.filter(|kept| is_at_rest && record.port == Some(kept.port)),
+        Known::Gone | Known::Withdrawn | Known::At(_) | Known::Unusable(..) => None,
+    }
+}
+
 /// What has led applications to such a place.
 pub fn led_by(record: &Record) -> Option<Ahead> {
     record

@@ -26,6 +26,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
+    mark::Mark,
     order::Names,
     said::Said,
     standing::{self, Owner},
@@ -107,7 +108,7 @@ pub struct Calls {
     clock: Clock,
     leadership: Arc<Leadership>,
     /// Versions that were written, and UIDs that were deleted, a short while ago.
-    written: Arc<Mutex<VecDeque<String>>>,
+    written: Arc<Mutex<VecDeque<Mark>>>,
 }
 
 /// So many own writes are remembered.
@@ -124,23 +125,24 @@ impl Calls {
         }
     }
 
-    /// Whether this version was written here, or what has this UID was deleted here.
-    pub fn has_written(&self, mark: &str) -> bool {
+    /// Whether the version with this mark was written here, or what has a UID with it was deleted here.
+    pub fn has_written(&self, mark: Mark) -> bool {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.iter().any(|known| known == mark)
+        written.contains(&mark)
     }
 
-    fn note(&self, mark: Option<String>) {
+    fn note(&self, text: Option<&str>) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         if written.len() >= REMEMBERED {
             written.pop_front();
         }
-        written.extend(mark);
+        written.extend(text.map(Mark::of));
     }
 
-    fn forget(&self, mark: Option<&str>) {
+    fn forget(&self, text: Option<&str>) {
+        let mark = text.map(Mark::of);
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.retain(|known| Some(known.as_str()) != mark);
+        written.retain(|known| Some(*known) != mark);
     }
 
     /// An object, if it is there.
@@ -163,7 +165,7 @@ impl Calls {
         let params = params();
         let created = api.create(&params, object);
         let created = self.write::<K, _>("create", created).await?;
-        self.note(created.resource_version());
+        self.note(created.resource_version().as_deref());
         Ok(created)
     }
 
@@ -173,7 +175,7 @@ impl Calls {
         let (name, params) = (object.name_any(), params());
         let replaced = api.replace(&name, &params, object);
         let replaced = self.write::<K, _>("update", replaced).await?;
-        self.note(replaced.resource_version());
+        self.note(replaced.resource_version().as_deref());
         Ok(replaced)
     }
 
@@ -186,7 +188,7 @@ impl Calls {
         let api = self.api::<K>(owner);
         let name = live.name_any();
         // What the watch tells of it may come before the answer.
-        self.note(live.uid());
+        self.note(live.uid().as_deref());
         let deleting = async {
             match api.delete(&name, &params).await {
                 Ok(_) => Ok(()),

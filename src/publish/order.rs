@@ -29,7 +29,16 @@ impl Known {
     /// Whether the proxy is known to be at a place to which applications are led. Where that is not known, somebody may have led them
     /// there.
     pub fn confirms(&self, place: &Place) -> bool {
-        matches!(self, Self::At(known) | Self::Keep(Some(known)) if known == place)
+        self.place().is_some_and(|known| known == *place)
+    }
+
+    /// Where the proxy is, by what was read or by what is on record.
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            Self::At(place) => Some(*place),
+            Self::Keep(place) => *place,
+            Self::Gone | Self::Withdrawn | Self::Unusable(..) => None,
+        }
     }
 }
 
@@ -50,11 +59,13 @@ pub struct Order {
     pub verified: Option<Known>,
     /// What has led applications to the known place, where no list has.
     pub ahead: Option<Ahead>,
+    /// The verified place on record of a resource at rest, where nothing was read: it goes before what somebody else has written.
+    pub firm: Option<Place>,
     /// Whether another resource manages the proxy.
     pub waits: bool,
     /// Whether the resource is being deleted: what exists is kept true, and nothing is made.
     pub ends: bool,
-    /// Other resources of the namespace for the same proxy.
+    /// Other resources of the namespace for a proxy of the same id, whatever project or instance they name.
     pub rivals: Vec<Rival>,
 }
 
@@ -67,7 +78,7 @@ pub enum Ahead {
     Unproven,
 }
 
-/// Another resource of the namespace for the same proxy.
+/// Another resource of the namespace for a proxy of the same id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rival {
     /// Its name.
@@ -90,6 +101,18 @@ pub struct Names {
 }
 
 impl Order {
+    /// Where something leads of which nothing better was read: to where it leads now, unless that is the work `of_others` and another
+    /// place is on record for sure.
+    pub fn kept(
+        &self,
+        now: Option<Place>,
+        on_record: Option<Place>,
+        of_others: bool,
+    ) -> Option<Place> {
+        let sure = self.firm.filter(|_| of_others);
+        sure.or(now).or(on_record)
+    }
+
     /// The names that are wished for.
     pub fn names(&self) -> Names {
         Names {
@@ -181,7 +204,9 @@ pub struct Published {
 pub enum Urge {
     /// Not before the next look.
     None,
-    /// Another resource has the name: it may go.
+    /// Somebody else has the name, or leads from it elsewhere: it may become free.
+    Taken,
+    /// Another resource for the same proxy has the name: it may go.
     Held,
     /// A right is missing.
     Denied,

@@ -19,6 +19,7 @@ use super::{
     ServiceWish,
     calls::{Calls, Kind, Miss},
     contest::{self, Mend, Was},
+    mark::Mark,
     order::{Known, Order, Published, Rival, Slot},
     said::Said,
     standing::{self, Owner, Standing},
@@ -76,8 +77,9 @@ impl Publisher {
         }
     }
 
-    /// Whether this process has written this version of an object a short while ago, or has deleted the one with this UID.
-    pub fn has_written(&self, mark: &str) -> bool {
+    /// Whether this process has written the version of an object with this mark a short while ago, or has deleted the one whose UID
+    /// has it.
+    pub fn has_written(&self, mark: Mark) -> bool {
         self.calls.has_written(mark)
     }
 
@@ -128,14 +130,17 @@ impl Publisher {
             let said = self.service(order, wish, &mut found).await;
             let said = said.err().unwrap_or_else(|| done(order, &found));
             published.service_slot = slot(&said, shown(order, wish, &found));
-            published.service = Some(said);
+            published.service = Some(stays(said, &found));
         } else {
             published.service_slot = Slot::Empty;
         }
         let front = front(order, published.service.as_ref(), &found);
         if let Some(name) = &order.wish.config_map {
             let said = self.config_map(order, name, &front).await;
-            let said = said.err().unwrap_or(Said::Published);
+            let said = match said {
+                Ok(map) => filled(order, &map, published.service.as_ref(), &found),
+                Err(said) => said,
+            };
             published.map_slot = slot(&said, name.clone());
             published.config_map = Some(said);
         } else {
@@ -206,7 +211,11 @@ impl Publisher {
         found.place = kept;
         let place = match &order.known {
             Known::At(place) => *place,
-            Known::Keep(other) => kept.or(*other).ok_or(Said::NothingRead)?,
+            Known::Keep(other) => {
+                let of_others = slices.own.iter().any(wanted::is_led_by_others);
+                let place = order.kept(kept, *other, of_others);
+                place.ok_or(Said::NothingRead)?
+            }
             Known::Gone => return Err(self.withdraw(owner, &slices, found).await),
             Known::Withdrawn => {
                 // What this resource has leads to where the proxy was read since, though that was not said.
@@ -223,8 +232,12 @@ impl Publisher {
                 return Err(Said::Unusable(address.clone(), *why));
             }
         };
-        self.lead(order, wish, place, is_own, found).await?;
         let name = wanted::slice_name(&wish.name, place.address.family());
+        if !is_own {
+            self.may_lead(owner, live.is_some(), wish, &slices, &name)
+                .await?;
+        }
+        self.lead(order, wish, place, is_own, found).await?;
         // Which one of several is right is known by the place of the proxy alone.
         let is_other = |slice: &&EndpointSlice| slice.name_any() != name;
         let is_known = order.known.confirms(&place);
@@ -260,6 +273,32 @@ impl Publisher {
         Said::Withdrawn
     }
 
+    /// Before a Service is made or taken over: what lies under its name may lead those who use it to somebody else's database.
+    async fn may_lead(
+        &self,
+        owner: &Owner,
+        is_there: bool,
+        wish: &ServiceWish,
+        slices: &Slices,
+        slice: &str,
+    ) -> Result<(), Said> {
+        if let Some(foreign) = slices.foreign.as_ref().filter(|_| !is_there) {
+            return Err(Said::Mixed(wish.name.clone(), foreign.clone()));
+        }
+        let live = self.calls.get::<EndpointSlice>(owner, slice).await?;
+        let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
+        match standing {
+            Standing::Foreign | Standing::OfAnother(_) => {
+                Err(taken::<EndpointSlice>(slice, standing))
+            }
+            Standing::Ending { ours: false } => Err(ending::<EndpointSlice>(slice)),
+            Standing::Ending { ours: true }
+            | Standing::Free
+            | Standing::Own
+            | Standing::Held(..) => Ok(()),
+        }
+    }
+
     /// Leads a Service to a place.
     async fn lead(
         &self,
@@ -284,7 +323,16 @@ impl Publisher {
         found.front = port_of(&service);
         found.service = Some(service);
         if !is_own {
-            found.place = self.lead_slice(order, &wish.name, place).await?;
+            let led = self.lead_slice(order, &wish.name, place).await;
+            if let Err(Said::Taken(..) | Said::OfAnother(..)) = &led
+                && self.has_made(Service::NAME, &wish.name)
+                && let Some(service) = found.service.take()
+            {
+                // Somebody was faster: it would lead to where that slice leads.
+                found.front = None;
+                self.calls.delete(owner, &service).await?;
+            }
+            found.place = led?;
         }
         Ok(())
     }
@@ -302,7 +350,12 @@ impl Publisher {
         Ok(wanted::place_of(&slice))
     }
 
-    async fn config_map(&self, order: &Order, name: &str, front: &Front) -> Result<(), Said> {
+    async fn config_map(
+        &self,
+        order: &Order,
+        name: &str,
+        front: &Front,
+    ) -> Result<ConfigMap, Said> {
         let owner = &order.owner;
         let live = self.calls.get::<ConfigMap>(owner, name).await?;
         let standing = standing::of(live.as_ref().map(|live| &live.metadata), owner);
@@ -323,7 +376,11 @@ impl Publisher {
         let kept = live.as_ref().and_then(wanted::place_in);
         let place = match order.verified.as_ref().unwrap_or(&order.known) {
             Known::At(place) => *place,
-            Known::Keep(other) => kept.or(*other).ok_or(Said::NothingRead)?,
+            Known::Keep(other) => {
+                let of_others = live.as_ref().is_some_and(wanted::is_filled_by_others);
+                let place = order.kept(kept, *other, of_others);
+                place.ok_or(Said::NothingRead)?
+            }
             Known::Gone | Known::Withdrawn if live.is_some() => return Err(Said::Outdated),
             Known::Gone | Known::Withdrawn => return Err(Said::NothingRead),
             Known::Unusable(address, why) => {
@@ -337,7 +394,7 @@ impl Publisher {
                 self.calls.delete(owner, &live).await?;
             }
         }
-        self.put(order, name, make).await.map(|_| ())
+        self.put(order, name, make).await
     }
 
     /// Services that are wished for no longer: removed once what takes their place is there, and kept true until then.
@@ -466,7 +523,7 @@ impl Publisher {
                     }
                     if standing == Standing::Own {
                         let kept = self.config_map(order, &name, front).await;
-                        kept.or_else(|said| match said {
+                        kept.map(|_| ()).or_else(|said| match said {
                             said @ (Said::Failed(_) | Said::Refused(_)) => Err(said),
                             _ => Ok(()),
                         })
@@ -512,7 +569,8 @@ impl Publisher {
             };
             let own = listed
                 .iter()
-                .filter(|one| standing::is_among(one.meta(), owner));
+                .filter(|one| standing::is_among(one.meta(), owner))
+                .filter(|one| !wanted::is_copy(one.meta()));
             names.extend(own.map(kube::ResourceExt::name_any));
         }
         names.retain(|name| Some(name.as_str()) != wished);
@@ -571,6 +629,15 @@ impl Publisher {
             }
         }
         Err(Miss::Changed.into())
+    }
+
+    /// Whether an object was made for the order at hand.
+    fn has_made(&self, kind: &str, name: &str) -> bool {
+        let mends = self.mends.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |mend: &Mend| mend.kind == kind && mend.name == name;
+        mends
+            .iter()
+            .any(|mend| is_it(mend) && mend.was == Was::Missing)
     }
 
     fn note(&self, mend: Mend) {
@@ -642,11 +709,42 @@ fn is_of_rival(order: &Order, service: &str, slice: &EndpointSlice) -> bool {
 
 /// What there is to say of a Service that leads where it shall.
 fn done(order: &Order, found: &Found) -> Said {
-    let place = found.place.filter(|place| order.known.confirms(place));
-    let ahead = place.zip(order.ahead.clone());
-    ahead.map_or(Said::Published, |(place, ahead)| {
-        Said::Ahead(place.port, ahead)
-    })
+    let Some(place) = found.place else {
+        return Said::Published;
+    };
+    if !order.known.confirms(&place) {
+        return Said::Unread(place, order.known.place());
+    }
+    let ahead = order.ahead.clone();
+    ahead.map_or(Said::Published, |ahead| Said::Ahead(place.port, ahead))
+}
+
+/// A refusal leaves the Service where it led.
+fn stays(said: Said, found: &Found) -> Said {
+    let place = found.place.filter(|_| found.service.is_some());
+    match place.filter(|_| said.is_refusal()) {
+        Some(place) => Said::Stays(place, Box::new(said)),
+        None => said,
+    }
+}
+
+/// What there is to say of a ConfigMap that is as it was wanted, beside its Service.
+fn filled(order: &Order, map: &ConfigMap, service: Option<&Said>, found: &Found) -> Said {
+    let known = order.verified.as_ref().unwrap_or(&order.known);
+    let unread = wanted::place_in(map).filter(|place| !known.confirms(place));
+    if let Some(place) = unread {
+        return Said::Unread(place, known.place());
+    }
+    let through = wanted::service_in(map, &order.owner.namespace);
+    let Some(name) = through.filter(|_| !service.is_some_and(Said::is_sure)) else {
+        return Said::Published;
+    };
+    let is_wished = order
+        .wish
+        .service
+        .as_ref()
+        .is_some_and(|wish| wish.name == name);
+    Said::Through(name, found.place.filter(|_| is_wished))
 }
 
 /// Where the ConfigMap sends applications, by what came of the Service. One failure must not take them from the Service: how that stands

@@ -5,9 +5,13 @@ use k8s_openapi::jiff::Timestamp;
 use super::{
     contest::Mend,
     order::{Ahead, Urge},
-    wanted::AddressError,
+    wanted::{AddressError, Place},
 };
 use crate::model::Reason;
+
+/// When a name is taken that somebody else has.
+const ONCE_FREE: &str = "the operator takes the name within a minute after it is free, or at the next look where this resource does not \
+                         manage the proxy, or at once after the annotation requestedAt";
 
 /// How one object stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub enum Said {
     Published,
     /// It leads to this port by a greeting, ahead of any list.
     Ahead(u16, Ahead),
+    /// It leads to the first place, which was not read: it was found there. The second one is on record, if there is one.
+    Unread(Place, Option<Place>),
     /// It is new, and was not published yet.
     Pending,
     /// Nothing was read yet that could be published.
@@ -34,7 +40,7 @@ pub enum Said {
     Taken(&'static str, String),
     /// An object of that name is of a resource for another proxy: its kind and name, and the name of the resource.
     OfAnother(&'static str, String, String),
-    /// An EndpointSlice of somebody else leads from the Service to elsewhere: both names.
+    /// An EndpointSlice of somebody else leads from the Service to elsewhere, or would: both names.
     Mixed(String, String),
     /// Another resource for the same proxy has it: the kind and name of the object, and the name of the resource.
     Held(&'static str, String, String),
@@ -46,6 +52,11 @@ pub enum Said {
     Forbidden(&'static str, &'static str),
     /// The API server refuses it, and goes on to do so until somebody changes something.
     Refused(String),
+    /// The same of a Service, which leads to this place meanwhile.
+    Stays(Place, Box<Said>),
+    /// The ConfigMap sends applications through this Service, which is not known to lead to the proxy: it leads to this place, if that is
+    /// known.
+    Through(String, Option<Place>),
     /// The API server failed or did not answer.
     Failed(String),
     /// This process no longer leads: another one says how it stands.
@@ -64,6 +75,8 @@ impl Said {
                 "True"
             }
             Self::Ahead(_, Ahead::Unproven)
+            | Self::Unread(..)
+            | Self::Through(..)
             | Self::Pending
             | Self::Failed(_)
             | Self::NotLeading => "Unknown",
@@ -74,7 +87,11 @@ impl Said {
     /// The reason of the condition.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Published | Self::PublishedBeside(..) | Self::Ahead(..) => Reason::Published,
+            Self::Published
+            | Self::PublishedBeside(..)
+            | Self::Ahead(..)
+            | Self::Unread(..)
+            | Self::Through(..) => Reason::Published,
             Self::Pending => Reason::Publishing,
             Self::Withdrawn => Reason::EndpointWithdrawn,
             Self::NothingRead | Self::Outdated | Self::NotManaging => Reason::NothingToPublish,
@@ -87,7 +104,7 @@ impl Said {
             Self::Ending(..) | Self::Refused(_) | Self::Failed(_) | Self::NotLeading => {
                 Reason::PublishFailed
             }
-            Self::Left(_, _, why) => why.reason(),
+            Self::Left(_, _, why) | Self::Stays(_, why) => why.reason(),
         }
     }
 
@@ -97,32 +114,56 @@ impl Said {
             Self::Ending(..) | Self::Failed(_) | Self::NotLeading => Urge::Failed,
             Self::Refused(_) => Urge::Refused,
             Self::Forbidden(..) => Urge::Denied,
+            Self::Taken(..) | Self::OfAnother(..) | Self::Mixed(..) => Urge::Taken,
             Self::Held(..) => Urge::Held,
-            Self::Left(_, _, why) | Self::PublishedBeside(_, _, why) => why.urge(),
+            Self::Left(_, _, why) | Self::PublishedBeside(_, _, why) | Self::Stays(_, why) => {
+                why.urge()
+            }
             _ => Urge::None,
         }
     }
 
-    /// Whether the object is there and leads to the proxy.
+    /// Whether the object is there and leads to the proxy, as far as anybody knows.
     pub fn leads_there(&self) -> bool {
         matches!(
             self,
-            Self::Published | Self::PublishedBeside(..) | Self::Ahead(..) | Self::Held(..)
+            Self::Published
+                | Self::PublishedBeside(..)
+                | Self::Ahead(..)
+                | Self::Unread(..)
+                | Self::Through(..)
+                | Self::Held(..)
         )
     }
 
     /// Whether it is not known how the object stands, or that passes by itself or by the hand of a person: what leads applications
     /// through it stays as it is.
     pub fn leaves_open(&self) -> bool {
+        match self {
+            Self::Stays(_, why) => why.leaves_open(),
+            other => matches!(
+                other,
+                Self::Pending
+                    | Self::NothingRead
+                    | Self::Ending(..)
+                    | Self::Forbidden(..)
+                    | Self::Refused(_)
+                    | Self::Failed(_)
+                    | Self::NotLeading
+            ),
+        }
+    }
+
+    /// Whether it is a refusal that leaves an object as it was.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Forbidden(..) | Self::Refused(_))
+    }
+
+    /// Whether who is sent to the Service of which this is said is led to where the proxy is known to be.
+    pub fn is_sure(&self) -> bool {
         matches!(
             self,
-            Self::Pending
-                | Self::NothingRead
-                | Self::Ending(..)
-                | Self::Forbidden(..)
-                | Self::Refused(_)
-                | Self::Failed(_)
-                | Self::NotLeading
+            Self::Published | Self::PublishedBeside(..) | Self::Ahead(..) | Self::Held(..)
         )
     }
 
@@ -138,6 +179,7 @@ impl Said {
                 "leads to port {port}, at which a MySQL greeting was read during the last job, which did not succeed as far as the cloud \
                  said; it leads to the port that is listed once the list can't lag behind that any more"
             ),
+            Self::Unread(place, on_record) => unread(*place, *on_record),
             Self::Pending => "what spec says now was not published yet".to_owned(),
             Self::NothingRead => {
                 "no address and port of the proxy is known that could be published".to_owned()
@@ -159,22 +201,13 @@ impl Said {
                 "the proxy has an {family} address and Service {name} none, so nobody is led to the proxy: the cluster, or the Service, is of \
                  the other family alone"
             ),
-            Self::Taken(kind, name) => {
-                let field = match *kind {
-                    "ConfigMap" => "spec.configMap.name",
-                    _ => "spec.service.name",
-                };
-                format!(
-                    "{kind} {name} exists and does not belong to this operator, which leaves it as it is: set another {field}; delete \
-                     {kind} {name} only if nothing uses it"
-                )
-            }
+            Self::Taken(kind, name) => taken(kind, name),
             Self::OfAnother(kind, name, by) => format!(
-                "{kind} {name} belongs to resource {by}, which is about another proxy: choose another name in spec"
+                "{kind} {name} belongs to resource {by}, which is about another proxy: choose another name in spec; {ONCE_FREE}"
             ),
             Self::Mixed(service, slice) => format!(
-                "EndpointSlice {slice} was not made by this operator, and leads connections to Service {service} elsewhere: delete it, and \
-                 what has made it"
+                "EndpointSlice {slice} was not made for this resource, and leads connections to a Service {service} elsewhere: delete it, \
+                 and what has made it; {ONCE_FREE}"
             ),
             Self::Held(kind, name, by) => format!(
                 "{kind} {name} belongs to resource {by}, which is about the same proxy; this one takes it over once that one is deleted or \
@@ -204,6 +237,11 @@ impl Said {
                 );
             }
             Self::NotLeading => "another process of the operator leads".to_owned(),
+            Self::Stays(place, why) => {
+                let (why, said) = why.text();
+                return (format!("leads to {place}: {why}"), said);
+            }
+            Self::Through(service, place) => through(service, *place),
             Self::Left(kind, name, why) => {
                 let (why, said) = why.text();
                 let own = format!("{kind} {name} is no longer wished for and is still there: {why}");
@@ -219,4 +257,37 @@ impl Said {
         };
         (own, None)
     }
+}
+
+fn unread(place: Place, on_record: Option<Place>) -> String {
+    let on_record = on_record.map_or_else(
+        || "no place of the proxy is on record".to_owned(),
+        |on_record| format!("{on_record} is on record"),
+    );
+    format!(
+        "leads to {place}, where it was found and which was not read; {on_record}; it is led to where the proxy is once that is read, after \
+         the end of a change that is at work"
+    )
+}
+
+fn taken(kind: &str, name: &str) -> String {
+    let field = match kind {
+        "ConfigMap" => "spec.configMap.name",
+        _ => "spec.service.name",
+    };
+    format!(
+        "{kind} {name} exists and does not belong to this resource, so the operator leaves it as it is: set another {field}; delete {kind} \
+         {name} only if nothing uses it; {ONCE_FREE}"
+    )
+}
+
+fn through(service: &str, place: Option<Place>) -> String {
+    let place = place.map_or_else(
+        || "is not known to lead to the proxy".to_owned(),
+        |place| format!("leads to {place}"),
+    );
+    format!(
+        "proxyHost and proxyPort are those that were read last; host and port lead through Service {service}, which {place}: \
+         ServicePublished says why"
+    )
 }

@@ -27,6 +27,9 @@ pub const OPAQUE_PORTS: &str = "config.linkerd.io/opaque-ports";
 /// The proxy that an object leads to, in its labels.
 pub const PROXY: &str = "taurusdb.huaweicloud.com/proxy";
 
+/// The name under which an object was made, in its annotations: a copy of another name has it as well.
+pub const MADE_AS: &str = "taurusdb.huaweicloud.com/name";
+
 /// The value of [`MANAGED_BY`].
 pub const MANAGER: &str = "taurus-port-operator";
 
@@ -156,6 +159,7 @@ pub fn service(live: Option<Service>, wish: &ServiceWish, family: &str, made: Ma
     mark(&mut service.metadata, &wish.name, made, &labels);
     let annotations = service.metadata.annotations.get_or_insert_default();
     annotations.insert(OPAQUE_PORTS.to_owned(), wish.port.to_string());
+    annotations.insert(MADE_AS.to_owned(), wish.name.clone());
     let spec = service.spec.get_or_insert_default();
     let known = spec.ports.take().unwrap_or_default();
     let port = i32::from(wish.port);
@@ -232,6 +236,13 @@ pub fn slice(
     slice
 }
 
+/// Whether an object is a copy that somebody has made under another name, with labels and owners.
+pub fn is_copy(metadata: &ObjectMeta) -> bool {
+    let annotations = metadata.annotations.as_ref();
+    let made_as = annotations.and_then(|annotations| annotations.get(MADE_AS));
+    made_as.is_some_and(|made_as| Some(made_as) != metadata.name.as_ref())
+}
+
 /// Where a slice leads, if that is one place.
 pub fn place_of(slice: &EndpointSlice) -> Option<Place> {
     let [endpoint] = slice.endpoints.as_slice() else {
@@ -246,6 +257,20 @@ pub fn place_of(slice: &EndpointSlice) -> Option<Place> {
     Some(Place {
         address: Address::parse(address).ok()?,
         port: u16::try_from(port.port?).ok()?,
+    })
+}
+
+/// Whether somebody else has set where a slice leads, by its managed fields: who has only added a label has not.
+pub fn is_led_by_others(slice: &EndpointSlice) -> bool {
+    is_set_by_others(&slice.metadata, &["/f:endpoints", "/f:ports"])
+}
+
+fn is_set_by_others(meta: &ObjectMeta, fields: &[&str]) -> bool {
+    let managers = meta.managed_fields.iter().flatten();
+    let mut others = managers.filter(|entry| entry.manager.as_deref() != Some(MANAGER));
+    others.any(|entry| {
+        let set = entry.fields_v1.as_ref();
+        set.is_some_and(|set| fields.iter().any(|field| set.0.pointer(field).is_some()))
     })
 }
 
@@ -287,6 +312,8 @@ pub fn config_map(
 ) -> ConfigMap {
     let mut map = live.unwrap_or_default();
     mark(&mut map.metadata, name, made, &[(MANAGED_BY, MANAGER)]);
+    let annotations = map.metadata.annotations.get_or_insert_default();
+    annotations.insert(MADE_AS.to_owned(), name.to_owned());
     let (proxy_host, proxy_port) = (place.address.to_string(), place.port.to_string());
     let (host, port) = front
         .place(&map)
@@ -315,6 +342,21 @@ pub fn place_in(map: &ConfigMap) -> Option<Place> {
         address: Address::parse(data.get(PROXY_HOST)?).ok()?,
         port: Some(port).filter(|port| *port > 0)?,
     })
+}
+
+/// Whether somebody else has set where a ConfigMap says that the proxy is.
+pub fn is_filled_by_others(map: &ConfigMap) -> bool {
+    is_set_by_others(
+        &map.metadata,
+        &["/f:data/f:proxyHost", "/f:data/f:proxyPort"],
+    )
+}
+
+/// The Service of its namespace through which a ConfigMap sends applications, if it does.
+pub fn service_in(map: &ConfigMap, namespace: &str) -> Option<String> {
+    let sent_to = map.data.as_ref()?.get(HOST)?;
+    let name = sent_to.strip_suffix(host("", namespace).as_str())?;
+    Some(name.to_owned())
 }
 
 /// The name under which applications reach a Service, in all namespaces.

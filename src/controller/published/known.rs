@@ -1,41 +1,57 @@
 //! What a watch has shown of what is published, so that a list which is read anew tells what has happened in between.
 //!
 //! Pure. Promises that what a later list shows otherwise, or no longer, is news, and that the first list is none: what it holds is published
-//! again by the first looks anyway.
+//! again by the first looks anyway; that who has had an object hears of each edit of it, also of one that takes the owners away; and that
+//! an object costs no more than its owners and two marks.
 
 use std::collections::{HashMap, HashSet};
 
 use kube::runtime::watcher::Event;
 
-use crate::model::ResourceName;
+use crate::{model::ResourceName, publish::mark::Mark};
+
+/// The name of an owner, and the mark of its UID.
+pub(super) type Owner = (ResourceName, Mark);
 
 /// An object, as a watch shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shown {
-    /// Its UID.
-    pub(super) uid: String,
-    /// Its `resourceVersion`.
-    pub(super) version: String,
-    /// The names and UIDs of its owners.
-    pub(super) owners: Vec<(ResourceName, String)>,
+    /// The mark of its UID.
+    pub(super) uid: Mark,
+    /// The mark of its `resourceVersion`.
+    pub(super) version: Mark,
+    /// Its owners.
+    pub(super) owners: Vec<Owner>,
+    /// Its namespace and the proxy of its label, where it has no owners.
+    pub(super) proxy: Option<(String, String)>,
 }
 
 /// An object that was edited or deleted, by whomever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct News {
     /// What tells an own write: the version that was stored, or the UID of what was deleted.
-    pub(super) marks: Vec<String>,
-    /// The names and UIDs of its owners.
-    pub(super) owners: Vec<(ResourceName, String)>,
+    pub(super) marks: Vec<Mark>,
+    /// Its owners, and those that it had before.
+    pub(super) owners: Vec<Owner>,
+    /// Its namespace and the proxy of its label, where it has had no owners: who publishes for that proxy may be concerned.
+    pub(super) proxy: Option<(String, String)>,
+}
+
+/// What is kept of an object.
+#[derive(Debug)]
+struct Kept {
+    version: Mark,
+    /// Its owners; where it has none any more, the last ones.
+    owners: Box<[Owner]>,
 }
 
 /// The objects of one kind.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// By their UIDs.
-    of: HashMap<String, Shown>,
+    /// By the marks of their UIDs.
+    of: HashMap<Mark, Kept>,
     /// Those that a list which is being read has shown so far.
-    listed: HashSet<String>,
+    listed: HashSet<Mark>,
     /// Whether a list was read to its end.
     is_whole: bool,
 }
@@ -49,13 +65,14 @@ impl Known {
                 Vec::new()
             }
             Event::InitApply(object) => {
-                if !object.owners.is_empty() {
-                    self.listed.insert(object.uid.clone());
-                }
-                let before = self.of.get(&object.uid);
+                let uid = object.uid;
+                let before = self.of.get(&uid);
                 let is_other = before.is_none_or(|before| before.version != object.version);
                 let is_news = self.is_whole && is_other;
                 let news = self.keep(object);
+                if self.of.contains_key(&uid) {
+                    self.listed.insert(uid);
+                }
                 is_news.then_some(news).into_iter().collect()
             }
             Event::InitDone => {
@@ -65,39 +82,57 @@ impl Known {
                 // Its last version may be an own write; that it is gone is none.
                 let gone = gone.map(|(uid, object)| News {
                     marks: vec![uid],
-                    owners: object.owners,
+                    owners: object.owners.into_vec(),
+                    proxy: None,
                 });
                 let mut gone: Vec<News> = gone.collect();
-                // What follows from that must not depend on the order of a hash table.
-                gone.sort_unstable_by(|one, other| one.marks.cmp(&other.marks));
+                // Who is called first must not depend on the order of a hash table, nor on the seed of its marks.
+                gone.sort_unstable_by(|one, other| one.names().cmp(other.names()));
                 gone
             }
             Event::Apply(object) => vec![self.keep(object)],
             Event::Delete(object) => {
-                self.of.remove(&object.uid);
-                vec![News::of(&object)]
+                let before = self.of.remove(&object.uid);
+                vec![News::of(object, before.as_ref())]
             }
         }
     }
 
-    /// One that nobody owns calls nobody: it need not be known.
+    /// One that nobody has owned need not be known: it is news whenever it is shown.
     fn keep(&mut self, object: Shown) -> News {
-        let news = News::of(&object);
-        if object.owners.is_empty() {
-            self.of.remove(&object.uid);
-        } else {
-            self.of.insert(object.uid.clone(), object);
+        let before = self.of.remove(&object.uid);
+        let (uid, version) = (object.uid, object.version);
+        let now: Box<[Owner]> = object.owners.as_slice().into();
+        let news = News::of(object, before.as_ref());
+        let owners = match before {
+            Some(before) if now.is_empty() => before.owners,
+            _ => now,
+        };
+        if !owners.is_empty() {
+            self.of.insert(uid, Kept { version, owners });
         }
         news
     }
 }
 
 impl News {
-    fn of(object: &Shown) -> Self {
-        Self {
-            marks: vec![object.version.clone(), object.uid.clone()],
-            owners: object.owners.clone(),
+    /// Those who had the object hear of it as well: an edit may have taken it from them.
+    fn of(object: Shown, before: Option<&Kept>) -> Self {
+        let mut owners = object.owners;
+        for owner in before.into_iter().flat_map(|before| before.owners.iter()) {
+            if !owners.contains(owner) {
+                owners.push(owner.clone());
+            }
         }
+        Self {
+            marks: vec![object.version, object.uid],
+            proxy: object.proxy.filter(|_| owners.is_empty()),
+            owners,
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &ResourceName> {
+        self.owners.iter().map(|(name, _)| name)
     }
 }
 
@@ -106,11 +141,24 @@ mod tests {
     use super::*;
 
     fn shown(uid: &str, version: &str) -> Shown {
-        let owner = (ResourceName::new("shop", uid), format!("uid-of-{uid}"));
+        let owner = (
+            ResourceName::new("shop", uid),
+            Mark::of(&format!("uid-of-{uid}")),
+        );
         Shown {
-            uid: uid.to_owned(),
-            version: version.to_owned(),
+            uid: Mark::of(uid),
+            version: Mark::of(version),
             owners: vec![owner],
+            proxy: None,
+        }
+    }
+
+    /// The same without owners.
+    fn stripped(uid: &str, version: &str) -> Shown {
+        Shown {
+            owners: Vec::new(),
+            proxy: Some(("shop".to_owned(), "po01".to_owned())),
+            ..shown(uid, version)
         }
     }
 
@@ -166,7 +214,58 @@ mod tests {
         list(&mut known, &[("a", "1")]);
         known.take(Event::Init);
         let news = known.take(Event::InitDone);
-        let marks: Vec<String> = news.into_iter().flat_map(|news| news.marks).collect();
-        assert_eq!(marks, ["a"], "its last version may be an own write");
+        let marks: Vec<Mark> = news.into_iter().flat_map(|news| news.marks).collect();
+        assert_eq!(
+            marks,
+            [Mark::of("a")],
+            "its last version may be an own write"
+        );
+    }
+
+    #[test]
+    fn who_had_an_object_hears_of_an_edit_that_takes_its_owners_away_and_of_those_that_follow() {
+        let mut known = Known::default();
+        list(&mut known, &[("a", "1"), ("b", "2")]);
+        assert_eq!(told(&mut known, Event::Apply(stripped("a", "3"))), ["a"]);
+        assert_eq!(told(&mut known, Event::Apply(stripped("a", "4"))), ["a"]);
+        // Somebody else has it now.
+        let taken = Shown {
+            uid: Mark::of("b"),
+            ..shown("c", "5")
+        };
+        assert_eq!(told(&mut known, Event::Apply(taken)), ["c", "b"]);
+        assert_eq!(told(&mut known, Event::Delete(stripped("b", "6"))), ["c"]);
+        // The same in a list that is read anew.
+        assert!(known.take(Event::Init).is_empty());
+        assert_eq!(
+            told(&mut known, Event::InitApply(stripped("a", "7"))),
+            ["a"]
+        );
+        assert!(known.take(Event::InitDone).is_empty());
+        assert!(list(&mut known, &[("a", "7")]).is_empty());
+        known.take(Event::Init);
+        assert_eq!(told(&mut known, Event::InitDone), ["a"]);
+    }
+
+    #[test]
+    fn what_nobody_has_owned_calls_by_its_proxy_and_is_not_kept() {
+        let mut known = Known::default();
+        let proxies = |news: Vec<News>| -> Vec<String> {
+            let proxies = news.into_iter().filter_map(|news| news.proxy);
+            proxies.map(|(_, proxy)| proxy).collect()
+        };
+        assert_eq!(
+            proxies(known.take(Event::Apply(stripped("a", "1")))),
+            ["po01"]
+        );
+        known.take(Event::Apply(shown("b", "2")));
+        let edited = known.take(Event::Apply(stripped("b", "3")));
+        assert!(proxies(edited).is_empty(), "its last owners are called");
+        known.take(Event::Delete(shown("b", "4")));
+        assert!(known.of.is_empty(), "{known:?}");
+        // The first list is no news.
+        known.take(Event::Init);
+        assert!(known.take(Event::InitApply(stripped("a", "1"))).is_empty());
+        known.take(Event::InitDone);
     }
 }

@@ -203,7 +203,7 @@ impl Pass<'_> {
                 "what leads applications to the proxy was edited or deleted, and put right"
             );
         }
-        let is_settled = matches!(published.urge(), Urge::None | Urge::Held);
+        let is_settled = matches!(published.urge(), Urge::None | Urge::Taken | Urge::Held);
         let is_restored = is_known && is_settled;
         let now = self.context.clock.now();
         let kept = self.memory.publishing.get_or_insert_default();
@@ -349,11 +349,13 @@ impl Pass<'_> {
         }
         let (known, verified) = self.known(desired, finding);
         let record = &finding.decision.record;
+        let is_vetted = record.vetted;
         let ahead = verified.as_ref().and_then(|_| endpoint::led_by(record));
         let waits = endpoint::waits(&finding.decision.step);
         let Some(mut order) = self.order(desired, wish, known, waits) else {
             return Ok(None);
         };
+        order.firm = endpoint::firm(record, &order.known).filter(|_| verified.is_none());
         (order.verified, order.ahead) = (verified, ahead);
         let uptime = self.context.clock.now().uptime;
         if let Some(kept) = self.memory.publishing.as_deref()
@@ -361,7 +363,7 @@ impl Pass<'_> {
             && last.order == order
             && last.request == desired.request
         {
-            let again = self.again(kept, &last.published);
+            let again = self.again(kept, &last.published, is_vetted);
             // Looks come about as often as that: half of it skips none.
             let good_for = again.unwrap_or(self.context.resync / 2);
             let left = good_for.saturating_sub(uptime.saturating_sub(last.at));
@@ -403,12 +405,13 @@ impl Pass<'_> {
         let again = kept
             .last
             .as_ref()
-            .and_then(|last| self.again(kept, &last.published));
+            .and_then(|last| self.again(kept, &last.published, is_vetted));
         Ok(again.filter(|_| !nothing_is_left))
     }
 
     /// When it is tried again: soon where the API server failed, later where somebody has to do something first.
-    fn again(&self, kept: &Kept, published: &Published) -> Option<Duration> {
+    /// Where a name is waited for, only by resources that need no look for it: others would look at the cloud each time.
+    fn again(&self, kept: &Kept, published: &Published, is_vetted: bool) -> Option<Duration> {
         let pace = &self.context.pace;
         let resync = self.context.resync;
         let within = |first: Duration, longest: Duration| {
@@ -418,8 +421,9 @@ impl Pass<'_> {
             Urge::Failed => Some(within(pace.poll_first, pace.secret_sweep)),
             Urge::Refused => Some(within(pace.secret_check, resync)),
             Urge::Denied => Some(pace.denied_check.min(resync)),
-            // It is woken when that one is deleted.
-            Urge::None | Urge::Held => None,
+            // It is also woken when the resource is deleted that has the name.
+            Urge::Taken | Urge::Held => is_vetted.then_some(pace.secret_sweep.min(resync)),
+            Urge::None => None,
         }
     }
 
@@ -504,17 +508,17 @@ impl Pass<'_> {
             known,
             verified: None,
             ahead: None,
+            firm: None,
             waits,
             ends: desired.deleting,
         })
     }
 
-    /// Other resources of the namespace for the same proxy that publish something.
+    /// Other resources of the namespace that publish something for a proxy of this id. Also those that look for it elsewhere: what they
+    /// have carries the id alone, and which of them is right is not known before each has seen the proxy.
     fn rivals(&self, owner: &Owner) -> Vec<Rival> {
-        let beside = self.context.claims.beside(self.uid);
-        let near = beside
-            .iter()
-            .filter(|name| name.namespace() == owner.namespace);
+        let claims = &self.context.claims;
+        let near = claims.publishing(&owner.namespace, &owner.proxy, &owner.uid);
         let resource = |name| match self.context.roster.get(name)? {
             Guarded(Ok(object)) if object.metadata.deletion_timestamp.is_none() => {
                 let wishes = Names {
@@ -531,7 +535,7 @@ impl Pass<'_> {
             }
             Guarded(_) => None,
         };
-        near.filter_map(resource).collect()
+        near.iter().filter_map(resource).collect()
     }
 
     /// Where the proxy is, for applications; and the same by verified ports alone, where that is something else.
@@ -662,9 +666,12 @@ impl Pass<'_> {
             let is_old = conditions.any(|one| one.type_ == kind && one.reason == reason);
             let class = match said {
                 _ if is_old => continue,
-                Said::NothingRead | Said::NotManaging | Said::Pending | Said::NotLeading => {
-                    continue;
-                }
+                Said::NothingRead
+                | Said::NotManaging
+                | Said::Pending
+                | Said::Unread(..)
+                | Said::Through(..)
+                | Said::NotLeading => continue,
                 Said::Published | Said::PublishedBeside(..) | Said::Ahead(..) => Class::Ready,
                 _ => Class::Stalled,
             };
@@ -715,7 +722,7 @@ pub(super) fn next_turn(
 fn failures_after(before: u32, published: &Published) -> u32 {
     match published.urge() {
         Urge::Failed | Urge::Refused => before.saturating_add(1),
-        Urge::None | Urge::Held | Urge::Denied => 0,
+        Urge::None | Urge::Taken | Urge::Held | Urge::Denied => 0,
     }
 }
 

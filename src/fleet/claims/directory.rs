@@ -15,6 +15,7 @@ use super::{
     Opening, Other, Standing,
     entry::{Entry, Proof},
     key::{Place, ProxyKey},
+    namesakes::Namesakes,
     standing::{Late, View, judge},
 };
 use crate::model::{InstanceId, ResourceName, Uid};
@@ -36,6 +37,7 @@ pub(super) struct Directory {
     instances: BTreeSet<(u64, Uid)>,
     /// Places are few.
     places: HashSet<Arc<Place>>,
+    pub(super) namesakes: Namesakes,
 }
 
 impl Directory {

@@ -292,6 +292,44 @@ fn an_instance_is_shared_by_two() {
 }
 
 #[test]
+fn who_publishes_for_a_proxy_of_this_id_is_known_wherever_it_looks_for_that() {
+    let claims = Claims::default();
+    let publishing = |uid: &str, key: &str, other: Value| {
+        object(uid, 100, |value| {
+            value["spec"]["service"] = json!({"name": "orders-db"});
+            value["spec"][key] = other;
+        })
+    };
+    let own = publishing("own", "port", json!(3307));
+    let proxy = own.spec.proxy_id.clone();
+    let others = |claims: &Claims| names(claims.publishing("shop", &proxy, "own"));
+    let project = publishing("b", "projectID", json!("a".repeat(32)));
+    let instance = publishing("c", "instanceID", json!(format!("{}in07", "1".repeat(32))));
+    let observer = publishing("d", "managementPolicy", json!("Observe"));
+    let another = publishing("e", "proxyID", json!(format!("{}po01", "1".repeat(32))));
+    let silent = wanting("f", 100, 3307);
+    let far = elsewhere(publishing("g", "port", json!(3307)));
+    for one in [
+        &own, &project, &instance, &observer, &another, &silent, &far,
+    ] {
+        note(&claims, one, 0);
+    }
+    assert_eq!(others(&claims), ["b", "c", "d"]);
+    // One whose spec can't be acted on claims no proxy, and has what it has.
+    let invalid = publishing("d", "projectID", json!("no project"));
+    assert!(read::read(&invalid).is_err());
+    note(&claims, &invalid, 1);
+    assert_eq!(others(&claims), ["b", "c", "d"]);
+    claims.forget("c", at(2));
+    note(&claims, &wanting("b", 100, 3307), 2);
+    assert_eq!(
+        others(&claims),
+        ["d"],
+        "that one wishes for nothing any more"
+    );
+}
+
+#[test]
 fn who_waits_before_it_takes_over_is_told_for_whom() {
     let opening =
         |claims: &Claims, uid: &str, second: u64| claims.opening(uid, at(second), PATIENCE);

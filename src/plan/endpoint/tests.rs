@@ -424,3 +424,22 @@ fn nobody_is_led_out_of_the_networks_of_proxies() {
         assert_eq!(judged(&record, &unread()), Known::Keep(None));
     }
 }
+
+#[test]
+fn the_record_of_a_resource_at_rest_alone_goes_before_what_somebody_else_has_written() {
+    let firm_of = |record: &Record| firm(record, &judged(record, &unread()));
+    assert_eq!(firm_of(&vetted(3306)), Some(place(3306)));
+    assert_eq!(firm_of(&observing(3306)), None);
+    assert_eq!(firm_of(&changing(3306, 3307)), None);
+    let restored = Record {
+        restored: true,
+        ..vetted(3306)
+    };
+    assert_eq!(firm_of(&restored), None);
+    // What was read needs no record.
+    let read = judged(&vetted(3306), &list(3306));
+    assert_eq!(firm(&vetted(3306), &read), None);
+    // The Service led elsewhere than the record says.
+    let kept = Known::Keep(Some(place(3307)));
+    assert_eq!(firm(&vetted(3306), &kept), None);
+}

@@ -20,6 +20,7 @@ use crate::{
     publish::{
         ServiceWish, Wish,
         contest::{Mend, Was},
+        mark::Mark,
         order::{Ahead, Known, Names, Order, Places, Published, Rival, Slot, Urge},
         publisher::Publisher,
         said::Said,
@@ -228,6 +229,12 @@ fn keep(port: Option<u16>) -> Known {
     Known::Keep(port.map(|port| place("192.0.2.7", port)))
 }
 
+/// Something leads to a port that was not read.
+fn unread(port: u16, on_record: Option<u16>) -> Said {
+    let at = |port| place("192.0.2.7", port);
+    Said::Unread(at(port), on_record.map(at))
+}
+
 fn of(owner: Owner, known: Known) -> Order {
     Order {
         owner,
@@ -240,6 +247,7 @@ fn of(owner: Owner, known: Known) -> Order {
         known,
         verified: None,
         ahead: None,
+        firm: None,
         waits: false,
         ends: false,
         rivals: Vec::new(),
@@ -335,11 +343,14 @@ async fn c1_what_is_published_is_kept_and_only_what_is_missing_is_filled_in() {
 async fn c3_a_config_map_never_leads_to_a_service_of_somebody_else() {
     let server = published(3306).await;
     server.has(SERVICE, foreign_service());
-    for known in [keep(None), at(3306)] {
+    for (known, said) in [
+        (keep(None), unread(3306, None)),
+        (at(3306), Said::Published),
+    ] {
         server.edit(MAP, |map| map["data"]["host"] = json!("orders-db.shop.svc"));
         let published = server.publish(&order(known)).await;
         assert!(matches!(published.service, Some(Said::Taken(..))));
-        assert_eq!(published.config_map, Some(Said::Published));
+        assert_eq!(published.config_map, Some(said));
         let led = (server.map("host"), server.map("port"));
         assert_eq!(led, ("192.0.2.7".to_owned(), "3306".to_owned()));
     }
@@ -443,7 +454,7 @@ async fn h1_a_newcomer_joins_before_anything_is_known_and_the_objects_outlive_th
     }
     newcomer.rivals.clear();
     let kept = server.publish(&newcomer).await;
-    assert_eq!(kept.service, Some(Said::Published), "by the slice itself");
+    assert_eq!(kept.service, Some(unread(3306, None)), "by the slice alone");
     assert_eq!(server.port(SLICE), Some(3306));
 }
 
@@ -595,7 +606,7 @@ async fn p5_the_slice_of_a_service_that_is_gone_goes_with_its_name() {
 async fn p6_what_was_published_since_it_was_withdrawn_stays_though_that_was_not_said() {
     let server = published(3306).await;
     let unsaid = server.publish(&order(Known::Withdrawn)).await;
-    assert_eq!(unsaid.service, Some(Said::Published));
+    assert_eq!(unsaid.service, Some(unread(3306, None)));
     assert_eq!(server.port(SLICE), Some(3306));
     server.publish(&order(Known::Gone)).await;
     let withdrawn = server.publish(&order(Known::Withdrawn)).await;
@@ -842,7 +853,7 @@ async fn h9_an_own_service_that_a_finalizer_holds_follows_and_holds_nothing_up()
 async fn h9_what_could_not_be_deleted_still_has_edits_that_count() {
     let server = published(3306).await;
     let uid = server.get(SERVICE).unwrap()["metadata"]["uid"].clone();
-    let uid = uid.as_str().unwrap();
+    let uid = Mark::of(uid.as_str().unwrap());
     let mut order = order(at(3306));
     order.before.service = Some("orders-db".to_owned());
     order.wish = Wish::default();
@@ -1218,4 +1229,210 @@ async fn of_two_slices_the_one_stays_that_leads_where_the_proxy_is() {
         assert!(server.get(stays).is_some(), "{leads_to}");
         assert_eq!(server.get(goes), None, "{leads_to}");
     }
+}
+
+/// As `kubectl delete --cascade=orphan` leaves a slice of a resource for another proxy.
+fn left_behind(server: &Server) -> Value {
+    let mut slice = server.get(SLICE).unwrap();
+    slice["metadata"]["labels"]["taurusdb.huaweicloud.com/proxy"] = json!("po02");
+    slice["metadata"]["ownerReferences"] = Value::Null;
+    slice["endpoints"][0]["addresses"] = json!(["192.0.2.200"]);
+    slice
+}
+
+#[tokio::test]
+async fn no_service_is_made_over_a_slice_that_leads_to_another_proxy() {
+    let server = published(3306).await;
+    let slice = left_behind(&server);
+    // With the name of the Service, and without it.
+    let mut unnamed = slice.clone();
+    unnamed["metadata"]["labels"]["kubernetes.io/service-name"] = json!("another");
+    for slice in [slice, unnamed] {
+        let server = Server::default();
+        server.has(SLICE, slice);
+        let left = server.get(SLICE);
+        let published = server.publish(&order(at(3306))).await;
+        assert_eq!(server.get(SERVICE), None);
+        assert_eq!(server.get(SLICE), left);
+        let said = published.service.unwrap();
+        assert_eq!(said.status(), "False");
+        assert!(said.text().0.contains("orders-db-ipv4"), "{said:?}");
+        assert_eq!(server.map("host"), "192.0.2.7");
+        server.state().objects.remove(SLICE);
+        let published = server.publish(&order(at(3306))).await;
+        assert_eq!(published.service, Some(Said::Published));
+        assert_eq!(server.port(SLICE), Some(3306));
+    }
+}
+
+#[tokio::test]
+async fn a_service_goes_again_where_its_slice_turns_out_to_be_another_s() {
+    let server = published(3306).await;
+    let slice = left_behind(&server);
+    let server = Server::default();
+    server.has(SLICE, slice);
+    server.edit(SLICE, |slice| {
+        slice["metadata"]["labels"]["kubernetes.io/service-name"] = json!("another");
+    });
+    // It was made after it was looked for, which happens twice.
+    let unseen = (
+        Method::GET,
+        "endpointslices/orders-db-ipv4",
+        404,
+        "not found",
+        2,
+    );
+    server.state().refusals.push(unseen);
+    let published = server.publish(&order(at(3306))).await;
+    let said = published.service.unwrap();
+    assert!(matches!(said, Said::Taken("EndpointSlice", _)), "{said:?}");
+    assert_eq!(server.get(SERVICE), None);
+    let made = (Method::POST, "/api/v1/namespaces/shop/services".to_owned());
+    assert!(server.state().writes.contains(&made), "it was there");
+    assert_eq!(server.map("host"), "192.0.2.7");
+}
+
+/// Somebody else has led slice and ConfigMap elsewhere, as the API server notes it.
+fn lead_elsewhere(server: &Server, port: u16) {
+    let by = |fields: Value| {
+        json!([
+            {"manager": "taurus-port-operator", "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {}}},
+            {"manager": "kubectl-edit", "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields},
+        ])
+    };
+    server.edit(SLICE, |slice| {
+        slice["ports"][0]["port"] = json!(port);
+        slice["metadata"]["managedFields"] = by(json!({"f:ports": {}}));
+    });
+    server.edit(MAP, |map| {
+        map["data"]["proxyPort"] = json!(port.to_string());
+        map["metadata"]["managedFields"] = by(json!({"f:data": {"f:proxyPort": {}}}));
+    });
+}
+
+#[tokio::test]
+async fn what_somebody_has_led_elsewhere_while_nothing_can_be_read_is_never_said_to_be_read() {
+    let server = published(3306).await;
+    lead_elsewhere(&server, 9999);
+    for (known, on_record) in [(keep(Some(3306)), Some(3306)), (keep(None), None)] {
+        let published = server.publish(&order(known)).await;
+        for said in [published.service, published.config_map] {
+            let said = said.unwrap();
+            assert_eq!(said, unread(9999, on_record));
+            assert_eq!(said.status(), "Unknown");
+            let text = said.text().0;
+            assert!(text.contains("192.0.2.7:9999"), "{text}");
+        }
+    }
+    assert_eq!(server.port(SLICE), Some(9999), "a change may be at work");
+}
+
+#[tokio::test]
+async fn what_somebody_has_led_elsewhere_is_led_back_to_the_record_of_a_resource_at_rest() {
+    let server = published(3306).await;
+    lead_elsewhere(&server, 9999);
+    let firm = Order {
+        firm: Some(place("192.0.2.7", 3306)),
+        ..order(keep(Some(3306)))
+    };
+    let published = server.publish(&firm).await;
+    assert_eq!(published.service, Some(Said::Published));
+    assert_eq!(published.config_map, Some(Said::Published));
+    let led = (server.port(SLICE), server.map("proxyPort"));
+    assert_eq!(led, (Some(3306), "3306".to_owned()));
+    // What the operator has written itself may be newer than the record: it may have ended before it could save that.
+    server.publish(&order(at(3307))).await;
+    for path in [SLICE, MAP] {
+        server.edit(path, |object| {
+            object["metadata"]["managedFields"] = json!([
+                {"manager": "taurus-port-operator", "fieldsType": "FieldsV1", "fieldsV1": {"f:ports": {}, "f:data": {"f:proxyPort": {}}}},
+                {"manager": "kubectl-label", "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:labels": {"f:team": {}}}}},
+            ]);
+        });
+    }
+    let published = server.publish(&firm).await;
+    assert_eq!(published.service, Some(unread(3307, Some(3306))));
+    let led = (server.port(SLICE), server.map("proxyPort"));
+    assert_eq!(led, (Some(3307), "3307".to_owned()));
+}
+
+#[tokio::test]
+async fn while_a_service_can_not_be_led_on_both_conditions_say_where_it_leads() {
+    let refusals = [
+        (403, "User \"x\" cannot update resource", "services"),
+        (422, "a webhook says no", "webhook"),
+    ];
+    for (code, message, part) in refusals {
+        let server = published(3306).await;
+        server.refuse(Method::PUT, "endpointslices", code, message);
+        let published = server.publish(&order(at(3307))).await;
+        let said = published.service.clone().unwrap();
+        assert_eq!(said.status(), "False");
+        let (own, upstream) = said.text();
+        assert!(own.starts_with("leads to 192.0.2.7:3306: "), "{own}");
+        let whole = format!("{own} {}", upstream.unwrap_or_default());
+        assert!(whole.contains(part), "{whole}");
+        assert_ne!(published.urge(), Urge::None, "it is tried again");
+        let through = Said::Through("orders-db".to_owned(), Some(place("192.0.2.7", 3306)));
+        assert_eq!(published.config_map, Some(through.clone()));
+        assert_eq!(through.status(), "Unknown");
+        let text = through.text().0;
+        assert!(
+            text.contains("Service orders-db") && text.contains("192.0.2.7:3306"),
+            "{text}"
+        );
+        server.allow_all();
+        let published = server.publish(&order(at(3307))).await;
+        assert_eq!(published.config_map, Some(Said::Published));
+    }
+    // Where it leads is not known.
+    let server = published(3306).await;
+    server.refuse(Method::GET, "services", 503, "etcd is slow");
+    let published = server.publish(&order(at(3307))).await;
+    let through = Said::Through("orders-db".to_owned(), None);
+    assert_eq!(published.config_map, Some(through));
+}
+
+#[tokio::test]
+async fn a_name_that_somebody_else_has_is_tried_again_and_the_message_says_when() {
+    let mut another = owner("billing");
+    another.proxy = "po02".to_owned();
+    let of_another = published(3306).await;
+    let taken = Server::default();
+    taken.has(SERVICE, foreign_service());
+    let mixed = Server::default();
+    let mut slice = left_behind(&of_another);
+    slice["metadata"]["labels"]["taurusdb.huaweicloud.com/proxy"] = json!("po03");
+    mixed.has(SLICE, slice);
+    for server in [of_another, taken, mixed] {
+        let published = server.publish(&of(another.clone(), at(3307))).await;
+        assert_eq!(published.urge(), Urge::Taken);
+        assert_eq!(published.failure(), None, "Ready does not wait for it");
+        let text = published.service.unwrap().text().0;
+        let says = |part: &str| text.contains(part);
+        assert!(says("within a minute") && says("requestedAt"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_somebody_has_made_with_labels_and_owners_is_not_swept() {
+    const COPY: &str = "/api/v1/namespaces/shop/configmaps/copy";
+    const ALIAS: &str = "/api/v1/namespaces/shop/services/alias";
+    let server = published(3306).await;
+    for (of, name, path) in [(MAP, "copy", COPY), (SERVICE, "alias", ALIAS)] {
+        let mut copy = server.get(of).unwrap();
+        copy["metadata"]["name"] = json!(name);
+        copy["metadata"]["uid"] = Value::Null;
+        server.has(path, copy);
+    }
+    let copies = || [COPY, ALIAS].map(|path| server.get(path).unwrap());
+    let before = copies();
+    let mut other = order(at(3306));
+    other.wish.service = Some(other_service(3306));
+    other.wish.config_map = Some("other".to_owned());
+    other.sweeps = true;
+    let published = server.publish(&other).await;
+    assert_eq!(published.service, Some(Said::Published));
+    assert_eq!((server.get(SERVICE), server.get(MAP)), (None, None));
+    assert_eq!(copies(), before);
 }

@@ -210,6 +210,40 @@ impl Stage {
         world.stored(NEIGHBOUR);
     }
 
+    /// A person makes a resource with the id of the same proxy, in another project and with a Secret that is not there, which wishes for
+    /// a Service of this name and port.
+    pub fn create_impostor(&self, name: &str, port: u16) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        let mut object = resource(NEIGHBOUR, PROXIES[0].1, PROXIES[0].0, 3306);
+        object.spec.project_id = "a".repeat(32);
+        object.spec.credentials_ref = Some(resource::credentials("no-such-secret"));
+        let service = serde_json::json!({"name": name, "port": port});
+        object.spec.service = serde_json::from_value(service).unwrap();
+        world.cluster.create(object, now);
+        world.stored(NEIGHBOUR);
+    }
+
+    /// The port of the Service of this name, and the UID of the resource that has it.
+    pub fn service(&self, name: &str) -> Option<(u64, String)> {
+        let world = self.shared.lock();
+        let service = world.stock.get(Kind::Service, name)?;
+        let port = service.value["spec"]["ports"][0]["port"].as_u64()?;
+        Some((port, service.controller()?.to_owned()))
+    }
+
+    /// A person wants a Service of this name for the other proxy, too.
+    pub fn publish_of_neighbour(&self, name: &str) {
+        let mut world = self.shared.lock();
+        let now = world.now();
+        let service = serde_json::json!({"name": name});
+        let publish = |object: &mut TaurusProxyPort| {
+            object.spec.service = serde_json::from_value(service).unwrap();
+        };
+        world.cluster.edit(NEIGHBOUR, now, publish);
+        world.stored(NEIGHBOUR);
+    }
+
     /// The API server answers no read of the Secret for so many seconds.
     pub fn hide_secrets(&self, seconds: u64) {
         let mut world = self.shared.lock();

@@ -239,3 +239,31 @@ async fn a8_an_edit_war_holds_up_no_change_of_the_port() {
     stage.pass(301).await;
     assert_eq!(stage.slice_port(), Some(3307));
 }
+
+/// Nobody looks at the cloud meanwhile, nor tells who waits that the name is free.
+#[tokio::test(start_paused = true)]
+async fn a_name_that_another_resource_lets_go_of_is_taken_within_a_minute() {
+    let stage = Stage::set_publishing(4, SELDOM).await;
+    stage.create_neighbour();
+    stage.publish_of_neighbour("orders");
+    stage.pass(300).await;
+    assert_eq!(stage.publication(), "Published", "{}", stage.told());
+    stage.edit(|object| object.spec.service = None);
+    stage.pass(75).await;
+    assert_eq!(stage.publication(), "", "it wishes for none");
+    assert_eq!(stage.led_to("orders"), Some(3306), "{}", stage.told());
+}
+
+/// Who may make resources, and has seen no proxy, takes nobody's Service.
+#[tokio::test(start_paused = true)]
+async fn a_resource_that_sees_nothing_takes_no_service_from_one_for_a_proxy_of_the_same_id() {
+    let stage = Stage::set_publishing(5, SELDOM).await;
+    let before = stage.service("orders");
+    assert_eq!(before.as_ref().map(|(port, _)| *port), Some(3306));
+    stage.create_impostor("orders", 9999);
+    for _ in 0..60 {
+        stage.pass(5).await;
+        assert_eq!(stage.service("orders"), before, "{}", stage.told());
+    }
+    assert_eq!(stage.publication(), "Published", "{}", stage.told());
+}
