@@ -42,6 +42,8 @@ pub enum Said {
     Ending(&'static str, String),
     /// It is edited again and again: what was put right last, and when an edit is put right again.
     Contested(Box<Mend>, Timestamp),
+    /// It was edited or deleted, and is put right at this time.
+    Edited(Timestamp),
     /// The operator may not do it: the verb, and the kind of objects.
     Forbidden(&'static str, &'static str),
     /// The API server refuses it, and goes on to do so until somebody changes something.
@@ -64,6 +66,7 @@ impl Said {
                 "True"
             }
             Self::Ahead(_, Ahead::Unproven)
+            | Self::Edited(_)
             | Self::Pending
             | Self::Failed(_)
             | Self::NotLeading => "Unknown",
@@ -74,7 +77,9 @@ impl Said {
     /// The reason of the condition.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Published | Self::PublishedBeside(..) | Self::Ahead(..) => Reason::Published,
+            Self::Published | Self::PublishedBeside(..) | Self::Ahead(..) | Self::Edited(_) => {
+                Reason::Published
+            }
             Self::Pending => Reason::Publishing,
             Self::Withdrawn => Reason::EndpointWithdrawn,
             Self::NothingRead | Self::Outdated | Self::NotManaging => Reason::NothingToPublish,
@@ -185,6 +190,11 @@ impl Said {
                  operator makes it"
             ),
             Self::Contested(last, until) => last.contested(*until),
+            Self::Edited(until) => format!(
+                "was published, and somebody has edited or deleted it since: it may lead applications elsewhere until the operator puts it \
+                 right, not before {}",
+                until.strftime("%Y-%m-%dT%H:%M:%SZ")
+            ),
             Self::Forbidden(verb, kind) => format!(
                 "the operator may not {verb} {kind}: install its component deploy/components/services, or set services.enabled in its \
                  chart; the operator tries again within 15 minutes of that"
