@@ -94,7 +94,7 @@ impl Disturbed {
             .edited
             .entry(name.clone())
             .or_default()
-            .add(sides);
+            .take_in(sides);
         // Nobody listens any longer once the controller ends.
         let _ = self.call.unbounded_send(name);
     }

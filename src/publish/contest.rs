@@ -112,7 +112,7 @@ impl Sides {
     }
 
     /// Takes in others.
-    pub fn add(&mut self, others: Self) {
+    pub fn take_in(&mut self, others: Self) {
         self.service |= others.service;
         self.config_map |= others.config_map;
     }
