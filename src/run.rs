@@ -159,7 +159,7 @@ async fn operate(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
             connect: connector,
             defaults,
             calendar: Arc::clone(&calendar),
-            probe: Arc::new(Tcp),
+            probe: Arc::new(Tcp::default()),
             networks,
             meter: Arc::clone(&metrics) as _,
             leadership,

@@ -6,7 +6,7 @@
 //! meanwhile is heard of then; and that a turn which an edit alone has called for is known as one, since it needs no look at the cloud.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fmt::Debug,
     pin::pin,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -37,6 +37,7 @@ use crate::{
     crd::TaurusProxyPort,
     model::ResourceName,
     publish::{
+        contest::Sides,
         mark::Mark,
         wanted::{MANAGED_BY, MANAGER, PROXY, SLICE_MANAGED_BY},
     },
@@ -63,15 +64,15 @@ pub(super) struct Disturbed {
 
 #[derive(Debug, Default)]
 struct Noted {
-    edited: HashSet<ResourceName>,
+    edited: HashMap<ResourceName, Sides>,
     called: HashSet<ResourceName>,
 }
 
-/// What has called for a turn. Neither is so where its time has come.
+/// What has called for a turn; nothing where its time has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Calls {
-    /// Something that is published was edited or deleted.
-    pub(super) by_edit: bool,
+    /// Something on these sides of what is published was edited or deleted.
+    pub(super) by_edit: Sides,
     /// Anything else has called.
     pub(super) otherwise: bool,
 }
@@ -89,8 +90,12 @@ impl Default for Disturbed {
 
 impl Disturbed {
     /// Something of this resource was edited: it is called.
-    fn note(&self, name: ResourceName) {
-        self.lock().edited.insert(name.clone());
+    fn note(&self, name: ResourceName, sides: Sides) {
+        self.lock()
+            .edited
+            .entry(name.clone())
+            .or_default()
+            .take_in(sides);
         // Nobody listens any longer once the controller ends.
         let _ = self.call.unbounded_send(name);
     }
@@ -104,7 +109,7 @@ impl Disturbed {
     pub(super) fn take(&self, name: &ResourceName) -> Calls {
         let mut noted = self.lock();
         Calls {
-            by_edit: noted.edited.remove(name),
+            by_edit: noted.edited.remove(name).unwrap_or_default(),
             otherwise: noted.called.remove(name),
         }
     }
@@ -172,7 +177,7 @@ impl Scope {
                 match event {
                     Ok(event) => {
                         for news in known.take(shown(event)) {
-                            tell(context, news);
+                            tell(context, news, Sides::of(&K::kind(&())));
                         }
                     }
                     Err(error) if is_forbidden(&error) => return,
@@ -224,7 +229,7 @@ where
 
 /// Calls those who have an object that was edited or deleted, or had it, unless they did it themselves; of one that nobody has had,
 /// those who publish for the proxy of its label.
-fn tell(context: &Context, news: News) {
+fn tell(context: &Context, news: News, sides: Sides) {
     let mut marks = news.marks.iter();
     if marks.any(|mark| context.publications.has_written(*mark)) {
         return;
@@ -232,12 +237,12 @@ fn tell(context: &Context, news: News) {
     for (name, uid) in news.owners {
         let there = context.roster.uid(&name);
         if there.is_some_and(|there| Mark::of(&there) == uid) {
-            context.published.note(name);
+            context.published.note(name, sides);
         }
     }
     if let Some((namespace, proxy)) = news.proxy {
         for name in context.claims.publishing(&namespace, &proxy, "") {
-            context.published.note(name);
+            context.published.note(name, sides);
         }
     }
 }
@@ -258,7 +263,8 @@ mod tests {
         let disturbed = Disturbed::default();
         let [one, other] = ["one", "other"].map(|name| ResourceName::new("shop", name));
         let mut calls = pin!(disturbed.calls());
-        disturbed.note(one.clone());
+        let (service, map) = (Sides::of("EndpointSlice"), Sides::of("ConfigMap"));
+        disturbed.note(one.clone(), service);
         assert_eq!(calls.next().now_or_never(), Some(Some(one.clone())));
         disturbed.called(&other);
         assert_eq!(
@@ -267,10 +273,18 @@ mod tests {
             "that one is called elsewhere"
         );
         let by = |by_edit, otherwise| Calls { by_edit, otherwise };
-        assert_eq!(disturbed.take(&one), by(true, false));
-        assert_eq!(disturbed.take(&one), by(false, false), "its time has come");
-        disturbed.note(other.clone());
-        assert_eq!(disturbed.take(&other), by(true, true));
+        assert_eq!(disturbed.take(&one), by(service, false));
+        let none = Sides::default();
+        assert_eq!(disturbed.take(&one), by(none, false), "its time has come");
+        disturbed.note(other.clone(), map);
+        assert_eq!(disturbed.take(&other), by(map, true));
+        disturbed.note(one.clone(), service);
+        disturbed.note(one.clone(), map);
+        let both = Sides {
+            service: true,
+            config_map: true,
+        };
+        assert_eq!(disturbed.take(&one), by(both, false));
     }
 
     fn labelled(name: &str, owners: &Value) -> PartialObjectMeta<ConfigMap> {

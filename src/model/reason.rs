@@ -187,7 +187,8 @@ pub enum Reason {
     )]
     ProxyContested,
     /// The wanted port is in place, `spec.probe` is `Require`, and no MySQL greeting was read there in five tries after the change, or the
-    /// proxy has no address that may be connected to; the operator tries once more at each resync.
+    /// proxy has no address that may be connected to; the operator tries once more at each resync, or each hour if connections are taken
+    /// without a greeting.
     #[strum(
         message = "let the operator reach the proxy (NetworkPolicy, security group), or see why it does not answer; or set `spec.probe` to `Report`: [applications.md](applications.md)"
     )]

@@ -298,7 +298,7 @@ pub fn of(cause: &Cause, desired: &Desired) -> Message {
         )),
         Cause::NotReachable { place, said } => Message::plain(format!(
             "port {} is in place, and spec.probe is Require, but no MySQL greeting was read at {place}: {said}; the operator tries again \
-             at each resync",
+             at each resync, or each hour if connections are taken without a greeting",
             desired.port
         )),
         Cause::WaitingForInstance(first) => others::goes_first(first.as_ref()),

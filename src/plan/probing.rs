@@ -2,7 +2,8 @@
 //!
 //! Pure; `lead` is what greetings mean for applications while a job is at work. Promises that a proxy is probed only while a job of ours
 //! sets its port or has just failed to, or after a change of ours has set it: at rest there are no probes, nor after a start of the operator; that two of them
-//! begin at least [`Pace::probe_gap`] apart; and that only a few follow a change, unless Ready waits for one.
+//! begin at least [`Pace::probe_gap`] apart; that only a few follow a change, unless Ready waits for one; and that a server which takes
+//! connections and does not greet then meets some thirty a day at most.
 
 use std::time::Duration;
 
@@ -33,6 +34,10 @@ const CONFIRMED: u32 = 5;
 
 /// While a job is at work, probes are at most so many times as far apart.
 const SELDOM: u32 = 30;
+
+/// Where Ready waits for a greeting and connections are taken without one, probes are at most so many times as far apart, unless looks
+/// are: an hour. A server that counts them counts some thirty a day.
+const RARELY: u32 = 1800;
 
 /// Of the time for which the job was probed, the gap is at least this part: after two minutes they become fewer.
 const PART: u32 = 64;
@@ -218,6 +223,8 @@ pub struct Row {
     last_at: Option<Duration>,
     /// So many connections in a row were taken without a greeting.
     counted: u32,
+    /// So many were for this aim, in a row or not.
+    counted_in_all: u32,
     /// What came of the last one of this aim, and when.
     told: Option<(Outcome, Timestamp)>,
     /// What those during a change have told.
@@ -278,7 +285,7 @@ impl Row {
     }
 
     /// In how long the next probe is due; nothing where none follows. `resync` is how often Ready looks for what it waits for, where that
-    /// is a greeting.
+    /// is a greeting; where connections are taken without one, it is rarer.
     pub fn due(
         &self,
         is_awaited: bool,
@@ -292,7 +299,7 @@ impl Row {
             Aim::AtWork { .. } => self.gap_at_work(pace),
             Aim::After(..) if has_greeted => return None,
             Aim::After(..) if self.made < MOST => gap_after(self.made, pace),
-            Aim::After(..) if is_awaited => resync.max(pace.probe_gap),
+            Aim::After(..) if is_awaited => self.gap_awaited(pace, resync),
             Aim::After(..) => return None,
         };
         let due = self
@@ -314,11 +321,12 @@ impl Row {
         let side = if is_old { Side::Old } else { Side::New };
         self.lead.ends(side, &outcome);
         self.ended = self.ended.saturating_add(1);
-        self.counted = if outcome.is_counted() {
-            self.counted.saturating_add(1)
+        if outcome.is_counted() {
+            self.counted = self.counted.saturating_add(1);
+            self.counted_in_all = self.counted_in_all.saturating_add(1);
         } else {
-            0
-        };
+            self.counted = 0;
+        }
         self.told = Some((outcome, now));
     }
 
@@ -338,6 +346,15 @@ impl Row {
         };
         let counted = times(1 << self.counted.min(MOST));
         usual.max(counted).min(times(SELDOM))
+    }
+
+    /// Where Ready waits for a greeting: as often as it is looked, and twice as rarely after each connection that was taken without one. What
+    /// else comes of a probe in between sets nothing back: it does not for a server that counts, either.
+    fn gap_awaited(&self, pace: &Pace, resync: Duration) -> Duration {
+        let usual = resync.max(pace.probe_gap);
+        let doublings = self.counted_in_all.min(RARELY.ilog2() + 1);
+        let longest = pace.probe_gap.saturating_mul(RARELY).max(usual);
+        usual.saturating_mul(1 << doublings).min(longest)
     }
 
     /// What is said of the probes after a change; nothing where what was said of earlier ones stands.

@@ -11,7 +11,7 @@ use k8s_openapi::{
         discovery::v1::{Endpoint, EndpointPort, EndpointSlice},
         networking::v1::{NetworkPolicy, NetworkPolicySpec},
     },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use kube::api::DynamicObject;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub(super) struct Metadata {
     name: Option<String>,
     labels: Texts,
     annotations: Texts,
+    #[serde(rename = "ownerReferences")]
+    owners: Option<Vec<OwnerReference>>,
 }
 
 /// An object of which the metadata alone is looked at.
@@ -91,6 +93,7 @@ pub(super) fn marked(it: OfAny) -> ObjectMeta {
         name,
         labels,
         mut annotations,
+        owners: _,
     } = it.metadata;
     if let Some(annotations) = &mut annotations {
         annotations.retain(|name, _| injection::is_looked_at(name));
@@ -130,6 +133,8 @@ pub(super) fn of_slice(it: OfSlice) -> EndpointSlice {
         labels.retain(|name, _| network::is_looked_at(name));
         labels
     });
+    let owners = metadata.owners.take().unwrap_or_default();
+    let owner = owners.into_iter().find(network::is_resource);
     let endpoints = it.endpoints.unwrap_or_default().into_iter();
     let all = Endpoint {
         addresses: endpoints.flat_map(|endpoint| endpoint.addresses).collect(),
@@ -138,6 +143,7 @@ pub(super) fn of_slice(it: OfSlice) -> EndpointSlice {
     EndpointSlice {
         metadata: ObjectMeta {
             labels,
+            owner_references: owner.map(|owner| vec![owner]),
             ..named(metadata)
         },
         endpoints: vec![all],

@@ -11,12 +11,18 @@ use k8s_openapi::{
         discovery::v1::EndpointSlice,
         networking::v1::{NetworkPolicy, NetworkPolicyPort},
     },
-    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+    apimachinery::pkg::{
+        apis::meta::v1::{LabelSelector, OwnerReference},
+        util::intstr::IntOrString,
+    },
 };
-use kube::ResourceExt as _;
+use kube::{Resource as _, ResourceExt as _};
 
 use super::{Fate, Move, Touched};
-use crate::publish::wanted::{MANAGER, SLICE_MANAGED_BY};
+use crate::{
+    crd::TaurusProxyPort,
+    publish::wanted::{MANAGER, SLICE_MANAGED_BY},
+};
 
 /// The label that names a slice's Service.
 const SERVICE: &str = "kubernetes.io/service-name";
@@ -24,6 +30,11 @@ const SERVICE: &str = "kubernetes.io/service-name";
 /// Whether a label of this name is looked at in a slice.
 pub(super) fn is_looked_at(label: &str) -> bool {
     [SERVICE, SLICE_MANAGED_BY].contains(&label)
+}
+
+/// Whether an owner is a resource of the operator.
+pub(super) fn is_resource(owner: &OwnerReference) -> bool {
+    owner.kind == TaurusProxyPort::kind(&())
 }
 
 /// A slice that leads to the port that goes.
@@ -34,7 +45,8 @@ pub struct Leading {
     pub touched: Touched,
 }
 
-/// Slices that lead to the port that goes. Those that the operator keeps follow by themselves.
+/// Slices that lead to the port that goes. Those that the operator keeps for a resource follow by themselves; one whose resource was
+/// deleted and left it behind does not.
 pub fn slices(slices: &[EndpointSlice], moved: &Move) -> Vec<Leading> {
     let Some(address) = &moved.address else {
         return Vec::new();
@@ -50,11 +62,14 @@ pub fn slices(slices: &[EndpointSlice], moved: &Move) -> Vec<Leading> {
             .labels()
             .get(SLICE_MANAGED_BY)
             .is_some_and(|manager| manager == MANAGER);
-        let (how, fate) = if is_ours {
-            let how = format!("which leads to {address}:{from} and follows the port{of}");
-            (how, Fate::Follows)
+        let leads = format!("which leads to {address}:{from}");
+        let (how, fate) = if is_ours && slice.owner_references().iter().any(is_resource) {
+            (format!("{leads} and follows the port{of}"), Fate::Follows)
+        } else if is_ours {
+            let how = format!("{leads}{of} and belongs to no TaurusProxyPort any more");
+            (how, Fate::Stale)
         } else {
-            (format!("which leads to {address}:{from}{of}"), Fate::Stale)
+            (format!("{leads}{of}"), Fate::Stale)
         };
         Leading {
             touched: Touched::of("EndpointSlice", slice.name_any(), how, fate),

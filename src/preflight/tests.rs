@@ -67,6 +67,15 @@ fn slices_that_lead_to_the_old_port_are_named_with_their_service() {
     let mut ours = slice("10.0.0.7", 3306);
     ours["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] =
         json!("taurus-port-operator");
+    let left = with(&[ours.clone()]);
+    let owner = |kind: &str| json!([{"apiVersion": "v1", "kind": kind, "name": "a", "uid": "u"}]);
+    ours["metadata"]["ownerReferences"] = owner("Deployment");
+    for stale in [left, with(&[ours.clone()])] {
+        let [warning] = warned(&stale).try_into().unwrap();
+        let begins = "EndpointSlice db-1: leads to 10.0.0.7:3306 of Service db and belongs to no TaurusProxyPort any more; it still has";
+        assert!(warning.starts_with(begins), "{warning}");
+    }
+    ours["metadata"]["ownerReferences"] = owner("TaurusProxyPort");
     let ours = with(&[ours]);
     assert!(shown(&ours, &moved())[0].contains("follows the port"));
     assert_eq!(warned(&ours), NOTHING);

@@ -48,6 +48,8 @@ pub enum Said {
     Ending(&'static str, String),
     /// It is edited again and again: what was put right last, and when an edit is put right again.
     Contested(Box<Mend>, Timestamp),
+    /// It was edited or deleted, and is put right at this time.
+    Edited(Timestamp),
     /// The operator may not do it: the verb, and the kind of objects.
     Forbidden(&'static str, &'static str),
     /// The API server refuses it, and goes on to do so until somebody changes something.
@@ -77,6 +79,7 @@ impl Said {
             Self::Ahead(_, Ahead::Unproven)
             | Self::Unread(..)
             | Self::Through(..)
+            | Self::Edited(_)
             | Self::Pending
             | Self::Failed(_)
             | Self::NotLeading => "Unknown",
@@ -91,7 +94,8 @@ impl Said {
             | Self::PublishedBeside(..)
             | Self::Ahead(..)
             | Self::Unread(..)
-            | Self::Through(..) => Reason::Published,
+            | Self::Through(..)
+            | Self::Edited(_) => Reason::Published,
             Self::Pending => Reason::Publishing,
             Self::Withdrawn => Reason::EndpointWithdrawn,
             Self::NothingRead | Self::Outdated | Self::NotManaging => Reason::NothingToPublish,
@@ -218,6 +222,11 @@ impl Said {
                  operator makes it"
             ),
             Self::Contested(last, until) => last.contested(*until),
+            Self::Edited(until) => format!(
+                "was published, and somebody has edited or deleted it since: it may lead applications elsewhere until the operator puts it \
+                 right, not before {}",
+                until.strftime("%Y-%m-%dT%H:%M:%SZ")
+            ),
             Self::Forbidden(verb, kind) => format!(
                 "the operator may not {verb} {kind}: install its component deploy/components/services, or set services.enabled in its \
                  chart; the operator tries again within 15 minutes of that"

@@ -161,6 +161,29 @@ fn what_others_have_added_stays_and_what_would_lead_elsewhere_does_not() {
 }
 
 #[test]
+fn labels_that_hide_a_service_or_its_slice_from_kube_proxy_go() {
+    let own = owner("orders");
+    let there = place("192.0.2.7", 3307);
+    let slice = |live| wanted::slice(live, "orders-db", there, made(&own, None));
+    let (service, of_service) = (service(&own), slice(None));
+    for label in [
+        "service.kubernetes.io/service-proxy-name",
+        "service.kubernetes.io/headless",
+    ] {
+        let hide = |meta: &mut ObjectMeta| {
+            let labels = meta.labels.as_mut().unwrap();
+            labels.insert(label.to_owned(), String::new());
+        };
+        let (mut hidden, mut hidden_slice) = (service.clone(), of_service.clone());
+        hide(&mut hidden.metadata);
+        hide(&mut hidden_slice.metadata);
+        let shown = wanted::service(Some(hidden), &wish(), "IPv4", made(&own, None));
+        assert_eq!(shown, service, "{label}");
+        assert_eq!(slice(Some(hidden_slice)), of_service, "{label}");
+    }
+}
+
+#[test]
 fn a_slice_leads_to_the_verified_port_alone() {
     let own = owner("orders");
     let slice = |live: Option<EndpointSlice>, port| {

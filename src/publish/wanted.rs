@@ -24,6 +24,12 @@ pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// Linkerd takes connections to these ports for opaque ones: a MySQL server speaks first.
 pub const OPAQUE_PORTS: &str = "config.linkerd.io/opaque-ports";
 
+/// Labels that take an object out of kube-proxy's sight: whoever connects to the Service waits in vain.
+const HIDING: [&str; 2] = [
+    "service.kubernetes.io/service-proxy-name",
+    "service.kubernetes.io/headless",
+];
+
 /// The proxy that an object leads to, in its labels.
 pub const PROXY: &str = "taurusdb.huaweicloud.com/proxy";
 
@@ -157,6 +163,7 @@ pub fn service(live: Option<Service>, wish: &ServiceWish, family: &str, made: Ma
     let mut service = live.unwrap_or_default();
     let labels = [(MANAGED_BY, MANAGER)];
     mark(&mut service.metadata, &wish.name, made, &labels);
+    show(&mut service.metadata);
     let annotations = service.metadata.annotations.get_or_insert_default();
     annotations.insert(OPAQUE_PORTS.to_owned(), wish.port.to_string());
     annotations.insert(MADE_AS.to_owned(), wish.name.clone());
@@ -216,6 +223,7 @@ pub fn slice(
     let name = slice_name(service, place.address.family());
     let labels = [(SLICE_MANAGED_BY, MANAGER), (SERVICE_NAME, service)];
     mark(&mut slice.metadata, &name, made, &labels);
+    show(&mut slice.metadata);
     place.address.family().clone_into(&mut slice.address_type);
     slice.endpoints = vec![Endpoint {
         addresses: vec![place.address.to_string()],
@@ -380,5 +388,12 @@ fn mark(metadata: &mut ObjectMeta, name: &str, made: Made<'_>, labels: &[(&str, 
     known.insert(PROXY.to_owned(), made.owner.proxy.clone());
     for (key, value) in labels {
         known.insert((*key).to_owned(), (*value).to_owned());
+    }
+}
+
+/// Brings an object into kube-proxy's sight.
+fn show(metadata: &mut ObjectMeta) {
+    if let Some(labels) = &mut metadata.labels {
+        labels.retain(|label, _| !HIDING.contains(&label.as_str()));
     }
 }

@@ -49,7 +49,7 @@ pub async fn operated<T>(place: &Place, cloud: &str, done: impl Future<Output = 
         pace: durations,
         limits: Limits::default(),
         connect: Arc::new(Connector::new(policy).unwrap()),
-        probe: Arc::new(Tcp),
+        probe: Arc::new(Tcp::default()),
         networks: Networks::any(),
         defaults: None,
         calendar: Arc::default(),

@@ -17,7 +17,7 @@ use crate::{
         events,
         guarded::Guarded,
         journal::JournalError,
-        memory::Memory,
+        memory::{Memory, Seldom},
         published::Calls,
         queue::seat,
         read::{Desired, Timing},
@@ -39,7 +39,7 @@ use crate::{
     publish::{
         Wish,
         absence::Absence,
-        contest::{Contest, Terms},
+        contest::{Contest, Sides, Terms},
         order::{Known, Names, Order, Places, Published, Rival, Urge},
         said::Said,
         standing::Owner,
@@ -67,10 +67,8 @@ pub struct Kept {
     has_joined: bool,
     /// Where applications were led last by this process.
     places: Places,
-    /// Somebody has edited or deleted something of it, and it was not seen to yet.
-    edited: bool,
-    /// The edits that were put right.
-    contest: Contest,
+    /// The edits of it.
+    contest: Seldom<Contest>,
     /// Uptime of the next turn, for all but edits; nothing where something else has called for one, or the last turn has failed.
     turn_at: Option<Duration>,
     /// Since when a task list has shown that no change is at work on the instance that is on no record; uptime.
@@ -150,10 +148,9 @@ impl Pass<'_> {
             return Ok(None);
         };
         let mut turn_at = kept.turn_at.take().filter(|at| uptime < *at);
-        kept.contest.end(uptime, terms);
-        let not_before = kept.contest.not_before(terms);
-        if kept.edited && not_before.is_none_or(|at| at <= uptime) {
-            let is_restored = self.restore_published(desired, terms).await;
+        let due = kept.edits_due(uptime, terms);
+        if due.is_any() {
+            let is_restored = self.restore_published(desired, due, terms).await;
             turn_at = turn_at.filter(|_| is_restored);
         }
         let Some(turn_at) = turn_at else {
@@ -171,18 +168,18 @@ impl Pass<'_> {
 
     /// What somebody has edited or deleted is put back as it was published last. Whether that is all there is to do: what is there is not
     /// known to be right where nothing was read that could be put in its place.
-    async fn restore_published(&mut self, desired: &Desired, terms: Terms) -> bool {
+    async fn restore_published(&mut self, desired: &Desired, due: Sides, terms: Terms) -> bool {
         let Some(kept) = self.memory.publishing.as_deref_mut() else {
             return false;
         };
-        kept.edited = false;
         let places = kept.places;
         let last = kept.last.take();
         // What is wished for now is published by the look that follows.
         let is_wished = |last: &Last| desired.publication.as_deref() == Some(&last.order.wish);
         let Some(last) = last.filter(is_wished).filter(|_| !desired.deleting) else {
             let now = self.context.clock.now();
-            kept.contest.seen_to(&[], true, now, terms);
+            let contest = kept.contest.get_or_insert_default();
+            contest.seen_to(due, &[], false, now, terms);
             return false;
         };
         let mut order = last.order.clone().restored(places);
@@ -207,9 +204,8 @@ impl Pass<'_> {
         let is_restored = is_known && is_settled;
         let now = self.context.clock.now();
         let kept = self.memory.publishing.get_or_insert_default();
-        // Also one that takes a look costs something.
-        let counts = !mends.is_empty() || !is_restored;
-        kept.contest.seen_to(&mends, counts, now, terms);
+        let contest = kept.contest.get_or_insert_default();
+        contest.seen_to(due, &mends, is_restored, now, terms);
         kept.failures = failures_after(kept.failures, &published);
         kept.last = Some(Last {
             order: last.order,
@@ -391,6 +387,9 @@ impl Pass<'_> {
         let kept = self.memory.publishing.get_or_insert_default();
         kept.failures = failures_after(kept.failures, &published);
         kept.places.take_in(&order);
+        if let Some(contest) = &mut kept.contest {
+            contest.all_published();
+        }
         let nothing_is_left = order.wish.is_empty() && published.urge() == Urge::None;
         kept.last = Some(Last {
             order,
@@ -637,7 +636,9 @@ impl Pass<'_> {
             // What came of another wish says nothing of this one.
             let last = kept.last.as_ref().filter(|last| last.order.wish == wish)?;
             let mut published = last.published.clone();
-            kept.contest.tell(&mut published);
+            if let Some(contest) = &kept.contest {
+                contest.tell(&mut published);
+            }
             Some(published)
         });
         summary::Publication {
@@ -671,6 +672,7 @@ impl Pass<'_> {
                 | Said::Pending
                 | Said::Unread(..)
                 | Said::Through(..)
+                | Said::Edited(_)
                 | Said::NotLeading => continue,
                 Said::Published | Said::PublishedBeside(..) | Said::Ahead(..) => Class::Ready,
                 _ => Class::Stalled,
@@ -685,10 +687,25 @@ impl Pass<'_> {
 impl Kept {
     /// What has called for the turn that begins now.
     pub(in crate::controller) fn called(&mut self, calls: Calls) {
-        self.edited |= calls.by_edit;
+        if calls.by_edit.is_any() {
+            self.contest.get_or_insert_default().edited(calls.by_edit);
+        }
         if calls.otherwise {
             self.call_for_a_look();
         }
+    }
+
+    /// The sides with edits whose time has come. What is long past is kept no longer.
+    fn edits_due(&mut self, uptime: Duration, terms: Terms) -> Sides {
+        let Some(contest) = &mut self.contest else {
+            return Sides::default();
+        };
+        contest.end(uptime, terms);
+        let due = contest.due(uptime, terms);
+        if contest.is_over(uptime, terms) {
+            self.contest = None;
+        }
+        due
     }
 
     /// The next turn is for more than edits.
@@ -710,8 +727,8 @@ pub(super) fn next_turn(
     let uptime = context.clock.now().uptime;
     kept.turn_at = delay.map(|delay| uptime.saturating_add(delay));
     let terms = Terms::of(&context.pace, context.resync);
-    let restored = kept.contest.not_before(terms).filter(|_| kept.edited);
-    let times = restored.into_iter().chain(kept.contest.over_at(terms));
+    let contest = kept.contest.iter();
+    let times = contest.flat_map(|contest| contest.turns(terms));
     // What could not be seen to in this turn waits for the next one.
     let ahead = times.filter(|at| *at > uptime);
     let sooner = ahead.map(|at| at.saturating_sub(uptime));

@@ -470,6 +470,34 @@ fn five_follow_a_change_and_then_one_at_each_look_where_ready_waits() {
 }
 
 #[test]
+fn who_takes_connections_without_a_greeting_meets_few_a_day_where_ready_waits() {
+    const DAY: Duration = Duration::from_hours(24);
+    let record = changed();
+    let ground = after(&record);
+    let pace = Pace::real();
+    for resync in [Duration::from_mins(1), RESYNC, Duration::from_hours(2)] {
+        for outcomes in [
+            [Outcome::Silent, Outcome::Silent],
+            [Outcome::Closed, Outcome::Refused],
+            [Outcome::Error(1129), Outcome::TimedOut],
+        ] {
+            let mut row = row(&ground);
+            let (mut uptime, mut counted) = (Duration::ZERO, 0);
+            for outcome in outcomes.iter().cycle() {
+                uptime += row.due(true, uptime, &pace, resync).unwrap();
+                if uptime >= DAY {
+                    break;
+                }
+                row.begins(uptime);
+                row.ends(place(3307), outcome.clone(), wall());
+                counted += u32::from(outcome.is_counted());
+            }
+            assert!((5..40).contains(&counted), "{outcomes:?}: {counted}");
+        }
+    }
+}
+
+#[test]
 fn a_start_of_the_operator_is_no_reason_to_probe_again() {
     let record = changed();
     let require = Ground {

@@ -104,7 +104,8 @@ fn words(said: &Said, mode: ProbeMode) -> Message {
         Said::Told(place, _, at) => {
             let again = match mode {
                 ProbeMode::Require => {
-                    "it is tried again at each resync while Ready waits for it".to_owned()
+                    "it is tried again at each resync while Ready waits for it, or each hour if connections are taken without a greeting"
+                        .to_owned()
                 }
                 ProbeMode::Never | ProbeMode::Report => format!(
                     "it is tried again after the next change, or when the annotation {REQUESTED_AT} has a new value"

@@ -26,7 +26,8 @@ async fn the_component_and_the_chart_lead_to_proxies_and_nothing_else_does() {
         usual.iter().all(|rule| rule.get("to").is_none()),
         "{usual:?}"
     );
-    let blocks = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+    // Those of --proxy-networks, as docs/configuration.md has them.
+    let blocks = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
     let chart = by_helm(&json!({"networkPolicy": {"probeTo": blocks}}));
     assert_eq!(by_helm_alone(), usual);
     let port = |rule: &Value, field: &str| rule["ports"][0][field].clone();

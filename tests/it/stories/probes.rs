@@ -91,7 +91,7 @@ impl Probe for Recorded {
     fn probe(&self, place: Place) -> BoxFuture<'static, Outcome> {
         let ended = Arc::clone(&self.0);
         async move {
-            let outcome = Tcp.probe(place).await;
+            let outcome = Tcp::default().probe(place).await;
             let port = place.socket().port();
             ended.lock().unwrap().push((port, outcome.clone()));
             outcome

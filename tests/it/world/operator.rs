@@ -92,7 +92,7 @@ impl Default for Setup {
             defaults: None,
             calendar: Arc::default(),
             checks_groups: false,
-            probe: Arc::new(Tcp),
+            probe: Arc::new(Tcp::default()),
             shift: None,
             api_server: None,
             leadership: Arc::new(Leadership::alone()),
