@@ -2,13 +2,15 @@
 //!
 //! `wanted` is pure: from what is wished for and what was read to objects. `standing` is pure: whose an object is that exists.
 //! `networks` is pure: where proxies may lie. `absence` is pure: when a proxy is gone for sure; `contest` is: how soon edits are put right.
-//! `mark` stands for UIDs and versions that are only compared. `publisher` alone calls the API server, by way of `calls`. Promises that only
-//! what the cloud's list gave for the proxy is published, never a port that was not read, that an endpoint which was once published is not
-//! withdrawn before the proxy is known to be gone, and that an object of somebody else is left alone.
+//! `filed` is an order as it is kept. `mark` stands for UIDs and versions that are only compared. `publisher` alone calls the API server,
+//! by way of `calls`. Promises that only what the cloud's list gave for the proxy is published, never a port that was not read, that an
+//! endpoint which was once published is not withdrawn before the proxy is known to be gone, and that an object of somebody else is left
+//! alone.
 
 pub mod absence;
 mod calls;
 pub mod contest;
+pub mod filed;
 pub mod mark;
 pub mod networks;
 pub mod order;

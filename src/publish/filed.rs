@@ -9,6 +9,7 @@ use super::{
     Wish,
     order::{Ahead, Known, Names, Order, Rival},
     standing::Owner,
+    wanted::Place,
 };
 
 /// An order without its resource; what few orders have takes a word.
@@ -21,6 +22,7 @@ pub struct Filed {
     known: Known,
     verified: Option<Box<Known>>,
     ahead: Option<Box<Ahead>>,
+    firm: Option<Box<Place>>,
     rivals: Box<[Rival]>,
     sweeps: bool,
     waits: bool,
@@ -38,6 +40,7 @@ impl Filed {
             known,
             verified,
             ahead,
+            firm,
             waits,
             ends,
             rivals,
@@ -51,6 +54,7 @@ impl Filed {
             known,
             verified: verified.map(Box::new),
             ahead: ahead.map(Box::new),
+            firm: firm.map(Box::new),
             rivals: rivals.into(),
             sweeps,
             waits,
@@ -82,6 +86,7 @@ impl Filed {
             known: filed.known,
             verified: filed.verified.map(|known| *known),
             ahead: filed.ahead.map(|ahead| *ahead),
+            firm: filed.firm.map(|place| *place),
             waits: filed.waits,
             ends: filed.ends,
             rivals: filed.rivals.into_vec(),
@@ -124,6 +129,7 @@ mod tests {
             known: Known::Keep(None),
             verified: Some(Known::Gone),
             ahead: Some(Ahead::During(JobId::parse("job-1").unwrap())),
+            firm: Place::parse("10.20.0.2:3306"),
             waits: true,
             ends: false,
             rivals: vec![Rival {

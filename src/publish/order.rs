@@ -190,9 +190,9 @@ pub struct Published {
     /// The name of the ConfigMap, for the status.
     pub map_slot: Slot<String>,
     /// A Service that is wished for no longer and could not be removed yet: its name, and why.
-    pub service_left: Option<(String, Said)>,
+    pub service_left: Option<Box<(String, Said)>>,
     /// The same of a ConfigMap.
-    pub map_left: Option<(String, Said)>,
+    pub map_left: Option<Box<(String, Said)>>,
     /// Objects of which the status says nothing could not be looked for: they have to be still.
     pub is_unswept: bool,
     /// What was made or replaced.
@@ -219,7 +219,7 @@ pub enum Urge {
 impl Published {
     fn all(&self) -> impl Iterator<Item = &Said> {
         let left = [&self.service_left, &self.map_left];
-        let left = left.into_iter().flatten().map(|(_, why)| why);
+        let left = left.into_iter().flatten().map(|left| &left.1);
         let own = [&self.service, &self.config_map];
         own.into_iter().flatten().chain(left)
     }

@@ -430,8 +430,8 @@ impl Publisher {
                 left = Some((name, why));
             }
         }
-        published.service_left = left;
-        if let Some((name, why)) = &published.service_left {
+        published.service_left = left.map(Box::new);
+        if let Some((name, why)) = published.service_left.as_deref() {
             tell::<Service>(&mut published.service, name, why);
         }
     }
@@ -538,8 +538,8 @@ impl Publisher {
                 left = Some((name, why));
             }
         }
-        published.map_left = left;
-        if let Some((name, why)) = &published.map_left {
+        published.map_left = left.map(Box::new);
+        if let Some((name, why)) = published.map_left.as_deref() {
             tell::<ConfigMap>(&mut published.config_map, name, why);
         }
     }

@@ -11,7 +11,7 @@ use super::wanted::{MANAGED_BY, MANAGER, PROXY, SLICE_MANAGED_BY};
 const KIND: &str = "TaurusProxyPort";
 
 /// A resource that wishes for an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// Its namespace.
     pub namespace: String,

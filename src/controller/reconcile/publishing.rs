@@ -40,6 +40,7 @@ use crate::{
         Wish,
         absence::Absence,
         contest::{Contest, Sides, Terms},
+        filed::Filed,
         order::{Known, Names, Order, Places, Published, Rival, Urge},
         said::Said,
         standing::Owner,
@@ -78,7 +79,7 @@ pub struct Kept {
 /// What was published last.
 #[derive(Debug)]
 struct Last {
-    order: Order,
+    order: Filed,
     /// The request of a person that was seen then: a new one asks for another look at all.
     request: Option<String>,
     at: Duration,
@@ -169,20 +170,25 @@ impl Pass<'_> {
     /// What somebody has edited or deleted is put back as it was published last. Whether that is all there is to do: what is there is not
     /// known to be right where nothing was read that could be put in its place.
     async fn restore_published(&mut self, desired: &Desired, due: Sides, terms: Terms) -> bool {
+        let owner = self.owner(desired);
         let Some(kept) = self.memory.publishing.as_deref_mut() else {
             return false;
         };
         let places = kept.places;
-        let last = kept.last.take();
         // What is wished for now is published by the look that follows.
-        let is_wished = |last: &Last| desired.publication.as_deref() == Some(&last.order.wish);
-        let Some(last) = last.filter(is_wished).filter(|_| !desired.deleting) else {
+        let is_wished = |last: &Last| desired.publication.as_deref() == Some(last.order.wish());
+        let last = kept.last.take().filter(is_wished);
+        let last = last.filter(|_| !desired.deleting).and_then(|last| {
+            let order = last.order.order(owner?)?;
+            Some((last, order))
+        });
+        let Some((last, order)) = last else {
             let now = self.context.clock.now();
             let contest = kept.contest.get_or_insert_default();
             contest.seen_to(due, &[], false, now, terms);
             return false;
         };
-        let mut order = last.order.clone().restored(places);
+        let mut order = order.restored(places);
         order.rivals = self.rivals(&order.owner);
         let is_known = !matches!(order.known, Known::Keep(_) | Known::Withdrawn);
         let publishing = Box::pin(self.context.publications.publish(&order));
@@ -356,7 +362,7 @@ impl Pass<'_> {
         let uptime = self.context.clock.now().uptime;
         if let Some(kept) = self.memory.publishing.as_deref()
             && let Some(last) = &kept.last
-            && last.order == order
+            && last.order.is(&order)
             && last.request == desired.request
         {
             let again = self.again(kept, &last.published, is_vetted);
@@ -373,7 +379,7 @@ impl Pass<'_> {
         order.sweeps = last.is_none_or(|last| {
             let left = [&last.published.service_left, &last.published.map_left];
             last.published.is_unswept
-                || last.order.wish != order.wish
+                || *last.order.wish() != order.wish
                 || left.into_iter().any(Option::is_some)
         });
         let publishing = Box::pin(self.context.publications.publish(&order));
@@ -392,7 +398,7 @@ impl Pass<'_> {
         }
         let nothing_is_left = order.wish.is_empty() && published.urge() == Urge::None;
         kept.last = Some(Last {
-            order,
+            order: Filed::of(&order),
             request: desired.request.clone(),
             at: now,
             published,
@@ -481,9 +487,9 @@ impl Pass<'_> {
         again
     }
 
-    /// What is to be published; nothing for an object that can't own anything, or that was deleted meanwhile: what it had may be
-    /// another's by now.
-    fn order(&self, desired: &Desired, wish: Wish, known: Known, waits: bool) -> Option<Order> {
+    /// The resource, as what is published names it; nothing for an object that can't own anything, or that was deleted meanwhile: what it
+    /// had may be another's by now.
+    fn owner(&self, desired: &Desired) -> Option<Owner> {
         let (namespace, name) = (self.object.namespace()?, self.object.name_any());
         let uid = self.object.uid()?;
         let there = self
@@ -491,13 +497,18 @@ impl Pass<'_> {
             .roster
             .uid(&ResourceName::new(&namespace, &name));
         there.filter(|there| **there == *uid)?;
-        let owner = Owner {
+        Some(Owner {
             namespace,
             name,
             uid,
             api_version: TaurusProxyPort::api_version(&()).into_owned(),
             proxy: desired.subject.proxy.as_str().to_owned(),
-        };
+        })
+    }
+
+    /// What is to be published; nothing for a resource that can't own anything.
+    fn order(&self, desired: &Desired, wish: Wish, known: Known, waits: bool) -> Option<Order> {
+        let owner = self.owner(desired)?;
         Some(Order {
             rivals: self.rivals(&owner),
             owner,
@@ -634,7 +645,10 @@ impl Pass<'_> {
         let kept = self.memory.publishing.as_deref();
         let said = kept.and_then(|kept| {
             // What came of another wish says nothing of this one.
-            let last = kept.last.as_ref().filter(|last| last.order.wish == wish)?;
+            let last = kept
+                .last
+                .as_ref()
+                .filter(|last| *last.order.wish() == wish)?;
             let mut published = last.published.clone();
             if let Some(contest) = &kept.contest {
                 contest.tell(&mut published);
