@@ -741,8 +741,8 @@ pub(super) fn next_turn(
     let uptime = context.clock.now().uptime;
     kept.turn_at = delay.map(|delay| uptime.saturating_add(delay));
     let terms = Terms::of(&context.pace, context.resync);
-    let contest = kept.contest.iter();
-    let times = contest.flat_map(|contest| contest.turns(terms));
+    let edits = kept.contest.iter();
+    let times = edits.flat_map(|contest| contest.turns(terms));
     // What could not be seen to in this turn waits for the next one.
     let ahead = times.filter(|at| *at > uptime);
     let sooner = ahead.map(|at| at.saturating_sub(uptime));
