@@ -20,7 +20,7 @@ const IN_ORDER: [&str; 3] = ["monitoring", "metrics-tls", "openshift"];
 /// One or the other: both are the same volume.
 const AUTHORITIES: [&str; 2] = ["extra-ca", "cluster-trust-bundle"];
 
-/// These bring ClusterRoles.
+/// These bring `ClusterRole`s.
 const WITH_RIGHTS: [&str; 4] = [
     "preflight",
     "services",
