@@ -256,6 +256,14 @@ impl Memories {
         self.lock().remove(uid).flatten()
     }
 
+    /// Whether this process has published something for a resource, as far as no reconcile has its memory.
+    pub fn has_published(&self, uid: &str) -> bool {
+        let stored = self.lock();
+        let memory = stored.get(uid).and_then(Option::as_deref);
+        let kept = memory.and_then(|memory| memory.publishing.as_deref());
+        kept.is_some_and(Kept::has_published)
+    }
+
     /// Counts a failure of Kubernetes itself for a resource, and says how many there were in a row. Nothing is kept of a
     /// resource that is gone.
     pub fn count_failure(&self, uid: &str) -> u32 {

@@ -236,11 +236,15 @@ fn tell(context: &Context, news: News, sides: Sides) {
     }
     for (name, uid) in news.owners {
         let there = context.roster.uid(&name);
-        if there.is_some_and(|there| Mark::of(&there) == uid) {
+        let Some(there) = there.filter(|there| Mark::of(there) == uid) else {
+            continue;
+        };
+        // Its first look has not been, and publishes anew; or it has, and what was edited before the watch began is heard of only now.
+        if !news.is_first || context.memories.has_published(&there) {
             context.published.note(name, sides);
         }
     }
-    if let Some((namespace, proxy)) = news.proxy {
+    if let Some((namespace, proxy)) = news.proxy.filter(|_| !news.is_first) {
         for name in context.claims.publishing(&namespace, &proxy, "") {
             context.published.note(name, sides);
         }

@@ -1,7 +1,7 @@
 //! What a watch has shown of what is published, so that a list which is read anew tells what has happened in between.
 //!
-//! Pure. Promises that what a later list shows otherwise, or no longer, is news, and that the first list is none: what it holds is published
-//! again by the first looks anyway; that who has had an object hears of each edit of it, also of one that takes the owners away; and that
+//! Pure. Promises that what a later list shows otherwise, or no longer, is news, and that the news of the first list are known as such: what
+//! it holds is published again by the first looks anyway, but for those that have had theirs; that who has had an object hears of each edit of it, also of one that takes the owners away; and that
 //! an object costs no more than its owners and two marks.
 
 use std::collections::{HashMap, HashSet};
@@ -35,6 +35,8 @@ pub(super) struct News {
     pub(super) owners: Vec<Owner>,
     /// Its namespace and the proxy of its label, where it has had no owners: who publishes for that proxy may be concerned.
     pub(super) proxy: Option<(String, String)>,
+    /// The first list has shown it: it may be as it was before this process.
+    pub(super) is_first: bool,
 }
 
 /// What is kept of an object.
@@ -68,12 +70,14 @@ impl Known {
                 let uid = object.uid;
                 let before = self.of.get(&uid);
                 let is_other = before.is_none_or(|before| before.version != object.version);
-                let is_news = self.is_whole && is_other;
-                let news = self.keep(object);
+                let news = News {
+                    is_first: !self.is_whole,
+                    ..self.keep(object)
+                };
                 if self.of.contains_key(&uid) {
                     self.listed.insert(uid);
                 }
-                is_news.then_some(news).into_iter().collect()
+                is_other.then_some(news).into_iter().collect()
             }
             Event::InitDone => {
                 self.is_whole = true;
@@ -84,6 +88,7 @@ impl Known {
                     marks: vec![uid],
                     owners: object.owners.into_vec(),
                     proxy: None,
+                    is_first: false,
                 });
                 let mut gone: Vec<News> = gone.collect();
                 // Who is called first must not depend on the order of a hash table, nor on the seed of its marks.
@@ -128,6 +133,7 @@ impl News {
             marks: vec![object.version, object.uid],
             proxy: object.proxy.filter(|_| owners.is_empty()),
             owners,
+            is_first: false,
         }
     }
 
@@ -173,10 +179,12 @@ mod tests {
             .collect()
     }
 
-    /// Whose objects were edited or deleted, by an event.
+    /// Whose objects were edited or deleted, by an event; without the news of the first list.
     fn told(known: &mut Known, event: Event<Shown>) -> Vec<String> {
-        let news = known.take(event);
-        let owners = news.into_iter().flat_map(|news| news.owners);
+        let news = known.take(event).into_iter();
+        let owners = news
+            .filter(|news| !news.is_first)
+            .flat_map(|news| news.owners);
         owners.map(|(name, _)| name.name().to_owned()).collect()
     }
 
@@ -263,9 +271,18 @@ mod tests {
         assert!(proxies(edited).is_empty(), "its last owners are called");
         known.take(Event::Delete(shown("b", "4")));
         assert!(known.of.is_empty(), "{known:?}");
-        // The first list is no news.
+    }
+
+    #[test]
+    fn news_of_the_first_list_are_known_as_such() {
+        let mut known = Known::default();
+        let are_first = |news: Vec<News>| news.iter().map(|news| news.is_first).collect::<Vec<_>>();
         known.take(Event::Init);
-        assert!(known.take(Event::InitApply(stripped("a", "1"))).is_empty());
+        let shown_first = Event::InitApply(shown("a", "1"));
+        assert_eq!(are_first(known.take(shown_first)), [true]);
         known.take(Event::InitDone);
+        known.take(Event::Init);
+        let edited = Event::InitApply(shown("a", "2"));
+        assert_eq!(are_first(known.take(edited)), [false]);
     }
 }

@@ -722,6 +722,11 @@ impl Kept {
         due
     }
 
+    /// Whether something was published by this process.
+    pub(in crate::controller) fn has_published(&self) -> bool {
+        self.last.is_some()
+    }
+
     /// The next turn is for more than edits.
     pub(in crate::controller) fn call_for_a_look(&mut self) {
         self.turn_at = None;
