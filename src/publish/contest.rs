@@ -163,14 +163,17 @@ impl Contest {
         }
     }
 
-    /// Uptimes at which there is something to do: an edit is to be put right, or restores are no longer too many.
-    pub fn turns(&self, terms: Terms) -> impl Iterator<Item = Duration> + use<> {
+    /// Uptimes after this one at which there is something to do: an edit is to be put right, or restores are no longer too many. What has
+    /// become due since a turn began is seen to a little later.
+    pub fn turns(&self, uptime: Duration, terms: Terms) -> impl Iterator<Item = Duration> + use<> {
         let of = |side: &Side| {
             let restored = side.not_before(terms).filter(|_| side.is_edited);
             [restored, side.over_at(terms)]
         };
         let all = [of(&self.service), of(&self.config_map)];
-        all.into_iter().flatten().flatten()
+        let soon = uptime.saturating_add(terms.gap);
+        let times = all.into_iter().flatten().flatten();
+        times.map(move |at| if at > uptime { at } else { soon })
     }
 
     /// Ends on each side where nothing had to be put right for long enough.
@@ -384,7 +387,7 @@ mod tests {
         let (_, contest) = war(1_300);
         let last = Duration::from_secs(1070);
         assert_eq!(
-            contest.turns(short).min(),
+            contest.turns(Duration::ZERO, short).min(),
             Some(last + Duration::from_secs(40))
         );
     }
@@ -420,7 +423,7 @@ mod tests {
         assert_eq!(told.config_map, Some(Said::Published));
         let next = Duration::from_secs(5);
         assert_eq!(
-            contest.turns(terms()).min(),
+            contest.turns(Duration::ZERO, terms()).min(),
             Some(next),
             "nobody calls then"
         );
@@ -476,15 +479,30 @@ mod tests {
         let (restores, mut contest) = war(60);
         assert_eq!(restores.last(), Some(&50));
         let over = Duration::from_secs(650);
-        assert!(contest.turns(terms()).any(|at| at == over));
+        assert!(contest.turns(Duration::ZERO, terms()).any(|at| at == over));
         // A look at something that needed no write is no restore.
         contest.seen_to(Sides::of(SLICE), &[], true, at(200), terms());
         contest.end(at(649).uptime, terms());
         assert!(matches!(said(&contest).service, Some(Said::Contested(..))));
         contest.end(over, terms());
         assert_eq!(said(&contest).service, Some(Said::Published));
-        assert_eq!(contest.turns(terms()).count(), 0);
+        assert_eq!(contest.turns(Duration::ZERO, terms()).count(), 0);
         assert!(edit(&mut contest, SLICE, at(650)), "at once again");
+    }
+
+    #[test]
+    fn an_edit_that_becomes_due_while_a_turn_goes_on_is_not_forgotten() {
+        let mut contest = Contest::default();
+        let slice = Sides::of("EndpointSlice");
+        contest.seen_to(slice, &[], true, at(100), terms());
+        contest.edited(slice);
+        let times = |second| {
+            contest
+                .turns(at(second).uptime, terms())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(times(101), [at(105).uptime], "in its time");
+        assert_eq!(times(106), [at(111).uptime], "the turn took six seconds");
     }
 
     #[test]

@@ -747,10 +747,8 @@ pub(super) fn next_turn(
     kept.turn_at = delay.map(|delay| uptime.saturating_add(delay));
     let terms = Terms::of(&context.pace, context.resync);
     let edits = kept.contest.iter();
-    let times = edits.flat_map(|contest| contest.turns(terms));
-    // What could not be seen to in this turn waits for the next one.
-    let ahead = times.filter(|at| *at > uptime);
-    let sooner = ahead.map(|at| at.saturating_sub(uptime));
+    let times = edits.flat_map(|contest| contest.turns(uptime, terms));
+    let sooner = times.map(|at| at.saturating_sub(uptime));
     delay.into_iter().chain(sooner).min()
 }
 
