@@ -112,10 +112,11 @@ async fn the_exit_code_and_the_output_say_what_manifests_would_change() {
     assert_eq!((code, &contested["action"]), (1, &json!("Refused")));
     let told = contested["message"].as_str().unwrap();
     assert!(told.contains("manages the same proxy"), "{told}");
-    let free =
-        manifest(&place, "new", 3308, "").replace(sample::PROXY, &format!("{:032x}po01", 77));
+    // A proxy of no other story: they share the control plane, and claims count in all of its namespaces.
+    let nobodys = format!("{:032x}po01", u128::MAX);
+    let free = manifest(&place, "new", 3308, "").replace(sample::PROXY, &nobodys);
     let (code, new) = first(&free);
-    assert_eq!((code, &new["action"]), (2, &json!("Unknown")));
+    assert_eq!((code, &new["action"]), (2, &json!("Unknown")), "{new}");
     // What can't be read hides nothing else, and is told.
     let broken = plan(&format!("{free}---\na: [\n"));
     assert!(
