@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::{
     cloud::{Proxy, ProxyStatus},
-    model::Reason,
+    model::{Class, Reason},
     plan::{
         facts::{Facts, Seen},
         record::Record,
@@ -149,16 +149,30 @@ fn one_by_one(facts: &Facts<'_>, step: Step) -> Step {
 /// One move: what the facts ask for.
 fn plan(facts: &Facts<'_>) -> Step {
     let request = facts.desired.request.as_ref();
-    // A request asks for a look: what is only recalled is none.
-    let is_new =
-        facts.record.is_asked_by(request.map(String::as_str)) && !facts.observed.is_recalled;
-    if let Some(request) = request.filter(|_| is_new) {
+    let is_new = facts.record.is_asked_by(request.map(String::as_str));
+    if let Some(request) = request.filter(|_| is_new && answers_a_request(facts)) {
         return Step::Advance(Progress::RequestHandled(request.clone()));
     }
     match (&facts.record.change, &facts.session.watch) {
         (Some(change), Some(watch)) => protocol::follow(facts, change, watch),
         _ => idle(facts),
     }
+}
+
+/// Whether this look is one that a person asked for. What is only recalled is none; nor is one that did not get to the proxy for a reason
+/// that passes by itself: the next look is made soon, and nothing in the status would say that this one saw nothing.
+fn answers_a_request(facts: &Facts<'_>) -> bool {
+    if facts.observed.is_recalled {
+        return false;
+    }
+    let has_port =
+        matches!(&facts.observed.proxy, Seen::Known(Some(proxy)) if proxy.port.is_some());
+    let passes = || match idle(facts) {
+        Step::Keep(_) => true,
+        Step::Hold(cause, _) => cause.reason().class() == Class::Reconciling,
+        _ => false,
+    };
+    facts.record.change.is_some() || has_port || !passes()
 }
 
 /// What is said before a look is over, because of `cause`.

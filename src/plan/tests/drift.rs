@@ -236,6 +236,33 @@ fn a_request_lifts_what_the_cloud_refused_but_not_its_call_to_wait() {
 }
 
 #[test]
+fn a_request_is_answered_once_the_proxy_was_read_or_by_what_a_person_has_to_mend() {
+    let handled = |world: &World| world.said().last_handled_request.clone();
+    for meaning in [Meaning::Transient, Meaning::Throttled, Meaning::Malformed] {
+        let mut world = World::settled(Mode::Hidden, 3306);
+        let until = world.now() + HOUR;
+        world.sky.state().reads_fail = Some((until, meaning));
+        world.request("look");
+        world.run(50 * MINUTE);
+        assert_eq!(handled(&world), None, "{meaning:?}");
+        world.run(20 * MINUTE);
+        assert_eq!(handled(&world).as_deref(), Some("look"), "{meaning:?}");
+    }
+    let mut world = World::settled(Mode::Hidden, 3306);
+    world.sky.state().port_unreadable = true;
+    world.request("look");
+    world.run(50 * MINUTE);
+    assert_eq!(handled(&world), None);
+    let mut world = World::settled(Mode::Hidden, 3306);
+    let until = world.now() + HOUR;
+    world.sky.state().reads_fail = Some((until, Meaning::Denied));
+    world.request("look");
+    world.run(MINUTE);
+    assert_eq!(handled(&world).as_deref(), Some("look"));
+    assert!(world.condition("Stalled").starts_with("True/"));
+}
+
+#[test]
 fn corrections_that_fail_are_limited_like_any_attempt() {
     for mut world in about_to_change() {
         world.run(HOUR);
