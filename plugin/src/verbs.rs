@@ -34,7 +34,7 @@ pub use approval::{apply_now, approve};
 use owners::appliers_of;
 pub use owners::{appliers_of_annotation, is_applied};
 use targets::{After, Target};
-use waiting::Answers;
+use waiting::{Answers, Reading};
 
 /// Who writes. It does not begin with `kubectl`: Flux takes away what such managers have set.
 pub const MANAGER: &str = "taurus-port-plugin";
@@ -82,15 +82,20 @@ pub async fn retry(
         };
         written.push((target, done));
     }
-    let answers = match arguments.wait {
+    let reading = if arguments.targets.all {
+        Reading::ByList
+    } else {
+        Reading::ByName
+    };
+    let mut answers = match arguments.wait {
         Some(limit) => {
             let asked = written.iter().filter(|(_, done)| done.is_ok());
             let asked: Vec<&Target> = asked.map(|(target, _)| *target).collect();
-            Some(Answers::within(limit, &cluster, &asked, now).await?)
+            Some(Answers::within(limit, &cluster, &asked, reading, now).await?)
         }
         None => None,
     };
-    let said = |target: &Target| match &answers {
+    let mut said = |target: &Target| match &mut answers {
         Some(answers) => answers.of(target),
         None => Ok("asked for a look".to_owned()),
     };

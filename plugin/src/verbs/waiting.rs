@@ -1,11 +1,12 @@
 //! `retry --wait`: until the operator has answered the request for a look.
 //!
 //! Relies on `status.lastHandledRequest`, which holds the request that the operator answered last; `retry` writes the time as its request.
+//! The operator answers once it has read the proxy, or says what a person has to mend first.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
-use kube::api::DynamicObject;
+use kube::{ResourceExt as _, api::DynamicObject};
 use taurus_port_operator::clock;
 use tokio::time::Instant;
 
@@ -21,10 +22,7 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What was answered, by namespace and name.
-pub struct Answers {
-    known: BTreeMap<String, Result<String, String>>,
-    limit: Duration,
-}
+pub struct Answers(BTreeMap<String, Result<String, String>>);
 
 impl Answers {
     /// The answers to a request that was made at this time, as far as they come within the limit.
@@ -32,40 +30,96 @@ impl Answers {
         limit: Duration,
         cluster: &Cluster,
         asked: &[&Target],
+        reading: Reading,
         at: Timestamp,
     ) -> Result<Self, Failure> {
         let started = Instant::now();
         let mut known = BTreeMap::new();
-        let mut left: Vec<&Target> = asked.to_vec();
+        let mut left: BTreeMap<String, &Target> =
+            asked.iter().map(|it| (it.named(), *it)).collect();
+        let mut reasons = BTreeMap::new();
         loop {
-            let mut silent = Vec::new();
-            for target in left {
-                let summary = &target.summary;
-                let object = cluster.get_opt(&summary.namespace, &summary.name).await?;
-                match answer(object.as_ref(), at) {
-                    Some(answer) => {
-                        known.insert(target.named(), answer);
-                    }
-                    None => silent.push(target),
+            let began = Instant::now();
+            let mut objects = reading.of(cluster, &left).await?;
+            left.retain(|name, _| {
+                let object = objects.remove(name);
+                let answer = answer(object.as_ref(), at);
+                if answer.is_none() {
+                    let reason = object.and_then(|object| Summary::of(&object).reason);
+                    reasons.insert(name.clone(), reason);
                 }
-            }
-            left = silent;
+                answer
+                    .map(|answer| known.insert(name.clone(), answer))
+                    .is_none()
+            });
             if left.is_empty() || started.elapsed() >= limit {
-                return Ok(Self { known, limit });
+                break;
             }
-            clock::pause(PAUSE).await;
+            // Large lists are no more than half of the API server's work for it.
+            clock::pause(PAUSE.max(began.elapsed())).await;
         }
+        let seconds = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
+        for name in left.into_keys() {
+            let reason = reasons.remove(&name).flatten();
+            let reason = reason.map(|reason| format!(" (reason {reason})"));
+            let silent = format!(
+                "asked for a look, and the operator has not read the proxy within {}{}; `status` says whether it runs, and what it waits for",
+                format::span(seconds),
+                reason.unwrap_or_default()
+            );
+            known.insert(name, Err(silent));
+        }
+        Ok(Self(known))
     }
 
     /// What came of the request for a resource.
-    pub fn of(&self, target: &Target) -> Result<String, String> {
-        self.known.get(&target.named()).cloned().unwrap_or_else(|| {
-            let seconds = i64::try_from(self.limit.as_secs()).unwrap_or(i64::MAX);
-            Err(format!(
-                "asked for a look, and the operator has not looked within {}; `status` says whether it runs",
-                format::span(seconds)
-            ))
-        })
+    pub fn of(&mut self, target: &Target) -> Result<String, String> {
+        let never = || Err("was not asked for a look".to_owned());
+        self.0.remove(&target.named()).unwrap_or_else(never)
+    }
+}
+
+/// How the resources are read while they are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Each by its name: who may list nothing may wait as well.
+    ByName,
+    /// All by one list.
+    ByList,
+}
+
+impl Reading {
+    /// The resources as they are now, by namespace and name.
+    async fn of(
+        self,
+        cluster: &Cluster,
+        targets: &BTreeMap<String, &Target>,
+    ) -> Result<BTreeMap<String, DynamicObject>, Failure> {
+        let mut found = BTreeMap::new();
+        let mut take = |object: DynamicObject| {
+            let named = format!(
+                "{}/{}",
+                object.namespace().unwrap_or_default(),
+                object.name_any()
+            );
+            if targets.contains_key(&named) {
+                found.insert(named, object);
+            }
+        };
+        match self {
+            Self::ByList => cluster.each(None, take).await?,
+            Self::ByName => {
+                for target in targets.values() {
+                    let Summary {
+                        namespace, name, ..
+                    } = &target.summary;
+                    if let Some(object) = cluster.get_opt(namespace, name).await? {
+                        take(object);
+                    }
+                }
+            }
+        }
+        Ok(found)
     }
 }
 

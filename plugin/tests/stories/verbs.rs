@@ -80,9 +80,9 @@ async fn a_retry_that_waits_ends_when_the_operator_has_looked_and_says_where_it_
     assert!(
         waited.code == 1
             && waited.out.contains("looked: looked at")
-            && waited
-                .err
-                .contains("silent: asked for a look, and the operator has not looked within 0s"),
+            && waited.err.contains(
+                "silent: asked for a look, and the operator has not read the proxy within 0s"
+            ),
         "{waited:?}"
     );
 }
