@@ -5,6 +5,7 @@
 
 pub mod ids;
 pub mod job;
+pub mod mark;
 pub mod name;
 pub mod port;
 pub mod reason;
@@ -12,6 +13,7 @@ pub mod time;
 
 pub use ids::{ChangeId, IdError, InstanceId, JobId, ProjectId, ProxyId};
 pub use job::JobState;
+pub use mark::Mark;
 pub use name::{ResourceName, Uid};
 pub use port::{Port, PortError, RESERVED, because_reserved};
 pub use reason::{Class, Reason};

@@ -11,7 +11,6 @@ pub mod absence;
 mod calls;
 pub mod contest;
 pub mod filed;
-pub mod mark;
 pub mod networks;
 pub mod order;
 pub mod publisher;

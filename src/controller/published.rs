@@ -34,11 +34,10 @@ use crate::{
         listening::Listening,
         watching::{is_forbidden, may},
     },
-    crd::TaurusProxyPort,
-    model::ResourceName,
+    model::{Mark, ResourceName},
     publish::{
         contest::Sides,
-        mark::Mark,
+        standing::is_resource,
         wanted::{MANAGED_BY, MANAGER, PROXY, SLICE_MANAGED_BY},
     },
 };
@@ -199,9 +198,9 @@ where
     let mark = |text: Option<&str>| Mark::of(text.unwrap_or_default());
     let of = |object: PartialObjectMeta<K>| {
         let namespace = object.namespace().unwrap_or_default();
-        let kind = TaurusProxyPort::kind(&());
         let owners = object.owner_references().iter();
-        let owners = owners.filter(|owner| owner.kind == kind).take(MOST_OWNERS);
+        let owners = owners.filter(|owner| is_resource(owner));
+        let owners = owners.take(MOST_OWNERS);
         let owners = owners.map(|owner| {
             (
                 ResourceName::new(&namespace, &owner.name),

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{injection, network};
+use crate::publish::standing::is_resource;
 
 type Texts = Option<BTreeMap<String, String>>;
 
@@ -134,7 +135,7 @@ pub(super) fn of_slice(it: OfSlice) -> EndpointSlice {
         labels
     });
     let owners = metadata.owners.take().unwrap_or_default();
-    let owner = owners.into_iter().find(network::is_resource);
+    let owner = owners.into_iter().find(is_resource);
     let endpoints = it.endpoints.unwrap_or_default().into_iter();
     let all = Endpoint {
         addresses: endpoints.flat_map(|endpoint| endpoint.addresses).collect(),

@@ -11,17 +11,14 @@ use k8s_openapi::{
         discovery::v1::EndpointSlice,
         networking::v1::{NetworkPolicy, NetworkPolicyPort},
     },
-    apimachinery::pkg::{
-        apis::meta::v1::{LabelSelector, OwnerReference},
-        util::intstr::IntOrString,
-    },
+    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
 };
-use kube::{Resource as _, ResourceExt as _};
+use kube::ResourceExt as _;
 
 use super::{Fate, Move, Touched};
-use crate::{
-    crd::TaurusProxyPort,
-    publish::wanted::{MANAGER, SLICE_MANAGED_BY},
+use crate::publish::{
+    standing::is_resource,
+    wanted::{MANAGER, SLICE_MANAGED_BY},
 };
 
 /// The label that names a slice's Service.
@@ -30,11 +27,6 @@ const SERVICE: &str = "kubernetes.io/service-name";
 /// Whether a label of this name is looked at in a slice.
 pub(super) fn is_looked_at(label: &str) -> bool {
     [SERVICE, SLICE_MANAGED_BY].contains(&label)
-}
-
-/// Whether an owner is a resource of the operator.
-pub(super) fn is_resource(owner: &OwnerReference) -> bool {
-    owner.kind == TaurusProxyPort::kind(&())
 }
 
 /// A slice that leads to the port that goes.

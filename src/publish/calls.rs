@@ -26,13 +26,12 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    mark::Mark,
     order::Names,
     said::Said,
     standing::{self, Owner},
     wanted::MANAGER,
 };
-use crate::{clock::Clock, leader::Leadership};
+use crate::{clock::Clock, leader::Leadership, model::Mark};
 
 /// Each call ends within this.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -136,11 +135,11 @@ impl Calls {
         if written.len() >= REMEMBERED {
             written.pop_front();
         }
-        written.extend(text.map(Mark::of));
+        written.extend(text.map(Mark::of::<str>));
     }
 
     fn forget(&self, text: Option<&str>) {
-        let mark = text.map(Mark::of);
+        let mark = text.map(Mark::of::<str>);
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.retain(|known| Some(*known) != mark);
     }

@@ -3,20 +3,19 @@
 //! Pure. Relies on the caller for the resource itself, which it knows anyway. Promises that the order of the same resource comes back as it
 //! was, and that the order of another one is never taken for it.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use super::{
     Wish,
     order::{Ahead, Known, Names, Order, Rival},
     standing::Owner,
     wanted::Place,
 };
+use crate::model::Mark;
 
 /// An order without its resource; what few orders have takes a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filed {
     /// Tells resources apart.
-    owner: u64,
+    owner: Mark,
     wish: Wish,
     before: Option<Box<Names>>,
     known: Known,
@@ -46,7 +45,7 @@ impl Filed {
             rivals,
         } = order.clone();
         Self {
-            owner: mark(&owner),
+            owner: Mark::of(&owner),
             wish,
             before: Some(before)
                 .filter(|names| *names != Names::default())
@@ -74,7 +73,7 @@ impl Filed {
 
     /// The order again; nothing where it was another resource's.
     pub fn order(&self, owner: Owner) -> Option<Order> {
-        if mark(&owner) != self.owner {
+        if Mark::of(&owner) != self.owner {
             return None;
         }
         let filed = self.clone();
@@ -92,12 +91,6 @@ impl Filed {
             rivals: filed.rivals.into_vec(),
         })
     }
-}
-
-fn mark(owner: &Owner) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    owner.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -19,13 +19,12 @@ use super::{
     ServiceWish,
     calls::{Calls, Kind, Miss},
     contest::{self, Mend, Was},
-    mark::Mark,
     order::{Known, Order, Published, Rival, Slot},
     said::Said,
     standing::{self, Owner, Standing},
     wanted::{self, FAMILIES, Front, MANAGED_BY, MANAGER, Made, PROXY, Place, SERVICE_NAME},
 };
-use crate::{clock::Clock, crd::PublishedService, leader::Leadership};
+use crate::{clock::Clock, crd::PublishedService, leader::Leadership, model::Mark};
 
 /// How often a write is tried where others write the object meanwhile.
 const MOST_TRIES: u32 = 3;

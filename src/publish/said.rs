@@ -129,15 +129,7 @@ impl Said {
 
     /// Whether the object is there and leads to the proxy, as far as anybody knows.
     pub fn leads_there(&self) -> bool {
-        matches!(
-            self,
-            Self::Published
-                | Self::PublishedBeside(..)
-                | Self::Ahead(..)
-                | Self::Unread(..)
-                | Self::Through(..)
-                | Self::Held(..)
-        )
+        self.is_sure() || matches!(self, Self::Unread(..) | Self::Through(..))
     }
 
     /// Whether it is not known how the object stands, or that passes by itself or by the hand of a person: what leads applications

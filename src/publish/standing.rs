@@ -4,11 +4,15 @@
 //! resource to the next without being deleted in between.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Resource as _;
 
 use super::wanted::{MANAGED_BY, MANAGER, PROXY, SLICE_MANAGED_BY};
+use crate::crd::TaurusProxyPort;
 
-/// The kind of the owners.
-const KIND: &str = "TaurusProxyPort";
+/// Whether an owner of an object is a resource of the operator.
+pub fn is_resource(owner: &OwnerReference) -> bool {
+    owner.kind == TaurusProxyPort::kind(&())
+}
 
 /// A resource that wishes for an object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -74,10 +78,10 @@ fn among_the_living(live: &ObjectMeta, owner: &Owner) -> Standing {
     let is_ours = is_same || is_among(live, owner);
     match controller {
         None if is_ours => Standing::Own,
-        Some(one) if one.kind == KIND && is_ours => {
+        Some(one) if is_resource(one) && is_ours => {
             Standing::Held(one.name.clone(), one.uid.clone())
         }
-        Some(one) if one.kind == KIND && made_here => Standing::OfAnother(one.name.clone()),
+        Some(one) if is_resource(one) && made_here => Standing::OfAnother(one.name.clone()),
         None | Some(_) => Standing::Foreign,
     }
 }
@@ -135,7 +139,7 @@ impl Owner {
     fn reference(&self, controller: bool) -> OwnerReference {
         OwnerReference {
             api_version: self.api_version.clone(),
-            kind: KIND.to_owned(),
+            kind: TaurusProxyPort::kind(&()).into_owned(),
             name: self.name.clone(),
             uid: self.uid.clone(),
             controller: Some(controller),

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use kube::runtime::watcher::Event;
 
-use crate::{model::ResourceName, publish::mark::Mark};
+use crate::model::{Mark, ResourceName};
 
 /// The name of an owner, and the mark of its UID.
 pub(super) type Owner = (ResourceName, Mark);

@@ -3,22 +3,19 @@
 //! What is published carries the id alone: who has it may be any of these. Promises that a resource counts for as long as it exists and
 //! wishes for something, whatever else its spec says.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     crd::TaurusProxyPort,
-    model::{ResourceName, Uid},
+    model::{Mark, ResourceName, Uid},
 };
 
 /// Those that publish something; of all others nothing is kept.
 #[derive(Debug, Default)]
 pub(super) struct Namesakes {
     /// What stands for namespace and proxy, and the name, by UID.
-    of: HashMap<Uid, (u64, ResourceName)>,
-    by_mark: BTreeSet<(u64, Uid)>,
+    of: HashMap<Uid, (Mark, ResourceName)>,
+    by_mark: BTreeSet<(Mark, Uid)>,
 }
 
 impl Namesakes {
@@ -54,9 +51,7 @@ impl Namesakes {
     }
 }
 
-/// Stands for a proxy's id in a namespace, in any letter case: few others have the same.
-fn mark(namespace: &str, proxy: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (namespace, proxy.trim().to_ascii_lowercase()).hash(&mut hasher);
-    hasher.finish()
+/// Stands for a proxy's id in a namespace, in any letter case.
+fn mark(namespace: &str, proxy: &str) -> Mark {
+    Mark::of(&(namespace, proxy.trim().to_ascii_lowercase()))
 }

@@ -16,11 +16,10 @@ use crate::{
     clock::Clock,
     crd::PublishedService,
     leader::Leadership,
-    model::JobId,
+    model::{JobId, Mark},
     publish::{
         ServiceWish, Wish,
         contest::{Mend, Was},
-        mark::Mark,
         order::{Ahead, Known, Names, Order, Places, Published, Rival, Slot, Urge},
         publisher::Publisher,
         said::Said,
