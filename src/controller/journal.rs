@@ -279,9 +279,14 @@ impl Journal {
     ) -> Result<(), JournalError> {
         let attempt = || async {
             let fresh = self.fetch(object).await?.ok_or(JournalError::Gone)?;
-            match with_job(&fresh, id, job, accepted).ok_or(JournalError::Superseded)? {
-                Some(status) => self.job(&fresh, status).await.map(drop),
-                None => Ok(()),
+            match with_job(&fresh, id, job, accepted) {
+                Some(Some(status)) => self.job(&fresh, status).await.map(drop),
+                Some(None) => Ok(()),
+                // A definition hides what it lacks.
+                None if self.is_definition_whole(&fresh).await? == Some(false) => {
+                    Err(JournalError::Pruned)
+                }
+                None => Err(JournalError::Superseded),
             }
         };
         let backoff = ExponentialBuilder::default()

@@ -1,8 +1,8 @@
 //! The change on record as this process knows it, while a definition of the resource drops some of its record.
 //!
 //! Relies on the id of a change: nobody else begins one of the same id. Promises that a change which this process follows is not
-//! forgotten for what a definition drops, neither its job nor that there is one; and that what somebody else takes from the record
-//! stays taken.
+//! forgotten for what a definition drops, neither its job nor that there is one, whether it drops it of what is written or of what is read;
+//! and that what somebody else takes from the record stays taken.
 
 use crate::{
     crd::{ChangeRecord, TaurusProxyPortStatus},
@@ -17,6 +17,8 @@ pub(super) struct KnownChange {
     subject: Option<String>,
     /// Whether the API server has less of it.
     pub(super) is_cut: bool,
+    /// Whether it was missing when the resource was read last: somebody has taken it away, or a definition hides it.
+    pub(super) is_missing: bool,
 }
 
 impl KnownChange {
@@ -26,7 +28,13 @@ impl KnownChange {
             change,
             subject,
             is_cut: true,
+            is_missing: false,
         })
+    }
+
+    /// A definition hides it.
+    pub(super) fn is_hidden(&mut self) {
+        (self.is_cut, self.is_missing) = (true, false);
     }
 
     /// Whether what is stored is what a definition has left of this change.
@@ -55,10 +63,13 @@ pub(super) fn complete(
     let ended = status.last_change.as_ref().map(|last| last.id.as_str());
     let known = known.filter(|known| ended != Some(known.change.id.as_str()));
     let Some(stored) = &mut status.change else {
-        // Where nothing was dropped before, somebody has taken it from the record, or it has ended.
-        let known = known.filter(|known| known.is_cut)?;
-        status.change = Some(known.change.clone());
-        status.subject_uid.clone_from(&known.subject);
+        let mut known = known?;
+        if known.is_cut {
+            status.change = Some(known.change.clone());
+            status.subject_uid.clone_from(&known.subject);
+        } else {
+            known.is_missing = true;
+        }
         return Some(known);
     };
     let is_readable = Change::of(stored).is_some();
@@ -72,6 +83,7 @@ pub(super) fn complete(
             change: stored.clone(),
             subject: status.subject_uid.clone(),
             is_cut: false,
+            is_missing: false,
         })),
         // It may be anybody's.
         _ => None,
@@ -135,10 +147,19 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_takes_from_the_record_or_puts_there_is_not_taken_back() {
-        let mut taken = status(None);
-        assert_eq!(complete(known(), &mut taken), None);
-        assert_eq!(taken.change, None);
+    fn what_is_missing_is_known_as_that_and_comes_back_where_a_definition_hides_it() {
+        let mut seen = status(None);
+        let mut after = complete(known(), &mut seen).unwrap();
+        assert_eq!(seen.change, None);
+        assert!(after.is_missing && !after.is_cut);
+        after.is_hidden();
+        let after = complete(Some(after), &mut seen).unwrap();
+        assert_eq!(seen, status(Some(change("c"))));
+        assert!(after.is_cut && !after.is_missing);
+    }
+
+    #[test]
+    fn what_somebody_puts_on_the_record_stays_there() {
         let mut other = status(Some(change("d")));
         let after = complete(known(), &mut other).unwrap();
         assert_eq!((after.change.id.as_str(), after.is_cut), ("d", false));

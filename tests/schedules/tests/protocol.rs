@@ -172,6 +172,50 @@ async fn c12a_a_change_at_work_is_known_to_its_process_whatever_a_definition_dro
     }
 }
 
+/// An API server drops what its definition lacks also of what is read: the list that follows another definition shows the resource without
+/// its change, before this process has written anything.
+#[tokio::test(start_paused = true)]
+async fn c12a_a_change_at_work_is_known_to_its_process_where_a_list_shows_it_no_longer() {
+    let stage = Stage::set(1).await;
+    stage.next_job(1000, 1400, true);
+    stage.want(3307);
+    stage.pass(60).await;
+    assert_eq!(stage.requests(), 1);
+    stage.prune(Some("change"));
+    stage.edit(|object| {
+        if let Some(status) = &mut object.status {
+            status.change = None;
+        }
+    });
+    stage.erase();
+    stage.set_elsewhere(3309);
+    stage.pass(250).await;
+    stage.prune(None);
+    stage.pass(900).await;
+    assert_eq!(stage.collisions(), [""; 0], "{}", stage.told());
+    assert_eq!(stage.requests(), 1, "{}", stage.told());
+}
+
+/// The definition that comes between the request and its answer lacks the change as a whole.
+#[tokio::test(start_paused = true)]
+async fn c12a_a_job_whose_change_is_dropped_before_its_answer_is_known_and_told_truly() {
+    let stage = Stage::set(1).await;
+    stage.next_job(1000, 1400, true);
+    stage.want(3307);
+    while stage.requests() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stage.prune(Some("change"));
+    stage.pass(250).await;
+    let told = stage.told();
+    assert!(!told.contains("somebody removed its change"), "{told}");
+    stage.prune(None);
+    stage.pass(900).await;
+    let change = stage.object().status.unwrap().change;
+    let job = change.and_then(|change| change.job_id);
+    assert_eq!(job.as_deref(), Some("job-1"), "{}", stage.told());
+}
+
 #[tokio::test(start_paused = true)]
 async fn r04b_a_job_of_a_deleted_resource_is_told_with_its_end() {
     let stage = Stage::set(1).await;
