@@ -221,7 +221,7 @@ applications: ## Build kube-proxy, a database and three applications for the sto
 
 # MOVES: how many there are of the moves with and without a probe together; a quarter of it is moved with other settings.
 MOVES := 100
-gaps: need-rust control-plane controllers applications ## Measure for how long a move of the port keeps applications from their database, at the shipped pace (MOVES=100: about two hours)
+gaps: need-rust control-plane controllers applications ## Measure for how long a move of the port keeps applications from their database, at the shipped pace (MOVES=100: about 40 minutes)
 	GAPS_MOVES=$(MOVES) cargo test --workspace --locked --test it -- --ignored --nocapture --exact applications::gaps::moves_at_the_shipped_pace
 
 crds: need-rust ## Write the custom resource definition anew from the types
