@@ -186,4 +186,14 @@ async fn a_namespace_fills_in_what_a_new_resource_does_not_state_and_keeps_what_
         stored(plane, "short")["spec"]["approval"],
         values["approval"]
     );
+    // Nor does an edit take it away by now, or once there are no defaults at all.
+    let before = stored(plane, "short");
+    let short = resource("shop", "short", &json!({"port": 3308}));
+    printed(replace(plane, &short));
+    let delete = ["delete", "configmap", "taurus-defaults", "-n", "shop"];
+    printed(plane::kubectl(plane, &delete));
+    for _ in 0..2 {
+        printed(replace(plane, &short));
+        assert_eq!(stored(plane, "short")["spec"], before["spec"]);
+    }
 }

@@ -115,6 +115,19 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
             json!({"dashboard": {"labels": {"grafana_dashboard": 1}}}),
             "/dashboard/labels/grafana_dashboard",
         ),
+        // The chart sets these itself; twice in one object they would be no YAML.
+        (
+            json!({"podLabels": {"app.kubernetes.io/name": "mine"}}),
+            "/podLabels",
+        ),
+        (
+            json!({"commonLabels": {"app.kubernetes.io/version": "2"}}),
+            "/commonLabels",
+        ),
+        (
+            json!({"metricsTLS": {"secretName": "tls"}, "flags": {"admin-address": "0.0.0.0:8443"}}),
+            "flags.metrics-tls-address both have port 8443",
+        ),
         (json!({"tolerations": {}}), "/tolerations"),
         (json!({"nodeSelector": {"gpu": true}}), "/nodeSelector/gpu"),
         (
