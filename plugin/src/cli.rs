@@ -50,7 +50,7 @@ pub struct Global {
     /// The kubeconfig; without it, those of KUBECONFIG, or ~/.kube/config.
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// How the output looks; a table for people without it.
+    /// How the output looks; without it a table for people, or of `import` the manifests as YAML.
     #[arg(short, long, global = true, value_name = "FORMAT")]
     pub output: Option<Format>,
 }

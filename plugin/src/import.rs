@@ -43,7 +43,12 @@ pub async fn run(
     let cluster = if arguments.no_cluster {
         None
     } else {
-        Some(Cluster::find(global).await?)
+        Some(Cluster::find(global).await.map_err(|failure| match failure {
+            Failure::Kubeconfig(why) => Failure::Kubeconfig(format!(
+                "{why}; it is asked which proxies are managed already, and --no-cluster does without that"
+            )),
+            other => other,
+        })?)
     };
     let mut existing = match &cluster {
         Some(cluster) => Existing::of_cluster(cluster).await?,

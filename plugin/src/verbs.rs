@@ -26,18 +26,21 @@ use crate::{
     confirm::agreed,
     failure::Failure,
     format::{self, tame},
-    resource::{annotated, text_at},
+    resource::{Summary, annotated, text_at},
     status::name_of,
     surroundings::Surroundings,
 };
 pub use approval::{apply_now, approve};
 use owners::appliers_of;
-pub use owners::{appliers_of_annotation, is_applied};
+pub use owners::{LAST_APPLIED, annotation_may_be_applied, may_be_applied};
 use targets::{After, Target};
 use waiting::{Answers, Reading};
 
 /// Who writes. It does not begin with `kubectl`: Flux takes away what such managers have set.
 pub const MANAGER: &str = "taurus-port-plugin";
+
+/// So often it is tried anew where the operator has written something else meanwhile.
+const TRIES: usize = 5;
 
 /// What became of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -78,7 +81,7 @@ pub async fn retry(
     for target in &targets {
         let done = match kept(target) {
             Some(refusal) => Err(refusal),
-            None => merge(&cluster, target, &patch).await,
+            None => merge_as_shown(&cluster, target, &patch).await,
         };
         written.push((target, done));
     }
@@ -91,7 +94,7 @@ pub async fn retry(
         Some(limit) => {
             let asked = written.iter().filter(|(_, done)| done.is_ok());
             let asked: Vec<&Target> = asked.map(|(target, _)| *target).collect();
-            Some(Answers::within(limit, &cluster, &asked, reading, now).await?)
+            Some(Answers::within(limit, &cluster, &asked, reading, now, around.now).await)
         }
         None => None,
     };
@@ -179,7 +182,7 @@ pub async fn resume(
             Err(refusal)
         } else {
             let patch = json!({"spec": {"suspend": null}});
-            merge(&cluster, target, &patch)
+            merge_as_shown(&cluster, target, &patch)
                 .await
                 .map(|()| "resumed".to_owned())
         };
@@ -288,6 +291,45 @@ fn job_to_give_up(target: &Target, arguments: &AbandonArguments) -> Result<Strin
             tame(named)
         ))
     })
+}
+
+/// The same, unless the spec was edited since it was read: what people were asked about must be so still. What the operator writes meanwhile
+/// is no edit.
+async fn merge_as_shown(cluster: &Cluster, target: &Target, patch: &Value) -> Result<(), String> {
+    let Summary {
+        namespace, name, ..
+    } = &target.summary;
+    let shown = target.object.metadata.generation;
+    let mut version = target.object.metadata.resource_version.clone();
+    for _ in 0..TRIES {
+        let mut patch = patch.clone();
+        if let Some(fields) = patch.as_object_mut() {
+            let metadata = fields.entry("metadata").or_insert_with(|| json!({}));
+            if let Some(metadata) = metadata.as_object_mut() {
+                metadata.insert("resourceVersion".to_owned(), version.into());
+            }
+        }
+        let parameters = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let api = cluster.resources_of(namespace);
+        match api.patch(name, &parameters, &Patch::Merge(patch)).await {
+            Ok(_) => return Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            Err(error) => return Err(why(&error)),
+        }
+        let now = cluster.get_opt(namespace, name).await;
+        let now = now.map_err(|failure| failure.to_string())?;
+        let now = now.ok_or_else(|| "was deleted meanwhile".to_owned())?;
+        if now.metadata.generation != shown {
+            return Err(
+                "its spec was edited after it was read here: look at it, and try again".to_owned(),
+            );
+        }
+        version = now.metadata.resource_version;
+    }
+    Err("it is being written all the time: try again".to_owned())
 }
 
 async fn merge(cluster: &Cluster, target: &Target, patch: &Value) -> Result<(), String> {

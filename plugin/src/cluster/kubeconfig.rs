@@ -47,7 +47,12 @@ pub async fn find(global: &Global) -> Result<Found, Failure> {
             read => read,
         },
     };
-    let kubeconfig = read.map_err(|error| unusable(&error))?;
+    let kubeconfig = read.map_err(|error| match &error {
+        KubeconfigError::ReadConfig(why, file) => {
+            Failure::Kubeconfig(format!("can't read {}: {why}", file.display()))
+        }
+        error => unusable(error),
+    })?;
     if let Some(user) = unknown_user(&kubeconfig, global.user.as_deref()) {
         return Err(Failure::Kubeconfig(format!(
             "auth info {user:?} does not exist"

@@ -144,9 +144,21 @@ pub fn decide(proposal: &Proposal, calendar: Option<&Calendar>, now: Timestamp) 
         to,
         ..verdict
     };
-    if record.change.is_some() {
+    if let Some(change) = &record.change {
         let text = text_at(&proposal.object, "/status/change/phase").unwrap_or_default();
-        return with_ports(Verdict::of(Action::UnderWay, text));
+        let sets = desired.policy != ManagementPolicy::Observe && !desired.suspended;
+        if change.to == desired.port.get() || !sets || desired.deleting {
+            return with_ports(Verdict::of(Action::UnderWay, text));
+        }
+        let text = format!(
+            "once the change from {} to {} has ended that is at work ({text})",
+            change.from, change.to
+        );
+        return Verdict {
+            from: Some(change.to),
+            to,
+            ..Verdict::of(Action::Wait, text)
+        };
     }
     if desired.policy == ManagementPolicy::Observe {
         return with_ports(Verdict::of(Action::Nothing, "it only observes the proxy"));
@@ -435,6 +447,32 @@ mod tests {
             object["status"]["plan"]["notBefore"] = json!("2026-03-02T11:59:00Z");
         });
         assert_eq!(over.action, Action::Change, "{over:?}");
+    }
+
+    #[test]
+    fn a_change_at_work_to_another_port_is_followed_by_one_unless_the_resource_may_set_none() {
+        let at_work = |more: fn(&mut Value)| {
+            verdict(|object| {
+                object["status"]["change"] = json!({"id": "c", "fromPort": 3306, "toPort": 3307, "generation": 1,
+                    "phase": "Submitted", "attempt": 1, "jobID": "j", "intendedAt": "2026-03-02T11:59:00Z"});
+                more(object);
+            })
+        };
+        let follows = at_work(|_| ());
+        assert_eq!(
+            (follows.action, follows.from, follows.to),
+            (Action::Wait, Some(3307), Some(3308))
+        );
+        assert!(
+            follows.message.contains("the change from 3306 to 3307"),
+            "{follows:?}"
+        );
+        let suspended = at_work(|object| object["spec"]["suspend"] = json!(true));
+        let observes = at_work(|object| object["spec"]["managementPolicy"] = json!("Observe"));
+        let same = at_work(|object| object["spec"]["port"] = json!(3307));
+        for verdict in [suspended, observes, same] {
+            assert_eq!(verdict.action, Action::UnderWay, "{verdict:?}");
+        }
     }
 
     #[test]

@@ -15,11 +15,8 @@ use crate::{
     },
     resource::text_at,
     surroundings::Surroundings,
-    verbs::appliers_of_annotation,
+    verbs::{LAST_APPLIED, annotation_may_be_applied, may_be_applied},
 };
-
-/// What `kubectl apply` notes for itself on each object.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// A resource that might be.
 #[derive(Debug, Clone)]
@@ -198,7 +195,8 @@ fn contest(proposals: &mut [Proposal], claims: &[Claim], standing: &[Standing]) 
     }
 }
 
-/// What an apply would leave: the manifest's fields, and those of the object that no applier owns.
+/// What an apply would leave: the manifest's fields, and those of the object that people alone have set. Where it can't be told whether an
+/// apply would take a field away, it is taken to do so: most fields that a manifest can lack hold changes back.
 fn merged(manifest: &Value, standing: Option<&DynamicObject>, namespace: &str) -> Value {
     let mut object = manifest.clone();
     set(&mut object, "/metadata", "namespace", namespace.into());
@@ -212,7 +210,7 @@ fn merged(manifest: &Value, standing: Option<&DynamicObject>, namespace: &str) -
     let before = standing.data.get("spec").and_then(Value::as_object);
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         for (name, value) in before.into_iter().flatten() {
-            if !spec.contains_key(name) && !crate::verbs::is_applied(standing, name) {
+            if !spec.contains_key(name) && !may_be_applied(standing, name) {
                 spec.insert(name.clone(), value.clone());
             }
         }
@@ -231,10 +229,10 @@ fn merged(manifest: &Value, standing: Option<&DynamicObject>, namespace: &str) -
 
 /// Annotations that people set on the object, such as an approval, outlive an apply.
 fn keep_annotations(object: &mut Value, standing: &DynamicObject) {
-    let kept = standing.annotations().iter().filter(|(name, _)| {
-        let is_applied = !appliers_of_annotation(standing, name).is_empty();
-        !is_applied && *name != LAST_APPLIED
-    });
+    let kept = standing
+        .annotations()
+        .iter()
+        .filter(|(name, _)| !annotation_may_be_applied(standing, name) && *name != LAST_APPLIED);
     let kept: Vec<_> = kept.collect();
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
         return;

@@ -23,6 +23,9 @@ pub fn within(limit: Duration, verdict: Verdict, object: &Value, now: Timestamp)
     }
     let limit = SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX);
     let message = match looked_after(object) {
+        Some(at) if at > now => format!(
+            "the last request for a look that the status shows is of {at:.0}, which lies ahead of this machine's clock"
+        ),
         Some(at) if now.duration_since(at) <= limit => return verdict,
         Some(at) => format!(
             "the last look that the status shows was asked for at {at:.0}, longer ago than --max-age"
@@ -71,6 +74,10 @@ mod tests {
         assert_eq!(judged(nothing(), |_| ()), nothing());
         for (handled, said) in [
             (json!("2026-03-02T11:49:59Z"), "at 2026-03-02T11:49:59Z"),
+            (
+                json!("2026-03-02T12:00:01Z"),
+                "ahead of this machine's clock",
+            ),
             (json!("now"), "no look"),
             (Value::Null, "no look"),
         ] {

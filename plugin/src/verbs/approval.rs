@@ -9,7 +9,7 @@ use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 use taurus_port_operator::crd::{APPLY_NOW, APPROVE};
 
-use super::{Outcome, api, owners, targets::Target, told, why};
+use super::{Outcome, TRIES, api, owners, targets::Target, told, why};
 use crate::{
     Ending,
     cli::{ApprovalArguments, Global},
@@ -21,9 +21,6 @@ use crate::{
     resource::{Summary, annotated, text_at},
     surroundings::Surroundings,
 };
-
-/// So often it is tried anew where the operator has written something else meanwhile.
-const TRIES: usize = 5;
 
 /// Which word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,28 +1,46 @@
 //! Who has set a field, as the API server keeps it.
 
 use kube::{ResourceExt as _, api::DynamicObject};
+use serde_json::Value;
 
 use super::MANAGER;
 
 /// Managers that apply whole manifests, though their operation is `Update`.
-const APPLY_BY_UPDATE: [&str; 2] = ["kubectl-client-side-apply", "argocd-controller"];
+const APPLY_BY_UPDATE: [&str; 3] = ["kubectl-client-side-apply", "argocd-controller", "helm"];
 
-/// Whether a manifest has set a field of the spec, so that it goes with the manifest's.
-pub fn is_applied(object: &DynamicObject, field: &str) -> bool {
-    !appliers_of(object, field).is_empty()
+/// What `kubectl apply` without `--server-side` notes for itself on each object.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Said of who has applied what is noted there, under whatever name of a manager.
+const BY_LAST_APPLIED: &str = "kubectl apply";
+
+/// Whether a field of the spec may go with the manifest that does not have it: unless all who have set it are known for the hands of people.
+pub fn may_be_applied(object: &DynamicObject, field: &str) -> bool {
+    may_be_applied_at(object, &["spec", field])
+}
+
+/// The same of an annotation.
+pub fn annotation_may_be_applied(object: &DynamicObject, name: &str) -> bool {
+    may_be_applied_at(object, &["metadata", "annotations", name])
+}
+
+fn may_be_applied_at(object: &DynamicObject, place: &[&str]) -> bool {
+    let by_hand = |manager: &str, operation: &str| {
+        let of_kubectl = manager.starts_with("kubectl-") && operation == "Update";
+        manager == MANAGER || of_kubectl && !APPLY_BY_UPDATE.contains(&manager)
+    };
+    is_last_applied(object, place)
+        || owners_at(object, place).any(|(manager, operation)| !by_hand(manager, operation))
 }
 
 /// Those that set a field of the spec out of a manifest, and would set it again.
 pub fn appliers_of(object: &DynamicObject, field: &str) -> Vec<String> {
-    appliers_at(object, &["f:spec", &format!("f:{field}")])
+    appliers_at(object, &["spec", field])
 }
 
 /// The same of an annotation.
 pub fn appliers_of_annotation(object: &DynamicObject, name: &str) -> Vec<String> {
-    appliers_at(
-        object,
-        &["f:metadata", "f:annotations", &format!("f:{name}")],
-    )
+    appliers_at(object, &["metadata", "annotations", name])
 }
 
 /// Why an annotation is not touched: it stands in a manifest that another tool applies.
@@ -40,21 +58,39 @@ fn appliers_at(object: &DynamicObject, place: &[&str]) -> Vec<String> {
     let applies = |manager: &str, operation: &str| {
         manager != MANAGER && (operation == "Apply" || APPLY_BY_UPDATE.contains(&manager))
     };
+    let owners = owners_at(object, place);
+    let owners = owners.filter(|(manager, operation)| applies(manager, operation));
+    let mut appliers: Vec<String> = owners.map(|(manager, _)| manager.to_owned()).collect();
+    if appliers.is_empty() && is_last_applied(object, place) {
+        appliers.push(BY_LAST_APPLIED.to_owned());
+    }
+    appliers
+}
+
+/// Who has set what lies at this place, and by which operation.
+fn owners_at<'a>(
+    object: &'a DynamicObject,
+    place: &'a [&'a str],
+) -> impl Iterator<Item = (&'a str, &'a str)> {
     let entries = object.managed_fields().iter();
-    let owns = entries.filter(|entry| {
-        let fields = entry.fields_v1.as_ref();
-        let found = fields.and_then(|fields| {
-            let mut place = place.iter();
-            place.try_fold(&fields.0, |fields, name| fields.get(name))
-        });
-        found.is_some()
-    });
-    let owners = owns.filter_map(|entry| {
-        let manager = entry.manager.as_deref()?;
+    entries.filter_map(move |entry| {
+        let fields = entry.fields_v1.as_ref()?;
+        let mut place = place.iter();
+        place.try_fold(&fields.0, |fields, name| fields.get(format!("f:{name}")))?;
         let operation = entry.operation.as_deref().unwrap_or_default();
-        applies(manager, operation).then(|| manager.to_owned())
-    });
-    owners.collect()
+        Some((entry.manager.as_deref()?, operation))
+    })
+}
+
+/// Whether it is noted that a manifest has set what lies at this place.
+fn is_last_applied(object: &DynamicObject, place: &[&str]) -> bool {
+    let noted = object.annotations().get(LAST_APPLIED);
+    let noted = noted.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    noted.is_some_and(|noted| {
+        let mut place = place.iter();
+        let found = place.try_fold(&noted, |value, name| value.get(name));
+        found.is_some()
+    })
 }
 
 #[cfg(test)]
@@ -102,10 +138,49 @@ mod tests {
         .unwrap();
         let appliers = appliers_of(&object, "suspend");
         assert!(appliers_of_annotation(&object, "a/b").is_empty());
-        assert!(is_applied(&object, "port") && !is_applied(&object, "region"));
+        assert!(may_be_applied(&object, "port") && !may_be_applied(&object, "region"));
         assert_eq!(
             appliers,
             ["kustomize-controller", "kubectl-client-side-apply"]
         );
+    }
+    #[test]
+    fn a_field_goes_with_a_manifest_unless_all_who_have_set_it_are_people() {
+        let with = |managers: &[(&str, &str)], applied: &str| -> DynamicObject {
+            let entries = managers.iter().map(|(manager, operation)| {
+                json!({"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {"f:suspend": {}}}})
+            });
+            let entries: Vec<Value> = entries.collect();
+            serde_json::from_value(json!({
+                "apiVersion": "v1", "kind": "x",
+                "metadata": {"name": "orders", "managedFields": entries, "annotations": {LAST_APPLIED: applied}},
+            }))
+            .unwrap()
+        };
+        let noted = r#"{"spec": {"suspend": true}}"#;
+        let cases: [(&[(&str, &str)], &str, bool, &[&str]); 6] = [
+            (&[("kubectl-patch", "Update")], "{}", false, &[]),
+            (
+                &[("kubectl-edit", "Update"), (MANAGER, "Apply")],
+                "{}",
+                false,
+                &[],
+            ),
+            (&[("helm", "Update")], "{}", true, &["helm"]),
+            // Its own name for kubectl apply.
+            (&[("ci", "Update")], noted, true, &["kubectl apply"]),
+            (&[("Terraform", "Update")], "{}", true, &[]),
+            (
+                &[("kubectl-patch", "Update"), ("flux", "Apply")],
+                "no JSON",
+                true,
+                &["flux"],
+            ),
+        ];
+        for (managers, applied, may, appliers) in cases {
+            let object = with(managers, applied);
+            assert_eq!(may_be_applied(&object, "suspend"), may, "{managers:?}");
+            assert_eq!(appliers_of(&object, "suspend"), appliers, "{managers:?}");
+        }
     }
 }

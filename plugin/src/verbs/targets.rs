@@ -1,6 +1,6 @@
 //! The resources that a verb is for, and whose connections it may cut.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use jiff::Timestamp;
 use kube::{ResourceExt as _, api::DynamicObject};
@@ -49,8 +49,11 @@ impl Target {
             }
             return Ok(targets);
         }
+        let mut named = BTreeSet::new();
         for name in &arguments.names {
-            targets.push(Self::of(cluster.get(name).await?));
+            if named.insert(name) {
+                targets.push(Self::of(cluster.get(name).await?));
+            }
         }
         Ok(targets)
     }
