@@ -23,10 +23,35 @@ use taurus_port_operator::{
 
 use crate::plane::Place;
 
-/// Runs the operator for a namespace until `done` is.
+/// Runs the operator for a namespace until `done` is, in a hurry.
 pub async fn operated<T>(place: &Place, cloud: &str, done: impl Future<Output = T>) -> T {
     let clock = Clock::with_head_start(Duration::from_hours(1));
-    let durations = Pace::divided_by(60);
+    let hurried = (Pace::divided_by(60), CallLimit::unfelt());
+    operated_at(hurried, clock, place, cloud, done).await
+}
+
+/// The same at the shipped pace, with so many calls a minute, from its very start.
+pub async fn operated_as_shipped<T>(
+    place: &Place,
+    cloud: &str,
+    calls: u32,
+    done: impl Future<Output = T>,
+) -> T {
+    let limit = CallLimit {
+        calls,
+        per: Duration::from_mins(1),
+        is_even: false,
+    };
+    operated_at((Pace::real(), limit), Clock::start(), place, cloud, done).await
+}
+
+async fn operated_at<T>(
+    (durations, call_limit): (Pace, CallLimit),
+    clock: Clock,
+    place: &Place,
+    cloud: &str,
+    done: impl Future<Output = T>,
+) -> T {
     let host = cloud.trim_start_matches("http://").to_owned();
     let policy = Policy {
         allow: AllowList::new([host], true),
@@ -36,7 +61,7 @@ pub async fn operated<T>(place: &Place, cloud: &str, done: impl Future<Output = 
         extra_authorities: Authorities::none(),
         egress: Egress::direct(),
         names: Names::of_the_system(),
-        call_limit: CallLimit::unfelt(),
+        call_limit,
         calls_at_once: 8,
         clock,
         observer: Arc::new(()),

@@ -1,5 +1,6 @@
-//! How long `status` takes for a large fleet, and how much memory it needs: measured by hand, since it takes minutes to fill the API
-//! server: `cargo test --workspace --locked --test stories -- --ignored --nocapture scale::`.
+//! How long `status` takes for a large fleet, and how much memory it needs; and how long it takes until proxies are managed that nobody
+//! managed before, as shipped. Measured by hand, since both take minutes:
+//! `cargo test --workspace --locked --test stories -- --ignored --nocapture scale::`.
 
 use std::{
     path::Path,
@@ -8,12 +9,18 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
+use kube::api::ListParams;
 use serde_json::json;
+use taurus_sim::{Filter, Fleet, Operation, Options, Simulator, sample};
 
 use crate::{
+    fleet::operated_as_shipped,
     plane::{Place, status},
     screen::Screen,
 };
+
+/// What the cloud allows.
+const CALLS_A_MINUTE: u32 = 60;
 
 const RESOURCES: usize = 10_000;
 const WITHIN: Duration = Duration::from_secs(2);
@@ -74,4 +81,70 @@ async fn ten_thousand_resources_are_shown_within_two_seconds_and_100_mib() {
         assert!(text.contains("orders-"), "{text}");
         screen.fits();
     }
+}
+
+/// From nothing to manifests in files, and from those to resources that are all Ready: both at the shipped pace, one after the other.
+#[taurus_needs::test(flavor = "multi_thread")]
+#[ignore = "takes eleven minutes, most of which it waits for calls"]
+async fn three_hundred_proxies_are_managed_within_eleven_tenths_of_the_time_of_their_calls() {
+    const PROXIES: usize = 300;
+    let place = Place::new().await;
+    let fleet = Fleet::new().project(sample::PROJECT).numbered(PROXIES);
+    let simulator = Simulator::start(Options::default().fleet(fleet))
+        .await
+        .unwrap();
+    let url = simulator.url();
+    place.kubectl(&[
+        "create",
+        "secret",
+        "generic",
+        "taurus-credentials",
+        &format!("--from-literal=accessKey={}", sample::ACCESS_KEY),
+        &format!("--from-literal=secretKey={}", sample::SECRET_KEY),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let split = folder.path().join("proxies");
+    let keys = [
+        ("HW_ACCESS_KEY", sample::ACCESS_KEY),
+        ("HW_SECRET_KEY", sample::SECRET_KEY),
+    ];
+    let import = [
+        &["import", "--project", sample::PROJECT][..],
+        &["--endpoint", &url, "--allow-http"],
+        &["--credentials-ref", "taurus-credentials"],
+        &["--split", split.to_str().unwrap()],
+    ]
+    .concat();
+    let began = Instant::now();
+    let imported = place.plugin_with(place.plane.kubeconfig(), &import, "", &keys);
+    assert_eq!(imported.code, 0, "{}", imported.err);
+    let (import_calls, import_took) = (simulator.journal().len(), began.elapsed());
+    place.kubectl(&["apply", "--server-side", "-k", split.to_str().unwrap()]);
+    let ready = async {
+        let is_ready = |one: &taurus_port_operator::crd::TaurusProxyPort| {
+            let status = one.status.as_ref();
+            let main = status.and_then(|status| status.main_condition());
+            main.is_some_and(|main| main.type_ == "Ready" && main.reason == "Observed")
+        };
+        loop {
+            let all = place.api().list(&ListParams::default()).await.unwrap();
+            if all.iter().filter(|one| is_ready(one)).count() == PROXIES {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    let ready = Box::pin(ready);
+    Box::pin(operated_as_shipped(&place, &url, CALLS_A_MINUTE, ready)).await;
+    let took = began.elapsed();
+    let calls = simulator.journal().len();
+    assert_eq!(simulator.count(&Filter::on(Operation::Change)), 0);
+    // Both have to read each instance's proxies, and the import also each page of their list.
+    let least = 2 * PROXIES + PROXIES / 100;
+    let alone = Duration::from_secs(60) * u32::try_from(least).unwrap() / CALLS_A_MINUTE;
+    let tenths = took.as_secs_f64() / alone.as_secs_f64();
+    println!(
+        "{PROXIES} proxies: {calls} calls ({import_calls} of the import in {import_took:.1?}) in {took:.1?}, which is {tenths:.2} times {alone:?}"
+    );
+    assert!(tenths <= 1.1, "{tenths:.2}");
 }
