@@ -23,7 +23,7 @@ use crate::{
         journal::JournalError,
         listening::Listening,
         meter::{Ending, Followed},
-        queue::Call,
+        queue::{Call, seat},
         secrets::keeper::Keeper,
         taken_up::TakenUp,
     },
@@ -320,6 +320,8 @@ fn hand_over(
 /// There must be only one at a time of each resource.
 async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration> {
     let began = context.clock.now();
+    let waited = seat::waited();
+    context.meter.waited(waited.lane.name(), waited.took);
     let called = context.published.take(name);
     let TakenUp {
         uid,
@@ -349,6 +351,7 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
         // The term has run out: it goes on with the next renewal, or this process ends.
         return Some(context.chance.jittered(leader::TRY_EVERY));
     }
+    memory.note_edit(object, began.uptime.saturating_sub(waited.took));
     let working = context.work.begin(began);
     let span = traces::reconcile(object);
     let reconciling = Box::pin(reconcile::reconcile(context, &uid, object, &mut memory));
@@ -363,6 +366,9 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
         if let Some(kept) = memory.publishing.as_deref_mut() {
             kept.call_for_a_look();
         }
+    }
+    if matches!(result, Ok(Ok(_))) {
+        memory.hold_edit();
     }
     if result.is_err() {
         memory.doubt();

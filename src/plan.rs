@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::{
     cloud::{Proxy, ProxyStatus},
-    model::{Class, Reason},
+    model::Reason,
     plan::{
         facts::{Facts, Seen},
         record::Record,
@@ -159,20 +159,18 @@ fn plan(facts: &Facts<'_>) -> Step {
     }
 }
 
-/// Whether this look is one that a person asked for. What is only recalled is none; nor is one that did not get to the proxy for a reason
-/// that passes by itself: the next look is made soon, and nothing in the status would say that this one saw nothing.
+/// Whether this look is one that a person asked for: it has read the proxy, or a job. What is only recalled is none, and one that could not
+/// read the proxy tells nobody where it is. A list without the proxy counts once that is believed.
 fn answers_a_request(facts: &Facts<'_>) -> bool {
-    if facts.observed.is_recalled {
-        return false;
-    }
-    let has_port =
-        matches!(&facts.observed.proxy, Seen::Known(Some(proxy)) if proxy.port.is_some());
-    let passes = || match idle(facts) {
-        Step::Keep(_) => true,
-        Step::Hold(cause, _) => cause.reason().class() == Class::Reconciling,
-        _ => false,
+    let observed = facts.observed;
+    let missing = facts.session.missing.as_deref();
+    let is_read = match &observed.proxy {
+        Seen::Known(Some(proxy)) => proxy.port.is_some(),
+        Seen::Known(None) => missing.is_some_and(|seen| seen.confirmed(facts.pace.missing_gap)),
+        Seen::NotRead | Seen::Unknown(_) => false,
     };
-    facts.record.change.is_some() || has_port || !passes()
+    let is_polled = facts.record.change.is_some() && matches!(observed.job, Seen::Known(_));
+    !observed.is_recalled && (is_read || is_polled)
 }
 
 /// What is said before a look is over, because of `cause`.

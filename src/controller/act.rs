@@ -70,6 +70,16 @@ pub struct Bench<'a> {
     pub status: &'a (dyn Fn(&TaurusProxyPort, &Change) -> TaurusProxyPortStatus + Send + Sync),
 }
 
+/// Whether a request left, as far as is known: right after the intent was acknowledged.
+pub fn has_left(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Accepted(_) | Outcome::NothingToDo | Outcome::Refused(_) | Outcome::Unknown(_) => {
+            true
+        }
+        Outcome::NotSent(_) | Outcome::Withdrawn(_) => false,
+    }
+}
+
 /// The change that an order asks for, not yet on record.
 pub fn intended(
     id: ChangeId,

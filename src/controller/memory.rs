@@ -23,7 +23,7 @@ use crate::{
         directory::{Booking, Directory},
         permits::Permit,
     },
-    model::{JobId, Moment, Uid},
+    model::{JobId, Mark, Moment, Uid},
     pace::Pace,
     plan::{admitting::Admission, record::Record, session::Session, timing::Wishes},
 };
@@ -50,6 +50,8 @@ pub struct Memory {
     pub seen_at: Seldom<Duration>,
     /// Uptime since when a list of proxies is waited for.
     pub asked_at: Seldom<Duration>,
+    /// The request of a person that it is waited for.
+    pub asked_for: Seldom<Mark>,
     /// The time up to which the status says that is waited, if it says one.
     pub promised: Option<Timestamp>,
     /// The time that was booked for it; given back with this.
@@ -78,9 +80,22 @@ pub struct Memory {
     pub counted: Seldom<Followed>,
     /// How often in a row Kubernetes failed.
     pub failures: u32,
+    edited: Seldom<Edited>,
     own: Seldom<OwnWrite>,
     known: Seldom<KnownChange>,
     must_fetch: bool,
+}
+
+/// An edit, from the turn that saw it first until nothing more follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edited {
+    generation: i64,
+    /// Uptime since when a turn was called for.
+    pub at: Duration,
+    /// A turn has ended since, because something has to be waited for.
+    pub was_held: bool,
+    /// A request has left for it.
+    was_sent: bool,
 }
 
 /// The outcome of own writes that the watch has not delivered yet.
@@ -119,6 +134,24 @@ impl Memory {
         self.known = written.change.clone().map(cut);
     }
 
+    /// Whether a change that this process knows was missing when the resource was read last.
+    pub fn misses_change(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.is_missing)
+    }
+
+    /// What was missing was taken from the record by somebody, or by a write of this process.
+    pub fn forget_change(&mut self) {
+        self.known = None;
+    }
+
+    /// What was missing is hidden by a definition: this process keeps it.
+    pub fn keep_change(&mut self, object: &mut TaurusProxyPort) {
+        if let Some(known) = &mut self.known {
+            known.is_hidden();
+        }
+        self.complete(object);
+    }
+
     /// Whether the API server lacks some of the record of a change that this process knows.
     pub fn is_cut(&self) -> bool {
         self.known.as_ref().is_some_and(|known| known.is_cut)
@@ -146,6 +179,44 @@ impl Memory {
             own.latest.metadata.resource_version.as_deref() == Some(version)
         };
         self.own.take_if(is_latest);
+    }
+
+    /// Takes in that a resource was edited which was looked at before; a turn was called for at this uptime.
+    pub fn note_edit(&mut self, object: &TaurusProxyPort, at: Duration) {
+        let generation = object.metadata.generation.unwrap_or_default();
+        let status = object.status.as_ref();
+        let judged = status.and_then(|status| status.observed_generation);
+        let is_known = |edited: &Edited| edited.generation == generation;
+        if judged.is_some_and(|judged| 0 < judged && judged < generation)
+            && !self.edited.as_deref().is_some_and(is_known)
+        {
+            self.edited = Some(Box::new(Edited {
+                generation,
+                at,
+                was_held: false,
+                was_sent: false,
+            }));
+        }
+    }
+
+    /// A turn ends, and no request has left for the edit.
+    pub fn hold_edit(&mut self) {
+        if let Some(edited) = &mut self.edited {
+            edited.was_held = true;
+        }
+    }
+
+    /// A request leaves for the edit; nothing where one had left before, or there is none.
+    pub fn send_edit(&mut self) -> Option<Edited> {
+        let edited = self.edited.as_deref_mut();
+        let edited = edited.filter(|edited| !edited.was_sent)?;
+        edited.was_sent = true;
+        Some(*edited)
+    }
+
+    /// Nothing more follows from the edit.
+    pub fn forget_edit(&mut self) {
+        self.edited = None;
     }
 
     /// A write was refused or its outcome is unknown: the next reconcile begins with a fresh read.
@@ -349,6 +420,39 @@ mod tests {
         assert!(keeps(), "the watch lags");
         memories.exists(&"u".into(), "11");
         assert!(!keeps());
+    }
+
+    #[test]
+    fn an_edit_counts_from_its_first_turn_to_its_first_request() {
+        let object = |generation: i64, judged: i64| -> TaurusProxyPort {
+            let mut object = version("10");
+            object.metadata.generation = Some(generation);
+            let status = json!({"observedGeneration": judged});
+            object.status = Some(serde_json::from_value(status).unwrap());
+            object
+        };
+        let second = Duration::from_secs;
+        let mut memory = Memory::default();
+        for known in [object(1, -1), object(2, 2)] {
+            memory.note_edit(&known, second(1));
+            assert_eq!(memory.send_edit(), None, "{known:?}");
+        }
+        memory.note_edit(&object(3, 2), second(10));
+        memory.note_edit(&object(3, 2), second(11));
+        let sent = memory.send_edit().unwrap();
+        assert_eq!((sent.at, sent.was_held), (second(10), false));
+        memory.note_edit(&object(3, 2), second(12));
+        assert_eq!(memory.send_edit(), None, "another try is no other edit");
+        memory.note_edit(&object(4, 3), second(20));
+        memory.hold_edit();
+        memory.note_edit(&object(5, 3), second(30));
+        assert!(!memory.send_edit().unwrap().was_held);
+        memory.note_edit(&object(6, 3), second(40));
+        memory.hold_edit();
+        let sent = memory.send_edit().unwrap();
+        assert_eq!((sent.at, sent.was_held), (second(40), true));
+        memory.forget_edit();
+        assert_eq!(memory.send_edit(), None);
     }
 
     #[test]

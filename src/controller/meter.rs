@@ -26,6 +26,11 @@ pub enum Ending {
 pub trait Meter: Send + Sync {
     /// A reconcile has ended.
     fn reconciled(&self, _ending: Ending, _took: Duration) {}
+    /// A resource was ready for its turn for so long; how it was called for.
+    fn waited(&self, _call: &'static str, _took: Duration) {}
+    /// So long after the watch had delivered an edit the request that it asks for has left; whether a turn had ended without it, since
+    /// something had to be waited for.
+    fn edit_sent(&self, _was_held: bool, _took: Duration) {}
     /// The cloud was asked for a change; what became of the request.
     fn change_answered(&self, _outcome: &Outcome) {}
     /// A change was begun outside its windows, or may have been, as a person asked for.

@@ -13,13 +13,14 @@ use std::{
 };
 
 use futures::{Stream, StreamExt as _, stream::FuturesUnordered};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::{
-    agenda::Agenda,
+    agenda::{Agenda, Next},
     seat::{Called, Group, Seats},
 };
-use crate::model::ResourceName;
+use crate::{clock, model::ResourceName};
 
 mod agenda;
 pub mod seat;
@@ -36,14 +37,26 @@ pub struct Call {
 }
 
 /// How soon who is called has a turn; the first goes before the second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Lane {
     /// A person has suspended or deleted the resource: nothing new may begin.
     Stop,
     /// A person has changed the resource.
     People,
     /// Anything else: it is new, its time has come, or something that it waits for has happened.
+    #[default]
     Usual,
+}
+
+impl Lane {
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::People => "edit",
+            Self::Usual => "usual",
+        }
+    }
 }
 
 impl Call {
@@ -73,7 +86,7 @@ const SPARED: Duration = Duration::from_mins(1);
 /// What a turn that is under way was told, and how its resource was called for meanwhile.
 struct Attended {
     called: Called,
-    again: Option<Lane>,
+    again: Option<(Lane, Instant)>,
 }
 
 /// Attends to the resources that `calls` names, to `concurrency` of them at once and to no more than a fair share of one
@@ -106,10 +119,13 @@ async fn attend_with<T: Future<Output = Option<Duration>> + Send + 'static>(
     let (mut calls, mut stop) = (pin!(calls.fuse()), pin!(stop));
     loop {
         while seats.any_free()
-            && let Some((name, seat)) = agenda.next(|group| seats.take(group))
+            && let Some(Next { name, seat, waited }) = agenda.next(|group| seats.take(group))
         {
             let spared = interrupted.remove(&name).then_some(SPARED);
-            let called = Called::not_before(spared.unwrap_or_default());
+            let called = Called {
+                waited,
+                ..Called::not_before(spared.unwrap_or_default())
+            };
             // A turn is some kilobytes, and would be moved several times on its way into its task.
             let turn = Box::pin(attend(name.clone()));
             let turn = tokio::spawn(seat.with(called.clone(), turn));
@@ -126,9 +142,14 @@ async fn attend_with<T: Future<Output = Option<Duration>> + Send + 'static>(
                 if attended.as_ref().is_some_and(|attended| attended.called.interrupts()) {
                     interrupted.insert(name.clone());
                 }
-                if let Some(lane) = attended.and_then(|attended| attended.again) {
+                if let Some((lane, since)) = attended.and_then(|attended| attended.again) {
                     let of = group(&name);
-                    agenda.call(Call { name, lane }, of);
+                    let call = Call { name, lane };
+                    // People wait for the end of this turn as well; nobody else does.
+                    match lane {
+                        Lane::Stop | Lane::People => agenda.call_since(call, of, since),
+                        Lane::Usual => agenda.call(call, of),
+                    }
                 } else if let Ok(Some(delay)) = delay {
                     agenda.put_off(name, delay);
                 }
@@ -150,7 +171,9 @@ async fn attend_with<T: Future<Output = Option<Duration>> + Send + 'static>(
 
 impl Attended {
     fn call(&mut self, lane: Lane) {
-        self.again = Some(self.again.map_or(lane, |before| before.min(lane)));
+        if self.again.is_none_or(|(before, _)| lane < before) {
+            self.again = Some((lane, clock::after(Duration::ZERO)));
+        }
         match lane {
             Lane::Stop => self.called.to_stop.cancel(),
             Lane::People => self.called.by_people.cancel(),
@@ -167,7 +190,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::clock::{self, Clock};
+    use crate::clock::Clock;
     use futures::channel::mpsc;
     use tokio_util::sync::CancellationToken;
 

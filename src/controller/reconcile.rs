@@ -66,6 +66,25 @@ pub async fn reconcile(
             memory.replaced(&object, &fresh);
             object = fresh;
         }
+        if memory.misses_change() {
+            match context.journal.is_definition_whole(&object).await {
+                Ok(Some(true)) => memory.forget_change(),
+                Ok(whole) => {
+                    memory.keep_change(&mut object);
+                    if whole == Some(false) {
+                        let generation = object.metadata.generation.unwrap_or_default();
+                        context.definition.is_outdated(context.clock.now());
+                        memory.record_pruned = Some(Box::new(generation));
+                    }
+                }
+                Err(JournalError::Conflict) => {
+                    fetch = true;
+                    continue;
+                }
+                Err(JournalError::Gone) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
         let passing = Box::pin(Pass::new(context, uid, memory, &mut object).run());
         match passing.await {
             Err(JournalError::Conflict) => fetch = true,
@@ -136,6 +155,7 @@ impl<'a> Pass<'a> {
             Err(fault) => {
                 let (fault, now) = (fault.to_string(), self.context.clock.now());
                 let again = self.stand_by(&record);
+                self.leave_edits();
                 self.write(|object| summary::invalid(object, fault.clone(), now))
                     .await?;
                 return Ok(again);
@@ -143,6 +163,7 @@ impl<'a> Pass<'a> {
         };
         if desired.deleting && record.change.is_none() {
             let again = self.stand_by(&record);
+            self.leave_edits();
             if !record.ready {
                 // What it waited for doesn't come any more.
                 self.report_interim(&desired, &record, Cause::Deleting)

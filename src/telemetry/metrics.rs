@@ -26,8 +26,8 @@ use crate::{
     model::{Moment, Reason, Uid},
     telemetry::metrics::{
         labels::{
-            AnswerLabel, CallLabels, EndingLabel, OperationLabel, OutcomeLabel, ProbeLabel,
-            PublicationLabel, UrgencyLabel,
+            AnswerLabel, CallLabels, EndingLabel, HeldLabel, LaneLabel, OperationLabel,
+            OutcomeLabel, ProbeLabel, PublicationLabel, UrgencyLabel,
         },
         limits::Limits,
         process::Process,
@@ -68,6 +68,8 @@ pub struct Metrics {
     registry: Registry,
     reconciles: Family<EndingLabel, Counter>,
     reconcile_seconds: Histogram,
+    reconcile_wait_seconds: Histograms<LaneLabel>,
+    edit_to_request_seconds: Histograms<HeldLabel>,
     cloud_calls: Family<CallLabels, Counter>,
     cloud_call_seconds: Histograms<OperationLabel>,
     cloud_calls_made: Family<UrgencyLabel, Counter>,
@@ -95,6 +97,8 @@ impl Default for Metrics {
             registry: Registry::default(),
             reconciles: Family::default(),
             reconcile_seconds: Histogram::new(CALL_SECONDS),
+            reconcile_wait_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
+            edit_to_request_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
             cloud_calls: Family::default(),
             cloud_call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
             cloud_calls_made: Family::default(),
@@ -188,6 +192,8 @@ impl Metrics {
         self.state.register(ours);
         catalogue::RECONCILES.register(ours, self.reconciles.clone());
         catalogue::RECONCILE_SECONDS.register(ours, self.reconcile_seconds.clone());
+        catalogue::RECONCILE_WAIT_SECONDS.register(ours, self.reconcile_wait_seconds.clone());
+        catalogue::EDIT_TO_REQUEST_SECONDS.register(ours, self.edit_to_request_seconds.clone());
         ours.register_collector(Box::new(self.resources.clone()));
         catalogue::CHANGES.register(ours, self.changes.clone());
         catalogue::CHANGE_SECONDS.register(ours, self.change_seconds.clone());
@@ -215,6 +221,19 @@ impl Meter for Metrics {
             .get_or_create(&EndingLabel::of(ending))
             .inc();
         self.reconcile_seconds.observe(took.as_secs_f64());
+    }
+
+    fn waited(&self, call: &'static str, took: Duration) {
+        self.reconcile_wait_seconds
+            .get_or_create(&LaneLabel { call })
+            .observe(took.as_secs_f64());
+    }
+
+    fn edit_sent(&self, was_held: bool, took: Duration) {
+        let held = if was_held { "yes" } else { "no" };
+        self.edit_to_request_seconds
+            .get_or_create(&HeldLabel { held })
+            .observe(took.as_secs_f64());
     }
 
     fn change_answered(&self, answer: &Answer) {

@@ -11,7 +11,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Call, Lane, seat::Group};
+use super::{
+    Call, Lane,
+    seat::{Group, Waited},
+};
 use crate::{clock, model::ResourceName};
 
 /// Who is to be attended to.
@@ -79,20 +82,38 @@ impl Ring {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    Ready(Lane),
+    /// Since then.
+    Ready(Lane, Instant),
+    /// Until then.
     Delayed(Instant),
+}
+
+/// The resource whose turn it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Next<S> {
+    /// Which.
+    pub(super) name: ResourceName,
+    /// Its seat.
+    pub(super) seat: S,
+    /// For how long it was ready, and how it was called for.
+    pub(super) waited: Waited,
 }
 
 impl Agenda {
     /// To be attended to as soon as possible.
     pub(super) fn call(&mut self, call: Call, group: Group) {
+        self.call_since(call, group, clock::after(Duration::ZERO));
+    }
+
+    /// The same of one that was called for at that time.
+    pub(super) fn call_since(&mut self, call: Call, group: Group, since: Instant) {
         let Call { name, lane } = call;
         match self.places.get(&name) {
-            Some(Place::Ready(other)) if *other <= lane => return,
+            Some(Place::Ready(other, _)) if *other <= lane => return,
             Some(Place::Delayed(then)) => drop(self.delayed.remove(&(*then, name.clone()))),
-            Some(Place::Ready(_)) | None => {}
+            Some(Place::Ready(..)) | None => {}
         }
-        self.places.insert(name.clone(), Place::Ready(lane));
+        self.places.insert(name.clone(), Place::Ready(lane, since));
         let index = index(lane);
         let lanes = self.ready.entry(group).or_default();
         if let (Some(waiting), Some(ring)) = (lanes.get_mut(index), self.rings.get_mut(index)) {
@@ -114,20 +135,13 @@ impl Agenda {
 
     /// The next resource whose time has come, of a group for which `seat` gives one. Resource and seat are taken in one step:
     /// turns on other threads take seats meanwhile, and a resource that was taken without a seat would be lost.
-    pub(super) fn next<S>(
-        &mut self,
-        seat: impl Fn(Group) -> Option<S>,
-    ) -> Option<(ResourceName, S)> {
+    pub(super) fn next<S>(&mut self, seat: impl Fn(Group) -> Option<S>) -> Option<Next<S>> {
         [Lane::Stop, Lane::People, Lane::Usual]
             .into_iter()
             .find_map(|lane| self.next_in(lane, &seat))
     }
 
-    fn next_in<S>(
-        &mut self,
-        lane: Lane,
-        seat: &impl Fn(Group) -> Option<S>,
-    ) -> Option<(ResourceName, S)> {
+    fn next_in<S>(&mut self, lane: Lane, seat: &impl Fn(Group) -> Option<S>) -> Option<Next<S>> {
         let index = index(lane);
         let ring = self.rings.get_mut(index)?;
         while let Some((group, seat)) = ring.pop(seat) {
@@ -139,7 +153,10 @@ impl Agenda {
                 while next.is_none()
                     && let Some(name) = waiting.pop_front()
                 {
-                    next = (self.places.get(&name) == Some(&Place::Ready(lane))).then_some(name);
+                    next = match self.places.get(&name) {
+                        Some(Place::Ready(of, since)) if *of == lane => Some((name, *since)),
+                        _ => None,
+                    };
                 }
                 if !waiting.is_empty() {
                     ring.push(group);
@@ -148,9 +165,11 @@ impl Agenda {
             if lanes.iter().all(VecDeque::is_empty) {
                 self.ready.remove(&group);
             }
-            if let Some(name) = next {
+            if let Some((name, since)) = next {
                 self.places.remove(&name);
-                return Some((name, seat));
+                let took = clock::after(Duration::ZERO).saturating_duration_since(since);
+                let waited = Waited { lane, took };
+                return Some(Next { name, seat, waited });
             }
         }
         None
@@ -165,10 +184,10 @@ impl Agenda {
         if let Some((then, _)) = self.delayed.first() {
             clock::until(*then).await;
         }
-        if let Some((_, name)) = self.delayed.pop_first() {
+        if let Some((then, name)) = self.delayed.pop_first() {
             self.places.remove(&name);
             let group = group(&name);
-            self.call(Call::usual(name), group);
+            self.call_since(Call::usual(name), group, then);
         }
     }
 }
@@ -197,7 +216,7 @@ mod tests {
 
     fn all(agenda: &mut Agenda) -> String {
         let next = || agenda.next(Some);
-        let names = std::iter::from_fn(next).map(|(name, _)| name.name().to_owned());
+        let names = std::iter::from_fn(next).map(|next| next.name.name().to_owned());
         names.collect()
     }
 
@@ -242,7 +261,8 @@ mod tests {
             agenda.call(Call::usual(name(waiting)), group(of));
         }
         let of_others = |of| (of != group(1)).then_some(of);
-        assert_eq!(agenda.next(of_others), Some((name("x"), group(2))));
+        let next = agenda.next(of_others).map(|next| (next.name, next.seat));
+        assert_eq!(next, Some((name("x"), group(2))));
         assert_eq!(agenda.next(of_others), None);
         assert_eq!(all(&mut agenda), "ab");
     }
@@ -258,5 +278,29 @@ mod tests {
         agenda.due(|_| group(1)).await;
         assert_eq!(all(&mut agenda), "b");
         assert!(!agenda.has_delayed() && agenda.places.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_has_waited_since_it_was_called_for_or_since_its_time_had_come() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let mut agenda = Agenda::default();
+        let waited = |agenda: &mut Agenda| {
+            let next = agenda.next(Some).unwrap();
+            (next.waited.lane, next.waited.took)
+        };
+        agenda.call(Call::usual(name("a")), group(1));
+        clock::pause(2 * SECOND).await;
+        agenda.call(Call::usual(name("a")), group(1));
+        clock::pause(SECOND).await;
+        assert_eq!(waited(&mut agenda), (Lane::Usual, 3 * SECOND));
+        agenda.call(Call::usual(name("a")), group(1));
+        clock::pause(2 * SECOND).await;
+        agenda.call(Call::of_people(name("a")), group(1));
+        clock::pause(SECOND).await;
+        assert_eq!(waited(&mut agenda), (Lane::People, SECOND));
+        agenda.put_off(name("b"), SECOND);
+        clock::pause(5 * SECOND).await;
+        agenda.due(|_| group(1)).await;
+        assert_eq!(waited(&mut agenda), (Lane::Usual, 4 * SECOND));
     }
 }

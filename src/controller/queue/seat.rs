@@ -25,6 +25,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::Lane;
 use crate::clock;
 
 /// Who shares a fair part of the seats: the resources of a namespace that name the same credentials. The names are hashes.
@@ -61,6 +62,17 @@ pub struct Called {
     pub spared_until: Instant,
     /// Cancelled when they want that nothing new begins: that counts at once.
     pub to_stop: CancellationToken,
+    /// What came before it.
+    pub waited: Waited,
+}
+
+/// For how long a resource was ready for its turn, and how it was called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waited {
+    /// How it was called for.
+    pub lane: Lane,
+    /// From the call, or from the time that its last turn gave, to the begin of its turn.
+    pub took: Duration,
 }
 
 /// All seats; cheap to clone.
@@ -119,6 +131,7 @@ impl Called {
             by_people: CancellationToken::new(),
             spared_until: clock::after(spared),
             to_stop: CancellationToken::new(),
+            waited: Waited::default(),
         }
     }
 
@@ -327,6 +340,11 @@ async fn seated<T>(turn: impl Future<Output = T>) -> T {
             None => take_again().await,
         }
     }
+}
+
+/// For how long the resource whose turn this is was ready for it.
+pub fn waited() -> Waited {
+    TURN.try_with(|turn| turn.called.waited).unwrap_or_default()
 }
 
 /// Waits until a person has changed or deleted the resource whose turn this is, and it is not spared any longer. Outside of a

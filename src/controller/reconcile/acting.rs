@@ -107,6 +107,8 @@ impl Pass<'_> {
         .await;
         self.memory.permit = Some(permit);
         if may_be_at_work(&result) {
+            // From now on it is known, whatever a definition hides of it.
+            self.memory.complete(&mut written);
             self.replaced(written);
         } else {
             if may_be_on_record(&result) {
@@ -123,6 +125,12 @@ impl Pass<'_> {
                 unsaved,
             }) => {
                 if let Some(on_record) = on_record {
+                    if act::has_left(&outcome)
+                        && let Some(edited) = self.memory.send_edit()
+                    {
+                        let took = on_record.elapsed(edited.at);
+                        self.context.meter.edit_sent(edited.was_held, took);
+                    }
                     // Watched since it was acknowledged, and not since it was planned: the request left after that.
                     self.memory.session.turn_to(Some(&change), on_record);
                 }

@@ -21,7 +21,7 @@ use crate::{
         claims::{Standing, Woken},
         directory::Directory,
     },
-    model::{JobId, Moment, Reason},
+    model::{JobId, Mark, Moment, Reason},
     plan::{
         self, Decision,
         facts::{Facts, Observed, Seen, Trouble},
@@ -76,6 +76,14 @@ impl Pass<'_> {
         );
         let of_an_earlier_process = self.memory.listed_at.is_none() && is_told;
         let owed = self.memory.asked_at.is_some() || of_an_earlier_process;
+        let request = desired.request.as_deref();
+        let request = request.filter(|request| record.is_asked_by(Some(request)));
+        let asks = request.map(Mark::of);
+        if asks.is_some() && self.memory.asked_for.as_deref() != asks.as_ref() {
+            // A list from before it is none that this person has asked for.
+            self.memory.asked_for = asks.map(Box::new);
+            self.memory.asked_at = None;
+        }
         let asked = &mut self.memory.asked_at;
         let asked = Some(**asked.get_or_insert_with(|| Box::new(now)));
         let observes = desired.policy == ManagementPolicy::Observe;

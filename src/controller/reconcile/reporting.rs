@@ -77,6 +77,9 @@ impl Pass<'_> {
         {
             return Ok(Some(self.context.pace.poll_first));
         }
+        if decision.step == Step::Rest {
+            self.memory.forget_edit();
+        }
         let wait = |delay| self.context.wait(&decision.step, delay);
         let delay = match &decision.step {
             // All resources of an instance come at the same time, and share the list.
@@ -234,6 +237,9 @@ impl Pass<'_> {
                 Ok(Some(mut report)) => {
                     if !report.is_whole {
                         self.memory.was_cut(&status);
+                    }
+                    if status.change.is_none() {
+                        self.memory.forget_change();
                     }
                     self.memory.complete(&mut report.object);
                     self.replaced(report.object);

@@ -236,16 +236,21 @@ fn a_request_lifts_what_the_cloud_refused_but_not_its_call_to_wait() {
 }
 
 #[test]
-fn a_request_is_answered_once_the_proxy_was_read_or_by_what_a_person_has_to_mend() {
+fn a_request_is_answered_once_the_proxy_was_read() {
     let handled = |world: &World| world.said().last_handled_request.clone();
-    for meaning in [Meaning::Transient, Meaning::Throttled, Meaning::Malformed] {
+    for meaning in [
+        Meaning::Transient,
+        Meaning::Throttled,
+        Meaning::Malformed,
+        Meaning::Denied,
+    ] {
         let mut world = World::settled(Mode::Hidden, 3306);
         let until = world.now() + HOUR;
         world.sky.state().reads_fail = Some((until, meaning));
         world.request("look");
         world.run(50 * MINUTE);
         assert_eq!(handled(&world), None, "{meaning:?}");
-        world.run(20 * MINUTE);
+        world.run(HOUR);
         assert_eq!(handled(&world).as_deref(), Some("look"), "{meaning:?}");
     }
     let mut world = World::settled(Mode::Hidden, 3306);
@@ -255,11 +260,28 @@ fn a_request_is_answered_once_the_proxy_was_read_or_by_what_a_person_has_to_mend
     assert_eq!(handled(&world), None);
     let mut world = World::settled(Mode::Hidden, 3306);
     let until = world.now() + HOUR;
-    world.sky.state().reads_fail = Some((until, Meaning::Denied));
+    world.sky.state().gone_until = until;
     world.request("look");
-    world.run(MINUTE);
+    world.run(1);
+    assert_eq!(handled(&world), None, "an absence is not believed at once");
+    world.run(10 * MINUTE);
     assert_eq!(handled(&world).as_deref(), Some("look"));
     assert!(world.condition("Stalled").starts_with("True/"));
+}
+
+#[test]
+fn a_request_during_a_change_is_answered_by_a_poll_or_a_list_and_not_by_one_that_failed() {
+    for mut world in about_to_change() {
+        world.run(5);
+        let until = world.now() + HOUR;
+        world.sky.state().reads_fail = Some((until, Meaning::Transient));
+        world.request("look");
+        world.run(10 * MINUTE);
+        assert_eq!(world.said().last_handled_request, None);
+        world.run(2 * HOUR);
+        let handled = world.said().last_handled_request.clone();
+        assert_eq!(handled.as_deref(), Some("look"));
+    }
 }
 
 #[test]

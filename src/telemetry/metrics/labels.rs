@@ -13,6 +13,16 @@ pub(super) struct EndingLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct LaneLabel {
+    pub(super) call: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct HeldLabel {
+    pub(super) held: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct CallLabels {
     pub(super) operation: &'static str,
     pub(super) meaning: &'static str,

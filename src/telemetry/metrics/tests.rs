@@ -144,6 +144,12 @@ fn everything() -> Metrics {
     for ending in [Ending::Done, Ending::Failed, Ending::Panicked] {
         metrics.reconciled(ending, Duration::from_millis(30));
     }
+    for call in ["stop", "edit", "usual"] {
+        metrics.waited(call, Duration::from_millis(2));
+    }
+    for was_held in [false, true] {
+        metrics.edit_sent(was_held, Duration::from_millis(30));
+    }
     for operation in Operation::iter() {
         metrics.call_ended(operation, None, Duration::from_millis(200));
         for meaning in Meaning::iter() {
@@ -296,6 +302,8 @@ fn what_happens_is_counted_where_it_belongs() {
     for (series, value) in [
         ("taurus_reconciles_total{ending=\"panicked\"}", "1"),
         ("taurus_reconcile_seconds_count", "3"),
+        ("taurus_reconcile_wait_seconds_count{call=\"edit\"}", "1"),
+        ("taurus_edit_to_request_seconds_count{held=\"no\"}", "1"),
         (
             "taurus_cloud_calls_total{operation=\"list_proxies\",meaning=\"success\"}",
             "1",

@@ -32,6 +32,30 @@ const WELL: &[(&str, &str)] = &[
     (r#"taurus_reconciles_total{ending="failed"}"#, "0+1x1000"),
     (r#"taurus_reconciles_total{ending="panicked"}"#, "0x1000"),
     (
+        r#"taurus_reconcile_wait_seconds_bucket{call="usual",le="1.0"}"#,
+        "0+60x1000",
+    ),
+    (
+        r#"taurus_reconcile_wait_seconds_bucket{call="usual",le="30.0"}"#,
+        "0+60x1000",
+    ),
+    (
+        r#"taurus_reconcile_wait_seconds_bucket{call="usual",le="+Inf"}"#,
+        "0+60x1000",
+    ),
+    (
+        r#"taurus_edit_to_request_seconds_bucket{held="no",le="5.0"}"#,
+        "0+2x1000",
+    ),
+    (
+        r#"taurus_edit_to_request_seconds_bucket{held="no",le="30.0"}"#,
+        "0+2x1000",
+    ),
+    (
+        r#"taurus_edit_to_request_seconds_bucket{held="no",le="+Inf"}"#,
+        "0+2x1000",
+    ),
+    (
         r#"taurus_api_requests_total{request="write_status",result="ok"}"#,
         "0+9x1000",
     ),
@@ -566,6 +590,46 @@ const CASES: &[Case] = &[
         )],
         &["TaurusCallBudgetExhausted"],
     ),
+    // One in twelve reconciles begins later than a second after it was due; a moment of that is none.
+    case(
+        110,
+        &[(
+            r#"taurus_reconcile_wait_seconds_bucket{call="usual",le="1.0"}"#,
+            "0+60x60 0+55x180",
+        )],
+        &["TaurusReconcilesLate"],
+    ),
+    case(
+        75,
+        &[(
+            r#"taurus_reconcile_wait_seconds_bucket{call="usual",le="1.0"}"#,
+            "0+60x60 3600+0x2 3720+60x178",
+        )],
+        &[],
+    ),
+    // Requests leave late, of edits that nothing holds up, and of others.
+    case(
+        130,
+        &[(
+            r#"taurus_edit_to_request_seconds_bucket{held="no",le="5.0"}"#,
+            "0+1x240",
+        )],
+        &["TaurusEditsLate"],
+    ),
+    case(
+        130,
+        &[
+            (
+                r#"taurus_edit_to_request_seconds_bucket{held="yes",le="5.0"}"#,
+                "0x240",
+            ),
+            (
+                r#"taurus_edit_to_request_seconds_bucket{held="yes",le="+Inf"}"#,
+                "0+9x240",
+            ),
+        ],
+        &[],
+    ),
     // A large fleet is looked at less often than --resync says.
     case(
         75,
@@ -617,6 +681,13 @@ fn played(case: &Case) -> Value {
 
 /// The alerts of the plain file.
 fn alerts() -> Vec<Value> {
+    let mut all = all_rules();
+    all.retain(|rule| rule["record"].is_null());
+    all
+}
+
+/// The alerts, and what is recorded.
+fn all_rules() -> Vec<Value> {
     let rules: Value = serde_saphyr::from_str(&rules()).unwrap();
     let groups = rules["groups"].as_array().unwrap().iter();
     groups
@@ -801,8 +872,8 @@ fn h08_each_operator_is_judged_by_itself_in_its_cluster_and_namespace() {
 /// Whatever is summed up is summed up for each operator.
 #[test]
 fn h08_every_rule_that_groups_tells_clusters_namespaces_and_jobs_apart() {
-    for alert in alerts() {
-        let query = alert["expr"].as_str().unwrap();
+    for rule in all_rules() {
+        let query = rule["expr"].as_str().unwrap();
         for grouping in [" by (", " on ("] {
             for rest in query.split(grouping).skip(1) {
                 assert!(rest.starts_with("cluster, namespace, job"), "{query}");
@@ -832,16 +903,18 @@ fn the_rules_are_sound_and_name_what_there_is() {
         &["check", "rules", "--lint=all", "--lint-fatal", "rules.yaml"],
     ));
     assert!(
-        said.contains(&format!("SUCCESS: {} rules found", alerts().len())),
+        said.contains(&format!("SUCCESS: {} rules found", all_rules().len())),
         "{said}"
     );
-    for alert in alerts() {
+    for rule in all_rules() {
         let none: [&str; 0] = [];
         assert_eq!(
-            queries::faults(alert["expr"].as_str().unwrap()),
+            queries::faults(rule["expr"].as_str().unwrap()),
             none,
-            "{alert}"
+            "{rule}"
         );
+    }
+    for alert in alerts() {
         assert!(
             ["critical", "warning"].contains(&alert["labels"]["severity"].as_str().unwrap()),
             "{alert}"
@@ -916,6 +989,50 @@ fn the_texts_are_filled_in() {
         }]),
     );
     let file = json!({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]});
+    fs::write(folder.path().join("tests.yaml"), file.to_string()).unwrap();
+    printed(promtool(folder.path(), &["test", "rules", "tests.yaml"]));
+}
+
+/// The service levels that are recorded, of an operator that meets one of them and misses the other.
+#[taurus_needs::test]
+fn the_service_levels_are_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules.yaml"), rules()).unwrap();
+    let late = case(
+        130,
+        &[(
+            r#"taurus_edit_to_request_seconds_bucket{held="no",le="5.0"}"#,
+            "0+1x240",
+        )],
+        &[],
+    );
+    let mut test = played(&late);
+    let recorded = |name: &str, value: f64| {
+        let labels = json!({
+            "labels": format!("cluster_namespace_job:{name}{{namespace=\"taurus-system\",job=\"taurus-port-operator\"}}"),
+            "value": value,
+        });
+        json!({"expr": format!("cluster_namespace_job:{name}"), "eval_time": "130m", "exp_samples": [labels]})
+    };
+    let count = |series: &str, each: &str| json!({"series": scraped(series), "values": each});
+    let series = test["input_series"].as_array_mut().unwrap();
+    series.push(count(
+        "taurus_reconcile_wait_seconds_count{call=\"usual\"}",
+        "0+60x1000",
+    ));
+    series.push(count(
+        "taurus_edit_to_request_seconds_count{held=\"no\"}",
+        "0+2x1000",
+    ));
+    test["promql_expr_test"] = json!([
+        recorded("taurus_reconcile_wait_seconds:within_1s_30d", 1.0),
+        recorded("taurus_edit_to_request_seconds:within_5s_30d", 0.5),
+        recorded("taurus_reconcile_wait_seconds:p99_5m", 0.99),
+        recorded("taurus_edit_to_request_seconds:p99_1h", 5.0 + 0.98 * 25.0),
+    ]);
+    let file = json!({
+        "rule_files": ["rules.yaml"], "evaluation_interval": "1m", "fuzzy_compare": true, "tests": [test],
+    });
     fs::write(folder.path().join("tests.yaml"), file.to_string()).unwrap();
     printed(promtool(folder.path(), &["test", "rules", "tests.yaml"]));
 }

@@ -58,12 +58,17 @@ pub struct Fleet {
 struct Witness {
     permits: Mutex<Option<Permits>>,
     panics: AtomicUsize,
+    edits: Mutex<Vec<(bool, Duration)>>,
 }
 
 impl Meter for Witness {
     fn reconciled(&self, ending: Ending, _: Duration) {
         let panicked = ending == Ending::Panicked;
         self.panics.fetch_add(panicked.into(), Ordering::SeqCst);
+    }
+
+    fn edit_sent(&self, was_held: bool, took: Duration) {
+        self.edits.lock().unwrap().push((was_held, took));
     }
 
     fn permits(&self, permits: &Permits) {
@@ -240,6 +245,11 @@ impl Fleet {
     /// How many reconciles have panicked.
     pub fn panics(&self) -> usize {
         self.witness.panics.load(Ordering::SeqCst)
+    }
+
+    /// Of each edit whose request has left, as the operator counts it: whether it was held up, and how long it took.
+    pub fn edits_sent(&self) -> Vec<(bool, Duration)> {
+        self.witness.edits.lock().unwrap().clone()
     }
 
     /// How many resources are Ready with the port that is wanted.

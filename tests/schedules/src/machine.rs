@@ -181,6 +181,14 @@ impl Meter for Witness {
         }
     }
 
+    fn waited(&self, call: &'static str, took: Duration) {
+        self.counting(|metrics| metrics.waited(call, took));
+    }
+
+    fn edit_sent(&self, was_held: bool, took: Duration) {
+        self.counting(|metrics| metrics.edit_sent(was_held, took));
+    }
+
     fn change_answered(&self, outcome: &Outcome) {
         self.counting(|metrics| metrics.change_answered(outcome));
     }

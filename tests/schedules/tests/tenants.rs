@@ -131,6 +131,11 @@ async fn n01_r04_an_edit_of_another_tenant_does_not_wait_for_newcomers() {
     let took = edit(&fleet, 0, MINUTE).await;
     measured("edit of another tenant to its change", took);
     assert!(took <= 2 * SECOND, "{took:?}");
+    let counted = fleet.edits_sent();
+    assert!(
+        matches!(counted[..], [(false, counted)] if counted <= took),
+        "the service level counts the same: {counted:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,8 @@ const ENDING: Label = words("ending", || vec!["done", "failed", "panicked"]);
 const OPERATION: Label = words("operation", operations);
 const MEANING: Label = words("meaning", meanings);
 const URGENCY: Label = words("urgency", urgencies);
+const CALL: Label = words("call", || vec!["stop", "edit", "usual"]);
+const HELD: Label = words("held", || vec!["no", "yes"]);
 const OUTCOME: Label = words("outcome", || vec!["succeeded", "failed", "void"]);
 const ANSWER: Label = words("answer", || {
     vec![
@@ -90,6 +92,12 @@ figures! {
     RECONCILE_SECONDS: taurus "reconcile", Histogram, Seconds, [],
         "How long reconciles took",
         "Mostly the wait for the cloud; compare with `taurus_cloud_call_seconds` and `taurus_cloud_call_wait_seconds`.";
+    RECONCILE_WAIT_SECONDS: taurus "reconcile_wait", Histogram, Seconds, [CALL],
+        "How long resources were ready for a reconcile until it began: since the watch delivered an edit (`stop`: a deletion or `suspend`), since the time that the last reconcile had set, or since what they waited for had happened. An edit during a reconcile of the same resource waits for its end, too",
+        "The service level of the queue: [slo.md](slo.md). More than a second means that the operator lacks processor time, or reconciles that wait for the API server: see `taurus_api_request_seconds`, then --concurrency.";
+    EDIT_TO_REQUEST_SECONDS: taurus "edit_to_request", Histogram, Seconds, [HELD],
+        "How long it took from the delivery of an edit by the watch until the request for the change left; `held` is `yes` where something had to be waited for meanwhile, such as a window, an approval, a limit, other work at the instance or lists of the cloud that may lag. Of edits that ask for a change, and not of those from before this process",
+        "The service level of edits is that of `held=\"no\"`: [slo.md](slo.md). For the others the status says what is waited for.";
     RESOURCES: taurus "resources", Gauge, none, [STATE, REASON],
         "Resources by the condition of Ready, Reconciling and Stalled that is True, and its reason",
         "The state of the fleet. `kubectl get tpp -A` has the names; what to do about a reason: [reference.md](reference.md#reasons).";
