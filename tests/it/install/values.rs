@@ -75,24 +75,43 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
         (json!({"secrets": {"names": ["Upper"]}}), "/secrets/names/0"),
         (
             json!({"extraCA": {"configMap": "one", "clusterTrustBundle": "other"}}),
-            "/extraCA/configMap",
+            "extraCA.configMap and extraCA.clusterTrustBundle are both set",
         ),
         (
             json!({"secrets": {"names": ["one"], "watch": true}}),
-            "/secrets/names",
+            "secrets.names would limit nothing",
+        ),
+        (
+            json!({"secrets": {"names": ["one"], "read": false}}),
+            "secrets.read=false takes the right",
         ),
         (json!({"singleNamespace": "shop"}), "/singleNamespace"),
         (
             json!({"defaultCredentials": {"secretName": "keys"}}),
-            "/defaultCredentials/namespaces",
+            "defaultCredentials.namespaces is empty",
         ),
         (
             json!({"defaultCredentials": {"namespaces": ["shop"]}}),
-            "/defaultCredentials/namespaces",
+            "set defaultCredentials.secretName or defaultCredentials.identity",
         ),
         (
             json!({"defaultCredentials": {"identity": "node-agency"}}),
-            "/defaultCredentials/namespaces",
+            "defaultCredentials.namespaces is empty",
+        ),
+        (
+            json!({"defaultCredentials": {"identity": "node-agency", "namespaces": ["shop"]}}),
+            "defaultCredentials.projects is empty",
+        ),
+        (
+            json!({"defaultCredentials": {"identity": "node-agency", "secretName": "keys"}}),
+            "defaultCredentials.secretName and defaultCredentials.identity are both set",
+        ),
+        (
+            json!({
+                "singleNamespace": true,
+                "defaultCredentials": {"secretName": "keys", "namespaces": ["shop"], "projects": ["0".repeat(32)]},
+            }),
+            "the operator looks at taurus-system alone",
         ),
         (
             json!({"defaultCredentials": {"identity": "node", "namespaces": ["shop"], "projects": ["0".repeat(32)]}}),
@@ -190,6 +209,19 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
         let said = refusal(&template("taurus", "taurus-system", &values));
         assert!(said.contains(field), "{values}: {said}");
     }
+}
+
+#[taurus_needs::test]
+fn the_right_to_read_secrets_can_be_left_out() {
+    let has_right = |values: Value| {
+        let objects = parse(&printed(template("taurus", "taurus-system", &values)));
+        let mut rules = objects.iter().map(|object| object["rules"].to_string());
+        rules.any(|rules| rules.contains(r#"["secrets"]"#))
+    };
+    assert!(has_right(json!({})));
+    // As with an earlier chart's values.
+    assert!(has_right(json!({"secrets": {"read": null}})));
+    assert!(!has_right(json!({"secrets": {"read": false}})));
 }
 
 #[taurus_needs::test]
