@@ -159,18 +159,17 @@ fn plan(facts: &Facts<'_>) -> Step {
     }
 }
 
-/// Whether this look is one that a person asked for: it has read the proxy, or a job. What is only recalled is none, and one that could not
-/// read the proxy tells nobody where it is. A list without the proxy counts once that is believed.
+/// Whether this look is one that a person asked for: it has read the proxy, or the job of a change. What is only recalled is none; one that
+/// failed, or did not find the proxy, tells nobody what its port is.
 fn answers_a_request(facts: &Facts<'_>) -> bool {
     let observed = facts.observed;
-    let missing = facts.session.missing.as_deref();
-    let is_read = match &observed.proxy {
-        Seen::Known(Some(proxy)) => proxy.port.is_some(),
-        Seen::Known(None) => missing.is_some_and(|seen| seen.confirmed(facts.pace.missing_gap)),
-        Seen::NotRead | Seen::Unknown(_) => false,
+    let change = facts.record.change.as_ref();
+    let is_read = if change.is_some_and(|change| change.job.is_some()) {
+        matches!(observed.job, Seen::Known(_))
+    } else {
+        matches!(&observed.proxy, Seen::Known(Some(proxy)) if proxy.port.is_some())
     };
-    let is_polled = facts.record.change.is_some() && matches!(observed.job, Seen::Known(_));
-    !observed.is_recalled && (is_read || is_polled)
+    is_read && !observed.is_recalled
 }
 
 /// What is said before a look is over, because of `cause`.

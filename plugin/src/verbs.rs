@@ -31,8 +31,9 @@ use crate::{
     surroundings::Surroundings,
 };
 pub use approval::{apply_now, approve};
-use owners::appliers_of;
-pub use owners::{LAST_APPLIED, annotation_may_be_applied, may_be_applied};
+pub use owners::{
+    LAST_APPLIED, annotation_may_be_applied, appliers_of, appliers_of_annotation, may_be_applied,
+};
 use targets::{After, Target};
 use waiting::{Answers, Reading};
 
@@ -94,7 +95,7 @@ pub async fn retry(
         Some(limit) => {
             let asked = written.iter().filter(|(_, done)| done.is_ok());
             let asked: Vec<&Target> = asked.map(|(target, _)| *target).collect();
-            Some(Answers::within(limit, &cluster, &asked, reading, now, around.now).await)
+            Some(Answers::within(limit, &cluster, &asked, reading, &now.to_string()).await)
         }
         None => None,
     };
@@ -322,6 +323,11 @@ async fn merge_as_shown(cluster: &Cluster, target: &Target, patch: &Value) -> Re
         let now = cluster.get_opt(namespace, name).await;
         let now = now.map_err(|failure| failure.to_string())?;
         let now = now.ok_or_else(|| "was deleted meanwhile".to_owned())?;
+        if now.metadata.uid != target.object.metadata.uid {
+            return Err(
+                "was deleted and made anew meanwhile: look at it, and try again".to_owned(),
+            );
+        }
         if now.metadata.generation != shown {
             return Err(
                 "its spec was edited after it was read here: look at it, and try again".to_owned(),

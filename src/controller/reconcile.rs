@@ -54,6 +54,8 @@ pub async fn reconcile(
 ) -> Result<Option<Duration>, JournalError> {
     let mut object = memory.freshest(delivered);
     let mut fetch = memory.take_doubt();
+    // Known to hide nothing, as far as the API server tells.
+    let mut is_whole = false;
     for _ in 0..MOST_VIEWS {
         if fetch {
             let Some(mut fresh) = context.journal.fetch(&object).await? else {
@@ -66,16 +68,20 @@ pub async fn reconcile(
             memory.replaced(&object, &fresh);
             object = fresh;
         }
-        if memory.misses_change() {
+        if memory.misses_change() && is_whole {
+            memory.forget_change();
+        } else if memory.misses_change() {
             match context.journal.is_definition_whole(&object).await {
-                Ok(Some(true)) => memory.forget_change(),
-                Ok(whole) => {
+                Ok(Some(false)) => {
                     memory.keep_change(&mut object);
-                    if whole == Some(false) {
-                        let generation = object.metadata.generation.unwrap_or_default();
-                        context.definition.is_outdated(context.clock.now());
-                        memory.record_pruned = Some(Box::new(generation));
-                    }
+                    let generation = object.metadata.generation.unwrap_or_default();
+                    context.definition.is_outdated(context.clock.now());
+                    memory.record_pruned = Some(Box::new(generation));
+                }
+                // The definition may have been put right since the object was read: only what is read from now on tells.
+                Ok(Some(true) | None) => {
+                    (is_whole, fetch) = (true, true);
+                    continue;
                 }
                 Err(JournalError::Conflict) => {
                     fetch = true;

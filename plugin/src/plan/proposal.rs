@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kube::{ResourceExt as _, api::DynamicObject};
 use serde_json::Value;
-use taurus_port_operator::preflight::Move;
+use taurus_port_operator::{crd::ASKED_WITH, preflight::Move};
 
 use crate::{
     cluster::Cluster,
@@ -15,7 +15,10 @@ use crate::{
     },
     resource::text_at,
     surroundings::Surroundings,
-    verbs::{LAST_APPLIED, annotation_may_be_applied, may_be_applied},
+    verbs::{
+        LAST_APPLIED, annotation_may_be_applied, appliers_of, appliers_of_annotation,
+        may_be_applied,
+    },
 };
 
 /// A resource that might be.
@@ -196,7 +199,7 @@ fn contest(proposals: &mut [Proposal], claims: &[Claim], standing: &[Standing]) 
 }
 
 /// What an apply would leave: the manifest's fields, and those of the object that people alone have set. Where it can't be told whether an
-/// apply would take a field away, it is taken to do so: most fields that a manifest can lack hold changes back.
+/// apply would take a field away, what holds changes back is taken to go, and what lets them start to stay.
 fn merged(manifest: &Value, standing: Option<&DynamicObject>, namespace: &str) -> Value {
     let mut object = manifest.clone();
     set(&mut object, "/metadata", "namespace", namespace.into());
@@ -210,7 +213,7 @@ fn merged(manifest: &Value, standing: Option<&DynamicObject>, namespace: &str) -
     let before = standing.data.get("spec").and_then(Value::as_object);
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         for (name, value) in before.into_iter().flatten() {
-            if !spec.contains_key(name) && !may_be_applied(standing, name) {
+            if !spec.contains_key(name) && !goes(standing, name) {
                 spec.insert(name.clone(), value.clone());
             }
         }
@@ -227,12 +230,25 @@ fn merged(manifest: &Value, standing: Option<&DynamicObject>, namespace: &str) -
     object
 }
 
+/// Whether a field of the spec goes with an apply of a manifest that lacks it, or may do so. What lets a change start is taken to stay.
+fn goes(standing: &DynamicObject, field: &str) -> bool {
+    if field == "approvedPlan" {
+        !appliers_of(standing, field).is_empty()
+    } else {
+        may_be_applied(standing, field)
+    }
+}
+
 /// Annotations that people set on the object, such as an approval, outlive an apply.
 fn keep_annotations(object: &mut Value, standing: &DynamicObject) {
-    let kept = standing
-        .annotations()
-        .iter()
-        .filter(|(name, _)| !annotation_may_be_applied(standing, name) && *name != LAST_APPLIED);
+    let kept = standing.annotations().iter().filter(|(name, _)| {
+        let goes = if ASKED_WITH.contains(&name.as_str()) {
+            !appliers_of_annotation(standing, name).is_empty()
+        } else {
+            annotation_may_be_applied(standing, name)
+        };
+        !goes && *name != LAST_APPLIED
+    });
     let kept: Vec<_> = kept.collect();
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
         return;

@@ -29,7 +29,7 @@ fn may_be_applied_at(object: &DynamicObject, place: &[&str]) -> bool {
         let of_kubectl = manager.starts_with("kubectl-") && operation == "Update";
         manager == MANAGER || of_kubectl && !APPLY_BY_UPDATE.contains(&manager)
     };
-    is_last_applied(object, place)
+    last_applied(object, place).is_some()
         || owners_at(object, place).any(|(manager, operation)| !by_hand(manager, operation))
 }
 
@@ -61,7 +61,9 @@ fn appliers_at(object: &DynamicObject, place: &[&str]) -> Vec<String> {
     let owners = owners_at(object, place);
     let owners = owners.filter(|(manager, operation)| applies(manager, operation));
     let mut appliers: Vec<String> = owners.map(|(manager, _)| manager.to_owned()).collect();
-    if appliers.is_empty() && is_last_applied(object, place) {
+    // Where another value stands there now, an apply would not set this one back.
+    let noted = last_applied(object, place);
+    if appliers.is_empty() && noted.is_some() && noted == live(object, place) {
         appliers.push(BY_LAST_APPLIED.to_owned());
     }
     appliers
@@ -82,15 +84,29 @@ fn owners_at<'a>(
     })
 }
 
-/// Whether it is noted that a manifest has set what lies at this place.
-fn is_last_applied(object: &DynamicObject, place: &[&str]) -> bool {
-    let noted = object.annotations().get(LAST_APPLIED);
-    let noted = noted.and_then(|text| serde_json::from_str::<Value>(text).ok());
-    noted.is_some_and(|noted| {
-        let mut place = place.iter();
-        let found = place.try_fold(&noted, |value, name| value.get(name));
-        found.is_some()
-    })
+/// What is noted to have been set by a manifest at this place.
+fn last_applied(object: &DynamicObject, place: &[&str]) -> Option<Value> {
+    let noted = object.annotations().get(LAST_APPLIED)?;
+    let noted: Value = serde_json::from_str(noted).ok()?;
+    at(&noted, place)
+}
+
+/// What stands at this place.
+fn live(object: &DynamicObject, place: &[&str]) -> Option<Value> {
+    match place {
+        ["metadata", "annotations", name] => {
+            let text = object.annotations().get(*name)?;
+            Some(Value::String(text.clone()))
+        }
+        _ => at(&object.data, place),
+    }
+}
+
+fn at(value: &Value, place: &[&str]) -> Option<Value> {
+    let mut place = place.iter();
+    place
+        .try_fold(value, |value, name| value.get(name))
+        .cloned()
 }
 
 #[cfg(test)]
@@ -154,11 +170,14 @@ mod tests {
             serde_json::from_value(json!({
                 "apiVersion": "v1", "kind": "x",
                 "metadata": {"name": "orders", "managedFields": entries, "annotations": {LAST_APPLIED: applied}},
+                "spec": {"suspend": true},
             }))
             .unwrap()
         };
         let noted = r#"{"spec": {"suspend": true}}"#;
-        let cases: [(&[(&str, &str)], &str, bool, &[&str]); 6] = [
+        let other = r#"{"spec": {"suspend": false}}"#;
+        let cases: [(&[(&str, &str)], &str, bool, &[&str]); 7] = [
+            (&[("kubectl-patch", "Update")], other, true, &[]),
             (&[("kubectl-patch", "Update")], "{}", false, &[]),
             (
                 &[("kubectl-edit", "Update"), (MANAGER, "Apply")],

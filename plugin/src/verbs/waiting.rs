@@ -5,9 +5,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::Timestamp;
 use kube::{ResourceExt as _, api::DynamicObject};
-use taurus_port_operator::clock;
+use taurus_port_operator::{clock, crd::REQUESTED_AT};
 use tokio::time::Instant;
 
 use super::targets::Target;
@@ -15,7 +14,7 @@ use crate::{
     cluster::Cluster,
     failure::Failure,
     format,
-    resource::{Summary, looked_after},
+    resource::{Summary, annotated, text_at},
 };
 
 /// The pause between two readings of the resources.
@@ -25,14 +24,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Answers(BTreeMap<String, Result<String, String>>);
 
 impl Answers {
-    /// The answers to a request that was made at this time, as far as they come within the limit.
+    /// The answers to this request, as far as they come within the limit.
     pub async fn within(
         limit: Duration,
         cluster: &Cluster,
         asked: &[&Target],
         reading: Reading,
-        at: Timestamp,
-        now: impl Fn() -> Timestamp,
+        request: &str,
     ) -> Self {
         let started = Instant::now();
         let mut known = BTreeMap::new();
@@ -46,10 +44,10 @@ impl Answers {
             let read = reading.of(cluster, &left).await;
             trouble = read.as_ref().err().map(ToString::to_string);
             if let Ok(mut objects) = read {
-                let now = now();
-                left.retain(|name, _| {
+                left.retain(|name, target| {
                     let object = objects.remove(name);
-                    let answer = answer(object.as_ref(), at, now);
+                    let before = handled(&target.object);
+                    let answer = answer(object.as_ref(), request, before.as_deref());
                     if answer.is_none() {
                         let reason = object.and_then(|object| Summary::of(&object).reason);
                         reasons.insert(name.clone(), reason);
@@ -136,17 +134,28 @@ impl Reading {
     }
 }
 
-/// What an object says of a request that was made at this time; nothing where the operator has not answered yet.
+/// The request that the operator has answered last.
+fn handled(object: &DynamicObject) -> Option<String> {
+    text_at(&object.data, "/status/lastHandledRequest")
+}
+
+/// What an object says of a request; nothing where the operator has not answered yet. It has answered the request that stands, which is this
+/// one, or one that somebody has put in its place; what it had answered `before` this one was written says nothing. No clock is asked.
 fn answer(
     object: Option<&DynamicObject>,
-    at: Timestamp,
-    now: Timestamp,
+    request: &str,
+    before: Option<&str>,
 ) -> Option<Result<String, String>> {
     let Some(object) = object else {
         return Some(Err("was deleted before the operator looked".to_owned()));
     };
-    // A later request of somebody else counts as well, and one of a clock that is ahead does not.
-    looked_after(&object.data).filter(|looked| *looked == at || at < *looked && *looked <= now)?;
+    let handled = handled(object)?;
+    let stands = annotated(object, REQUESTED_AT);
+    let is_answered =
+        stands.as_ref() == Some(&handled) && (handled == request || before != Some(&*handled));
+    if !is_answered {
+        return None;
+    }
     let reason = Summary::of(object).reason;
     Some(Ok(match reason {
         Some(reason) => format!("looked at (reason {reason})"),
@@ -162,25 +171,27 @@ mod tests {
     use crate::cluster::kind;
 
     #[test]
-    fn only_an_answer_to_this_request_or_a_later_one_counts() {
-        let at = "2026-03-02T12:00:00.5Z".parse().unwrap();
-        let said = |handled: Value| {
+    fn only_an_answer_to_this_request_or_to_one_in_its_place_counts() {
+        let said = |stands: &str, handled: Value| {
             let ready = json!({"type": "Ready", "status": "True", "reason": "Observed"});
             let data = json!({"status": {"lastHandledRequest": handled, "conditions": [ready]}});
-            let object = DynamicObject::new("orders", &kind()).data(data);
-            answer(Some(&object), at, "2026-03-02T12:00:02Z".parse().unwrap())
+            let mut object = DynamicObject::new("orders", &kind()).data(data);
+            let annotations = object.metadata.annotations.get_or_insert_default();
+            annotations.insert(REQUESTED_AT.to_owned(), stands.to_owned());
+            answer(Some(&object), "ours", Some("of before"))
         };
         let looked = Some(Ok("looked at (reason Observed)".to_owned()));
-        assert_eq!(said(json!("2026-03-02T12:00:00.5Z")), looked);
-        assert_eq!(said(json!("2026-03-02T12:00:01Z")), looked);
-        for other in [
-            json!("2026-03-02T12:00:00Z"),
-            json!("2026-03-02T12:00:03Z"),
-            json!("now"),
-            Value::Null,
+        assert_eq!(said("ours", json!("ours")), looked);
+        assert_eq!(said("of another", json!("of another")), looked);
+        for (stands, handled) in [
+            ("ours", json!("of before")),
+            ("ours", Value::Null),
+            ("of another", json!("of before")),
+            // Git has set it back.
+            ("of before", json!("of before")),
         ] {
-            assert_eq!(said(other.clone()), None, "{other}");
+            assert_eq!(said(stands, handled.clone()), None, "{stands} {handled}");
         }
-        assert!(answer(None, at, at).unwrap().is_err());
+        assert!(answer(None, "ours", None).unwrap().is_err());
     }
 }

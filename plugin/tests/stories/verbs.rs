@@ -1,5 +1,7 @@
 //! The verbs that change a resource, on the API server that judges who may set what.
 
+use std::{sync::Arc, time::Duration};
+
 use kube::{
     ResourceExt as _,
     api::{Patch, PatchParams},
@@ -61,30 +63,65 @@ async fn all_of_a_namespace_where_nothing_is_there_is_a_mistake() {
     }
 }
 
-#[taurus_needs::test]
+/// Answers each request for a look of these resources, as the operator does that has looked.
+async fn answering(place: &Place, names: &[&str]) {
+    loop {
+        for name in names {
+            let asked = place.get(name).await;
+            let asked = asked.annotations().get(REQUESTED_AT).cloned();
+            let patch = Patch::Merge(json!({"status": {"lastHandledRequest": asked}}));
+            let parameters = PatchParams::default();
+            let api = place.api();
+            api.patch_status(name, &parameters, &patch).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[taurus_needs::test(flavor = "multi_thread")]
 async fn a_retry_that_waits_ends_when_the_operator_has_looked_and_says_where_it_has_not() {
-    let place = Place::new().await;
-    let mut looked = status("Ready", "Settled", 3307);
-    // An answer to whatever is asked for in this century.
-    looked["lastHandledRequest"] = json!("2999-01-01T00:00:00Z");
-    place.make("looked", json!({}), looked).await;
-    let waited = place.plugin(&["retry", "looked", "--wait", "10m"]).good();
-    assert_eq!(
-        waited,
-        format!("{}/looked: looked at (reason Settled)\n", place.namespace)
-    );
-    let silent = status("Ready", "Settled", 3307);
+    let place = Arc::new(Place::new().await);
+    let settled = || status("Ready", "Settled", 3307);
     let other = json!({"proxyID": sample::OTHER_PROXY});
-    place.make("silent", other, silent).await;
-    let waited = place.plugin(&["retry", "--all", "--wait", "0s"]);
-    assert!(
-        waited.code == 1
-            && waited.out.contains("looked: looked at")
-            && waited.err.contains(
-                "silent: asked for a look, and the operator has not read the proxy within 0s"
-            ),
-        "{waited:?}"
-    );
+    place.make("looked", json!({}), settled()).await;
+    place.make("other", other, settled()).await;
+    let waited = {
+        let place = Arc::clone(&place);
+        move |words: &'static [&'static str]| {
+            let place = Arc::clone(&place);
+            let waiting = tokio::task::spawn_blocking(move || place.plugin(words));
+            async move { waiting.await.unwrap() }
+        }
+    };
+    let told = |name: &str| format!("{}/{name}: looked at (reason Settled)\n", place.namespace);
+    for (words, names) in [
+        (
+            &["retry", "looked", "looked", "--wait", "10m"][..],
+            &["looked"][..],
+        ),
+        (&["retry", "--all", "--wait", "10m"], &["looked", "other"]),
+    ] {
+        let printed = tokio::select! {
+            printed = waited(words) => printed,
+            () = answering(&place, names) => unreachable!("it answers for ever"),
+        };
+        let told: String = names.iter().map(|name| told(name)).collect();
+        assert_eq!(printed.good(), told);
+    }
+    // Nobody answers any more; what was answered before is no answer, nor is a time that lies ahead.
+    let patch = Patch::Merge(json!({"status": {"lastHandledRequest": "2999-01-01T00:00:00Z"}}));
+    let parameters = PatchParams::default();
+    let patched = place.api().patch_status("other", &parameters, &patch).await;
+    patched.unwrap();
+    let printed = waited(&["retry", "--all", "--wait", "0s"]).await;
+    for name in ["looked", "other"] {
+        let silent =
+            format!("{name}: asked for a look, and the operator has not read the proxy within 0s");
+        assert!(
+            printed.code == 1 && printed.err.contains(&silent),
+            "{printed:?}"
+        );
+    }
 }
 
 #[taurus_needs::test]

@@ -84,13 +84,18 @@ impl Journal {
         match self.replace(object, &specimen, Making::Dry).await {
             Ok(shown) => Ok(Some(keeps(&specimen, shown.status.as_ref()))),
             Err(JournalError::Unreadable(_)) => Ok(Some(false)),
-            Err(JournalError::Kubernetes(kube::Error::Api(refusal))) if refusal.code < 500 => {
+            Err(JournalError::Kubernetes(kube::Error::Api(refusal)))
+                if refusal.code < 500 && refusal.code != TOO_MANY_REQUESTS =>
+            {
                 Ok(is_about_status(&refusal).then_some(false))
             }
             Err(error) => Err(error),
         }
     }
 }
+
+/// The answer of an API server that is asked too much: it tells later.
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// Whether what was stored holds all of the record that was sent. Of what only people read nothing is asked.
 pub(super) fn keeps(sent: &TaurusProxyPortStatus, stored: Option<&TaurusProxyPortStatus>) -> bool {
