@@ -163,6 +163,14 @@ impl Metrics {
         for ending in [Ending::Done, Ending::Failed, Ending::Panicked] {
             drop(self.reconciles.get_or_create(&EndingLabel::of(ending)));
         }
+        for call in catalogue::calls() {
+            let label = LaneLabel { call };
+            drop(self.reconcile_wait_seconds.get_or_create(&label));
+        }
+        for held in catalogue::held() {
+            let label = HeldLabel { held };
+            drop(self.edit_to_request_seconds.get_or_create(&label));
+        }
         for outcome in [Outcome::Succeeded, Outcome::Failed, Outcome::Void] {
             drop(self.changes.get_or_create(&OutcomeLabel::of(outcome)));
         }

@@ -21,7 +21,7 @@ use taurus_port_operator::{
         admitting::{self, Admission},
         facts::{Facts, Observed, Seen},
         message,
-        record::Record,
+        record::{Change, Record},
         session::Session,
         step::{Cause, Step},
         timing,
@@ -145,20 +145,8 @@ pub fn decide(proposal: &Proposal, calendar: Option<&Calendar>, now: Timestamp) 
         ..verdict
     };
     if let Some(change) = &record.change {
-        let text = text_at(&proposal.object, "/status/change/phase").unwrap_or_default();
-        let sets = desired.policy != ManagementPolicy::Observe && !desired.suspended;
-        if change.to == desired.port.get() || !sets || desired.deleting {
-            return with_ports(Verdict::of(Action::UnderWay, text));
-        }
-        let text = format!(
-            "once the change from {} to {} has ended that is at work ({text})",
-            change.from, change.to
-        );
-        return Verdict {
-            from: Some(change.to),
-            to,
-            ..Verdict::of(Action::Wait, text)
-        };
+        let phase = text_at(&proposal.object, "/status/change/phase").unwrap_or_default();
+        return beside(&desired, change, from, &phase);
     }
     if desired.policy == ManagementPolicy::Observe {
         return with_ports(Verdict::of(Action::Nothing, "it only observes the proxy"));
@@ -232,6 +220,29 @@ pub fn decide(proposal: &Proposal, calendar: Option<&Calendar>, now: Timestamp) 
             Verdict::of(Action::Nothing, "")
         }
     })
+}
+
+/// What becomes of a resource while a change is at work: another one follows where another port is wanted by now.
+fn beside(desired: &Desired, change: &Change, from: Option<u16>, phase: &str) -> Verdict {
+    let to = Some(desired.port.get());
+    let sets = desired.policy != ManagementPolicy::Observe && !desired.suspended;
+    if Some(change.to) == to || !sets || desired.deleting {
+        let verdict = Verdict::of(Action::UnderWay, phase);
+        return Verdict {
+            from,
+            to,
+            ..verdict
+        };
+    }
+    let text = format!(
+        "once the change from {} to {} has ended that is at work ({phase})",
+        change.from, change.to
+    );
+    Verdict {
+        from: Some(change.to),
+        to,
+        ..Verdict::of(Action::Wait, text)
+    }
 }
 
 /// What becomes of a change that is held back by `cause`; `differs` says whether one would follow.

@@ -55,11 +55,11 @@ pub fn refusal(object: &DynamicObject, annotation: &str, force: bool) -> Option<
 }
 
 fn appliers_at(object: &DynamicObject, place: &[&str]) -> Vec<String> {
-    let applies = |manager: &str, operation: &str| {
+    let is_applier = |manager: &str, operation: &str| {
         manager != MANAGER && (operation == "Apply" || APPLY_BY_UPDATE.contains(&manager))
     };
     let owners = owners_at(object, place);
-    let owners = owners.filter(|(manager, operation)| applies(manager, operation));
+    let owners = owners.filter(|(manager, operation)| is_applier(manager, operation));
     let mut appliers: Vec<String> = owners.map(|(manager, _)| manager.to_owned()).collect();
     // Where another value stands there now, an apply would not set this one back.
     let noted = last_applied(object, place);
@@ -176,7 +176,8 @@ mod tests {
         };
         let noted = r#"{"spec": {"suspend": true}}"#;
         let other = r#"{"spec": {"suspend": false}}"#;
-        let cases: [(&[(&str, &str)], &str, bool, &[&str]); 7] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, bool, &'a [&'a str]);
+        let cases: [Case<'_>; 7] = [
             (&[("kubectl-patch", "Update")], other, true, &[]),
             (&[("kubectl-patch", "Update")], "{}", false, &[]),
             (

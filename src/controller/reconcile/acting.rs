@@ -52,8 +52,7 @@ impl Pass<'_> {
         };
         let id = ChangeId::from_bits(self.context.chance.bits());
         let plan = finding.decision.record.plan.as_ref();
-        let now = self.context.clock.now();
-        let change = act::intended(id, &order, desired, plan, now);
+        let change = act::intended(id, &order, desired, plan, self.context.clock.now());
         let object = self.object.clone();
         let pace = &self.context.pace;
         let instance = self.memory.instance_window.clone();
@@ -125,12 +124,7 @@ impl Pass<'_> {
                 unsaved,
             }) => {
                 if let Some(on_record) = on_record {
-                    if act::has_left(&outcome)
-                        && let Some(edited) = self.memory.send_edit()
-                    {
-                        let took = on_record.elapsed(edited.at);
-                        self.context.meter.edit_sent(edited.was_held, took);
-                    }
+                    self.count_edit(&outcome, on_record);
                     // Watched since it was acknowledged, and not since it was planned: the request left after that.
                     self.memory.session.turn_to(Some(&change), on_record);
                 }
@@ -147,6 +141,16 @@ impl Pass<'_> {
                 self.memory.doubt();
                 Err(error)
             }
+        }
+    }
+
+    /// Counts how long the request took to leave after the edit that asks for it.
+    fn count_edit(&mut self, outcome: &Outcome, on_record: Moment) {
+        if act::has_left(outcome)
+            && let Some(edited) = self.memory.send_edit()
+        {
+            let took = on_record.elapsed(edited.at);
+            self.context.meter.edit_sent(edited.was_held, took);
         }
     }
 

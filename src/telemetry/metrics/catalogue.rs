@@ -14,6 +14,7 @@ use strum::IntoEnumIterator as _;
 
 use crate::{
     cloud::{Meaning, Urgency, observer::Operation},
+    controller::queue::Lane,
     crd::WaitsFor,
     model::Reason,
     probe::Outcome,
@@ -191,6 +192,18 @@ fn unpublished() -> Vec<&'static str> {
     let mut reasons = publications();
     reasons.retain(|reason| *reason != Reason::Published.name());
     reasons
+}
+
+/// How a resource may be called for.
+pub(super) fn calls() -> Vec<&'static str> {
+    [Lane::Stop, Lane::People, Lane::Usual]
+        .map(Lane::name)
+        .to_vec()
+}
+
+/// Whether something was waited for.
+pub(super) fn held() -> Vec<&'static str> {
+    vec!["no", "yes"]
 }
 
 pub(super) fn probes() -> Vec<&'static str> {

@@ -69,7 +69,8 @@ pub fn faults(query: &str) -> Vec<String> {
                 continue;
             };
             let label = label.trim().trim_end_matches('!');
-            if OF_THE_SCRAPE.contains(&label) {
+            let is_bound = label == "le" && figure.kind == Kind::Histogram;
+            if is_bound || OF_THE_SCRAPE.contains(&label) {
                 continue;
             }
             let Some(listed) = figure.labels.iter().find(|listed| listed.name == label) else {

@@ -40,8 +40,17 @@ async fn the_commands_of_the_page_on_uninstalling_leave_nothing_but_the_port() {
             }
         }
     }
-    let [in_flight, services, kept, policies, definition, left] = &said[..] else {
-        panic!("six blocks: {said:?}")
+    let [
+        in_flight,
+        services,
+        kept,
+        policies,
+        definition,
+        left,
+        mutating,
+    ] = &said[..]
+    else {
+        panic!("seven blocks: {said:?}")
     };
     assert_eq!(in_flight, "");
     assert_eq!(*services, format!("{}/orders\n", world.namespace));
@@ -50,7 +59,7 @@ async fn the_commands_of_the_page_on_uninstalling_leave_nothing_but_the_port() {
         assert!(policies.contains(policy), "{policies}");
     }
     assert!(definition.contains("deleted"), "{definition}");
-    assert_eq!(left, "nothing\n");
+    assert_eq!((&**left, &**mutating), ("nothing\n", "nothing\n"));
     assert_eq!(world.sim.proxy(sample::PROXY).unwrap().actual_port, 3307);
     assert_eq!(world.asked_for(), [3307]);
 }

@@ -1,16 +1,16 @@
 //! The list itself.
 
 use super::{
-    Figure, Kind, Label, Unit, Values, answers, meanings, operations, probes, publications,
-    reasons, requests, unpublished, urgencies, waits, words,
+    Figure, Kind, Label, Unit, Values, answers, calls, held, meanings, operations, probes,
+    publications, reasons, requests, unpublished, urgencies, waits, words,
 };
 
 const ENDING: Label = words("ending", || vec!["done", "failed", "panicked"]);
 const OPERATION: Label = words("operation", operations);
 const MEANING: Label = words("meaning", meanings);
 const URGENCY: Label = words("urgency", urgencies);
-const CALL: Label = words("call", || vec!["stop", "edit", "usual"]);
-const HELD: Label = words("held", || vec!["no", "yes"]);
+const CALL: Label = words("call", calls);
+const HELD: Label = words("held", held);
 const OUTCOME: Label = words("outcome", || vec!["succeeded", "failed", "void"]);
 const ANSWER: Label = words("answer", || {
     vec![
