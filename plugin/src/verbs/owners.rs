@@ -160,6 +160,9 @@ mod tests {
             ["kustomize-controller", "kubectl-client-side-apply"]
         );
     }
+    /// Who has set the field and how, what is noted of the last apply, whether the field may go, and who is named.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, bool, &'a [&'a str]);
+
     #[test]
     fn a_field_goes_with_a_manifest_unless_all_who_have_set_it_are_people() {
         let with = |managers: &[(&str, &str)], applied: &str| -> DynamicObject {
@@ -176,7 +179,6 @@ mod tests {
         };
         let noted = r#"{"spec": {"suspend": true}}"#;
         let other = r#"{"spec": {"suspend": false}}"#;
-        type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, bool, &'a [&'a str]);
         let cases: [Case<'_>; 7] = [
             (&[("kubectl-patch", "Update")], other, true, &[]),
             (&[("kubectl-patch", "Update")], "{}", false, &[]),
