@@ -294,7 +294,7 @@ fn job_to_give_up(target: &Target, arguments: &AbandonArguments) -> Result<Strin
     })
 }
 
-/// The same, unless the spec was edited since it was read: what people were asked about must be so still. What the operator writes meanwhile
+/// As [`merge`], unless the spec was edited since it was read: what people were asked about must be so still. What the operator writes meanwhile
 /// is no edit.
 async fn merge_as_shown(cluster: &Cluster, target: &Target, patch: &Value) -> Result<(), String> {
     let Summary {
@@ -310,13 +310,8 @@ async fn merge_as_shown(cluster: &Cluster, target: &Target, patch: &Value) -> Re
                 metadata.insert("resourceVersion".to_owned(), version.into());
             }
         }
-        let parameters = PatchParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        let api = cluster.resources_of(namespace);
-        match api.patch(name, &parameters, &Patch::Merge(patch)).await {
-            Ok(_) => return Ok(()),
+        match patched(cluster, target, &patch).await {
+            Ok(()) => return Ok(()),
             Err(kube::Error::Api(status)) if status.code == 409 => {}
             Err(error) => return Err(why(&error)),
         }
@@ -339,6 +334,11 @@ async fn merge_as_shown(cluster: &Cluster, target: &Target, patch: &Value) -> Re
 }
 
 async fn merge(cluster: &Cluster, target: &Target, patch: &Value) -> Result<(), String> {
+    let patched = patched(cluster, target, patch).await;
+    patched.map_err(|error| why(&error))
+}
+
+async fn patched(cluster: &Cluster, target: &Target, patch: &Value) -> Result<(), kube::Error> {
     let parameters = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()
@@ -347,7 +347,7 @@ async fn merge(cluster: &Cluster, target: &Target, patch: &Value) -> Result<(), 
     let patched = api(cluster, target)
         .patch(&target.summary.name, &parameters, &patch)
         .await;
-    patched.map(drop).map_err(|error| why(&error))
+    patched.map(drop)
 }
 
 /// By server-side apply, which refuses where somebody else applies another value.
