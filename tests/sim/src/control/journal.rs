@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Control;
-use crate::journal::{Entry, Filter};
+use crate::journal::{Entry, Filter, Outcome};
 
 /// How many entries a timeout shows.
 const SHOWN: usize = 20;
@@ -63,8 +63,9 @@ impl Control {
         self.shared.journal_changed();
     }
 
-    /// Waits for the `nth` (from 1) request that meets some conditions, as soon as it has arrived: it may have no
-    /// answer yet. The bound is real time.
+    /// Waits for the `nth` (from 1) request that meets some conditions. One that a rule or chaos disturbs counts as soon as it has
+    /// arrived; any other one has been worked on, so that time which passes afterwards passes for its job. Neither need have its answer
+    /// yet. The bound is real time.
     pub async fn wait_for_request(
         &self,
         filter: &Filter,
@@ -72,10 +73,13 @@ impl Control {
         within: Duration,
     ) -> Result<Entry, Waited> {
         self.wait_until(within, |control| {
-            control
+            let entry = control
                 .entries(filter)
                 .into_iter()
-                .nth(nth.saturating_sub(1))
+                .nth(nth.saturating_sub(1))?;
+            let is_disturbed = !(entry.faults.is_empty() && entry.chaos.is_empty());
+            let is_over = entry.work_done || entry.outcome != Outcome::Open;
+            (is_disturbed || is_over).then_some(entry)
         })
         .await
     }

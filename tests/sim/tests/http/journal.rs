@@ -147,6 +147,19 @@ async fn who_waits_for_a_request_gets_it_when_it_comes_and_else_a_list_of_what_c
 }
 
 #[tokio::test]
+async fn a_request_that_was_waited_for_has_begun_its_job() {
+    let (simulator, client) = start().await;
+    let changes = Filter::on(Operation::Change);
+    for nth in 1..=20 {
+        let request = simulator.wait_for_request(&changes, nth, PATIENCE);
+        let port = 3306 + u16::try_from(nth).unwrap();
+        let (request, _job) = tokio::join!(request, client.accepted(port));
+        assert!(request.unwrap().job_id.is_some(), "request {nth}");
+        simulator.advance(Duration::from_mins(10)).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn the_journal_keeps_no_more_than_its_limit() {
     let (simulator, client) = start_with(Options {
         journal_limit: 3,
