@@ -78,6 +78,26 @@ fn bad_values_are_refused_with_the_name_of_the_field() {
             "extraCA.configMap and extraCA.clusterTrustBundle are both set",
         ),
         (
+            json!({"flags": {"resync": "9999ms"}}),
+            "is too short: give at least 10s",
+        ),
+        (
+            json!({"flags": {"resync": "PT9S"}}),
+            "is too short: give at least 10s",
+        ),
+        (
+            json!({"flags": {"resync": "00:00:09"}}),
+            "is too short: give at least 10s",
+        ),
+        (
+            json!({"flags": {"halt-for": "59s"}}),
+            "is not from 1m to 24h",
+        ),
+        (
+            json!({"flags": {"halt-for": "24h1s"}}),
+            "is not from 1m to 24h",
+        ),
+        (
             json!({"secrets": {"names": ["one"], "watch": true}}),
             "secrets.names would limit nothing",
         ),

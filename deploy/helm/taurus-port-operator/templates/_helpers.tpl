@@ -87,3 +87,21 @@ labels:
   name: {{ include "taurus-port-operator.serviceAccountName" . }}
   namespace: {{ .Release.Namespace }}
 {{- end -}}
+
+{{- /* Seconds of a duration that has one of the forms which the schema of the values takes. */ -}}
+{{- define "taurus-port-operator.seconds" -}}
+{{- $given := . | lower | replace "," "." | trimPrefix "+" | trimPrefix "pt" -}}
+{{- $units := dict "ms" 0.001 "h" 3600 "m" 60 "s" 1 -}}
+{{- $seconds := 0.0 -}}
+{{- if contains ":" $given -}}
+{{- range $place, $part := splitList ":" $given -}}
+{{- $seconds = addf $seconds (mulf (index (list 3600 60 1) $place) (float64 $part)) -}}
+{{- end -}}
+{{- else -}}
+{{- range regexFindAll "[0-9]+([.][0-9]+)? ?(milli|ms|h|m|s)" $given -1 -}}
+{{- $unit := regexFind "[a-z]+" . | replace "milli" "ms" -}}
+{{- $seconds = addf $seconds (mulf (index $units $unit) (float64 (regexFind "[0-9.]+" .))) -}}
+{{- end -}}
+{{- end -}}
+{{- $seconds -}}
+{{- end -}}
