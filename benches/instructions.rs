@@ -12,11 +12,9 @@ use taurus_port_operator::{
         auth::signer::{self, Signable},
         wire,
     },
-    controller::{
-        Guarded,
-        read::{self, Desired},
-    },
+    controller::Guarded,
     crd::TaurusProxyPort,
+    desired::{self, Desired},
     model::Moment,
     pace::Pace,
     plan::{

@@ -18,20 +18,18 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    admin::{
-        liveness::{Liveness, Verdict},
-        readiness::{Readiness, Stage},
-        tls::Certificates,
-    },
+    admin::tls::Certificates,
     calendar::store::Store,
     config::certificate::MetricsTls,
+    health::{
+        liveness::{Liveness, Verdict},
+        readiness::{Readiness, Stage},
+    },
     telemetry::metrics::{self, Metrics},
 };
 
 mod connections;
 pub mod listen;
-pub mod liveness;
-pub mod readiness;
 pub mod tls;
 
 /// What the server tells of.

@@ -10,17 +10,18 @@ use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
-    controller::journal::Acknowledged,
-    fleet::permits::Permit,
     model::{InstanceId, JobId, JobState, Moment, ProxyId},
+    permits::Permit,
+    place::Subject,
 };
 
+mod acknowledged;
 pub mod auth;
+pub mod authorities;
 pub mod budget;
 pub mod connector;
 pub mod dial;
 pub mod egress;
-pub mod endpoints;
 pub mod entrances;
 pub mod error;
 pub mod excerpt;
@@ -41,6 +42,7 @@ mod tls;
 pub mod trust;
 pub mod wire;
 
+pub use acknowledged::Acknowledged;
 pub use budget::{Booked, Urgency};
 pub use error::{CloudError, Meaning};
 pub use groups::{GroupRule, SecurityGroup};
@@ -130,6 +132,16 @@ pub trait Cloud: Send + Sync {
     ///
     /// An error here means that no byte of the change was sent.
     fn open_line(&self) -> BoxFuture<'_, Result<Box<dyn Line>, CloudError>>;
+}
+
+/// Makes connections to the cloud; no call is made by it.
+pub trait Connect: Send + Sync {
+    /// A connection for one place and credential, or why the place may not be called.
+    fn connect(
+        &self,
+        subject: &Subject,
+        credential: Credential,
+    ) -> Result<Arc<dyn Cloud>, CloudError>;
 }
 
 /// A connection that is open and has carried nothing yet, good for one change of a port.

@@ -10,22 +10,22 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     cli::RunArguments,
     cloud::{
+        authorities::{Authorities, AuthoritiesFault},
         budget::CallLimit,
         connector::GroupsPolicy,
         egress::{Egress, EgressFault},
-        endpoints::AllowList,
     },
     config::{
-        authorities::{Authorities, AuthoritiesFault},
         certificate::{CertificateFault, MetricsTls},
         collector::CollectorFault,
         defaults::{Defaults, DefaultsFault, Origin},
         endpoint::{Endpoint, EndpointFault},
         limits::LimitsFault,
     },
-    fleet::limits::Limits,
     model::name::is_namespace,
     pace::Pace,
+    permits::limits::Limits,
+    place::endpoints::AllowList,
     publish::networks::{Networks, NetworksFault},
     telemetry::{
         self,
@@ -33,7 +33,6 @@ use crate::{
     },
 };
 
-pub mod authorities;
 pub mod certificate;
 pub mod collector;
 pub mod defaults;

@@ -19,22 +19,23 @@ use tracing::Instrument as _;
 use crate::{
     controller::{
         context::{Context, Settings},
-        heartbeat::Heartbeat,
         journal::JournalError,
         listening::Listening,
         meter::{Ending, Followed},
-        queue::{Call, seat},
+        queue::Call,
         secrets::keeper::Keeper,
         taken_up::TakenUp,
     },
     crd::TaurusProxyPort,
     fleet::claims::Woken,
+    health::heartbeat::Heartbeat,
     leader,
     model::{ResourceName, Uid},
     plan::{
         backoff,
         record::{Change, Record},
     },
+    seats,
     telemetry::traces,
 };
 
@@ -43,7 +44,6 @@ pub mod act;
 pub mod context;
 mod events;
 mod guarded;
-pub mod heartbeat;
 pub mod journal;
 mod listening;
 pub mod look;
@@ -53,7 +53,6 @@ mod notices;
 mod orphan;
 mod published;
 pub(crate) mod queue;
-pub mod read;
 pub mod reconcile;
 pub mod roster;
 mod saving;
@@ -64,7 +63,6 @@ mod timing;
 mod undecodable;
 mod watched;
 mod watching;
-pub mod work;
 
 pub use guarded::{Guarded, Undecodable};
 
@@ -402,7 +400,7 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
                 name = object.name_any(),
                 "a reconcile panicked; it is tried again later"
             );
-            let delay = backoff::doubling(context.pace.transient, panics);
+            let delay = pace::doubling(context.pace.transient, panics);
             (Ending::Panicked, Some(context.chance.jittered(delay)))
         }
     };
@@ -440,7 +438,7 @@ fn retry_after(object: &TaurusProxyPort, error: &JournalError, context: &Context
         .count_failure(&object.uid().unwrap_or_default());
     let delay = match error {
         JournalError::NotLeading => leader::TRY_EVERY,
-        _ => backoff::doubling(context.pace.transient, failures),
+        _ => pace::doubling(context.pace.transient, failures),
     };
     tracing::warn!(
         namespace = object.namespace(), name = object.name_any(), %error, ?delay,

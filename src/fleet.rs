@@ -3,7 +3,6 @@
 pub mod claims;
 pub mod directory;
 pub mod lengths;
-pub mod limits;
 pub mod moves;
-pub mod permits;
+pub mod tasks;
 pub mod verified;

@@ -5,14 +5,23 @@
 
 use std::time::Duration;
 
-use crate::cloud::auth::guard::LockOut;
-
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
 const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
+}
+
+/// How the cloud locks whom, and for how long we keep away.
+#[derive(Debug, Clone, Copy)]
+pub struct LockOut {
+    /// Refused signatures count for this long, and tokens that somebody put into a Secret are treated alike.
+    pub key_window: Duration,
+    /// Wrong passwords count for this long.
+    pub user_window: Duration,
+    /// A pair that was refused twice in a row is held back for this: longer than the cloud locks.
+    pub pause: Duration,
 }
 
 /// The durations. [`Pace::real`] is what users get; tests and the demo divide them.
@@ -233,6 +242,14 @@ impl Pace {
     pub fn of_user(&self, duration: Duration) -> Duration {
         duration / self.divisor
     }
+}
+
+/// The `count`-th wait, from 1, of a series that doubles from `first` to `longest`.
+pub fn doubling((first, longest): (Duration, Duration), count: u32) -> Duration {
+    let factor = 1_u32
+        .checked_shl(count.saturating_sub(1))
+        .unwrap_or(u32::MAX);
+    first.saturating_mul(factor.max(1)).min(longest)
 }
 
 #[cfg(test)]

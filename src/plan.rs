@@ -16,6 +16,7 @@ use crate::{
     },
 };
 
+pub mod absence;
 pub mod admitting;
 pub mod attempts;
 pub mod backoff;
@@ -33,7 +34,6 @@ pub mod session;
 pub mod settle;
 pub mod step;
 pub mod summary;
-pub mod tasks;
 pub mod timing;
 pub mod trouble;
 

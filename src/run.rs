@@ -6,11 +6,7 @@ use futures::FutureExt as _;
 use tokio::{runtime, select, sync::oneshot};
 
 use crate::{
-    admin::{
-        Admin, AdminError, Bound,
-        liveness::Liveness,
-        readiness::{Readiness, Stage},
-    },
+    admin::{Admin, AdminError, Bound},
     calendar::store::Store,
     chance::Chance,
     cli::RunArguments,
@@ -21,7 +17,12 @@ use crate::{
         names::Names,
     },
     config::{Config, ConfigError, Election},
-    controller::{self, Scope, context::Settings, heartbeat::Heartbeat},
+    controller::{self, Scope, context::Settings},
+    health::{
+        heartbeat::Heartbeat,
+        liveness::Liveness,
+        readiness::{Readiness, Stage},
+    },
     leader::{Elector, Leadership},
     probe::tcp::Tcp,
     run::cluster::{Cluster, ClusterError},

@@ -2,7 +2,7 @@
 //!
 //! Input: hosts that are allowed in the first line, parted by blanks; an address below.
 
-use taurus_port_operator::{cloud::endpoints::AllowList, config::endpoint::Endpoint};
+use taurus_port_operator::{config::endpoint::Endpoint, place::endpoints::AllowList};
 use url::Url;
 
 use crate::look;

@@ -13,7 +13,7 @@ use tokio::{
 use super::*;
 use crate::{
     clock::Clock,
-    controller::{heartbeat::Heartbeat, work::Work},
+    health::{heartbeat::Heartbeat, work::Work},
     model::Moment,
 };
 

@@ -22,8 +22,8 @@ use self::bucket::Bucket;
 use super::{CloudError, Meaning, observer::CallObserver};
 use crate::{
     clock::{self, Clock},
-    controller::queue::seat::aside,
     model::JobId,
+    seats::aside,
 };
 
 mod booked;
@@ -452,7 +452,7 @@ mod tests {
     use futures::{FutureExt as _, future::join_all};
 
     use super::*;
-    use crate::controller::queue::seat::{Called, Group, Seats};
+    use crate::seats::{Called, Group, Seats};
 
     fn budget(calls: u32) -> Arc<Budget> {
         let per = Duration::from_mins(1);

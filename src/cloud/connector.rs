@@ -4,27 +4,27 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{
-    Cloud, CloudError, Meaning,
-    auth::{
-        Access, Keys, Means, guard::LockOut, secret::Credential, sign_in::SignIn,
-        token::TokenSource,
-    },
-    budget::CallLimit,
-    dial::Dialer,
-    egress::Egress,
-    endpoints::{self, AllowList, Field},
-    entrances::{Bounds, Entrances},
-    http::{Account, HttpCloud, Vpc},
-    names::Names,
-    observer::CallObserver,
-    reads::Reads,
-    trust::Trust,
-};
 use crate::{
     clock::Clock,
-    config::authorities::Authorities,
-    controller::{accounts::Connect, read::Subject},
+    cloud::{Connect, authorities::Authorities},
+    place::Subject,
+};
+use crate::{
+    cloud::{
+        Cloud, CloudError, Meaning,
+        auth::{Access, Keys, Means, secret::Credential, sign_in::SignIn, token::TokenSource},
+        budget::CallLimit,
+        dial::Dialer,
+        egress::Egress,
+        entrances::{Bounds, Entrances},
+        http::{Account, HttpCloud, Vpc},
+        names::Names,
+        observer::CallObserver,
+        reads::Reads,
+        trust::Trust,
+    },
+    pace::LockOut,
+    place::endpoints::{self, AllowList, Field},
 };
 
 /// All addresses of a host are tried within this share of the time that a call may take: what they leave is for the call.

@@ -138,7 +138,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::{clock::Clock, config::authorities::Authorities};
+    use crate::{clock::Clock, cloud::authorities::Authorities};
 
     #[tokio::test]
     async fn what_nobody_waits_for_any_more_is_not_sent_on_by_the_kernel() {

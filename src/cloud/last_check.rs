@@ -15,9 +15,7 @@ use std::{
 use hyper::rt::{Read, ReadBufCursor, Write};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::{
-    clock::Clock, controller::journal::Acknowledged, leader::Leadership, model::Moment, pace::Pace,
-};
+use crate::{clock::Clock, cloud::Acknowledged, leader::Leadership, model::Moment, pace::Pace};
 
 /// Why a change must not be sent after all; else the last instant at which it may leave by its hours, where they end.
 pub type Objection<'a> = dyn Fn() -> Result<Option<Timestamp>, &'static str> + Send + Sync + 'a;

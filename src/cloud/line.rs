@@ -26,9 +26,7 @@ use super::{
     request::Request,
     wire::{self, ChangeReceipt},
 };
-use crate::{
-    clock::Clock, controller::journal::Acknowledged, fleet::permits::Permit, telemetry::traces,
-};
+use crate::{clock::Clock, cloud::Acknowledged, permits::Permit, telemetry::traces};
 
 /// An open connection that has carried nothing yet.
 struct HttpLine {

@@ -13,7 +13,7 @@ use rustls::{
 use rustls_platform_verifier::Verifier;
 use x509_cert::{Certificate, der::Decode as _};
 
-use crate::config::authorities::Authorities;
+use crate::cloud::authorities::Authorities;
 
 /// Nobody trusts who issued the server's certificate.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use std::{
 use rustls::ClientConfig;
 
 use super::tls;
-use crate::{clock::Clock, config::authorities::Authorities, one_at_a_time::OneAtATime};
+use crate::{clock::Clock, cloud::authorities::Authorities, one_at_a_time::OneAtATime};
 
 /// How often the file is read: who rotates an authority may take the old one away soon after.
 const READ_EVERY: Duration = Duration::from_secs(10);

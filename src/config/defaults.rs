@@ -18,8 +18,8 @@ use crate::{
         identity,
         secret::{Credential, SecretError},
     },
-    controller::read::Subject,
     model::{IdError, ProjectId, name::is_namespace},
+    place::Subject,
 };
 
 /// A longer file holds no credential. One byte more is read, so that the reader sees that it is too long.

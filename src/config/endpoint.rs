@@ -92,7 +92,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::endpoints::AllowList;
+    use crate::place::endpoints::AllowList;
 
     #[test]
     fn a_host_is_taken_in_the_form_in_which_addresses_are_compared() {

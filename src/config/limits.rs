@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::{cli::RunArguments, fleet::limits::Limits};
+use crate::{cli::RunArguments, permits::limits::Limits};
 
 /// More at once, or in an hour, would be no limit any more.
 const MOST_CHANGES: usize = 10_000;

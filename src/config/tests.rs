@@ -14,9 +14,9 @@ use crate::{
         connector::{Connector, Policy},
         names::Names,
     },
-    controller::{accounts::Connect as _, read::Subject},
-    fleet::claims::InstanceKey,
+    controller::accounts::Connect as _,
     model::{ProjectId, ProxyId},
+    place::{InstanceKey, Subject},
 };
 
 fn config(arguments: &[&str]) -> Result<Config, ConfigError> {

@@ -33,15 +33,16 @@ use crate::{
     config::defaults::{Contents, Defaults},
     controller::{
         journal::{JournalError, bounded},
-        queue::seat::aside,
-        read::{Desired, Named, Subject},
         secrets::{Book, Dated, GoodFor, Reading, Source},
     },
     crd::WorkloadIdentity,
+    desired::{Desired, Named},
     fleet::directory::Directory,
     model::{Moment, ResourceName},
     one_at_a_time::OneAtATime,
+    place::Subject,
     plan::facts::Trouble,
+    seats::aside,
 };
 
 /// Default credentials that are not read by then count as unreadable.
@@ -53,16 +54,6 @@ const SHORTEST_TOKEN: Duration = Duration::from_mins(10);
 
 /// A directory that nobody has used for this long, and for two looks of a resource, is dropped.
 const IDLE: Duration = Duration::from_hours(1);
-
-/// Makes connections to the cloud; no call is made by it.
-pub trait Connect: Send + Sync {
-    /// A connection for one place and credential, or why the place may not be called.
-    fn connect(
-        &self,
-        subject: &Subject,
-        credential: Credential,
-    ) -> Result<Arc<dyn Cloud>, CloudError>;
-}
 
 /// Keeps the directories.
 pub struct Accounts {

@@ -9,21 +9,21 @@ use kube::ResourceExt as _;
 
 use crate::{
     clock::Clock,
-    cloud::{ChangeAnswer, Cloud, CloudError, LastCheck, Meaning, last_check::Objection},
-    controller::{
-        journal::{Acknowledged, Journal, JournalError, Target},
-        queue::seat::{aside, called_again},
-        read::{self, Desired},
+    cloud::{
+        Acknowledged, ChangeAnswer, Cloud, CloudError, LastCheck, Meaning, last_check::Objection,
     },
+    controller::journal::{Journal, JournalError, Target},
     crd::{Phase, PlanRecord, TaurusProxyPort, TaurusProxyPortStatus},
-    fleet::permits::Permit,
+    desired::{self, Desired},
     model::{ChangeId, JobId, Moment},
     pace::Pace,
+    permits::Permit,
     plan::{
         record::{Change, Record},
         settle,
         step::Order,
     },
+    seats::{aside, called_again},
 };
 
 /// What became of an order.

@@ -13,7 +13,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{
     crd::{GROUP, TaurusProxyPort, TaurusProxyPortSpec, TaurusProxyPortStatus},
-    fleet::permits::Trace,
+    permits::Trace,
 };
 
 /// What is said of a fault is cut to so many characters: it may quote the field, which may hold anything.

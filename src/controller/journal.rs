@@ -18,11 +18,9 @@ use kube::{
 use crate::{
     chance::Chance,
     clock::Clock,
-    controller::{
-        Guarded,
-        work::{Unsaved, Work},
-    },
+    controller::Guarded,
     crd::{ChangeRecord, LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    health::work::{Unsaved, Work},
     leader::Leadership,
     model::{ChangeId, InstanceId, JobId, Moment, Port, ProxyId},
     plan::{history, record::Change, settle, summary::undecodable},
@@ -39,35 +37,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Between two tries to put a job id on record: a random part of it comes on top, which makes 5 s at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(2500);
-
-/// Proof that the API server has just acknowledged the intent of one change.
-///
-/// It is spent by the change that it allows, and can't be made elsewhere:
-///
-/// ```compile_fail,E0451
-/// # use taurus_port_operator::{controller::journal::Acknowledged, leader::Leadership, model::*};
-/// # fn forge(
-/// #     id: ChangeId, instance: InstanceId, proxy: ProxyId, port: Port, at: Moment, leadership: std::sync::Arc<Leadership>,
-/// # ) -> Acknowledged {
-/// Acknowledged { id, instance, proxy, port, at, leadership }
-/// # }
-/// ```
-///
-/// ```compile_fail,E0599
-/// # use taurus_port_operator::controller::journal::Acknowledged;
-/// fn twice(proof: &Acknowledged) -> Acknowledged {
-///     proof.clone()
-/// }
-/// ```
-#[derive(Debug)]
-pub struct Acknowledged {
-    id: ChangeId,
-    instance: InstanceId,
-    proxy: ProxyId,
-    port: Port,
-    at: Moment,
-    leadership: Arc<Leadership>,
-}
 
 /// Why something could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -142,38 +111,6 @@ pub struct Journal {
     work: Arc<Work>,
 }
 
-impl Acknowledged {
-    /// The change that was put on record.
-    pub fn change_id(&self) -> &ChangeId {
-        &self.id
-    }
-
-    /// The instance of the proxy.
-    pub fn instance(&self) -> &InstanceId {
-        &self.instance
-    }
-
-    /// The proxy whose port is to be changed.
-    pub fn proxy(&self) -> &ProxyId {
-        &self.proxy
-    }
-
-    /// The port to ask for.
-    pub fn port(&self) -> Port {
-        self.port
-    }
-
-    /// When the write of the intent began: it is on record since then at the earliest, and was acknowledged later.
-    pub fn at(&self) -> Moment {
-        self.at
-    }
-
-    /// Whether the process that wrote it may still act.
-    pub fn leadership(&self) -> &Arc<Leadership> {
-        &self.leadership
-    }
-}
-
 impl Journal {
     /// A journal over `client` of a process that writes for as long as it leads.
     pub fn new(
@@ -237,14 +174,13 @@ impl Journal {
         if !current || written.metadata.deletion_timestamp.is_some() {
             return Ok((written, None));
         }
-        let proof = Acknowledged {
-            id: change.id.clone(),
-            instance: target.instance.clone(),
-            proxy: target.proxy.clone(),
-            port: target.port,
-            at: began,
-            leadership: Arc::clone(&self.leadership),
-        };
+        let proof = Acknowledged::by_the_api_server(
+            change.id.clone(),
+            (target.instance.clone(), target.proxy.clone()),
+            target.port,
+            began,
+            Arc::clone(&self.leadership),
+        );
         Ok((written, Some(proof)))
     }
 

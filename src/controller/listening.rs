@@ -29,7 +29,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     clock::{self, Clock},
-    controller::{Guarded, heartbeat::Heartbeat, watched},
+    controller::{Guarded, watched},
+    health::heartbeat::Heartbeat,
 };
 
 /// How many resources are listed at once: what a page takes in memory, decoded, is what a process keeps of ten times as many.

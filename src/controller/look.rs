@@ -6,10 +6,11 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     cloud::{Cloud, CloudError, Meaning, Proxies, Proxy, Urgency},
-    controller::{queue::seat, read::Desired},
     crd::{ManagementPolicy, Phase},
+    desired::Desired,
     fleet::{
         directory::{self, Booking, Directory, InTurn},
+        tasks,
         verified::Verified,
     },
     model::{InstanceId, JobId, Moment},
@@ -18,8 +19,8 @@ use crate::{
         facts::{Observed, Seen, Trouble},
         record::Record,
         session::Session,
-        tasks,
     },
+    seats,
 };
 
 /// How closely to look.

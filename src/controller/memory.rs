@@ -19,12 +19,10 @@ use crate::{
         timing::InstanceWindow,
     },
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
-    fleet::{
-        directory::{Booking, Directory},
-        permits::Permit,
-    },
+    fleet::directory::{Booking, Directory},
     model::{JobId, Mark, Moment, Uid},
     pace::Pace,
+    permits::Permit,
     plan::{admitting::Admission, record::Record, session::Session, timing::Wishes},
 };
 
@@ -368,11 +366,8 @@ mod tests {
     use super::*;
     use crate::{
         clock::{self, Clock},
-        fleet::{
-            claims::InstanceKey,
-            limits::Limits,
-            permits::{Asker, Permits},
-        },
+        permits::{Asker, Permits, limits::Limits},
+        place::InstanceKey,
     };
 
     fn version(version: &str) -> TaurusProxyPort {

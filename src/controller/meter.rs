@@ -7,8 +7,8 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     controller::act::Outcome,
     crd::{ChangeRecord, LastChange, TaurusProxyPort},
-    fleet::permits::Permits,
     model::{Moment, Reason, Uid},
+    permits::Permits,
 };
 
 /// How a reconcile ended.

@@ -18,16 +18,17 @@ use crate::{
         context::Context,
         events::{self, Kind, News},
         memory::Memory,
-        read::{self, Desired},
     },
     crd::{Outcome, TaurusProxyPort},
+    desired::{self, Desired},
     fleet::{
-        claims::ProxyKey,
         directory::{self, Directory},
-        permits::Trace,
+        tasks,
     },
     model::{JobId, JobState, Moment, ResourceName, Uid},
-    plan::{record::Change, settle, tasks},
+    permits::Trace,
+    place::ProxyKey,
+    plan::{record::Change, settle},
 };
 
 /// Follows the change of a deleted resource to its end, in the background.

@@ -16,14 +16,13 @@ use futures::{Stream, StreamExt as _, stream::FuturesUnordered};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::{
-    agenda::{Agenda, Next},
-    seat::{Called, Group, Seats},
-};
 use crate::{clock, model::ResourceName};
+use crate::{
+    controller::queue::agenda::{Agenda, Next},
+    seats::{Called, Group, Seats},
+};
 
 mod agenda;
-pub mod seat;
 #[cfg(test)]
 mod storm;
 
@@ -34,29 +33,6 @@ pub struct Call {
     pub name: ResourceName,
     /// How soon.
     pub lane: Lane,
-}
-
-/// How soon who is called has a turn; the first goes before the second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Lane {
-    /// A person has suspended or deleted the resource: nothing new may begin.
-    Stop,
-    /// A person has changed the resource.
-    People,
-    /// Anything else: it is new, its time has come, or something that it waits for has happened.
-    #[default]
-    Usual,
-}
-
-impl Lane {
-    /// Its name in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::People => "edit",
-            Self::Usual => "usual",
-        }
-    }
 }
 
 impl Call {

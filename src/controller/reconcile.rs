@@ -9,16 +9,13 @@ use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
     controller::{
-        accounts::Opened,
-        context::Context,
-        events,
-        journal::JournalError,
-        memory::Memory,
-        read::{self, Desired},
+        accounts::Opened, context::Context, events, journal::JournalError, memory::Memory,
     },
     crd::{ManagementPolicy, TaurusProxyPort},
-    fleet::{directory::Directory, permits::Asker},
+    desired::{self, Desired},
+    fleet::directory::Directory,
     model::{Class, Moment, Uid},
+    permits::Asker,
     plan::{
         Decision,
         facts::{Observed, Trouble},

@@ -13,12 +13,10 @@ use std::{
 use kube::{Resource as _, ResourceExt as _, runtime::watcher::Event};
 
 use crate::{
-    controller::{
-        Guarded, Undecodable,
-        queue::{Call, seat::Group},
-    },
+    controller::{Guarded, Undecodable, queue::Call},
     crd::{ASKED_WITH, TaurusProxyPort},
     model::{ResourceName, Uid},
+    seats::Group,
 };
 
 mod packed;

@@ -12,12 +12,9 @@ use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
 use crate::{
     calendar::{Calendar, Window},
     cloud::CloudError,
-    controller::{
-        context::Context,
-        events,
-        read::{self, Desired},
-    },
+    controller::{context::Context, events},
     crd::{PlanRecord, TaurusProxyPort},
+    desired::{self, Desired},
     fleet::claims::Woken,
     model::{Class, ResourceName, Uid},
     plan::{

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use kube::{Client, Error, client::Body};
 use tower_service::Service;
 
-use crate::{clock::Clock, controller::heartbeat::Heartbeat};
+use crate::{clock::Clock, health::heartbeat::Heartbeat};
 
 /// A client that does what `inner` does and notes what it hears of the watch of what has this plural.
 pub fn client(inner: Client, plural: String, heartbeat: Arc<Heartbeat>, clock: Clock) -> Client {

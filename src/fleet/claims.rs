@@ -12,19 +12,18 @@ use std::{
 };
 
 use crate::{
-    controller::read::{self, Subject},
     crd::TaurusProxyPort,
+    desired,
     model::{InstanceId, JobId, ResourceName, Uid},
+    place::Subject,
 };
 
 mod directory;
 mod entry;
-mod key;
 mod namesakes;
 mod standing;
 mod woken;
 
-pub use key::{InstanceKey, ProxyKey};
 pub use standing::{Opening, Other, Rival, Standing};
 pub use woken::Woken;
 

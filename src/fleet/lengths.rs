@@ -14,10 +14,10 @@ use std::{
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use crate::{
+    calendar::WITHOUT_EXPERIENCE,
     clock::Clock,
     crd::{HistoryEntry, LastChange, Outcome},
-    fleet::claims::InstanceKey,
-    plan::timing::WITHOUT_EXPERIENCE,
+    place::InstanceKey,
 };
 
 /// How many changes of an instance count.

@@ -14,10 +14,21 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     crd::{LastChange, Outcome},
-    fleet::claims::ProxyKey,
     model::Moment,
-    plan::endpoint::Others,
+    place::ProxyKey,
 };
+
+/// Changes of others that may be about the same proxy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Others {
+    /// None for a while.
+    #[default]
+    None,
+    /// One is at work, or may be as far as is known.
+    AtWork,
+    /// One has ended so lately that lists may lag behind it; the port that it left, where that is known.
+    Lately(Option<u16>),
+}
 
 /// For so long an end that has counted is known, and longer where the wall clock would make it a new one: that clock may be set back.
 const KNOWN_FOR: Duration = Duration::from_hours(24);
@@ -145,9 +156,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        controller::read::Subject,
-        fleet::claims::InstanceKey,
         model::{ProjectId, ProxyId},
+        place::{InstanceKey, Subject},
     };
 
     fn key(letter: &str) -> ProxyKey {

@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::{
-    fleet::claims::InstanceKey,
     model::{JobId, ProxyId},
+    place::InstanceKey,
 };
 
 /// A completed task counts for two minutes by the cloud's clock; twice that leaves room for two clocks that differ.

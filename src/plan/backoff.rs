@@ -4,16 +4,8 @@ use std::time::Duration;
 
 use crate::{
     cloud::{CloudError, Meaning},
-    pace::Pace,
+    pace::{Pace, doubling},
 };
-
-/// The `count`-th wait, from 1, of a series that doubles from `first` to `longest`.
-pub fn doubling((first, longest): (Duration, Duration), count: u32) -> Duration {
-    let factor = 1_u32
-        .checked_shl(count.saturating_sub(1))
-        .unwrap_or(u32::MAX);
-    first.saturating_mul(factor.max(1)).min(longest)
-}
 
 /// The wait before the next poll of a job that has been known for `age`: its end is seen at most an eighth of its length late. Where a
 /// list stands in for polls, which may be as old as the last of them, it is half as long. Where a call is spare before, it is a 32nd, as

@@ -52,18 +52,6 @@ pub struct Ground<'a> {
     pub others: Others,
 }
 
-/// Changes of others that may be about the same proxy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Others {
-    /// None for a while.
-    #[default]
-    None,
-    /// One is at work, or may be as far as is known.
-    AtWork,
-    /// One has ended so lately that lists may lag behind it; the port that it left, where that is known.
-    Lately(Option<u16>),
-}
-
 /// Whether the resource waits for another one that manages its proxy, by what was decided.
 pub fn waits(step: &Step) -> bool {
     matches!(

@@ -6,14 +6,12 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     cloud::{CloudError, Job, Proxy, Task},
-    controller::read::Desired,
     crd::ManagementPolicy,
-    fleet::{
-        claims::{Opening, Other, Standing},
-        limits::Limit,
-    },
+    desired::Desired,
+    fleet::claims::{Opening, Other, Standing},
     model::{JobId, Moment},
     pace::Pace,
+    permits::limits::Limit,
     plan::{admitting::Admission, record::Record, session::Session, timing::Terms},
     preflight::warnings,
 };

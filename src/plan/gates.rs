@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::{
     cloud::{Proxy, ProxyStatus, Task},
     crd::{FailureCause, ManagementPolicy, Outcome},
-    fleet::{claims::Standing, limits::Limit},
+    fleet::claims::Standing,
     model::JobId,
+    permits::limits::Limit,
     plan::{
         admitting,
         attempts::{Allowance, Attempts},
@@ -318,7 +319,7 @@ fn given_up_job(facts: &Facts<'_>) -> Option<Step> {
 
 fn busy_wait(facts: &Facts<'_>) -> Duration {
     let count = facts.session.busy.as_deref().map_or(1, |seen| seen.count);
-    backoff::doubling(facts.pace.busy, count)
+    pace::doubling(facts.pace.busy, count)
 }
 
 /// Which attempt at the wanted port comes next, from 1.

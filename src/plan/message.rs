@@ -10,8 +10,8 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     cloud::excerpt,
-    controller::read::Desired,
     crd::{ABANDON_JOB, FailureCause, ManagementPolicy, REQUESTED_AT},
+    desired::Desired,
     model::{JobId, Port},
     plan::step::{By, Cause, Doubt, End, Order, Retry},
 };

@@ -10,6 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     cloud::{Proxy, ProxyStatus, Task},
     crd::{FailureCause, Phase},
+    fleet::tasks,
     model::{JobId, JobState, Moment},
     pace::Pace,
     plan::{
@@ -18,7 +19,7 @@ use crate::{
         record::Change,
         session::Watch,
         step::{Cause, Progress, Step},
-        tasks, trouble,
+        trouble,
     },
 };
 
@@ -305,7 +306,7 @@ fn verify(facts: &Facts<'_>, change: &Change, watch: &Watch) -> Step {
         Err(step) => return step,
     };
     let reads = watch.unchanged.map_or(0, |seen| seen.count);
-    let again = backoff::doubling((facts.pace.poll_first, facts.pace.poll_longest), reads);
+    let again = pace::doubling((facts.pace.poll_first, facts.pace.poll_longest), reads);
     match proxy.port {
         None => troubled(facts, &trouble::unreadable_port(), verifying),
         Some(port) if port != change.to && is_echo(facts, watch, port) => {

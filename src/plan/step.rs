@@ -7,11 +7,9 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     cloud::{CloudError, Meaning},
     crd::FailureCause,
-    fleet::{
-        claims::{Opening, Other, Rival},
-        limits::Limit,
-    },
+    fleet::claims::{Opening, Other, Rival},
     model::{Class, JobId, Moment, Port, Reason},
+    permits::limits::Limit,
     plan::{admitting::Verdict, facts::Trouble},
 };
 

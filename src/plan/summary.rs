@@ -10,8 +10,8 @@ use kube::ResourceExt as _;
 
 use crate::{
     cloud::Proxy,
-    controller::read::Desired,
     crd::{Corrections, ManagementPolicy, Outcome, Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    desired::Desired,
     model::{Class, Moment, Reason},
     plan::{
         Decision,

@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     calendar::{Calendar, Hours, Window},
     cloud::Proxy,
-    controller::read::{DEFAULT_CHANGE_TIMEOUT, Desired, Timing},
     crd::{PlanRecord, TaurusProxyPort, TaurusProxyPortSpec, WaitsFor},
+    desired::{DEFAULT_CHANGE_TIMEOUT, Desired, Timing},
     model::Reason,
     plan::{
         admitting,

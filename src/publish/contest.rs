@@ -243,7 +243,7 @@ impl Side {
         let Some(last) = self.last_damped() else {
             return Some(soon);
         };
-        let wait = backoff::doubling(terms.waits, self.damped);
+        let wait = pace::doubling(terms.waits, self.damped);
         Some(last.saturating_add(wait).max(soon))
     }
 

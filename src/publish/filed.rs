@@ -3,13 +3,15 @@
 //! Pure. Relies on the caller for the resource itself, which it knows anyway. Promises that the order of the same resource comes back as it
 //! was, and that the order of another one is never taken for it.
 
-use super::{
-    Wish,
-    order::{Ahead, Known, Names, Order, Rival},
-    standing::Owner,
-    wanted::Place,
-};
 use crate::model::Mark;
+use crate::{
+    desired::Wish,
+    publish::{
+        order::{Ahead, Known, Names, Order, Rival},
+        standing::Owner,
+        wanted::Place,
+    },
+};
 
 /// An order without its resource; what few orders have takes a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +98,7 @@ impl Filed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::JobId, publish::ServiceWish};
+    use crate::{desired::ServiceWish, model::JobId};
 
     fn order() -> Order {
         Order {

@@ -1,13 +1,15 @@
 //! What is to be published, and what came of it, as values.
 
-use super::{
-    Wish,
-    contest::Mend,
-    said::Said,
-    standing::Owner,
-    wanted::{AddressError, Place},
-};
 use crate::{crd::PublishedService, model::JobId};
+use crate::{
+    desired::Wish,
+    publish::{
+        contest::Mend,
+        said::Said,
+        standing::Owner,
+        wanted::{AddressError, Place},
+    },
+};
 
 /// Where the proxy is, as far as that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,10 +10,12 @@ use k8s_openapi::{
 
 mod publishing;
 
-use super::{
-    ServiceWish,
-    standing::{self, Owner, Standing},
-    wanted::{self, Address, AddressError, Front, Made, Place},
+use crate::{
+    desired::ServiceWish,
+    publish::{
+        standing::{self, Owner, Standing},
+        wanted::{self, Address, AddressError, Front, Made, Place},
+    },
 };
 
 fn owner(name: &str) -> Owner {

@@ -11,7 +11,7 @@ use kube::{Api, Client, Config, api::ListParams};
 
 use super::{counted, token};
 use crate::{
-    admin::readiness::Readiness, clock::Clock, crd::TaurusProxyPort, telemetry::metrics::Metrics,
+    clock::Clock, crd::TaurusProxyPort, health::readiness::Readiness, telemetry::metrics::Metrics,
 };
 
 const AGENT: &str = concat!("taurus-port-operator/", env!("CARGO_PKG_VERSION"));

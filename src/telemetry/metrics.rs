@@ -22,8 +22,8 @@ use crate::{
         meter::{Ending, Meter},
     },
     crd::{ChangeRecord, LastChange, Outcome, TaurusProxyPort},
-    fleet::permits::Permits,
     model::{Moment, Reason, Uid},
+    permits::Permits,
     telemetry::metrics::{
         labels::{
             AnswerLabel, CallLabels, EndingLabel, HeldLabel, LaneLabel, OperationLabel,

@@ -8,17 +8,17 @@ use taurus_port_operator::{
     clock::{Clock, Shift},
     cloud::{
         Cloud, CloudError, Meaning,
-        auth::{guard::LockOut, secret::Credential},
+        auth::secret::Credential,
+        authorities::Authorities,
         budget::CallLimit,
         connector::{Connector, Policy},
         egress::Egress,
-        endpoints::AllowList,
         names::Names,
     },
-    config::authorities::Authorities,
-    controller::{accounts::Connect as _, read::Subject},
-    fleet::claims::InstanceKey,
+    controller::accounts::Connect as _,
     model::{InstanceId, JobId, ProjectId, ProxyId},
+    pace::LockOut,
+    place::{InstanceKey, Subject, endpoints::AllowList},
 };
 use taurus_sim::{
     Accounts, Answer, Effect, Fault, Filter, Fleet, JobPlan, Loss, Operation, Options, Simulator,

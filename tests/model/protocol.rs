@@ -7,8 +7,8 @@ use serde_json::json;
 use stateright::{Model, Property};
 use taurus_port_operator::{
     calendar::{Freeze, Hours},
-    controller::read::{Desired, Timing, read},
     crd::{PlanRecord, TaurusProxyPort},
+    desired::{Desired, Timing, read},
     model::{Port, Reason},
     pace::Pace,
     plan::timing::{self, Terms, Wishes},

@@ -15,11 +15,9 @@ use futures::executor::block_on;
 use taurus_port_operator::{
     clock::Clock,
     cloud::{Cloud, ProxyStatus},
-    controller::{
-        look::{Depth, Listing, Viewpoint, look},
-        read::Desired,
-    },
+    controller::look::{Depth, Listing, Viewpoint, look},
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
+    desired::Desired,
     fleet::{directory::Directory, verified::Verified},
     plan::{
         Decision,

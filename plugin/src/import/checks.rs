@@ -3,7 +3,7 @@
 //! Relies on the definition's own rules, so that no manifest is refused for a setting that was known at the start. Says what is wrong by the
 //! names of the flags.
 
-use taurus_port_operator::cloud::endpoints;
+use taurus_port_operator::place::endpoints;
 
 use super::{
     found::{DEFAULT_PORT, Found, Place},

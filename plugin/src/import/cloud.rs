@@ -15,18 +15,19 @@ use taurus_port_operator::{
     cloud::{
         Cloud, CloudError, Instance, Meaning, Proxies, Urgency,
         auth::secret::Credential,
+        authorities::Authorities,
         budget::CallLimit,
         connector::{Connector, Policy},
         egress::Egress,
-        endpoints::{self, AllowList},
         http::HttpCloud,
         names::Names,
     },
-    config::authorities::Authorities,
-    controller::read::Subject,
-    fleet::claims::InstanceKey,
     model::{InstanceId, ProjectId, ProxyId},
     pace::Pace,
+    place::{
+        InstanceKey, Subject,
+        endpoints::{self, AllowList},
+    },
 };
 
 use super::{

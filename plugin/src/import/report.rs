@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::Serialize;
-use taurus_port_operator::cloud::endpoints;
+use taurus_port_operator::place::endpoints;
 
 use super::{
     existing::{Existing, Looked},

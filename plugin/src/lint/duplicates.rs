@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use taurus_port_operator::cloud::endpoints;
+use taurus_port_operator::place::endpoints;
 
 use super::{Finding, Manifest, judge::Fault};
 use crate::resource::text_at;

@@ -5,10 +5,10 @@
 
 use serde_json::Value;
 use taurus_port_operator::{
-    cloud::endpoints,
-    controller::read,
     crd::{self, GROUP, TaurusProxyPort},
+    desired,
     model::Port,
+    place::endpoints,
 };
 
 use super::{metadata, rules::Rules, schema::Schema, yaml};

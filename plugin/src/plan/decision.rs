@@ -11,8 +11,8 @@ use serde_json::Value;
 use taurus_port_operator::{
     calendar::Calendar,
     cloud::{Proxy, ProxyStatus},
-    controller::read::{self, Desired},
     crd::{ManagementPolicy, TaurusProxyPort},
+    desired::{self, Desired},
     fleet::lengths,
     model::{Class, Moment, Reason},
     pace::Pace,

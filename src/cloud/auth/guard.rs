@@ -22,17 +22,6 @@ use crate::{
     },
 };
 
-/// How the cloud locks whom, and for how long we keep away.
-#[derive(Debug, Clone, Copy)]
-pub struct LockOut {
-    /// Refused signatures count for this long, and tokens that somebody put into a Secret are treated alike.
-    pub key_window: Duration,
-    /// Wrong passwords count for this long.
-    pub user_window: Duration,
-    /// A pair that was refused twice in a row is held back for this: longer than the cloud locks.
-    pub pause: Duration,
-}
-
 /// All guards of a process.
 #[derive(Debug)]
 pub struct Guards {

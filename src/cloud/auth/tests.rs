@@ -4,17 +4,11 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 
-use super::{
-    guard::{Guards, LockOut},
-    ledger,
-    secret::Credential,
-    sign_in::SignIn,
-    *,
-};
 use crate::{
     clock::{self, Clock},
     cloud::{
         auth::entrance::Place,
+        authorities::Authorities,
         budget::{CallLimit, Urgency},
         dial::Dialer,
         egress::Egress,
@@ -24,7 +18,10 @@ use crate::{
         throttle::Throttle,
         trust::Trust,
     },
-    config::authorities::Authorities,
+};
+use crate::{
+    cloud::auth::{guard::Guards, ledger, secret::Credential, sign_in::SignIn, *},
+    pace::LockOut,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

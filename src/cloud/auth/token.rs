@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::sign_in::{Granted, SignIn};
 use crate::{
     cloud::{CloudError, budget::Allowance, lanes::Lanes, reads::Reads},
-    controller::queue::seat::aside,
+    seats::aside,
 };
 
 /// What was fetched is renewed this long before its end, or after four fifths of its life if that is earlier; what lives shortly lives

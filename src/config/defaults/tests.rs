@@ -30,7 +30,7 @@ fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn subject(project: &str, change: impl FnOnce(&mut Subject)) -> Subject {
-    use crate::{fleet::claims::InstanceKey, model::ProxyId};
+    use crate::{model::ProxyId, place::InstanceKey};
     let mut subject = Subject {
         region: Some("cn-north-4".to_owned()),
         endpoint: None,

@@ -14,8 +14,8 @@ use super::*;
 use crate::{
     clock::Shift,
     cloud::{Meaning, fake::Fake},
-    controller::read,
     crd::TaurusProxyPort,
+    desired,
     model::Uid,
 };
 

@@ -11,11 +11,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{
-    Call, Lane,
-    seat::{Group, Waited},
-};
 use crate::{clock, model::ResourceName};
+use crate::{
+    controller::queue::Call,
+    seats::{Group, Lane, Waited},
+};
 
 /// Who is to be attended to.
 #[derive(Debug, Default)]

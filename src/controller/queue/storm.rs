@@ -16,24 +16,21 @@ use std::{
 use futures::{FutureExt as _, channel::mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Call, attend_with,
-    seat::{self, Group, Seats},
-};
 use crate::{
     clock::{self, Clock},
     cloud::{
         Urgency,
         budget::{Budget, CallLimit},
     },
-    fleet::{
-        claims::InstanceKey,
-        directory::shared_read::SharedRead,
-        limits::Limits,
-        permits::{Asker, Permits},
-    },
+    fleet::directory::shared_read::SharedRead,
     model::ResourceName,
     pace::Pace,
+    permits::{Asker, Permits, limits::Limits},
+    place::InstanceKey,
+};
+use crate::{
+    controller::queue::{Call, attend_with},
+    seats::{self, Group, Seats},
 };
 
 const NAMESPACES: usize = 6;

@@ -10,8 +10,9 @@ use kube::Resource as _;
 
 use super::{Finding, Pass, looking::Way};
 use crate::{
-    controller::{journal::JournalError, notices, queue::seat, read::Desired},
+    controller::{journal::JournalError, notices},
     crd::{PlanRecord, PreflightMode},
+    desired::Desired,
     fleet::directory::{
         Directory,
         groups::{GroupFault, GroupRead},
@@ -26,6 +27,7 @@ use crate::{
         step::{Cause, Step},
     },
     preflight::admission::{self, Shut},
+    seats,
 };
 
 impl Pass<'_> {

@@ -18,12 +18,10 @@ use crate::{
     controller::{
         journal::JournalError,
         look::{Depth, Later},
-        read::Desired,
     },
-    fleet::{
-        directory::{self, Directory},
-        limits::Refusal,
-    },
+    desired::Desired,
+    fleet::directory::{self, Directory},
+    permits::limits::Refusal,
     plan::{
         self,
         facts::{Observed, Seen, Trouble},

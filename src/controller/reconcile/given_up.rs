@@ -5,7 +5,8 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::Pass;
 use crate::{
-    controller::{events, notices, read::Desired},
+    controller::{events, notices},
+    desired::Desired,
     model::Class,
     plan::message::{self, GivenUpBy},
 };

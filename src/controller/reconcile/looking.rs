@@ -12,11 +12,10 @@ use crate::{
         context::Context,
         journal::JournalError,
         look::{Depth, Later, Listing, Viewpoint, look},
-        queue::seat,
-        read::Desired,
         timing::InstanceWindow,
     },
     crd::ManagementPolicy,
+    desired::Desired,
     fleet::{
         claims::{Standing, Woken},
         directory::Directory,
@@ -28,6 +27,7 @@ use crate::{
         record::Record,
         step::{Cause, Step},
     },
+    seats,
 };
 
 /// A stated time may be over for so many times the time after which a wait is told: what is said anew costs a write of the status.

@@ -15,11 +15,9 @@ use super::{
     publishing::{has_service, reason_of},
 };
 use crate::{
-    controller::{
-        events,
-        read::{Desired, Timing},
-    },
+    controller::events,
     crd::ProbeMode,
+    desired::{Desired, Timing},
     model::{Class, ResourceName},
     plan::{
         Decision,

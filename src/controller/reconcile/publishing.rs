@@ -10,31 +10,26 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::{Finding, Pass};
 use crate::{
-    controller::{
-        events,
-        guarded::Guarded,
-        journal::JournalError,
-        memory::Seldom,
-        queue::seat,
-        read::{Desired, Timing},
-    },
+    controller::{events, guarded::Guarded, journal::JournalError, memory::Seldom},
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
+    desired::{Desired, Timing, Wish},
     model::{Class, ResourceName},
     plan::{
-        Decision, backoff, endpoint,
+        Decision,
+        absence::Absence,
+        backoff, endpoint,
         record::Record,
         step::{Cause, Step},
         summary,
     },
     publish::{
-        Wish,
-        absence::Absence,
         contest::Contest,
         filed::Filed,
         order::{Known, Names, Order, Places, Published, Rival, Urge},
         said::Said,
         standing::Owner,
     },
+    seats,
 };
 
 mod edits;
@@ -241,7 +236,7 @@ impl Pass<'_> {
         let pace = &self.context.pace;
         let resync = self.context.resync;
         let within = |first: Duration, longest: Duration| {
-            backoff::doubling((first, longest.min(resync)), kept.failures)
+            pace::doubling((first, longest.min(resync)), kept.failures)
         };
         match published.urge() {
             Urge::Failed => Some(within(pace.poll_first, pace.secret_sweep)),

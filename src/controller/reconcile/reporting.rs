@@ -5,17 +5,14 @@ use std::time::Duration;
 use super::{Finding, MOST_VIEWS, Pass};
 use crate::{
     controller::{
-        act::is_same_ground,
-        context::Context,
-        events,
-        journal::JournalError,
-        memory::Memory,
+        act::is_same_ground, context::Context, events, journal::JournalError, memory::Memory,
         notices,
-        read::{DEFAULT_CHANGE_TIMEOUT, Desired},
     },
     crd::{Phase, TaurusProxyPort, TaurusProxyPortStatus},
-    fleet::{directory::sweep, permits::Trace},
+    desired::{DEFAULT_CHANGE_TIMEOUT, Desired},
+    fleet::directory::sweep,
     model::{ResourceName, Uid},
+    permits::Trace,
     plan::{
         Decision,
         facts::Observed,

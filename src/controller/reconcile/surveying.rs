@@ -12,8 +12,9 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::{Finding, Pass};
 use crate::{
-    controller::{events::News, notices, queue::seat, read::Desired, surveys::SHARED_FOR},
+    controller::{events::News, notices, surveys::SHARED_FOR},
     crd::{PlanRecord, TaurusProxyPort},
+    desired::Desired,
     plan::{
         facts::{Facts, Observed, Preflight, Seen},
         record::{Change, Record},
@@ -24,6 +25,7 @@ use crate::{
         Move,
         warnings::{Known, MOST},
     },
+    seats,
 };
 
 /// What was found for a plan that waits is looked at again after this, at the latest.

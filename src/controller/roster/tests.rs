@@ -4,7 +4,7 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::controller::queue::Lane;
+use crate::seats::Lane;
 
 fn resource(name: &str, uid: &str, change: impl FnOnce(&mut Value)) -> Guarded {
     let mut object = json!({

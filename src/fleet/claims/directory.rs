@@ -11,14 +11,16 @@ use std::{
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{
-    Opening, Other, Standing,
-    entry::{Entry, Proof},
-    key::{Place, ProxyKey},
-    namesakes::Namesakes,
-    standing::{Late, View, judge},
-};
 use crate::model::{InstanceId, ResourceName, Uid};
+use crate::{
+    fleet::claims::{
+        Opening, Other, Standing,
+        entry::{Entry, Proof},
+        namesakes::Namesakes,
+        standing::{Late, View, judge},
+    },
+    place::key::{Place, ProxyKey},
+};
 
 /// How long the end of an owner is remembered that is not made anew; nobody waits for longer than minutes.
 const LATE_KEPT: Duration = Duration::from_hours(1);

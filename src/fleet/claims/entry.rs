@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::key::ProxyKey;
+use crate::place::key::ProxyKey;
 use crate::{
-    controller::read::Desired,
     crd::{ManagementPolicy, TaurusProxyPort, TaurusProxyPortStatus},
+    desired::Desired,
     model::{InstanceId, JobId, Reason, ResourceName},
 };
 

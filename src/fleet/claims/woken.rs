@@ -4,12 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    directory::Directory,
-    entry::{Entry, Proof},
-    key::Place,
-};
 use crate::model::ResourceName;
+use crate::{
+    fleet::claims::{
+        directory::Directory,
+        entry::{Entry, Proof},
+    },
+    place::key::Place,
+};
 
 /// Who has to be woken.
 pub type Woken = BTreeSet<ResourceName>;

@@ -13,8 +13,8 @@ use super::shared_read::SharedRead;
 use crate::{
     clock::Clock,
     cloud::{Cloud, CloudError, Job, TaskList, Urgency, budget::FOLLOWED},
-    controller::queue::seat::aside,
     model::{JobId, JobState},
+    seats::aside,
 };
 
 /// More jobs than these are followed by the list.

@@ -11,9 +11,9 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     cloud::{Task, TaskList},
+    fleet::tasks,
     model::Moment,
     pace::Pace,
-    plan::tasks,
 };
 
 /// No walk goes back further: in a busy project it would never end, for anybody.

@@ -16,7 +16,7 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{clock, cloud::CloudError, controller::queue::seat::aside};
+use crate::{clock, cloud::CloudError, seats::aside};
 
 /// What a read gave.
 pub type Outcome<T> = Result<Arc<T>, CloudError>;

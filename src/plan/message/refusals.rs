@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::Message;
 use crate::{
     cloud::{CloudError, Meaning},
-    controller::read::{Desired, Named},
+    desired::{Desired, Named},
     plan::facts::Trouble,
 };
 

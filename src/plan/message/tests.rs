@@ -7,13 +7,11 @@ use k8s_openapi::jiff::Timestamp;
 use super::{super::facts::Trouble, *};
 use crate::{
     cloud::{CloudError, Meaning, error::failure},
-    controller::read::Named,
     crd::{TaurusProxyPort, WorkloadIdentity},
-    fleet::{
-        claims::{Opening, Other},
-        limits::Limit,
-    },
+    desired::Named,
+    fleet::claims::{Opening, Other},
     model::{Moment, Reason},
+    permits::limits::Limit,
 };
 
 mod ends;
@@ -33,7 +31,7 @@ fn desired() -> Desired {
         },
     }))
     .unwrap();
-    crate::controller::read::read(&object).unwrap()
+    crate::desired::read(&object).unwrap()
 }
 
 fn said(cause: &Cause) -> String {

@@ -6,9 +6,9 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{Message, shown};
 use crate::{
-    controller::read::Desired,
     crd::{APPROVE, Approval, InstanceWindow},
-    fleet::limits::Limit,
+    desired::Desired,
+    permits::limits::Limit,
     plan::{step::Order, timing::ROOM},
 };
 

@@ -6,6 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::Sighting;
 use crate::{
+    calendar::WITHOUT_EXPERIENCE,
     cloud::ProxyStatus,
     crd::Phase,
     model::{ChangeId, JobState, Moment},
@@ -13,7 +14,6 @@ use crate::{
     plan::{
         facts::{Observed, Seen},
         record::Change,
-        timing::WITHOUT_EXPERIENCE,
     },
 };
 

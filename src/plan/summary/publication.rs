@@ -8,10 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::{Statement, reachable::REACHABLE};
 use crate::{
     crd::{PublishedConfigMap, PublishedService, TaurusProxyPortStatus},
+    desired::Wish,
     model::Moment,
     plan::message::Message,
     publish::{
-        Wish,
         order::{Published, Slot},
         said::Said,
     },

@@ -14,11 +14,9 @@ use crate::{
         ChangeRecord, Corrections, FailureCause, FailureRecord, ManagementPolicy, Phase,
         TaurusProxyPortStatus,
     },
-    fleet::{
-        claims::{Opening, Rival, Standing},
-        limits::Limit,
-    },
+    fleet::claims::{Opening, Rival, Standing},
     model::{JobId, JobState, ProxyId},
+    permits::limits::Limit,
     plan::facts::{Observed, Seen, Trouble},
 };
 

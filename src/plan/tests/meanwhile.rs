@@ -8,14 +8,12 @@ use super::{
 };
 use crate::{
     calendar::Calendar,
-    controller::read::read,
     crd::{ManagementPolicy, TaurusProxyPort},
-    fleet::{
-        claims::{Rival, Standing},
-        limits::Limit,
-    },
+    desired::read,
+    fleet::claims::{Rival, Standing},
     model::Moment,
     pace::Pace,
+    permits::limits::Limit,
     plan::{
         self, Decision,
         facts::{Facts, Observed, Seen},

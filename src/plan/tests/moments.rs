@@ -15,11 +15,10 @@ use super::{
     world::{Flaw, World},
 };
 use crate::{
-    calendar::Hours,
-    controller::read::read,
+    calendar::{Hours, WITHOUT_EXPERIENCE},
     crd::APPROVE,
+    desired::read,
     model::{Class, Reason},
-    plan::timing::WITHOUT_EXPERIENCE,
 };
 
 const HOUR: u64 = 3600;

@@ -5,8 +5,8 @@
 
 use super::{cloud::Sky, world::Cluster};
 use crate::{
-    controller::read::Desired,
     crd::{PlanRecord, TaurusProxyPort},
+    desired::Desired,
     plan::{
         facts::{Observed, Trouble},
         record::Change,

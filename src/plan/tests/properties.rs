@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     cloud::ProxyStatus,
-    controller::read::{Desired, read},
     crd::{FailureCause, ManagementPolicy, Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    desired::{Desired, read},
     fleet::claims::Standing,
     model::{Class, JobId, Moment, Reason},
     pace::Pace,

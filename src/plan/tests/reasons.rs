@@ -14,11 +14,9 @@ use crate::{
     calendar,
     cloud::{Meaning, ProxyStatus},
     crd::APPROVE,
-    fleet::{
-        claims::{Rival, Standing},
-        limits::Limit,
-    },
+    fleet::claims::{Rival, Standing},
     model::{Class, Reason},
+    permits::limits::Limit,
     plan::{
         admitting::{Unchecked, Verdict},
         facts::Trouble,

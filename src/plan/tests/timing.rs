@@ -13,7 +13,7 @@ use crate::{
     calendar::{self, Calendar},
     cloud::Meaning,
     crd::{APPLY_NOW, APPROVE, PlanRecord, WaitsFor},
-    fleet::limits::Limit,
+    permits::limits::Limit,
 };
 
 const MINUTE: u64 = 60;

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     cloud::{CloudError, Meaning},
-    controller::read::read,
     crd::{ABANDON_JOB, Corrections},
+    desired::read,
     model::Moment,
     pace::Pace,
     plan::{

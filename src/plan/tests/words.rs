@@ -7,8 +7,8 @@ use super::{
 use crate::{
     calendar::{self, Calendar},
     crd::WaitsFor,
-    fleet::limits::Limit,
     model::Reason,
+    permits::limits::Limit,
     plan::facts::Trouble,
 };
 

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     calendar::Calendar,
     crd::{PlanRecord, REQUESTED_AT, TaurusProxyPort, TaurusProxyPortStatus},
-    fleet::{claims::Standing, limits::Limit},
+    fleet::claims::Standing,
+    permits::limits::Limit,
     plan::{admitting::Verdict, timing::OfInstance},
 };
 

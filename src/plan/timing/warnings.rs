@@ -9,8 +9,8 @@ use k8s_openapi::jiff::Timestamp;
 use super::{ROOM, Terms};
 use crate::{
     calendar::{Freeze, Hours},
-    controller::read::Timing,
     crd::{APPLY_NOW, APPROVE, HistoryEntry, PlanRecord},
+    desired::Timing,
     plan::{facts::Facts, history, message::shown},
     preflight::warnings::MOST,
 };

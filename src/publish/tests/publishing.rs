@@ -15,10 +15,10 @@ use super::{owner, place, wish};
 use crate::{
     clock::Clock,
     crd::PublishedService,
+    desired::{ServiceWish, Wish},
     leader::Leadership,
     model::{JobId, Mark},
     publish::{
-        ServiceWish, Wish,
         contest::{Mend, Was},
         order::{Ahead, Known, Names, Order, Places, Published, Rival, Slot, Urge},
         publisher::Publisher,

@@ -5,7 +5,7 @@ use kube::core::Status;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::admin::readiness::Stage;
+use crate::health::readiness::Stage;
 
 fn answered(code: u16, reason: &str, message: &str) -> ClusterError {
     let status = Status::failure(message, reason).with_code(code);

@@ -14,10 +14,10 @@ use strum::IntoEnumIterator as _;
 
 use crate::{
     cloud::{Meaning, Urgency, observer::Operation},
-    controller::queue::Lane,
     crd::WaitsFor,
     model::Reason,
     probe::Outcome,
+    seats::Lane,
     telemetry::metrics::requests::{Answer, Request},
 };
 

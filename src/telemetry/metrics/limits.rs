@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 
 use super::catalogue;
-use crate::fleet::permits::Permits;
+use crate::permits::Permits;
 
 /// The gauges of the limits; all zero while this process does not work.
 #[derive(Debug, Default)]

@@ -10,10 +10,13 @@ use prometheus_client::{
 
 use super::catalogue;
 use crate::{
-    admin::readiness::{Readiness, Stage},
     calendar::{Hours, store::Store},
     clock::Clock,
-    controller::{heartbeat::Heartbeat, work::Work},
+    health::{
+        heartbeat::Heartbeat,
+        readiness::{Readiness, Stage},
+        work::Work,
+    },
     leader::Leadership,
     model::Moment,
     version,

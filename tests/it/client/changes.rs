@@ -11,19 +11,16 @@ use kube::{
 use taurus_port_operator::{
     chance::Chance,
     clock::{Clock, Shift},
-    cloud::{ChangeAnswer, Cloud, LastCheck, Meaning, last_check::Objection},
-    controller::journal::{Acknowledged, Journal, Target},
+    cloud::{Acknowledged, ChangeAnswer, Cloud, LastCheck, Meaning, last_check::Objection},
+    controller::journal::{Journal, Target},
     crd::{
         ChangeRecord, CredentialsReference, Phase, TaurusProxyPort, TaurusProxyPortSpec,
         TaurusProxyPortStatus,
     },
-    fleet::{
-        limits::Limits,
-        permits::{Permit, Permits},
-    },
     leader::Leadership,
     model::{ChangeId, Port},
     pace::Pace,
+    permits::{Permit, Permits, limits::Limits},
     plan::record::Change,
 };
 use taurus_sim::{Answer, Effect, Fault, Filter, JobPlan, Loss, Operation, sample};

@@ -6,7 +6,7 @@ use kube::{Api, api::PostParams};
 use taurus_port_operator::{
     clock::Shift,
     crd::{CredentialsReference, TaurusProxyPort},
-    fleet::limits::Limits,
+    permits::limits::Limits,
 };
 use taurus_sim::{Fleet, JobPlan, JobView, Mode, sample};
 

@@ -13,7 +13,7 @@ use kube::{
 use serde_json::{Value, json};
 use taurus_port_operator::{
     crd::{Approval, PlanRecord, TaurusProxyPort},
-    fleet::limits::Limits,
+    permits::limits::Limits,
 };
 use taurus_sim::Mode;
 

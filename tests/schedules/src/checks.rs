@@ -9,7 +9,7 @@ use bytes::Bytes;
 use kube::ResourceExt as _;
 use serde_json::Value;
 use taurus_port_operator::{
-    controller::journal::Acknowledged,
+    cloud::Acknowledged,
     crd::{ChangeRecord, Phase, TaurusProxyPort, TaurusProxyPortStatus},
     model::JobId,
 };

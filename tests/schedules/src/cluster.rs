@@ -16,7 +16,7 @@ use taurus_port_operator::{
     crd::{
         APPROVE, ManagementPolicy, PlanRecord, TaurusProxyPort, TaurusProxyPortStatus, UNOBSERVED,
     },
-    fleet::permits::Trace,
+    permits::Trace,
 };
 use tokio::{
     sync::mpsc::UnboundedSender,

@@ -17,9 +17,9 @@ use taurus_port_operator::{
         meter::{Ending, Meter},
     },
     crd::TaurusProxyPort,
-    fleet::{limits::Limits, permits::Permits},
     leader::Leadership,
     pace::Pace,
+    permits::{Permits, limits::Limits},
     publish::networks::Networks,
 };
 use tokio::time::Duration;

@@ -8,8 +8,8 @@ use rand::{RngExt as _, rngs::SmallRng, seq::IndexedRandom as _};
 use serde_json::json;
 use taurus_port_operator::{
     calendar::{Calendar, Freeze, store::FileFault},
-    controller::read::{Timing, read},
     crd::{APPLY_NOW, APPROVE, Approval, PlanRecord, TaurusProxyPort},
+    desired::{Timing, read},
 };
 use tokio::time::Duration;
 

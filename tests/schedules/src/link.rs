@@ -10,17 +10,17 @@ use secrecy::ExposeSecret as _;
 use taurus_port_operator::{
     clock::Clock,
     cloud::{
-        Booked, ChangeAnswer, Cloud, CloudError, Job, LastCheck, Line, Meaning, Proxies, Task,
-        TaskList, Urgency,
+        Acknowledged, Booked, ChangeAnswer, Cloud, CloudError, Connect, Job, LastCheck, Line,
+        Meaning, Proxies, Task, TaskList, Urgency,
         auth::{Access, Keys, Means, Pass, entrance::Turn, secret::Credential},
         budget::{Allowance, CallLimit},
         entrances::{Bounds, Entrances},
         http::since_by_the_cloud,
     },
-    controller::{accounts::Connect, journal::Acknowledged, read::Subject},
-    fleet::permits::Permit,
     model::{InstanceId, JobId, JobState},
     pace::Pace,
+    permits::Permit,
+    place::Subject,
 };
 
 use crate::{

@@ -18,10 +18,10 @@ use taurus_port_operator::{
         meter::{Ending, Meter},
     },
     crd::{ChangeRecord, LastChange, TaurusProxyPort},
-    fleet::{limits::Limits, permits::Permits},
     leader::{Elector, Leadership},
     model::{Moment, Reason, Uid},
     pace::Pace,
+    permits::{Permits, limits::Limits},
     publish::networks::Networks,
     telemetry::metrics::Metrics,
 };

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
+use taurus_port_operator::{cloud::budget::CallLimit, permits::limits::Limits};
 use taurus_schedules::{Call, Fleet, SILENT, Tenant, Terms};
 use taurus_sim::Operation;
 use tokio::time::{Duration, sleep};

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
+use taurus_port_operator::{cloud::budget::CallLimit, permits::limits::Limits};
 use taurus_schedules::{Fleet, Tenant, Terms};
 use taurus_sim::Operation;
 use tokio::time::{Duration, Instant, sleep};

@@ -16,6 +16,7 @@ use crate::{
     clock::{Clock, Shift},
     cloud::{
         Meaning,
+        authorities::Authorities,
         budget::{Allowance, Budget, CallLimit, Urgency},
         dial::Dialer,
         egress::Egress,
@@ -23,8 +24,7 @@ use crate::{
         observer::CallObserver,
         trust::Trust,
     },
-    config::authorities::Authorities,
-    controller::queue::seat::{Called, Group, Seats},
+    seats::{Called, Group, Seats},
 };
 
 /// What IAM is asked for how often, and what it answers to the nth request.

@@ -8,15 +8,16 @@ use std::time::Duration;
 use super::{Kept, Last, failures_after};
 use crate::{
     controller::{
-        context::Context, journal::JournalError, memory::Memory, published::Calls, queue::seat,
-        read::Desired, reconcile::Pass,
+        context::Context, journal::JournalError, memory::Memory, published::Calls, reconcile::Pass,
     },
     crd::TaurusProxyPortStatus,
+    desired::Desired,
     plan::summary,
     publish::{
         contest::{Sides, Terms},
         order::{Known, Urge},
     },
+    seats,
 };
 
 impl Pass<'_> {

@@ -12,23 +12,24 @@ use crate::{
     cloud::Urgency,
     controller::{
         context::Context,
-        queue::seat,
-        read::Desired,
         reconcile::{Finding, Pass},
     },
     crd::{ManagementPolicy, Outcome},
+    desired::Desired,
     fleet::{
-        claims::ProxyKey,
         directory::{self, Directory},
-    },
-    model::Reason,
-    plan::{
-        endpoint::{self, Ground, Others},
-        facts::Seen,
-        record::Record,
+        moves::Others,
         tasks,
     },
+    model::Reason,
+    place::ProxyKey,
+    plan::{
+        endpoint::{self, Ground},
+        facts::Seen,
+        record::Record,
+    },
     publish::order::Known,
+    seats,
 };
 
 impl Pass<'_> {

@@ -1,11 +1,7 @@
 //! The names of what is published, as the status has them.
 
 use super::{CONFIG_MAP, SERVICE};
-use crate::{
-    crd::TaurusProxyPort,
-    model::Reason,
-    publish::{Wish, order::Names},
-};
+use crate::{crd::TaurusProxyPort, desired::Wish, model::Reason, publish::order::Names};
 
 /// The names that the status shows.
 pub(super) fn names_on_record(object: &TaurusProxyPort) -> Names {

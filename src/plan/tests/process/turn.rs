@@ -17,11 +17,9 @@ use crate::{
     calendar::Hours,
     clock::Clock,
     cloud::{Cloud, CloudError, Meaning},
-    controller::{
-        look::{Depth, Listing, Viewpoint, look},
-        read::{Desired, Timing, read},
-    },
+    controller::look::{Depth, Listing, Viewpoint, look},
     crd::{ManagementPolicy, Phase, TaurusProxyPort, TaurusProxyPortStatus},
+    desired::{Desired, Timing, read},
     fleet::{claims::Standing, directory::Directory, verified::Verified},
     model::{ChangeId, JobId, Moment},
     pace::Pace,

@@ -12,14 +12,14 @@ use jiff::Timestamp;
 use taurus_port_operator::{
     clock::Clock,
     cloud::{
+        authorities::Authorities,
         budget::CallLimit,
         connector::{Connector, Policy},
         egress::Egress,
-        endpoints::AllowList,
         names::Names,
     },
-    config::authorities::Authorities,
     pace::Pace,
+    place::endpoints::AllowList,
 };
 use taurus_sim::{
     Accounts, Effect, Entry, Fault, Fleet, JobPlan, Operation, Options, RetryAfter, Simulator,

@@ -6,11 +6,11 @@ use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
 use taurus_port_operator::{
     cloud::{
-        Booked, Cloud, CloudError, Job, Line, Meaning, Proxies, TaskList, Urgency,
+        Booked, Cloud, CloudError, Connect, Job, Line, Meaning, Proxies, TaskList, Urgency,
         auth::secret::Credential,
     },
-    controller::{accounts::Connect, read::Subject},
     model::{InstanceId, JobId},
+    place::Subject,
 };
 use tokio::sync::Mutex;
 

@@ -1,6 +1,6 @@
 //! What stories of fleets begin with, and what they measure.
 
-use taurus_port_operator::{cloud::budget::CallLimit, fleet::limits::Limits};
+use taurus_port_operator::{cloud::budget::CallLimit, permits::limits::Limits};
 use taurus_sim::Operation;
 use tokio::time::{Duration, sleep};
 

@@ -1,6 +1,6 @@
 //! Whose turn it is.
 
-use super::*;
+use crate::permits::tests::*;
 
 /// A full house, and so many who wait for it: two lists of namespace and number.
 fn full(waiting: &[(&str, usize)]) -> Ledger {

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::fleet::claims::InstanceKey;
+use crate::place::InstanceKey;
 
 /// What is known of a permit that was given.
 #[derive(Debug)]

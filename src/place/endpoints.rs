@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use url::{Host, Url};
 
-use super::{CloudError, Meaning};
+use crate::cloud::{CloudError, Meaning};
 
 /// A cloud, as far as its addresses go.
 struct Vendor {

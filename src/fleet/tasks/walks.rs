@@ -3,7 +3,7 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use super::{tests::at, *};
+use crate::fleet::tasks::{tests::at, *};
 
 /// The longest that a task is not listed yet, and that one is listed as it was.
 const LAG: i64 = 120;

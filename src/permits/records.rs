@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{fleet::claims::InstanceKey, model::Moment};
+use crate::{model::Moment, place::InstanceKey};
 
 /// The least that time can pass.
 const A_TICK: Duration = Duration::from_nanos(1);

@@ -17,17 +17,16 @@ use tokio::sync::Notify;
 use crate::{
     clock::{self, Clock},
     crd::Outcome,
-    fleet::{
-        claims::InstanceKey,
-        limits::{Limits, Refusal},
-    },
     pace::Pace,
+    permits::limits::{Limits, Refusal},
+    place::InstanceKey,
 };
 
 mod counted;
 mod failures;
 mod holders;
 mod ledger;
+pub mod limits;
 mod queue;
 mod recall;
 mod records;
@@ -63,8 +62,8 @@ struct Desk {
 /// It can't be made outside of [`Permits`]:
 ///
 /// ```compile_fail,E0451
-/// # use taurus_port_operator::fleet::permits::{Permit, Permits};
-/// # use taurus_port_operator::fleet::claims::InstanceKey;
+/// # use taurus_port_operator::permits::{Permit, Permits};
+/// # use taurus_port_operator::place::InstanceKey;
 /// fn forge(instance: InstanceKey, permits: Permits) -> Permit {
 ///     Permit { instance, permits }
 /// }

@@ -8,14 +8,13 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 
 use crate::{
-    cloud::endpoints,
     crd::{
         ABANDON_JOB, ManagementPolicy, PreflightMode, ProbeMode, REQUESTED_AT, TaurusProxyPort,
         TaurusProxyPortSpec, WorkloadIdentity,
     },
-    fleet::claims::InstanceKey,
+    desired::{ServiceWish, Wish},
     model::{IdError, InstanceId, JobId, Port, PortError, ProjectId, ProxyId, whole_units},
-    publish::{ServiceWish, Wish},
+    place::{InstanceKey, endpoints},
 };
 
 mod timing;
@@ -66,6 +65,31 @@ impl Desired {
     }
 }
 
+/// What a resource wishes to be published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The Service.
+    pub service: Option<ServiceWish>,
+    /// Name of the ConfigMap.
+    pub config_map: Option<String>,
+}
+
+/// The Service that is wished for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceWish {
+    /// Its name.
+    pub name: String,
+    /// The port that applications connect to.
+    pub port: u16,
+}
+
+impl Wish {
+    /// Whether nothing is wished for.
+    pub fn is_empty(&self) -> bool {
+        self.service.is_none() && self.config_map.is_none()
+    }
+}
+
 /// Where credentials come from, in the namespace of the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {
@@ -73,23 +97,6 @@ pub enum Named {
     Secret(String),
     /// A ServiceAccount.
     Workload(Box<WorkloadIdentity>),
-}
-
-/// Which proxy, and where in the cloud.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
-    /// Region, if one is given.
-    pub region: Option<String>,
-    /// Address of the TaurusDB API in place of the region's.
-    pub endpoint: Option<String>,
-    /// Address of the IAM API in place of the region's.
-    pub iam_endpoint: Option<String>,
-    /// The project.
-    pub project: ProjectId,
-    /// The database instance, in that place.
-    pub instance: InstanceKey,
-    /// The proxy.
-    pub proxy: ProxyId,
 }
 
 /// Why a spec can't be acted on. Each text names the field and what to do.

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 
 use crate::{
     clock::Clock,
-    controller::{heartbeat::Heartbeat, work::Work},
+    health::{heartbeat::Heartbeat, work::Work},
 };
 
 /// A watch that is silent for longer is not believed to be at work.

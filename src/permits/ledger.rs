@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{
+use crate::permits::{
     counted::Counted,
     failures::{Failed, Failures},
     holders::Holders,
@@ -17,12 +17,10 @@ use super::{
 };
 use crate::{
     crd::Outcome,
-    fleet::{
-        claims::InstanceKey,
-        limits::{Limit, Limits, Refusal},
-    },
     model::Moment,
     pace::Pace,
+    permits::limits::{Limit, Limits, Refusal},
+    place::InstanceKey,
 };
 
 /// All that decides on permits.

@@ -1,6 +1,6 @@
 //! Failures in a row, and the halt.
 
-use super::*;
+use crate::permits::tests::*;
 
 fn halted(ledger: &Ledger, second: u64) -> bool {
     ledger.figures(at(second)).halted_until.is_some()

@@ -7,11 +7,8 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::window::later;
-use crate::{
-    fleet::{claims::ProxyKey, limits::Limit},
-    model::Moment,
-};
+use crate::permits::window::later;
+use crate::{model::Moment, permits::limits::Limit, place::ProxyKey};
 
 /// A proxy on which a change failed, and the resource that wanted it.
 #[derive(Debug, Clone, PartialEq, Eq)]

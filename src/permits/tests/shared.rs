@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{collection::vec, prelude::*};
 
-use super::*;
+use crate::permits::tests::*;
 
 const CONCURRENT: usize = 3;
 const RESOURCES: usize = 12;

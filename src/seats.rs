@@ -25,8 +25,30 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::Lane;
 use crate::clock;
+
+/// How soon who is called has a turn; the first goes before the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Lane {
+    /// A person has suspended or deleted the resource: nothing new may begin.
+    Stop,
+    /// A person has changed the resource.
+    People,
+    /// Anything else: it is new, its time has come, or something that it waits for has happened.
+    #[default]
+    Usual,
+}
+
+impl Lane {
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::People => "edit",
+            Self::Usual => "usual",
+        }
+    }
+}
 
 /// Who shares a fair part of the seats: the resources of a namespace that name the same credentials. The names are hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::fleet::claims::InstanceKey;
+use crate::place::InstanceKey;
 
 /// A resource that asks for a permit.
 #[derive(Debug, Clone, PartialEq, Eq)]

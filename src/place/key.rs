@@ -5,16 +5,30 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use crate::{
-    cloud::endpoints,
-    controller::read::Subject,
-    model::{InstanceId, ProjectId, ProxyId},
-};
+use super::endpoints;
+use crate::model::{InstanceId, ProjectId, ProxyId};
+
+/// Which proxy, and where in the cloud.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Region, if one is given.
+    pub region: Option<String>,
+    /// Address of the TaurusDB API in place of the region's.
+    pub endpoint: Option<String>,
+    /// Address of the IAM API in place of the region's.
+    pub iam_endpoint: Option<String>,
+    /// The project.
+    pub project: ProjectId,
+    /// The database instance, in that place.
+    pub instance: InstanceKey,
+    /// The proxy.
+    pub proxy: ProxyId,
+}
 
 /// A proxy in one place of the cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProxyKey {
-    pub(super) place: Arc<Place>,
+    pub(crate) place: Arc<Place>,
     proxy: ProxyId,
 }
 
@@ -27,7 +41,7 @@ pub struct InstanceKey {
 
 /// A project in one place of the cloud.
 #[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(crate) struct Place {
     address: String,
     project: ProjectId,
 }
@@ -56,7 +70,7 @@ impl InstanceKey {
         Self { place, id }
     }
 
-    pub(super) fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 

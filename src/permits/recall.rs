@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{ledger::Ledger, trace::Trace};
 use crate::model::Moment;
+use crate::permits::{ledger::Ledger, trace::Trace};
 
 /// Takes in what was stored before this process: which changes were begun, and how they ended, in that order.
 pub(super) fn recall(ledger: &mut Ledger, traces: Vec<Trace>, now: Moment) {
@@ -36,7 +36,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{fleet::limits::Limits, pace::Pace};
+    use crate::{pace::Pace, permits::limits::Limits};
 
     fn time(minute: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + minute * 60).unwrap()

@@ -7,12 +7,11 @@ use kube::{ResourceExt as _, core::ObjectMeta};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::failures::Failed;
+use crate::permits::failures::Failed;
 use crate::{
-    controller::read::Subject,
     crd::{LastChange, TaurusProxyPort},
-    fleet::claims::{InstanceKey, ProxyKey},
     model::{InstanceId, ProjectId, ProxyId},
+    place::{InstanceKey, ProxyKey, Subject},
 };
 
 /// What is stored of a resource's changes.

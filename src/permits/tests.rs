@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{Asker, Failed, Permits, Trace, ledger::Ledger};
+use crate::permits::{Asker, Failed, Permits, Trace, ledger::Ledger};
 use crate::{
     clock::Clock,
     crd::Outcome,
-    fleet::{
-        claims::{InstanceKey, ProxyKey},
-        limits::{Limit, Limits, Refusal},
-    },
     model::{InstanceId, Moment, ProjectId, ProxyId},
     pace::Pace,
+    permits::limits::{Limit, Limits, Refusal},
+    place::{InstanceKey, ProxyKey},
 };
 
 mod failures;
@@ -44,7 +42,7 @@ fn asker(namespace: &str, number: usize) -> Asker {
 
 /// The proxy of this number, of a resource in this namespace.
 fn proxy(namespace: &str, number: usize) -> Failed {
-    let subject = crate::controller::read::Subject {
+    let subject = crate::place::Subject {
         region: Some("ap-southeast-3".to_owned()),
         endpoint: None,
         iam_endpoint: None,
