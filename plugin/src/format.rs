@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use taurus_port_operator::crd::GROUP;
 
 use crate::failure::Failure;
 
@@ -14,6 +15,11 @@ pub fn json(value: &impl Serialize) -> Result<String, Failure> {
 /// YAML, as one document.
 pub fn yaml(value: &impl Serialize) -> Result<String, Failure> {
     serde_saphyr::to_string(value).map_err(|error| Failure::Output(error.to_string()))
+}
+
+/// The name of a resource as kubectl prints and takes it, as a line.
+pub fn resource_line(name: &str) -> String {
+    format!("taurusproxyport.{GROUP}/{name}\n")
 }
 
 /// How long ago a time was, as kubectl writes ages. What lies ahead was just now.

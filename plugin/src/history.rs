@@ -14,7 +14,6 @@ use crate::{
     failure::Failure,
     format::{self, age, span},
     resource::{text_at, time_at},
-    status::name_of,
     surroundings::{Surroundings, Terminal},
     table::{Cell, Tone, table},
 };
@@ -43,7 +42,7 @@ pub async fn run(
     let text = match global.output {
         Some(Format::Json) => format::json(&history)?,
         Some(Format::Yaml) => format::yaml(&history)?,
-        Some(Format::Name) => name_of(&history.name),
+        Some(Format::Name) => format::resource_line(&history.name),
         None | Some(Format::Wide) => {
             let wide = global.output.is_some();
             history.shown(wide, around.terminal, (around.now)())

@@ -101,7 +101,7 @@ fn print(
         }
         Some(Format::Name) => {
             for manifest in manifests {
-                out.write_all(crate::status::name_of(&manifest.name).as_bytes())?;
+                out.write_all(format::resource_line(&manifest.name).as_bytes())?;
             }
         }
         None | Some(Format::Wide) if arguments.split.is_some() => {}

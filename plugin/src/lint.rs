@@ -4,6 +4,7 @@
 //! can know of a single object stands beside it: two resources for one proxy, and values that the operator can't use.
 
 pub mod duplicates;
+pub mod fault;
 mod files;
 pub mod judge;
 mod metadata;
@@ -20,8 +21,9 @@ use crate::{
     format,
     surroundings::Surroundings,
 };
+use fault::Fault;
 pub use files::{Manifest, Source, manifests, nothing, read};
-use judge::{Fault, Judge};
+use judge::Judge;
 
 /// A fault, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -198,7 +198,7 @@ impl Plan {
             matches!(action, Action::Change | Action::Wait | Action::Unknown)
         });
         changes
-            .map(|change| crate::status::name_of(&change.name))
+            .map(|change| format::resource_line(&change.name))
             .collect()
     }
 

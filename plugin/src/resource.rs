@@ -3,6 +3,7 @@
 //! Promises to refuse nothing: a word that this release does not know is shown as it is, and a field of another type as JSON.
 
 mod lean;
+pub mod owners;
 
 use jiff::Timestamp;
 use kube::{ResourceExt as _, api::DynamicObject};

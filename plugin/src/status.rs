@@ -15,7 +15,7 @@ use crate::{
     surroundings::Surroundings,
 };
 
-pub use fleet::{Fleet, name_of};
+pub use fleet::Fleet;
 pub use installed::Installed;
 pub use one::One;
 
@@ -70,7 +70,7 @@ async fn show_one(
     let object = cluster.get(name).await?;
     let one = One::of(&object);
     if global.output == Some(Format::Name) {
-        return Ok(name_of(one.name()));
+        return Ok(format::resource_line(one.name()));
     }
     let one = one.with_neighbours(one::neighbours(cluster, &object).await);
     match global.output {

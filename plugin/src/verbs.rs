@@ -4,7 +4,6 @@
 //! a field or an annotation that another applier owns is not touched without `--force-conflicts`. Changes of `status` are the operator's alone.
 
 mod approval;
-mod owners;
 mod targets;
 mod waiting;
 
@@ -26,19 +25,16 @@ use crate::{
     confirm::agreed,
     failure::Failure,
     format::{self, tame},
-    resource::{Summary, annotated, text_at},
-    status::name_of,
+    resource::{
+        Summary, annotated,
+        owners::{self, MANAGER},
+        text_at,
+    },
     surroundings::Surroundings,
 };
 pub use approval::{apply_now, approve};
-pub use owners::{
-    LAST_APPLIED, annotation_may_be_applied, appliers_of, appliers_of_annotation, may_be_applied,
-};
 use targets::{After, Target};
 use waiting::{Answers, Reading};
-
-/// Who writes. It does not begin with `kubectl`: Flux takes away what such managers have set.
-pub const MANAGER: &str = "taurus-port-plugin";
 
 /// So often it is tried anew where the operator has written something else meanwhile.
 const TRIES: usize = 5;
@@ -163,7 +159,7 @@ pub async fn resume(
     let targets = Target::all(&cluster, &arguments.targets).await?;
     let yes = arguments.targets.yes;
     let kept = |target: &Target| {
-        let appliers = appliers_of(&target.object, "suspend");
+        let appliers = owners::appliers_of(&target.object, "suspend");
         (!appliers.is_empty() && !arguments.force_conflicts).then(|| {
             format!(
                 "spec.suspend is set by {}, which would set it again: take it out there, or give --force-conflicts",
@@ -402,7 +398,9 @@ fn told(
                 if outcome.failed {
                     around.err.write_all(outcome.line().as_bytes())?;
                 } else {
-                    around.out.write_all(name_of(&outcome.name).as_bytes())?;
+                    around
+                        .out
+                        .write_all(format::resource_line(&outcome.name).as_bytes())?;
                 }
             }
         }

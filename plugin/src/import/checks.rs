@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cli::{Global, ImportArguments},
     failure::Failure,
-    lint::judge::{Fault, Judge},
+    lint::{fault::Fault, judge::Judge},
 };
 
 /// The longest name of a namespace.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use taurus_port_operator::place::endpoints;
 
-use super::{Finding, Manifest, judge::Fault};
+use super::{Finding, Manifest, fault::Fault};
 use crate::resource::text_at;
 
 /// The second of each two, with its place.

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Finding, judge::Fault, yaml};
+use super::{Finding, fault::Fault, yaml};
 use crate::{failure::Failure, resource::text_at};
 
 /// What stands for standard input.

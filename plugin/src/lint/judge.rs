@@ -11,7 +11,7 @@ use taurus_port_operator::{
     place::endpoints,
 };
 
-use super::{metadata, rules::Rules, schema::Schema, yaml};
+use super::{fault::Fault, metadata, rules::Rules, schema::Schema, yaml};
 use crate::failure::Failure;
 
 /// The version of the API that the definition has.
@@ -19,25 +19,6 @@ const VERSION: &str = "v1alpha1";
 
 /// The kind.
 const KIND: &str = "TaurusProxyPort";
-
-/// What is wrong with a field.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fault {
-    /// The field; empty where it is about the whole.
-    pub field: String,
-    /// What is wrong, as the API server says it.
-    pub message: String,
-}
-
-impl Fault {
-    /// A fault of a field.
-    pub fn of(field: &str, message: impl Into<String>) -> Self {
-        Self {
-            field: field.to_owned(),
-            message: message.into(),
-        }
-    }
-}
 
 /// The definition, ready to be run.
 pub struct Judge {

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::judge::Fault;
+use super::fault::Fault;
 
 /// The longest name of an object, and prefix of a key.
 const LONGEST_NAME: usize = 253;

@@ -14,7 +14,7 @@ use cel::{Context, Env, ExecutionError, Program, Value as Cel, extractors::This}
 use regex::Regex;
 use serde_json::Value;
 
-use super::judge::Fault;
+use super::fault::Fault;
 use crate::failure::Failure;
 
 /// So many texts are remembered of a rule.

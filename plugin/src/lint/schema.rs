@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use boon::{Compiler, ErrorKind, SchemaIndex, Schemas, Type, ValidationError};
 use serde_json::{Map, Value};
 
-use super::judge::Fault;
+use super::fault::Fault;
 use crate::failure::Failure;
 
 /// Where the schema is known; nothing is fetched.

@@ -9,16 +9,15 @@ use taurus_port_operator::{crd::ASKED_WITH, preflight::Move};
 use crate::{
     cluster::Cluster,
     failure::Failure,
-    lint::{
-        self, Finding, Manifest, duplicates,
-        judge::{Fault, Judge},
+    lint::{self, Finding, Manifest, duplicates, fault::Fault, judge::Judge},
+    resource::{
+        owners::{
+            LAST_APPLIED, annotation_may_be_applied, appliers_of, appliers_of_annotation,
+            may_be_applied,
+        },
+        text_at,
     },
-    resource::text_at,
     surroundings::Surroundings,
-    verbs::{
-        LAST_APPLIED, annotation_may_be_applied, appliers_of, appliers_of_annotation,
-        may_be_applied,
-    },
 };
 
 /// A resource that might be.

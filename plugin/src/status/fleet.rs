@@ -4,11 +4,10 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use taurus_port_operator::crd::GROUP;
 
 use super::Installed;
 use crate::{
-    format::{age, grouped},
+    format::{age, grouped, resource_line},
     resource::{State, Summary},
     surroundings::Terminal,
     table::{Cell, Tone, cut, table},
@@ -103,7 +102,7 @@ impl Fleet {
     pub fn names(&self) -> String {
         self.resources
             .iter()
-            .map(|resource| name_of(&resource.name))
+            .map(|resource| resource_line(&resource.name))
             .collect()
     }
 
@@ -242,11 +241,6 @@ impl Fleet {
         }
         lines
     }
-}
-
-/// A name as kubectl prints and takes it.
-pub fn name_of(name: &str) -> String {
-    format!("taurusproxyport.{GROUP}/{name}\n")
 }
 
 /// The titles of the columns.

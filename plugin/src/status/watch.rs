@@ -16,6 +16,7 @@ use crate::{
     cli::{Format, Global, StatusArguments},
     cluster::Cluster,
     failure::Failure,
+    format,
     resource::Summary,
     surroundings::Surroundings,
     table::table,
@@ -128,7 +129,7 @@ fn line(
     if global.output == Some(Format::Name) {
         around
             .out
-            .write_all(fleet::name_of(&summary.name).as_bytes())?;
+            .write_all(format::resource_line(&summary.name).as_bytes())?;
         return Ok(around.out.flush()?);
     }
     let view = fleet::View {

@@ -9,7 +9,7 @@ use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 use taurus_port_operator::crd::{APPLY_NOW, APPROVE};
 
-use super::{Outcome, TRIES, api, owners, targets::Target, told, why};
+use super::{Outcome, TRIES, api, targets::Target, told, why};
 use crate::{
     Ending,
     cli::{ApprovalArguments, Global},
@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     format::tame,
     plan::{Proposal, touched::Surrounding},
-    resource::{Summary, annotated, text_at},
+    resource::{Summary, annotated, owners, text_at},
     surroundings::Surroundings,
 };
 
@@ -261,7 +261,7 @@ async fn written(
     arguments: &ApprovalArguments,
 ) -> Outcome {
     let parameters = PatchParams {
-        field_manager: Some(super::MANAGER.to_owned()),
+        field_manager: Some(owners::MANAGER.to_owned()),
         dry_run: arguments.dry_run.is_some(),
         ..PatchParams::default()
     };

@@ -148,7 +148,10 @@ fn what_is_only_observed_with_another_port_or_suspended_is_not_in_order() {
         "{text}"
     );
     let all = fleet.names();
-    assert!(all.starts_with(&name_of("stock")), "{all}");
+    assert!(
+        all.starts_with(&crate::format::resource_line("stock")),
+        "{all}"
+    );
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use kube::{ResourceExt as _, api::DynamicObject};
 use serde_json::Value;
 
-use super::MANAGER;
+/// The plugin's own. It does not begin with `kubectl`: Flux takes away what such managers have set.
+pub const MANAGER: &str = "taurus-port-plugin";
 
 /// Managers that apply whole manifests, though their operation is `Update`.
 const APPLY_BY_UPDATE: [&str; 3] = ["kubectl-client-side-apply", "argocd-controller", "helm"];
