@@ -98,7 +98,7 @@ impl Settled {
         let proxy = wire::proxies(PAGE).map(|page| page.proxies.into_iter().next())?;
         let mut settled = Self {
             text,
-            desired: read::read(&object)?,
+            desired: desired::read(&object)?,
             record: Record::of(&object),
             session: Session::default(),
             observed: Observed {
@@ -160,7 +160,7 @@ impl Settled {
             (
                 "a spec, checked",
                 Box::new(|| {
-                    let _ = black_box(read::read(black_box(&self.object)));
+                    let _ = black_box(desired::read(black_box(&self.object)));
                 }),
             ),
             (

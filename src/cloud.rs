@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
+    cloud::auth::secret::Credential,
     model::{InstanceId, JobId, JobState, Moment, ProxyId},
     permits::Permit,
     place::Subject,
@@ -37,6 +38,7 @@ pub mod observer;
 pub(crate) mod paging;
 mod reads;
 pub mod request;
+mod spans;
 mod throttle;
 mod tls;
 pub mod trust;

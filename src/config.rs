@@ -334,7 +334,7 @@ fn groups(
     let address = arguments.vpc_endpoint.as_deref().map(str::trim);
     let address = address.filter(|address| !address.is_empty());
     let vpc_endpoint = address.map(|address| allow.check(address)).transpose();
-    let vpc_endpoint = vpc_endpoint.map_err(|error| ConfigError::VpcEndpoint(error.text))?;
+    let vpc_endpoint = vpc_endpoint.map_err(|error| ConfigError::VpcEndpoint(error.to_string()))?;
     let is_on = switch(
         &arguments.check_security_groups,
         ConfigError::CheckSecurityGroups,

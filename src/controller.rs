@@ -27,16 +27,14 @@ use crate::{
         taken_up::TakenUp,
     },
     crd::TaurusProxyPort,
+    desired,
     fleet::claims::Woken,
     health::heartbeat::Heartbeat,
     leader,
     model::{ResourceName, Uid},
-    plan::{
-        backoff,
-        record::{Change, Record},
-    },
+    pace,
+    plan::record::{Change, Record},
     seats,
-    telemetry::traces,
 };
 
 pub mod accounts;
@@ -57,6 +55,7 @@ pub mod reconcile;
 pub mod roster;
 mod saving;
 pub mod secrets;
+mod spans;
 mod surveys;
 mod taken_up;
 mod timing;
@@ -265,7 +264,7 @@ fn publishes(object: &TaurusProxyPort) -> bool {
 }
 
 fn note_credentials(context: &Context, uid: &Uid, name: &ResourceName, object: &TaurusProxyPort) {
-    let desired = read::read(object).ok();
+    let desired = desired::read(object).ok();
     let source = desired.and_then(|desired| {
         let source = context.accounts.source(name.namespace(), &desired);
         source.ok()
@@ -289,7 +288,9 @@ fn hand_over(
         memory.session.meet(record, now);
     }
     let may_be_at_work = memory.may_be_at_work(record.as_ref(), now, &context.pace);
-    let desired = object.as_ref().and_then(|object| read::read(object).ok());
+    let desired = object
+        .as_ref()
+        .and_then(|object| desired::read(object).ok());
     let change = record.and_then(|record| record.change);
     memory.counted = (change.is_some() || may_be_at_work).then(|| {
         let change = change.as_ref().map(Change::stored);
@@ -318,7 +319,7 @@ fn hand_over(
 /// There must be only one at a time of each resource.
 async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration> {
     let began = context.clock.now();
-    let waited = seat::waited();
+    let waited = seats::waited();
     context.meter.waited(waited.lane.name(), waited.took);
     let called = context.published.take(name);
     let TakenUp {
@@ -351,12 +352,12 @@ async fn attend(name: &ResourceName, context: &Arc<Context>) -> Option<Duration>
     }
     memory.note_edit(object, began.uptime.saturating_sub(waited.took));
     let working = context.work.begin(began);
-    let span = traces::reconcile(object);
+    let span = spans::reconcile(object);
     let reconciling = Box::pin(reconcile::reconcile(context, &uid, object, &mut memory));
     let reconciling = reconciling.instrument(span.clone());
     let result = AssertUnwindSafe(reconciling).catch_unwind().await;
     if !matches!(result, Ok(Ok(_) | Err(JournalError::Interrupted))) {
-        traces::failed(&span);
+        spans::failed(&span);
     }
     if !matches!(result, Ok(Ok(_))) {
         // Whoever comes again later keeps nothing until then that others could use.

@@ -12,9 +12,8 @@ use crate::{
         ABANDON_JOB, ManagementPolicy, PreflightMode, ProbeMode, REQUESTED_AT, TaurusProxyPort,
         TaurusProxyPortSpec, WorkloadIdentity,
     },
-    desired::{ServiceWish, Wish},
     model::{IdError, InstanceId, JobId, Port, PortError, ProjectId, ProxyId, whole_units},
-    place::{InstanceKey, endpoints},
+    place::{InstanceKey, Subject, endpoints},
 };
 
 mod timing;

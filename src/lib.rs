@@ -27,5 +27,6 @@ pub mod publish;
 pub mod run;
 pub mod seats;
 pub mod shutdown;
+pub mod spans;
 pub mod telemetry;
 pub mod version;

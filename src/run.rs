@@ -36,6 +36,7 @@ use crate::{
 
 mod cluster;
 mod counted;
+mod spans;
 mod token;
 
 /// Why the operator did not run, or ended otherwise than asked.

@@ -131,13 +131,13 @@ impl Connector {
     /// The address of IAM for a subject.
     fn iam(&self, subject: &Subject) -> Result<String, CloudError> {
         if let Some(address) = &subject.iam_endpoint {
-            return self.allow.check_field(Field::IamEndpoint, address);
+            return Ok(self.allow.check_field(Field::IamEndpoint, address)?);
         }
         let address = subject.region.as_deref().map(endpoints::iam_of);
         match address {
             // With an endpoint the region is needed for nothing else, and need not be another.
-            Some(Err(error)) if subject.endpoint.is_none() => Err(error),
-            Some(Ok(address)) => self.allow.check_field(Field::Region, &address),
+            Some(Err(error)) if subject.endpoint.is_none() => Err(error.into()),
+            Some(Ok(address)) => Ok(self.allow.check_field(Field::Region, &address)?),
             None | Some(Err(_)) => {
                 let text = "these credentials are exchanged at IAM, and no address of IAM is known: set spec.iamEndpoint";
                 Err(CloudError::local(Meaning::RegionUnknown, text))

@@ -7,6 +7,8 @@ use std::{fmt, time::Duration};
 
 use super::excerpt::{self, excerpt};
 
+use crate::place::endpoints::PlaceError;
+
 pub mod answer;
 pub mod body;
 pub mod failure;
@@ -70,6 +72,16 @@ pub struct CloudError {
     pub text: String,
     /// How long the other side asked us to wait; capped.
     pub retry_after: Option<Duration>,
+}
+
+impl From<PlaceError> for CloudError {
+    fn from(error: PlaceError) -> Self {
+        let meaning = match &error {
+            PlaceError::RegionUnknown(_) => Meaning::RegionUnknown,
+            PlaceError::NotAllowed(_) => Meaning::EndpointNotAllowed,
+        };
+        Self::local(meaning, error.to_string())
+    }
 }
 
 impl CloudError {

@@ -24,9 +24,10 @@ use super::{
     observer::{CallObserver, Operation},
     reads,
     request::Request,
+    spans,
     wire::{self, ChangeReceipt},
 };
-use crate::{clock::Clock, cloud::Acknowledged, permits::Permit, telemetry::traces};
+use crate::{clock::Clock, cloud::Acknowledged, permits::Permit};
 
 /// An open connection that has carried nothing yet.
 struct HttpLine {
@@ -121,12 +122,12 @@ impl HttpLine {
         let secrets = account
             .access
             .secrets(Some(&self.pass), Some(outgoing.headers()));
-        let span = traces::call(Operation::ChangePort, Some(intent.change_id().as_str()));
+        let span = spans::call(Operation::ChangePort, Some(intent.change_id().as_str()));
         // Nothing may come between this and the first byte: no line of log, no other wait.
         match check.passes() {
             Ok(deadline) => self.gate.arm(deadline),
             Err(why) => {
-                traces::withdrawn(&span);
+                spans::withdrawn(&span);
                 return ChangeAnswer::Withdrawn(why);
             }
         }
@@ -135,7 +136,7 @@ impl HttpLine {
         let now = self.clock.now();
         let answer = match (exchanged, self.gate.shut()) {
             (_, Leaving::TooLate(why)) => {
-                traces::withdrawn(&span);
+                spans::withdrawn(&span);
                 return ChangeAnswer::Withdrawn(why);
             }
             (Ok(Ok(answer)), _) => self.judge(&request, &answer, &secrets),
@@ -152,7 +153,7 @@ impl HttpLine {
         drop(self.connection);
         let error = match &answer {
             ChangeAnswer::Accepted(job) => {
-                traces::job(&span, job.as_str());
+                spans::job(&span, job.as_str());
                 None
             }
             ChangeAnswer::NothingToDo | ChangeAnswer::Withdrawn(_) => None,
@@ -160,7 +161,7 @@ impl HttpLine {
             | ChangeAnswer::NotSent(error)
             | ChangeAnswer::Unknown(error) => Some(error),
         };
-        traces::called(&span, error);
+        spans::called(&span, error);
         let meaning = error.map(|error| error.meaning);
         let took = now.elapsed(began.uptime);
         self.observer

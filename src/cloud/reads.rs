@@ -18,8 +18,9 @@ use super::{
     dial::Dialer,
     error::{answer::Answer, failure},
     observer::{CallObserver, Operation},
+    spans,
 };
-use crate::{clock::Clock, telemetry::traces};
+use crate::clock::Clock;
 
 /// The longest body that is read, in bytes; the longest documented answers have some hundred thousand.
 pub(super) const LONGEST_BODY: usize = 4 * 1024 * 1024;
@@ -78,7 +79,7 @@ impl Reads {
         read: impl FnOnce(Answer, Timestamp) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
         let began = self.clock.now().uptime;
-        let span = traces::call(operation, None);
+        let span = spans::call(operation, None);
         let answering = answer(self.http.request(request)).instrument(span.clone());
         let answered = tokio::time::timeout(self.timeout, answering)
             .await
@@ -86,7 +87,7 @@ impl Reads {
         let now = self.clock.now();
         let result = answered.and_then(|answer| read(answer, now.wall));
         let error = result.as_ref().err();
-        traces::called(&span, error);
+        spans::called(&span, error);
         let meaning = error.map(|error| error.meaning);
         self.observer
             .call_ended(operation, meaning, now.elapsed(began));

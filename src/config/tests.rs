@@ -8,13 +8,13 @@ use super::*;
 use crate::{
     cli::{Cli, Command},
     clock::Clock,
+    cloud::Connect as _,
     cloud::{
         Meaning,
         auth::secret::Credential,
         connector::{Connector, Policy},
         names::Names,
     },
-    controller::accounts::Connect as _,
     model::{ProjectId, ProxyId},
     place::{InstanceKey, Subject},
 };

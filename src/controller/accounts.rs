@@ -23,7 +23,7 @@ use kube::{Api, Client, api::PostParams};
 use crate::{
     clock::Clock,
     cloud::{
-        Cloud, CloudError,
+        Connect,
         auth::{
             fingerprint::Fingerprint,
             identity::{Machine, Proof, Workload},

@@ -255,7 +255,7 @@ impl Bench<'_> {
 
 /// Whether two versions of a resource differ in nothing that a decision rests on.
 pub(super) fn is_same_ground(before: &TaurusProxyPort, after: &TaurusProxyPort) -> bool {
-    let wishes = |object: &TaurusProxyPort| read::read(object).ok();
+    let wishes = |object: &TaurusProxyPort| desired::read(object).ok();
     wishes(before) == wishes(after) && Record::of(before) == Record::of(after)
 }
 

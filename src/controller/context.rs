@@ -236,7 +236,7 @@ impl Context {
             biased;
             seen = looking => Ok(seen),
             _ = draining.wait_for(|draining| *draining) => Err(JournalError::Stopping),
-            () = seat::called_again(), if is_interruptible => Err(JournalError::Interrupted),
+            () = seats::called_again(), if is_interruptible => Err(JournalError::Interrupted),
         }
     }
 

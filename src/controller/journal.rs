@@ -18,11 +18,12 @@ use kube::{
 use crate::{
     chance::Chance,
     clock::Clock,
+    cloud::Acknowledged,
     controller::Guarded,
     crd::{ChangeRecord, LastChange, Phase, TaurusProxyPort, TaurusProxyPortStatus},
     health::work::{Unsaved, Work},
     leader::Leadership,
-    model::{ChangeId, InstanceId, JobId, Moment, Port, ProxyId},
+    model::{ChangeId, InstanceId, JobId, Port, ProxyId},
     plan::{history, record::Change, settle, summary::undecodable},
 };
 

@@ -102,7 +102,7 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
             if let Some(begun) = from.begun_lately() {
                 directory.reach_back(begun);
             }
-            let tasks = seat::aside(Box::pin(async {
+            let tasks = seats::aside(Box::pin(async {
                 if from.record.change.is_some() {
                     directory.tasks_for_followed(turn, from.pace).await
                 } else {
@@ -130,7 +130,7 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
                 InTurn::Now(turn) => {
                     let turn = turn.as_ref();
                     let tasks = directory.tasks_for_new(turn, from.pace, tasks_after);
-                    let tasks = seat::aside(tasks).await;
+                    let tasks = seats::aside(tasks).await;
                     // Where the resource only observes, nothing but what it publishes waits for them.
                     let is_needed = from.desired.policy != ManagementPolicy::Observe;
                     let counts = is_needed || tasks.is_ok();
@@ -196,7 +196,7 @@ async fn read_beside(
         }
     });
     let reading = tokio::time::timeout(patience, reading);
-    match seat::aside(reading).await {
+    match seats::aside(reading).await {
         Ok(Ok(Some(outcome))) => seen(outcome),
         Ok(Ok(None) | Err(_)) => Seen::NotRead,
         Err(_) => {

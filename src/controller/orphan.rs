@@ -56,7 +56,7 @@ pub(super) fn adopt(
             .pace
             .of_user(desired.change_timeout)
             .max(context.pace.settle_window());
-        let own_time = context.pace.of_user(read::DEFAULT_CHANGE_TIMEOUT);
+        let own_time = context.pace.of_user(desired::DEFAULT_CHANGE_TIMEOUT);
         // What was heard of it before, and how long it takes by then, counts: its share may have been given back.
         let age = memory.session.age(change.intended_at, begun);
         let heard = memory.session.heard_of(&change);

@@ -16,10 +16,11 @@ use futures::{Stream, StreamExt as _, stream::FuturesUnordered};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{clock, model::ResourceName};
+use self::agenda::{Agenda, Next};
 use crate::{
-    controller::queue::agenda::{Agenda, Next},
-    seats::{Called, Group, Seats},
+    clock,
+    model::ResourceName,
+    seats::{Called, Group, Lane, Seats},
 };
 
 mod agenda;
@@ -68,7 +69,7 @@ struct Attended {
 /// Attends to the resources that `calls` names, to `concurrency` of them at once and to no more than a fair share of one
 /// `group`, until `stop` is done and all turns that were begun have ended. A turn gives the delay after which the next one is
 /// due; nothing if only a call leads to one. Each is a task of its own, so that none holds up another, and ends with this future
-/// where that is dropped. One that panics gives nothing. Turns that wait [aside](seat::aside) don't count.
+/// where that is dropped. One that panics gives nothing. Turns that wait [aside](seats::aside) don't count.
 pub async fn attend_all<T: Future<Output = Option<Duration>> + Send + 'static>(
     calls: impl Stream<Item = Call>,
     concurrency: usize,
@@ -301,7 +302,7 @@ mod tests {
             let (turns, all_had_theirs) = (Arc::clone(&turns), all_had_theirs.clone());
             async move {
                 for _ in 0..3 {
-                    seat::aside(tokio::task::yield_now()).await;
+                    seats::aside(tokio::task::yield_now()).await;
                 }
                 let mut turns = turns.lock().unwrap();
                 *turns.entry(name).or_default() += 1;
@@ -329,7 +330,7 @@ mod tests {
         let attend = |_| {
             let waiting = Arc::clone(&waiting);
             async move {
-                seat::aside(clock::pause(50 * SECOND)).await;
+                seats::aside(clock::pause(50 * SECOND)).await;
                 drop(waiting);
                 None
             }
@@ -352,8 +353,8 @@ mod tests {
             async move {
                 let waiting = clock::pause(50 * SECOND);
                 tokio::select! {
-                    () = seat::aside(waiting) => {}
-                    () = seat::called_again() => {}
+                    () = seats::aside(waiting) => {}
+                    () = seats::called_again() => {}
                 }
                 ended.lock().unwrap().push(clock.now().uptime.as_secs());
                 None
@@ -383,7 +384,7 @@ mod tests {
             async move {
                 let whole = tokio::select! {
                     () = clock::pause(40 * SECOND) => true,
-                    () = seat::called_again() => false,
+                    () = seats::called_again() => false,
                 };
                 ended
                     .lock()
@@ -420,7 +421,7 @@ mod tests {
         let attend = |_| {
             let ended = Arc::clone(&ended);
             async move {
-                seat::called_again().await;
+                seats::called_again().await;
                 ended.lock().unwrap().push(clock.now().uptime.as_secs());
                 None
             }

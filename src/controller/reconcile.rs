@@ -153,7 +153,7 @@ impl<'a> Pass<'a> {
             // Should it have to be vetted again, what was read before says nothing of what came between.
             self.memory.seen_at = None;
         }
-        let desired = match read::read(self.object) {
+        let desired = match desired::read(self.object) {
             Ok(desired) => desired,
             Err(fault) => {
                 let (fault, now) = (fault.to_string(), self.context.clock.now());

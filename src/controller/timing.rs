@@ -151,7 +151,7 @@ impl Context {
         let Some(terms) = self.terms(known, desired, instance) else {
             return Ok(None);
         };
-        let wishes = read::read(known).ok();
+        let wishes = desired::read(known).ok();
         if wishes.is_none_or(|wishes| wishes.timing != desired.timing) {
             return Err("its maintenance windows, its approval or applyNow were edited");
         }

@@ -15,7 +15,7 @@ use crate::{
     crd::TaurusProxyPort,
     desired,
     model::{InstanceId, JobId, ResourceName, Uid},
-    place::Subject,
+    place::{ProxyKey, Subject},
 };
 
 mod directory;
@@ -47,7 +47,7 @@ impl Claims {
         uptime: Duration,
     ) -> Woken {
         self.directory().namesakes.note(object, uid, name);
-        let Ok(desired) = read::read(object) else {
+        let Ok(desired) = desired::read(object) else {
             return self.release(uid, uptime);
         };
         let mut directory = self.directory();

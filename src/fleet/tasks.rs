@@ -183,7 +183,7 @@ fn counts(task: &Task, cloud_now: Timestamp, pace: &Pace) -> bool {
 }
 
 /// Time since `then`; nothing for a time in the future.
-pub(super) fn age(then: Timestamp, now: Timestamp) -> Duration {
+pub(crate) fn age(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or_default()
 }
 

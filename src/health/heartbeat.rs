@@ -33,7 +33,7 @@ impl Heartbeat {
     }
 
     /// The version of the collection is this now; gives the one before if that was a later one.
-    pub(super) fn told(&self, version: u64, now: Moment) -> Option<u64> {
+    pub(crate) fn told(&self, version: u64, now: Moment) -> Option<u64> {
         let mut heard = self.lock();
         let before = heard.newest;
         let stands_still = before.is_some_and(|(newest, _)| newest == version);

@@ -7,8 +7,6 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use url::{Host, Url};
 
-use crate::cloud::{CloudError, Meaning};
-
 /// A cloud, as far as its addresses go.
 struct Vendor {
     /// The end of all its hosts.
@@ -66,7 +64,7 @@ static VENDORS: [Vendor; 2] = [
 ];
 
 /// Address of the TaurusDB API in a region.
-pub fn service_of(region: &str) -> Result<String, CloudError> {
+pub fn service_of(region: &str) -> Result<String, PlaceError> {
     let found = of_region(region).map(|(vendor, label)| {
         let domain = vendor.domain;
         format!("https://{label}.{region}.{domain}")
@@ -75,7 +73,7 @@ pub fn service_of(region: &str) -> Result<String, CloudError> {
 }
 
 /// Address of the IAM API in a region.
-pub fn iam_of(region: &str) -> Result<String, CloudError> {
+pub fn iam_of(region: &str) -> Result<String, PlaceError> {
     let found = of_region(region).map(|(vendor, _)| {
         let domain = vendor.domain;
         format!("https://iam.{region}.{domain}")
@@ -191,15 +189,15 @@ impl AllowList {
     }
 
     /// Checks an address and returns it as scheme, host and port, without a slash at the end.
-    pub fn check(&self, address: &str) -> Result<String, CloudError> {
+    pub fn check(&self, address: &str) -> Result<String, PlaceError> {
         self.judge(address).map_err(|why| {
             let text = format!("the operator does not call the address: {why}");
-            CloudError::local(Meaning::EndpointNotAllowed, text)
+            PlaceError::NotAllowed(text)
         })
     }
 
     /// Checks the address of a field that was set, and says what can be done about it.
-    pub fn check_field(&self, field: Field, address: &str) -> Result<String, CloudError> {
+    pub fn check_field(&self, field: Field, address: &str) -> Result<String, PlaceError> {
         self.judge(address).map_err(|why| {
             let (name, otherwise) = match field {
                 Field::Region => ("spec.region", "delete this resource and create it anew"),
@@ -210,7 +208,7 @@ impl AllowList {
                 Field::IamEndpoint => ("spec.iamEndpoint", "set another one"),
             };
             let text = format!("the operator does not call the host of {name}: {why}; else {otherwise}");
-            CloudError::local(Meaning::EndpointNotAllowed, text)
+            PlaceError::NotAllowed(text)
         })
     }
 
@@ -252,6 +250,17 @@ impl AllowList {
     }
 }
 
+/// Why an address is not called. The text names the field and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// The table has no host for the region.
+    #[error("{0}")]
+    RegionUnknown(String),
+    /// The host is neither in the table nor on the allow-list, or the address is none.
+    #[error("{0}")]
+    NotAllowed(String),
+}
+
 /// A field from which an address comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
@@ -268,12 +277,12 @@ fn named(host: &Host<&str>) -> String {
     host.to_string().trim_end_matches('.').to_owned()
 }
 
-fn unknown(region: &str) -> CloudError {
+fn unknown(region: &str) -> PlaceError {
     let text = format!(
         "the operator knows no host for spec.region {region}: delete this resource and create it anew with spec.endpoint (and \
          spec.iamEndpoint for passwords), since spec.region can't be changed"
     );
-    CloudError::local(Meaning::RegionUnknown, text)
+    PlaceError::RegionUnknown(text)
 }
 
 #[cfg(test)]
@@ -318,10 +327,10 @@ mod tests {
             iam_of("cn-north-4").unwrap(),
             "https://iam.cn-north-4.myhuaweicloud.com"
         );
-        assert_eq!(
-            service_of("eu-west-101").unwrap_err().meaning,
-            Meaning::RegionUnknown
-        );
+        assert!(matches!(
+            service_of("eu-west-101"),
+            Err(PlaceError::RegionUnknown(_))
+        ));
     }
 
     #[test]
@@ -452,8 +461,10 @@ mod tests {
             "",
         ] {
             let error = list.check(address).unwrap_err();
-            assert_eq!(error.meaning, Meaning::EndpointNotAllowed, "{address}");
-            assert!(!error.text.contains("password@"), "{error}");
+            let PlaceError::NotAllowed(text) = error else {
+                panic!("{address}: {error:?}")
+            };
+            assert!(!text.contains("password@"), "{text}");
         }
     }
 

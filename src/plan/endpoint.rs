@@ -10,6 +10,7 @@
 use crate::{
     cloud::Proxy,
     crd::Outcome,
+    fleet::moves::Others,
     plan::{
         facts::{Observed, Seen},
         record::Record,

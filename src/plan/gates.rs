@@ -9,11 +9,11 @@ use crate::{
     crd::{FailureCause, ManagementPolicy, Outcome},
     fleet::claims::Standing,
     model::JobId,
+    pace,
     permits::limits::Limit,
     plan::{
         admitting,
         attempts::{Allowance, Attempts},
-        backoff,
         drift::{self, Correction},
         facts::{Facts, Seen},
         step::{By, Cause, Retry, Step},

@@ -12,7 +12,7 @@ use crate::{
     crd::{FailureCause, Phase},
     fleet::tasks,
     model::{JobId, JobState, Moment},
-    pace::Pace,
+    pace::{self, Pace},
     plan::{
         backoff,
         facts::{Facts, Seen, Trouble},

@@ -9,7 +9,10 @@ use std::{collections::VecDeque, time::Duration};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 
 use super::{order::Published, said::Said, wanted::MANAGER};
-use crate::{model::Moment, pace::Pace, plan::backoff};
+use crate::{
+    model::Moment,
+    pace::{self, Pace},
+};
 
 /// So many restores within the window are too many.
 const MOST: usize = 5;

@@ -15,12 +15,10 @@ use tracing::Instrument as _;
 use crate::{
     clock::Clock,
     model::Moment,
-    telemetry::{
-        metrics::{
-            Metrics,
-            requests::{Answer, Request},
-        },
-        traces,
+    run::spans,
+    telemetry::metrics::{
+        Metrics,
+        requests::{Answer, Request},
     },
 };
 
@@ -76,7 +74,7 @@ impl Service<http::Request<Body>> for Counting {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let inner = self.inner.clone();
         let kind = Request::of(request.method(), request.uri().path());
-        let span = traces::request(kind);
+        let span = spans::request(kind);
         let mut under_way = UnderWay {
             metrics: Arc::clone(&self.metrics),
             clock: self.clock,
@@ -91,7 +89,7 @@ impl Service<http::Request<Body>> for Counting {
                 Err(_) => Answer::Unreachable,
             };
             under_way.ended(answer);
-            traces::answered(&span, answer);
+            spans::answered(&span, answer);
             answered
         }
         .boxed()

@@ -22,7 +22,9 @@ use tracing_subscriber::{
 };
 
 use self::queue::Queue;
-use super::traces::{self, Traces};
+use super::traces::Traces;
+
+use crate::spans;
 
 mod queue;
 
@@ -140,7 +142,7 @@ where
     let filter = settings
         .filter
         .and(filter_fn(holds_no_answer).and(filter_fn(is_not_said_twice)))
-        .and(filter_fn(|metadata| !traces::is_sent(metadata)));
+        .and(filter_fn(|metadata| !spans::is_sent(metadata)));
     tracing_subscriber::registry().with(lines.with_filter(filter))
 }
 

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use k8s_openapi::{ByteString, jiff::Timestamp};
 use taurus_port_operator::{
     clock::{Clock, Shift},
+    cloud::Connect as _,
     cloud::{
         Cloud, CloudError, Meaning,
         auth::secret::Credential,
@@ -15,7 +16,6 @@ use taurus_port_operator::{
         egress::Egress,
         names::Names,
     },
-    controller::accounts::Connect as _,
     model::{InstanceId, JobId, ProjectId, ProxyId},
     pace::LockOut,
     place::{InstanceKey, Subject, endpoints::AllowList},

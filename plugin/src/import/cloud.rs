@@ -513,8 +513,9 @@ mod tests {
     #[test]
     fn nobody_who_imports_reads_of_the_operator_or_of_fields_of_a_resource() {
         let local = |meaning: Meaning, text: &str| CloudError::local(meaning, text);
-        let region = endpoints::service_of("nowhere-1").unwrap_err();
-        let address = AllowList::default().check("http://cloud.test").unwrap_err();
+        let region = CloudError::from(endpoints::service_of("nowhere-1").unwrap_err());
+        let address = AllowList::default().check("http://cloud.test");
+        let address = CloudError::from(address.unwrap_err());
         let clock = "the operator's clock is 20 min behind the cloud's clock";
         for (error, flag) in [
             (region, "--iam-endpoint"),

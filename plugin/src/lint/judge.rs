@@ -150,7 +150,7 @@ pub fn refused_by_the_operator(object: &Value) -> Option<Fault> {
 /// Why the operator starts nothing for it, though the API server takes it.
 fn refusal_of_the_operator(object: &Value) -> Option<String> {
     let object = serde_json::from_value::<TaurusProxyPort>(stored(object)).ok()?;
-    match read::read(&object) {
+    match desired::read(&object) {
         Err(fault) => Some(fault.to_string()),
         Ok(desired) => desired.timing?.fault,
     }

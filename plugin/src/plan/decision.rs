@@ -129,7 +129,7 @@ pub fn decide(proposal: &Proposal, calendar: Option<&Calendar>, now: Timestamp) 
             );
         }
     };
-    let desired = match read::read(&object) {
+    let desired = match desired::read(&object) {
         Ok(desired) => desired,
         Err(error) => return Verdict::of(Action::Refused, error.to_string()),
     };

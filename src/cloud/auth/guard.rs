@@ -20,6 +20,7 @@ use crate::{
         CloudError,
         lanes::{Lane, Lanes},
     },
+    pace::LockOut,
 };
 
 /// All guards of a process.

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     clock::Shift,
-    cloud::{Meaning, fake::Fake},
+    cloud::{Cloud, CloudError, Meaning, fake::Fake},
     crd::TaurusProxyPort,
     desired,
     model::Uid,
@@ -88,7 +88,7 @@ fn desired(secret: &str, endpoint: &str) -> Desired {
         },
     }))
     .unwrap();
-    read::read(&object).unwrap()
+    desired::read(&object).unwrap()
 }
 
 async fn open(accounts: &Accounts, secret: &str, endpoint: &str) -> Result<Opened, Trouble> {

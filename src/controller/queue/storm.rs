@@ -143,7 +143,7 @@ impl World {
             if self.is_calm.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
             } else {
-                seat::called_again().await;
+                seats::called_again().await;
             }
         };
         tokio::select! {
@@ -164,7 +164,7 @@ impl World {
             Duration::from_micros(rand::random_range(0..3000))
         };
         match rand::random_range(0..4) {
-            0 => seat::aside(tokio::task::yield_now()).await,
+            0 => seats::aside(tokio::task::yield_now()).await,
             1 => {
                 let calls = account
                     .budget
@@ -220,7 +220,7 @@ impl World {
             permit.begun();
         }
         permit.count(rand::random_range(0..2) == 0);
-        seat::aside(tokio::task::yield_now()).await;
+        seats::aside(tokio::task::yield_now()).await;
         drop(holder);
         drop(permit);
     }

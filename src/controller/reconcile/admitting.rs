@@ -149,7 +149,7 @@ impl Pass<'_> {
         if let Some(asking) = self.asking(desired, good_for, &directory, from, observed) {
             let reading = tokio::spawn(asking.read());
             let patience = self.context.pace.interim_after;
-            let read = seat::aside(tokio::time::timeout(patience, reading)).await;
+            let read = seats::aside(tokio::time::timeout(patience, reading)).await;
             if let Ok(Ok(read)) = read {
                 self.memory.admission = Some(Box::new(read));
             }

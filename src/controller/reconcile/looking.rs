@@ -349,7 +349,7 @@ impl Pass<'_> {
         } else {
             Duration::MAX
         };
-        let reading = seat::aside(tokio::time::timeout(patience, reading));
+        let reading = seats::aside(tokio::time::timeout(patience, reading));
         let told = self.context.while_wanted(record, reading).await?;
         if let Ok(Ok(told)) = told {
             let window = InstanceWindow::after(known, told);

@@ -14,10 +14,11 @@ use crate::{
     crd::{TaurusProxyPort, TaurusProxyPortStatus},
     desired::{Desired, Timing, Wish},
     model::{Class, ResourceName},
+    pace,
     plan::{
         Decision,
         absence::Absence,
-        backoff, endpoint,
+        endpoint,
         record::Record,
         step::{Cause, Step},
         summary,
@@ -115,7 +116,7 @@ impl Pass<'_> {
             return;
         }
         let joining = Box::pin(self.context.publications.join(&order));
-        let joined = seat::aside(joining).await;
+        let joined = seats::aside(joining).await;
         if let Err(said) = joined {
             let (name, why) = (self.object.name_any(), said.text());
             tracing::debug!(
@@ -198,7 +199,7 @@ impl Pass<'_> {
                 || left.into_iter().any(Option::is_some)
         });
         let publishing = Box::pin(self.context.publications.publish(&order));
-        let published = seat::aside(publishing).await;
+        let published = seats::aside(publishing).await;
         order.sweeps = false;
         let outcomes = [&published.service, &published.config_map];
         for said in outcomes.into_iter().flatten() {

@@ -6,7 +6,7 @@ use super::{Finding, MOST_VIEWS, Pass};
 use crate::{
     controller::{
         act::is_same_ground, context::Context, events, journal::JournalError, memory::Memory,
-        notices,
+        notices, spans,
     },
     crd::{Phase, TaurusProxyPort, TaurusProxyPortStatus},
     desired::{DEFAULT_CHANGE_TIMEOUT, Desired},
@@ -20,7 +20,6 @@ use crate::{
         step::{End, Step},
         summary,
     },
-    telemetry::traces,
 };
 
 impl Pass<'_> {
@@ -207,7 +206,7 @@ impl Pass<'_> {
         if let Some(status) = &self.object.status {
             let now = self.context.clock.now();
             self.context.meter.resource(self.uid, self.object, now);
-            traces::said(status);
+            spans::said(status);
         }
     }
 

@@ -169,7 +169,7 @@ impl Pass<'_> {
             now.saturating_sub(SHARED_FOR)
         };
         let surveying = Box::pin(self.context.surveys.of(&moved.namespace, oldest));
-        let look = seat::aside(surveying).await.look(&moved);
+        let look = seats::aside(surveying).await.look(&moved);
         let before = self.memory.surveyed.take();
         let same = before.as_deref().filter(|it| it.due.ports == due.ports);
         let known = Known::after(same.map(|it| &it.known), look);

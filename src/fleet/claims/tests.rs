@@ -57,7 +57,7 @@ fn saying(object: TaurusProxyPort, reason: &str, judged: bool) -> TaurusProxyPor
 }
 
 fn subject(object: &TaurusProxyPort) -> Subject {
-    read::read(object).unwrap().subject
+    desired::read(object).unwrap().subject
 }
 
 fn name(object: &TaurusProxyPort) -> ResourceName {
@@ -317,7 +317,7 @@ fn who_publishes_for_a_proxy_of_this_id_is_known_wherever_it_looks_for_that() {
     assert_eq!(others(&claims), ["b", "c", "d"]);
     // One whose spec can't be acted on claims no proxy, and has what it has.
     let invalid = publishing("d", "projectID", json!("no project"));
-    assert!(read::read(&invalid).is_err());
+    assert!(desired::read(&invalid).is_err());
     note(&claims, &invalid, 1);
     assert_eq!(others(&claims), ["b", "c", "d"]);
     claims.forget("c", at(2));

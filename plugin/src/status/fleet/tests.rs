@@ -3,7 +3,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{described::describes, resource::Due};
+use crate::{described::describes, format::resource_line, resource::Due};
 
 fn now() -> Timestamp {
     "2026-03-02T12:00:00Z".parse().unwrap()
@@ -148,10 +148,7 @@ fn what_is_only_observed_with_another_port_or_suspended_is_not_in_order() {
         "{text}"
     );
     let all = fleet.names();
-    assert!(
-        all.starts_with(&crate::format::resource_line("stock")),
-        "{all}"
-    );
+    assert!(all.starts_with(&resource_line("stock")), "{all}");
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Pass<'_> {
         order.rivals = self.rivals(&order.owner);
         let is_known = !matches!(order.known, Known::Keep(_) | Known::Withdrawn);
         let publishing = Box::pin(self.context.publications.publish(&order));
-        let mut published = seat::aside(publishing).await;
+        let mut published = seats::aside(publishing).await;
         let mut mends = std::mem::take(&mut published.mends);
         if last.published.urge() != Urge::None {
             // What had failed is made up for.

@@ -61,7 +61,7 @@ impl Pass<'_> {
             let since = now.uptime;
             directory.tasks_for_new(turn.as_ref(), pace, since).await
         };
-        let Ok(list) = seat::aside(Box::pin(reading)).await else {
+        let Ok(list) = seats::aside(Box::pin(reading)).await else {
             // The next look asks again.
             return;
         };
