@@ -21,6 +21,7 @@ pub mod auth;
 pub mod authorities;
 pub mod budget;
 pub mod connector;
+pub mod defaults;
 pub mod dial;
 pub mod egress;
 pub mod entrances;

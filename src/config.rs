@@ -13,12 +13,12 @@ use crate::{
         authorities::{Authorities, AuthoritiesFault},
         budget::CallLimit,
         connector::GroupsPolicy,
+        defaults::{Defaults, DefaultsFault, Origin},
         egress::{Egress, EgressFault},
     },
     config::{
         certificate::{CertificateFault, MetricsTls},
         collector::CollectorFault,
-        defaults::{Defaults, DefaultsFault, Origin},
         endpoint::{Endpoint, EndpointFault},
         limits::LimitsFault,
     },
@@ -35,7 +35,6 @@ use crate::{
 
 pub mod certificate;
 pub mod collector;
-pub mod defaults;
 pub mod endpoint;
 pub mod limits;
 

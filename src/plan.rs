@@ -160,16 +160,13 @@ fn plan(facts: &Facts<'_>) -> Step {
 }
 
 /// Whether this look is one that a person asked for: it has read the proxy, or the job of a change. What is only recalled is none; one that
-/// failed, or did not find the proxy, tells nobody what its port is.
+/// failed, or did not find the proxy, tells nobody what its port is. While a job is not polled any more, the list answers: the request came
+/// before the end of the change, and lifts nothing that this end will count.
 fn answers_a_request(facts: &Facts<'_>) -> bool {
     let observed = facts.observed;
-    let change = facts.record.change.as_ref();
-    let is_read = if change.is_some_and(|change| change.job.is_some()) {
-        matches!(observed.job, Seen::Known(_))
-    } else {
-        matches!(&observed.proxy, Seen::Known(Some(proxy)) if proxy.port.is_some())
-    };
-    is_read && !observed.is_recalled
+    let has_port = matches!(&observed.proxy, Seen::Known(Some(proxy)) if proxy.port.is_some());
+    let is_polled = matches!(observed.job, Seen::Known(_));
+    (has_port || is_polled) && !observed.is_recalled
 }
 
 /// What is said before a look is over, because of `cause`.

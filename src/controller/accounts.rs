@@ -29,8 +29,8 @@ use crate::{
             identity::{Machine, Proof, Workload},
             secret::{self, Credential},
         },
+        defaults::{Contents, Defaults},
     },
-    config::defaults::{Contents, Defaults},
     controller::{
         journal::{JournalError, bounded},
         secrets::{Book, Dated, GoodFor, Reading, Source},

@@ -11,8 +11,7 @@ use crate::{
     calendar::store::Store,
     chance::Chance,
     clock::{self, Clock},
-    cloud::Connect,
-    config::defaults::Defaults,
+    cloud::{Connect, defaults::Defaults},
     controller::{
         accounts::Accounts,
         events::Publisher,

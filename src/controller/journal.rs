@@ -215,14 +215,17 @@ impl Journal {
         accepted: Timestamp,
     ) -> Result<(), JournalError> {
         let attempt = || async {
-            let fresh = self.fetch(object).await?.ok_or(JournalError::Gone)?;
+            let mut fresh = self.fetch(object).await?.ok_or(JournalError::Gone)?;
+            if with_job(&fresh, id, job, accepted).is_none() {
+                // A definition hides what it lacks, and may have been put right since.
+                if self.is_definition_whole(&fresh).await? == Some(false) {
+                    return Err(JournalError::Pruned);
+                }
+                fresh = self.fetch(object).await?.ok_or(JournalError::Gone)?;
+            }
             match with_job(&fresh, id, job, accepted) {
                 Some(Some(status)) => self.job(&fresh, status).await.map(drop),
                 Some(None) => Ok(()),
-                // A definition hides what it lacks.
-                None if self.is_definition_whole(&fresh).await? == Some(false) => {
-                    Err(JournalError::Pruned)
-                }
                 None => Err(JournalError::Superseded),
             }
         };

@@ -88,7 +88,9 @@ pub async fn look(from: &Viewpoint<'_>, depth: Depth<'_>) -> Result<Observed, La
         ..Observed::default()
     };
     if let (Depth::Usual(_), Some(job)) = (depth, from.job()) {
-        observed.job = seen(directory.job(job).await);
+        let request = from.desired.request.as_deref();
+        let for_a_person = from.record.is_asked_by(request);
+        observed.job = seen(directory.job(job, for_a_person).await);
         observed.spare_call_in = directory.spare_call_in(job);
         observed.by_list = directory.follows_by_list();
         if !matches!(&observed.job, Seen::Known(job) if job.state.is_finished()) {

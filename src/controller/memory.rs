@@ -121,6 +121,10 @@ impl Memory {
 
     /// Completes the record of a change by what this process knows of it: a definition may have dropped some of it, or all.
     pub fn complete(&mut self, object: &mut TaurusProxyPort) {
+        // A definition may hide all of the status.
+        if self.known.is_some() {
+            object.status.get_or_insert_default();
+        }
         if let Some(status) = &mut object.status {
             self.known = known_change::complete(self.known.take(), status);
         }
@@ -325,12 +329,16 @@ impl Memories {
         self.lock().remove(uid).flatten()
     }
 
-    /// Whether this process has published something for a resource, as far as no reconcile has its memory.
+    /// Whether this process has published something for a resource; also while a reconcile has its memory, which may have.
     pub fn has_published(&self, uid: &str) -> bool {
         let stored = self.lock();
-        let memory = stored.get(uid).and_then(Option::as_deref);
-        let kept = memory.and_then(|memory| memory.publishing.as_deref());
-        kept.is_some_and(Kept::has_published)
+        let Some(place) = stored.get(uid) else {
+            return false;
+        };
+        place.as_deref().is_none_or(|memory| {
+            let kept = memory.publishing.as_deref();
+            kept.is_some_and(Kept::has_published)
+        })
     }
 
     /// Counts a failure of Kubernetes itself for a resource, and says how many there were in a row. Nothing is kept of a

@@ -262,7 +262,7 @@ async fn hear(
             Heard::Ended(how.to_owned())
         }
         // A record can be deleted while its job goes on: that it isn't found proves nothing.
-        Some(job) => match directory.job(job).await {
+        Some(job) => match directory.job(job, false).await {
             Ok(Job {
                 state: JobState::Completed,
                 ..

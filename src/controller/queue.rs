@@ -167,7 +167,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::clock::Clock;
+    use crate::{clock::Clock, seats};
     use futures::channel::mpsc;
     use tokio_util::sync::CancellationToken;
 

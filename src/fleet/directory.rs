@@ -277,9 +277,11 @@ impl Directory {
         self.tasks_for_new.since(after).await
     }
 
-    /// A job that is followed.
-    pub async fn job(&self, id: &JobId) -> Result<Job, CloudError> {
-        self.jobs.job(self.cloud.as_ref(), &self.clock, id).await
+    /// A job that is followed; for a person who has asked, by nothing that was read before now.
+    pub async fn job(&self, id: &JobId, for_a_person: bool) -> Result<Job, CloudError> {
+        let jobs = &self.jobs;
+        jobs.job(self.cloud.as_ref(), &self.clock, id, for_a_person)
+            .await
     }
 
     /// Whether jobs are so many that the list of running tasks stands in for their polls.

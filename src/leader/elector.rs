@@ -44,6 +44,12 @@ enum TryError {
     Kubernetes(#[from] kube::Error),
 }
 
+impl TryError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Kubernetes(kube::Error::Api(status)) if status.code == 409)
+    }
+}
+
 impl Elector {
     /// A campaign for the lease `name` of `namespace`. `identity` must be no other process's, nor an earlier one's.
     pub fn new(
@@ -126,7 +132,12 @@ impl Elector {
         if !held {
             return;
         }
-        match self.give_back(idle, calls).await {
+        let given = match self.give_back(idle, calls).await {
+            // Somebody has written it since this process did, or a renewal came late: what stands there by now tells whose it is.
+            Err(error) if error.is_conflict() => self.give_back(idle, calls).await,
+            given => given,
+        };
+        match given {
             Ok(()) => tracing::info!(lease = self.name, idle, calls, "the lease is given back"),
             Err(error) => tracing::warn!(lease = self.name, %error, "the lease is not given back"),
         }

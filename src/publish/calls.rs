@@ -261,7 +261,7 @@ async fn bounded<K: Kind, T>(
     if let Ok(result) = tokio::time::timeout(within, Box::pin(call)).await {
         return result.map_err(|error| missed::<K>(verb, &error));
     }
-    let text = format!("no answer within {} s", WITHIN.as_secs());
+    let text = format!("no answer within {:.1} s", within.as_secs_f64());
     Err(Miss::Said(Said::Failed(text)))
 }
 

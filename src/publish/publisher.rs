@@ -147,8 +147,15 @@ impl Publisher {
         } else {
             published.map_slot = Slot::Empty;
         }
-        self.see_to_services(order, &mut published).await;
+        let is_map_written = !published
+            .config_map
+            .as_ref()
+            .is_some_and(Said::may_name_what_was);
         self.see_to_maps(order, &front, &mut published).await;
+        // A ConfigMap that could not be written may send applications to the Service of before.
+        let are_maps_true = is_map_written && published.map_left.is_none();
+        self.see_to_services(order, are_maps_true, &mut published)
+            .await;
         published
     }
 
@@ -398,8 +405,9 @@ impl Publisher {
         self.put(order, name, make).await
     }
 
-    /// Services that are wished for no longer: removed once what takes their place is there, and kept true until then.
-    async fn see_to_services(&self, order: &Order, published: &mut Published) {
+    /// Services that are wished for no longer: removed once what takes their place is there and no ConfigMap names them, and kept true
+    /// until then.
+    async fn see_to_services(&self, order: &Order, are_maps_true: bool, published: &mut Published) {
         let wished = order.wish.service.as_ref().map(|wish| wish.name.as_str());
         let names = self
             .names_left::<Service>(order, order.before.service.as_deref(), wished, published)
@@ -412,7 +420,8 @@ impl Publisher {
                 (Vec::new(), Some((name, why)))
             }
         };
-        let is_replaced = published.service.as_ref().is_none_or(Said::leads_there);
+        let leads = published.service.as_ref().is_none_or(Said::leads_there);
+        let is_replaced = leads && are_maps_true;
         for name in names {
             let (service, outcome) = if is_replaced {
                 (None, self.remove_service(order, &name).await)

@@ -132,6 +132,19 @@ impl Said {
         self.is_sure() || matches!(self, Self::Unread(..) | Self::Through(..))
     }
 
+    /// Whether a ConfigMap of which this is said is this resource's and may hold what was published before.
+    pub fn may_name_what_was(&self) -> bool {
+        matches!(
+            self,
+            Self::Failed(_)
+                | Self::Refused(_)
+                | Self::Forbidden(..)
+                | Self::Contested(..)
+                | Self::Edited(_)
+                | Self::NotLeading
+        )
+    }
+
     /// Whether it is not known how the object stands, or that passes by itself or by the hand of a person: what leads applications
     /// through it stays as it is.
     pub fn leaves_open(&self) -> bool {

@@ -28,6 +28,7 @@ mod monitoring;
 mod pages;
 mod reference;
 mod release;
+mod rooms;
 mod rules;
 mod soak;
 mod stories;

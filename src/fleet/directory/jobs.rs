@@ -29,16 +29,17 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// What there is to say of a job.
+    /// What there is to say of a job; by nothing that was read before now, where a person has asked.
     pub async fn job(
         &self,
         cloud: &dyn Cloud,
         clock: &Clock,
         id: &JobId,
+        for_a_person: bool,
     ) -> Result<Job, CloudError> {
-        let (asked_before, followed) = self.ask(id, clock.now().uptime);
+        let (since, followed) = self.ask(id, clock.now().uptime, for_a_person);
         if followed > FEW
-            && let Some(job) = self.listed(cloud, clock, id, asked_before).await
+            && let Some(job) = self.listed(cloud, clock, id, since).await
         {
             return Ok(job);
         }
@@ -57,11 +58,12 @@ impl Jobs {
         self.followed(uptime).shrink_to_fit();
     }
 
-    /// Notes that a job is asked for: says when it was before, and how many are followed.
-    fn ask(&self, id: &JobId, uptime: Duration) -> (Duration, usize) {
+    /// Notes that a job is asked for: says since when a list may have been begun that shows it, and how many are followed.
+    fn ask(&self, id: &JobId, uptime: Duration, for_a_person: bool) -> (Duration, usize) {
         let mut asked = self.followed(uptime);
         let before = asked.insert(id.clone(), uptime);
-        (before.unwrap_or(uptime), asked.len())
+        let since = before.filter(|_| !for_a_person);
+        (since.unwrap_or(uptime), asked.len())
     }
 
     /// When those were asked for that are still followed.
@@ -71,7 +73,7 @@ impl Jobs {
         asked
     }
 
-    /// The job as the list of running tasks shows it, if it does; in one that was begun since the job was asked for before.
+    /// The job as the list of running tasks shows it, if it does; in one that was begun later than `since`.
     async fn listed(
         &self,
         cloud: &dyn Cloud,
@@ -108,10 +110,11 @@ mod tests {
         let jobs = Jobs::default();
         let [one, other] = ["job-1", "job-2"].map(|id| JobId::parse(id).unwrap());
         let second = Duration::from_secs;
-        assert_eq!(jobs.ask(&one, second(1)), (second(1), 1));
-        assert_eq!(jobs.ask(&other, second(30)), (second(30), 2));
-        assert_eq!(jobs.ask(&other, second(60)), (second(30), 2));
-        assert_eq!(jobs.ask(&other, second(61)), (second(60), 1));
+        assert_eq!(jobs.ask(&one, second(1), false), (second(1), 1));
+        assert_eq!(jobs.ask(&other, second(30), false), (second(30), 2));
+        assert_eq!(jobs.ask(&other, second(60), false), (second(30), 2));
+        assert_eq!(jobs.ask(&other, second(61), false), (second(60), 1));
+        assert_eq!(jobs.ask(&other, second(61), true), (second(61), 1));
         jobs.tidy(second(120));
         assert_eq!(jobs.asked.lock().unwrap().len(), 1);
         jobs.tidy(second(121));

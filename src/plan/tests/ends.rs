@@ -172,19 +172,38 @@ fn a_failed_job_is_tried_again_after_1_5_and_15_minutes_and_then_no_more() {
     }
 }
 
-/// Each attempt may cut connections: who only wants to look now does not get more of them.
+/// Each attempt may cut connections: who only wants to look now does not get more of them. That counts also for a request that comes while the
+/// last attempt is verified, which is before it is given up.
 #[test]
 fn a_request_while_attempts_go_on_by_themselves_adds_none() {
-    for mut world in about_to_change() {
-        ends(&world, &[End::Fails; 8]);
-        for minute in 0..60 {
-            world.request(&format!("look {minute}"));
-            world.run(MINUTE);
-            if world.reason() == "JobFailed" {
-                break;
+    for (end, given_up) in [(End::Fails, "JobFailed"), (End::Lies, "VerificationFailed")] {
+        for seconds in [7, 30, MINUTE] {
+            for mut world in about_to_change() {
+                ends(&world, &[end; 8]);
+                for turn in 0..HOUR / seconds {
+                    world.request(&format!("look {turn}"));
+                    world.run(seconds);
+                    if world.reason() == given_up {
+                        break;
+                    }
+                }
+                assert_eq!((world.puts(), world.reason()), (4, given_up.to_owned()));
             }
         }
-        assert_eq!((world.puts(), world.reason()), (4, "JobFailed".to_owned()));
+    }
+}
+
+/// The job is lost or given up: nobody polls it, and the list is read all the same.
+#[test]
+fn a_request_while_a_change_is_verified_is_answered_by_the_list() {
+    for mut world in about_to_change() {
+        ends(&world, &[End::Lies]);
+        world.run(45);
+        assert_eq!(world.reason(), "Verifying");
+        world.request("look");
+        world.run(20);
+        assert_eq!(world.reason(), "Verifying");
+        assert_eq!(world.said().last_handled_request.as_deref(), Some("look"));
     }
 }
 

@@ -394,6 +394,35 @@ async fn c6_the_service_in_use_follows_until_the_one_of_another_name_is_there() 
     assert_eq!(server.port(OTHER_SLICE), Some(3307));
 }
 
+/// Else the ConfigMap would send applications to a name that is gone.
+#[tokio::test]
+async fn c6_a_service_stays_while_the_config_map_that_names_it_can_not_be_written() {
+    for (is_renamed, code) in [(true, 403), (true, 422), (true, 500), (false, 403)] {
+        let server = published(3306).await;
+        server.refuse(Method::PUT, "configmaps", code, "no");
+        let mut order = order(at(3307));
+        order.wish.service = is_renamed.then(|| other_service(3310));
+        order.before = Names {
+            service: Some("orders-db".to_owned()),
+            config_map: Some("orders-db".to_owned()),
+        };
+        let published = server.publish(&order).await;
+        assert_ne!(published.config_map, Some(Said::Published), "{code}");
+        assert!(server.map("host").starts_with("orders-db."), "{code}");
+        assert_eq!(server.port(SLICE), Some(3307), "{code}: it follows");
+        assert_eq!(
+            shown(&published).name,
+            "orders-db",
+            "it is looked for again"
+        );
+        server.allow_all();
+        let published = server.publish(&order).await;
+        assert_eq!(published.config_map, Some(Said::Published));
+        assert!(!server.map("host").starts_with("orders-db."), "{code}");
+        assert_eq!((server.get(SERVICE), server.get(SLICE)), (None, None));
+    }
+}
+
 #[tokio::test]
 async fn c6_the_config_map_in_use_follows_too() {
     let server = published(3306).await;

@@ -188,12 +188,6 @@ pub(super) fn publications() -> Vec<&'static str> {
     reasons.map(Reason::name).collect()
 }
 
-fn unpublished() -> Vec<&'static str> {
-    let mut reasons = publications();
-    reasons.retain(|reason| *reason != Reason::Published.name());
-    reasons
-}
-
 /// How a resource may be called for.
 pub(super) fn calls() -> Vec<&'static str> {
     [Lane::Stop, Lane::People, Lane::Usual]

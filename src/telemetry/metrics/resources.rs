@@ -369,8 +369,8 @@ fn out_of_sync(
     })
 }
 
-/// Why each object that applications are led by, and that the resource wishes for, does not lead to the port that was read last; nothing
-/// where all do.
+/// Why each object that applications are led by, and that the resource wishes for, is not known to lead to the port that was read last;
+/// nothing where all are. `Published` is among the reasons: where the condition is not True, it was not read where the object leads.
 fn missing(status: &TaurusProxyPortStatus) -> Option<Vec<Reason>> {
     let conditions = status.conditions.iter();
     let missing = conditions.filter(|one| {
@@ -378,8 +378,9 @@ fn missing(status: &TaurusProxyPortStatus) -> Option<Vec<Reason>> {
         is_of_publication && one.status != "True"
     });
     let reasons = missing.filter_map(|one| one.reason.parse::<Reason>().ok());
-    let is_listed = |reason: &Reason| reason.is_of_publication() && *reason != Reason::Published;
-    let reasons: Vec<Reason> = reasons.filter(is_listed).collect();
+    let reasons: Vec<Reason> = reasons
+        .filter(|reason| reason.is_of_publication())
+        .collect();
     (!reasons.is_empty()).then_some(reasons)
 }
 

@@ -734,10 +734,21 @@ fn what_is_wished_for_and_not_published_counts_by_its_reason() {
         "uid-b",
         wishing(taken, ("Unknown", "PublishFailed")),
     );
+    // It leads to a place that was not read.
+    say(
+        &metrics,
+        "uid-d",
+        wishing(published, ("Unknown", "Published")),
+    );
     // A reason of somebody else's is no label.
     say(&metrics, "uid-c", wishing(published, ("False", "9f2c1e")));
-    let both = [r#"{reason="NameTaken"} 2"#, r#"{reason="PublishFailed"} 1"#];
-    assert_eq!(figures(), both);
+    let all = [
+        r#"{reason="Published"} 1"#,
+        r#"{reason="NameTaken"} 2"#,
+        r#"{reason="PublishFailed"} 1"#,
+    ];
+    assert_eq!(figures(), all);
+    metrics.forget("uid-d");
     say(&metrics, "uid-a", wishing(published, published));
     metrics.undecodable(&Uid::from("uid-b"), None, now());
     assert!(figures().is_empty(), "{:?}", figures());

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use taurus_port_operator::{
-    cloud::names::Names,
-    config::defaults::{Defaults, Origin},
+    cloud::{
+        defaults::{Defaults, Origin},
+        names::Names,
+    },
     crd::TaurusProxyPort,
 };
 use taurus_sim::{Filter, Fleet, Mode, Operation, sample};

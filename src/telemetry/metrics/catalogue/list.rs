@@ -2,7 +2,7 @@
 
 use super::{
     Figure, Kind, Label, Unit, Values, answers, calls, held, meanings, operations, probes,
-    publications, reasons, requests, unpublished, urgencies, waits, words,
+    publications, reasons, requests, urgencies, waits, words,
 };
 
 const ENDING: Label = words("ending", || vec!["done", "failed", "panicked"]);
@@ -27,7 +27,6 @@ const STATE: Label = words("state", || {
 });
 const REASON: Label = words("reason", reasons);
 const PUBLISHED: Label = words("reason", publications);
-const UNPUBLISHED: Label = words("reason", unpublished);
 const PROBED: Label = words("outcome", probes);
 const PHASE: Label = words("phase", || vec!["intended", "submitted", "verifying"]);
 const WAITS_FOR: Label = words("waits_for", waits);
@@ -131,9 +130,9 @@ figures! {
     PUBLICATIONS: taurus "publications", Counter, none, [PUBLISHED],
         "Services and ConfigMaps that were to be published or checked, by how they stood then: the reason of `ServicePublished` or `ConfigMapPublished`",
         "A rate of `PublishFailed` has its cause in the API server or a webhook; `NameTaken` and `Forbidden` need a person: [applications.md](applications.md).";
-    MISSING: taurus "publications_missing", Gauge, none, [UNPUBLISHED],
-        "Services and ConfigMaps that resources wish for and that don't lead to the port that was read last, by the reason of `ServicePublished` or `ConfigMapPublished`, which is not True then",
-        "Applications that connect by one of them may not reach their database. What to do about a reason: [applications.md](applications.md).";
+    MISSING: taurus "publications_missing", Gauge, none, [PUBLISHED],
+        "Services and ConfigMaps that resources wish for and that are not known to lead to the port that was read last, by the reason of `ServicePublished` or `ConfigMapPublished`, which is not True then",
+        "Applications that connect by one of them may not reach their database. `Published` counts where the condition is Unknown: the object leads to a place that was not read. What to do about a reason: [applications.md](applications.md).";
     RESTORES: taurus "publications_restored", Counter, none, [],
         "Services, EndpointSlices and ConfigMaps that somebody had edited or deleted, and that the operator has put right",
         "A rate that lasts means that somebody writes what the operator writes: `EditContested` on the resource names the object, and who has written it last: [applications.md](applications.md).";

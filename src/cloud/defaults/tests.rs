@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::*;
+use crate::cloud::defaults::*;
 
 const PROJECT: &str = "0123456789abcdef0123456789ABCDEF";
 const OTHER: &str = "ffffffffffffffffffffffffffffffff";
