@@ -743,9 +743,9 @@ fn what_is_wished_for_and_not_published_counts_by_its_reason() {
     // A reason of somebody else's is no label.
     say(&metrics, "uid-c", wishing(published, ("False", "9f2c1e")));
     let all = [
-        r#"{reason="Published"} 1"#,
         r#"{reason="NameTaken"} 2"#,
         r#"{reason="PublishFailed"} 1"#,
+        r#"{reason="Published"} 1"#,
     ];
     assert_eq!(figures(), all);
     metrics.forget("uid-d");
