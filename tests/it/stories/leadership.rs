@@ -73,6 +73,10 @@ async fn f04_a_process_that_is_told_to_end_hands_over_once_its_call_is_recorded(
     first.signal("TERM").await;
     first.until_answer("/readyz", 503).await;
     assert_eq!(holder(&world).await, before, "it waits for the answer");
+    // Somebody writes the lease after the leader has: that hides nothing of whose it is.
+    let patch = Patch::Merge(json!({"metadata": {"annotations": {"example.com/seen": "yes"}}}));
+    let params = PatchParams::default();
+    leases(&world).patch(LEASE, &params, &patch).await.unwrap();
     world.sim.release_all();
     let status = first.ended().await;
     assert_eq!(status.code(), Some(0), "{}", first.log());
