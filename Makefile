@@ -74,7 +74,7 @@ test-versions: need-rust gitops-tools ## Tests that the API server's version mat
 
 # Everything that takes long, to its end; where it stops, the line says at what.
 NIGHTLY_FUZZ_SECONDS := 600
-nightly: need-rust need-cpp control-plane gitops-tools ## The long campaigns, once before a release: about six hours on two processors
+nightly: need-rust need-cpp control-plane gitops-tools ## The long campaigns, once before a release: about seven hours on two processors
 	$(MAKE) harnesses
 	$(MAKE) model
 	$(MAKE) model MODEL_EDITS=2 MODEL_FAULTS=0
@@ -85,6 +85,8 @@ nightly: need-rust need-cpp control-plane gitops-tools ## The long campaigns, on
 	$(MAKE) kills
 	$(MAKE) signing
 	$(MAKE) soak MINUTES=60
+	$(MAKE) gaps
+	$(MAKE) test-versions
 	$(MAKE) fuzz FUZZ_SECONDS=$(NIGHTLY_FUZZ_SECONDS)
 
 # All of it is built with the features of the whole workspace, and so only once. The program that plays
