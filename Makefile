@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .PHONY: help demo test-unit test test-versions nightly model schedules build-harnesses harnesses fleets kills soak bench check fuzz \
   control-plane controllers gitops-tools applications gaps crds docs \
-  plugin image image-root lint-image lint-workflows sbom release release-need release-branch release-check sign signing publish \
+  plugin image image-root lint-image lint-workflows sbom release release-need release-branch release-check sign sign-image signing publish \
   prepare-release prepare-runner static-for-tests check-go need-rust need-go need-cpp need-python need-valgrind
 
 CACHE := $(or $(TAURUS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/taurus-port-operator)
@@ -181,6 +181,9 @@ release-check: need-rust need-go $(CARGO_ZIGBUILD) $(CARGO_CYCLONEDX) ## Make th
 
 sign: ## Sign the checksums of a release with cosign (VERSION=0.1.0 COSIGN_KEY=cosign.key, or without a key by the workflow's identity)
 	@build/sign "$(VERSION)"
+
+sign-image: need-go ## Sign the published image in its registry, and attest its provenance (VERSION=0.1.0, key as for sign)
+	@build/sign "$(VERSION)" --image
 
 # Apart from `make test`, since cosign takes longer to build than the other tools.
 signing: need-rust need-go control-plane ## Try signing with a key, by cosign itself (the first time it builds cosign)

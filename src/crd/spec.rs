@@ -127,7 +127,7 @@ use super::{
 )]
 pub struct TaurusProxyPortSpec {
     /// Region of the instance, from which the hosts of the cloud's API are derived. At least one of this and endpoint; endpoint goes
-    /// first.
+    /// first. In eu-de (Open Telekom Cloud) managementPolicy must be Observe: its API can't set the port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = rules::REGION), length(max = 32))]
     #[x_kube(validation = rules::form(rules::REGION, "region must be the id of a region, such as ap-southeast-1"))]

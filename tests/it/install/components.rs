@@ -17,8 +17,11 @@ const BASE: &str = "../../base";
 /// These keep to this order.
 const IN_ORDER: [&str; 3] = ["monitoring", "metrics-tls", "openshift"];
 
-/// One or the other: both are the same volume.
-const AUTHORITIES: [&str; 2] = ["extra-ca", "cluster-trust-bundle"];
+/// One or the other: of authorities both are the same volume, and there is one identity.
+const EITHER: [[&str; 2]; 2] = [
+    ["extra-ca", "node-agency"],
+    ["cluster-trust-bundle", "pod-identity"],
+];
 
 /// These bring `ClusterRole`s.
 const WITH_RIGHTS: [&str; 4] = [
@@ -37,10 +40,11 @@ fn all() -> Vec<String> {
     names
 }
 
-/// All components but this one, those of no order first or last.
-fn all_but(left_out: &str) -> [Vec<String>; 2] {
+/// All components but these, those of no order first or last.
+fn all_but(left_out: [&str; 2]) -> [Vec<String>; 2] {
+    let is_free = |name: &str| !left_out.contains(&name) && !IN_ORDER.contains(&name);
     let mut free = all();
-    free.retain(|name| name != left_out && !IN_ORDER.contains(&name.as_str()));
+    free.retain(|name| is_free(name));
     assert!(free.len() > 9, "{free:?}");
     let bound = IN_ORDER.map(str::to_owned).to_vec();
     let backwards: Vec<String> = free.iter().rev().cloned().collect();
@@ -114,7 +118,7 @@ fn is_taken(plane: &ControlPlane, objects: &[Value]) {
 async fn all_components_go_together_whatever_the_order() {
     let plane = &plane::bare().await;
     let shipped = shipped();
-    for left_out in AUTHORITIES {
+    for left_out in EITHER {
         let [one_way, other_way] = all_but(left_out).map(|components| {
             let overlay = on(shipped.path(), BASE, &components);
             kustomized(plane, &overlay)
@@ -142,7 +146,7 @@ async fn components_whose_order_counts_are_not_built_in_another_one() {
 async fn no_component_grants_a_right_beyond_a_single_namespace() {
     let plane = &plane::bare().await;
     let shipped = shipped();
-    for components in AUTHORITIES.into_iter().flat_map(all_but) {
+    for components in EITHER.into_iter().flat_map(all_but) {
         let overlay = in_single_namespace(shipped.path(), &components);
         let objects = kustomized(plane, &overlay);
         is_taken(plane, &objects);

@@ -1,16 +1,21 @@
-//! What may be added to the pod where nodes and cluster have it: a user namespace of its own, and a certificate for `/metrics`.
+//! What may be added to the pod where nodes and cluster have it: a user namespace of its own, a certificate for `/metrics`, and an
+//! identity in the cloud.
 
 use clap::CommandFactory as _;
 use serde_json::{Value, json};
 use taurus_port_operator::cli::Cli;
 
 use super::{
-    manifests::{apply, one, pod, restricted_namespace, unwarned},
+    manifests::{apply, environment, one, pod, restricted_namespace, unwarned},
     platforms::{by_helm, by_kustomize},
 };
 use crate::world::{plane, tools::printed};
 
 const BASE: &str = "../../base";
+
+/// Who may use the operator's own identity, by both ways.
+const NAMESPACES: &str = "shop,billing";
+const PROJECTS: &str = "0483b6b16e954cb88930a360d2c4e663";
 
 fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
     let mut all = list.as_array().unwrap().iter();
@@ -129,4 +134,75 @@ async fn figures_by_https_are_led_to_by_both_ways_alike() {
     let objects = by_helm(&values);
     let endpoint = &one(&objects, "ServiceMonitor")["spec"]["endpoints"][0];
     assert_eq!(endpoint["tlsConfig"], own);
+}
+
+/// The rule that lets the operator reach the metadata service of its node.
+fn metadata(objects: &[Value]) -> Vec<Value> {
+    let egress = &one(objects, "NetworkPolicy")["spec"]["egress"];
+    let rules = egress.as_array().unwrap().iter();
+    rules
+        .filter(|rule| rule.to_string().contains("169.254."))
+        .cloned()
+        .collect()
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_identity_of_node_or_pod_is_set_by_both_ways_and_the_node_s_can_be_reached() {
+    let plane = &plane::bare().await;
+    for identity in ["node-agency", "pod-identity"] {
+        let whom = json!([
+            {"name": "TAURUS_DEFAULT_CREDENTIALS_NAMESPACES", "value": NAMESPACES},
+            {"name": "TAURUS_DEFAULT_CREDENTIALS_PROJECTS", "value": PROJECTS},
+        ]);
+        let container = json!({"name": "operator", "env": whom});
+        let patch = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "taurus-port-operator", "namespace": "taurus-system"},
+            "spec": {"template": {"spec": {"containers": [container]}}},
+        });
+        let component = format!("../../components/{identity}");
+        let kustomization = json!({
+            "resources": [BASE], "components": [component], "patches": [{"path": "whom.yaml"}],
+        });
+        let namespaces: Vec<_> = NAMESPACES.split(',').collect();
+        let values = json!({"defaultCredentials": {
+            "identity": identity, "namespaces": namespaces, "projects": [PROJECTS],
+        }});
+        let files = [("whom.yaml", patch.to_string())];
+        let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+        for objects in [
+            by_kustomize(plane, &kustomization, &files),
+            by_helm(&values),
+        ] {
+            let set = environment(one(&objects, "Deployment"));
+            let set: Vec<_> = set
+                .iter()
+                .filter(|(name, _)| name.starts_with("TAURUS_DEFAULT_CREDENTIALS_"))
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
+            for (flag, value) in [
+                ("IDENTITY", identity),
+                ("NAMESPACES", NAMESPACES),
+                ("PROJECTS", PROJECTS),
+            ] {
+                let name = format!("TAURUS_DEFAULT_CREDENTIALS_{flag}");
+                assert!(set.contains(&(name.as_str(), value)), "{name}: {set:?}");
+            }
+            assert_eq!(set.len(), 3, "{set:?}");
+            let let_out = metadata(&objects);
+            if identity == "pod-identity" {
+                assert_eq!(let_out, Vec::<Value>::new());
+                continue;
+            }
+            let [rule] = &let_out[..] else {
+                panic!("one rule: {let_out:?}");
+            };
+            let to = json!([{"ipBlock": {"cidr": "169.254.169.254/32"}}]);
+            assert_eq!(rule["to"], to);
+            let [port] = &rule["ports"].as_array().unwrap()[..] else {
+                panic!("one port: {rule}");
+            };
+            assert_eq!(port["port"], 80);
+        }
+    }
+    assert_eq!(metadata(&by_helm(&json!({}))), Vec::<Value>::new());
 }

@@ -1,6 +1,6 @@
 //! What takes a release: a registry in memory, Helm, and an API server.
 
-use std::{fs, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use serde_json::Value;
 
@@ -143,6 +143,44 @@ fn nothing_without_checksum_or_with_a_wrong_signature_is_published() {
         .output();
     assert_eq!(printed(listed.unwrap()), "", "nothing was copied");
     printed(registry.take(&source));
+}
+
+#[taurus_needs::test]
+fn a_published_image_is_signed_by_its_digest_and_attested_with_what_its_provenance_says() {
+    let registry = Registry::start();
+    let source = Source::new();
+    let dist = source.released(&registry.address);
+    let stand_in = source.programs().join("cosign");
+    // Notes what it is asked for, and keeps the predicate.
+    let text = "#!/bin/bash\necho \"$*\" >> \"${0%/*}/calls\"\n\
+                for it; do [[ $it != *.json ]] || cp \"$it\" \"${0%/*}/attested\"; done\n";
+    fs::write(&stand_in, text).unwrap();
+    fs::set_permissions(&stand_in, fs::Permissions::from_mode(0o755)).unwrap();
+    let sign = || {
+        let mut script = source.script("sign");
+        script.arg("--image").env("ORAS", tool("oras"));
+        script.env("COSIGN", &stand_in).output().unwrap()
+    };
+    let calls = source.programs().join("calls");
+    let said = refusal(&sign());
+    assert!(said.contains("the registry doesn't have"), "{said}");
+    assert!(!calls.exists());
+
+    printed(registry.take(&source));
+    let image = pinned(&dist);
+    let said = printed(sign());
+    assert_eq!(said.lines().last(), Some(image.as_str()));
+    let called = fs::read_to_string(&calls).unwrap();
+    let called: Vec<_> = called.lines().collect();
+    let [signed, attested] = called[..] else {
+        panic!("{called:?}");
+    };
+    assert_eq!(signed, format!("sign --yes {image}"));
+    assert!(attested.starts_with("attest --yes --type slsaprovenance1 --predicate "));
+    assert!(attested.ends_with(&format!(" {image}")), "{attested}");
+    let attested = fs::read_to_string(source.programs().join("attested")).unwrap();
+    let provenance = super::made::json_of(&dist, "provenance.json");
+    assert_eq!(json(&attested), provenance["predicate"]);
 }
 
 #[taurus_needs::test]

@@ -10,7 +10,7 @@ use taurus_port_operator::{
     },
     crd::TaurusProxyPort,
 };
-use taurus_sim::{Filter, Fleet, Mode, Operation, sample};
+use taurus_sim::{Accounts, Filter, Fleet, Mode, Operation, sample};
 
 use crate::world::{
     World, condition,
@@ -179,4 +179,58 @@ async fn default_credentials_are_for_nobody_who_is_not_named() {
         "{refused}"
     );
     world.finish().await;
+}
+
+#[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_identity_of_the_operator_s_pod_or_node_changes_ports_without_a_secret() {
+    for by_pod in [true, false] {
+        let accounts = Accounts::sample()
+            .id_token(sample::POD_IDENTITY, "pod-token-1")
+            .machine_agency();
+        let served = options(Mode::M2).accounts(accounts);
+        let mut world = World::without_operator(served).await;
+        let region = Region::of(&world);
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("token");
+        std::fs::write(&file, "pod-token-1\n").unwrap();
+        let uri = format!("{}/pod-identity/credentials", world.sim.url());
+        // As the flag does it; the address of the metadata service alone is that of the simulator.
+        let origin = if by_pod {
+            Origin::of_identity(Some("pod-identity"), |name| match name {
+                "HC_CONTAINER_CREDENTIALS_FULL_URI" => Some(uri.clone()),
+                "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE" => file.to_str().map(str::to_owned),
+                _ => None,
+            })
+            .unwrap()
+        } else {
+            Some(Origin::Node(world.sim.url()))
+        };
+        let project = [sample::PROJECT.to_owned()];
+        let namespaces = [world.namespace.clone()];
+        let defaults = Defaults::new(origin, &namespaces, &project).unwrap();
+        world.start_operator_with(region.setup(defaults)).await;
+        world.create(&bare(world.resource(3307))).await;
+        world.until_ready(3307).await;
+        assert_eq!(world.asked_for(), [3307]);
+        let (asked, not_asked) = if by_pod {
+            (Operation::PodKeys, Operation::MachineKeys)
+        } else {
+            (Operation::MachineKeys, Operation::PodKeys)
+        };
+        let first = world.sim.count(&Filter::on(asked));
+        assert!(first > 0);
+
+        // What is taken away is had anew.
+        let lists = Filter::on(Operation::List).instance(sample::INSTANCE);
+        let last = world.sim.entries(&lists).pop();
+        let key = last.and_then(|entry| entry.credential).unwrap();
+        world.sim.remove_access_key(&key).unwrap();
+        world.want_now(3308).await;
+        world.until_ready(3308).await;
+        assert!(world.sim.count(&Filter::on(asked)) > first);
+        assert_eq!(world.sim.count(&Filter::on(not_asked)), 0);
+        let shown = format!("{:?}", world.recorder.versions_of("orders"));
+        assert!(!shown.contains("pod-token-1"), "a token is shown: {shown}");
+        world.finish().await;
+    }
 }
