@@ -62,6 +62,16 @@ impl Cluster {
         })
     }
 
+    /// What this client leads to, for tests.
+    #[cfg(test)]
+    pub fn with(client: Client, namespace: &str) -> Self {
+        Self {
+            client,
+            namespace: namespace.to_owned(),
+            everywhere: false,
+        }
+    }
+
     /// The client.
     pub fn client(&self) -> Client {
         self.client.clone()

@@ -4,6 +4,9 @@
 //! a field or an annotation that another applier owns is not touched without `--force-conflicts`. Changes of `status` are the operator's alone.
 
 mod approval;
+mod asked;
+#[cfg(test)]
+mod stub;
 mod targets;
 mod waiting;
 
@@ -26,13 +29,14 @@ use crate::{
     failure::Failure,
     format::{self, tame},
     resource::{
-        Summary, annotated,
+        annotated,
         owners::{self, MANAGER},
         text_at,
     },
     surroundings::Surroundings,
 };
 pub use approval::{apply_now, approve};
+use asked::Asked;
 use targets::{After, Target};
 use waiting::{Answers, Reading};
 
@@ -73,12 +77,17 @@ pub async fn retry(
         .collect();
     targets::ask_where_cut(After::Retry, &free, arguments.targets.yes, around)?;
     let now = (around.now)();
+    let asked = Asked {
+        after: After::Retry,
+        now,
+        yes: arguments.targets.yes,
+    };
     let patch = json!({"metadata": {"annotations": {REQUESTED_AT: now.to_string()}}});
     let mut written = Vec::new();
     for target in &targets {
         let done = match kept(target) {
             Some(refusal) => Err(refusal),
-            None => merge_as_shown(&cluster, target, &patch).await,
+            None => asked.merge(&cluster, target, &patch).await,
         };
         written.push((target, done));
     }
@@ -171,6 +180,11 @@ pub async fn resume(
     let free = free.filter(|target| target.summary.suspended && kept(target).is_none());
     let free: Vec<&Target> = free.collect();
     targets::ask_where_cut(After::Resume, &free, yes, around)?;
+    let asked = Asked {
+        after: After::Resume,
+        now: (around.now)(),
+        yes,
+    };
     let mut outcomes = Vec::new();
     for target in &targets {
         let done = if !target.summary.suspended {
@@ -179,9 +193,8 @@ pub async fn resume(
             Err(refusal)
         } else {
             let patch = json!({"spec": {"suspend": null}});
-            merge_as_shown(&cluster, target, &patch)
-                .await
-                .map(|()| "resumed".to_owned())
+            let done = asked.merge(&cluster, target, &patch).await;
+            done.map(|()| "resumed".to_owned())
         };
         outcomes.push(target.outcome(done));
     }
@@ -288,45 +301,6 @@ fn job_to_give_up(target: &Target, arguments: &AbandonArguments) -> Result<Strin
             tame(named)
         ))
     })
-}
-
-/// As [`merge`], unless the spec was edited since it was read: what people were asked about must be so still. What the operator writes meanwhile
-/// is no edit.
-async fn merge_as_shown(cluster: &Cluster, target: &Target, patch: &Value) -> Result<(), String> {
-    let Summary {
-        namespace, name, ..
-    } = &target.summary;
-    let shown = target.object.metadata.generation;
-    let mut version = target.object.metadata.resource_version.clone();
-    for _ in 0..TRIES {
-        let mut patch = patch.clone();
-        if let Some(fields) = patch.as_object_mut() {
-            let metadata = fields.entry("metadata").or_insert_with(|| json!({}));
-            if let Some(metadata) = metadata.as_object_mut() {
-                metadata.insert("resourceVersion".to_owned(), version.into());
-            }
-        }
-        match patched(cluster, target, &patch).await {
-            Ok(()) => return Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(error) => return Err(why(&error)),
-        }
-        let now = cluster.get_opt(namespace, name).await;
-        let now = now.map_err(|failure| failure.to_string())?;
-        let now = now.ok_or_else(|| "was deleted meanwhile".to_owned())?;
-        if now.metadata.uid != target.object.metadata.uid {
-            return Err(
-                "was deleted and made anew meanwhile: look at it, and try again".to_owned(),
-            );
-        }
-        if now.metadata.generation != shown {
-            return Err(
-                "its spec was edited after it was read here: look at it, and try again".to_owned(),
-            );
-        }
-        version = now.metadata.resource_version;
-    }
-    Err("it is being written all the time: try again".to_owned())
 }
 
 async fn merge(cluster: &Cluster, target: &Target, patch: &Value) -> Result<(), String> {

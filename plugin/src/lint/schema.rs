@@ -226,6 +226,21 @@ fn collect(error: &ValidationError<'_, '_>, root: &Value, verdict: &mut Verdict)
                 true,
             );
         }
+        // Here the value that is told is the count.
+        ErrorKind::MinItems { got, want } => {
+            add(
+                field.clone(),
+                format!("Invalid value: {got}: {field} in body should have at least {want} items"),
+                false,
+            );
+        }
+        ErrorKind::MinLength { want, .. } => {
+            add(
+                field.clone(),
+                invalid(format!("should be at least {want} chars long")),
+                false,
+            );
+        }
         ErrorKind::Pattern { want, .. } => add(
             field.clone(),
             invalid(format!("should match '{want}'")),
@@ -297,9 +312,75 @@ fn name_of(wanted: Type) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
+
+    /// The keywords that [`collect`] has words for, and those that refuse nothing by themselves.
+    const KNOWN: [&str; 16] = [
+        "additionalProperties",
+        "description",
+        "enum",
+        "format",
+        "items",
+        "maxItems",
+        "maxLength",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minimum",
+        "nullable",
+        "pattern",
+        "properties",
+        "required",
+        "type",
+    ];
+
+    fn keywords(schema: &Value, found: &mut BTreeSet<String>) {
+        let Some(fields) = schema.as_object() else {
+            return;
+        };
+        found.extend(fields.keys().cloned());
+        let properties = fields.get("properties").and_then(Value::as_object);
+        for below in properties.into_iter().flat_map(Map::values) {
+            keywords(below, found);
+        }
+        for name in ["items", "additionalProperties"] {
+            keywords(fields.get(name).unwrap_or(&Value::Null), found);
+        }
+    }
+
+    #[test]
+    fn each_keyword_of_the_definition_is_told_in_the_words_of_the_api_server() {
+        let definition = serde_json::to_value(taurus_port_operator::crd::definition()).unwrap();
+        let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+        let mut found = BTreeSet::new();
+        keywords(definition.pointer(spec).unwrap(), &mut found);
+        found.retain(|name| !name.starts_with("x-kubernetes-"));
+        let without: Vec<&String> = found
+            .iter()
+            .filter(|name| !KNOWN.contains(&name.as_str()))
+            .collect();
+        assert_eq!(without, Vec::<&String>::new());
+        assert!(found.contains("minItems"), "{found:?}");
+        let tree = json!({"properties": {
+            "list": {"type": "array", "minItems": 1}, "text": {"type": "string", "minLength": 2},
+        }});
+        let verdict = Schema::new(tree)
+            .unwrap()
+            .run(&json!({"list": [], "text": "a"}));
+        let mut told: Vec<String> = verdict.faults.into_iter().map(|it| it.message).collect();
+        told.sort();
+        assert_eq!(
+            told,
+            [
+                "Invalid value: \"a\": text in body should be at least 2 chars long",
+                "Invalid value: 0: list in body should have at least 1 items",
+            ]
+        );
+    }
 
     #[test]
     fn what_stands_twice_in_a_set_or_a_map_is_told_at_its_place() {

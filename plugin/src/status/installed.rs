@@ -19,6 +19,9 @@ const NAME: &str = "taurus-port-operator";
 /// The label of all its objects, however they are called: a release of Helm calls them after itself.
 const LABEL: &str = "app.kubernetes.io/part-of=taurus-port-operator";
 
+/// The label that names the release of what is installed: an image by its digest alone names none.
+const VERSION: &str = "app.kubernetes.io/version";
+
 /// The flag that names its Lease, and the variable that does where there is no flag.
 const LEASE: (&str, &str) = ("--lease-name", "TAURUS_LEASE_NAME");
 
@@ -26,6 +29,8 @@ const LEASE: (&str, &str) = ("--lease-name", "TAURUS_LEASE_NAME");
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Installed {
     namespace: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
     image: Found,
     leader: Found,
     calendar: Seen,
@@ -61,6 +66,7 @@ impl Installed {
         };
         let lease = found.map_or_else(|| NAME.to_owned(), lease_of);
         let (calendar, lease) = futures::join!(calendar, leases.get_opt(&lease));
+        let version = found.and_then(version_of);
         let image = match deployment {
             Ok(deployment) => deployment
                 .and_then(image_of)
@@ -78,6 +84,7 @@ impl Installed {
         };
         Self {
             namespace: namespace.to_owned(),
+            version,
             image,
             leader,
             calendar,
@@ -92,10 +99,13 @@ impl Installed {
 
     /// For people, in a line.
     pub fn line(&self, now: Timestamp) -> String {
-        let image = match &self.image {
-            Found::Is(image) => tame(image),
-            Found::Absent => format!("no Deployment {NAME} in {}", self.namespace),
-            Found::Unseen => format!("not visible in {}", self.namespace),
+        let image = match (&self.image, &self.version) {
+            (Found::Is(image), Some(version)) => {
+                format!("{}, image {}", tame(version), tame(image))
+            }
+            (Found::Is(image), None) => format!("image {}", tame(image)),
+            (Found::Absent, _) => format!("no Deployment {NAME} in {}", self.namespace),
+            (Found::Unseen, _) => format!("not visible in {}", self.namespace),
         };
         let leader = match &self.leader {
             Found::Is(leader) => {
@@ -134,6 +144,11 @@ fn lease_of(deployment: &Deployment) -> String {
     named.unwrap_or_else(|| NAME.to_owned())
 }
 
+fn version_of(deployment: &Deployment) -> Option<String> {
+    let labels = deployment.metadata.labels.as_ref()?;
+    labels.get(VERSION).filter(|it| !it.is_empty()).cloned()
+}
+
 fn image_of(deployment: Deployment) -> Option<String> {
     let pods = deployment.spec?.template.spec?;
     calendar::operator(&pods)?.image.clone()
@@ -158,11 +173,33 @@ mod tests {
         let plain = deployment(&json!({"name": "operator", "image": "i:1"}));
         assert!(runs_it(&plain));
         assert_eq!(lease_of(&plain), NAME);
+        assert_eq!(version_of(&plain), None);
         assert_eq!(image_of(plain).as_deref(), Some("i:1"));
         let named = json!([{"name": "TAURUS_LEASE_NAME", "value": "ports"}]);
         let named = deployment(&json!({"name": "operator", "env": named}));
         assert_eq!(lease_of(&named), "ports");
         let other = deployment(&json!({"name": "exporter", "image": "e:1"}));
         assert!(!runs_it(&other));
+    }
+
+    #[test]
+    fn the_release_is_told_before_an_image_that_names_none() {
+        let mut labelled = deployment(&json!({"name": "operator", "image": "i@sha256:1"}));
+        let labels = labelled.metadata.labels.get_or_insert_default();
+        labels.insert(VERSION.to_owned(), "0.1.0".to_owned());
+        let now = Timestamp::UNIX_EPOCH;
+        let line = |version: Option<String>| {
+            let installed = Installed {
+                version,
+                image: Found::Is("i@sha256:1".to_owned()),
+                ..Installed::default()
+            };
+            installed.line(now)
+        };
+        assert_eq!(
+            line(version_of(&labelled)),
+            "operator: 0.1.0, image i@sha256:1; leader: none"
+        );
+        assert_eq!(line(None), "operator: image i@sha256:1; leader: none");
     }
 }

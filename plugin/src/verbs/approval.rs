@@ -283,6 +283,10 @@ async fn written(
             Ok(object) => Target::of(object),
             Err(failure) => return target.outcome(Err(failure.to_string())),
         };
+        // The answer was lost, and the request sent again: it was stored the first time.
+        if annotated(&target.object, word.annotation()).as_ref() == Some(&plan.id) {
+            return target.outcome(Ok(done(word, plan, arguments)));
+        }
         match in_force(&target, Some(&plan.id)) {
             Ok(now) if now == *plan => {}
             Ok(_) => {
@@ -319,7 +323,10 @@ fn shown(port: Option<u16>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::kind;
+    use crate::{
+        cluster::kind,
+        verbs::stub::{Server, conflict, resource},
+    };
 
     fn target(spec: Value, status: Value, annotations: Value) -> Target {
         let mut data = json!({});
@@ -390,6 +397,67 @@ mod tests {
             let said = word.without_effect(&target, &plan);
             assert_eq!(said.as_ref().map(Result::is_ok), wanted, "{said:?}");
         }
+    }
+
+    /// What becomes of an approval of the plan that was shown, where the server answers so.
+    async fn approved(server: &Server) -> Outcome {
+        let shown = resource("7", 2, &json!({"approval": "Manual"}), &waiting());
+        let shown = Target::of(serde_json::from_value(shown).unwrap());
+        let plan = Waiting::of(&shown.object).unwrap();
+        let arguments = ApprovalArguments {
+            name: "orders".to_owned(),
+            yes: true,
+            ..ApprovalArguments::default()
+        };
+        written(Word::Approve, &server.cluster(), shown, &plan, &arguments).await
+    }
+
+    #[tokio::test]
+    async fn after_a_conflict_the_same_plan_is_approved_and_no_other() {
+        let manual = json!({"approval": "Manual"});
+        let fresh = |status: &Value| (200, resource("8", 2, &manual, status));
+        let same = fresh(&waiting());
+        let server = Server::answering([conflict(), same.clone(), same.clone()]);
+        let outcome = approved(&server).await;
+        assert!(!outcome.failed, "{outcome:?}");
+        let said = server.said();
+        assert_eq!(said[2]["metadata"]["resourceVersion"], "8");
+        assert_eq!(said[2]["metadata"]["annotations"][APPROVE], "p1");
+
+        let mut waits = waiting();
+        waits["plan"]["waitsFor"] = json!(["Approval", "Freeze"]);
+        let mut other = waiting();
+        other["plan"]["id"] = json!("p2");
+        let none = json!({"observedGeneration": 2});
+        for (status, why) in [
+            (&waits, "waits for has changed meanwhile"),
+            (&other, "plan p1 is not the plan in status.plan; that is p2"),
+            (&none, "plan p1 is not in status.plan"),
+        ] {
+            let server = Server::answering([conflict(), fresh(status)]);
+            let outcome = approved(&server).await;
+            assert!(
+                outcome.failed && outcome.message.contains(why),
+                "{outcome:?}"
+            );
+        }
+
+        // Stored already, and its answer lost: the operator may have begun by now.
+        let (_, mut stored) = fresh(&none);
+        stored["metadata"]["annotations"] = json!({APPROVE: "p1"});
+        let server = Server::answering([conflict(), (200, stored)]);
+        let outcome = approved(&server).await;
+        assert_eq!(
+            (outcome.failed, outcome.message.as_str()),
+            (false, "plan p1 is approved")
+        );
+
+        let busy = std::iter::repeat_n([conflict(), same], TRIES);
+        let outcome = approved(&Server::answering(busy.flatten())).await;
+        assert!(
+            outcome.failed && outcome.message.contains("all the time"),
+            "{outcome:?}"
+        );
     }
 
     #[test]

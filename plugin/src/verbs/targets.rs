@@ -83,7 +83,7 @@ impl Target {
 
     /// The change that may follow, for people: from which port to which, and what it waits for. Nothing where none starts without
     /// another word of a person.
-    fn change_after(&self, after: After, now: Timestamp) -> Option<String> {
+    pub fn change_after(&self, after: After, now: Timestamp) -> Option<String> {
         if !self.may_be_cut(after) {
             return None;
         }

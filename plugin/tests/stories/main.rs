@@ -15,6 +15,7 @@ mod archives;
 mod first_run;
 mod fleet;
 mod import;
+mod installed;
 mod pipeline;
 mod plan;
 mod plane;

@@ -45,6 +45,36 @@ async fn a_resource_is_suspended_and_resumed_and_nothing_is_left_behind() {
 }
 
 #[taurus_needs::test]
+async fn what_would_be_cut_is_resumed_by_a_yes_alone() {
+    let place = Place::new().await;
+    let suspended = json!({"suspend": true});
+    let differs = || status("Ready", "Suspended", 3306);
+    place.make("orders", suspended, differs()).await;
+    for words in [&["resume", "orders"][..], &["resume", "--all"]] {
+        let refused = place.plugin(words);
+        assert!(
+            refused.code == 1
+                && refused.err.contains("from 3306 to 3307")
+                && refused.err.contains("cuts the connections")
+                && refused.err.contains("--yes"),
+            "{refused:?}"
+        );
+        assert_eq!(place.get("orders").await.spec.suspend, Some(true));
+    }
+    let done = place.plugin(&["resume", "orders", "--yes"]).good();
+    assert!(done.ends_with("/orders: resumed\n"), "{done}");
+    assert_eq!(place.get("orders").await.spec.suspend, None);
+    // What is at its port needs no yes, nor does what only observes.
+    let other = json!({"suspend": true, "proxyID": sample::OTHER_PROXY});
+    place
+        .make("other", other, status("Ready", "Suspended", 3307))
+        .await;
+    let observed = json!({"suspend": true, "managementPolicy": "Observe"});
+    place.make("observed", observed, differs()).await;
+    place.plugin(&["resume", "other", "observed"]).good();
+}
+
+#[taurus_needs::test]
 async fn all_of_a_namespace_where_nothing_is_there_is_a_mistake() {
     let place = Place::new().await;
     let said = format!("no resources in namespace {}", place.namespace);

@@ -192,6 +192,9 @@ fn the_chart_has_the_definition_of_this_release_and_lints() {
     let version = env!("CARGO_PKG_VERSION");
     let chart = &parse(&read(&Path::new(CHART).join("Chart.yaml")))[0];
     assert_eq!(chart["appVersion"], version, "{chart}");
+    let plain = &parse(&read(Path::new("deploy/base/deployment.yaml")))[0];
+    let label = &plain["metadata"]["labels"]["app.kubernetes.io/version"];
+    assert_eq!(label, version, "the plugin shows it: {plain}");
     let folder = tempfile::tempdir().unwrap();
     let lint = helm(folder.path())
         .args(["lint", "--strict", CHART])
