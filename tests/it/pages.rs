@@ -10,8 +10,12 @@ mod kuberc;
 mod links;
 mod network;
 mod operations;
+mod run;
+mod samples;
 mod secrets;
+mod support;
 mod uninstall;
+mod watched;
 mod windows;
 
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ mod admin;
 mod bent;
 mod chaos;
 mod client;
+mod compare;
 mod credentials;
 mod documented;
 mod faults;
