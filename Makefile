@@ -254,7 +254,7 @@ prepare-release: ## Install what a fresh Ubuntu lacks for releases (sudo)
 	sudo apt-get install --yes --no-install-recommends ca-certificates gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-venv
 
 prepare-runner: prepare-release ## Install what a fresh Ubuntu lacks for tests as well, and allow the file systems of their own that tests make (sudo)
-	sudo apt-get install --yes --no-install-recommends valgrind
+	sudo apt-get install --yes --no-install-recommends bash-completion fish tmux valgrind zsh
 	sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0
 
 need-go:
