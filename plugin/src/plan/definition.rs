@@ -3,7 +3,7 @@
 //! Relies on the API server to publish it (OpenAPI v3), which every user who is known to it may read. Promises that nothing is asked for where
 //! nothing is strange, and that what the cluster's own definition does not have either stays refused.
 
-use kube::client::Client;
+use kube::Client;
 use serde_json::{Value, json};
 
 use crate::{
