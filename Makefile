@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test-unit test test-versions nightly model schedules build-harnesses harnesses fleets kills soak bench check fuzz \
+.PHONY: help demo test-unit test test-versions nightly model schedules build-harnesses harnesses fleets plugin-scale kills soak bench check fuzz \
   control-plane controllers gitops-tools applications gaps crds docs \
   plugin image image-root lint-image lint-workflows sbom release release-need release-branch release-check sign sign-image signing publish \
   prepare-release prepare-runner static-for-tests check-go need-rust need-go need-cpp need-python need-valgrind
@@ -82,6 +82,7 @@ nightly: need-rust need-cpp control-plane gitops-tools ## The long campaigns, on
 	$(MAKE) schedules SCHEDULES=1000000
 	$(MAKE) schedules SCHEDULES=100000 PUBLISHING=1
 	$(MAKE) schedules SCHEDULES=100000 GATED=1
+	$(MAKE) plugin-scale
 	$(MAKE) kills
 	$(MAKE) signing
 	$(MAKE) soak MINUTES=60
@@ -123,6 +124,9 @@ harnesses: need-rust ## Play schedules, tenants, fleets, and the faults that the
 
 fleets: build-harnesses ## Let 10,000 resources rest for half a day, restart and be refused, all in virtual time
 	cargo test --profile fast --workspace --locked --test fleet -- --include-ignored
+
+plugin-scale: need-rust control-plane gitops-tools ## The plugin's status of 10,000 resources, and 300 proxies imported at the shipped pace
+	cargo test --workspace --locked --test stories -- --ignored --nocapture --test-threads=1 scale::
 
 # RUST_LOG: kube's client has a line for each connection that a killed process leaves behind.
 kills: need-rust control-plane gitops-tools ## Kill the operator at each request of its stories (KILLS=1000 SEED=7 for so many by chance, or one: KILL='edit m3 cloud 7 after')
@@ -259,7 +263,7 @@ prepare-release: ## Install what a fresh Ubuntu lacks for releases (sudo)
 	sudo apt-get install --yes --no-install-recommends ca-certificates gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-venv
 
 prepare-runner: prepare-release ## Install what a fresh Ubuntu lacks for tests as well, and allow the file systems of their own that tests make (sudo)
-	sudo apt-get install --yes --no-install-recommends valgrind
+	sudo apt-get install --yes --no-install-recommends bash-completion fish tmux valgrind zsh
 	sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0
 
 need-go:

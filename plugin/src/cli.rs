@@ -105,7 +105,8 @@ pub struct StatusArguments {
     /// The resource; without it, the fleet.
     #[arg(value_parser = resource)]
     pub name: Option<String>,
-    /// Show it again whenever something changes, until the command is interrupted.
+    /// Show it again whenever something changes, until the command is interrupted; of the
+    /// formats it takes name and wide.
     #[arg(short, long)]
     pub watch: bool,
     /// List those that are in order as well, however many there are.
@@ -355,7 +356,8 @@ fn tag(text: &str) -> Result<(String, String), String> {
 /// What is checked.
 #[derive(Debug, Clone, Default, Args)]
 pub struct LintArguments {
-    /// Files, folders with all that is below them, or `-` for standard input.
+    /// Files, folders with all that is below them, or `-` for standard input; the report has
+    /// no format but json and yaml.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
 }

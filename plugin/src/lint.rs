@@ -9,7 +9,7 @@ mod files;
 pub mod judge;
 mod metadata;
 mod rules;
-mod schema;
+pub mod schema;
 pub mod yaml;
 
 use serde::Serialize;

@@ -4,6 +4,7 @@
 //! called there. Only reads. Exit code 2 says that something would change.
 
 mod decision;
+mod definition;
 mod group;
 mod proposal;
 mod reading;

@@ -20,6 +20,9 @@ const VERSION: &str = "v1alpha1";
 /// The kind.
 const KIND: &str = "TaurusProxyPort";
 
+/// What is said of a field that the definition does not have.
+pub const UNKNOWN: &str = "unknown field";
+
 /// The definition, ready to be run.
 pub struct Judge {
     schema: Schema,
@@ -84,7 +87,7 @@ impl Judge {
         let mut fields = self.schema.unknown_fields(object);
         fields.extend(metadata::unknown(object));
         let fault = |field: String| Fault {
-            message: "unknown field".to_owned(),
+            message: UNKNOWN.to_owned(),
             field,
         };
         fields.into_iter().map(fault).collect()

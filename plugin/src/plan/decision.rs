@@ -120,6 +120,13 @@ pub fn decide(proposal: &Proposal, calendar: Option<&Calendar>, now: Timestamp) 
     if !proposal.refused.is_empty() {
         return Verdict::of(Action::Refused, proposal.refused.join("; "));
     }
+    if !proposal.strange.is_empty() {
+        let text = format!(
+            "this release does not know {}, which the cluster's definition has: the plugin of the operator's release knows what it does",
+            proposal.strange.join(", ")
+        );
+        return Verdict::of(Action::Unknown, text);
+    }
     let object: TaurusProxyPort = match serde_json::from_value(readable(&proposal.object)) {
         Ok(object) => object,
         Err(error) => {
@@ -428,6 +435,7 @@ mod tests {
             object,
             stands: true,
             refused: Vec::new(),
+            strange: Vec::new(),
         };
         decide(&proposal, calendar, "2026-03-02T12:00:00Z".parse().unwrap())
     }

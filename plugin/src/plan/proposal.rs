@@ -6,6 +6,7 @@ use kube::{ResourceExt as _, api::DynamicObject};
 use serde_json::Value;
 use taurus_port_operator::{crd::ASKED_WITH, preflight::Move};
 
+use super::definition::There;
 use crate::{
     cluster::Cluster,
     failure::Failure,
@@ -33,6 +34,8 @@ pub struct Proposal {
     pub stands: bool,
     /// What the API server would refuse.
     pub refused: Vec<String>,
+    /// Fields of the spec that the cluster's definition has, with this value, and this release does not know.
+    pub strange: Vec<String>,
 }
 
 impl Proposal {
@@ -44,6 +47,7 @@ impl Proposal {
             object: serde_json::to_value(object).unwrap_or_default(),
             stands: true,
             refused: Vec::new(),
+            strange: Vec::new(),
         }
     }
 
@@ -98,6 +102,7 @@ pub async fn of_files(
     };
     // Those that would be about a proxy that they are not about now.
     let mut claims: Vec<Claim> = Vec::new();
+    let mut there = There::default();
     for (place, manifest) in manifests.iter().enumerate() {
         let text = |pointer: &str| text_at(&manifest.value, pointer);
         let stated = text("/metadata/namespace").filter(|namespace| !namespace.is_empty());
@@ -114,6 +119,7 @@ pub async fn of_files(
         };
         let before = standing.as_ref().map(|standing| &standing.data);
         let mut refused: Vec<Fault> = judge.faults(&manifest.value, before);
+        let strange = there.knows(cluster, &manifest.value, &mut refused).await;
         let twice = twice.iter().filter(|(second, _)| *second == place);
         refused.extend(twice.map(|(_, fault)| fault.clone()));
         let refused = refused.into_iter();
@@ -128,6 +134,7 @@ pub async fn of_files(
         }
         read.proposals.push(Proposal {
             refused: refused.chain(misplaced).collect(),
+            strange,
             object: merged(&manifest.value, standing.as_ref(), &namespace),
             stands: false,
             namespace,
@@ -289,6 +296,7 @@ mod tests {
             object: json!({}),
             stands: false,
             refused: Vec::new(),
+            strange: Vec::new(),
         };
         let claim = |place: usize, proxy: &str| Claim {
             place,

@@ -10,7 +10,7 @@ use kube::{
     runtime::{WatchStreamExt as _, watcher},
 };
 
-use super::{Fleet, Installed, One, fleet};
+use super::{Fleet, Installed, One, fleet, one};
 use crate::{
     Ending,
     cli::{Format, Global, StatusArguments},
@@ -210,7 +210,8 @@ impl Shown {
             if global.output == Some(Format::Wide) {
                 terminal.columns = None;
             }
-            return One::of(object).shown(terminal, now);
+            let one = One::of(object).with_neighbours(one::neighbours(cluster, object).await);
+            return one.shown(terminal, now);
         }
         let installed = Installed::look(cluster, &arguments.operator_namespace, now).await;
         let fleet = Fleet::new(self.fleet.values().cloned().collect(), installed);

@@ -1,7 +1,7 @@
 //! A merge into a resource as it was shown: what people were asked about must be so still.
 //!
-//! Relies on the version of the resource, by which the API server refuses (409) a change of an older one. What the operator writes meanwhile
-//! refuses nothing by itself. Promises to take back no word of a person: what may be cut only now is not written without `--yes`. A request
+//! Relies on the version of the resource, by which the API server refuses (409) a change of an older one. What the operator writes
+//! meanwhile refuses nothing by itself. Promises to take back no word of a person: what may be cut only now is not written without `--yes`. A request
 //! whose answer was lost is sent again by the client, and then refused for its own first copy: that one counts as written.
 
 use jiff::Timestamp;

@@ -455,3 +455,48 @@ async fn who_may_list_one_namespace_reads_that_no_other_was_looked_at() {
         (&json!(namespace), &json!(false))
     );
 }
+
+#[taurus_needs::test]
+async fn a_terraform_state_of_modules_and_counts_becomes_manifests_that_lint_takes() {
+    let place = Place::new().await;
+    // Written by hand in the shapes of `terraform show -json` and of the state file; no provider has made them.
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/terraform");
+    let mut made = Vec::new();
+    for state in ["show.json", "state.json"] {
+        let folder = tempfile::tempdir().unwrap();
+        let split = folder.path().join("ports");
+        let split_to = split.to_str().unwrap();
+        let file = format!("{fixtures}/{state}");
+        let imported = place.plugin(&[
+            "import",
+            "--project",
+            sample::PROJECT,
+            "--from-tfstate",
+            &file,
+            "--credentials-ref",
+            "taurus-credentials",
+            "--split",
+            split_to,
+        ]);
+        assert_eq!(imported.code, 0, "{state}: {imported:?}");
+        assert!(!imported.err.contains("not-a-password"), "{imported:?}");
+        assert!(
+            imported.err.contains("3 proxies on 3 instances")
+                && imported.err.contains("1 on port 3306"),
+            "{state}: {imported:?}"
+        );
+        place.plugin(&["lint", split_to]).good();
+        place.kubectl(&["apply", "--dry-run=server", "-k", split_to]);
+        let rendered = place.kubectl(&["kustomize", split_to]);
+        for (port, count) in [
+            ("port: 3306\n", 1),
+            ("port: 3307\n", 2),
+            ("port: 3309\n", 0),
+        ] {
+            assert_eq!(rendered.matches(port).count(), count, "{state}: {rendered}");
+        }
+        assert!(!rendered.contains("not-a-password"), "{rendered}");
+        made.push(rendered);
+    }
+    assert_eq!(made[0], made[1], "both shapes say the same");
+}

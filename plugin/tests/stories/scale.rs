@@ -1,6 +1,5 @@
 //! How long `status` takes for a large fleet, and how much memory it needs; and how long it takes until proxies are managed that nobody
-//! managed before, as shipped. Measured by hand, since both take minutes:
-//! `cargo test --workspace --locked --test stories -- --ignored --nocapture scale::`.
+//! managed before, as shipped. Both take minutes, so `make plugin-scale` runs them, also as a part of `make nightly`.
 
 use std::{
     path::Path,

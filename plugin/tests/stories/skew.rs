@@ -72,6 +72,15 @@ fn make(place: &Place, spec: Value, status: &Value) {
     ]);
 }
 
+/// `plan -f` of a manifest, as JSON.
+fn planned(place: &Place, spec: Value) -> Printed {
+    let manifest = json!({
+        "apiVersion": "taurusdb.huaweicloud.com/v1alpha1", "kind": "TaurusProxyPort", "metadata": {"name": "orders"}, "spec": spec,
+    });
+    let words = ["plan", "-f", "-", "-o", "json"];
+    place.plugin_with(place.plane.kubeconfig(), &words, &manifest.to_string(), &[])
+}
+
 /// Every verb that reads; what each says of the resource.
 fn read(place: &Place) -> Vec<Printed> {
     let mut printed = Vec::new();
@@ -118,6 +127,14 @@ async fn objects_of_an_older_operator_are_read_and_asked_for() {
     ] {
         assert!(all.contains(part), "{part}: {all}");
     }
+    let spec = json!({
+        "region": "ap-southeast-1", "projectID": sample::PROJECT, "instanceID": sample::INSTANCE, "proxyID": sample::PROXY, "port": 3308,
+    });
+    let plan = planned(&place, spec);
+    assert!(
+        matches!(plan.code, 0 | 2) && !plan.out.contains("Refused"),
+        "{plan:?}"
+    );
     let none = place.plugin(&["approve", "orders", "--yes"]);
     assert!(
         none.code == 1 && none.err.contains("no plan waits"),
@@ -170,6 +187,36 @@ async fn objects_of_a_newer_operator_are_shown_with_what_nobody_knows_yet() {
         let object: Value = serde_json::from_str(text).unwrap();
         object["metadata"]["resourceVersion"].clone()
     };
+    let manifest = |more: &str| {
+        json!({
+            "region": "ap-southeast-1", "projectID": sample::PROJECT, "instanceID": sample::INSTANCE, "proxyID": sample::PROXY,
+            "port": 3308, "managementPolicy": "Auto", "moonPhases": more,
+        })
+    };
+    // A definition is published some moments after it was made.
+    let deadline = std::time::Instant::now() + crate::plane::PATIENCE;
+    let plan = loop {
+        let plan = planned(&place, manifest("full"));
+        if plan.code == 2 || std::time::Instant::now() > deadline {
+            break plan;
+        }
+    };
+    assert!(
+        plan.code == 2
+            && plan
+                .out
+                .contains("does not know spec.managementPolicy, spec.moonPhases"),
+        "{plan:?}"
+    );
+    let plan: Value = serde_json::from_str(&plan.out).unwrap();
+    assert_eq!(plan["changes"][0]["action"], "Unknown");
+    let mut wrong = manifest("full");
+    wrong["port"] = json!(1033);
+    let refused = planned(&place, wrong);
+    assert!(
+        refused.code == 1 && refused.out.contains("port is reserved"),
+        "{refused:?}"
+    );
     let after = place.kubectl(&["get", "tpp", "orders", "-o", "json"]);
     assert_eq!(version(&before), version(&after), "reading changes nothing");
     // What is written keeps what this release does not know.
