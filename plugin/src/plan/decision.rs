@@ -117,15 +117,8 @@ impl Verdict {
 /// What would be done about a resource. The calendar is that of the operator, if it was given; where it was not, the operator's own word
 /// stands for it.
 pub fn decide(proposal: &Proposal, calendar: Option<&Calendar>, now: Timestamp) -> Verdict {
-    if !proposal.refused.is_empty() {
-        return Verdict::of(Action::Refused, proposal.refused.join("; "));
-    }
-    if !proposal.strange.is_empty() {
-        let text = format!(
-            "this release does not know {}, which the cluster's definition has: the plugin of the operator's release knows what it does",
-            proposal.strange.join(", ")
-        );
-        return Verdict::of(Action::Unknown, text);
+    if let Some(verdict) = unjudged(proposal) {
+        return verdict;
     }
     let object: TaurusProxyPort = match serde_json::from_value(readable(&proposal.object)) {
         Ok(object) => object,
@@ -227,6 +220,21 @@ pub fn decide(proposal: &Proposal, calendar: Option<&Calendar>, now: Timestamp) 
             Verdict::of(Action::Nothing, "")
         }
     })
+}
+
+/// What is said of a manifest that is refused, or that has what only another release knows.
+fn unjudged(proposal: &Proposal) -> Option<Verdict> {
+    if !proposal.refused.is_empty() {
+        return Some(Verdict::of(Action::Refused, proposal.refused.join("; ")));
+    }
+    if !proposal.strange.is_empty() {
+        let text = format!(
+            "this release does not know {}, which the cluster's definition has: the plugin of the operator's release knows what it does",
+            proposal.strange.join(", ")
+        );
+        return Some(Verdict::of(Action::Unknown, text));
+    }
+    None
 }
 
 /// What becomes of a resource while a change is at work: another one follows where another port is wanted by now.

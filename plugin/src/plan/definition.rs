@@ -1,6 +1,6 @@
 //! The definition that the cluster has, where a manifest has what this release does not know.
 //!
-//! Relies on the API server to publish it (OpenAPI v3), which every user who is known to it may read. Promises that nothing is asked
+//! Relies on the API server to publish it (`OpenAPI` v3), which every user who is known to it may read. Promises that nothing is asked
 //! for where nothing is strange, and that what the cluster's own definition does not have either stays refused.
 
 use kube::Client;
