@@ -1,6 +1,7 @@
 //! The Taurus port operator as a library: every part of it, so that tests can drive each one for real.
 //!
-//! One reconcile is *read → look → plan → act → settle → report*; see `docs/architecture.md`.
+//! One reconcile is *read → look → plan → act → settle → report*; see `docs/architecture.md`. The operator runs on Linux. The plugin for kubectl
+//! shares this library on other systems: what they lack is left out there, and the plugin has no use for it.
 
 pub mod admin;
 pub mod calendar;
@@ -24,8 +25,10 @@ pub mod plan;
 pub mod preflight;
 pub mod probe;
 pub mod publish;
+#[cfg(unix)]
 pub mod run;
 pub mod seats;
+#[cfg(unix)]
 pub mod shutdown;
 pub mod spans;
 pub mod telemetry;

@@ -59,7 +59,8 @@ struct Route {
 impl Dialer {
     /// Connections go through the proxy that `egress` names, if it names one. All addresses of a host together are tried for
     /// `within` at most. What was sent and is not acknowledged within `sent_within` is given up by the kernel as well, also once
-    /// the connection is closed or the process is gone: a request that nobody waits for any more does not arrive.
+    /// the connection is closed or the process is gone: a request that nobody waits for any more does not arrive. Only Linux does that; elsewhere
+    /// the plugin reads, and changes nothing.
     pub fn new(
         egress: Egress,
         trust: Trust,
@@ -70,7 +71,10 @@ impl Dialer {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(within));
+        #[cfg(target_os = "linux")]
         tcp.set_tcp_user_timeout(Some(sent_within));
+        #[cfg(not(target_os = "linux"))]
+        let _ = sent_within;
         Self { tcp, egress, trust }
     }
 }
