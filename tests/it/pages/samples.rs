@@ -64,8 +64,11 @@ async fn the_commands_of_the_page_on_templating_make_what_they_render() {
     let said = person.types(kustomize).await;
     assert!(said.contains("\nkind: TaurusProxyPort\n"), "{said}");
     person.types(helm).await;
-    for (namespace, port) in [("default", "3307"), ("shop", "3310")] {
-        let get = format!("kubectl -n {namespace} get tpp orders -o jsonpath='{{.spec.port}}'");
-        assert_eq!(person.types(&get).await, port, "{namespace}");
+    for (place, port) in [
+        ("default get tpp orders", "3307"),
+        ("shop get tpp orders-proxy-port", "3310"),
+    ] {
+        let get = format!("kubectl -n {place} -o jsonpath='{{.spec.port}}'");
+        assert_eq!(person.types(&get).await, port, "{place}");
     }
 }

@@ -4,7 +4,10 @@ use taurus_port_operator::crd::ServiceSpec;
 use taurus_sim::Mode;
 
 use super::{Page, commands::Person};
-use crate::world::{NAME, World, job_of, options, plane, shell::blocks};
+use crate::{
+    stories::publication,
+    world::{NAME, World, job_of, options, plane, shell::blocks},
+};
 
 /// A status as a halt leaves it, for those who look for one.
 const HALTED: &str = r#"kubectl patch tpp orders --subresource=status --type=merge -p '{"status": {"conditions": [
@@ -23,6 +26,7 @@ async fn the_commands_that_wait_and_look_show_what_the_operator_does() {
         name: NAME.to_owned(),
         port: None,
     });
+    publication::allow(&world).await;
     world.create(&wanted).await;
     world.start_operator().await;
     let person = Person::at(plane, &world.namespace);
