@@ -69,7 +69,7 @@ struct Attended {
 /// Attends to the resources that `calls` names, to `concurrency` of them at once and to no more than a fair share of one
 /// `group`, until `stop` is done and all turns that were begun have ended. A turn gives the delay after which the next one is
 /// due; nothing if only a call leads to one. Each is a task of its own, so that none holds up another, and ends with this future
-/// where that is dropped. One that panics gives nothing. Turns that wait [aside](seats::aside) don't count.
+/// where that is dropped. One that panics gives nothing. Turns that wait [aside](crate::seats::aside) don't count.
 pub async fn attend_all<T: Future<Output = Option<Duration>> + Send + 'static>(
     calls: impl Stream<Item = Call>,
     concurrency: usize,
