@@ -304,13 +304,19 @@ fn job_to_give_up(target: &Target, arguments: &AbandonArguments) -> Result<Strin
 }
 
 async fn merge(cluster: &Cluster, target: &Target, patch: &Value) -> Result<(), String> {
-    let patched = patched(cluster, target, patch).await;
+    let patched = patched(cluster, target, patch, false).await;
     patched.map_err(|error| why(&error))
 }
 
-async fn patched(cluster: &Cluster, target: &Target, patch: &Value) -> Result<(), kube::Error> {
+async fn patched(
+    cluster: &Cluster,
+    target: &Target,
+    patch: &Value,
+    dry_run: bool,
+) -> Result<(), kube::Error> {
     let parameters = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
+        dry_run,
         ..PatchParams::default()
     };
     let patch = Patch::Merge(patch);

@@ -4,27 +4,27 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{
-    clock::Clock,
-    cloud::{Connect, authorities::Authorities},
-    place::Subject,
+use super::{
+    Cloud, CloudError, Connect, Meaning,
+    auth::{Access, Keys, Means, secret::Credential, sign_in::SignIn, token::TokenSource},
+    authorities::Authorities,
+    budget::CallLimit,
+    dial::Dialer,
+    egress::Egress,
+    entrances::{Bounds, Entrances},
+    http::{Account, HttpCloud, Vpc},
+    names::Names,
+    observer::CallObserver,
+    reads::Reads,
+    trust::Trust,
 };
 use crate::{
-    cloud::{
-        Cloud, CloudError, Meaning,
-        auth::{Access, Keys, Means, secret::Credential, sign_in::SignIn, token::TokenSource},
-        budget::CallLimit,
-        dial::Dialer,
-        egress::Egress,
-        entrances::{Bounds, Entrances},
-        http::{Account, HttpCloud, Vpc},
-        names::Names,
-        observer::CallObserver,
-        reads::Reads,
-        trust::Trust,
-    },
+    clock::Clock,
     pace::LockOut,
-    place::endpoints::{self, AllowList, Field},
+    place::{
+        Subject,
+        endpoints::{self, AllowList, Field},
+    },
 };
 
 /// All addresses of a host are tried within this share of the time that a call may take: what they leave is for the call.

@@ -15,24 +15,20 @@ use std::{
     time::Duration,
 };
 
-use crate::clock::Clock;
-use crate::{
-    cloud::{
-        auth::{
-            entrance::{Entrance, Place},
-            fingerprint::Fingerprint,
-            guard::{Guard, Guards},
-            ledger,
-            secret::Credential,
-        },
-        budget::{Allowance, Budget, CallLimit, Urgency},
-        lanes::Lanes,
-        observer::CallObserver,
-        throttle::Throttle,
+use super::{
+    auth::{
+        entrance::{Entrance, Place},
+        fingerprint::Fingerprint,
+        guard::{Guard, Guards},
+        ledger,
+        secret::Credential,
     },
-    pace::LockOut,
-    place::endpoints,
+    budget::{Allowance, Budget, CallLimit, Urgency},
+    lanes::Lanes,
+    observer::CallObserver,
+    throttle::Throttle,
 };
+use crate::{clock::Clock, pace::LockOut, place::endpoints};
 
 /// Nobody waits longer than this for the calls of others; what is slower than this is not well.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -119,17 +119,8 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
-
     use super::*;
-    use crate::clock::Shift;
-
-    fn authority() -> String {
-        let mut authority = CertificateParams::new(Vec::new()).unwrap();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        authority.self_signed(&key).unwrap().pem()
-    }
+    use crate::{clock::Shift, cloud::authorities::tests::authority};
 
     #[tokio::test]
     async fn h14_the_file_is_read_again_and_the_last_good_bundle_counts_while_it_is_none() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::permits::window::later;
-use crate::{model::Moment, permits::limits::Limit, place::ProxyKey};
+use super::{limits::Limit, window::later};
+use crate::{model::Moment, place::ProxyKey};
 
 /// A proxy on which a change failed, and the resource that wanted it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,21 +7,16 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::permits::{
+use super::{
     counted::Counted,
     failures::{Failed, Failures},
     holders::Holders,
+    limits::{Limit, Limits, Refusal},
     queue::{Asker, Queue, Waiter},
     records::{Left, Records},
     window::Window,
 };
-use crate::{
-    crd::Outcome,
-    model::Moment,
-    pace::Pace,
-    permits::limits::{Limit, Limits, Refusal},
-    place::InstanceKey,
-};
+use crate::{crd::Outcome, model::Moment, pace::Pace, place::InstanceKey};
 
 /// All that decides on permits.
 #[derive(Debug)]

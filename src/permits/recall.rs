@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use super::{ledger::Ledger, trace::Trace};
 use crate::model::Moment;
-use crate::permits::{ledger::Ledger, trace::Trace};
 
 /// Takes in what was stored before this process: which changes were begun, and how they ended, in that order.
 pub(super) fn recall(ledger: &mut Ledger, traces: Vec<Trace>, now: Moment) {

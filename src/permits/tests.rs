@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::permits::{Asker, Failed, Permits, Trace, ledger::Ledger};
+use super::{
+    Asker, Failed, Permits, Trace,
+    ledger::Ledger,
+    limits::{Limit, Limits, Refusal},
+};
 use crate::{
     clock::Clock,
     crd::Outcome,
     model::{InstanceId, Moment, ProjectId, ProxyId},
     pace::Pace,
-    permits::limits::{Limit, Limits, Refusal},
     place::{InstanceKey, ProxyKey},
 };
 

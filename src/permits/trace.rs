@@ -7,7 +7,7 @@ use kube::{ResourceExt as _, core::ObjectMeta};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::permits::failures::Failed;
+use super::failures::Failed;
 use crate::{
     crd::{LastChange, TaurusProxyPort},
     model::{InstanceId, ProjectId, ProxyId},

@@ -3,15 +3,12 @@
 //! Pure. Relies on the caller for the resource itself, which it knows anyway. Promises that the order of the same resource comes back as it
 //! was, and that the order of another one is never taken for it.
 
-use crate::model::Mark;
-use crate::{
-    desired::Wish,
-    publish::{
-        order::{Ahead, Known, Names, Order, Rival},
-        standing::Owner,
-        wanted::Place,
-    },
+use super::{
+    order::{Ahead, Known, Names, Order, Rival},
+    standing::Owner,
+    wanted::Place,
 };
+use crate::{desired::Wish, model::Mark};
 
 /// An order without its resource; what few orders have takes a word.
 #[derive(Debug, Clone, PartialEq, Eq)]

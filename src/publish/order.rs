@@ -1,15 +1,12 @@
 //! What is to be published, and what came of it, as values.
 
-use crate::{crd::PublishedService, model::JobId};
-use crate::{
-    desired::Wish,
-    publish::{
-        contest::Mend,
-        said::Said,
-        standing::Owner,
-        wanted::{AddressError, Place},
-    },
+use super::{
+    contest::Mend,
+    said::Said,
+    standing::Owner,
+    wanted::{AddressError, Place},
 };
+use crate::{crd::PublishedService, desired::Wish, model::JobId};
 
 /// Where the proxy is, as far as that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,17 +15,16 @@ use k8s_openapi::{
 };
 use kube::{Client, ResourceExt as _};
 
-use crate::{clock::Clock, crd::PublishedService, leader::Leadership, model::Mark};
+use super::{
+    calls::{Calls, Kind, Miss},
+    contest::{self, Mend, Was},
+    order::{Known, Order, Published, Rival, Slot},
+    said::Said,
+    standing::{self, Owner, Standing},
+    wanted::{self, FAMILIES, Front, MANAGED_BY, MANAGER, Made, PROXY, Place, SERVICE_NAME},
+};
 use crate::{
-    desired::ServiceWish,
-    publish::{
-        calls::{Calls, Kind, Miss},
-        contest::{self, Mend, Was},
-        order::{Known, Order, Published, Rival, Slot},
-        said::Said,
-        standing::{self, Owner, Standing},
-        wanted::{self, FAMILIES, Front, MANAGED_BY, MANAGER, Made, PROXY, Place, SERVICE_NAME},
-    },
+    clock::Clock, crd::PublishedService, desired::ServiceWish, leader::Leadership, model::Mark,
 };
 
 /// How often a write is tried where others write the object meanwhile.

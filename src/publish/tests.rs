@@ -10,13 +10,11 @@ use k8s_openapi::{
 
 mod publishing;
 
-use crate::{
-    desired::ServiceWish,
-    publish::{
-        standing::{self, Owner, Standing},
-        wanted::{self, Address, AddressError, Front, Made, Place},
-    },
+use super::{
+    standing::{self, Owner, Standing},
+    wanted::{self, Address, AddressError, Front, Made, Place},
 };
+use crate::desired::ServiceWish;
 
 fn owner(name: &str) -> Owner {
     Owner {

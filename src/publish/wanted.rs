@@ -10,7 +10,8 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 
-use crate::{desired::ServiceWish, publish::standing::Owner};
+use super::standing::Owner;
+use crate::desired::ServiceWish;
 
 /// Who manages an object, in its labels.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";

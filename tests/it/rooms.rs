@@ -14,9 +14,6 @@ use syn::{
 
 use crate::world::tools::root;
 
-/// Modules that only tests have, or that stand beside the rooms.
-const NO_ROOMS: [&str; 2] = ["main", "lib"];
-
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
 /// The rooms in the order of the page, with what each may use.
@@ -121,45 +118,45 @@ fn parsed(file: &Path) -> File {
     syn::parse_file(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
-/// The files of a folder that are no tests: modules for tests alone are not gone into.
-fn files(file: &Path) -> Vec<PathBuf> {
-    let folder = file.with_extension("");
-    let mut all = vec![file.to_owned()];
-    for item in parsed(file).items {
+/// The files of a room: modules for tests alone are not gone into.
+fn files(room: &str) -> Vec<(PathBuf, File)> {
+    let mut all = Vec::new();
+    collect(root().join("src").join(room).with_extension("rs"), &mut all);
+    all
+}
+
+fn collect(path: PathBuf, all: &mut Vec<(PathBuf, File)>) {
+    let (folder, file) = (path.with_extension(""), parsed(&path));
+    for item in &file.items {
         if let Item::Mod(module) = item
             && module.content.is_none()
             && !is_for_tests(&module.attrs)
         {
             let name = module.ident.to_string();
-            all.extend(files(&folder.join(name).with_extension("rs")));
+            collect(folder.join(name).with_extension("rs"), all);
         }
     }
-    all
+    all.push((path, file));
 }
 
 /// What each room uses.
 fn used() -> Uses {
-    let source = root().join("src");
-    let rooms = parsed(&source.join("lib.rs")).items.into_iter();
-    let rooms = rooms.filter_map(|item| match item {
+    let items = parsed(&root().join("src/lib.rs")).items.into_iter();
+    let rooms = items.filter_map(|item| match item {
         Item::Mod(module) if !is_for_tests(&module.attrs) => Some(module.ident.to_string()),
         _ => None,
     });
     let rooms: BTreeSet<String> = rooms.collect();
     let of = |room: &String| {
         let mut imports = Imports::default();
-        for file in files(&source.join(room).with_extension("rs")) {
-            imports.visit_file(&parsed(&file));
+        for (_, file) in files(room) {
+            imports.visit_file(&file);
         }
         let mut used = imports.0;
         used.retain(|name| name != room && rooms.contains(name));
         (room.clone(), used)
     };
-    rooms
-        .iter()
-        .filter(|room| !NO_ROOMS.contains(&room.as_str()))
-        .map(of)
-        .collect()
+    rooms.iter().map(of).collect()
 }
 
 #[test]
@@ -191,11 +188,11 @@ fn rooms_use_only_rooms_above_them_on_the_page_so_that_there_are_no_circles() {
 /// The proof that an intent is on record is made at one place: else a change could be sent without one.
 #[test]
 fn only_the_journal_proves_that_an_intent_is_on_record() {
-    let makers: Vec<PathBuf> = ["cloud", "controller", "fleet", "plan", "permits", "run"]
-        .into_iter()
-        .flat_map(|room| files(&root().join("src").join(room).with_extension("rs")))
-        .filter(|file| {
-            let text = std::fs::read_to_string(file).unwrap();
+    let files = listed().into_iter().flat_map(|(room, _)| files(&room));
+    let makers: Vec<PathBuf> = files
+        .map(|(path, _)| path)
+        .filter(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
             text.contains("Acknowledged::by_the_api_server(")
         })
         .collect();

@@ -15,10 +15,10 @@ use super::{fault::Fault, metadata, rules::Rules, schema::Schema, yaml};
 use crate::failure::Failure;
 
 /// The version of the API that the definition has.
-const VERSION: &str = "v1alpha1";
+pub const VERSION: &str = "v1alpha1";
 
 /// The kind.
-const KIND: &str = "TaurusProxyPort";
+pub const KIND: &str = "TaurusProxyPort";
 
 /// What is said of a field that the definition does not have.
 pub const UNKNOWN: &str = "unknown field";

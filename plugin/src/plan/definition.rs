@@ -5,29 +5,26 @@
 
 use kube::Client;
 use serde_json::{Value, json};
+use taurus_port_operator::crd::GROUP;
+use tokio::sync::OnceCell;
 
 use crate::{
     cluster::Cluster,
-    lint::{fault::Fault, judge, schema::Schema},
+    lint::{
+        fault::Fault,
+        judge::{self, KIND, VERSION},
+        schema::Schema,
+    },
 };
 
-/// Where it is published.
-const PLACE: &str = "/openapi/v3/apis/taurusdb.huaweicloud.com/v1alpha1";
-
-/// The kind.
-const KIND: &str = "TaurusProxyPort";
-
-/// The definition, read when it is first needed.
+/// The definition, read when it is first needed; nothing where it can't be read.
 #[derive(Default)]
-pub struct There {
-    asked: bool,
-    schema: Option<Schema>,
-}
+pub struct There(OnceCell<Option<Schema>>);
 
 impl There {
     /// Takes out of the faults fields and words that only this release does not know; gives the fields.
     pub async fn knows(
-        &mut self,
+        &self,
         cluster: &Cluster,
         manifest: &Value,
         faults: &mut Vec<Fault>,
@@ -35,11 +32,7 @@ impl There {
         if !faults.iter().any(may_be_newer) {
             return Vec::new();
         }
-        if !self.asked {
-            self.asked = true;
-            self.schema = read(cluster.client()).await;
-        }
-        let schema = self.schema.as_ref();
+        let schema = self.0.get_or_init(|| read(cluster.client())).await.as_ref();
         schema.map_or_else(Vec::new, |schema| known_there(schema, manifest, faults))
     }
 }
@@ -65,7 +58,8 @@ fn known_there(schema: &Schema, manifest: &Value, faults: &mut Vec<Fault>) -> Ve
 }
 
 async fn read(client: Client) -> Option<Schema> {
-    let request = http::Request::get(PLACE).body(Vec::new()).ok()?;
+    let place = format!("/openapi/v3/apis/{GROUP}/{VERSION}");
+    let request = http::Request::get(place).body(Vec::new()).ok()?;
     let document: Value = client.request(request).await.ok()?;
     Schema::new(tree(&document)?).ok()
 }

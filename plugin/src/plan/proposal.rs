@@ -102,7 +102,7 @@ pub async fn of_files(
     };
     // Those that would be about a proxy that they are not about now.
     let mut claims: Vec<Claim> = Vec::new();
-    let mut there = There::default();
+    let there = There::default();
     for (place, manifest) in manifests.iter().enumerate() {
         let text = |pointer: &str| text_at(&manifest.value, pointer);
         let stated = text("/metadata/namespace").filter(|namespace| !namespace.is_empty());

@@ -5,11 +5,11 @@
 
 use std::fmt::Write as _;
 
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use taurus_port_operator::crd::{APPLY_NOW, APPROVE};
 
-use super::{Outcome, TRIES, api, targets::Target, told, why};
+use super::{Outcome, TRIES, patched, targets::Target, told, why};
 use crate::{
     Ending,
     cli::{ApprovalArguments, Global},
@@ -260,21 +260,14 @@ async fn written(
     plan: &Waiting,
     arguments: &ApprovalArguments,
 ) -> Outcome {
-    let parameters = PatchParams {
-        field_manager: Some(owners::MANAGER.to_owned()),
-        dry_run: arguments.dry_run.is_some(),
-        ..PatchParams::default()
-    };
+    let dry_run = arguments.dry_run.is_some();
     for _ in 0..TRIES {
         let patch = json!({"metadata": {
             "resourceVersion": target.object.metadata.resource_version,
             "annotations": {word.annotation(): plan.id},
         }});
-        let patched = api(cluster, &target)
-            .patch(&target.summary.name, &parameters, &Patch::Merge(&patch))
-            .await;
-        match patched {
-            Ok(_) => return target.outcome(Ok(done(word, plan, arguments))),
+        match patched(cluster, &target, &patch, dry_run).await {
+            Ok(()) => return target.outcome(Ok(done(word, plan, arguments))),
             Err(kube::Error::Api(status)) if status.code == 409 => {}
             Err(error) => return target.outcome(Err(why(&error))),
         }

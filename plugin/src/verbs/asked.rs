@@ -42,7 +42,8 @@ impl Asked {
         } = &target.summary;
         let mut version = target.object.metadata.resource_version.clone();
         for _ in 0..TRIES {
-            match patched(cluster, target, &of_version(patch, version.as_deref())).await {
+            let patch_now = of_version(patch, version.as_deref());
+            match patched(cluster, target, &patch_now, false).await {
                 Ok(()) => return Ok(()),
                 Err(kube::Error::Api(status)) if status.code == 409 => {}
                 Err(error) => return Err(why(&error)),

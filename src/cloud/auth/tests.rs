@@ -4,10 +4,10 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 
+use super::{entrance::Place, guard::Guards, ledger, secret::Credential, sign_in::SignIn, *};
 use crate::{
     clock::{self, Clock},
     cloud::{
-        auth::entrance::Place,
         authorities::Authorities,
         budget::{CallLimit, Urgency},
         dial::Dialer,
@@ -18,9 +18,6 @@ use crate::{
         throttle::Throttle,
         trust::Trust,
     },
-};
-use crate::{
-    cloud::auth::{guard::Guards, ledger, secret::Credential, sign_in::SignIn, *},
     pace::LockOut,
 };
 

@@ -11,9 +11,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{clock, model::ResourceName};
+use super::Call;
 use crate::{
-    controller::queue::Call,
+    clock,
+    model::ResourceName,
     seats::{Group, Lane, Waited},
 };
 

@@ -16,6 +16,7 @@ use std::{
 use futures::{FutureExt as _, channel::mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::{Call, attend_with};
 use crate::{
     clock::{self, Clock},
     cloud::{
@@ -27,9 +28,6 @@ use crate::{
     pace::Pace,
     permits::{Asker, Permits, limits::Limits},
     place::InstanceKey,
-};
-use crate::{
-    controller::queue::{Call, attend_with},
     seats::{self, Group, Seats},
 };
 

@@ -11,14 +11,14 @@ use std::{
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::model::{InstanceId, ResourceName, Uid};
+use super::{
+    Opening, Other, Standing,
+    entry::{Entry, Proof},
+    namesakes::Namesakes,
+    standing::{Late, View, judge},
+};
 use crate::{
-    fleet::claims::{
-        Opening, Other, Standing,
-        entry::{Entry, Proof},
-        namesakes::Namesakes,
-        standing::{Late, View, judge},
-    },
+    model::{InstanceId, ResourceName, Uid},
     place::key::{Place, ProxyKey},
 };
 

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use crate::place::key::ProxyKey;
 use crate::{
     crd::{ManagementPolicy, TaurusProxyPort, TaurusProxyPortStatus},
     desired::Desired,
     model::{InstanceId, JobId, Reason, ResourceName},
+    place::key::ProxyKey,
 };
 
 /// One resource.

@@ -4,14 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::ResourceName;
-use crate::{
-    fleet::claims::{
-        directory::Directory,
-        entry::{Entry, Proof},
-    },
-    place::key::Place,
+use super::{
+    directory::Directory,
+    entry::{Entry, Proof},
 };
+use crate::{model::ResourceName, place::key::Place};
 
 /// Who has to be woken.
 pub type Woken = BTreeSet<ResourceName>;

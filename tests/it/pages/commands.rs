@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use serde_json::json;
+use taurus_port_operator::crd::ServiceSpec;
 use taurus_sim::{Mode, sample};
 use tempfile::{NamedTempFile, TempDir};
 
@@ -26,6 +27,19 @@ pub(super) struct Person {
     plane: Plane,
     kubeconfig: NamedTempFile,
     folder: TempDir,
+}
+
+/// A resource with a Service, before an operator has seen it.
+pub(super) async fn with_service(plane: &Plane) -> World {
+    let job = options(Mode::M2).job(job_of(1));
+    let world = World::without_neighbour(plane, job).await;
+    let mut wanted = world.resource(3307);
+    wanted.spec.service = Some(ServiceSpec {
+        name: NAME.to_owned(),
+        port: None,
+    });
+    world.create(&wanted).await;
+    world
 }
 
 impl Person {

@@ -1,22 +1,17 @@
 //! The commands of `docs/uninstall.md`, from an installation with policies and resources to nothing.
 
-use taurus_port_operator::crd::ServiceSpec;
-use taurus_sim::{Mode, sample};
+use taurus_sim::sample;
 
-use super::{Page, commands::Person};
-use crate::world::{NAME, World, job_of, options, plane, shell::blocks};
+use super::{
+    Page,
+    commands::{Person, with_service},
+};
+use crate::world::{plane, shell::blocks};
 
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_commands_of_the_page_on_uninstalling_leave_nothing_but_the_port() {
     let plane = &plane::with("deploy/overlays/cluster-wide").await;
-    let job = options(Mode::M2).job(job_of(1));
-    let mut world = World::without_neighbour(plane, job).await;
-    let mut wanted = world.resource(3307);
-    wanted.spec.service = Some(ServiceSpec {
-        name: NAME.to_owned(),
-        port: None,
-    });
-    world.create(&wanted).await;
+    let mut world = with_service(plane).await;
     world.start_operator().await;
     world.until_ready(3307).await;
     world.stop_operator().await;

@@ -1,12 +1,12 @@
 //! The commands of `docs/status.md`, and those of `docs/applications.md` and `docs/limits.md`, beside an operator at work.
 
-use taurus_port_operator::crd::ServiceSpec;
-use taurus_sim::Mode;
-
-use super::{Page, commands::Person};
+use super::{
+    Page,
+    commands::{Person, with_service},
+};
 use crate::{
     stories::publication,
-    world::{NAME, World, job_of, options, plane, shell::blocks},
+    world::{NAME, plane, shell::blocks},
 };
 
 /// A status as a halt leaves it, for those who look for one.
@@ -19,15 +19,8 @@ const HALTED: &str = r#"kubectl patch tpp orders --subresource=status --type=mer
 #[taurus_needs::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_commands_that_wait_and_look_show_what_the_operator_does() {
     let plane = &plane::with("deploy/overlays/cluster-wide").await;
-    let job = options(Mode::M2).job(job_of(1));
-    let mut world = World::without_neighbour(plane, job).await;
-    let mut wanted = world.resource(3307);
-    wanted.spec.service = Some(ServiceSpec {
-        name: NAME.to_owned(),
-        port: None,
-    });
+    let mut world = with_service(plane).await;
     publication::allow(&world).await;
-    world.create(&wanted).await;
     world.start_operator().await;
     let person = Person::at(plane, &world.namespace);
 

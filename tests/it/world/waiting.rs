@@ -79,7 +79,7 @@ impl World {
             .await
     }
 
-    /// Waits for the `nth` request for a change of the story's proxy to arrive.
+    /// Waits for the `nth` request for a change of the story's proxy: to be worked on, or to arrive where a rule disturbs it.
     pub async fn until_change(&self, nth: usize) -> Entry {
         self.until_request(Operation::Change, nth).await
     }
